@@ -1,0 +1,63 @@
+"""Biosig: one foundation-model platform for ECG, PPG and EEG.
+
+The public interface is in this namespace; everything is imported on first use, so that opening a shard index does
+not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from biosig.embedding import embed
+    from biosig.models.model import Model, build_model, list_models, load_model
+    from biosig.reading import read
+    from biosig.recording import Annotation, Channel, Recording, Stream, Subject
+    from biosig.shards.dataset import ShardDataset, open_shards
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Annotation": "biosig.recording",
+    "Channel": "biosig.recording",
+    "Model": "biosig.models.model",
+    "Recording": "biosig.recording",
+    "ShardDataset": "biosig.shards.dataset",
+    "Stream": "biosig.recording",
+    "Subject": "biosig.recording",
+    "build_model": "biosig.models.model",
+    "embed": "biosig.embedding",
+    "list_models": "biosig.models.model",
+    "load_model": "biosig.models.model",
+    "open_shards": "biosig.shards.dataset",
+    "read": "biosig.reading",
+}
+
+__all__ = [
+    "Annotation",
+    "Channel",
+    "Model",
+    "Recording",
+    "ShardDataset",
+    "Stream",
+    "Subject",
+    "build_model",
+    "embed",
+    "list_models",
+    "load_model",
+    "open_shards",
+    "read",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'biosig' has no attribute '{name}'")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

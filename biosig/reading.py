@@ -1,0 +1,85 @@
+"""`read`: one door to every file format; adapters are found through the entry-point group ``biosig.adapters``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from biosig.errors import UsageError
+from biosig.recording import Recording
+
+
+class Adapter(Protocol):
+    """Reads one family of files; knows nothing else and invents nothing."""
+
+    name: str
+    describes: str
+    """What it reads, for messages: "WFDB records (.hea)"."""
+
+    def claims(self, path: Path) -> bool:
+        """Whether `path` is the file that stands for a recording of this family (a ``.hea``, not its ``.dat``).
+
+        Looks at the name and at most the first bytes; never raises on a foreign or unreadable file.
+        """
+
+    def read(self, path: Path, **options: Any) -> Recording:
+        """Read one recording whole, native samples untouched.
+
+        Raises
+        ------
+        biosig.errors.UnreadableError
+            One sentence that names the file and the remedy.
+        """
+
+
+@cache
+def adapters() -> Mapping[str, Adapter]:
+    """The installed adapters by name; a third party adds one through the entry-point group ``biosig.adapters``."""
+    return {point.name: point.load()() for point in entry_points(group="biosig.adapters")}
+
+
+def adapter_for(path: Path) -> Adapter | None:
+    """The adapter that claims `path`, or None."""
+    return next((adapter for adapter in adapters().values() if adapter.claims(path)), None)
+
+
+def read(path: str | Path, adapter: str | None = None, **options: Any) -> Recording:
+    """Read one recording from any supported file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The recording's file. A WFDB record may be named without its extension.
+    adapter : str, optional
+        Name of the adapter to use when several would do; default the first that claims the file.
+    **options
+        Passed to the adapter (for tables: ``mapping=``).
+
+    Returns
+    -------
+    Recording
+        Native samples, channels resolved to canonical names and positions.
+
+    Raises
+    ------
+    UsageError
+        If the path does not exist or no adapter claims it.
+    UnreadableError
+        If the file is truncated or damaged; the sentence names the remedy.
+    """
+    path = Path(path)
+    known = adapters()
+    if adapter is not None and adapter not in known:
+        raise UsageError(f"There is no adapter '{adapter}'; installed are {', '.join(sorted(known))}.")
+    if not path.exists() and path.with_name(path.name + ".hea").exists():
+        path = path.with_name(path.name + ".hea")
+    if not path.exists():
+        raise UsageError(f"{path} does not exist: check the path.")
+    chosen = known[adapter] if adapter else adapter_for(path)
+    if chosen is None:
+        formats = "; ".join(a.describes for a in known.values())
+        raise UsageError(f"{path} is in no format that an installed adapter reads. Supported: {formats}.")
+    return chosen.read(path, **options)

@@ -1,0 +1,338 @@
+"""Recording, Stream, Channel, Annotation, Subject: the words that every other room speaks.
+
+A recording is one sitting of one subject. Its signals live in *streams*, one per sampling rate, because devices
+that record an ECG at 500 Hz and a PPG at 125 Hz exist and resampling at the door would be a decision made in silence.
+A stream keeps the source's own numbers (int16 for most WFDB and EDF files) with the affine map to physical units.
+
+Shape letters: C channels, T samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import DataError
+
+Position = tuple[float, float, float]
+"""x, y, z in metres: +x the subject's right, +y front, +z up, origin between the ears (MNE's head frame)."""
+
+UNKNOWN: Position = (math.nan, math.nan, math.nan)
+
+KINDS = ("ecg", "ppg", "eeg", "eog", "emg", "resp", "abp", "cvp", "acc", "temp", "spo2", "stim", "ref", "misc")
+"""What a channel can be. `misc` is a signal that is known to be none of the others or not known at all."""
+
+MODALITIES = ("ecg", "ppg", "eeg")
+"""The kinds that the model has an embedding for; the others are stored and may be targets, but give no tokens."""
+
+SAMPLE_DTYPES = (np.dtype("int16"), np.dtype("int32"), np.dtype("float32"))
+
+
+def is_known(position: Position) -> bool:
+    """True where all three coordinates are numbers."""
+    return all(math.isfinite(axis) for axis in position)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel's identity; never a row index.
+
+    Parameters
+    ----------
+    name : str
+        Canonical name ("V1", "Fp1", "F3-C3", "finger").
+    source_name : str
+        The name in the file, to the letter.
+    kind : str
+        One of `KINDS`.
+    unit : str
+        Unit of the physical values ("mV", "uV", "NU", …).
+    position, reference : tuple of 3 float
+        Metres in the body frame; NaN = unknown (for `reference`: common, unknown or none).
+    position_source : {"measured", "template", "unknown"}
+        Where `position` comes from.
+    """
+
+    name: str
+    source_name: str
+    kind: str
+    unit: str
+    position: Position = UNKNOWN
+    reference: Position = UNKNOWN
+    position_source: str = "unknown"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise DataError(f"Channel '{self.source_name}' has kind '{self.kind}'; known kinds are {', '.join(KINDS)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An event or an interval: `onset` and `duration` in seconds from the recording's start, and a `label`."""
+
+    onset: float
+    duration: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who was recorded: an id (a pseudonym once in a shard), age in years and sex ("female", "male"), or None."""
+
+    id: str
+    age: float | None = None
+    sex: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a recording came from: path, adapter, and the SHA-256 of the files that it was read from."""
+
+    path: str = ""
+    adapter: str = ""
+    sha256: str = ""
+
+
+def _no_runs() -> NDArray[np.int64]:
+    return np.empty((0, 3), np.int64)
+
+
+@dataclass(slots=True)
+class Stream:
+    """Channels that share one sampling rate and one clock.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling rate in Hz.
+    channels : tuple of Channel
+        One per row of `samples`.
+    samples : ndarray, shape (C, T)
+        The source's own numbers: int16, int32 or float32.
+    scale, offset : ndarray of float64, shape (C,)
+        physical = samples * scale + offset, in the channel's unit.
+    invalid : ndarray of int64, shape (n_runs, 3)
+        Runs of samples that are not real values, as rows (channel, start, stop), stop excluded.
+    onset : float
+        Time of the first sample in seconds after the recording's start.
+    """
+
+    sfreq: float
+    channels: tuple[Channel, ...]
+    samples: NDArray[Any]
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    invalid: NDArray[np.int64] = field(default_factory=_no_runs)
+    onset: float = 0.0
+
+    def __post_init__(self) -> None:
+        n_chans = len(self.channels)
+        if self.samples.ndim != 2 or self.samples.shape[0] != n_chans:
+            raise DataError(
+                f"A stream of {n_chans} channels needs samples of shape ({n_chans}, n_times), not {self.samples.shape}."
+            )
+        if self.samples.dtype not in SAMPLE_DTYPES:
+            raise DataError(f"Samples must be int16, int32 or float32, not {self.samples.dtype}.")
+        if not (math.isfinite(self.sfreq) and self.sfreq > 0):
+            raise DataError(f"The sampling rate must be a positive number of Hz, not {self.sfreq}.")
+        self.scale = np.broadcast_to(np.asarray(self.scale, np.float64), (n_chans,)).copy()
+        self.offset = np.broadcast_to(np.asarray(self.offset, np.float64), (n_chans,)).copy()
+        self.invalid = np.asarray(self.invalid, np.int64).reshape(-1, 3)
+
+    @property
+    def n_chans(self) -> int:
+        """Number of channels."""
+        return len(self.channels)
+
+    @property
+    def n_times(self) -> int:
+        """Number of samples per channel."""
+        return int(self.samples.shape[1])
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.n_times / self.sfreq
+
+    @property
+    def ch_names(self) -> list[str]:
+        """Canonical channel names."""
+        return [channel.name for channel in self.channels]
+
+    def valid(self) -> NDArray[np.bool_]:
+        """Which samples are real values, shape (C, T): not in an `invalid` run and, for floats, finite."""
+        valid = np.isfinite(self.samples) if self.samples.dtype.kind == "f" else np.ones(self.samples.shape, bool)
+        for channel, start, stop in self.invalid:
+            valid[channel, start:stop] = False
+        return valid
+
+    def physical(self) -> NDArray[np.float32]:
+        """Values in each channel's unit, float32, shape (C, T); NaN where a sample is not a real value."""
+        values = self.samples * self.scale[:, None].astype(np.float32)  # int16 · float32 → float32, int32 → float64
+        values = values.astype(np.float32, copy=False)
+        if self.offset.any():
+            values += self.offset[:, None].astype(np.float32)
+        for channel, start, stop in self.invalid:
+            values[channel, start:stop] = np.nan
+        return values
+
+    def slice(self, start: int, stop: int) -> Stream:
+        """Samples `start` (inclusive) to `stop` (exclusive) as a stream of its own; `samples` stays a view."""
+        runs = self.invalid
+        if len(runs):
+            runs = np.column_stack(
+                (runs[:, 0], runs[:, 1].clip(start, stop) - start, runs[:, 2].clip(start, stop) - start)
+            )
+            runs = runs[runs[:, 2] > runs[:, 1]]
+        return replace(self, samples=self.samples[:, start:stop], invalid=runs, onset=self.onset + start / self.sfreq)
+
+    def pick(self, rows: Sequence[int]) -> Stream:
+        """The given rows, in the given order, as a stream of its own."""
+        new_row = {row: i for i, row in enumerate(rows)}
+        runs = [(new_row[c], a, b) for c, a, b in self.invalid.tolist() if c in new_row]
+        index = list(rows)
+        return replace(
+            self,
+            channels=tuple(self.channels[row] for row in rows),
+            samples=self.samples[index],
+            scale=self.scale[index],
+            offset=self.offset[index],
+            invalid=np.array(runs, np.int64).reshape(-1, 3),
+        )
+
+
+@dataclass(slots=True)
+class Recording:
+    """One sitting of one subject: streams, annotations, labels and where it all came from.
+
+    Parameters
+    ----------
+    id : str
+        Unique within a collection.
+    streams : list of Stream
+        One per sampling rate.
+    subject : Subject or None
+        None when the source does not say and nobody joined it.
+    session : str or None
+        Names the sitting where a subject has several.
+    annotations : list of Annotation
+        Onsets in seconds from the recording's start.
+    labels : dict
+        Label name → str, number, bool or list of str.
+    report : str or None
+        Free text that came with the recording.
+    source : Source
+        Where it was read from.
+    robust_scale : dict
+        Kind → one amplitude per recording, in the kind's unit (`biosig.signal.robust_scale`); filled by ingest.
+    content_hash : str
+        `content_hash` of the native samples, before any recipe; filled by the adapter or `biosig.read`.
+    history : tuple of str
+        What was done to the samples since they were read; empty = untouched.
+    notes : tuple of str
+        What a user should know (an unknown channel, a unit that was guessed).
+    """
+
+    id: str
+    streams: list[Stream]
+    subject: Subject | None = None
+    session: str | None = None
+    annotations: list[Annotation] = field(default_factory=list)
+    labels: dict[str, Any] = field(default_factory=dict)
+    report: str | None = None
+    source: Source = field(default_factory=Source)
+    robust_scale: Mapping[str, float] = field(default_factory=dict)
+    content_hash: str = ""
+    history: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> list[Channel]:
+        """Channels of all streams, in order."""
+        return [channel for stream in self.streams for channel in stream.channels]
+
+    @property
+    def ch_names(self) -> list[str]:
+        """Canonical names of all channels, in order."""
+        return [channel.name for channel in self.channels]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of signal in this recording, sorted, each once."""
+        return sorted({channel.kind for channel in self.channels})
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the recording's start to the end of its last stream."""
+        return max((stream.onset + stream.duration for stream in self.streams), default=0.0)
+
+    def of_kind(self, kind: str) -> Iterator[Stream]:
+        """Each stream's channels of one kind, as streams of their own; streams without any are left out."""
+        for stream in self.streams:
+            rows = [row for row, channel in enumerate(stream.channels) if channel.kind == kind]
+            if rows:
+                yield stream if len(rows) == stream.n_chans else stream.pick(rows)
+
+    def crop(self, onset: float, duration: float) -> Recording:
+        """The part from `onset` lasting `duration` seconds; times stay relative to the recording's own start.
+
+        Annotations that touch the part are kept. Streams without a sample in it are left out.
+
+        Raises
+        ------
+        DataError
+            If the part holds no sample of any stream.
+        """
+        streams = []
+        for stream in self.streams:
+            start, stop = sample_range(onset - stream.onset, duration, stream.sfreq, stream.n_times)
+            if stop > start:
+                streams.append(stream.slice(start, stop))
+        if not streams:
+            raise DataError(
+                f"Recording '{self.id}' lasts {self.duration:g} s: no sample lies in the window from "
+                f"{onset:g} s lasting {duration:g} s."
+            )
+        end = onset + duration
+        notes = [a for a in self.annotations if a.onset < end and a.onset + a.duration >= onset]
+        return replace(self, streams=streams, annotations=notes)
+
+    def __repr__(self) -> str:
+        rates = ", ".join(f"{s.n_chans} × {s.n_times} at {s.sfreq:g} Hz" for s in self.streams)
+        return f"<Recording {self.id}: {'+'.join(self.kinds)}, {rates}, {self.duration:.1f} s>"
+
+
+def sample_range(onset: float, duration: float, sfreq: float, n_times: int) -> tuple[int, int]:
+    """The samples of a window: `round(onset * sfreq)` and `round(duration * sfreq)` of them, within 0 … `n_times`."""
+    start = round(onset * sfreq)
+    return min(max(start, 0), n_times), min(max(start + round(duration * sfreq), 0), n_times)
+
+
+def content_hash(streams: Sequence[Stream]) -> str:
+    """A fingerprint of native samples that survives renaming, channel order, and a change of gain or offset.
+
+    Each channel's valid samples are reduced to (x − x₀) / gcd(differences), so that the same numbers stored with
+    another baseline or an integer gain give the same hash; floats are hashed as they are. The channels' hashes are
+    sorted before they are hashed together. It is unkeyed on purpose: leakage ledgers compare it across sites.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    digests = []
+    for stream in streams:
+        valid = stream.valid() if len(stream.invalid) or stream.samples.dtype.kind == "f" else None
+        for row in range(stream.n_chans):
+            x = stream.samples[row] if valid is None else stream.samples[row][valid[row]]
+            if x.dtype.kind == "i" and x.size:
+                x = x.astype(np.int64) - int(x[0])
+                x //= max(int(np.gcd.reduce(x)), 1)
+            digests.append(hashlib.sha256(np.ascontiguousarray(x).astype(x.dtype.newbyteorder("<")).tobytes()).digest())
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()

@@ -1,0 +1,1 @@
+"""Adapters, recipes and the pipeline that turn source files into shards."""
