@@ -1,0 +1,1 @@
+"""Windows drawn from an index, and the packed batches made of them."""

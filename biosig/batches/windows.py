@@ -1,0 +1,151 @@
+"""Windows: which part of which recording. Grid and event-locked, in seconds, over any query of the index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from biosig.recording import Recording
+    from biosig.shards.dataset import ShardDataset
+
+_TOLERANCE = 1e-6  # s: far below one sample, above the rounding of onset arithmetic
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Segments of the recordings of one dataset, as columns of equal length.
+
+    Parameters
+    ----------
+    ds : ShardDataset
+        Where the recordings are.
+    recording : ndarray of int64, shape (B,)
+        Row of each window's recording in `ds`.
+    onset, duration : ndarray of float64, shape (B,)
+        Seconds from the recording's start, and seconds.
+    label : ndarray of object, shape (B,), or None
+        The event's label, for event-locked windows.
+    """
+
+    ds: ShardDataset
+    recording: NDArray[np.int64]
+    onset: NDArray[np.float64]
+    duration: NDArray[np.float64]
+    label: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.recording)
+
+    def __getitem__(self, index: NDArray[Any] | slice) -> Windows:
+        """A selection of windows, by slice, integer array or boolean mask."""
+        label = None if self.label is None else self.label[index]
+        return replace(
+            self, recording=self.recording[index], onset=self.onset[index], duration=self.duration[index], label=label
+        )
+
+    @property
+    def subjects(self) -> NDArray[Any]:
+        """The subject's pseudonym of each window, shape (B,); None where the index has none."""
+        column = np.asarray(self.ds.to_pandas()["subject"], dtype=object)
+        return column[self.recording]
+
+    def read(self, i: int) -> Recording:
+        """Read window `i`: a Recording cropped to it."""
+        return self.ds[int(self.recording[i])].read(float(self.onset[i]), float(self.duration[i]))
+
+
+def grid(ds: ShardDataset, length: float, stride: float | None = None, keep_tail: bool = False) -> Windows:
+    """Windows side by side over each recording.
+
+    Parameters
+    ----------
+    ds : ShardDataset
+        Any query of an index.
+    length : float
+        Seconds per window.
+    stride : float, optional
+        Seconds from one onset to the next; default `length` (no overlap, no gap).
+    keep_tail : bool
+        Also take what is left after the last whole window, as a shorter window. A recording shorter than `length`
+        is all tail.
+
+    Returns
+    -------
+    Windows
+        Ordered by recording, then onset.
+
+    Raises
+    ------
+    UsageError
+        If `length` or `stride` is not positive.
+    """
+    stride = length if stride is None else stride
+    if not (length > 0 and stride > 0):
+        raise UsageError(f"A grid needs a positive length and stride, not {length:g} s and {stride:g} s.")
+    durations = np.asarray(ds.to_pandas()["duration"], np.float64)
+    whole = np.floor((durations - length + _TOLERANCE) / stride).astype(np.int64) + 1
+    whole = np.where(durations + _TOLERANCE >= length, whole, 0)
+    recording = np.repeat(np.arange(len(durations)), whole)
+    first = np.repeat(np.cumsum(whole) - whole, whole)
+    onset = (np.arange(whole.sum()) - first) * stride
+    duration = np.full(len(onset), float(length))
+    if keep_tail:
+        reached = np.where(whole > 0, (whole - 1) * stride + length, 0.0)
+        tail_onset = np.where(whole > 0, whole * stride, 0.0)
+        rows = np.flatnonzero((durations > reached + _TOLERANCE) & (durations > tail_onset + _TOLERANCE))
+        recording = np.concatenate((recording, rows))
+        onset = np.concatenate((onset, tail_onset[rows]))
+        duration = np.concatenate((duration, durations[rows] - tail_onset[rows]))
+        order = np.lexsort((onset, recording))
+        recording, onset, duration = recording[order], onset[order], duration[order]
+    return Windows(ds, recording.astype(np.int64), onset.astype(np.float64), duration)
+
+
+def around(ds: ShardDataset, labels: str | Sequence[str], before: float, after: float) -> Windows:
+    """Windows locked to events: from `before` seconds before each annotation's onset to `after` seconds after it.
+
+    Parameters
+    ----------
+    ds : ShardDataset
+        Any query of an index.
+    labels : str or sequence of str
+        Annotation labels to take, compared to the letter.
+    before, after : float
+        Seconds; negative `before` starts after the onset.
+
+    Returns
+    -------
+    Windows
+        One per event that fits its recording whole, with the event's label. Events too close to an end of the
+        recording are left out: a shorter window would tell the label by its length.
+
+    Raises
+    ------
+    UsageError
+        If the window has no length.
+    DataError
+        If no recording has any of the labels; the sentence names those that exist.
+    """
+    wanted = [labels] if isinstance(labels, str) else list(labels)
+    if before + after <= 0:
+        raise UsageError(f"A window from {-before:g} s to {after:g} s around an event has no length.")
+    table = ds.annotations
+    events = table[table["label"].isin(wanted)]
+    if events.empty:
+        found = ", ".join(map(str, sorted(table["label"].unique())[:20])) or "none"
+        raise DataError(f"No annotation is labelled {' or '.join(map(repr, wanted))}; labels present: {found}.")
+    durations = np.asarray(ds.to_pandas()["duration"], np.float64)
+    recording = events["recording"].to_numpy(np.int64)
+    onset = events["onset"].to_numpy(np.float64) - before
+    fits = (onset >= -_TOLERANCE) & (onset + before + after <= durations[recording] + _TOLERANCE)
+    label = events["label"].to_numpy(object)
+    return Windows(
+        ds, recording[fits], onset[fits].clip(min=0.0), np.full(int(fits.sum()), before + after), label[fits]
+    )

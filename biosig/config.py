@@ -1,0 +1,163 @@
+"""Configuration: typed dataclasses; YAML loads into them; an unknown key is an error; the merged result is saved.
+
+One source for types, defaults and help: the dataclass. Overrides are written ``key=value`` with dots for nesting and
+YAML for the value (``optimizer.lr=3e-4``, ``shards=[a,b]``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from biosig.errors import UsageError
+
+T = TypeVar("T")
+
+
+def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, overrides: Iterable[str] = ()) -> T:
+    """Build a dataclass from a YAML file or a mapping, then apply overrides.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass; its nested fields may be dataclasses, `X | None`, lists, tuples, dicts, `Literal`.
+    source : path or mapping, optional
+        YAML file, or a mapping already loaded; None = all defaults.
+    overrides : iterable of str
+        ``key=value`` pairs, applied in order.
+
+    Raises
+    ------
+    UsageError
+        For an absent file, an unknown key (with the known ones), or a value of another type; the sentence names the
+        key by its dotted path.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise UsageError(f"The configuration file {path} does not exist: check the path.")
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+        if not isinstance(values, dict):
+            raise UsageError(f"{path} holds a {type(values).__name__}, where keys with values were expected.")
+    else:
+        values = dict(source or {})
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise UsageError(f"'{override}' is not an override: write key=value, e.g. seed=1.")
+        _set(values, key.split("."), yaml.safe_load(text))
+    return _build(cls, values, where="")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A dataclass as plain dicts, lists, strings and numbers, ready for YAML or JSON."""
+    return _plain(config)
+
+
+def dump(config: Any, path: str | Path) -> None:
+    """Write a dataclass as YAML; `load` reads it back equal."""
+    Path(path).write_text(yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _set(values: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    for key in keys[:-1]:
+        below = values.get(key)
+        values[key] = below = dict(below) if isinstance(below, Mapping) else {}
+        values = below
+    values[keys[-1]] = value
+
+
+def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    hints = get_type_hints(cls)
+    known = {field.name for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    unknown = sorted(set(map(str, values)) - known)
+    if unknown:
+        raise UsageError(
+            f"Unknown key {', '.join(repr(where + key) for key in unknown)} for {cls.__name__}; "
+            f"known keys are {', '.join(sorted(known))}."
+        )
+    try:
+        return cls(**{key: _convert(hints[key], value, where + key) for key, value in values.items()})
+    except TypeError as error:
+        raise UsageError(f"{cls.__name__} cannot be built{f' at {where[:-1]}' if where else ''}: {error}.") from error
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        return _convert_union(args, value, where)
+    if origin is Literal:
+        if value not in args:
+            raise UsageError(f"{where} is {value!r}; it must be one of {', '.join(map(repr, args))}.")
+        return value
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, hint):
+            return value
+        _expect(isinstance(value, Mapping), value, "keys with values", where)
+        return _build(hint, value, where + ".")
+    if origin in (list, tuple, Sequence):
+        _expect(isinstance(value, list | tuple), value, "a list", where)
+        if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
+            _expect(len(value) == len(args), value, f"a list of {len(args)} values", where)
+            return tuple(_convert(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(zip(args, value, strict=True)))
+        items = [_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
+        return tuple(items) if origin is tuple else items
+    if origin in (dict, Mapping):
+        _expect(isinstance(value, Mapping), value, "keys with values", where)
+        return {_convert(args[0], k, where): _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in args:
+        return None
+    problems = []
+    for arg in args:
+        if arg is type(None):
+            continue
+        try:
+            return _convert(arg, value, where)
+        except UsageError as error:
+            problems.append(str(error))
+    raise UsageError(problems[0] if problems else f"{where} must be empty.")
+
+
+def _convert_scalar(hint: type, value: Any, where: str) -> Any:
+    if hint is Path:
+        _expect(isinstance(value, str | Path), value, "a path", where)
+        return Path(value)
+    if hint is float and isinstance(value, str):
+        try:
+            return float(value)  # YAML 1.1 reads 3e-4 as a string
+        except ValueError:
+            pass
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    wrong_bool = isinstance(value, bool) and hint is not bool
+    _expect(isinstance(value, hint) and not wrong_bool, value, f"a {hint.__name__}", where)
+    return value
+
+
+def _expect(condition: bool, value: Any, wanted: str, where: str) -> None:
+    if not condition:
+        raise UsageError(f"{where} is {value!r}, where {wanted} was expected.")

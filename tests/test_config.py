@@ -1,0 +1,74 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biosig import config
+from biosig.errors import UsageError
+
+
+@dataclass
+class Optimizer:
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.95)
+
+
+@dataclass
+class Run:
+    name: str = "run"
+    steps: int = 10
+    out: Path | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    shards: list[Path] = field(default_factory=list)
+    sfreq: dict[str, float] = field(default_factory=dict)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+
+
+def test_a_file_and_overrides_merge(tmp_path):
+    (tmp_path / "run.yaml").write_text("steps: 20\noptimizer: {lr: 3e-4}\nsfreq: {ecg: 250}\n")
+    run = config.load(Run, tmp_path / "run.yaml", ["optimizer.betas=[0.8, 0.9]", "out=runs/a"])
+    assert run == Run(steps=20, out=Path("runs/a"), sfreq={"ecg": 250.0}, optimizer=Optimizer(3e-4, (0.8, 0.9)))
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"stpes": 3}, "Unknown key 'stpes' for Run; known keys are .*steps"),
+        ({"optimizer": {"learning_rate": 3}}, "Unknown key 'optimizer.learning_rate'"),
+        ({"steps": "many"}, "steps is 'many', where a int was expected"),
+        ({"steps": True}, "steps is True"),
+        ({"precision": "float16"}, "must be one of 'float32', 'bfloat16'"),
+        ({"optimizer": {"betas": [0.9]}}, "a list of 2 values"),
+        ({"sfreq": {"ecg": "fast"}}, r"sfreq.ecg is 'fast'"),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_the_key(values, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        config.load(Run, values)
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"absent\.yaml does not exist"):
+        config.load(Run, tmp_path / "absent.yaml")
+
+
+@given(
+    st.builds(
+        Run,
+        name=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])),
+        steps=st.integers(),
+        out=st.none(),
+        shards=st.lists(st.sampled_from([Path("a"), Path("b/c")])),
+        sfreq=st.dictionaries(st.sampled_from(["ecg", "eeg"]), st.floats(1, 1000)),
+        optimizer=st.builds(
+            Optimizer, lr=st.floats(allow_nan=False), betas=st.tuples(st.floats(0, 1), st.floats(0, 1))
+        ),
+    )
+)
+def test_what_is_dumped_loads_back_equal(tmp_path_factory, run):
+    path = tmp_path_factory.mktemp("config") / "run.yaml"
+    config.dump(run, path)
+    assert config.load(Run, path) == run
