@@ -1,0 +1,1 @@
+"""What a score is worth: metrics, subject-level intervals, splits and baselines."""

@@ -1,0 +1,145 @@
+"""Metrics and their subject bootstrap, against scikit-learn in a plain loop."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, r2_score, roc_auc_score
+
+from biosig.errors import BiosigError
+from biosig.evaluate.intervals import bootstrap, multiplicities
+from biosig.evaluate.metrics import METRICS, auroc, balanced_accuracy, metrics_for
+
+
+def _classes(n=60, n_classes=2, n_subjects=12, seed=0, ties=True):
+    rng = np.random.default_rng(seed)
+    subject = np.array([f"S{i:03d}" for i in rng.integers(0, n_subjects, n)])
+    y = np.concatenate([np.arange(n_classes), rng.integers(0, n_classes, n - n_classes)])
+    scores = rng.normal(size=(n, n_classes)) + 0.8 * np.eye(n_classes)[y]
+    if ties:
+        scores = scores.round(1)
+    return y, scores, subject
+
+
+def _loop(score, y, prediction, subject, n_resamples, seed):
+    names, row_subject = np.unique(subject, return_inverse=True)
+    values = []
+    for times in multiplicities(len(names), n_resamples, seed):
+        rows = np.repeat(np.arange(len(y)), times[row_subject])
+        values.append(score(y[rows], prediction[rows]))
+    return np.array(values)
+
+
+def _one_vs_rest(y, scores):
+    columns = [1] if scores.shape[1] == 2 else range(scores.shape[1])
+    if len(np.unique(y)) < scores.shape[1]:
+        return np.nan
+    return np.mean([roc_auc_score(y == k, scores[:, k]) for k in columns])
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("name", ["auroc", "balanced_accuracy"])
+def test_resampled_class_scores_equal_a_plain_loop(name, n_classes):
+    y, scores, subject = _classes(n_classes=n_classes)
+    plain = _one_vs_rest if name == "auroc" else lambda y, s: balanced_accuracy_score(y, s.argmax(1))
+    expected = _loop(plain, y, scores, subject, 200, seed=3)
+    names, row_subject = np.unique(subject, return_inverse=True)
+    weights = multiplicities(len(names), 200, seed=3)[:, row_subject].astype(float)
+    assert np.abs(METRICS[name].resampled(y, scores, weights) - expected).max() < 1e-12
+    interval = bootstrap(METRICS[name], y, scores, subject, n_resamples=200, seed=3)
+    assert interval.value == pytest.approx(plain(y, scores), abs=1e-12)
+    assert [interval.low, interval.high] == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=1e-12)
+    assert (interval.n_subjects, interval.n_undefined) == (len(names), 0)
+
+
+@pytest.mark.parametrize(("name", "plain"), [("mae", mean_absolute_error), ("r2", r2_score)])
+def test_resampled_number_scores_equal_a_plain_loop(name, plain):
+    rng = np.random.default_rng(1)
+    y = rng.normal(60, 15, 50)
+    prediction = y + rng.normal(0, 10, 50)
+    subject = rng.integers(0, 15, 50).astype(str)
+    expected = _loop(plain, y, prediction, subject, 100, seed=0)
+    interval = bootstrap(METRICS[name], y, prediction, subject, n_resamples=100, seed=0)
+    assert [interval.low, interval.high] == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=1e-10)
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(4, 40), n_classes=st.integers(2, 4))
+@settings(max_examples=60, deadline=None)
+def test_auroc_with_unit_weights_is_the_plain_auroc(seed, n, n_classes):
+    y, scores, _ = _classes(n=max(n, n_classes + 1), n_classes=n_classes, seed=seed)
+    weighted = METRICS["auroc"].resampled(y, scores, np.ones((1, len(y))))[0]
+    assert weighted == pytest.approx(auroc(y, scores), abs=1e-12)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_auroc_depends_on_ranks_only(seed):
+    y, scores, subject = _classes(seed=seed)
+    stretched = np.exp(scores / 3) * 7 - 2
+    once, again = (bootstrap(METRICS["auroc"], y, s, subject, n_resamples=50) for s in (scores, stretched))
+    assert once == again
+
+
+def test_constant_scores_are_exactly_chance():
+    y, scores, subject = _classes(n_classes=2)
+    constant = np.full_like(scores, 0.5)
+    for metric in metrics_for("classes"):
+        interval = bootstrap(metric, y, constant, subject)
+        assert (interval.value, interval.low, interval.high) == (0.5, 0.5, 0.5)
+
+
+def test_windows_of_few_subjects_give_a_wider_interval_than_independent_ones():
+    y, scores, _ = _classes(n=400, ties=False)
+    person = np.arange(400) // 40
+    scores = scores + np.random.default_rng(0).normal(0, 1.5, 10)[person][:, None] * [[-1, 1]]
+    by_subject = bootstrap(METRICS["auroc"], y, scores, person.astype(str))
+    by_window = bootstrap(METRICS["auroc"], y, scores, np.arange(400).astype(str))
+    assert by_subject.value == by_window.value
+    assert by_subject.n_subjects == 10
+    truth_by_person = np.repeat(np.arange(10) % 2, 40)  # a label that belongs to the person
+    clustered = bootstrap(METRICS["auroc"], truth_by_person, scores, person.astype(str))
+    naive = bootstrap(METRICS["auroc"], truth_by_person, scores, np.arange(400).astype(str))
+    assert clustered.high - clustered.low > 2 * (naive.high - naive.low)
+
+
+def test_permuted_labels_give_an_interval_around_chance():
+    y, scores, subject = _classes(n=400, n_subjects=40)
+    permuted = np.random.default_rng(5).permutation(y)
+    assert bootstrap(METRICS["auroc"], y, scores, subject).low > 0.5
+    for metric in metrics_for("classes"):
+        interval = bootstrap(metric, permuted, scores, subject)
+        assert interval.low < 0.5 < interval.high
+
+
+def test_resamples_without_a_class_are_counted_and_few_subjects_are_said():
+    y = np.array([0, 0, 1, 1])
+    scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]])
+    interval = bootstrap(METRICS["auroc"], y, scores, ["a", "a", "b", "b"], n_resamples=400, seed=0)
+    assert 150 < interval.n_undefined < 250  # one class only in half of the draws of two people
+    assert (interval.low, interval.high) == (1.0, 1.0)
+    few, undefined = interval.caveats()
+    assert "Only 2 subjects" in few
+    assert f"{interval.n_undefined} of 400" in undefined
+
+
+def test_same_seed_same_interval_other_seed_another():
+    y, scores, subject = _classes(n=100)
+    first, again, other = (bootstrap(METRICS["auroc"], y, scores, subject, seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_thousand_windows_take_less_than_two_seconds():
+    y, scores, subject = _classes(n=1000, n_subjects=100, ties=False)
+    start = time.perf_counter()
+    bootstrap(METRICS["auroc"], y, scores, subject)
+    assert time.perf_counter() - start < 2
+
+
+def test_a_class_without_rows_is_an_error():
+    with pytest.raises(BiosigError, match="Class 1 of 2 has no row"):
+        balanced_accuracy(np.zeros(3, int), np.zeros((3, 2)))
+    with pytest.raises(BiosigError, match="3 truths, 2 predictions"):
+        bootstrap(METRICS["mae"], np.zeros(3), np.zeros(2), ["a", "b", "c"])
