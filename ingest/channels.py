@@ -1,0 +1,80 @@
+"""From a source's channel name and unit to a Channel and the factor that brings its values to the kind's unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from biosig.electrodes import make_channel
+from biosig.errors import DataError
+from biosig.recording import Channel, Position
+from biosig.signal import canonical_unit, unit_factor
+
+
+def resolve(
+    source_name: str,
+    unit: str,
+    kind: str | None = None,
+    position: Position | None = None,
+    reference: Position | None = None,
+) -> tuple[Channel, float]:
+    """Resolve one channel; ECG comes out in mV and EEG in uV, other kinds in their source's unit.
+
+    Parameters
+    ----------
+    source_name, unit : str
+        As the file writes them.
+    kind : str, optional
+        One of `biosig.recording.KINDS`, where the source says it.
+    position, reference : tuple of 3 float, optional
+        Metres in the body frame, where the source measured them.
+
+    Returns
+    -------
+    channel : Channel
+        With the unit that its values have after multiplication by `factor`.
+    factor : float
+        What scale and offset must be multiplied by.
+    """
+    channel = make_channel(source_name, unit, kind=kind, position=position, reference=reference)
+    wanted = canonical_unit(channel.kind)
+    if wanted is None or wanted == channel.unit:
+        return channel, 1.0
+    try:
+        return replace(channel, unit=wanted), unit_factor(channel.unit, wanted)
+    except DataError:  # "NU", "adu": not a voltage, so the source's own unit stays beside the numbers
+        return channel, 1.0
+
+
+def unique_names(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]:
+    """Tell apart channels that resolve to one name: the second "II" becomes "II (2)".
+
+    Returns
+    -------
+    channels : list of Channel
+        In the given order.
+    notes : list of str
+        One sentence per renamed channel.
+    """
+    seen: dict[str, int] = {}
+    out, notes = [], []
+    for channel in channels:
+        seen[channel.name] = n = seen.get(channel.name, 0) + 1
+        if n > 1:
+            name = f"{channel.name} ({n})"
+            notes.append(
+                f"Channel '{channel.source_name}' is the {n}th that resolves to {channel.name}; kept as {name}."
+            )
+            channel = replace(channel, name=name)
+        out.append(channel)
+    return out, notes
+
+
+def notes_on(channels: Sequence[Channel]) -> list[str]:
+    """What a user should know about how channels were resolved: one sentence for the names without a known place."""
+    unknown = [
+        c.source_name for c in channels if c.position_source == "unknown" and c.kind in ("ecg", "eeg", "ppg", "misc")
+    ]
+    if not unknown:
+        return []
+    return [f"No electrode position is known for {', '.join(repr(n) for n in unknown)}: kept without a position."]

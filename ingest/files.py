@@ -1,0 +1,56 @@
+"""What every adapter asks of a file before a foreign library sees it: is it there, is it whole, what is its hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from biosig.errors import UnreadableError
+
+_LFS_POINTER = b"version https://git-lfs"
+
+
+def sha256_of(paths: Iterable[Path]) -> str:
+    """SHA-256 over the bytes of `paths`, one after the other, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether `path` holds a git-LFS pointer instead of its data."""
+    with path.open("rb") as file:
+        return file.read(len(_LFS_POINTER)) == _LFS_POINTER
+
+
+def check_present(path: Path, wanted_by: Path | None = None) -> None:
+    """Check that `path` is a file with data of its own.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted_by : Path, optional
+        The file that refers to it, for the message.
+
+    Raises
+    ------
+    UnreadableError
+        If it is absent, empty, unreadable, or a git-LFS pointer.
+    """
+    named = f"{path}, which {wanted_by.name} refers to," if wanted_by else f"{path}"
+    if not path.is_file():
+        raise UnreadableError(f"{named} does not exist: fetch it, or correct the file name where it is referred to.")
+    try:
+        if path.stat().st_size == 0:
+            raise UnreadableError(f"{named} holds 0 bytes: fetch or export it again.")
+        if is_lfs_pointer(path):
+            raise UnreadableError(
+                f"{named} is a git-LFS pointer, not the data: run `git lfs pull` in the repository that it comes from."
+            )
+    except OSError as error:
+        raise UnreadableError(f"{named} cannot be opened ({error.strerror}): check its permissions.") from None
