@@ -1,0 +1,157 @@
+"""From a name in a file to a channel: canonical name, kind, position and reference."""
+
+from __future__ import annotations
+
+from biosig.electrodes.names import ecg_lead, fold, kind_from_words, parts, ppg_site, split_prefix
+from biosig.electrodes.tables import INDEX, LOCATIONS, Location
+from biosig.recording import UNKNOWN, Channel, Position, is_known
+from biosig.signal.units import is_voltage, spell_unit
+
+_NOT_A_SIGNAL = ("bpm", "pm", "/min", "1/min", "rpm", "ms")
+"""Units of numbers that a monitor derived (a rate, an interval): no waveform of what their name says."""
+
+_LEAD_ONLY_IN_MILLIVOLTS = ("RA", "LA", "RL", "LL", "ES", "AS", "AI", "L1", "L2", "L3")
+"""Lead names that mean something else elsewhere (analogue input, left arm, left 1); so do single letters but V."""
+
+
+def make_channel(
+    source_name: str,
+    unit: str,
+    kind: str | None = None,
+    position: Position | None = None,
+    reference: Position | None = None,
+) -> Channel:
+    """The channel that a name in a file stands for.
+
+    Parameters
+    ----------
+    source_name : str
+        The name in the file, to the letter. One that is not known is kept, without a position.
+    unit : str
+        Unit of the physical values; its spelling is made ours ("µV" → "uV"), the unit is not changed.
+    kind : str, optional
+        One of `biosig.recording.KINDS`, where the file says; else it is guessed from the name and the unit, and is
+        "misc" where they do not decide.
+    position, reference : tuple of 3 float, optional
+        Measured, in metres in the body frame; they win over the tables.
+
+    Returns
+    -------
+    Channel
+
+    Raises
+    ------
+    DataError
+        If `kind` is not one of `biosig.recording.KINDS`.
+    """
+    kind = kind or guess_kind(source_name, unit)
+    location = locate(source_name, kind)
+    place = location.position if location else UNKNOWN
+    against = location.reference if location else UNKNOWN
+    measured = position is not None and is_known(position)
+    if position is not None and measured:
+        place = position
+    if reference is not None and is_known(reference):
+        against = reference
+    return Channel(
+        name=location.name if location else source_name.strip(),
+        source_name=source_name,
+        kind=kind,
+        unit=spell_unit(unit),
+        position=place,
+        reference=against,
+        position_source="measured" if measured else "template" if is_known(place) else "unknown",
+    )
+
+
+def locate(name: str, kind: str | None = None) -> Location | None:
+    """Where the channel `name` measures, or None if the tables do not know it.
+
+    Parameters
+    ----------
+    name : str
+        As a file writes it: any case, with prefixes and suffixes ("EEG FP1-REF"), bipolar ("F3-C3") or not.
+    kind : {"ecg", "ppg", "eeg"}, optional
+        Which table to look in; default the one that `guess_kind` chooses.
+    """
+    kind = kind or guess_kind(name)
+    if kind == "ecg":
+        return _ecg(name)
+    if kind == "eeg":
+        return _eeg(name) or _eeg_against_unknown(name)
+    if kind == "ppg":
+        return LOCATIONS["ppg"][fold(ppg_site(name))]
+    return None
+
+
+def guess_kind(name: str, unit: str = "") -> str:
+    """The kind that name and unit give together; "misc" where they do not decide.
+
+    A leading word decides ("EEG", "ECG", …), then a known electrode or lead, then a word in the name. A name that is
+    an EEG electrode and an ECG lead in one ("C3") is EEG in microvolts, ECG in millivolts and undecided otherwise;
+    short names that are much else besides ("X", "AI") are ECG leads only in millivolts.
+    """
+    unit = spell_unit(unit)
+    if unit in _NOT_A_SIGNAL:
+        return "misc"
+    hint, _ = split_prefix(name)
+    if hint is not None:
+        return hint
+    if unit in ("", "NU") or is_voltage(unit):
+        known = [kind for kind, find in (("ecg", _ecg), ("eeg", _eeg)) if find(name) is not None]
+        if known == ["ecg"] and (len(fold(name)) == 1 or fold(name) in _LEAD_ONLY_IN_MILLIVOLTS):
+            # "I" is a lead wherever a voltage is measured, and the commonest of all
+            return "ecg" if unit == "mV" or fold(name) == "I" else "misc"
+        if len(known) == 2:
+            return {"mV": "ecg", "uV": "eeg"}.get(unit, "misc")
+        if known:
+            return known[0]
+    kind = kind_from_words(name) or "misc"
+    electrical = kind in ("ecg", "eeg", "eog", "emg")
+    return kind if unit in ("", "NU") or is_voltage(unit) or not electrical else "misc"
+
+
+def channel_id(channel: Channel) -> int:
+    """The channel's index in `VOCABULARY`, or −1 if its name is not in it (bipolar pairs are not)."""
+    return INDEX.get((channel.kind, channel.name), -1)
+
+
+def _ecg(name: str) -> Location | None:
+    table = LOCATIONS["ecg"]
+    lead = ecg_lead(split_prefix(name)[1])
+    found = table.get(lead) or table.get(ecg_lead(name))
+    if found is not None:
+        return found
+    return _pair("ecg", *parts(split_prefix(name)[1]))
+
+
+def _eeg(name: str) -> Location | None:
+    electrode, reference = parts(split_prefix(name)[1])
+    if reference is None:
+        return LOCATIONS["eeg"].get(fold(electrode))
+    return _pair("eeg", electrode, reference)
+
+
+def _eeg_against_unknown(name: str) -> Location | None:
+    """A known electrode against one that the table does not have: its place is known, its reference is not."""
+    electrode, reference = parts(split_prefix(name)[1])
+    plus, minus = (LOCATIONS["eeg"].get(fold(part or "")) for part in (electrode, reference))
+    if plus is None or reference is None or minus is not None:
+        return None
+    return Location("eeg", f"{plus.name}-{reference}", plus.position, UNKNOWN, plus.source)
+
+
+def _pair(kind: str, electrode: str, reference: str | None) -> Location | None:
+    """The bipolar channel `electrode` − `reference`, both in the table and not one and the same."""
+    table = LOCATIONS[kind]
+    plus, minus = table.get(fold(electrode)), table.get(fold(reference or ""))
+    if plus is None or minus is None or plus == minus:
+        return None
+    if kind == "ecg" and not (_is_electrode(plus) and _is_electrode(minus)):
+        return None
+    return Location(kind, f"{plus.name}-{minus.name}", plus.position, minus.position, plus.source)
+
+
+def _is_electrode(location: Location) -> bool:
+    """Whether an ECG name is an electrode's (RA, V1, V4R), so that a difference of two is a measurement."""
+    return location.name in ("RA", "LA", "RL", "LL") or location.name[:2] in {f"V{n}" for n in range(1, 10)}

@@ -1,0 +1,28 @@
+"""Pure functions over arrays of samples: resampling, filters, units, robust scale, validity.
+
+Arrays end in time, (…, T), float32 or float64; NaN marks a sample that is not a real value. NaN in gives NaN out at the
+same moments and nowhere else: gaps are bridged by a straight line while a filter passes over them, then marked again.
+"""
+
+from biosig.signal.filters import bandpass, notch
+from biosig.signal.resample import resample, resample_valid
+from biosig.signal.scale import is_flat, robust_scale
+from biosig.signal.units import canonical_unit, check_plausible, convert_units, spell_unit, unit_factor
+from biosig.signal.validity import bridge_gaps, mask_from_runs, runs_from_mask
+
+__all__ = [
+    "bandpass",
+    "bridge_gaps",
+    "canonical_unit",
+    "check_plausible",
+    "convert_units",
+    "is_flat",
+    "mask_from_runs",
+    "notch",
+    "resample",
+    "resample_valid",
+    "robust_scale",
+    "runs_from_mask",
+    "spell_unit",
+    "unit_factor",
+]

@@ -1,0 +1,118 @@
+"""Units: one spelling, factors between them, and a check that the numbers look like their unit."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import DataError, UsageError
+from biosig.signal.scale import robust_scale
+
+_SPELLINGS = {
+    "v": "V", "volt": "V", "volts": "V",
+    "mv": "mV", "millivolt": "mV", "millivolts": "mV",
+    "uv": "uV", "microvolt": "uV", "microvolts": "uV", "muv": "uV",
+    "nv": "nV", "nanovolt": "nV", "nanovolts": "nV",
+    "mmhg": "mmHg", "kpa": "kPa",
+    "g": "g", "mg": "mg", "m/s2": "m/s2", "m/s^2": "m/s2",
+    "c": "degC", "degc": "degC", "celsius": "degC", "°c": "degC",
+    "ohm": "Ohm", "ohms": "Ohm",
+    "%": "%", "percent": "%", "nu": "NU", "au": "NU", "a.u.": "NU", "n/a": "", "-": "",
+}  # fmt: skip
+
+_SIZES = {
+    "V": ("voltage", 1.0), "mV": ("voltage", 1e-3), "uV": ("voltage", 1e-6), "nV": ("voltage", 1e-9),
+    "mmHg": ("pressure", 133.322387415), "kPa": ("pressure", 1e3),
+    "g": ("acceleration", 9.80665), "mg": ("acceleration", 9.80665e-3), "m/s2": ("acceleration", 1.0),
+}  # fmt: skip
+
+_CANONICAL = {"ecg": "mV", "eeg": "uV", "eog": "uV", "emg": "uV"}
+
+_USUAL = {"ecg": 2e-4, "eeg": 2e-5}
+"""Usual robust scale in volts: 0.2 mV for a surface ECG, 20 uV for a scalp EEG."""
+
+_TOO_FAR = {"ecg": 150.0, "eeg": 250.0}
+"""A scale this many times off the usual is a wrong unit: real extremes stay within, a factor 1,000 does not."""
+
+
+def spell_unit(unit: str) -> str:
+    """The unit in this project's spelling ("µV", "uv", "microvolts" → "uV"); one that is not known stays as it is."""
+    plain = unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+    return _SPELLINGS.get(plain.lower(), plain)
+
+
+def is_voltage(unit: str) -> bool:
+    """Whether `unit` is V, mV, uV or nV, however it is spelt."""
+    return _SIZES.get(spell_unit(unit), ("", 0.0))[0] == "voltage"
+
+
+def unit_factor(from_unit: str, to_unit: str) -> float:
+    """What to multiply numbers in `from_unit` with to have them in `to_unit`: ``unit_factor("V", "uV") == 1e6``.
+
+    Raises
+    ------
+    UsageError
+        If a unit is not known or the two measure different things.
+    """
+    source, target = spell_unit(from_unit), spell_unit(to_unit)
+    if source == target:
+        return 1.0
+    if source not in _SIZES or target not in _SIZES or _SIZES[source][0] != _SIZES[target][0]:
+        raise UsageError(
+            f"There is no conversion from '{from_unit}' to '{to_unit}': units that convert are {', '.join(_SIZES)}, "
+            f"each into its like."
+        )
+    ratio = _SIZES[source][1] / _SIZES[target][1]
+    power = round(math.log10(ratio))
+    return 10.0**power if math.isclose(ratio, 10.0**power, rel_tol=1e-9) else ratio
+
+
+def convert_units(x: NDArray[Any], from_unit: str, to_unit: str) -> NDArray[Any]:
+    """`x` in `to_unit`, in its own float dtype; raises as `unit_factor` does."""
+    factor = unit_factor(from_unit, to_unit)
+    return x if factor == 1.0 else np.asarray(x * np.asarray(factor, x.dtype if x.dtype.kind == "f" else np.float64))
+
+
+def canonical_unit(kind: str) -> str | None:
+    """The unit in which a kind is kept: mV for ECG, uV for EEG, EOG and EMG, None where the source's own stays."""
+    return _CANONICAL.get(kind)
+
+
+def check_plausible(values: NDArray[Any], kind: str, unit: str, where: str) -> None:
+    """Refuse an ECG or EEG whose size says that its unit is wrong by a factor of about 1,000 or more.
+
+    Looks at the robust scale of all channels together; signals of other kinds, of no known unit, and signals without
+    a usable channel pass.
+
+    Parameters
+    ----------
+    values : ndarray, shape (C, T)
+        Physical values in `unit`; NaN = invalid.
+    kind, unit : str
+        Kind of channel and the unit that the numbers are said to be in.
+    where : str
+        What to name in the message: the file or the recording, and the channel if there is one.
+
+    Raises
+    ------
+    DataError
+        With the unit that the numbers look like.
+    """
+    usual, spelt = _USUAL.get(kind), spell_unit(unit)
+    if usual is None or not is_voltage(spelt):
+        return
+    scale = robust_scale(values)
+    times = scale * _SIZES[spelt][1] / usual
+    if math.isnan(scale) or 1 / _TOO_FAR[kind] < times < _TOO_FAR[kind]:
+        return
+    expected = usual / _SIZES[spelt][1]
+    voltages = [name for name, (quantity, _) in _SIZES.items() if quantity == "voltage"]
+    likely = min(voltages, key=lambda name: abs(math.log(scale * _SIZES[name][1] / usual)))
+    names = {"V": "volts", "mV": "millivolts", "uV": "microvolts", "nV": "nanovolts"}
+    raise DataError(
+        f"{where}: {kind.upper()} amplitudes are about {scale:.3g} {spelt} where about {expected:.3g} {spelt} is "
+        f"usual; this looks like {names[likely]}: state the unit that the numbers are in, '{likely}' perhaps."
+    )

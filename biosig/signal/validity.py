@@ -1,0 +1,63 @@
+"""Which samples are real: runs, masks, and the bridge over gaps that lets a filter pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def runs_from_mask(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Runs of True as rows (channel, start, stop), stop excluded, sorted by channel and start.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (C, T)
+
+    Returns
+    -------
+    ndarray of int64, shape (n_runs, 3)
+    """
+    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = mask
+    edges = np.diff(padded, axis=1)  # +1 where a run starts, −1 where it stops
+    channels, starts = np.nonzero(edges == 1)
+    stops = np.nonzero(edges == -1)[1]
+    return np.column_stack((channels, starts, stops)).astype(np.int64)
+
+
+def mask_from_runs(runs: NDArray[np.int64], shape: Sequence[int]) -> NDArray[np.bool_]:
+    """The mask, shape (C, T), that is True inside the runs (channel, start, stop)."""
+    mask = np.zeros(tuple(shape), bool)
+    for channel, start, stop in np.asarray(runs, np.int64).reshape(-1, 3):
+        mask[channel, start:stop] = True
+    return mask
+
+
+def bridge_gaps(x: NDArray[Any]) -> NDArray[Any]:
+    """A copy with non-finite samples replaced by a straight line between their neighbours in time.
+
+    Before the first and after the last finite sample the nearest one is held; a row without any becomes zeros. It
+    exists so that a filter can pass; whoever calls it marks the gaps again afterwards.
+
+    Parameters
+    ----------
+    x : ndarray, shape (…, T)
+    """
+    filled = np.array(x)
+    rows = filled.reshape(-1, x.shape[-1])
+    time = np.arange(x.shape[-1])
+    for row in rows:
+        finite = np.isfinite(row)
+        if finite.all():
+            continue
+        row[~finite] = np.interp(time[~finite], time[finite], row[finite]) if finite.any() else 0.0
+    return rows.reshape(x.shape)
+
+
+def as_float(x: NDArray[Any]) -> NDArray[Any]:
+    """`x` itself if it is float32 or float64, else its values as float64."""
+    x = np.asarray(x)
+    return x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
