@@ -63,7 +63,7 @@ def unique_names(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]
         if n > 1:
             name = f"{channel.name} ({n})"
             notes.append(
-                f"Channel '{channel.source_name}' is the {n}th that resolves to {channel.name}; kept as {name}."
+                f"Channel '{channel.source_name}' is not the first that resolves to {channel.name}: kept as {name}."
             )
             channel = replace(channel, name=name)
         out.append(channel)
