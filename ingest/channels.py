@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from biosig.electrodes import make_channel
 from biosig.errors import DataError
-from biosig.recording import Channel, Position
+from biosig.recording import MODALITIES, Channel, Position
 from biosig.signal import canonical_unit, unit_factor
+from biosig.signal.units import is_voltage
 
 
 def resolve(
@@ -73,8 +74,8 @@ def unique_names(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]
 def notes_on(channels: Sequence[Channel]) -> list[str]:
     """What a user should know about how channels were resolved: one sentence for the names without a known place."""
     unknown = [
-        c.source_name for c in channels if c.position_source == "unknown" and c.kind in ("ecg", "eeg", "ppg", "misc")
+        repr(c.source_name)
+        for c in channels
+        if c.position_source == "unknown" and (c.kind in MODALITIES or (c.kind == "misc" and is_voltage(c.unit)))
     ]
-    if not unknown:
-        return []
-    return [f"No electrode position is known for {', '.join(repr(n) for n in unknown)}: kept without a position."]
+    return [f"No electrode position is known for {', '.join(unknown)}: kept without a position."] if unknown else []
