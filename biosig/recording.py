@@ -184,12 +184,7 @@ class Stream:
 
     def slice(self, start: int, stop: int) -> Stream:
         """Samples `start` (inclusive) to `stop` (exclusive) as a stream of its own; `samples` stays a view."""
-        runs = self.invalid
-        if len(runs):
-            runs = np.column_stack(
-                (runs[:, 0], runs[:, 1].clip(start, stop) - start, runs[:, 2].clip(start, stop) - start)
-            )
-            runs = runs[runs[:, 2] > runs[:, 1]]
+        runs = clip_runs(self.invalid, start, stop)
         return replace(self, samples=self.samples[:, start:stop], invalid=runs, onset=self.onset + start / self.sfreq)
 
     def pick(self, rows: Sequence[int]) -> Stream:
@@ -312,6 +307,14 @@ def sample_range(onset: float, duration: float, sfreq: float, n_times: int) -> t
     """The samples of a window: `round(onset * sfreq)` and `round(duration * sfreq)` of them, within 0 … `n_times`."""
     start = round(onset * sfreq)
     return min(max(start, 0), n_times), min(max(start + round(duration * sfreq), 0), n_times)
+
+
+def clip_runs(runs: NDArray[np.int64], start: int, stop: int) -> NDArray[np.int64]:
+    """Runs (channel, start, stop), shape (n_runs, 3), as seen from within samples `start` to `stop`."""
+    if not len(runs):
+        return runs
+    clipped = np.column_stack((runs[:, 0], runs[:, 1].clip(start, stop) - start, runs[:, 2].clip(start, stop) - start))
+    return clipped[clipped[:, 2] > clipped[:, 1]]
 
 
 def content_hash(streams: Sequence[Stream]) -> str:

@@ -1,0 +1,156 @@
+"""The index: one row per recording of a folder of shards, in a parquet file that the shards alone can rebuild."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from biosig.errors import UnreadableError, UsageError
+from biosig.shards import spec
+from biosig.shards.reader import Shard
+from biosig.shards.writer import file_checksum, sidecar
+
+INDEX_VERSION = 1
+
+_WORD = pa.dictionary(pa.int32(), pa.string())
+
+SCHEMA = pa.schema(
+    [
+        ("recording", pa.string()),
+        ("shard", _WORD),
+        ("row", pa.int64()),
+        ("subject", pa.string()),
+        ("session", pa.string()),
+        ("duration", pa.float64()),
+        ("age", pa.float64()),
+        ("sex", _WORD),
+        ("kinds", pa.list_(pa.string())),
+        ("ch_names", pa.list_(pa.string())),
+        ("n_chans", pa.int32()),
+        ("sfreqs", pa.list_(pa.float64())),
+        ("labels", pa.string()),
+        ("robust_scale", pa.string()),
+        ("content_hash", pa.string()),
+        ("checksum", pa.string()),
+        ("shard_checksum", _WORD),
+    ],
+    metadata={"format": "biosig-index", "version": str(INDEX_VERSION)},
+)
+"""`shard` is a file name relative to the index; `labels` and `robust_scale` are JSON objects."""
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """The published shards of a folder, sorted by name; temporary files begin with a dot."""
+    return sorted(path for path in folder.glob(f"*{spec.SUFFIX}") if not path.name.startswith("."))
+
+
+def index_table(paths: Sequence[Path]) -> pa.Table:
+    """The index of the given shards, read from the shards alone.
+
+    Raises
+    ------
+    UnreadableError
+        If a shard is damaged.
+    """
+    tables = [pa.Table.from_pydict(_columns(path), schema=SCHEMA) for path in paths]
+    return pa.concat_tables(tables or [SCHEMA.empty_table()]).unify_dictionaries()
+
+
+def _columns(path: Path) -> dict[str, list[Any]]:
+    shard = Shard(path)
+    rows = range(len(shard))
+    channels = [shard.channels(row) for row in rows]
+    text = shard.text
+    return {
+        "recording": text["id"],
+        "shard": [path.name] * len(rows),
+        "row": list(rows),
+        "subject": text["subject"],
+        "session": text["session"],
+        "duration": [shard.duration(row) for row in rows],
+        "age": [None if age is None else float(age) for age in text["age"]],
+        "sex": text["sex"],
+        "kinds": [sorted({c.kind for c in members}) for members in channels],
+        "ch_names": [[c.name for c in members] for members in channels],
+        "n_chans": [len(members) for members in channels],
+        "sfreqs": [[shard.sfreq[stream] for stream in shard.streams_of(row)] for row in rows],
+        "labels": [spec.to_json(labels, "labels") for labels in text["labels"]],
+        "robust_scale": [spec.to_json(scale, "robust_scale") for scale in text["robust_scale"]],
+        "content_hash": text["content_hash"],
+        "checksum": text["checksum"],
+        "shard_checksum": [shard_checksum(path)] * len(rows),
+    }
+
+
+def shard_checksum(path: Path) -> str:
+    """A shard's SHA-256 as its side-car tells it, or from its bytes where there is no side-car."""
+    return sidecar_checksum(path) or file_checksum(path)
+
+
+def sidecar_checksum(path: Path) -> str | None:
+    """The SHA-256 in a shard's side-car; None without a side-car.
+
+    Raises
+    ------
+    UnreadableError
+        If the side-car is not of the form that the writer gives it.
+    """
+    if not sidecar(path).exists():
+        return None
+    words = sidecar(path).read_bytes().split()
+    if len(words) != 2 or len(words[0]) != 64 or not words[0].isalnum():
+        raise UnreadableError(f"{sidecar(path)} holds no SHA-256 of its shard: restore it or delete it.")
+    return words[0].decode("ascii", "replace")
+
+
+def build_index(folder: str | Path) -> Path:
+    """Write the index of all shards in `folder`, from the shards alone, replacing an older one at once.
+
+    Returns
+    -------
+    Path
+        The index.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds no shard.
+    UnreadableError
+        If a shard is damaged.
+    """
+    folder = Path(folder)
+    paths = shard_paths(folder)
+    if not paths:
+        raise UsageError(f"{folder} holds no shard (*{spec.SUFFIX}): check the path, or ingest something first.")
+    temporary = folder / f".{spec.INDEX_NAME}.{secrets.token_hex(4)}.tmp"
+    try:
+        pq.write_table(index_table(paths), temporary, compression="zstd")
+        return temporary.replace(folder / spec.INDEX_NAME)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_index(path: Path) -> pa.Table:
+    """Read an index that `build_index` wrote.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is damaged, foreign, or of a newer version.
+    """
+    try:
+        table = pq.read_table(path)
+        metadata = table.schema.metadata or {}
+        version = int(metadata.get(b"version", b"0"))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UnreadableError(f"{path} is no readable index ({error}): delete it and rebuild it.") from None
+    if metadata.get(b"format") != b"biosig-index" or not set(SCHEMA.names) <= set(table.column_names):
+        raise UnreadableError(f"{path} is a parquet file but no index of shards: delete it and rebuild it.")
+    if version > INDEX_VERSION:
+        raise UnreadableError(f"{path} has version {version}, newer than {INDEX_VERSION}: update biosig-fm.")
+    return table

@@ -1,0 +1,144 @@
+"""The shard format in one place: names, version, chunks, checksum. `docs/shard-format.md` says it in prose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any
+
+import hdf5plugin
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import DataError
+from biosig.recording import Recording
+
+FORMAT = "biosig-shard"
+VERSION = 1
+SUFFIX = ".h5"
+SIDECAR_SUFFIX = ".sha256"
+INDEX_NAME = "index.parquet"
+
+RECORDING_TEXT = (
+    "id",
+    "subject",
+    "session",
+    "age",
+    "sex",
+    "labels",
+    "report",
+    "robust_scale",
+    "content_hash",
+    "source",
+    "history",
+    "notes",
+    "checksum",
+)
+"""Columns of ``/recordings`` that are JSON arrays with one value per recording."""
+
+RECORDING_NUMBERS = ("stream_stop", "annotation_stop")
+STREAM_NUMBERS = ("sfreq", "onset", "n_times", "start", "channel_set", "channel_stop", "invalid_stop")
+CHANNEL_TEXT = ("name", "source_name", "kind", "unit", "position_source")
+
+CHUNK_BYTES = 65_536
+"""About what a chunk of samples holds: large enough to compress, small enough that a window decodes little else."""
+
+COMPRESSION = {
+    "lz4": hdf5plugin.Blosc2(cname="lz4", clevel=9, filters=hdf5plugin.Blosc2.BITSHUFFLE),
+    "zstd": hdf5plugin.Blosc2(cname="zstd", clevel=3, filters=hdf5plugin.Blosc2.BITSHUFFLE),
+}
+
+
+def samples_name(dtype: np.dtype[Any], n_chans: int) -> str:
+    """Name of the dataset under ``/samples`` that holds streams of this type and width: "int16x12"."""
+    return f"{dtype.name}x{n_chans}"
+
+
+def block_length(n_times: int, n_chans: int, itemsize: int) -> int:
+    """Samples per chunk, from the first stream that a dataset receives.
+
+    Chunks divide a recording evenly, or hold several short ones whole: collections are mostly of one length, and a
+    window that is a whole recording then decodes nothing of its neighbours.
+    """
+    per_chunk = max(CHUNK_BYTES // (n_chans * itemsize), 1)
+    if n_times >= per_chunk:
+        return math.ceil(n_times / math.ceil(n_times / per_chunk))
+    return n_times * (per_chunk // n_times) if n_times else per_chunk
+
+
+def to_json(value: Any, where: str) -> str:
+    """JSON in ASCII; NumPy scalars become Python's, tuples become lists.
+
+    Raises
+    ------
+    DataError
+        If the value is of a type that JSON has no word for.
+    """
+    try:
+        return json.dumps(value, default=_plain, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{where} cannot be stored ({error}): use text, numbers, booleans, None, or lists and dicts of these."
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"a value of type {type(value).__name__}")
+
+
+def checksum(recording: Recording) -> str:
+    """SHA-256 over everything that a recording says: its metadata as canonical JSON, then numbers and samples as bytes.
+
+    Computed from the recording that was given to the writer and again from the one that the reader returns, so that
+    equality means that nothing changed on the way, whatever the layout between.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    subject = recording.subject
+    source = recording.source
+    metadata = {
+        "id": recording.id,
+        "subject": None if subject is None else [subject.id, subject.age, subject.sex],
+        "session": recording.session,
+        "labels": recording.labels,
+        "report": recording.report,
+        "robust_scale": dict(recording.robust_scale),
+        "content_hash": recording.content_hash,
+        "source": [source.path, source.adapter, source.sha256],
+        "history": list(recording.history),
+        "notes": list(recording.notes),
+        "annotation_labels": [annotation.label for annotation in recording.annotations],
+        "streams": [
+            {
+                "sfreq": float(stream.sfreq),
+                "onset": float(stream.onset),
+                "dtype": stream.samples.dtype.name,
+                "n_times": stream.n_times,
+                "channels": [
+                    [c.name, c.source_name, c.kind, c.unit, c.position_source, [*c.position], [*c.reference]]
+                    for c in stream.channels
+                ],
+            }
+            for stream in recording.streams
+        ],
+    }
+    text = json.dumps(metadata, default=_plain, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode("ascii"))
+    digest.update(_bytes(np.array([(a.onset, a.duration) for a in recording.annotations], np.float64)))
+    for stream in recording.streams:
+        for numbers in (stream.scale, stream.offset, stream.invalid, stream.samples):
+            digest.update(_bytes(numbers))
+    return digest.hexdigest()
+
+
+def _bytes(numbers: NDArray[Any]) -> memoryview:
+    little = np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<"))
+    return little.reshape(-1).view(np.uint8).data
