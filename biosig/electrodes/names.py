@@ -91,7 +91,7 @@ def ecg_lead(name: str) -> str:
 
 def ppg_site(name: str) -> str:
     """The site, side and colour that a PPG channel's name gives: "PPG_IR wrist L" → "wrist left IR"; else "finger"."""
-    words = re.sub(r"[^A-Z]+", " ", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).upper())
+    words = re.sub(r"[^A-Z]+", " ", name.upper())
     found = [
         next((word for word, pattern in choices if re.search(rf"\b({pattern})\b", words)), "")
         for choices in (_SITES, _SIDES, _LIGHTS)

@@ -105,7 +105,7 @@ def _ratio(sfreq: float, new_sfreq: float, n_times: int) -> tuple[int, int]:
     if ratio == 0 or abs(float(ratio) - exact) * n_times > 0.5:
         raise DataError(
             f"Resampling from {sfreq!r} to {new_sfreq!r} Hz has no ratio of integers up to 1,000 that keeps time over "
-            f"{n_times} samples: choose a rate that has, such as {round(sfreq)} Hz."
+            f"{n_times} samples: choose a rate that has, such as {sfreq * float(ratio):.9g} Hz."
         )
     return ratio.numerator, ratio.denominator
 
