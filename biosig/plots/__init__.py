@@ -1,0 +1,19 @@
+"""Pictures of signals, electrodes, reconstructions and scores, and the HTML report that holds them."""
+
+from biosig.plots.curves import plot_loss
+from biosig.plots.ecg import plot_ecg
+from biosig.plots.electrodes import plot_electrodes
+from biosig.plots.reconstruction import plot_reconstruction
+from biosig.plots.report import Report
+from biosig.plots.scores import plot_scores
+from biosig.plots.signals import plot_signals
+
+__all__ = [
+    "Report",
+    "plot_ecg",
+    "plot_electrodes",
+    "plot_loss",
+    "plot_reconstruction",
+    "plot_scores",
+    "plot_signals",
+]

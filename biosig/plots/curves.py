@@ -1,0 +1,68 @@
+"""The loss of a pretraining run over its steps."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from biosig.errors import DataError
+from biosig.plots.style import BLUE, GREEN, GREY, INK, NORMAL, PURPLE, SMALL, VERMILION, new_figure, tidy
+
+COLOURS = {"loss": INK, "loss_ecg": VERMILION, "loss_eeg": BLUE, "loss_ppg": GREEN, "loss_text": PURPLE}
+NAMES = {"loss": "all", "loss_ecg": "ECG", "loss_eeg": "EEG", "loss_ppg": "PPG", "loss_text": "text"}
+
+
+def plot_loss(log: pd.DataFrame, title: str = "Masked reconstruction loss") -> Figure:
+    """Draw the loss of every modality, and of the held-out subjects where the run measured it.
+
+    Parameters
+    ----------
+    log : DataFrame
+        One row per logged step: `step`, `loss`, any of `loss_ecg`, `loss_eeg`, `loss_ppg`, and the same with the
+        prefix `val_` for held-out subjects (NaN where not measured); `lr` if there is one.
+    title : str
+        Stands above the picture.
+
+    Returns
+    -------
+    Figure
+        Single steps as pale lines, their running median as strong ones, held-out subjects as circles.
+
+    Raises
+    ------
+    DataError
+        If the log has no `step` or no `loss`, or no row.
+    """
+    missing = {"step", "loss"} - set(log.columns)
+    if missing or log.empty:
+        raise DataError(
+            f"The training log has {len(log)} rows and the columns {', '.join(map(str, log.columns))}; it needs at "
+            "least one row with 'step' and 'loss': train before drawing the loss."
+        )
+    log = log.sort_values("step")
+    figure = new_figure(7.5, 3.6)
+    ax = figure.add_subplot()
+    window = max(1, len(log) // 25)
+    top = 0.0
+    for column, colour in COLOURS.items():
+        if column in log and log[column].notna().any():
+            line = log[["step", column]].dropna()
+            smooth = line[column].rolling(window, center=True, min_periods=1).median()
+            top = max(top, float(smooth.max()))
+            width = 2.0 if column == "loss" else 1.3
+            ax.plot(line["step"], line[column], color=colour, lw=0.6, alpha=0.25, gid=f"{column} raw")
+            ax.plot(line["step"], smooth, color=colour, lw=width, label=NAMES[column], gid=column)
+        held_out = f"val_{column}"
+        if held_out in log and log[held_out].notna().any():
+            points = log[["step", held_out]].dropna()
+            label = f"{NAMES[column]}, held-out subjects"
+            ax.plot(points["step"], points[held_out], "o--", color=colour, ms=4, mfc="white", lw=0.8, label=label,
+                    gid=held_out)  # fmt: skip
+    ax.set(xlabel="optimiser step", ylabel="loss (normalised units)", ylim=(0, 1.1 * top if top > 0 else 1))
+    tidy(ax)
+    ax.grid(axis="y", color="#ececec", lw=0.6)
+    ax.set_title(title, loc="left", size=NORMAL, weight="bold", color=INK)
+    if "lr" in log:
+        ax.set_title(f"peak learning rate {log['lr'].max():.1e}", loc="right", size=SMALL, color=GREY)
+    figure.legend(loc="outside right upper", fontsize=SMALL, frameon=False)
+    return figure
