@@ -31,7 +31,8 @@ def plot_electrodes(channels: Sequence[Channel], title: str | None = None) -> Fi
     Parameters
     ----------
     channels : sequence of Channel
-        Kinds other than eeg, ecg and ppg are left out; those of unknown position are named below the map.
+        Kinds other than eeg, ecg and ppg are left out, a name that comes twice is drawn once; those of unknown
+        position are named below the map.
     title : str, optional
         Stands above the picture.
 
@@ -45,7 +46,7 @@ def plot_electrodes(channels: Sequence[Channel], title: str | None = None) -> Fi
     DataError
         If no channel has a known position.
     """
-    shown = [channel for channel in channels if channel.kind in ("eeg", "ecg", "ppg")]
+    shown = list({(c.kind, c.name): c for c in channels if c.kind in ("eeg", "ecg", "ppg")}.values())
     placed = [channel for channel in shown if is_known(channel.position)]
     if not placed:
         names = ", ".join(channel.name for channel in channels)
@@ -86,7 +87,7 @@ def flat(position: Position) -> tuple[float, float]:
 def draw_head(ax: Axes, channels: Sequence[Channel]) -> None:
     """Head from above, nose up; a bipolar channel is a line from its reference to its position."""
     points = [flat(channel.position) for channel in channels]
-    edge = max(1.0, *(float(np.hypot(*point)) for point in points)) + 0.12
+    edge = max(0.9, *(float(np.hypot(*point)) for point in points)) + 0.12
     ax.add_patch(Polygon([(-0.12, edge * 0.985), (0, edge + 0.13), (0.12, edge * 0.985)], fc="white", ec=GREY, lw=1))
     for side in (-1, 1):
         ax.add_patch(Ellipse((side * (edge + 0.02), 0), 0.12, 0.36, fc="white", ec=GREY, lw=1))
@@ -98,8 +99,8 @@ def draw_head(ax: Axes, channels: Sequence[Channel]) -> None:
             ax.annotate("", point, start, arrowprops={"arrowstyle": "-|>", "color": BLUE, "lw": 1})
             point = ((start[0] + point[0]) / 2, (start[1] + point[1]) / 2)
         else:
-            ax.plot(*point, "o", ms=8 if dense else 17, mfc="#dcebf5", mec=BLUE, mew=0.9, gid=channel.name)
-        size = 4 if dense else SMALL - 1
+            ax.plot(*point, "o", ms=13 if dense else 17, mfc="#dcebf5", mec=BLUE, mew=0.9, gid=channel.name)
+        size = 5.5 if dense else SMALL - 1
         ax.text(point[0], point[1], channel.name, size=size, ha="center", va="center", color=INK)
     ax.text(edge + 0.13, -0.3, "R", size=NORMAL, color=GREY, ha="center")
     ax.text(-edge - 0.13, -0.3, "L", size=NORMAL, color=GREY, ha="center")

@@ -69,7 +69,7 @@ def plot_reconstruction(
     widths = [np.ptp(np.percentile(x, [0.05, 99.95])) for x in finite if x.size]
     scale = 1.05 * (max(widths) if widths and max(widths) > 0 else 1.0)
     for level, row in enumerate(rows):
-        middle = np.nanmedian(truth[row]) if np.isfinite(truth[row]).any() else 0.0
+        middle = np.nanpercentile(truth[row], [0.05, 99.95]).mean() if np.isfinite(truth[row]).any() else 0.0
         for a, b in spans(mask[row]):
             box = [(a / sfreq, b / sfreq - a / sfreq)]
             ax.broken_barh(box, (-level - 0.48, 0.96), facecolors=HIDDEN, edgecolors="none", gid="hidden", zorder=0)
