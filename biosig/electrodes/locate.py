@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
 from biosig.electrodes.names import ecg_lead, fold, kind_from_words, parts, ppg_site, split_prefix
 from biosig.electrodes.tables import INDEX, LOCATIONS, Location
 from biosig.recording import UNKNOWN, Channel, Position, is_known
@@ -109,6 +113,32 @@ def guess_kind(name: str, unit: str = "") -> str:
     kind = kind_from_words(name) or "misc"
     electrical = kind in ("ecg", "eeg", "eog", "emg")
     return kind if unit in ("", "NU") or is_voltage(unit) or not electrical else "misc"
+
+
+def unplace_amplifier_inputs(channels: Sequence[Channel]) -> list[Channel]:
+    """Take the template's places from channels that are named after an amplifier's inputs, for one file's channels.
+
+    BioSemi numbers its inputs in banks of 32 (A1 … A32, B1 …), and "A1", "C3", "F8" there are not the 10-20 electrodes
+    of those names. One name alone cannot tell; a file can, since the 10-20 system has no A3. Measured positions stay.
+
+    Parameters
+    ----------
+    channels : sequence of Channel
+        All channels of one file.
+
+    Returns
+    -------
+    list of Channel
+        In the same order; the inputs under their names in the file, without position or reference.
+    """
+    if not any(channel.source_name.strip().upper() == "A3" for channel in channels):
+        return list(channels)
+    return [
+        replace(c, name=c.source_name.strip(), position=UNKNOWN, reference=UNKNOWN, position_source="unknown")
+        if c.position_source == "template" and re.fullmatch(r"[A-I]\d{1,2}", c.source_name.strip(), re.I)
+        else c
+        for c in channels
+    ]
 
 
 def channel_id(channel: Channel) -> int:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import biosig.electrodes
-from biosig.electrodes import VOCABULARY, channel_id, locate, make_channel
+from biosig.electrodes import VOCABULARY, channel_id, locate, make_channel, unplace_amplifier_inputs
 from biosig.errors import DataError
 from biosig.recording import KINDS, UNKNOWN, is_known
 
@@ -159,6 +159,17 @@ def test_bipolar_and_its_reverse_swap_position_and_reference():
     half_known = make_channel("EEG F3-nose", "uV")
     assert (half_known.name, half_known.position) == ("F3-nose", there.position)
     assert not is_known(half_known.reference)
+
+
+def test_inputs_of_an_amplifier_are_no_electrodes():
+    names = ["A1", "A2", "A3", "B1", "C3", "F8", "EXG1", "Cz"]
+    inputs = unplace_amplifier_inputs([make_channel(name, "uV", "eeg") for name in names])
+    assert [c.name for c in inputs] == names
+    assert [is_known(c.position) for c in inputs] == [False] * 7 + [True]
+    electrodes = [make_channel(name, "uV", "eeg") for name in ("A1", "A2", "C3", "F8")]
+    assert unplace_amplifier_inputs(electrodes) == electrodes
+    measured = [make_channel(name, "uV", "eeg", position=(0.0, 0.0, 0.1)) for name in ("A1", "A3")]
+    assert unplace_amplifier_inputs(measured) == measured
 
 
 def test_template_is_in_the_head_frame():
