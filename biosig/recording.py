@@ -103,6 +103,11 @@ def _no_runs() -> NDArray[np.int64]:
     return np.empty((0, 3), np.int64)
 
 
+def _per_channel(numbers: Any, n_chans: int) -> NDArray[np.float64]:
+    numbers = np.array(numbers, np.float64)
+    return numbers if numbers.shape == (n_chans,) else np.broadcast_to(numbers, (n_chans,)).copy()
+
+
 @dataclass(slots=True)
 class Stream:
     """Channels that share one sampling rate and one clock.
@@ -141,8 +146,8 @@ class Stream:
             raise DataError(f"Samples must be int16, int32 or float32, not {self.samples.dtype}.")
         if not (math.isfinite(self.sfreq) and self.sfreq > 0):
             raise DataError(f"The sampling rate must be a positive number of Hz, not {self.sfreq}.")
-        self.scale = np.broadcast_to(np.asarray(self.scale, np.float64), (n_chans,)).copy()
-        self.offset = np.broadcast_to(np.asarray(self.offset, np.float64), (n_chans,)).copy()
+        self.scale = _per_channel(self.scale, n_chans)
+        self.offset = _per_channel(self.offset, n_chans)
         self.invalid = np.asarray(self.invalid, np.int64).reshape(-1, 3)
 
     @property

@@ -41,7 +41,7 @@ RECORDING_NUMBERS = ("stream_stop", "annotation_stop")
 STREAM_NUMBERS = ("sfreq", "onset", "n_times", "start", "channel_set", "channel_stop", "invalid_stop")
 CHANNEL_TEXT = ("name", "source_name", "kind", "unit", "position_source")
 
-CHUNK_BYTES = 65_536
+CHUNK_BYTES = 131_072
 """About what a chunk of samples holds: large enough to compress, small enough that a window decodes little else."""
 
 COMPRESSION = {
