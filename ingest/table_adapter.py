@@ -107,6 +107,10 @@ class TableAdapter:
         recording.notes = (*notes, *renamed, *notes_on(recording.channels))
         return recording
 
+    def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
+        """No object in memory says which of its columns is what, so this is always None."""
+        return None
+
 
 def _beside(path: Path, name: str, record: str) -> Path:
     plain = path.parent / name.replace("{record}", record)
