@@ -34,6 +34,9 @@ class Adapter(Protocol):
             One sentence that names the file and the remedy.
         """
 
+    def convert(self, obj: object) -> Recording | None:
+        """Turn an object of the family's own library (an mne Raw, a wfdb Record) into a Recording; None if foreign."""
+
 
 @cache
 def adapters() -> Mapping[str, Adapter]:

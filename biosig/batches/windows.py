@@ -4,18 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    from biosig.recording import Recording
-    from biosig.shards.dataset import ShardDataset
+from biosig.recording import Channel, Recording, Subject
 
 _TOLERANCE = 1e-6  # s: far below one sample, above the rounding of onset arithmetic
+
+
+class ReadableRecording(Protocol):
+    """A recording whose signals are read a window at a time."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+    @property
+    def subject(self) -> Subject | None: ...  # noqa: D102
+
+    @property
+    def channels(self) -> list[Channel]: ...  # noqa: D102
+
+    @property
+    def content_hash(self) -> str: ...  # noqa: D102
+
+    def read(self, onset: float = 0.0, duration: float | None = None) -> Recording: ...  # noqa: D102
+
+
+class RecordingSet(Protocol):
+    """What windows are taken from: a shard dataset, or recordings in memory."""
+
+    @property
+    def annotations(self) -> pd.DataFrame: ...  # noqa: D102
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int) -> ReadableRecording: ...
+
+    def to_pandas(self) -> pd.DataFrame: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -24,7 +53,7 @@ class Windows:
 
     Parameters
     ----------
-    ds : ShardDataset
+    ds : RecordingSet
         Where the recordings are.
     recording : ndarray of int64, shape (B,)
         Row of each window's recording in `ds`.
@@ -34,7 +63,7 @@ class Windows:
         The event's label, for event-locked windows.
     """
 
-    ds: ShardDataset
+    ds: RecordingSet
     recording: NDArray[np.int64]
     onset: NDArray[np.float64]
     duration: NDArray[np.float64]
@@ -61,12 +90,12 @@ class Windows:
         return self.ds[int(self.recording[i])].read(float(self.onset[i]), float(self.duration[i]))
 
 
-def grid(ds: ShardDataset, length: float, stride: float | None = None, keep_tail: bool = False) -> Windows:
+def grid(ds: RecordingSet, length: float, stride: float | None = None, keep_tail: bool = False) -> Windows:
     """Windows side by side over each recording.
 
     Parameters
     ----------
-    ds : ShardDataset
+    ds : RecordingSet
         Any query of an index.
     length : float
         Seconds per window.
@@ -108,12 +137,12 @@ def grid(ds: ShardDataset, length: float, stride: float | None = None, keep_tail
     return Windows(ds, recording.astype(np.int64), onset.astype(np.float64), duration)
 
 
-def around(ds: ShardDataset, labels: str | Sequence[str], before: float, after: float) -> Windows:
+def around(ds: RecordingSet, labels: str | Sequence[str], before: float, after: float) -> Windows:
     """Windows locked to events: from `before` seconds before each annotation's onset to `after` seconds after it.
 
     Parameters
     ----------
-    ds : ShardDataset
+    ds : RecordingSet
         Any query of an index.
     labels : str or sequence of str
         Annotation labels to take, compared to the letter.

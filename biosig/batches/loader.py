@@ -1,0 +1,133 @@
+"""From windows to packed batches: filled to a token budget, in a seeded order that any step can be resumed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.packed import PackedBatch, pack
+from biosig.batches.windows import Windows
+from biosig.errors import UsageError
+
+
+def count_tokens(windows: Windows, contract: Mapping[str, InputContract]) -> NDArray[np.int64]:
+    """Tokens that each window will give, shape (B,), from the index alone."""
+    by_recording: dict[int, dict[str, int]] = {}
+    counts = np.zeros(len(windows), np.int64)
+    for row in np.unique(windows.recording):
+        kinds = [channel.kind for channel in windows.ds[int(row)].channels]
+        by_recording[int(row)] = {m: kinds.count(m) for m in contract if m in kinds}
+    for i, (row, duration) in enumerate(zip(windows.recording, windows.duration, strict=True)):
+        counts[i] = sum(n * contract[m].n_patches_in(float(duration)) for m, n in by_recording[int(row)].items())
+    return counts
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which windows make up which batch: a seeded permutation of all windows in each epoch, cut at a token budget.
+
+    Parameters
+    ----------
+    tokens : ndarray of int64, shape (B,)
+        Tokens per window.
+    budget : int
+        Tokens per batch at most; a window larger than that makes a batch of its own.
+    seed : int
+        Seeds the order of every epoch.
+    """
+
+    tokens: NDArray[np.int64]
+    budget: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not self.tokens.sum():
+            raise UsageError(
+                "No window gives a token: no channel is of a modality that the model knows, or the windows "
+                "are shorter than a patch."
+            )
+
+    def epoch(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The batches of one epoch, as arrays of window numbers."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(np.flatnonzero(self.tokens))
+        return _fill(order, self.tokens, self.budget)
+
+    def batches(self, start: int, stop: int) -> Iterator[NDArray[np.int64]]:
+        """The batches of steps `start` to `stop`, however many epochs that takes."""
+        epoch, first = 0, 0
+        while first < stop:
+            batches = self.epoch(epoch)
+            for step, rows in enumerate(batches, first):
+                if start <= step < stop:
+                    yield rows
+            epoch, first = epoch + 1, first + len(batches)
+
+
+def in_order(tokens: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    """All windows in their own order, cut at a token budget: for embedding."""
+    return _fill(np.arange(len(tokens)), tokens, budget)
+
+
+def _fill(order: NDArray[np.int64], tokens: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    batches, start, filled = [], 0, 0
+    for i, count in enumerate(tokens[order].tolist()):
+        if filled and filled + count > budget:
+            batches.append(order[start:i])
+            start, filled = i, 0
+        filled += count
+    return [*batches, order[start:]] if start < len(order) else batches
+
+
+def has_token(window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> bool:
+    """Whether any patch of the window consists of real values alone."""
+    for prepared in window:
+        c = contract[prepared.modality]
+        n_patches = c.n_patches(prepared.valid.shape[1])
+        for h in range(n_patches):
+            if prepared.valid[:, h * c.stride : h * c.stride + c.patch_size].all(axis=1).any():
+                return True
+    return False
+
+
+class LoadedBatch(NamedTuple):
+    """A packed batch and the numbers of the windows in it; windows without a valid token are not, and may be all."""
+
+    batch: PackedBatch | None
+    rows: NDArray[np.int64]
+
+
+class _Batches(Dataset[LoadedBatch]):
+    def __init__(
+        self, windows: Windows, batches: list[NDArray[np.int64]], contract: Mapping[str, InputContract]
+    ) -> None:
+        self.windows, self.batches, self.contract = windows, batches, dict(contract)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, step: int) -> LoadedBatch:
+        rows = self.batches[step]
+        prepared = [prepare(self.windows.read(i), self.contract, float(self.windows.onset[i])) for i in rows.tolist()]
+        usable = [i for i, window in enumerate(prepared) if has_token(window, self.contract)]
+        batch = pack([prepared[i] for i in usable], self.contract) if usable else None
+        return LoadedBatch(batch, rows[usable])
+
+
+def load_batches(
+    windows: Windows, batches: list[NDArray[np.int64]], contract: Mapping[str, InputContract], workers: int = 0
+) -> Iterator[LoadedBatch]:
+    """Read, prepare and pack batches in order, in `workers` background processes (0 = in this one)."""
+    loader = DataLoader(
+        _Batches(windows, batches, contract),
+        batch_size=None,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,  # HDF5 and forked threads do not mix
+        prefetch_factor=4 if workers else None,
+    )
+    return iter(loader)

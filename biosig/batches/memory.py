@@ -1,0 +1,61 @@
+"""Recordings in memory behind the same face as a shard dataset, so that windows and batches need only one path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from biosig.errors import UsageError
+from biosig.recording import Channel, Recording, Subject
+
+
+class HeldRecording:
+    """A recording in memory, read like a stored one."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self.id: str = recording.id
+        self.subject: Subject | None = recording.subject
+        self.channels: list[Channel] = recording.channels
+        self.content_hash: str = recording.content_hash
+
+    def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
+        """The window from `onset` lasting `duration` seconds; default the whole recording."""
+        return self._recording if duration is None else self._recording.crop(onset, duration)
+
+
+class RecordingList:
+    """A few recordings in memory as a dataset.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        In the order in which they are numbered.
+    """
+
+    def __init__(self, recordings: Sequence[Recording]) -> None:
+        if not recordings:
+            raise UsageError("There is no recording to take windows from.")
+        self._held = [HeldRecording(recording) for recording in recordings]
+        self._table = pd.DataFrame(
+            {
+                "recording": [r.id for r in recordings],
+                "subject": [r.subject.id if r.subject else None for r in recordings],
+                "duration": [r.duration for r in recordings],
+            }
+        )
+        self.annotations = pd.DataFrame(
+            [(i, a.onset, a.duration, a.label) for i, r in enumerate(recordings) for a in r.annotations],
+            columns=["recording", "onset", "duration", "label"],
+        )
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __getitem__(self, row: int) -> HeldRecording:
+        return self._held[row]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per recording: id, subject, duration in seconds."""
+        return self._table

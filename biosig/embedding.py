@@ -1,0 +1,318 @@
+"""`embed`: windows of any source to one table of vectors with who, where, when and which weights beside each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+
+from biosig.batches.loader import count_tokens, in_order, load_batches
+from biosig.batches.memory import RecordingList
+from biosig.batches.packed import MODALITY_IDS
+from biosig.batches.windows import RecordingSet, Windows, grid
+from biosig.errors import DataError, UsageError
+from biosig.models.model import Model
+from biosig.reading import adapter_for, adapters, read
+from biosig.recording import MODALITIES, Recording
+
+BATCH_TOKENS = 16384
+PART_WINDOWS = 2048
+"""Windows per part file: what a kill can cost."""
+
+Progress = Callable[[int, int], None]
+"""Called with (windows done, windows in all)."""
+
+
+def embed(
+    model: Model,
+    source: Any,
+    window: float | None = 10.0,
+    stride: float | None = None,
+    keep_tail: bool = False,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+    **array_options: Any,
+) -> pa.Table:
+    """Embed every window of a source.
+
+    Parameters
+    ----------
+    model : Model
+        What to embed with.
+    source : path, ShardDataset, Windows, Recording, list of Recording, mne Raw or Epochs, wfdb Record, or array
+        A path may be a shard folder, a recording's file, or a folder of recordings. An array (C, T) needs `sfreq` and
+        `ch_names` (and `kind`, `units`) as further arguments.
+    window, stride : float
+        Seconds per window and from one onset to the next; `stride` defaults to `window`. `window=None` takes each
+        recording whole, as one window.
+    keep_tail : bool
+        Also embed what is left after the last whole window, and recordings shorter than a window.
+    device : str
+        "auto" = CUDA where there is one; the model is moved there.
+    dtype : {"auto", "float32", "bfloat16"}
+        "auto" = bfloat16 on CUDA, float32 elsewhere.
+    batch_tokens : int
+        Tokens per batch.
+    progress : callable, optional
+        Called with (windows done, windows in all).
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per window and modality: recording, subject, onset and duration (s), modality, ch_names,
+        valid_fraction, model, model_revision, vector (fixed-size list of float32). A window without a valid token has
+        valid_fraction 0 and a vector of NaN.
+
+    Raises
+    ------
+    UsageError
+        If the source is of no known type, or gives no window.
+    """
+    windows = as_windows(source, window, stride, keep_tail, **array_options)
+    model.to(resolve_device(device))
+    return embed_windows(model, windows, batch_tokens=batch_tokens, dtype=dtype, progress=progress).drop(["window"])
+
+
+def as_windows(
+    source: Any, window: float | None, stride: float | None = None, keep_tail: bool = False, **array_options: Any
+) -> Windows:
+    """Windows of any source that `embed` takes."""
+    if isinstance(source, Windows):
+        return source
+    ds = as_recordings(source, **array_options)
+    if window is None:
+        durations = np.asarray(ds.to_pandas()["duration"], np.float64)
+        return Windows(ds, np.arange(len(ds)), np.zeros(len(ds)), durations)
+    windows = grid(ds, window, stride, keep_tail)
+    if not len(windows):
+        longest = float(np.max(ds.to_pandas()["duration"], initial=0.0))
+        raise UsageError(
+            f"No recording is as long as a window of {window:g} s (the longest lasts {longest:g} s): "
+            f"use a shorter window, or keep the tail."
+        )
+    return windows
+
+
+def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
+    """A set of recordings from any source that `embed` takes."""
+    from biosig.shards.dataset import ShardDataset, open_shards
+
+    if isinstance(source, ShardDataset | RecordingList):
+        return source
+    if isinstance(source, Recording):
+        return RecordingList([source])
+    if isinstance(source, list | tuple) and source and all(isinstance(item, Recording) for item in source):
+        return RecordingList(source)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.suffix == ".h5" or (path.is_dir() and any(path.glob("*.h5"))):
+            return open_shards(path)
+        if path.is_dir():
+            files = [file for file in sorted(path.rglob("*")) if file.is_file() and adapter_for(file)]
+            if not files:
+                raise UsageError(f"{path} holds neither shards nor a recording that an installed adapter reads.")
+            return RecordingList([read(file) for file in files])
+        return RecordingList([read(path)])
+    if isinstance(source, np.ndarray | torch.Tensor):
+        return RecordingList(_array_as_recording(source, **array_options))
+    for adapter in adapters().values():
+        recording = adapter.convert(source)
+        if recording is not None:
+            return RecordingList([recording])
+    raise UsageError(
+        f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording, an mne Raw or Epochs, a "
+        f"wfdb Record, or an array with sfreq and ch_names."
+    )
+
+
+def _array_as_recording(
+    values: NDArray[Any] | torch.Tensor,
+    sfreq: float | None = None,
+    ch_names: Sequence[str] | None = None,
+    kind: str | Sequence[str] | None = None,
+    units: str | Sequence[str] | None = None,
+) -> list[Recording]:
+    from biosig.models.arrays import as_recordings as from_arrays
+
+    if sfreq is None or ch_names is None or kind is None:
+        raise UsageError("An array needs sfreq=, ch_names= and kind= to be embedded.")
+    signals = values if values.ndim == 3 else values[None]
+    return from_arrays(signals, sfreq, ch_names, kind, units, None, None, None, MODALITIES, check=True)
+
+
+def embed_windows(
+    model: Model,
+    windows: Windows,
+    batch_tokens: int = BATCH_TOKENS,
+    dtype: str = "auto",
+    progress: Progress | None = None,
+    workers: int = 0,
+) -> pa.Table:
+    """Embed the given windows; as `embed`, with a further column `window` (the row of `windows`)."""
+    parts = list(_embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress))
+    return pa.concat_tables(parts)
+
+
+def _embed_parts(
+    model: Model, windows: Windows, start: int, batch_tokens: int, dtype: str, workers: int, progress: Progress | None
+) -> Iterator[pa.Table]:
+    """Tables of consecutive windows from number `start` on, one per batch."""
+    tokens = count_tokens(windows[start:], model.contract)
+    batches = [rows + start for rows in in_order(tokens, batch_tokens)]
+    subjects, revision = windows.subjects, model.revision
+    for planned, (batch, rows) in zip(batches, load_batches(windows, batches, model.contract, workers), strict=True):
+        vectors = np.full((len(planned), len(MODALITY_IDS), model.embed_dim), np.nan, np.float32)
+        fraction = np.zeros((len(planned), len(MODALITY_IDS)))
+        if batch is not None:
+            with autocast(model.device, dtype):
+                pooled = model.pool(model.encode_batch(batch), batch, by_modality=True)
+            where = rows - planned[0]
+            counts = torch.zeros(2, batch.n_windows * len(MODALITY_IDS))
+            segment = batch.window * len(MODALITY_IDS) + batch.modality
+            counts[0].index_add_(0, segment, torch.ones(batch.n_tokens))
+            counts[1].index_add_(0, segment, batch.valid.float())
+            share = (counts[1] / counts[0].clamp(min=1)).view(batch.n_windows, -1).numpy()
+            fraction[where] = share
+            pooled_rows = pooled.float().cpu().numpy()
+            vectors[where] = np.where(share[..., None] > 0, pooled_rows, np.nan)
+        yield _table(model, revision, windows, subjects, planned, vectors, fraction)
+        if progress:
+            progress(int(planned[-1]) + 1, len(windows))
+
+
+def _table(
+    model: Model,
+    revision: str,
+    windows: Windows,
+    subjects: NDArray[Any],
+    planned: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    fraction: NDArray[np.float64],
+) -> pa.Table:
+    rows = []
+    for i, number in enumerate(planned.tolist()):
+        recording = windows.ds[int(windows.recording[number])]
+        by_modality: dict[str, list[str]] = {}
+        for channel in recording.channels:
+            if channel.kind in model.contract:
+                by_modality.setdefault(channel.kind, []).append(channel.name)
+        for modality, names in by_modality.items():
+            m = MODALITY_IDS[modality]
+            rows.append((number, recording.id, modality, names, fraction[i, m], vectors[i, m]))
+    number = np.array([row[0] for row in rows], np.int64)
+    flat = np.concatenate([row[5] for row in rows]) if rows else np.empty(0, np.float32)
+    return pa.table(
+        {
+            "window": number,
+            "recording": pa.array([row[1] for row in rows], pa.string()),
+            "subject": pa.array(list(subjects[number]), pa.string()),
+            "onset": windows.onset[number],
+            "duration": windows.duration[number],
+            "modality": pa.array([row[2] for row in rows], pa.string()),
+            "ch_names": pa.array([row[3] for row in rows], pa.list_(pa.string())),
+            "valid_fraction": pa.array([row[4] for row in rows], pa.float64()),
+            "model": pa.array([model.name] * len(rows), pa.string()),
+            "model_revision": pa.array([revision] * len(rows), pa.string()),
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), model.embed_dim),
+        }
+    )
+
+
+def embed_to_file(
+    model: Model,
+    windows: Windows,
+    out: Path,
+    batch_tokens: int = BATCH_TOKENS,
+    dtype: str = "auto",
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Embed into a parquet file in bounded memory; killed and called again, it goes on where it was.
+
+    Finished windows lie in numbered part files in `OUT.parts/` until all are done.
+
+    Raises
+    ------
+    DataError
+        If the parts there belong to another model, source or windows.
+    """
+    parts = out.with_name(out.name + ".parts")
+    parts.mkdir(parents=True, exist_ok=True)
+    identity = {
+        "model_revision": model.revision,
+        "windows": _identity(windows),
+        "batch_tokens": batch_tokens,
+        "dtype": dtype,
+    }
+    manifest = parts / "manifest.json"
+    if manifest.exists() and json.loads(manifest.read_text()) != identity:
+        raise DataError(
+            f"{parts} holds a half-done embedding of another model, source or window: delete it, or give another --out."
+        )
+    manifest.write_text(json.dumps(identity))
+    done = sorted(parts.glob("part-*.parquet"))
+    start = int(done[-1].stem.split("-")[1]) if done else 0
+    waiting: list[pa.Table] = []
+    if start < len(windows):
+        for table in _embed_parts(model, windows, start, batch_tokens, dtype, workers, progress):
+            waiting.append(table)
+            reached = int(table["window"][-1].as_py()) + 1 if table.num_rows else start
+            if reached - start >= PART_WINDOWS or reached == len(windows):
+                temporary = parts / ".part.tmp"
+                pq.write_table(pa.concat_tables(waiting), temporary)
+                temporary.replace(parts / f"part-{reached:012d}.parquet")
+                waiting, start = [], reached
+    _join(sorted(parts.glob("part-*.parquet")), out)
+    shutil.rmtree(parts)
+    return out
+
+
+def _join(parts: Sequence[Path], out: Path) -> None:
+    temporary = out.with_name(f".{out.name}.tmp")
+    with pq.ParquetWriter(temporary, pq.read_schema(parts[0]).remove(0)) as writer:
+        for part in parts:
+            writer.write_table(pq.read_table(part).drop(["window"]))
+    temporary.replace(out)
+
+
+def _identity(windows: Windows) -> str:
+    digest = hashlib.sha256()
+    for row in np.unique(windows.recording):
+        digest.update(windows.ds[int(row)].content_hash.encode())
+    for column in (windows.recording, windows.onset, windows.duration):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device to use: "auto" = CUDA where there is one, else the CPU."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"There is no device '{device}': use auto, cpu, cuda or cuda:N.") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"Device '{device}' was asked for, but torch finds no CUDA here: use --device cpu.")
+    return chosen
+
+
+def autocast(device: torch.device, dtype: str) -> Any:
+    """A context in which matrix products run in `dtype`: "auto" = bfloat16 on CUDA, float32 elsewhere."""
+    if dtype not in ("auto", "float32", "bfloat16"):
+        raise UsageError(f"dtype is '{dtype}'; it must be auto, float32 or bfloat16.")
+    if dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda"):
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()

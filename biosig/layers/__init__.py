@@ -1,0 +1,1 @@
+"""The parts of the encoder, one idea a file: attention, blocks, norms, patches, positions, pooling."""

@@ -1,0 +1,137 @@
+"""Attention within windows that lie packed in one row, behind one function and several backends.
+
+Shape letters: N tokens of the packed row, B windows, L tokens of one window, H heads, K head dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from biosig.errors import UsageError
+
+BACKENDS = ("auto", "sdpa", "xformers", "matmul")
+
+
+@dataclass(frozen=True)
+class PackedLengths:
+    """How many tokens each window has, and the runs of neighbouring windows of equal length.
+
+    Sort windows by length first, and every length is one run: one attention call each.
+    """
+
+    seqlens: tuple[int, ...]
+    runs: tuple[tuple[int, int], ...] = field(init=False)  # (number of windows, tokens of each)
+    _xformers_mask: list[Any] = field(init=False, default_factory=list, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        runs: list[list[int]] = []
+        for length in self.seqlens:
+            if runs and runs[-1][1] == length:
+                runs[-1][0] += 1
+            elif length > 0:
+                runs.append([1, length])
+        object.__setattr__(self, "runs", tuple((count, length) for count, length in runs))
+
+    @classmethod
+    def of(cls, seqlens: Sequence[int] | Tensor) -> PackedLengths:
+        """From a tensor or a sequence of lengths."""
+        return cls(tuple(seqlens.tolist() if isinstance(seqlens, Tensor) else seqlens))
+
+    def xformers_mask(self, device: torch.device) -> Any:
+        """xformers' `BlockDiagonalMask` for these lengths, made once per batch and shared by all blocks."""
+        if not self._xformers_mask:
+            from xformers.ops.fmha.attn_bias import BlockDiagonalMask
+
+            self._xformers_mask.append(
+                BlockDiagonalMask.from_seqlens([n for n in self.seqlens if n > 0], device=device)
+            )
+        return self._xformers_mask[0]
+
+
+def packed_attention(q: Tensor, k: Tensor, v: Tensor, lengths: PackedLengths, backend: str = "auto") -> Tensor:
+    """Softmax attention in which each token sees the tokens of its own window, and no others.
+
+    Parameters
+    ----------
+    q, k, v : Tensor, shape (N, H, K)
+        The packed row, window after window.
+    lengths : PackedLengths
+        Tokens per window; they sum to N.
+    backend : {"auto", "sdpa", "xformers", "matmul"}
+        "auto": xformers on CUDA where it is installed and has a kernel for the dtype, else SDPA. "matmul" writes
+        softmax(q kᵀ / √K) v out and is what the tests compare with.
+
+    Returns
+    -------
+    Tensor, shape (N, H, K)
+    """
+    if backend == "auto":
+        backend = "xformers" if q.is_cuda and _has_xformers() else "sdpa"
+    if backend == "xformers":
+        return _xformers(q, k, v, lengths)
+    if backend == "sdpa":
+        return _by_run(F.scaled_dot_product_attention, q, k, v, lengths)
+    if backend == "matmul":
+        return _by_run(_matmul, q, k, v, lengths)
+    raise UsageError(f"There is no attention backend '{backend}'; choose one of {', '.join(BACKENDS)}.")
+
+
+def _has_xformers() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("xformers") is not None
+
+
+def _xformers(q: Tensor, k: Tensor, v: Tensor, lengths: PackedLengths) -> Tensor:
+    # Imported here because the import takes seconds, and warns on machines without CUDA.
+    from xformers.ops import memory_efficient_attention
+
+    mask = lengths.xformers_mask(q.device)
+    return memory_efficient_attention(q[None], k[None], v[None], attn_bias=mask)[0]  # (N, H, K)
+
+
+def _by_run(attend: Any, q: Tensor, k: Tensor, v: Tensor, lengths: PackedLengths) -> Tensor:
+    out, start = [], 0
+    for count, length in lengths.runs:
+        stop = start + count * length
+        heads = [x[start:stop].unflatten(0, (count, length)).transpose(1, 2) for x in (q, k, v)]  # (B, H, L, K)
+        out.append(attend(*heads).transpose(1, 2).flatten(0, 1))  # (B · L, H, K)
+        start = stop
+    return out[0] if len(out) == 1 else torch.cat(out) if out else torch.empty_like(q)
+
+
+def _matmul(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # (B, H, L, L)
+    return scores.softmax(dim=-1) @ v
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over a packed row, without biases.
+
+    Parameters
+    ----------
+    embed_dim : int
+        Width of a token.
+    num_heads : int
+        Number of heads.
+    head_dim : int
+        Width of a head.
+    """
+
+    def __init__(self, embed_dim: int, num_heads: int, head_dim: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(embed_dim, 3 * num_heads * head_dim, bias=False)
+        self.out = nn.Linear(num_heads * head_dim, embed_dim, bias=False)
+        self.backend = "auto"
+
+    def forward(self, x: Tensor, lengths: PackedLengths) -> Tensor:
+        """x (N, D) → (N, D)."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(1)  # each (N, H, K)
+        return self.out(packed_attention(q, k, v, lengths, self.backend).flatten(1))

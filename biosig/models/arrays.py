@@ -1,0 +1,202 @@
+"""Arrays in, arrays out: what `Model.encode` needs to turn (B, C, T) into windows and packed tokens into (B, C, H, D).
+
+Shape letters: B windows, C channels, T samples, H patches, D embed_dim.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
+from biosig.electrodes import channel_id, make_channel
+from biosig.errors import UsageError
+from biosig.recording import UNKNOWN, Channel, Position, Recording, Stream
+from biosig.signal import canonical_unit, check_plausible
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What `Model.encode` returns, on the CPU in float32.
+
+    Parameters
+    ----------
+    tokens : Tensor, shape (B, C, H, D), or dict of str to Tensor
+        Zeros where not valid. A dict by modality where patches differ in length.
+    valid : Tensor of bool, shape (B, C, H), or dict of str to Tensor
+        Which tokens were computed from real values alone.
+    pooled : Tensor, shape (B, D)
+        One vector per window.
+    text : None
+        Text tokens, where a model has text.
+    """
+
+    tokens: Tensor | dict[str, Tensor]
+    valid: Tensor | dict[str, Tensor]
+    pooled: Tensor
+    text: Tensor | None = None
+
+
+def as_recordings(
+    signals: ArrayLike | Tensor,
+    sfreq: float,
+    ch_names: Sequence[str] | None,
+    kind: str | Sequence[str] | None,
+    units: str | Sequence[str] | None,
+    positions: ArrayLike | None,
+    references: ArrayLike | None,
+    scale: float | Mapping[str, float] | None,
+    modalities: Collection[str],
+    check: bool,
+) -> list[Recording]:
+    """One Recording per window of `signals` (B, C, T); see `Model.encode` for the arguments."""
+    values = signals.detach().cpu().numpy() if isinstance(signals, Tensor) else np.asarray(signals)
+    if values.ndim != 3:
+        raise UsageError(
+            f"Signals must have shape (windows, channels, samples), not {values.shape}: "
+            f"add an axis with signals[None] for a single window."
+        )
+    if values.dtype.kind not in "fiu":
+        raise UsageError(f"Signals must be real numbers, not {values.dtype}.")
+    if not (math.isfinite(sfreq) and sfreq > 0):
+        raise UsageError(f"The sampling rate must be a positive number of Hz, not {sfreq}.")
+    values = values.astype(np.float32, copy=False)
+    channels = _channels(values.shape[1], ch_names, kind, units, positions, references, modalities)
+    kinds = sorted({channel.kind for channel in channels})
+    if scale is None:
+        scales: Mapping[str, float] = {}
+    elif isinstance(scale, Mapping):
+        scales = scale
+    elif len(kinds) == 1:
+        scales = {kinds[0]: float(scale)}
+    else:
+        raise UsageError(f"One scale cannot serve {', '.join(kinds)}: give scale={{kind: value}}.")
+    if check:
+        for row, channel in enumerate(channels):
+            where = f"channel '{channel.source_name}' of the array"
+            check_plausible(values[:, row], channel.kind, channel.unit, where)
+    one = np.ones(len(channels))
+    return [
+        Recording(str(i), [Stream(float(sfreq), channels, window, one, 0 * one)], robust_scale=scales)
+        for i, window in enumerate(values)
+    ]
+
+
+def _channels(
+    n_chans: int,
+    ch_names: Sequence[str] | None,
+    kind: str | Sequence[str] | None,
+    units: str | Sequence[str] | None,
+    positions: ArrayLike | None,
+    references: ArrayLike | None,
+    modalities: Collection[str],
+) -> tuple[Channel, ...]:
+    if ch_names is None and positions is None:
+        raise UsageError("Channels need names or positions: give ch_names=[…], or positions of shape (C, 3) in metres.")
+    if kind is None:
+        if len(modalities) != 1:
+            raise UsageError(f"This model knows {', '.join(modalities)}: say which with kind=….")
+        kind = next(iter(modalities))
+    names = [str(i) for i in range(n_chans)] if ch_names is None else list(ch_names)
+    kinds = [kind] * n_chans if isinstance(kind, str) else list(kind)
+    unit_list = [units] * n_chans if units is None or isinstance(units, str) else list(units)
+    places = _coordinates(positions, n_chans, "positions") or [UNKNOWN] * n_chans
+    referred = _coordinates(references, n_chans, "references")
+    for what, given in (("ch_names", names), ("kind", kinds), ("units", unit_list)):
+        if len(given) != n_chans:
+            raise UsageError(f"signals have {n_chans} channels, {what} has {len(given)} entries: they must agree.")
+    channels = []
+    for i, (name, this_kind) in enumerate(zip(names, kinds, strict=True)):
+        if this_kind not in modalities:
+            raise UsageError(
+                f"Channel '{name}' is of kind '{this_kind}', which this model has no embedding for "
+                f"(it knows {', '.join(modalities)}): leave the channel out."
+            )
+        unit = unit_list[i] or canonical_unit(this_kind) or "NU"
+        if ch_names is None:
+            reference = UNKNOWN if referred is None else referred[i]
+            channels.append(Channel(name, name, this_kind, unit, places[i], reference, "measured"))
+        else:
+            place = None if positions is None else places[i]
+            channels.append(make_channel(name, unit, this_kind, place, None if referred is None else referred[i]))
+    return tuple(channels)
+
+
+def _coordinates(values: ArrayLike | None, n_chans: int, what: str) -> list[Position] | None:
+    if values is None:
+        return None
+    array = np.asarray(values, np.float64)
+    if array.shape != (n_chans, 3):
+        raise UsageError(f"{what} must have shape ({n_chans}, 3), x, y, z in metres per channel, not {array.shape}.")
+    if np.nanmax(np.abs(array), initial=0.0) > 5:
+        raise UsageError(
+            f"{what} reach {np.nanmax(np.abs(array)):g} m from the head: they look like mm or cm; give metres."
+        )
+    return [(float(x), float(y), float(z)) for x, y, z in array]
+
+
+def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> list[Prepared]:
+    """The recording's numbers and positions untouched, for `prepare=False`; NaN samples are invalid.
+
+    Raises
+    ------
+    UsageError
+        If the rate is not the contract's: nothing would repair it.
+    """
+    prepared = []
+    for modality, wanted in contract.items():
+        for stream in recording.of_kind(modality):
+            if stream.sfreq != wanted.sfreq:
+                raise UsageError(
+                    f"prepare=False takes {modality} at the model's {wanted.sfreq:g} Hz, not {stream.sfreq:g} Hz: "
+                    f"resample first, or leave prepare=True."
+                )
+            values = stream.physical()
+            valid = np.isfinite(values)
+            n_chans = stream.n_chans
+            prepared.append(
+                Prepared(
+                    modality=modality,
+                    values=np.where(valid, values, np.float32(0)),
+                    valid=valid,
+                    position=np.array([c.position for c in stream.channels], np.float32),
+                    reference=np.array([c.reference for c in stream.channels], np.float32),
+                    channel=np.array([channel_id(c) for c in stream.channels], np.int64),
+                    sign=np.ones(n_chans, np.float32),
+                    mean=np.zeros(n_chans, np.float32),
+                    scale=float(recording.robust_scale.get(modality, 1.0)),
+                    onset=0.0,
+                    ch_names=stream.ch_names,
+                )
+            )
+    return prepared
+
+
+def unpack(
+    tokens: Tensor, pooled: Tensor, batch: PackedBatch, recording: Recording, contract: Mapping[str, InputContract]
+) -> Encoded:
+    """Packed tokens (N, D) back to (B, C, H, D); all windows have the channels of `recording`."""
+    rows_of: dict[str, list[int]] = {}
+    for row, channel in enumerate(recording.channels):
+        rows_of.setdefault(channel.kind, []).append(row)
+    by_modality, valid_by_modality = {}, {}
+    for modality, rows in rows_of.items():
+        of = batch.modality == MODALITY_IDS[modality]  # (N,)
+        shape = (batch.n_windows, len(rows), -1)
+        by_modality[modality] = tokens[of].view(*shape, tokens.shape[1])
+        valid_by_modality[modality] = batch.valid[of].view(shape)
+    if len({(contract[m].patch_seconds, contract[m].stride_seconds) for m in rows_of}) > 1:
+        return Encoded(by_modality, valid_by_modality, pooled)
+    order = torch.tensor(np.argsort(np.concatenate([rows_of[m] for m in by_modality]), kind="stable"))
+    return Encoded(
+        torch.cat(list(by_modality.values()), dim=1)[:, order],
+        torch.cat(list(valid_by_modality.values()), dim=1)[:, order],
+        pooled,
+    )

@@ -1,0 +1,150 @@
+"""Checkpoint folders: `model.safetensors`, `config.json` with the input contract, `README.md` (the model card).
+
+Nothing is unpickled, and a key that does not match is an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from biosig import __version__, config
+from biosig.errors import DataError, UnreadableError, UsageError
+from biosig.models.encoder import Encoder, EncoderConfig
+
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+FORMAT = 1
+
+
+def config_json(encoder_config: EncoderConfig, trained: bool) -> str:
+    """What `config.json` holds."""
+    content = {
+        "format": FORMAT,
+        "biosig": __version__,
+        "trained": trained,
+        "encoder": config.to_dict(encoder_config),
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def default_card(encoder: Encoder, trained: bool) -> str:
+    """A model card that says what can be known without the training run."""
+    c = encoder.config
+    rows = [
+        f"| {m} | {k.sfreq:g} Hz | {k.patch_seconds:g} s | {k.unit or 'as recorded'} | {k.normalisation} |"
+        for m, k in c.contract.items()
+    ]
+    return "\n".join(
+        [
+            f"# {c.name}",
+            "",
+            f"{sum(p.numel() for p in encoder.parameters()):,} parameters, width {c.embed_dim}, {c.depth} blocks, "
+            f"{c.num_heads} heads. {'Trained weights.' if trained else 'Random weights: never trained.'}",
+            "",
+            "| modality | rate | patch | unit | normalisation |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            "For research, not a medical device. Embeddings can identify a subject: treat them as personal data.",
+            "",
+        ]
+    )
+
+
+def save(encoder: Encoder, trained: bool, folder: str | Path, card: str = "") -> Path:
+    """Write a checkpoint folder; each file appears whole or not at all.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    write_tensors(state, folder / WEIGHTS)
+    for name, text in ((CONFIG, config_json(encoder.config, trained)), (CARD, card or default_card(encoder, trained))):
+        temporary = folder / f".{name}.tmp"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(folder / name)
+    return folder
+
+
+def load(source: str | Path) -> tuple[Encoder, bool, str]:
+    """Read a checkpoint folder: the encoder, whether it was trained, and its card.
+
+    Raises
+    ------
+    UsageError
+        If the folder or one of its files does not exist.
+    DataError
+        If it is damaged, of a newer format, or its keys do not match.
+    """
+    folder = Path(source)
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise UsageError(
+            f"{folder} is no checkpoint folder: {' and '.join(missing)} not found there. "
+            f"Give a folder written by biosig pretrain or Model.save."
+        )
+    try:
+        content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        written = int(content["format"])
+        values = content["encoder"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableError(f"{folder / CONFIG} is damaged ({error}): copy the checkpoint again.") from error
+    if written > FORMAT:
+        raise DataError(
+            f"{folder} is a checkpoint of format {written}; this version reads up to {FORMAT}: upgrade biosig-fm."
+        )
+    encoder = Encoder(config.load(EncoderConfig, values))
+    load_state(encoder, read_tensors(folder / WEIGHTS), where=str(folder / WEIGHTS))
+    card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+    return encoder, bool(content.get("trained", False)), card
+
+
+def write_tensors(state: dict[str, Tensor], path: Path) -> None:
+    """Write a safetensors file under a temporary name, then put it in place."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    save_file(state, temporary)
+    temporary.replace(path)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file; a damaged one is an `UnreadableError` that names it."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UnreadableError(f"{path} is damaged or no safetensors file ({error}): copy it again.") from error
+
+
+def load_state(module: nn.Module, state: dict[str, Tensor], where: str) -> None:
+    """Load a state dict in which every key and shape must match.
+
+    Raises
+    ------
+    DataError
+        Lists the keys that are missing, left over, or of another shape.
+    """
+    own = module.state_dict()
+    shared = own.keys() & state.keys()
+    reshaped = [
+        f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in shared if state[k].shape != own[k].shape
+    ]
+    found = {"missing": own.keys() - shared, "left over": state.keys() - shared, "of another shape": reshaped}
+    problems = [f"{what}: {_listed(keys)}" for what, keys in found.items() if keys]
+    if problems:
+        raise DataError(f"The weights in {where} do not fit the model; {'; '.join(problems)}.")
+    with torch.no_grad():
+        module.load_state_dict(state, strict=True)
+
+
+def _listed(keys: Iterable[str], most: int = 8) -> str:
+    names = sorted(keys)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

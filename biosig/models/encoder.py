@@ -1,0 +1,143 @@
+"""The encoder: patches + 4D positions + modality → transformer → tokens. Every preset is this class.
+
+Shape letters: N tokens of the packed row, M visible tokens, D embed_dim, B windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from biosig.batches.contract import InputContract
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
+from biosig.errors import UsageError
+from biosig.layers.attention import PackedLengths
+from biosig.layers.block import Block
+from biosig.layers.patches import PatchEmbedding
+from biosig.layers.pooling import AttentionPool
+from biosig.layers.positions import PositionCode
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The encoder's size and its input contract.
+
+    Parameters
+    ----------
+    embed_dim, depth, num_heads : int
+        Width, number of blocks, attention heads.
+    head_dim : int
+        Width of a head.
+    mlp_ratio : float
+        Feed-forward width over `embed_dim`.
+    contract : dict of str to InputContract
+        What each modality must be before it becomes tokens.
+    """
+
+    embed_dim: int
+    depth: int
+    num_heads: int
+    head_dim: int
+    contract: dict[str, InputContract]
+    mlp_ratio: float = 8 / 3
+    n_space_frequencies: int = 8
+    n_time_frequencies: int = 16
+    name: str = field(default="custom")
+
+    def __post_init__(self) -> None:
+        unknown = set(self.contract) - set(MODALITY_IDS)
+        if unknown:
+            raise UsageError(
+                f"No embedding exists for modality {', '.join(sorted(unknown))}; there are {', '.join(MODALITY_IDS)}."
+            )
+
+
+@dataclass(frozen=True)
+class VisibleTokens:
+    """The tokens that go through the blocks: valid, not masked, windows of equal length side by side."""
+
+    rows: Tensor  # (M,) rows of the packed batch
+    lengths: PackedLengths
+
+    @classmethod
+    def of(cls, batch: PackedBatch, visible: Tensor | None = None) -> VisibleTokens:
+        """The valid tokens of `batch` and, if given, `visible` (N,) bool among them, sorted by window length."""
+        keep = batch.valid if visible is None else batch.valid & visible
+        rows = keep.nonzero().squeeze(1)  # (M,) window after window
+        counts = torch.bincount(batch.window[rows], minlength=batch.n_windows)  # (B,)
+        # A stable sort by (length, window) moves whole windows, so that attention needs no gather inside the blocks.
+        windows = torch.argsort(counts, stable=True)
+        rank = torch.empty_like(windows)
+        rank[windows] = torch.arange(len(windows), device=windows.device)
+        rows = rows[torch.argsort(rank[batch.window[rows]], stable=True)]
+        return cls(rows, PackedLengths.of(counts[windows]))
+
+
+class Encoder(nn.Module):
+    """One transformer over any set of channels, of any length, in any order.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        Size and contract.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.embed_dim
+        self.patches = PatchEmbedding({m: c.patch_size for m, c in config.contract.items()}, dim)
+        self.amplitude = nn.Linear(1, dim, bias=False)
+        self.positions = PositionCode(dim, len(MODALITY_IDS), config.n_space_frequencies, config.n_time_frequencies)
+        self.blocks = nn.ModuleList(
+            Block(dim, config.num_heads, config.head_dim, config.mlp_ratio) for _ in range(config.depth)
+        )
+        self.norm = nn.RMSNorm(dim, eps=1e-6)
+        self.pool = AttentionPool(dim)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        # Blocks as in ViT and MAE practice; the input layers keep torch's fan-in scaling, so that a patch of 20 and one
+        # of 80 samples give tokens as large as the position code that is added to them.
+        for linear in (m for m in self.blocks.modules() if isinstance(m, nn.Linear)):
+            nn.init.trunc_normal_(linear.weight, std=0.02)
+        for vector in (self.positions.unknown_position, self.positions.no_reference, self.positions.modality.weight):
+            nn.init.normal_(vector, std=0.3)
+        nn.init.normal_(self.amplitude.weight, std=0.1)  # log scales reach ±5
+        nn.init.normal_(self.pool.query, std=0.02)
+
+    def embed(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
+        """Tokens before the first block (N, D), and the position code alone (N, D)."""
+        rows = {m: (batch.modality == MODALITY_IDS[m]).nonzero().squeeze(1) for m in batch.patches}
+        tokens = self.patches(batch.patches, rows, batch.n_tokens) + self.amplitude(batch.log_scale[:, None])
+        position = self.positions(batch.position, batch.reference, batch.modality)
+        return tokens + position, position
+
+    def encode_visible(self, tokens: Tensor, visible: VisibleTokens, layer: int = -1) -> Tensor:
+        """Run the blocks over the visible of the embedded tokens (N, D) → (M, D), in the order of `visible.rows`."""
+        depth = len(self.blocks)
+        if not -1 <= layer <= depth:
+            raise UsageError(
+                f"There is no layer {layer}: 0 is the embedding output, 1 to {depth} the blocks, -1 the output."
+            )
+        x = tokens[visible.rows]  # (M, D)
+        for block in self.blocks[: depth if layer == -1 else layer]:
+            x = block(x, visible.lengths)
+        return self.norm(x) if layer == -1 else x
+
+    def forward(self, batch: PackedBatch, layer: int = -1) -> Tensor:
+        """Tokens (N, D): invalid ones are neither attended to nor attend, and come out as zeros.
+
+        Parameters
+        ----------
+        batch : PackedBatch
+            Windows of any modalities.
+        layer : int
+            0 the embedding output, k the output of block k, -1 the model's output with its final norm.
+        """
+        tokens, _ = self.embed(batch)
+        visible = VisibleTokens.of(batch)
+        x = self.encode_visible(tokens, visible, layer)
+        return x.new_zeros(batch.n_tokens, x.shape[1]).index_copy(0, visible.rows, x)

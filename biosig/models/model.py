@@ -1,0 +1,237 @@
+"""Models as users meet them: built from a preset, saved to and loaded from a folder, applied to signals."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
+from biosig.errors import UsageError
+from biosig.models import checkpoint
+from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
+from biosig.models.encoder import Encoder, EncoderConfig
+from biosig.models.presets import list_models, preset
+from biosig.recording import Recording
+
+__all__ = ["Encoded", "Model", "build_model", "list_models", "load_model"]
+
+
+class RandomWeightsWarning(UserWarning):
+    """The numbers come from a model that was never trained."""
+
+
+class Model:
+    """An encoder with its input contract, on a device, ready to be applied.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The network.
+    trained : bool
+        False for random weights; the model says so when it is used.
+    card : str
+        The model card (Markdown) that is saved with it.
+    """
+
+    def __init__(self, encoder: Encoder, trained: bool, card: str = "") -> None:
+        self.encoder = encoder.eval()
+        self.trained = trained
+        self.card = card
+        self._warned = False
+
+    @property
+    def config(self) -> EncoderConfig:
+        """Size and contract."""
+        return self.encoder.config
+
+    @property
+    def name(self) -> str:
+        """The preset's name."""
+        return self.config.name
+
+    @property
+    def contract(self) -> Mapping[str, InputContract]:
+        """What each modality must be: rate, patch, unit, band, normalisation."""
+        return self.config.contract
+
+    @property
+    def embed_dim(self) -> int:
+        """Width of a token and of a pooled vector."""
+        return self.config.embed_dim
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.encoder.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.encoder.parameters()).device
+
+    @property
+    def revision(self) -> str:
+        """Twelve hexadecimal digits that change with any weight and any entry of the configuration."""
+        digest = hashlib.sha256(checkpoint.config_json(self.config, self.trained).encode())
+        for name, tensor in sorted(self.encoder.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def __repr__(self) -> str:
+        state = "trained" if self.trained else "random weights"
+        return f"<Model {self.name}: {self.n_parameters:,} parameters, {state}, on {self.device}>"
+
+    def to(self, device: str | torch.device) -> Model:
+        """Move the weights; returns the model itself."""
+        self.encoder.to(device)
+        return self
+
+    def with_random_weights(self, seed: int) -> Model:
+        """The same architecture and contract, never trained: the baseline that every claim needs."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Model(Encoder(self.config), trained=False).to(self.device)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `model.safetensors`, `config.json` and `README.md`; see `biosig.models.checkpoint`."""
+        return checkpoint.save(self.encoder, self.trained, folder, self.card)
+
+    def prepare(self, window: Recording, window_onset: float | None = None) -> list[Prepared]:
+        """Bring a recording, or a part of one, to the input contract; see `biosig.batches.contract.prepare`."""
+        return prepare(window, self.contract, window_onset)
+
+    @torch.inference_mode()
+    def encode_batch(self, batch: PackedBatch, layer: int = -1) -> Tensor:
+        """Tokens (N, D) of a packed batch on the model's device, without gradients."""
+        self._warn_if_random()
+        return self.encoder(batch.to(self.device), layer)
+
+    @torch.inference_mode()
+    def pool(self, tokens: Tensor, batch: PackedBatch, by_modality: bool = False) -> Tensor:
+        """One vector per window (B, D), or per window and modality (B, n_modalities, D), over the valid tokens."""
+        batch = batch.to(tokens.device)
+        segment, n = batch.window, 1
+        if by_modality:
+            n = len(MODALITY_IDS)
+            segment = batch.window * n + batch.modality
+        valid = batch.valid
+        pooled = self.encoder.pool(tokens[valid], segment[valid], batch.n_windows * n)
+        return pooled.unflatten(0, (batch.n_windows, n)) if by_modality else pooled
+
+    def encode(
+        self,
+        signals: ArrayLike | Tensor,
+        sfreq: float,
+        ch_names: Sequence[str] | None = None,
+        kind: str | Sequence[str] | None = None,
+        units: str | Sequence[str] | None = None,
+        positions: ArrayLike | None = None,
+        references: ArrayLike | None = None,
+        scale: float | Mapping[str, float] | None = None,
+        text: None = None,
+        prepare: bool = True,
+        layer: int = -1,
+    ) -> Encoded:
+        """Encode arrays of signals.
+
+        Parameters
+        ----------
+        signals : array or Tensor, shape (B, C, T)
+            Windows of equal length and channels; NaN = missing.
+        sfreq : float
+            Sampling rate in Hz.
+        ch_names : sequence of str, optional
+            One name per channel; may be left out where `positions` are given.
+        kind : str or sequence of str, optional
+            "ecg", "ppg" or "eeg", for all channels or one each; default the model's only one.
+        units : str or sequence of str, optional
+            Default uV for EEG and mV for ECG, checked for plausibility.
+        positions, references : array, shape (C, 3), optional
+            Metres in the body frame, NaN = unknown; default from `ch_names`.
+        scale : float or mapping of kind to float, optional
+            The recording's robust scale; default the window's own.
+        text : None
+            Text needs a preset with a text modality; the presets of this version have none.
+        prepare : bool
+            False feeds all numbers as they are: no resampling, scaling, normalising, flipping.
+        layer : int
+            0 the embedding output, k after block k, -1 the model's output.
+
+        Returns
+        -------
+        Encoded
+            `tokens` (B, C, n_patches, D), or {modality: …} where patch lengths differ; `valid` alike, without D;
+            `pooled` (B, D); `text` None. CPU, float32.
+
+        Raises
+        ------
+        UsageError
+            For shapes, kinds or names that do not fit, or a rate other than the contract's with `prepare=False`.
+        DataError
+            For a window without a valid token, or amplitudes that another unit would explain.
+        """
+        if text is not None:
+            raise UsageError(f"Model '{self.name}' has no text modality: leave text out.")
+        recordings = as_recordings(
+            signals, sfreq, ch_names, kind, units, positions, references, scale, self.contract, check=prepare
+        )
+        if not recordings:
+            raise UsageError("signals hold no window: their first axis is empty.")
+        windows = [self.prepare(r, 0.0) if prepare else as_they_are(r, self.contract) for r in recordings]
+        batch = pack(windows, self.contract)
+        tokens = self.encode_batch(batch, layer)
+        pooled = self.pool(tokens, batch)
+        return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], self.contract)
+
+    def _warn_if_random(self) -> None:
+        if not self.trained and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"Model '{self.name}' has random weights: its numbers are a baseline, not a result. "
+                f"Load trained weights with biosig.load_model.",
+                RandomWeightsWarning,
+                stacklevel=3,
+            )
+
+
+def build_model(name: str, seed: int = 0) -> Model:
+    """A preset with random weights.
+
+    Parameters
+    ----------
+    name : str
+        One of `biosig.list_models()`.
+    seed : int
+        Seeds the weights; the caller's random state is left as it was.
+    """
+    config = preset(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Model(Encoder(config), trained=False)
+
+
+def load_model(source: str | Path) -> Model:
+    """Load a checkpoint folder, checking that every key matched.
+
+    Parameters
+    ----------
+    source : str or Path
+        A folder written by `Model.save`, or by pretraining.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not exist or is no checkpoint.
+    DataError
+        If weights are missing, left over, or of another shape; the sentence lists them.
+    """
+    encoder, trained, card = checkpoint.load(source)
+    return Model(encoder, trained, card)

@@ -1,0 +1,47 @@
+"""The presets: names for sizes of the one encoder, with the input contract that belongs to each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from biosig.batches.contract import InputContract
+from biosig.errors import UsageError
+from biosig.models.encoder import EncoderConfig
+
+
+def _contract(sfreq: Mapping[str, float], patch_seconds: Mapping[str, float]) -> dict[str, InputContract]:
+    units = {"ecg": "mV", "ppg": None, "eeg": "uV"}
+    return {m: InputContract(sfreq[m], patch_seconds[m], patch_seconds[m], units[m]) for m in sfreq}
+
+
+# 250 Hz holds the diagnostic band of an adult ECG (to 100 Hz and above), 200 Hz the clinical EEG, 125 Hz is what
+# monitors give for PPG. A patch is about a QRS complex, two cycles of alpha rhythm, half a pulse wave.
+_CONTRACT = _contract({"ecg": 250.0, "ppg": 125.0, "eeg": 200.0}, {"ecg": 0.2, "ppg": 0.4, "eeg": 0.4})
+
+# For tests and the demo on two cores: lower rates and longer patches, so half the tokens.
+_TINY_CONTRACT = _contract({"ecg": 100.0, "ppg": 50.0, "eeg": 100.0}, {"ecg": 0.4, "ppg": 0.4, "eeg": 0.4})
+
+_PRESETS = {
+    "biosig-tiny": EncoderConfig(128, 4, 4, 32, _TINY_CONTRACT, name="biosig-tiny"),
+    "biosig-small": EncoderConfig(256, 7, 4, 64, _CONTRACT, name="biosig-small"),
+    "biosig-base": EncoderConfig(512, 22, 8, 64, _CONTRACT, name="biosig-base"),
+    "biosig-large": EncoderConfig(1216, 22, 19, 64, _CONTRACT, name="biosig-large"),
+}
+
+
+def list_models() -> list[str]:
+    """Names of the presets that `build_model` knows."""
+    return list(_PRESETS)
+
+
+def preset(name: str) -> EncoderConfig:
+    """The configuration of a preset.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name; the sentence lists those that exist.
+    """
+    if name not in _PRESETS:
+        raise UsageError(f"There is no preset '{name}'; there are {', '.join(_PRESETS)}.")
+    return _PRESETS[name]

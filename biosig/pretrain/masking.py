@@ -1,0 +1,83 @@
+"""Space-time block masking: hide neighbourhoods, so that a hidden patch cannot be copied from the one beside it.
+
+After REVE (arXiv:2510.21585, section 3.2), with two differences: the asked share is always hit to the token, for each
+window and modality; and blocks are never cut at low channel numbers: what exceeds the share is left out at random.
+
+Shape letters: N tokens of the packed row, C channels, H patches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from biosig.batches.packed import PackedBatch
+from biosig.errors import UsageError
+
+
+@dataclass(frozen=True)
+class BlockMasking:
+    """How much to hide, in blocks of which size.
+
+    Parameters
+    ----------
+    mask_ratio : float
+        Share of each window's valid tokens, per modality, that the encoder does not see.
+    radius_space : float
+        Metres: channels within this distance of a block's centre belong to it. 0.1 spans neighbouring chest leads, and
+        an electrode with its neighbours on a 64-channel cap.
+    radius_time : float
+        Seconds: patches within this of a block's centre belong to it.
+    all_channels : float
+        Share of blocks that span all channels. Leads are nearly linear combinations of each other (III = II − I): as
+        long as some are visible at an instant, the others can be computed without knowing any physiology.
+    """
+
+    mask_ratio: float = 0.55
+    radius_space: float = 0.1
+    radius_time: float = 0.6
+    all_channels: float = field(default=0.5)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mask_ratio < 1:
+            raise UsageError(f"mask_ratio is {self.mask_ratio:g}; it must lie between 0 and 1.")
+
+    def __call__(self, batch: PackedBatch, rng: np.random.Generator) -> Tensor:
+        """Draw a mask, shape (N,) bool on the CPU: True = hidden. Only valid tokens are hidden."""
+        columns = (batch.window, batch.modality, batch.channel_index, batch.position, batch.valid)
+        window, modality, channel, position, valid = (column.cpu().numpy() for column in columns)
+        mask = np.zeros(batch.n_tokens, bool)
+        starts = np.flatnonzero(np.diff(window, prepend=-1) | np.diff(modality, prepend=-1))
+        for start, stop in zip(starts, [*starts[1:], batch.n_tokens], strict=True):
+            part = slice(start, stop)
+            rows = np.flatnonzero(valid[part])
+            mask[start + rows] = self._hide(channel[part][rows], position[part][rows], rng)
+        return torch.from_numpy(mask)
+
+    def _hide(
+        self, channel: NDArray[np.int64], position: NDArray[np.float32], rng: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """Which of the valid tokens of one window and modality to hide; `position` is (n, 4)."""
+        n = len(channel)
+        wanted = min(max(round(self.mask_ratio * n), 1), n - 1)
+        hidden = np.zeros(n, bool)
+        if wanted < 1:
+            return hidden
+        time, place = position[:, 3], position[:, :3]
+        for seed in rng.permutation(n):
+            if hidden[seed]:
+                continue
+            near = np.abs(time - time[seed]) <= self.radius_time
+            if rng.random() >= self.all_channels:
+                distance = np.linalg.norm(place - place[seed], axis=1)  # NaN = unknown place: near itself alone
+                near &= (distance <= self.radius_space) | (channel == channel[seed])
+            block = np.flatnonzero(near & ~hidden)
+            room = wanted - int(hidden.sum())
+            hidden[block if len(block) <= room else rng.choice(block, room, replace=False)] = True
+            if len(block) >= room:
+                break
+        return hidden

@@ -1,0 +1,40 @@
+"""What many tests start from: real recordings that ship with the package."""
+
+import os
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+
+import biosig
+from biosig import samples
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def ecg():
+    """A real 12-lead ECG, 10 s at 100 Hz."""
+    return biosig.read(sorted(samples.path("ptbxl").rglob("*_lr.hea"))[0])
+
+
+@pytest.fixture(scope="session")
+def eeg():
+    """A real EEG with annotations, at 160 Hz."""
+    return biosig.read(sorted(samples.path("eegmmidb").glob("*R04.edf"))[0])
+
+
+@pytest.fixture(scope="session")
+def bedside():
+    """A real bedside recording: PPG, ECG and respiration at 125 Hz, numerics at 1 Hz."""
+    return biosig.read(sorted(samples.path("bidmc").rglob("*_Signals.csv.gz"))[0])
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The smallest preset, random weights."""
+    model = biosig.build_model("biosig-tiny", seed=0)
+    model._warned = True
+    return model

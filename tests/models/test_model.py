@@ -1,0 +1,246 @@
+"""What the encoder promises, on real recordings, through its public door."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import biosig
+from biosig.batches.contract import prepare
+from biosig.batches.packed import pack
+from biosig.errors import DataError, UsageError
+from biosig.models.model import RandomWeightsWarning
+
+LEADS = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+
+
+def far(a, b):
+    """Largest absolute difference over largest absolute value."""
+    a, b = torch.as_tensor(a), torch.as_tensor(b)
+    return ((a - b).abs().max() / b.abs().max()).item()
+
+
+@pytest.fixture(scope="module")
+def x(ecg):
+    return ecg.streams[0].physical()[None]  # (1, 12, 1000) mV
+
+
+@pytest.mark.parametrize("name", biosig.list_models())
+def test_every_preset_builds_says_its_size_and_encodes(name, x):
+    limits = {
+        "biosig-tiny": (0, 1e6),
+        "biosig-small": (5e6, 7e6),
+        "biosig-base": (65e6, 75e6),
+        "biosig-large": (380e6, 400e6),
+    }
+    if name == "biosig-large":  # 1.6 GB of weights: count them without making them
+        with torch.device("meta"):
+            model = biosig.build_model(name)
+    else:
+        model = biosig.build_model(name)
+        with pytest.warns(RandomWeightsWarning, match="random weights"):
+            out = model.encode(x[..., :200], sfreq=100.0, ch_names=LEADS, kind="ecg")
+        assert out.tokens.shape == (1, 12, round(2 / model.contract["ecg"].patch_seconds), model.embed_dim)
+        assert out.valid.all()
+        assert out.tokens.isfinite().all()
+    low, high = limits[name]
+    assert low < model.n_parameters <= high
+    assert name in repr(model)
+
+
+def test_permuting_leads_permutes_tokens_and_leaves_the_pooled_vector(tiny, x):
+    order = np.random.default_rng(0).permutation(12)
+    out = tiny.encode(x, sfreq=100, ch_names=LEADS, kind="ecg")
+    permuted = tiny.encode(x[:, order], sfreq=100, ch_names=[LEADS[i] for i in order], kind="ecg")
+    assert far(permuted.tokens, out.tokens[:, order]) < 1e-5
+    assert far(permuted.pooled, out.pooled) < 1e-5
+
+
+def test_a_bipolar_lead_and_its_inverse_are_one_measurement(tiny, eeg):
+    signal = eeg.streams[0].physical()[None, :1, :1600]
+    one = tiny.encode(signal, sfreq=160, ch_names=["F3-C3"], kind="eeg")
+    turned = tiny.encode(-signal, sfreq=160, ch_names=["C3-F3"], kind="eeg")
+    inverted = tiny.encode(-signal, sfreq=160, ch_names=["F3-C3"], kind="eeg")
+    assert far(turned.tokens, one.tokens) < 1e-5
+    assert far(turned.pooled, one.pooled) < 1e-5
+    assert far(inverted.tokens, one.tokens) > 1e-2
+    assert far(inverted.pooled, one.pooled) > 1e-3
+
+
+def test_a_lead_named_differently_is_the_same_lead(tiny, x):
+    out = tiny.encode(x[:, 3:4], sfreq=100, ch_names=["aVR"], kind="ecg")
+    alias = tiny.encode(x[:, 3:4], sfreq=100, ch_names=["AVR"], kind="ecg")
+    other = tiny.encode(x[:, 3:4], sfreq=100, ch_names=["V3"], kind="ecg")
+    assert far(alias.pooled, out.pooled) == 0
+    assert far(other.tokens, out.tokens) > 1e-2
+
+
+@pytest.mark.parametrize("damage", ["one NaN", "flat lead", "NaN lead", "one lead left"])
+def test_damage_to_one_lead_leaves_every_output_finite(tiny, x, damage):
+    broken, names = x.copy(), LEADS
+    if damage == "one NaN":
+        broken[0, 4, 333] = np.nan
+    elif damage == "flat lead":
+        broken[0, 4] = 0.25
+    elif damage == "NaN lead":
+        broken[0, 4] = np.nan
+    else:
+        broken, names = x[:, 4:5], ["aVL"]
+    out = tiny.encode(broken, sfreq=100, ch_names=names, kind="ecg", scale=0.1)
+    assert out.tokens.isfinite().all()
+    assert out.pooled.isfinite().all()
+    expected = {"one NaN": 1, "flat lead": 25, "NaN lead": 25, "one lead left": 0}[damage]
+    assert (~out.valid).sum() == expected
+    assert (out.tokens[~out.valid] == 0).all()
+
+
+def test_invalid_samples_never_reach_a_sum(tiny, x):
+    broken, wild = x.copy(), x.copy()
+    broken[0, 4] = np.nan
+    without = tiny.encode(np.delete(x, 4, axis=1), sfreq=100, ch_names=LEADS[:4] + LEADS[5:], kind="ecg", scale=0.1)
+    out = tiny.encode(broken, sfreq=100, ch_names=LEADS, kind="ecg", scale=0.1)
+    assert far(out.pooled, without.pooled) < 1e-5
+    wild[0, 4] = np.inf
+    assert far(tiny.encode(wild, sfreq=100, ch_names=LEADS, kind="ecg", scale=0.1).pooled, without.pooled) < 1e-5
+
+
+def test_a_window_without_a_real_value_is_an_error_that_names_it(tiny, x):
+    with pytest.raises(DataError, match=r"Window number 1 has no valid token: 0% of its samples"):
+        tiny.encode(np.concatenate([x, x * np.nan]), sfreq=100, ch_names=LEADS, kind="ecg")
+    with pytest.raises(DataError, match=r"lasts 0.2 s, shorter than one patch of 0.4 s"):
+        tiny.encode(x[..., :20], sfreq=100, ch_names=LEADS, kind="ecg")
+
+
+def test_a_window_is_the_same_alone_and_packed_with_other_modalities(tiny, ecg, eeg, bedside):
+    windows = [tiny.prepare(r) for r in (ecg, eeg.crop(0, 10), bedside.crop(5, 10), eeg.crop(3, 4), ecg.crop(2, 6))]
+    together = pack(windows, tiny.contract)
+    tokens = tiny.encode_batch(together)
+    pooled = tiny.pool(tokens, together)
+    for i, window in enumerate(windows):
+        alone = pack([window], tiny.contract)
+        expected = tiny.encode_batch(alone)
+        assert far(tokens[together.window == i], expected) < 1e-5
+        assert far(pooled[i], tiny.pool(expected, alone)[0]) < 1e-5
+
+
+def test_gain_is_taken_out_of_the_shape_and_kept_as_a_feature(tiny, ecg):
+    louder = replace(ecg, streams=[replace(s, scale=s.scale * 2) for s in ecg.streams])
+    (one,), (two,) = tiny.prepare(ecg), tiny.prepare(louder)
+    np.testing.assert_allclose(two.values, one.values, atol=1e-5)
+    assert two.log_scale - one.log_scale == pytest.approx(np.log(2), abs=1e-6)
+
+
+def test_ratios_between_leads_survive(tiny, ecg):
+    (prepared,) = tiny.prepare(ecg)
+    physical = ecg.streams[0].physical()
+    np.testing.assert_allclose(prepared.to_physical(prepared.values), physical, atol=1e-3)
+    assert np.ptp(prepared.values[1]) / np.ptp(prepared.values[0]) == pytest.approx(
+        np.ptp(physical[1]) / np.ptp(physical[0]), rel=1e-4
+    )
+
+
+def test_any_rate_gives_nearly_the_same_embedding(tiny, eeg):
+    from scipy.signal import resample_poly
+
+    signal = eeg.streams[0].physical()[None, :, :1600].astype(np.float64)
+    names = eeg.ch_names
+    out = tiny.encode(signal, sfreq=160, ch_names=names, kind="eeg")
+    faster = tiny.encode(resample_poly(signal, 5, 2, axis=-1), sfreq=400, ch_names=names, kind="eeg")
+    different = tiny.encode(eeg.streams[0].physical()[None, :, 3200:4800], sfreq=160, ch_names=names, kind="eeg")
+    assert far(faster.pooled, out.pooled) < 0.2 * far(different.pooled, out.pooled)
+
+
+def test_layers_from_the_embedding_to_the_output(tiny, x):
+    outs = [tiny.encode(x, sfreq=100, ch_names=LEADS, kind="ecg", layer=k).tokens for k in (0, 1, 4, -1)]
+    assert len({tuple(out.shape) for out in outs}) == 1
+    assert all(far(a, b) > 1e-3 for a, b in zip(outs, outs[1:], strict=False))
+    with pytest.raises(UsageError, match="no layer 5"):
+        tiny.encode(x, sfreq=100, ch_names=LEADS, kind="ecg", layer=5)
+
+
+def test_prepare_false_feeds_numbers_as_they_are(tiny, x):
+    position = np.random.default_rng(0).normal(size=(12, 3)) * 0.1
+    options = {"sfreq": 100, "positions": position, "kind": "ecg", "prepare": False}
+    out = tiny.encode(x, **options)
+    assert far(tiny.encode(2 * x, **options).tokens, out.tokens) > 1e-2
+    with pytest.raises(UsageError, match="at the model's 100 Hz, not 250 Hz"):
+        tiny.encode(x, **{**options, "sfreq": 250})
+
+
+def test_mixed_kinds_share_a_call(tiny, bedside):
+    stream = bedside.streams[0]
+    rows = [stream.ch_names.index(name) for name in ("II", "finger")]
+    signal = stream.physical()[None, rows, :1250]
+    out = tiny.encode(signal, sfreq=125, ch_names=["II", "finger"], kind=["ecg", "ppg"], units=["mV", "NU"])
+    alone = tiny.encode(signal[:, :1], sfreq=125, ch_names=["II"], kind="ecg")
+    assert out.tokens.shape == (1, 2, 25, tiny.embed_dim)
+    assert out.valid.all()
+    assert far(out.tokens[:, :1], alone.tokens) > 1e-4  # the pulse is attended to
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"signals": np.zeros((12, 1000))}, r"shape \(windows, channels, samples\), not \(12, 1000\)"),
+        ({"ch_names": LEADS[:3]}, "12 channels, ch_names has 3"),
+        ({"kind": None}, "say which with kind"),
+        ({"kind": "resp"}, "kind 'resp', which this model has no embedding for"),
+        ({"ch_names": None}, "names or positions"),
+        ({"ch_names": None, "positions": np.full((12, 3), 90.0)}, "look like mm"),
+        ({"units": "V"}, "V"),
+        ({"text": ["sinus rhythm"]}, "no text modality"),
+    ],
+)
+def test_what_cannot_be_right_is_an_error_with_the_fix(tiny, x, change, sentence):
+    options = {"signals": x, "sfreq": 100, "ch_names": LEADS, "kind": "ecg", **change}
+    with pytest.raises((UsageError, DataError), match=sentence):
+        tiny.encode(**options)
+
+
+def test_a_checkpoint_reads_back_equal_and_says_whether_it_was_trained(tiny, x, tmp_path):
+    tiny.save(tmp_path / "model")
+    again = biosig.load_model(tmp_path / "model")
+    assert again.revision == tiny.revision
+    with pytest.warns(RandomWeightsWarning):
+        out = again.encode(x, sfreq=100, ch_names=LEADS, kind="ecg")
+    assert far(out.pooled, tiny.encode(x, sfreq=100, ch_names=LEADS, kind="ecg").pooled) == 0
+    assert "Random weights" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_weights_that_do_not_fit_are_listed(tiny, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = tiny.save(tmp_path / "model")
+    state = load_file(folder / "model.safetensors")
+    state["extra"] = state.pop("norm.weight")
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(DataError, match=r"missing: norm.weight; left over: extra"):
+        biosig.load_model(folder)
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
+    with pytest.raises(DataError, match="damaged"):
+        biosig.load_model(folder)
+    with pytest.raises(UsageError, match="no checkpoint folder"):
+        biosig.load_model(tmp_path / "absent")
+    with pytest.raises(UsageError, match="no preset 'biosig-huge'"):
+        biosig.build_model("biosig-huge")
+
+
+def test_random_weights_differ_by_seed_and_leave_the_random_state_alone(tiny):
+    state = torch.get_rng_state()
+    assert biosig.build_model("biosig-tiny", seed=0).revision == tiny.revision
+    assert tiny.with_random_weights(1).revision != tiny.revision
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_kinds_without_a_modality_give_no_tokens(tiny, bedside):
+    prepared = prepare(bedside, tiny.contract)
+    assert sorted(p.modality for p in prepared) == ["ecg", "ppg"]
+
+
+def test_a_trained_model_does_not_warn(tiny, x):
+    trained = biosig.Model(tiny.encoder, trained=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trained.encode(x, sfreq=100, ch_names=LEADS, kind="ecg")
