@@ -149,7 +149,7 @@ def test_the_table_counts_what_was_not_found(ecg):
     table, notes = feature_table([ecg, flat])
     assert table.loc[1].isna().all()
     assert table.loc[0].notna().mean() > 0.95
-    assert notes == ["Hand-made features: no heart beat was found in 1 of 2 windows, where training medians stand in."]
+    assert notes == ["No heart beat was found in 1 of 2 windows; training medians stand in for what it gives."]
     with pytest.raises(DataError, match="None of 1 windows"):
         feature_table([flat])
 

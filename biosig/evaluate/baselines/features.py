@@ -79,7 +79,6 @@ def feature_table(windows: Iterable[Recording]) -> tuple[pd.DataFrame, list[str]
         failed = int(sum(any(name in row for name in of_kind) for row in rows) - table[rates].notna().any(axis=1).sum())
         if failed:
             notes.append(
-                f"Hand-made features: no {what} was found in {failed} of {len(rows)} windows, where training medians "
-                "stand in."
+                f"No {what} was found in {failed} of {len(rows)} windows; training medians stand in for what it gives."
             )
     return table, notes

@@ -1,0 +1,99 @@
+"""The result of a probe, and the folder that it is saved in."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from biosig import config as configuration
+from biosig.errors import UsageError
+
+_PACKAGES = ("biosig-fm", "torch", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "neurokit2", "mne", "wfdb")
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """A score table with all that is needed to check it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        method, metric, value, low, high, n_subjects, n_recordings, n_windows.
+    predictions : DataFrame
+        Out-of-fold, one row per method and window: method, fold, recording, subject, onset (s), y, one score per
+        class, prediction.
+    notes : list of str
+        What a reader must know: who was left out, how scores were pooled, how far intervals can be trusted.
+    splits : dict
+        Test subjects of each fold and their hash (`biosig.evaluate.splits.manifest`).
+    facts : dict
+        Model and revision, hash of the shards, cohort by class, what was scored.
+    config : Any
+        The merged configuration, a dataclass.
+    """
+
+    table: pd.DataFrame
+    predictions: pd.DataFrame
+    notes: list[str]
+    splits: dict[str, Any]
+    facts: dict[str, Any]
+    config: Any
+
+    def save(self, folder: str | Path) -> Path:
+        """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json.
+
+        The folder appears whole or not at all.
+
+        Raises
+        ------
+        UsageError
+            If the folder already holds something.
+        """
+        folder = Path(folder)
+        refuse_existing(folder)
+        partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        scores = json.loads(self.table.to_json(orient="records", double_precision=15))  # NaN becomes null
+        _write(partial / "metrics.json", {"scores": scores, "notes": self.notes, **self.facts})
+        _write(partial / "splits.json", self.splits)
+        _write(partial / "environment.json", environment())
+        configuration.dump(self.config, partial / "config.yaml")
+        self.predictions.to_parquet(partial / "predictions.parquet", index=False)
+        os.replace(partial, folder)
+        return folder
+
+
+def refuse_existing(folder: Path) -> None:
+    """Refuse to write over a result.
+
+    Raises
+    ------
+    UsageError
+        If `folder` exists and is not an empty folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} already holds something: give another folder with out=…, or remove it.")
+
+
+def environment() -> dict[str, str]:
+    """Versions of what computed a result."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,66 @@
+"""How far long work is: a bar with rate and time left on a terminal, plain lines otherwise.
+
+Libraries take a `Progress` callable and never print; verbs pass the one that `show_progress` gives.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, how much of it is done, how much there is)."""
+
+PLAIN_INTERVAL = 10.0
+"""Seconds between plain lines of one stage; its end is always told."""
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+
+@contextmanager
+def show_progress(console: Console) -> Iterator[Progress]:
+    """Show what is reported to the callable that it yields.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to show it; standard error keeps results on standard output clean.
+    """
+    if not console.is_terminal:
+        yield _plain_lines(console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with RichProgress(*columns, console=console) as bars:
+        stages: dict[str, int] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = int(bars.add_task(stage, total=total))
+            bars.update(stages[stage], completed=done, total=total)  # type: ignore[arg-type]
+
+        yield report
+
+
+def _plain_lines(console: Console) -> Progress:
+    started: dict[str, float] = {}
+    told: dict[str, float] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        begun = started.setdefault(stage, now)
+        if done < total and now - told.get(stage, begun) < PLAIN_INTERVAL:
+            return
+        told[stage] = now
+        left = (now - begun) / max(done, 1) * (total - done)
+        console.print(f"{stage}: {done} of {total}" + (f", {left:.0f} s left" if done < total else ""), highlight=False)
+
+    return report

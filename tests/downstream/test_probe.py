@@ -1,0 +1,147 @@
+"""The probe from shards to a saved table, on real recordings."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from biosig import config as configuration
+from biosig.downstream.probe import ProbeConfig, rate, run_probe
+from biosig.downstream.verbs import probe
+from biosig.errors import DataError, UsageError
+from biosig.shards import ShardWriter
+
+METHODS = ["model", "chance", "random_weights", "handmade"]
+
+
+def _config(shards, out=None, **changes):
+    values = {
+        "model": "biosig-tiny",
+        "shards": str(shards.folder),
+        "target": {
+            "label": "diagnostic_superclass",
+            "classes": {"normal": ["NORM"], "abnormal": ["MI", "STTC", "CD", "HYP"]},
+        },
+        "windows": {"length": 5.0},
+        "n_folds": 3,
+        "out": None if out is None else str(out),
+    }
+    return {**values, **changes}
+
+
+@pytest.fixture(scope="module")
+def ecg_result(ecg_shards, tmp_path_factory):
+    out = tmp_path_factory.mktemp("results") / "ecg"
+    told = []
+    result = run_probe(configuration.load(ProbeConfig, _config(ecg_shards, out)), lambda *what: told.append(what))
+    return result, out, told
+
+
+def test_the_table_has_the_model_and_all_baselines_with_intervals(ecg_result):
+    table = ecg_result[0].table
+    assert list(dict.fromkeys(table["method"])) == METHODS
+    assert (table["low"] <= table["value"]).all()
+    assert (table["value"] <= table["high"]).all()
+    chance = table[table["method"] == "chance"]
+    assert (chance[["value", "low", "high"]] == 0.5).all(axis=None)
+    handmade = table[(table["method"] == "handmade") & (table["metric"] == "auroc")].iloc[0]
+    assert handmade["low"] > 0.5  # hand-made ECG features do tell normal from abnormal
+
+
+def test_every_subject_is_tested_in_exactly_one_fold(ecg_result):
+    result = ecg_result[0]
+    folds = result.predictions.groupby("subject")["fold"].nunique()
+    assert (folds == 1).all()
+    tested = [name for fold in result.splits["test_subjects"] for name in fold]
+    assert sorted(tested) == sorted(folds.index)
+
+
+def test_recordings_count_once_and_windows_are_averaged(ecg_result):
+    result = ecg_result[0]
+    rows = result.predictions[result.predictions["method"] == "handmade"]
+    by_recording = rows.groupby("recording").agg({"y": "first", "score_abnormal": "mean"})
+    assert len(rows) == 2 * len(by_recording)
+    from sklearn.metrics import roc_auc_score
+
+    expected = roc_auc_score(by_recording["y"] == "abnormal", by_recording["score_abnormal"])
+    shown = result.table.set_index(["method", "metric"]).loc[("handmade", "auroc")]
+    assert shown["value"] == pytest.approx(expected, abs=1e-12)
+    assert shown["n_recordings"] == len(by_recording)
+    assert shown["n_windows"] == len(rows)
+
+
+def test_the_result_folder_holds_all_that_is_needed_to_check_it(ecg_result, ecg_shards):
+    result, out, _ = ecg_result
+    saved = json.loads((out / "metrics.json").read_text())
+    assert pd.DataFrame(saved["scores"])["value"].tolist() == pytest.approx(result.table["value"].tolist(), abs=1e-12)
+    assert saved["shards_hash"] == ecg_shards.hash
+    assert saved["model_trained"] is False
+    assert any("random weights" in note for note in saved["notes"])
+    counts = {name: group["n_recordings"] for name, group in saved["cohort"].items()}
+    assert counts["normal"] + counts["abnormal"] == counts["all"]
+    assert json.loads((out / "splits.json").read_text()) == result.splits
+    assert "torch" in json.loads((out / "environment.json").read_text())
+    assert configuration.load(ProbeConfig, out / "config.yaml") == result.config
+    again, _ = rate(pd.read_parquet(out / "predictions.parquet"), result.config)
+    pd.testing.assert_frame_equal(again, result.table)
+
+
+def test_a_result_is_never_written_over(ecg_result, ecg_shards):
+    with pytest.raises(UsageError, match="already holds something"):
+        run_probe(configuration.load(ProbeConfig, _config(ecg_shards, ecg_result[1])))
+
+
+def test_progress_reaches_the_end_of_each_stage(ecg_result):
+    last = {stage: (done, total) for stage, done, total in ecg_result[2]}
+    assert set(last) == {"model: windows", "random_weights: windows", "handmade: windows"}
+    assert all(done == total for done, total in last.values())
+
+
+def test_events_are_scored_per_window_and_few_subjects_are_said(eeg_shards):
+    options = {"target": {"events": {"rest": ["T0"], "imagery": ["T1", "T2"]}}, "windows": {"after": 4.0}}
+    result = run_probe(
+        configuration.load(ProbeConfig, _config(eeg_shards, **options, baselines=["chance", "handmade"]))
+    )
+    assert list(dict.fromkeys(result.table["method"])) == ["model", "chance", "handmade"]
+    assert result.facts["scored_per"] == "window"
+    assert any("Only 7 subjects" in note for note in result.notes)
+    assert set(result.predictions["y"]) == {"rest", "imagery"}
+
+
+def test_a_number_is_probed_with_ridge_and_the_same_config_gives_the_same_table(ecg_shards):
+    options = {"target": {"label": "age"}, "windows": {"length": 10.0}, "baselines": ["chance"]}
+    config = configuration.load(ProbeConfig, _config(ecg_shards, **options))
+    once, again = run_probe(config), run_probe(config)
+    assert list(once.table["metric"]) == ["mae", "r2", "mae", "r2"]
+    pd.testing.assert_frame_equal(once.predictions, again.predictions)
+    mean = once.table.set_index(["method", "metric"])["value"]
+    assert mean["chance", "r2"] <= 0
+
+
+def test_recordings_without_a_subject_are_refused(ecg_shards, tmp_path):
+    with ShardWriter(tmp_path / "anonymous.h5", recipe={}) as writer:
+        for recording in ecg_shards:
+            writer.add(replace(recording.read(), subject=None))
+    with pytest.raises(DataError, match=r"recordings have no subject .*--subject-pattern"):
+        run_probe(configuration.load(ProbeConfig, {**_config(ecg_shards), "shards": str(tmp_path)}))
+
+
+def test_the_verb_prints_the_table(eeg_shards, tmp_path, capsys):
+    values = _config(eeg_shards, target={"events": {"left": ["T1"], "right": ["T2"]}}, windows={"after": 4.0})
+    values |= {"query": "run == 'R04'", "baselines": ["chance"]}
+    (tmp_path / "probe.yaml").write_text(yaml.safe_dump(values))
+    assert probe(tmp_path / "probe.yaml", (f"out={tmp_path / 'result'}", "n_bootstrap=100")) == 0
+    shown = capsys.readouterr()
+    assert "left against right" in shown.out
+    assert "chance" in shown.out
+    assert "model: windows" in shown.err
+    assert np.isin(["metrics.json", "config.yaml"], [p.name for p in (tmp_path / "result").iterdir()]).all()
+
+
+@pytest.mark.parametrize("name", ["ptbxl-normal", "eegmmidb-rest-imagery", "eegmmidb-left-right"])
+def test_the_shipped_configurations_load(name, request):
+    path = request.config.rootpath / "configs" / "probe" / f"{name}.yaml"
+    assert configuration.load(ProbeConfig, path).target.task == "classes"

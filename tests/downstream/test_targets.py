@@ -1,0 +1,83 @@
+"""How labels become y, and how everyone who takes no part is counted."""
+
+import numpy as np
+import pytest
+
+from biosig.downstream.targets import Target, WindowPlan, label_windows
+from biosig.errors import DataError, UsageError
+
+NORMAL = Target(label="diagnostic_superclass", classes={"normal": ["NORM"], "abnormal": ["MI", "STTC", "CD", "HYP"]})
+
+
+def test_normal_means_norm_and_nothing_else(ecg_shards):
+    labelled = label_windows(ecg_shards, NORMAL, WindowPlan(length=5.0))
+    superclasses = ecg_shards.labels["diagnostic_superclass"]
+    for row, y in zip(labelled.windows.recording, labelled.y, strict=True):
+        assert (superclasses.iloc[row] == ["NORM"]) == (y == 0)
+        assert ("NORM" not in superclasses.iloc[row]) == (y == 1)
+    n_none = sum(not codes for codes in superclasses)
+    n_both = sum("NORM" in codes and len(codes) > 1 for codes in superclasses)
+    assert len(np.unique(labelled.windows.recording)) == len(ecg_shards) - n_none - n_both
+    assert len(labelled.windows) == 2 * len(np.unique(labelled.windows.recording))
+    told = " ".join(labelled.notes)
+    assert (f"{n_none} of {len(ecg_shards)} recordings belong to no class" in told) == bool(n_none)
+    assert (f"{n_both} of {len(ecg_shards)} recordings belong to several" in told) == bool(n_both)
+    assert (labelled.class_names, labelled.unit) == (("normal", "abnormal"), "recording")
+
+
+def test_subject_facts_are_targets_too(ecg_shards):
+    age = label_windows(ecg_shards, Target(label="age"), WindowPlan(length=10.0))
+    assert (age.y == ecg_shards.to_pandas()["age"].to_numpy()[age.windows.recording]).all()
+    sex = label_windows(ecg_shards, Target(label="sex", classes={"f": ["female"], "m": ["male"]}), WindowPlan(10.0))
+    assert set(sex.y) == {0, 1}
+
+
+def test_events_become_windows_locked_to_them(eeg_shards):
+    target = Target(events={"rest": ["T0"], "imagery": ["T1", "T2"]})
+    labelled = label_windows(eeg_shards, target, WindowPlan(before=0.0, after=4.0))
+    assert labelled.unit == "window"
+    for i in range(0, len(labelled.y), 17):
+        window = labelled.windows.read(i)
+        starts = {a.label for a in window.annotations if abs(a.onset - labelled.windows.onset[i]) < 1e-6}
+        assert starts == {str(labelled.windows.label[i])}
+        assert (labelled.y[i] == 0) == (starts == {"T0"})
+    n_events = eeg_shards.annotations["label"].isin(["T0", "T1", "T2"]).sum()
+    left_out = n_events - len(labelled.y)
+    assert left_out == 0 or f"{left_out} of {n_events} events" in labelled.notes[0]
+
+
+def test_a_query_selects_one_run(eeg_shards):
+    left_right = Target(events={"left": ["T1"], "right": ["T2"]})
+    one = label_windows(eeg_shards.query("run == 'R04'"), left_right, WindowPlan(after=4.0))
+    both = label_windows(eeg_shards, left_right, WindowPlan(after=4.0))
+    assert 0 < len(one.y) < len(both.y)
+
+
+@pytest.mark.parametrize(
+    ("target", "plan", "says"),
+    [
+        (Target(label="diagnosis", classes={"a": ["x"], "b": ["y"]}), WindowPlan(5.0), "labels present: diagnostic_"),
+        (Target(label="site"), WindowPlan(5.0), "which is no number"),
+        (NORMAL, WindowPlan(after=4.0), "needs windows.length"),
+        (NORMAL, WindowPlan(length=60.0), "No window is left for class 'normal'"),
+        (Target(events={"a": ["T0"], "b": ["T1"]}), WindowPlan(length=4.0), "Events need windows.after"),
+        (Target(events={"a": ["T0"], "b": ["T9"]}), WindowPlan(after=4.0), "labels present"),
+    ],
+)
+def test_what_cannot_be_labelled_says_why(ecg_shards, target, plan, says):
+    with pytest.raises((DataError, UsageError), match=says):
+        label_windows(ecg_shards, target, plan)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "needs either 'label'"),
+        ({"label": "a", "events": {"x": ["1"], "y": ["2"]}}, "not both"),
+        ({"label": "a", "classes": {"x": ["1"]}}, "one class 'x'"),
+        ({"label": "a", "classes": {"x": ["1"], "y": ["1"]}}, "stands in two classes"),
+    ],
+)
+def test_a_target_that_contradicts_itself_is_refused(options, says):
+    with pytest.raises(UsageError, match=says):
+        Target(**options)
