@@ -26,6 +26,7 @@ def plot_reconstruction(
     unit: str,
     title: str = "Masked reconstruction",
     max_chans: int = 8,
+    width: float = 10.5,
 ) -> Figure:
     """Draw the reconstruction over the truth where the model could not look, and only there.
 
@@ -45,6 +46,8 @@ def plot_reconstruction(
         Stands above the picture.
     max_chans : int
         More channels than this are thinned evenly, and the picture says so.
+    width : float
+        Of the figure, in inches.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def plot_reconstruction(
         )
     rows = np.unique(np.linspace(0, len(ch_names) - 1, min(len(ch_names), max_chans)).round().astype(int))
     times = np.arange(truth.shape[1]) / sfreq
-    figure = new_figure(10.5, 1.4 + 0.8 * len(rows))
+    figure = new_figure(width, 1.4 + 0.8 * len(rows))
     ax = figure.add_subplot()
     finite = [truth[row][np.isfinite(truth[row])] for row in rows]
     widths = [np.ptp(np.percentile(x, [0.05, 99.95])) for x in finite if x.size]

@@ -61,6 +61,7 @@ def plot_signals(
     duration: float = 10.0,
     kinds: Sequence[str] | None = None,
     title: str | None = None,
+    width: float = 10.5,
 ) -> Figure:
     """Draw every channel of a window, one under the other.
 
@@ -78,6 +79,8 @@ def plot_signals(
         Only channels of these kinds; default all.
     title : str, optional
         Default: the recording's id.
+    width : float
+        Of the figure, in inches.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def plot_signals(
     stop = max(float(trace.times[-1]) + 1 / trace.sfreq for trace in traces)
     events = [a for a in part.annotations if a.onset < stop and a.onset + a.duration > start]
 
-    figure = new_figure(10.5, 1.3 + max(0.26 if len(traces) > 12 else 0.55, 0.26) * len(traces))
+    figure = new_figure(width, 1.3 + max(0.26 if len(traces) > 12 else 0.55, 0.26) * len(traces))
     ax = figure.add_subplot()
     scales = {group: spacing([t for t in traces if t.group == group]) for group in groups}
     for row, trace in enumerate(traces):
