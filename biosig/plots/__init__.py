@@ -3,6 +3,7 @@
 from biosig.plots.curves import plot_loss
 from biosig.plots.ecg import plot_ecg
 from biosig.plots.electrodes import plot_electrodes
+from biosig.plots.model_input import plot_model_input
 from biosig.plots.reconstruction import plot_reconstruction
 from biosig.plots.report import Report
 from biosig.plots.scores import plot_scores
@@ -13,6 +14,7 @@ __all__ = [
     "plot_ecg",
     "plot_electrodes",
     "plot_loss",
+    "plot_model_input",
     "plot_reconstruction",
     "plot_scores",
     "plot_signals",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import biosig
 from biosig import samples
 from biosig.errors import DataError
-from biosig.plots import plot_ecg, plot_electrodes, plot_reconstruction, plot_signals
+from biosig.plots import plot_ecg, plot_electrodes, plot_model_input, plot_reconstruction, plot_signals
 from biosig.plots.ecg import LEFT, SPEED
 from biosig.plots.style import round_amount, spans
 from biosig.recording import Channel, Recording, Stream
@@ -199,3 +199,20 @@ def test_reconstruction_says_what_it_left_out_and_refuses_odd_shapes(ecg: Record
 def test_scale_bars_stand_for_round_amounts() -> None:
     assert [round_amount(x) for x in (0.49, 3.9, 7, 100, 0.002)] == pytest.approx([0.2, 2, 5, 100, 0.002])
     assert list(spans(np.array([True, True, False, True]))) == [(0, 2), (3, 4)]
+
+
+def test_model_input_shows_patches_turned_leads_and_what_gives_no_token(ecg: Recording) -> None:
+    from biosig.batches.contract import InputContract, prepare
+
+    contract = InputContract(sfreq=100.0, patch_seconds=0.4, stride_seconds=0.4, unit="mV")
+    stream = replace(ecg.streams[0], invalid=np.array([[6, 100, 110]]))  # V1, within the patch from 0.8 s to 1.2 s
+    (prepared,) = prepare(replace(ecg, streams=[stream]), {"ecg": contract})
+    figure = plot_model_input(prepared, contract)
+    assert len(drawn(figure, "patch")) == 25
+    names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert [name.lstrip("−") for name in names] == ecg.ch_names
+    assert [name.startswith("−") for name in names] == [sign < 0 for sign in prepared.sign]
+    (shade,) = drawn(figure, "invalid")
+    left, right = shade.get_paths()[0].vertices[:, 0].min(), shade.get_paths()[0].vertices[:, 0].max()
+    assert (left, right) == pytest.approx((0.8, 1.2))
+    assert any("300 patches of 0.4 s = 40 samples" in text for text in texts(figure))
