@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from biosig.electrodes import make_channel
-from biosig.errors import DataError
+from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Channel, Position
 from biosig.signal import canonical_unit, unit_factor
 from biosig.signal.units import is_voltage
@@ -43,7 +43,7 @@ def resolve(
         return channel, 1.0
     try:
         return replace(channel, unit=wanted), unit_factor(channel.unit, wanted)
-    except DataError:  # "NU", "adu": not a voltage, so the source's own unit stays beside the numbers
+    except UsageError:  # "NU", "adu": not a voltage, so the source's own unit stays beside the numbers
         return channel, 1.0
 
 
@@ -71,11 +71,13 @@ def unique_names(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]
     return out, notes
 
 
+def is_unknown(channel: Channel) -> bool:
+    """Whether a channel that should have a place on the body has none: a modality's, or a voltage of no known kind."""
+    wanted = channel.kind in MODALITIES or (channel.kind == "misc" and is_voltage(channel.unit))
+    return wanted and channel.position_source == "unknown"
+
+
 def notes_on(channels: Sequence[Channel]) -> list[str]:
     """What a user should know about how channels were resolved: one sentence for the names without a known place."""
-    unknown = [
-        repr(c.source_name)
-        for c in channels
-        if c.position_source == "unknown" and (c.kind in MODALITIES or (c.kind == "misc" and is_voltage(c.unit)))
-    ]
+    unknown = [repr(c.source_name) for c in channels if is_unknown(c)]
     return [f"No electrode position is known for {', '.join(unknown)}: kept without a position."] if unknown else []
