@@ -216,8 +216,10 @@ class Shard:
         """The text columns of ``/recordings``: name → one value per recording."""
         with self._naming_the_file():
             columns = {name: self._json(f"recordings/{name}") for name in spec.RECORDING_TEXT}
-            if any(len(column) != len(self) for column in columns.values()):
-                raise UnreadableError(f"{self.path} contradicts itself: ingest its recordings again.")
+            for name, types in spec.RECORDING_TEXT.items():
+                if len(columns[name]) != len(self) or not all(isinstance(value, types) for value in columns[name]):
+                    raise UnreadableError(f"{self.path} contradicts itself in {name}: ingest its recordings again.")
+            columns["source"] = [Source(**source) for source in columns["source"]]
         return columns
 
     @cached_property
@@ -234,6 +236,19 @@ class Shard:
             if not len(onset) == len(duration) == len(labels):
                 raise UnreadableError(f"{self.path} contradicts itself: ingest its recordings again.")
             return onset, duration, labels
+
+    def load_all(self) -> None:
+        """Read everything but the samples: all columns, and the map of where each chunk of samples lies.
+
+        Raises
+        ------
+        UnreadableError
+            If any of it is damaged.
+        """
+        with self._naming_the_file():
+            _ = self.text, self.recipe, self._annotations
+            for dataset in self._datasets.values():
+                dataset.id.get_num_chunks()
 
     def streams_of(self, row: int) -> range:
         """Which streams belong to recording `row`."""
@@ -294,7 +309,7 @@ class Shard:
             annotations=self.annotations(row) if whole else self.annotations(row, onset, onset + duration),
             labels=dict(text["labels"][row]),
             report=text["report"][row],
-            source=Source(**text["source"][row]),
+            source=text["source"][row],
             robust_scale=dict(text["robust_scale"][row]),
             content_hash=text["content_hash"][row],
             history=tuple(text["history"][row]),

@@ -20,22 +20,24 @@ SUFFIX = ".h5"
 SIDECAR_SUFFIX = ".sha256"
 INDEX_NAME = "index.parquet"
 
-RECORDING_TEXT = (
-    "id",
-    "subject",
-    "session",
-    "age",
-    "sex",
-    "labels",
-    "report",
-    "robust_scale",
-    "content_hash",
-    "source",
-    "history",
-    "notes",
-    "checksum",
-)
-"""Columns of ``/recordings`` that are JSON arrays with one value per recording."""
+_TEXT_OR_NULL = (str, type(None))
+
+RECORDING_TEXT: dict[str, tuple[type, ...]] = {
+    "id": (str,),
+    "subject": _TEXT_OR_NULL,
+    "session": _TEXT_OR_NULL,
+    "age": (int, float, type(None)),
+    "sex": _TEXT_OR_NULL,
+    "labels": (dict,),
+    "report": _TEXT_OR_NULL,
+    "robust_scale": (dict,),
+    "content_hash": (str,),
+    "source": (dict,),
+    "history": (list,),
+    "notes": (list,),
+    "checksum": (str,),
+}
+"""Columns of ``/recordings`` that are JSON arrays with one value per recording, and what the values can be."""
 
 RECORDING_NUMBERS = ("stream_stop", "annotation_stop")
 STREAM_NUMBERS = ("sfreq", "onset", "n_times", "start", "channel_set", "channel_stop", "invalid_stop")

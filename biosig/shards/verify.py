@@ -83,6 +83,7 @@ def _check_shard(path: Path, seen: dict[str, str]) -> tuple[int, list[Problem]]:
     problems = list(_check_bytes(path))
     try:
         shard = Shard(path)
+        shard.load_all()
         ids = shard.text["id"]
         expected = shard.text["checksum"]
     except BiosigError as error:
