@@ -18,8 +18,8 @@ def plot_loss(log: pd.DataFrame, title: str = "Masked reconstruction loss") -> F
     Parameters
     ----------
     log : DataFrame
-        One row per logged step: `step`, `loss`, any of `loss_ecg`, `loss_eeg`, `loss_ppg`, and the same with the
-        prefix `val_` for held-out subjects (NaN where not measured); `lr` if there is one.
+        The run's `log.jsonl` (``pandas.read_json(…, lines=True)``): `step`, `part` ("train", or "validation" for
+        held-out subjects), `loss`, and any of `loss_ecg`, `loss_eeg`, `loss_ppg`; `lr` if there is one.
     title : str
         Stands above the picture.
 
@@ -31,33 +31,36 @@ def plot_loss(log: pd.DataFrame, title: str = "Masked reconstruction loss") -> F
     Raises
     ------
     DataError
-        If the log has no `step` or no `loss`, or no row.
+        If the log has no `step`, `part` or `loss`, or no row.
     """
-    missing = {"step", "loss"} - set(log.columns)
+    missing = {"step", "part", "loss"} - set(log.columns)
     if missing or log.empty:
         raise DataError(
             f"The training log has {len(log)} rows and the columns {', '.join(map(str, log.columns))}; it needs at "
-            "least one row with 'step' and 'loss': train before drawing the loss."
+            "least one row with 'step', 'part' and 'loss': train before drawing the loss."
         )
     log = log.sort_values("step")
+    train, validation = log[log["part"] == "train"], log[log["part"] == "validation"]
     figure = new_figure(7.5, 3.6)
     ax = figure.add_subplot()
-    window = max(1, len(log) // 25)
+    window = max(1, len(train) // 25)
     top = 0.0
     for column, colour in COLOURS.items():
-        if column in log and log[column].notna().any():
-            line = log[["step", column]].dropna()
+        if column not in log:
+            continue
+        if train[column].notna().any():
+            line = train[["step", column]].dropna()
             smooth = line[column].rolling(window, center=True, min_periods=1).median()
             top = max(top, float(smooth.max()))
             width = 2.0 if column == "loss" else 1.3
             ax.plot(line["step"], line[column], color=colour, lw=0.6, alpha=0.25, gid=f"{column} raw")
             ax.plot(line["step"], smooth, color=colour, lw=width, label=NAMES[column], gid=column)
-        held_out = f"val_{column}"
-        if held_out in log and log[held_out].notna().any():
-            points = log[["step", held_out]].dropna()
+        if validation[column].notna().any():
+            points = validation[["step", column]].dropna()
+            top = max(top, float(points[column].max()))
             label = f"{NAMES[column]}, held-out subjects"
-            ax.plot(points["step"], points[held_out], "o--", color=colour, ms=4, mfc="white", lw=0.8, label=label,
-                    gid=held_out)  # fmt: skip
+            ax.plot(points["step"], points[column], "o--", color=colour, ms=4, mfc="white", lw=0.8, label=label,
+                    gid=f"validation {column}")  # fmt: skip
     ax.set(xlabel="optimiser step", ylabel="loss (normalised units)", ylim=(0, 1.1 * top if top > 0 else 1))
     tidy(ax)
     ax.grid(axis="y", color="#ececec", lw=0.6)

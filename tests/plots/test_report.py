@@ -101,11 +101,12 @@ def test_score_table_without_intervals_is_refused(scores: pd.DataFrame) -> None:
 
 def test_loss_draws_each_modality_and_held_out_points() -> None:
     log = pd.DataFrame({"step": [1, 2, 3, 4], "loss": [1.0, 0.8, 0.7, 0.6], "loss_ecg": [1.0, 0.7, 0.6, 0.5]})
-    log["val_loss"] = [float("nan"), 0.9, float("nan"), 0.7]
+    held_out = pd.DataFrame({"step": [2, 4], "loss": [0.9, 0.7], "part": "validation"})
+    log = pd.concat([log.assign(part="train"), held_out])
     (ax,) = plot_loss(log.assign(lr=1e-3)).axes
     artists = {line.get_gid(): line for line in ax.lines}
     assert list(artists["loss raw"].get_ydata()) == [1.0, 0.8, 0.7, 0.6]
-    assert list(artists["val_loss"].get_xdata()) == [2, 4]
+    assert list(artists["validation loss"].get_xdata()) == [2, 4]
     assert "loss_ecg" in artists
     assert "loss_eeg" not in artists
     assert ax.get_ylim()[0] == 0
