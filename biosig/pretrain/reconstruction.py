@@ -107,6 +107,11 @@ class MaskedReconstruction(nn.Module):
             patches[mask[batch.modality == MODALITY_IDS[m]]] = predicted[m].to(patches.dtype)
         return out
 
+    def decoder_state(self) -> dict[str, Tensor]:
+        """The weights that are not the encoder's, for pictures of what was reconstructed."""
+        state = self.state_dict()
+        return {k: v.detach().cpu().contiguous() for k, v in state.items() if not k.startswith("encoder.")}
+
     def _predict(self, batch: PackedBatch, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         tokens, position = self.encoder.embed(batch)
         visible = VisibleTokens.of(batch, ~mask)

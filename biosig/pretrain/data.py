@@ -1,0 +1,83 @@
+"""The windows of a pretraining run: several shard folders as one set, split by subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from biosig.batches.windows import ReadableRecording, RecordingSet, Windows, grid
+from biosig.errors import UsageError
+from biosig.pretrain.config import PretrainConfig
+from biosig.shards.dataset import ShardDataset, open_shards
+
+
+class Joined:
+    """Several sets of recordings, one after the other."""
+
+    def __init__(self, sets: Sequence[RecordingSet]) -> None:
+        self.sets = list(sets)
+        self._starts = np.cumsum([0, *(len(ds) for ds in self.sets)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, row: int) -> ReadableRecording:
+        which = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self.sets[which][row - int(self._starts[which])]
+
+    @property
+    def annotations(self) -> pd.DataFrame:
+        """All annotations, with recordings numbered through."""
+        tables = [
+            ds.annotations.assign(recording=ds.annotations["recording"] + start)
+            for ds, start in zip(self.sets, self._starts, strict=False)
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The sets' indices one below the other."""
+        return pd.concat([ds.to_pandas() for ds in self.sets], ignore_index=True)
+
+
+def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
+    """The run's training and validation windows; no subject is in both.
+
+    Subjects without an id count as one subject each recording.
+
+    Raises
+    ------
+    UsageError
+        If a source is empty after its query, or no window is as long as asked.
+    """
+    sets: list[ShardDataset] = []
+    held_out: list[NDArray[np.bool_]] = []
+    for number, source in enumerate(config.sources):
+        ds = open_shards(source.shards)
+        if source.query:
+            ds = ds.query(source.query)
+        if not len(ds):
+            raise UsageError(f"No recording of {source.shards} is left after the query {source.query!r}.")
+        sets.append(ds)
+        table = ds.to_pandas()
+        who = table["subject"].where(table["subject"].notna(), table["recording"]).to_numpy(object)
+        subjects = np.unique(who.astype(str))
+        drawn = np.random.default_rng([config.seed, number]).permutation(subjects)
+        held_out.append(np.isin(who.astype(str), drawn[: round(config.validation * len(subjects))]))
+    joined = Joined(sets)
+    windows = grid(joined, config.window, config.stride)
+    if not len(windows):
+        raise UsageError(f"No recording is as long as a window of {config.window:g} s: use a shorter window.")
+    validation = np.concatenate(held_out)[windows.recording]
+    return windows[~validation], windows[validation]
+
+
+def draw(windows: Windows, most: int, seed: int) -> Windows:
+    """At most `most` windows, drawn once with `seed`: what each validation looks at."""
+    if len(windows) <= most:
+        return windows
+    rows = np.sort(np.random.default_rng(seed).choice(len(windows), most, replace=False))
+    return replace(windows[rows])

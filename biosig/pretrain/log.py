@@ -1,0 +1,60 @@
+"""The run's log: one JSON line per event, and TensorBoard where it is installed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+class RunLog:
+    """`log.jsonl` and TensorBoard events of one run.
+
+    Parameters
+    ----------
+    out : Path
+        The run folder.
+    start : int
+        Step that the run goes on from; what an earlier, killed run logged after it is dropped.
+    """
+
+    def __init__(self, out: Path, start: int) -> None:
+        path = out / "log.jsonl"
+        kept = [line for line in _lines(path) if line["step"] <= start]
+        path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8")
+        self._board: Any = None
+        with suppress(ImportError):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(out / "tensorboard"), purge_step=start + 1)
+
+    def write(self, step: int, part: str, values: dict[str, float]) -> None:
+        """Log the values of one step of one part of the run ("train", "validation")."""
+        if values:
+            self._file.write(json.dumps({"step": step, "part": part, **values}) + "\n")
+            self._file.flush()
+        if self._board:
+            for key, value in values.items():
+                self._board.add_scalar(f"{part}/{key}", value, step)
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        self._file.flush()
+        if self._board:
+            self._board.flush()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._file.close()
+        if self._board:
+            self._board.close()
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with suppress(json.JSONDecodeError):  # a kill can cut the last line short
+                yield json.loads(line)

@@ -1,0 +1,190 @@
+"""The training loop: the same on one CPU core and on a GPU, resumed exactly where it was killed.
+
+Everything random in a step is drawn from (seed, step), and the order of windows from (seed, epoch), so a run that was
+killed and started again takes the same steps as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from biosig import config as configuration
+from biosig.batches.loader import BatchPlan, LoadedBatch, count_tokens, in_order, load_batches
+from biosig.batches.windows import Windows
+from biosig.embedding import autocast, resolve_device
+from biosig.errors import DataError, UsageError
+from biosig.models.checkpoint import save, write_tensors
+from biosig.models.encoder import Encoder
+from biosig.models.presets import preset
+from biosig.pretrain.config import OptimizerConfig, PretrainConfig
+from biosig.pretrain.data import draw, load_windows
+from biosig.pretrain.log import RunLog
+from biosig.pretrain.publish import LEDGER, model_card, write_ledger
+from biosig.pretrain.reconstruction import MaskedReconstruction
+from biosig.pretrain.state import resume_training, save_training
+
+TRAINING_STATE, DECODER = "training.safetensors", "decoder.safetensors"
+VALIDATION_WINDOWS = 256
+_VALIDATION_STREAM, _TRAINING_STREAM = 1, 0  # so that validation masks are never a training step's
+
+Progress = Callable[[int, int, dict[str, float]], None]
+"""Called after each step with (step, steps, losses)."""
+
+
+def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
+    """Run pretraining to its end, from its checkpoint where there is one.
+
+    Parameters
+    ----------
+    config : PretrainConfig
+        The run. Its folder `config.out` gets `config.yaml`, `log.jsonl`, TensorBoard events where that is installed,
+        `training.safetensors` while it runs, and `model/` with the encoder.
+    progress : callable, optional
+        Called after each step.
+
+    Returns
+    -------
+    Path
+        The model's folder, for `biosig.load_model`.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds a run of another configuration.
+    DataError
+        If the loss is not finite, or the windows hold no valid token.
+    """
+    out = config.out
+    _claim(out, config)
+    if (out / "model" / "config.json").exists():
+        return out / "model"
+    train, validation = load_windows(config)
+    device = resolve_device(config.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        objective = MaskedReconstruction(Encoder(preset(config.model)), config.decoder, config.global_weight).to(device)
+    optimizer = make_optimizer(objective, config.optimizer)
+    start = resume_training(out / TRAINING_STATE, objective, optimizer)
+    contract = objective.encoder.config.contract
+    plan = BatchPlan(count_tokens(train, contract), config.batch_tokens, config.seed)
+    validator = _Validator(config, draw(validation, VALIDATION_WINDOWS, config.seed), objective)
+    log = RunLog(out, start)
+    loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers)
+    for step, loaded in enumerate(loader, start + 1):
+        began = time.perf_counter()
+        set_lr(optimizer, learning_rate(step, config.steps, config.optimizer))
+        losses = _train_step(config, objective, optimizer, loaded, step)
+        if step % config.log_every == 0 or step == config.steps:
+            losses["lr"] = optimizer.param_groups[0]["lr"]
+            losses["tokens_per_second"] = loaded.batch.n_tokens / (time.perf_counter() - began)  # type: ignore[union-attr]
+            log.write(step, "train", losses)
+        if step % config.validate_every == 0 or step == config.steps:
+            log.write(step, "validation", validator())
+        if step % config.checkpoint_every == 0:
+            log.flush()
+            save_training(out / TRAINING_STATE, objective, optimizer, step)
+        if progress:
+            progress(step, config.steps, losses)
+    log.close()
+    write_tensors(objective.decoder_state(), out / DECODER)
+    folder = save(objective.encoder, True, out / "model", model_card(config, objective.encoder, train))
+    write_ledger(train, folder / LEDGER)
+    (out / TRAINING_STATE).unlink(missing_ok=True)
+    return folder
+
+
+def _claim(out: Path, config: PretrainConfig) -> None:
+    """Make the run folder and write its configuration, or check that it is this run's."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "config.yaml"
+    if path.exists():
+        theirs, ours = configuration.to_dict(configuration.load(PretrainConfig, path)), configuration.to_dict(config)
+        differing = [key for key in ours if ours[key] != theirs[key] and key not in ("device", "workers", "log_every")]
+        if differing:
+            raise UsageError(f"{out} holds a run with another {', '.join(differing)}: give another out, or delete it.")
+    configuration.dump(config, path)
+
+
+def make_optimizer(module: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
+    """AdamW that decays matrices only."""
+    tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
+    decay: list[nn.Parameter] = []
+    keep: list[nn.Parameter] = []
+    for parameter in module.parameters():
+        (decay if parameter.ndim >= 2 and id(parameter) not in tables else keep).append(parameter)
+    groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas)
+
+
+def learning_rate(step: int, steps: int, config: OptimizerConfig) -> float:
+    """Rate of step 1 … `steps`: linear warm-up, then half a cosine down to the final rate."""
+    warmup = max(round(config.warmup * steps), 1)
+    if step <= warmup:
+        return config.lr * step / warmup
+    progress = (step - warmup) / max(steps - warmup, 1)
+    return config.lr * (config.final_lr + (1 - config.final_lr) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the rate of all groups."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def _train_step(
+    config: PretrainConfig,
+    objective: MaskedReconstruction,
+    optimizer: torch.optim.Optimizer,
+    loaded: LoadedBatch,
+    step: int,
+) -> dict[str, float]:
+    losses = _losses(config, objective, loaded, np.random.default_rng([config.seed, _TRAINING_STREAM, step]))
+    if not torch.isfinite(losses["loss"]):
+        raise DataError(
+            f"The loss is {losses['loss'].item()} at step {step}: lower optimizer.lr, or look for recordings "
+            f"with wild amplitudes with biosig inspect."
+        )
+    optimizer.zero_grad(set_to_none=True)
+    losses["loss"].backward()
+    nn.utils.clip_grad_norm_(objective.parameters(), config.optimizer.clip_norm)
+    optimizer.step()
+    return {key: value.item() for key, value in losses.items()}
+
+
+def _losses(
+    config: PretrainConfig, objective: MaskedReconstruction, loaded: LoadedBatch, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    if loaded.batch is None:
+        raise DataError("None of the windows of a batch has a valid token: leave out such recordings with a query.")
+    device = next(objective.parameters()).device
+    mask = config.masking(loaded.batch, rng)
+    with autocast(device, config.precision):
+        return objective(loaded.batch.to(device), mask.to(device))
+
+
+class _Validator:
+    """The masked loss on held-out subjects: the same windows and the same masks every time."""
+
+    def __init__(self, config: PretrainConfig, windows: Windows, objective: MaskedReconstruction) -> None:
+        self.config, self.windows, self.objective = config, windows, objective
+        contract = objective.encoder.config.contract
+        self.batches = in_order(count_tokens(windows, contract), config.batch_tokens) if len(windows) else []
+
+    @torch.inference_mode()
+    def __call__(self) -> dict[str, float]:
+        totals: dict[str, list[float]] = defaultdict(list)
+        loader = load_batches(self.windows, self.batches, self.objective.encoder.config.contract)
+        for number, loaded in enumerate(loader):
+            if loaded.batch is not None:
+                rng = np.random.default_rng([self.config.seed, _VALIDATION_STREAM, number])
+                for key, value in _losses(self.config, self.objective, loaded, rng).items():
+                    totals[key].append(value.item())
+        return {key: float(np.mean(values)) for key, values in totals.items()}

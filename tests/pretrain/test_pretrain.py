@@ -1,0 +1,155 @@
+"""The loop learns, resumes exactly, and leaves a checkpoint that says what it has seen."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import biosig
+from biosig import config, samples
+from biosig.batches.packed import pack
+from biosig.errors import UsageError
+from biosig.pretrain.config import OptimizerConfig, PretrainConfig, SourceConfig
+from biosig.pretrain.data import load_windows
+from biosig.pretrain.loop import learning_rate, pretrain
+from biosig.pretrain.masking import BlockMasking
+from biosig.pretrain.reconstruction import DecoderConfig, MaskedReconstruction
+from biosig.shards.index import build_index
+from biosig.shards.writer import ShardWriter
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory, eeg, bedside):
+    folder = tmp_path_factory.mktemp("shards")
+    with ShardWriter(folder / "mixed.h5", recipe={}) as writer:
+        for number, path in enumerate(sorted(samples.path("ptbxl").rglob("*_lr.hea"))[:12]):
+            writer.add(replace(biosig.read(path), subject=biosig.Subject(f"p{number // 2}")))
+        writer.add(replace(eeg.crop(0, 20), subject=biosig.Subject("s1")))
+        writer.add(bedside.crop(0, 20))
+    build_index(folder)
+    return folder
+
+
+@pytest.fixture
+def run(shards, tmp_path):
+    return PretrainConfig(
+        out=tmp_path / "run",
+        sources=[SourceConfig(shards)],
+        model="biosig-tiny",
+        steps=6,
+        batch_tokens=900,
+        decoder=DecoderConfig(32, 1, 2),
+        validation=0.25,
+        validate_every=3,
+        checkpoint_every=2,
+        log_every=1,
+        device="cpu",
+    )
+
+
+def weights(folder):
+    return biosig.load_model(folder).encoder.state_dict()
+
+
+KILLED = """
+import os, signal, sys
+import torch
+from biosig import config
+from biosig.pretrain.config import PretrainConfig
+from biosig.pretrain.loop import pretrain
+torch.set_num_threads(1)
+
+def progress(step, steps, losses):
+    if step == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+pretrain(config.load(PretrainConfig, sys.argv[1]), progress)
+"""
+
+
+def test_killed_and_run_again_it_ends_with_the_same_weights(run, tmp_path):
+    whole = pretrain(replace(run, out=tmp_path / "whole"))
+    config.dump(run, tmp_path / "run.yaml")
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path / "run.yaml", "5"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not (run.out / "model").exists()
+    steps = []
+    resumed = pretrain(run, lambda step, *_: steps.append(step))
+    assert steps == [5, 6]
+    one, other = weights(whole), weights(resumed)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    lines = [json.loads(line) for line in (run.out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["part"] == "train"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_loss_falls_on_every_modality(run):
+    steps = replace(run, steps=60, validation=0.0, checkpoint_every=1000, optimizer=OptimizerConfig(lr=3e-3))
+    losses = []
+    pretrain(steps, lambda step, n, values: losses.append(values))
+    for key in ("loss", "loss_ecg", "loss_eeg", "loss_ppg", "loss_global"):
+        values = [step[key] for step in losses if key in step]
+        assert np.mean(values[-8:]) < (1.0 if key == "loss_global" else 0.95) * np.mean(values[:8]), key
+
+
+def test_what_comes_out(run, shards):
+    folder = pretrain(run)
+    model = biosig.load_model(folder)
+    assert model.trained
+    assert model.revision != biosig.build_model("biosig-tiny").revision
+    train, validation = load_windows(run)
+    seen = set(pq.read_table(folder / "seen.parquet")["content_hash"].to_pylist())
+    of = {r.content_hash for r in (train.ds[int(i)] for i in np.unique(train.recording))}
+    assert seen == of
+    assert not seen & {validation.ds[int(i)].content_hash for i in np.unique(validation.recording)}
+    assert config.load(PretrainConfig, run.out / "config.yaml") == run
+    assert "Masked reconstruction, 55% of the tokens hidden" in (folder / "README.md").read_text()
+    assert not (run.out / "training.safetensors").exists()
+    lines = [json.loads(line) for line in (run.out / "log.jsonl").read_text().splitlines()]
+    assert {line["step"] for line in lines if line["part"] == "validation"} == {3, 6}
+
+
+def test_no_subject_is_trained_and_validated_on(run):
+    train, validation = load_windows(run)
+    assert len(validation)
+    assert not set(train.subjects) & set(validation.subjects) - {None}
+    assert not set(train.recording) & set(validation.recording)
+
+
+def test_a_folder_with_another_run_is_refused(run):
+    pretrain(run)
+    with pytest.raises(UsageError, match="holds a run with another steps"):
+        pretrain(replace(run, steps=7))
+    with pytest.raises(UsageError, match="left after the query"):
+        pretrain(replace(run, out=run.out / "b", sources=[replace(run.sources[0], query="duration > 1000")]))
+
+
+def test_the_objective_sees_no_hidden_sample(tiny, ecg):
+    batch = pack([tiny.prepare(ecg)], tiny.contract)
+    mask = BlockMasking()(batch, np.random.default_rng(0))
+    torch.manual_seed(0)
+    objective = MaskedReconstruction(tiny.encoder, DecoderConfig(32, 1, 2)).eval()
+    one = objective.reconstruct(batch, mask)["ecg"]
+    changed = replace(batch, patches={"ecg": torch.where(mask[:, None], 99.0, batch.patches["ecg"])})
+    other = objective.reconstruct(changed, mask)["ecg"]
+    assert torch.equal(one[mask], other[mask])
+    assert torch.equal(one[~mask], batch.patches["ecg"][~mask])
+
+
+def test_warm_up_and_decay():
+    rates = [learning_rate(step, 100, OptimizerConfig(lr=1.0)) for step in range(1, 101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == 1.0
+    assert rates[-1] == pytest.approx(0.01)
+    assert all(a >= b for a, b in itertools.pairwise(rates))
