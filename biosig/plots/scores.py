@@ -10,7 +10,7 @@ from biosig.errors import DataError
 from biosig.plots.style import BLUE, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
 
 METHODS = {
-    "model": "pretrained encoder",
+    "model": "model on trial",
     "random_weights": "same encoder, random weights",
     "handmade": "hand-made features",
     "chance": "chance",

@@ -87,7 +87,7 @@ def test_scores_show_value_interval_and_chance(scores: pd.DataFrame) -> None:
     assert list(artists["model interval"].get_xdata()) == [0.6, 0.8]
     assert artists["model"].get_xdata()[0] == 0.71
     assert artists["chance line"].get_xdata()[0] == 0.5
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["pretrained encoder", "chance", "hand-made features"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["model on trial", "chance", "hand-made features"]
     two = pd.concat([scores.assign(task="ECG"), scores.assign(task="EEG")])
     assert [ax.get_title("left") for ax in plot_scores(two).axes] == ["ECG", "EEG"]
 
