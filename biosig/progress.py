@@ -6,16 +6,22 @@ Libraries take a `Progress` callable and never print; verbs pass the one that `s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, how much of it is done, how much there is)."""
+
+class Progress(Protocol):
+    """What long work calls after each piece."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Tell what is being done, how much of it is done, how much there is, and a word on it ("loss 0.31")."""
+
 
 PLAIN_INTERVAL = 10.0
 """Seconds between plain lines of one stage; its end is always told."""
@@ -38,14 +44,21 @@ def show_progress(console: Console) -> Iterator[Progress]:
     if not console.is_terminal:
         yield _plain_lines(console)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
     with RichProgress(*columns, console=console) as bars:
         stages: dict[str, int] = {}
 
-        def report(stage: str, done: int, total: int) -> None:
+        def report(stage: str, done: int, total: int, note: str = "") -> None:
             if stage not in stages:
-                stages[stage] = int(bars.add_task(stage, total=total))
-            bars.update(stages[stage], completed=done, total=total)  # type: ignore[arg-type]
+                stages[stage] = int(bars.add_task(stage, total=total, note=note))
+            bars.update(stages[stage], completed=done, total=total, note=note)  # type: ignore[arg-type]
 
         yield report
 
@@ -54,13 +67,14 @@ def _plain_lines(console: Console) -> Progress:
     started: dict[str, float] = {}
     told: dict[str, float] = {}
 
-    def report(stage: str, done: int, total: int) -> None:
+    def report(stage: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
         begun = started.setdefault(stage, now)
         if done < total and now - told.get(stage, begun) < PLAIN_INTERVAL:
             return
         told[stage] = now
         left = (now - begun) / max(done, 1) * (total - done)
-        console.print(f"{stage}: {done} of {total}" + (f", {left:.0f} s left" if done < total else ""), highlight=False)
+        line = f"{stage}: {done} of {total}" + (f", {note}" if note else "")
+        console.print(line + (f", {left:.0f} s left" if done < total else ""), highlight=False, markup=False)
 
     return report

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from biosig.downstream.linear import OutOfFold, chance_predictions, cross_validated_predictions
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.targets import LabelledWindows, Target, WindowPlan, label_windows
-from biosig.errors import UsageError
+from biosig.errors import DataError, UsageError
 from biosig.evaluate.baselines.features import feature_table
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import Floats, metrics_for
@@ -115,7 +114,13 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
         ds = ds.query(config.query)
     labelled = label_windows(ds, config.target, config.windows)
     windows, n_classes = labelled.windows, len(labelled.class_names)
-    recordings = np.asarray(ds.to_pandas()["recording"], object)[windows.recording]
+    ids = ds.to_pandas()["recording"]
+    if ids.duplicated().any():
+        raise DataError(
+            f"Two recordings in {config.shards} have the id '{ids[ids.duplicated()].iloc[0]}', so their scores cannot "
+            "be told apart: ingest each source once."
+        )
+    recordings = np.asarray(ids, object)[windows.recording]
     check_subjects(windows.subjects, recordings)
     subjects = windows.subjects.astype(str)
     folds = group_folds(subjects, config.n_folds, config.seed, y=labelled.y if n_classes else None)
@@ -200,10 +205,10 @@ def _features(
         features, remarks = feature_table(_reading(windows, progress))
         return features.to_numpy(np.float64), remarks
     if method == "random_weights":
-        model = model.with_random_weights(seed)
+        model = model.with_random_weights(seed + 1)  # another draw than `build_model(seed)`, should that be on trial
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RandomWeightsWarning)  # the table and its notes say so
-        table = embed_windows(model, windows, progress=partial(progress, f"{method}: windows") if progress else None)
+        table = embed_windows(model, windows, progress=progress, stage=f"{method}: windows")
     vectors = _one_row_per_window(table, len(windows))
     gaps = int(np.isnan(vectors).any(axis=1).sum())
     remark = f"{gaps} of {len(windows)} windows have no valid token of some modality; training medians stand in."

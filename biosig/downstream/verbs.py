@@ -43,16 +43,21 @@ def probe(
 
 def print_result(result: ProbeResult, console: Console) -> None:
     """Print the score table and its notes."""
-    target = result.config.target
-    shown = Table(title=f"{result.facts['model']}: {' against '.join(target.class_names) or target.label}")
-    for column in ("method", "metric", "value", "95 % interval", "subjects", "recordings", "windows"):
-        shown.add_column(column, justify="left" if column in ("method", "metric") else "right")
-    for row in result.table.itertuples():
-        interval = f"{row.low:.3f} to {row.high:.3f}"
-        counts = (str(row.n_subjects), str(row.n_recordings), str(row.n_windows))
-        shown.add_row(row.method, row.metric, f"{row.value:.3f}", interval, *counts)
+    target, cohort = result.config.target, result.facts["cohort"]["all"]
+    shown = Table(
+        title=f"{result.facts['model']}: {' against '.join(target.class_names) or target.label}",
+        caption=f"{cohort['n_subjects']} subjects, {cohort['n_recordings']} recordings, {cohort['n_windows']} windows",
+    )
+    shown.add_column("method", no_wrap=True)
+    shown.add_column("metric", no_wrap=True)
+    shown.add_column("value", justify="right", no_wrap=True)
+    shown.add_column("95 % interval", justify="right", no_wrap=True)
+    for method, rows in result.table.groupby("method", sort=False):
+        for row in rows.itertuples():
+            shown.add_row(method, row.metric, f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}")
+        shown.add_section()
     console.print(shown)
     for note in result.notes:
-        console.print(f"- {note}", highlight=False, markup=False)
+        console.print(f"- {note}", highlight=False, markup=False, soft_wrap=True)
     if result.config.out is not None:
-        console.print(f"Saved in {result.config.out}", highlight=False, markup=False)
+        console.print(f"Saved in {result.config.out}", highlight=False, markup=False, soft_wrap=True)

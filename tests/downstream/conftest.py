@@ -9,7 +9,7 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.recording import Subject
-from biosig.shards import ShardWriter, open_shards
+from biosig.shards import ShardWriter, build_index, open_shards
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,7 @@ def ecg_shards(tmp_path_factory):
                     labels={"diagnostic_superclass": sorted(codes), "site": str(row.site)},
                 )
             )
+    build_index(out)
     return open_shards(out)
 
 
@@ -41,4 +42,5 @@ def eeg_shards(tmp_path_factory):
         for path in sorted(samples.path("eegmmidb").glob("*.edf")):
             recording = biosig.read(path)
             writer.add(replace(recording, subject=Subject(path.stem[:4]), labels={"run": path.stem[4:]}))
+    build_index(out)
     return open_shards(out)

@@ -12,7 +12,7 @@ from biosig import config as configuration
 from biosig.downstream.probe import ProbeConfig, rate, run_probe
 from biosig.downstream.verbs import probe
 from biosig.errors import DataError, UsageError
-from biosig.shards import ShardWriter
+from biosig.shards import ShardWriter, build_index
 
 METHODS = ["model", "chance", "random_weights", "handmade"]
 
@@ -145,3 +145,16 @@ def test_the_verb_prints_the_table(eeg_shards, tmp_path, capsys):
 def test_the_shipped_configurations_load(name, request):
     path = request.config.rootpath / "configs" / "probe" / f"{name}.yaml"
     assert configuration.load(ProbeConfig, path).target.task == "classes"
+
+
+def test_two_recordings_with_one_id_are_refused(ecg_shards, tmp_path):
+    for name in ("once", "twice"):
+        with ShardWriter(tmp_path / f"{name}.h5", recipe={}) as writer:
+            writer.add(ecg_shards[0].read())
+    build_index(tmp_path)
+    with pytest.raises(DataError, match="have the id"):
+        run_probe(
+            configuration.load(
+                ProbeConfig, {**_config(ecg_shards), "shards": str(tmp_path), "target": {"label": "age"}}
+            )
+        )

@@ -1,0 +1,25 @@
+"""Progress as a log file sees it, and as a terminal does."""
+
+import io
+
+from rich.console import Console
+
+from biosig.progress import show_progress
+
+
+def test_without_a_terminal_each_stage_ends_in_one_plain_line():
+    out = io.StringIO()
+    with show_progress(Console(file=out)) as progress:
+        for stage in ("reading", "fitting"):
+            for done in range(1, 1001):
+                progress(stage, done, 1000)
+    assert out.getvalue().splitlines() == ["reading: 1000 of 1000", "fitting: 1000 of 1000"]
+
+
+def test_a_terminal_shows_how_much_is_done_and_leaves_the_end_standing():
+    out = io.StringIO()
+    with show_progress(Console(file=out, force_terminal=True, width=100)) as progress:
+        for done in range(1, 11):
+            progress("reading", done, 10)
+    last = [line for line in out.getvalue().splitlines() if "reading" in line][-1]
+    assert "10/10" in last
