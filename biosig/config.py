@@ -119,7 +119,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         _expect(isinstance(value, list | tuple), value, "a list", where)
         if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
             _expect(len(value) == len(args), value, f"a list of {len(args)} values", where)
-            return tuple(_convert(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(zip(args, value, strict=True)))
+            return tuple(
+                _convert(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(zip(args, value, strict=True))
+            )
         items = [_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
         return tuple(items) if origin is tuple else items
     if origin in (dict, Mapping):

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.console import Console
 
-from biosig.console import step_progress
 from biosig.embedding import BATCH_TOKENS, as_windows, embed_to_file, resolve_device
 from biosig.errors import UsageError
 from biosig.models.model import Model, build_model, list_models, load_model
+from biosig.progress import show_progress
 
 
 def embed_verb(
@@ -62,9 +63,10 @@ def embed_verb(
     out.parent.mkdir(parents=True, exist_ok=True)
     encoder = find_model(model).to(resolve_device(device))
     windows = as_windows(_queried(source, query), window, stride, keep_tail)
-    with step_progress("embed", "windows") as (console, report):
-        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, lambda done, total: report(done, total, {}))
-        console.print(f"Embeddings: {out} ({len(windows)} windows of {encoder.name} {encoder.revision})", markup=False)
+    with show_progress(Console(stderr=True)) as progress:
+        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress)
+    line = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,13 @@ from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import RecordingSet, Windows, grid
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
+from biosig.progress import Progress
 from biosig.reading import adapter_for, adapters, read
 from biosig.recording import MODALITIES, Recording
 
 BATCH_TOKENS = 16384
 PART_WINDOWS = 2048
 """Windows per part file: what a kill can cost."""
-
-Progress = Callable[[int, int], None]
-"""Called with (windows done, windows in all)."""
 
 
 def embed(
@@ -66,7 +64,7 @@ def embed(
     batch_tokens : int
         Tokens per batch.
     progress : callable, optional
-        Called with (windows done, windows in all).
+        Told how many windows are done.
 
     Returns
     -------
@@ -159,14 +157,22 @@ def embed_windows(
     dtype: str = "auto",
     progress: Progress | None = None,
     workers: int = 0,
+    stage: str = "embed",
 ) -> pa.Table:
     """Embed the given windows; as `embed`, with a further column `window` (the row of `windows`)."""
-    parts = list(_embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress))
+    parts = list(_embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress, stage))
     return pa.concat_tables(parts)
 
 
 def _embed_parts(
-    model: Model, windows: Windows, start: int, batch_tokens: int, dtype: str, workers: int, progress: Progress | None
+    model: Model,
+    windows: Windows,
+    start: int,
+    batch_tokens: int,
+    dtype: str,
+    workers: int,
+    progress: Progress | None,
+    stage: str = "embed",
 ) -> Iterator[pa.Table]:
     """Tables of consecutive windows from number `start` on, one per batch."""
     tokens = count_tokens(windows[start:], model.contract)
@@ -189,7 +195,7 @@ def _embed_parts(
             vectors[where] = np.where(share[..., None] > 0, pooled_rows, np.nan)
         yield _table(model, revision, windows, subjects, planned, vectors, fraction)
         if progress:
-            progress(int(planned[-1]) + 1, len(windows))
+            progress(stage, int(planned[-1]) + 1, len(windows))
 
 
 def _table(

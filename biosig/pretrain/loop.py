@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +29,11 @@ from biosig.pretrain.log import RunLog
 from biosig.pretrain.publish import LEDGER, model_card, write_ledger
 from biosig.pretrain.reconstruction import MaskedReconstruction
 from biosig.pretrain.state import resume_training, save_training
+from biosig.progress import Progress
 
 TRAINING_STATE, DECODER = "training.safetensors", "decoder.safetensors"
 VALIDATION_WINDOWS = 256
 _VALIDATION_STREAM, _TRAINING_STREAM = 1, 0  # so that validation masks are never a training step's
-
-Progress = Callable[[int, int, dict[str, float]], None]
-"""Called after each step with (step, steps, losses)."""
 
 
 def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
@@ -92,7 +89,7 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
             log.flush()
             save_training(out / TRAINING_STATE, objective, optimizer, step)
         if progress:
-            progress(step, config.steps, losses)
+            progress("pretrain", step, config.steps, f"loss {losses['loss']:.3f}")
     log.close()
     write_tensors(objective.decoder_state(), out / DECODER)
     folder = save(objective.encoder, True, out / "model", model_card(config, objective.encoder, train))

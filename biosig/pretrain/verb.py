@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.console import Console
 
 from biosig import config as configuration
-from biosig.console import step_progress
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.loop import pretrain
+from biosig.progress import show_progress
 
 
 def pretrain_verb(
@@ -26,7 +27,7 @@ def pretrain_verb(
         key=value pairs that replace entries of the file, e.g. steps=1000 optimizer.lr=3e-4.
     """
     run = configuration.load(PretrainConfig, config, overrides)
-    with step_progress("pretrain") as (console, report):
-        folder = pretrain(run, report)
-        console.print(f"Model: {folder}", markup=False, highlight=False)
+    with show_progress(Console(stderr=True)) as progress:
+        folder = pretrain(run, progress)
+    Console().print(f"Model: {folder}", markup=False, highlight=False, soft_wrap=True)
     return 0
