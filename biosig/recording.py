@@ -179,10 +179,12 @@ class Stream:
 
     def physical(self) -> NDArray[np.float32]:
         """Values in each channel's unit, float32, shape (C, T); NaN where a sample is not a real value."""
-        values = self.samples * self.scale[:, None].astype(np.float32)  # int16 · float32 → float32, int32 → float64
-        values = values.astype(np.float32, copy=False)
+        precision = np.float64 if self.samples.dtype == np.int32 else np.float32
+        values: NDArray[Any] = self.samples.astype(precision)
+        values *= self.scale[:, None].astype(precision)
         if self.offset.any():
-            values += self.offset[:, None].astype(np.float32)
+            values += self.offset[:, None].astype(precision)
+        values = values.astype(np.float32, copy=False)
         for channel, start, stop in self.invalid:
             values[channel, start:stop] = np.nan
         return values

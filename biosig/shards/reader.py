@@ -138,6 +138,26 @@ class StoredRecording:
         return open_shard(self.path).duration(self.row)
 
 
+@dataclass(frozen=True, slots=True)
+class _SampleDataset:
+    """A dataset under ``/samples`` through h5py's low-level calls: its indexing costs half as much as decoding."""
+
+    id: h5py.h5d.DatasetID
+    dtype: np.dtype[Any]
+    n_chans: int
+    n_times: int
+
+    def read(self, start: int, n_times: int) -> NDArray[Any]:
+        """Samples of shape (C, n_times) from position `start`."""
+        shape = (self.n_chans, n_times)
+        samples = np.empty(shape, self.dtype)
+        if n_times:
+            space = self.id.get_space()
+            space.select_hyperslab((0, start), shape)
+            self.id.read(h5py.h5s.create_simple(shape), space, samples)
+        return samples
+
+
 class Shard:
     """An open shard. Columns are read whole, once, on first use; samples never more than a window asks for.
 
@@ -201,7 +221,7 @@ class Shard:
         if sound:
             for stream in range(n_streams):
                 n_chans = len(self.channel_sets[self.channel_set[stream]])
-                rows, total = self.samples[stream].shape
+                rows, total = self.samples[stream].n_chans, self.samples[stream].n_times
                 first, n_times = self.start[stream], self.n_times[stream]
                 sound &= 0 <= first <= first + n_times <= total and self.channel_set[stream] >= 0
                 sound &= rows == n_chans == self.channel_stop[stream] - self._first(self.channel_stop, stream)
@@ -317,20 +337,13 @@ class Shard:
         )
 
     def _stream(self, row: int, stream: int, start: int, stop: int) -> Stream:
-        dataset = self.samples[stream]
-        shape = (dataset.shape[0], stop - start)
-        samples = np.empty(shape, dataset.dtype)
-        if stop > start:
-            # h5py's low-level call: its indexing costs as much as decoding half a window.
-            space = dataset.id.get_space()
-            space.select_hyperslab((0, self.start[stream] + start), shape)
-            try:
-                dataset.id.read(h5py.h5s.create_simple(shape), space, samples)
-            except (OSError, RuntimeError) as error:
-                raise UnreadableError(
-                    f"Recording '{self.text['id'][row]}' in {self.path} is damaged ({error}): restore the shard from "
-                    f"a copy or ingest its recordings again."
-                ) from None
+        try:
+            samples = self.samples[stream].read(self.start[stream] + start, stop - start)
+        except (OSError, RuntimeError) as error:
+            raise UnreadableError(
+                f"Recording '{self.text['id'][row]}' in {self.path} is damaged ({error}): restore the shard from "
+                f"a copy or ingest its recordings again."
+            ) from None
         channels = slice(self._first(self.channel_stop, stream), self.channel_stop[stream])
         runs = self.invalid[self._first(self.invalid_stop, stream) : self.invalid_stop[stream]]
         return Stream(
@@ -353,11 +366,11 @@ class Shard:
         stops = self._numbers("channel_sets/stop").tolist()
         return [tuple(channels[i] for i in members[a:b]) for a, b in zip([0, *stops[:-1]], stops, strict=bool(stops))]
 
-    def _sample_dataset(self, name: str) -> h5py.Dataset:
+    def _sample_dataset(self, name: str) -> _SampleDataset:
         dataset = self._dataset(f"samples/{name}")
         if dataset.ndim != 2 or spec.samples_name(dataset.dtype, dataset.shape[0]) != name:
             raise UnreadableError(f"{self.path} contradicts itself in samples/{name}: ingest its recordings again.")
-        return dataset
+        return _SampleDataset(dataset.id, dataset.dtype, *dataset.shape)
 
     def _numbers(self, name: str) -> NDArray[Any]:
         return self._dataset(name)[()]
