@@ -179,10 +179,9 @@ def _open_model(config: ProbeConfig) -> Model:
 
 
 def _standing_notes(labelled: LabelledWindows, model: Model, config: ProbeConfig) -> list[str]:
-    notes = [
-        f"Each subject is tested once, in one of {config.n_folds} folds; scores of all folds are pooled before they "
-        "are rated, so AUROC also compares scores of models that were fitted on different people."
-    ]
+    pooled = f"Each subject is tested once, in one of {config.n_folds} folds, and all folds are rated together"
+    mixed = "; so AUROC also compares scores of models that were fitted on different people"
+    notes = [f"{pooled}{mixed if labelled.class_names else ''}."]
     if labelled.unit == "recording":
         notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
     if model.trained:
