@@ -19,6 +19,9 @@ from ingest.demographics import parse_sex
 from ingest.edf import EdfFile, EdfSignal, open_edf
 from ingest.files import check_present, sha256_of
 
+FOREIGN_NOTE = "MNE: "
+"""Begins a note that repeats a warning of MNE's own."""
+
 _EDF = (".edf", ".bdf")
 _BY_MNE = (".fif", ".fif.gz", ".vhdr", ".set", ".gdf", ".lay")
 """Left to MNE. Neuroscan's .cnt is not among them: one vendor's files kill the interpreter."""
@@ -74,7 +77,7 @@ class MneAdapter:
         recording.id = path.name.split(".")[0] if path.name.lower().endswith(".fif.gz") else path.stem
         recording.source = Source(str(path), self.name, sha256_of(files))
         said = dict.fromkeys(" ".join(str(w.message).split()) for w in heard if issubclass(w.category, RuntimeWarning))
-        recording.notes = (*recording.notes, *(f"MNE: {text}" for text in said))
+        recording.notes = (*recording.notes, *(FOREIGN_NOTE + text for text in said))
         return recording
 
     def convert(self, obj: object) -> Recording | None:
@@ -119,7 +122,7 @@ def from_raw(raw: Any) -> Recording:
         offset=np.zeros(len(channels)),
         invalid=runs_from_mask(invalid),
     )
-    first = raw.first_time if raw.annotations.orig_time is not None else 0.0
+    first = raw.first_time  # MNE counts onsets from the measurement's start, of which `raw` may be a crop
     events = [
         Event(float(onset) - first, float(duration), str(label))
         for onset, duration, label in zip(

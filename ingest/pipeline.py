@@ -27,6 +27,7 @@ from biosig.shards.reader import Shard
 from ingest.discover import Discovery, Failure, Item, adapters_with
 from ingest.labels import LabelTable, SubjectPattern
 from ingest.mapping import TableMapping
+from ingest.mne_adapter import FOREIGN_NOTE
 from ingest.privacy import Pseudonyms, reveals
 from ingest.recipe import Recipe, apply
 
@@ -37,7 +38,8 @@ UNMATCHED = "unmatched.parquet"
 RECIPE = "recipe.yaml"
 SHARD_BYTES = 256 * 2**20
 SHARD_RECORDINGS = 4096
-_FILES_PER_WORKER = 16  # below this, starting another process costs more than it brings
+_FILES_PER_WORKER = 128  # below this many, and this many bytes, another process costs more than it brings
+_BYTES_PER_WORKER = 32 * 2**20
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,10 @@ def prepare(todo: Preparation, item: Item) -> Prepared | Failure:
 
 
 def _hide(todo: Preparation, recording: Recording, item: Item) -> Recording:
-    """Replace what names the subject by pseudonyms; a recording without a subject is one of its own."""
+    """Replace what names the subject by pseudonyms; a recording without a subject is one of its own.
+
+    Warnings of a foreign reader stay behind: they may quote names, dates and paths.
+    """
     subject = recording.subject or Subject("")
     hashed = todo.recording_names == "hash" or (
         todo.recording_names == "auto"
@@ -123,7 +128,7 @@ def _hide(todo: Preparation, recording: Recording, item: Item) -> Recording:
         pseudonym = todo.pseudonyms("subject", subject.id)
     else:
         pseudonym = todo.pseudonyms("subject of recording", item.relative)
-    notes = recording.notes
+    notes = tuple(note for note in recording.notes if not note.startswith(FOREIGN_NOTE))
     if hashed:
         notes = tuple(note.replace(item.name, "…") for note in notes)
     return replace(
@@ -241,7 +246,7 @@ def _open_output(out: Path, todo: Preparation, resume: bool) -> set[str]:
     if not has_shards:
         return set()
     build_index(out)  # an interrupted run leaves shards that its index does not list
-    return {source["path"] for path in shard_paths(out) for source in Shard(path).text["source"]}
+    return {source.path for path in shard_paths(out) for source in Shard(path).text["source"]}
 
 
 class _Shards:
@@ -284,7 +289,8 @@ def _map(
     function: Callable[[Item], Prepared | Failure], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[Item, Prepared | Failure]]:
     """`function` over items, in order; with several workers a bounded number runs ahead."""
-    workers = min(workers, math.ceil(len(items) / _FILES_PER_WORKER))
+    n_bytes = sum(item.path.stat().st_size for item in items)
+    workers = min(workers, max(math.ceil(len(items) / _FILES_PER_WORKER), n_bytes // _BYTES_PER_WORKER))
     if workers <= 1:
         yield from ((item, function(item)) for item in items)
         return

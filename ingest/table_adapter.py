@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
+import math
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -82,7 +87,7 @@ class TableAdapter:
         notes: list[str] = []
         for table in mapping.signals:
             file = path if table.file is None else _beside(path, table.file, record)
-            streams.append(_stream(_cells(file, mapping), table, mapping, file, notes))
+            streams.append(_stream(_cells(file, mapping, notes), table, mapping, file, notes))
             files.append(file)
         channels, renamed = unique_names([channel for stream in streams for channel in stream.channels])
         for stream in streams:
@@ -91,7 +96,7 @@ class TableAdapter:
         annotations: list[Annotation] = []
         for events in mapping.events:
             files.append(_beside(path, events.file, record))
-            annotations += _events(_cells(files[-1], mapping), events, mapping, files[-1], duration, notes)
+            annotations += _events(_cells(files[-1], mapping, notes), events, mapping, files[-1], duration, notes)
         subject = None
         if mapping.subject is not None:
             files.append(_beside(path, mapping.subject.file, record))
@@ -120,30 +125,41 @@ def _beside(path: Path, name: str, record: str) -> Path:
     return file
 
 
-def _cells(path: Path, mapping: TableMapping) -> pd.DataFrame:
+def _cells(path: Path, mapping: TableMapping, notes: list[str]) -> pd.DataFrame:
     """All cells as text, headers without surrounding blanks."""
     check_present(path)
     delimiter = mapping.delimiter or ("\t" if ".tsv" in path.name.lower() else ",")
     try:
-        cells = pd.read_csv(
-            path, sep=delimiter, dtype=str, keep_default_na=False, na_filter=True, na_values=[], skipinitialspace=True
-        )
-    except (EOFError, OSError) as error:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw).decode("utf-8-sig")
+    except (EOFError, OSError, zlib.error) as error:
         raise UnreadableError(
-            f"{path} cannot be unpacked ({error}): it is cut short or no gzip file, fetch it again."
+            f"{path} cannot be unpacked ({error}): it is cut short or no gzip; fetch it again."
         ) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise UnreadableError(f"{path} is not text in UTF-8: export it again as CSV.") from None
+    lines = text.splitlines()
+    header = [name.strip() for name in next(csv.reader(lines[:1], delimiter=delimiter), [])]
+    if len(set(header)) < len(header) or "" in header:
+        raise UnreadableError(f"{path} has columns without a header, or two with one name: give each its own.")
+    if '"' not in text:  # pandas fills short rows in silence
+        short = np.array([line.count(delimiter) < len(header) - 1 for line in lines if line])
+        if short.any():
+            raise UnreadableError(
+                f"{path} is cut short in row {_row(short[1:])}: fewer cells than columns; fetch it again."
+            )
+    if not text.endswith(("\n", "\r")):
+        notes.append(f"The last line of {path.name} has no line end: the table may be cut there.")
+    try:
+        cells = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, names=header, header=0)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise UnreadableError(
             f"{path} is not a regular table ({' '.join(str(error).split())}): fetch it again."
         ) from None
-    cells.columns = [str(name).strip() for name in cells.columns]
-    if not isinstance(cells.index, pd.RangeIndex) or cells.columns.has_duplicates:
-        raise UnreadableError(f"{path} has columns without a header, or two with one name: give each its own.")
+    if not isinstance(cells.index, pd.RangeIndex):
+        raise UnreadableError(f"{path} has more cells than headers in each row: give each column its own header.")
     if cells.empty:
         raise UnreadableError(f"{path} is a table without rows: fetch or export it again.")
-    short = cells.isna().any(axis=1)
-    if short.any():
-        raise UnreadableError(f"{path} is cut short in row {_row(short)}: fewer cells than columns; fetch it again.")
     return cells
 
 
@@ -152,18 +168,22 @@ def _row(where: pd.Series | NDArray[np.bool_]) -> int:
     return int(np.argmax(np.asarray(where))) + 2
 
 
-def _numbers(column: pd.Series, missing: tuple[str, ...], path: Path) -> tuple[NDArray[np.float64], pd.Series]:
-    """Values (NaN where missing) and the stripped text."""
-    text = column.str.strip()
-    absent = text.isin(missing)
-    values = pd.to_numeric(text.mask(absent), errors="coerce").to_numpy(np.float64)
-    wrong = ~np.isfinite(values) & ~absent.to_numpy()
+def _numbers(column: pd.Series, missing: tuple[str, ...], path: Path) -> tuple[NDArray[np.float64], list[str]]:
+    """Values (NaN where missing) and the text of those that are not."""
+    text = [cell.strip() for cell in column]
+    absent = set(missing)
+    try:
+        values = np.array([math.nan if cell in absent else float(cell) for cell in text])
+    except ValueError:
+        values = pd.to_numeric(pd.Series(text), errors="coerce").to_numpy(np.float64)
+    present = np.array([cell not in absent for cell in text])
+    wrong = present & ~np.isfinite(values)
     if wrong.any():
         raise UnreadableError(
             f"{path} has '{text[int(np.argmax(wrong))]}' in column '{column.name}', row {_row(wrong)}, where a number "
             "was expected: correct it, or list it under missing in the mapping."
         )
-    return values, text
+    return values, [cell for cell in text if cell not in absent]
 
 
 def _check_columns(cells: pd.DataFrame, known: set[str], wanted: Mapping[str, Any], path: Path) -> list[str]:
@@ -190,7 +210,7 @@ def _stream(cells: pd.DataFrame, table: SignalTable, mapping: TableMapping, path
     channels, factors = [], []
     for row, name in enumerate(found):
         values[row], text = _numbers(cells[name], mapping.missing, path)
-        decimals.append(_decimals(text, values[row]))
+        decimals.append(_decimals(text))
         spec = table.columns[name]
         channel, factor = resolve(spec.name or name, spec.unit, kind=spec.kind)
         channels.append(replace(channel, source_name=name))
@@ -232,13 +252,11 @@ def _clock(cells: pd.DataFrame, table: SignalTable, path: Path) -> tuple[float, 
     return float(sfreq), float(times[0])
 
 
-def _decimals(text: pd.Series, values: NDArray[np.float64]) -> int | None:
+def _decimals(text: list[str]) -> int | None:
     """Digits after the point that hold every cell exactly; None where cells are written otherwise (1e-3)."""
-    plain = text[~np.isnan(values)]
-    if plain.str.contains("[eE]", regex=True).any():
+    if "e" in "".join(text).lower():
         return None
-    fraction = plain.str.partition(".")[2].str.rstrip("0").str.len() if len(plain) else pd.Series([0])
-    most = int(fraction.max())
+    most = max((len(cell.partition(".")[2].rstrip("0")) for cell in text), default=0)
     return most if most <= _MOST_DECIMALS else None
 
 

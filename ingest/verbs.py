@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Literal
 
 import tyro
@@ -224,7 +225,7 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
         f"{result.n_shards} new shard(s) in {out}{skipped}; {seconds:.1f} s."
     )
     for note, n in Counter(result.n_notes).most_common(_SHOWN):
-        say(f"  note on {n} recording(s): {note}")
+        say(f"  note on {n} recording(s): {shorten(note, 200)}")
     if len(result.n_notes) > _SHOWN:
         say(f"  and {len(result.n_notes) - _SHOWN} other notes, kept with the recordings.")
     if result.without_subject:

@@ -1,0 +1,181 @@
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import biosig
+from biosig import samples
+from biosig.errors import DataError, UsageError
+from biosig.reading import adapter_for, read
+from biosig.recording import KINDS
+from ingest.verbs import ingest, inspect
+
+ECG = samples.path("ptbxl") / "records100" / "00000"
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Three ECGs, an EEG and a bedside record in one folder."""
+    folder = tmp_path / "clinic"
+    folder.mkdir()
+    for name in ("00001_lr", "00002_lr", "00003_lr"):
+        for suffix in (".hea", ".dat"):
+            shutil.copy(ECG / f"{name}{suffix}", folder)
+    shutil.copy(samples.path("eegmmidb") / "S001R04.edf", folder)
+    for path in samples.path("bidmc").glob("bidmc_01_*"):
+        shutil.copy(path, folder)
+    shutil.copy(samples.path("bidmc") / "biosig.yaml", folder)
+    return folder
+
+
+@pytest.mark.parametrize("place", ["ptbxl", "eegmmidb", "bidmc"])
+def test_the_contract_of_every_adapter(place, tmp_path):
+    """What holds for a recording of any format, before and after a shard."""
+    path = next(p for p in sorted(samples.path(place).rglob("*")) if adapter_for(p))
+    recording = read(path)
+    assert repr(recording).startswith("<Recording ")
+    assert len(recording.content_hash) == len(recording.source.sha256) == 64
+    assert len(set(recording.ch_names)) == len(recording.ch_names)
+    for channel in recording.channels:
+        assert channel.kind in KINDS
+        assert {"ecg": "mV", "eeg": "uV"}.get(channel.kind, channel.unit) == channel.unit
+        assert channel.kind not in ("eeg", "ppg") or channel.position_source == "template"
+    assert all(a.onset >= 0 and a.onset + a.duration <= recording.duration + 1e-6 for a in recording.annotations)
+    assert ingest((path,), out=tmp_path / "out", workers=1, recording_names="keep") == 0
+    (stored,) = biosig.open_shards(tmp_path / "out")
+    back = stored.read()
+    assert back.id == recording.id
+    for old, new in zip(recording.streams, back.streams, strict=True):
+        np.testing.assert_array_equal(old.samples, new.samples)
+        np.testing.assert_array_equal(old.scale, new.scale)
+        np.testing.assert_array_equal(old.invalid, new.invalid)
+        assert (old.samples.dtype, old.sfreq, old.onset) == (new.samples.dtype, new.sfreq, new.onset)
+        assert [c.source_name for c in old.channels] == [c.source_name for c in new.channels]
+    assert back.annotations == recording.annotations
+    assert back.content_hash == recording.content_hash
+    assert set(back.robust_scale) >= set(recording.kinds) & {"ecg", "eeg", "ppg"}
+
+
+def test_labels_subjects_and_scales_reach_the_shard(tmp_path):
+    labels = samples.path("ptbxl")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "id_columns: [filename_lr]\nage_column: age\nlabel_columns: [strat_fold]\ncode_columns: [scp_codes]\n"
+    )
+    status = ingest(
+        (ECG / "00001_lr", ECG / "00002_lr.hea"),
+        out=tmp_path / "out",
+        labels=labels / "ptbxl_database.csv",
+        labels_spec=spec,
+        subject_column="patient_id",
+    )
+    assert status == 0
+    ds = biosig.open_shards(tmp_path / "out")
+    assert ds.labels["strat_fold"].tolist() == [3, 2]
+    assert ds.to_pandas()["age"].tolist() == [56, 19]
+    unmatched = pq.read_table(tmp_path / "out" / "unmatched.parquet").to_pandas()
+    assert set(unmatched["what"]) == {"row"}
+    assert len(unmatched) == 99
+    for path in (tmp_path / "out").glob("*.h5"):
+        assert b"15709" not in path.read_bytes()
+
+
+def test_subjects_from_the_path_are_hidden_with_the_names(tmp_path):
+    source = samples.path("eegmmidb")
+    pattern = r"(?P<subject>S\d{3})(?P<run>R\d{2})"
+    for out in ("a", "b"):
+        assert ingest((source,), out=tmp_path / out, subject_pattern=pattern, key=_key(tmp_path)) == 0
+    first, second = (biosig.open_shards(tmp_path / out) for out in ("a", "b"))
+    assert first.to_pandas()["subject"].nunique() == 7
+    assert first.to_pandas()["recording"].tolist() == second.to_pandas()["recording"].tolist()
+    assert set(first.labels["run"]) == {"R04", "R06"}
+    for path in (tmp_path / "a").iterdir():
+        assert b"S001" not in path.read_bytes()
+    assert "S001" not in repr([(r.id, r.notes, r.source, r.subject) for r in (s.read() for s in first)])
+
+
+def _key(folder):
+    path = folder / "secret.key"
+    path.write_text("00112233445566778899aabbccddeeff")
+    return path
+
+
+def test_bad_files_fail_alone(few, tmp_path, capsys):
+    (few / "00001_lr.dat").write_bytes((few / "00001_lr.dat").read_bytes()[:-7])
+    (few / "00002_lr.dat").write_text("version https://git-lfs.github.com/spec/v1\n")
+    shutil.copy(few / "00003_lr.hea", few / "orphan.hea")
+    (few / "orphan.hea").write_text((few / "orphan.hea").read_text().replace("00003_lr", "orphan"))
+    edf = (few / "S001R04.edf").read_bytes()
+    (few / "half.edf").write_bytes(edf[: len(edf) // 2])
+    (few / "empty.edf").write_bytes(b"")
+    (few / "strange.xyz").write_text("what")
+    status = ingest((few, tmp_path / "nowhere", few / "strange.xyz"), out=tmp_path / "out", workers=1)
+    assert status == 1
+    assert sorted(biosig.open_shards(tmp_path / "out").to_pandas()["recording"]) == ["00003_lr", "S001R04", "bidmc_01"]
+    failures = pq.read_table(tmp_path / "out" / "failures.parquet").to_pylist()
+    sentences = {row["file"].rsplit("/", 1)[-1]: row["sentence"] for row in failures}
+    assert "truncated" in sentences["00001_lr.hea"]
+    assert "git lfs pull" in sentences["00002_lr.hea"]
+    assert "does not exist" in sentences["orphan.hea"]
+    assert "cut short" in sentences["half.edf"]
+    assert "0 bytes" in sentences["empty.edf"]
+    assert "no format" in sentences["strange.xyz"]
+    assert "does not exist" in sentences["nowhere"]
+    assert len(failures) == 7
+    assert "7 failed" in capsys.readouterr().out
+
+
+def test_nothing_at_all_to_ingest(tmp_path):
+    with pytest.raises(UsageError, match="does not exist"):
+        ingest((tmp_path / "nowhere",), out=tmp_path / "out")
+    (tmp_path / "a.xyz").write_text("x")
+    with pytest.raises(DataError, match="no format"):
+        ingest((tmp_path / "a.xyz",), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_resume_adds_what_is_missing_and_nothing_twice(few, tmp_path):
+    out = tmp_path / "out"
+    late = few / "00003_lr.dat"
+    late.rename(tmp_path / "late.dat")
+    assert ingest((few,), out=out, workers=1) == 1
+    (out / "index.parquet").unlink()  # as after a kill
+    (tmp_path / "late.dat").rename(late)
+    with pytest.raises(UsageError, match="--resume"):
+        ingest((few,), out=out)
+    assert ingest((few,), out=out, resume=True) == 0
+    names = biosig.open_shards(out).to_pandas()["recording"].tolist()
+    assert sorted(names) == ["00001_lr", "00002_lr", "00003_lr", "S001R04", "bidmc_01"]
+    assert not (out / "failures.parquet").exists()
+    assert ingest((few,), out=out, resume=True) == 0
+    assert len(biosig.open_shards(out)) == 5
+    with pytest.raises(UsageError, match="another recipe"):
+        ingest((few,), out=out, resume=True, set_=("sfreq.ecg=250",))
+
+
+def test_one_name_in_two_folders_is_told_apart(few, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for suffix in (".hea", ".dat"):
+            shutil.copy(few / f"00001_lr{suffix}", tmp_path / folder)
+    assert ingest((tmp_path / "a", tmp_path / "b", tmp_path / "a" / "00001_lr"), out=tmp_path / "out") == 0
+    assert biosig.open_shards(tmp_path / "out").to_pandas()["recording"].tolist() == ["00001_lr", "b/00001_lr"]
+
+
+def test_workers_give_the_same_recordings(few, tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.pipeline._FILES_PER_WORKER", 1)
+    key = _key(tmp_path)
+    assert ingest((few,), out=tmp_path / "one", workers=1, key=key) == 0
+    assert ingest((few,), out=tmp_path / "two", workers=2, key=key) == 0
+    assert biosig.open_shards(tmp_path / "one").hash == biosig.open_shards(tmp_path / "two").hash
+
+
+def test_inspect_names_places_and_what_the_model_sees(capsys):
+    assert inspect(ECG / "00001_lr.hea") == 0
+    text = capsys.readouterr().out
+    assert "AVR          aVR" in text
+    assert "(-0.180, 0.000, -0.250)" in text
+    assert "ecg tokens" in text
+    assert inspect(samples.path("bidmc")) == 0
+    assert "abp+ecg+misc+ppg+resp+spo2" in capsys.readouterr().out

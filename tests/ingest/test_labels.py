@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from biosig import samples
+from biosig.config import load
+from biosig.errors import DataError, UsageError
+from biosig.reading import read
+from biosig.recording import Channel, Recording, Stream
+from ingest.demographics import parse_age, parse_sex
+from ingest.labels import LabelSpec, LabelTable, SubjectPattern
+from ingest.privacy import Pseudonyms, load_key, reveals
+
+PTBXL = samples.path("ptbxl")
+SPEC = Path(__file__).parents[2] / "configs" / "ingest" / "ptbxl-labels.yaml"
+
+
+def recording(name="r1"):
+    channel = Channel("II", "II", "ecg", "mV")
+    return Recording(name, [Stream(100, (channel,), np.ones((1, 10), np.int16), 1, 0)])
+
+
+def test_ptbxl_table_gives_subject_report_and_superclasses():
+    table = LabelTable(PTBXL / "ptbxl_database.csv", load(LabelSpec, SPEC))
+    path = PTBXL / "records100" / "00000" / "00001_lr.hea"
+    joined = table.join(read(path), table.row_of(path))
+    assert (joined.subject.id, joined.subject.age, joined.subject.sex) == ("15709", 56, "female")
+    assert joined.labels["diagnostic_superclass"] == ["NORM"]
+    assert joined.labels["scp_codes"] == ["NORM", "LVOLT", "SR"]
+    assert joined.labels["strat_fold"] == 3
+    assert joined.report.startswith("sinusrhythmus")
+    assert "recording_date" not in joined.labels
+
+
+def test_rows_match_by_the_end_of_the_path(tmp_path):
+    (tmp_path / "l.csv").write_text("file,y\na/r1,1\nb/r1.hea,2\nr2.edf,3.5\n")
+    table = LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("file",)))
+    assert [table.row_of(Path(p)) for p in ("/x/a/r1.hea", "/x/b/r1.hea", "/y/r2.edf", "/x/r1.hea")] == [0, 1, 2, None]
+    assert table.join(recording(), 2).labels == {"y": 3.5}
+
+
+def test_columns_that_sound_private_are_left_out_unless_named(tmp_path):
+    (tmp_path / "l.csv").write_text("id,recording_date,patient_name,ok\nr1,2020-01-01,Doe,True\n")
+    table = LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("id",)))
+    assert table.join(recording(), 0).labels == {"ok": True}
+    assert table.left_out == ("recording_date", "patient_name")
+    named = LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("id",), label_columns=("recording_date",)))
+    assert named.join(recording(), 0).labels == {"recording_date": "2020-01-01"}
+
+
+def test_two_rows_for_one_recording_and_absent_columns(tmp_path):
+    (tmp_path / "l.csv").write_text("id,y\nr1,1\nr1.hea,2\n")
+    with pytest.raises(DataError, match="two rows for the recording"):
+        LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("id",)))
+    with pytest.raises(UsageError, match="no column 'nr'"):
+        LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("nr",)))
+
+
+def test_subject_pattern_and_its_named_groups():
+    joined = SubjectPattern(r"(?P<subject>S\d{3})(?P<run>R\d{2})").join(recording(), "eegmmidb/S003R06")
+    assert (joined.subject.id, joined.labels) == ("S003", {"run": "R06"})
+    assert SubjectPattern(r"(S\d{3})R\d{2}").join(recording(), "x/S003R06").subject.id == "S003"
+    assert SubjectPattern(r"sub-(\w+)/ses-(?P<session>\w+)").join(recording(), "sub-a/ses-b/r").session == "b"
+    assert SubjectPattern(r"(S\d{3})").join(recording(), "x/other") is None
+    with pytest.raises(UsageError, match="parentheses"):
+        SubjectPattern(r"S\d{3}")
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [("63", 63), ("63.0", 63), ("300", 90), ("> 89", 90), ("90+", 90), ("NaN", None), ("999", None), ("", None)],
+)
+def test_ages(text, age):
+    assert parse_age(text) == age
+
+
+def test_sexes():
+    assert [parse_sex(t) for t in ("F", "Male", "x", "")] == ["female", "male", None, None]
+
+
+def test_pseudonyms_agree_under_one_key_only(tmp_path):
+    key, place = load_key(None, tmp_path / "out")
+    assert place == tmp_path / "out.key"
+    assert place.stat().st_mode & 0o077 == 0
+    assert load_key(None, tmp_path / "out")[0] == key
+    one, other = Pseudonyms(key), Pseudonyms(b"x" * 32)
+    assert one("subject", "S001") == Pseudonyms(key)("subject", "S001") != other("subject", "S001")
+    assert one("subject", "a") != one("recording", "a")
+    with pytest.raises(UsageError, match="does not exist"):
+        load_key(tmp_path / "absent", tmp_path / "out")
+
+
+def test_names_that_reveal_the_subject():
+    assert reveals("study/Subject00_1", "0 Subject0")
+    assert reveals("ward/0012_rest", "12")
+    assert not reveals("bidmc/bidmc_01_Signals", "s01182")

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from biosig.config import load
+from biosig.errors import DataError, UsageError
+from biosig.recording import Channel, Recording, Stream
+from biosig.signal import robust_scale
+from ingest.recipe import Recipe, apply
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "ingest"
+
+
+def test_native_is_lossless(ecg):
+    out = apply(load(Recipe, CONFIGS / "native.yaml"), ecg)
+    assert out.streams[0].samples is ecg.streams[0].samples
+    assert out.history == ()
+    assert out.robust_scale["ecg"] == pytest.approx(robust_scale(ecg.streams[0].physical()))
+
+
+def test_ecg_recipe_resamples_and_says_so(ecg):
+    out = apply(load(Recipe, CONFIGS / "ecg.yaml"), ecg)
+    (stream,) = out.streams
+    assert (stream.sfreq, stream.n_times) == (250, 2500)
+    assert stream.samples.dtype == np.int16
+    assert any("resampled from 100 to 250 Hz" in step for step in out.history)
+    assert any("quantised" in step for step in out.history)
+    assert out.content_hash == ecg.content_hash
+
+
+def test_every_shipped_recipe_loads():
+    for name in ("native", "ecg", "eeg", "ppg"):
+        assert load(Recipe, CONFIGS / f"{name}.yaml").name == name
+
+
+def test_kinds_that_are_not_named_stay_untouched(bedside):
+    out = apply(Recipe(sfreq={"ecg": 250}), bedside)
+    before = {c.source_name: (s, row) for s in bedside.streams for row, c in enumerate(s.channels)}
+    for stream in out.streams:
+        for row, channel in enumerate(stream.channels):
+            old, old_row = before[channel.source_name] if channel.name != "RR" else (None, 0)
+            if channel.kind == "ecg":
+                assert stream.sfreq == 250
+            elif old is not None and old.sfreq == stream.sfreq:
+                np.testing.assert_array_equal(stream.samples[row], old.samples[old_row])
+    assert sorted(out.ch_names) == sorted(bedside.ch_names)
+
+
+def synthetic(values, unit="mV", name="II", source="unknown", kind="ecg"):
+    channel = Channel(name, name, kind, unit, position_source=source)
+    stream = Stream(500, (channel,) * len(values), np.asarray(values, np.float32), 1, 0)
+    return Recording("r", [stream])
+
+
+def test_gaps_stay_invalid_and_do_not_spread(ecg):
+    t = np.arange(5000) / 500
+    x = np.sin(2 * np.pi * 5 * t)[None]
+    x[0, 2000:2500] = np.nan
+    (stream,) = apply(Recipe(sfreq={"ecg": 250}, band={"ecg": (0.5, 40.0)}), synthetic(x)).streams
+    valid = stream.valid()[0]
+    assert not valid[1005:1245].any()
+    assert valid[:990].all()
+    assert valid[1260:].all()
+    clean = np.sin(2 * np.pi * 5 * np.arange(2500) / 250)
+    np.testing.assert_allclose(stream.physical()[0, 300:900], clean[300:900], atol=0.05)  # the high-pass feels the gap
+
+
+def test_a_tone_above_the_new_nyquist_vanishes():
+    t = np.arange(5000) / 500
+    (stream,) = apply(
+        Recipe(sfreq={"ecg": 100}, check_units=False), synthetic(np.sin(2 * np.pi * 130 * t)[None])
+    ).streams
+    assert np.abs(stream.physical()[0, 50:-50]).max() < 1e-2
+
+
+def test_quantisation_error_is_half_a_step_and_flat_leads_live():
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.normal(size=5000), np.zeros(5000)])
+    out = apply(Recipe(band={"ecg": (None, 100)}), synthetic(x))
+    assert np.isfinite(out.streams[0].physical()).all()
+    assert any("Flat" in note for note in out.notes)
+
+
+def test_refusals():
+    x = np.random.default_rng(0).normal(size=(1, 1000))
+    with pytest.raises(DataError, match="lasts 2 s"):
+        apply(Recipe(min_duration=5), synthetic(x))
+    with pytest.raises(DataError, match="volts"):
+        apply(Recipe(), synthetic(x * 1e-4, source="template"))
+    with pytest.raises(DataError, match="without a known place: 'Q9'"):
+        apply(Recipe(on_unknown="raise"), synthetic(x, name="Q9"))
+    with pytest.raises(DataError, match="no channel with a known place"):
+        apply(Recipe(on_unknown="skip"), synthetic(x, name="Q9"))
+    with pytest.raises(UsageError, match="no kind 'ekg'"):
+        load(Recipe, {"sfreq": {"ekg": 250}})
+
+
+def test_unknown_channels_can_be_left_out():
+    rng = np.random.default_rng(0)
+    channels = (Channel("II", "II", "ecg", "mV", position_source="template"), Channel("Q9", "Q9", "misc", "mV"))
+    stream = Stream(100, channels, rng.normal(size=(2, 1000)).astype(np.float32), 1, 0)
+    out = apply(Recipe(on_unknown="skip"), Recording("r", [stream]))
+    assert out.ch_names == ["II"]
+    assert any("Q9" in note for note in out.notes)
+    assert apply(Recipe(), Recording("r", [stream])).ch_names == ["II", "Q9"]
