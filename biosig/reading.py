@@ -82,6 +82,8 @@ def read(path: str | Path, adapter: str | None = None, **options: Any) -> Record
     if not path.exists():
         raise UsageError(f"{path} does not exist: check the path.")
     chosen = known[adapter] if adapter else adapter_for(path)
+    if chosen is None and "mapping" in options:
+        chosen = known.get("table")
     if chosen is None:
         formats = "; ".join(a.describes for a in known.values())
         raise UsageError(f"{path} is in no format that an installed adapter reads. Supported: {formats}.")

@@ -181,35 +181,45 @@ def ingest_items(
     done = _open_output(out, todo, resume)
     items = [item for item in found.items if todo.source_name(item) not in done]
     result = Result(n_skipped=len(found.items) - len(items), failures=list(found.failures))
-    items = _unique_names(items)
     taken = set() if not done else set(open_shards(out).to_pandas()["recording"])
-    with _Shards(out, to_dict(todo.recipe), compression) as shards:
-        for n, (item, outcome) in enumerate(_map(partial(prepare, todo), items, workers)):
-            if progress:
-                progress(n + 1, len(items), item.name)
-            if isinstance(outcome, Failure):
-                result.failures.append(outcome)
-                continue
-            recording = outcome.recording
-            if recording.id in taken:  # the same name in another folder: the path within the source tells them apart
-                recording = replace(recording, id=item.relative)
-            try:
-                if recording.id in taken:
-                    raise DataError(f"{item.path} gives the name '{recording.id}', which is taken: rename the file.")
-                shards.add(recording)
-            except BiosigError as error:
-                result.failures.append(Failure(str(item.path), "write", str(error)))
-                continue
-            taken.add(recording.id)
-            _count(result, outcome, recording, item)
-    result.n_shards = shards.n_published
-    if result.n_ingested:
-        build_index(out)
-    if todo.table is not None:
-        rows = {todo.table.row_of(item.path) for item in found.items}
-        result.unmatched_rows = [todo.table.names_of(row) for row in range(len(todo.table)) if row not in rows]
-    _write_tables(out, result)
+    shards = _Shards(out, to_dict(todo.recipe), compression)
+    try:
+        with shards:
+            for n, (item, outcome) in enumerate(_map(partial(prepare, todo), items, workers)):
+                if isinstance(outcome, Failure):
+                    result.failures.append(outcome)
+                else:
+                    _store(outcome, item, shards, taken, result)
+                if progress:
+                    progress(n + 1, len(items), item.name)
+    except OSError as error:
+        raise DataError(
+            f"Writing to {out} failed ({error}): what was published stays whole; make room and continue with --resume."
+        ) from None
+    finally:  # also after Ctrl-C: what was published is listed
+        result.n_shards = shards.n_published
+        if todo.table is not None:
+            rows = {todo.table.row_of(item.path) for item in found.items}
+            result.unmatched_rows = [todo.table.names_of(row) for row in range(len(todo.table)) if row not in rows]
+        if shards.n_published:
+            build_index(out)
+        _write_tables(out, result)
     return result
+
+
+def _store(outcome: Prepared, item: Item, shards: _Shards, taken: set[str], result: Result) -> None:
+    recording = outcome.recording
+    if recording.id in taken:  # the same name in another folder: the path within the source tells them apart
+        recording = replace(recording, id=item.relative)
+    try:
+        if recording.id in taken:
+            raise DataError(f"{item.path} gives the name '{recording.id}', which is taken: rename the file.")
+        shards.add(recording)
+    except BiosigError as error:
+        result.failures.append(Failure(str(item.path), "write", str(error)))
+        return
+    taken.add(recording.id)
+    _count(result, outcome, recording, item)
 
 
 def _count(result: Result, outcome: Prepared, recording: Recording, item: Item) -> None:
@@ -222,11 +232,6 @@ def _count(result: Result, outcome: Prepared, recording: Recording, item: Item) 
         result.n_notes[note] = result.n_notes.get(note, 0) + 1
     if not outcome.matched:
         result.unmatched_recordings.append(item.relative)
-
-
-def _unique_names(items: Sequence[Item]) -> list[Item]:
-    """Items whose files are alike to the last letter, once: two sources may overlap."""
-    return list({item.path.resolve(): item for item in items}.values())
 
 
 def _open_output(out: Path, todo: Preparation, resume: bool) -> set[str]:
@@ -278,11 +283,11 @@ class _Shards:
             self._publish()
 
     def _publish(self) -> None:
-        if self._writer is not None and len(self._writer):
+        writer, self._writer = self._writer, None
+        self._stack.close()
+        if writer is not None and len(writer):
             self.n_published += 1
             self._next += 1
-        self._stack.close()
-        self._writer = None
 
 
 def _map(

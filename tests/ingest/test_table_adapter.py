@@ -86,6 +86,7 @@ def test_a_table_needs_a_mapping(tmp_path):
     assert not TableAdapter().claims(path)
     with pytest.raises(UsageError, match="mapping"):
         read(path)
+    assert read(path, mapping=MAPPING).id == "p1"
     (tmp_path / "biosig.yaml").write_text(yaml.safe_dump(MAPPING))
     assert read(path).id == "p1"
     (tmp_path / "biosig.yaml").write_text(yaml.safe_dump({**MAPPING, "colour": "red"}))
