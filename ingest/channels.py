@@ -78,6 +78,13 @@ def is_unknown(channel: Channel) -> bool:
 
 
 def notes_on(channels: Sequence[Channel]) -> list[str]:
-    """What a user should know about how channels were resolved: one sentence for the names without a known place."""
+    """What a user should know about how channels were resolved: names without a place, voltages without a unit."""
+    notes = []
     unknown = [repr(c.source_name) for c in channels if is_unknown(c)]
-    return [f"No electrode position is known for {', '.join(unknown)}: kept without a position."] if unknown else []
+    if unknown:
+        notes.append(f"No electrode position is known for {', '.join(unknown)}: kept without a position.")
+    for kind in ("ecg", "eeg"):
+        odd = [repr(c.source_name) for c in channels if c.kind == kind and not is_voltage(c.unit)]
+        if odd:
+            notes.append(f"No unit of voltage is given for {', '.join(odd)}: amplitudes are as recorded.")
+    return notes

@@ -16,6 +16,12 @@ OLDEST_AGE_KEPT = 89.0
 sources write it as 90+, > 89 or 300."""
 
 
+def note_on_age(text: object) -> list[str]:
+    """The sentence to add where `parse_age` turned a class of ages into one number."""
+    folded = parse_age(text) == OLDEST_AGE_KEPT + 1 and not re.fullmatch(r"\s*90(\.0*)?\s*", str(text))
+    return [f"The source's age '{str(text).strip()}' means over 89: kept as 90."] if folded else []
+
+
 def parse_sex(text: object) -> str | None:
     """Turn "F", "Female", "m", … into "female" or "male"; None for anything else ("Unknown", "x", empty)."""
     return _SEXES.get(str(text).strip().lower())

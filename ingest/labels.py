@@ -13,7 +13,7 @@ import pandas as pd
 
 from biosig.errors import DataError, UsageError
 from biosig.recording import Recording, Subject
-from ingest.demographics import parse_age, parse_sex
+from ingest.demographics import note_on_age, parse_age, parse_sex
 
 _PRIVATE = re.compile(r"date|birth|name|time|address|phone|mrn", re.IGNORECASE)
 _SIGNAL_SUFFIX = re.compile(r"\.(hea|dat|mat|edf|bdf|fif|vhdr|set|gdf|csv|tsv)(\.gz)?$", re.IGNORECASE)
@@ -148,6 +148,7 @@ class LabelTable:
             session=(_plain(cells[spec.session_column]) if spec.session_column else "") or recording.session,
             report=(cells[spec.report_column] if spec.report_column else "") or recording.report,
             labels=labels,
+            notes=(*recording.notes, *(note_on_age(cells[spec.age_column]) if spec.age_column else [])),
         )
 
     def _choose_labels(self) -> tuple[str, ...]:

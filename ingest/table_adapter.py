@@ -21,7 +21,7 @@ from biosig.errors import UnreadableError, UsageError
 from biosig.recording import Annotation, Recording, Source, Stream, Subject, content_hash
 from biosig.signal import runs_from_mask
 from ingest.channels import notes_on, resolve, unique_names
-from ingest.demographics import parse_age, parse_sex
+from ingest.demographics import note_on_age, parse_age, parse_sex
 from ingest.files import check_present, sha256_of
 from ingest.mapping import EventTable, SignalTable, SubjectText, TableMapping, load_mapping, mapping_beside
 
@@ -100,7 +100,7 @@ class TableAdapter:
         subject = None
         if mapping.subject is not None:
             files.append(_beside(path, mapping.subject.file, record))
-            subject = _subject(files[-1], mapping.subject)
+            subject = _subject(files[-1], mapping.subject, notes)
         recording = Recording(
             id=record,
             streams=streams,
@@ -287,12 +287,13 @@ def _events(
     return annotations
 
 
-def _subject(path: Path, patterns: SubjectText) -> Subject | None:
+def _subject(path: Path, patterns: SubjectText, notes: list[str]) -> Subject | None:
     text = path.read_text(encoding="utf-8", errors="replace")
 
     def find(pattern: str | None) -> str:
         match = re.search(pattern, text) if pattern else None
         return match[1] if match else ""
 
+    notes += note_on_age(find(patterns.age))
     subject = Subject(find(patterns.id), parse_age(find(patterns.age)), parse_sex(find(patterns.sex)))
     return None if subject == Subject("") else subject

@@ -17,7 +17,7 @@ from biosig.errors import UnreadableError
 from biosig.recording import Recording, Source, Stream, Subject, content_hash
 from biosig.signal import runs_from_mask
 from ingest.channels import notes_on, resolve, unique_names
-from ingest.demographics import parse_age, parse_sex
+from ingest.demographics import note_on_age, parse_age, parse_sex
 from ingest.files import sha256_of
 from ingest.wfdb_annotations import read_annotations
 from ingest.wfdb_header import MISSING, read_header
@@ -89,7 +89,7 @@ class WfdbAdapter:
                     invalid=runs_from_mask(invalid),
                 )
             )
-        subject, labels, left = _comments(obj.comments or [])
+        subject, labels, left = _comments(obj.comments or [], notes)
         if left:
             notes.append(f"{left} comment line(s) of the header are neither age, sex nor diagnosis codes: left out.")
         return Recording(
@@ -155,7 +155,7 @@ def _smallest(samples: NDArray[Any]) -> NDArray[Any]:
     return samples.astype(np.int16 if fits else np.int32)
 
 
-def _comments(lines: list[str]) -> tuple[Subject | None, dict[str, Any], int]:
+def _comments(lines: list[str], notes: list[str]) -> tuple[Subject | None, dict[str, Any], int]:
     """Subject and labels from a header's comments, and how many lines said something else.
 
     Known forms: "Age: 63", "Sex: F", "Dx: 426783006,164889003" (the PhysioNet challenges), "<age>: 25 <sex>: M"
@@ -174,6 +174,7 @@ def _comments(lines: list[str]) -> tuple[Subject | None, dict[str, Any], int]:
             match key.lower():
                 case "age":
                     age, known = parse_age(value), True
+                    notes += note_on_age(value)
                 case "sex" | "gender":
                     sex, known = parse_sex(value), True
                 case "dx":

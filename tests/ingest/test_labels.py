@@ -75,6 +75,13 @@ def test_ages(text, age):
     assert parse_age(text) == age
 
 
+def test_a_class_of_ages_is_said(tmp_path):
+    (tmp_path / "l.csv").write_text("id,age\nr1,300.0\n")
+    joined = LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("id",), age_column="age")).join(recording(), 0)
+    assert joined.subject.age == 90
+    assert any("over 89" in note for note in joined.notes)
+
+
 def test_sexes():
     assert [parse_sex(t) for t in ("F", "Male", "x", "")] == ["female", "male", None, None]
 

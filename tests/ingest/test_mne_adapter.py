@@ -56,6 +56,15 @@ def test_channels_in_volts_become_microvolts(tmp_path, edf_writer, ramp):
     np.testing.assert_allclose(np.nanmax(np.abs(stream.physical())), 200, rtol=1e-5)
 
 
+def test_unknown_names_and_absent_units_are_kept_and_said(tmp_path, edf_writer, ramp):
+    recording = read(
+        edf_writer(tmp_path / "u.edf", [("EEG Cz", "", -1, 1, ramp(100)), ("Zork", "uV", -1, 1, ramp(100))])
+    )
+    assert recording.ch_names == ["Cz", "Zork"]
+    assert any("'EEG Cz'" in note and "unit" in note for note in recording.notes)
+    assert any("'Zork'" in note and "position" in note for note in recording.notes)
+
+
 def test_edf_plus_annotations_patient_and_gaps(tmp_path, edf_writer, ramp):
     tals = [b"+0\x14\x14\x00+0.25\x150.5\x14K-complex\xc3\xa9\x14\x00", b"+1\x14\x14\x00+9\x14late\x14\x00"]
     signal = [("EEG Cz", "uV", -200, 200, ramp(200))]
