@@ -1,4 +1,4 @@
-"""What MNE reads safely, and MNE's own `Raw` objects; EDF and BDF keep the integers and the rates of their file."""
+"""What MNE reads safely, and MNE's own objects; EDF and BDF keep the integers and the rates of their file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _KINDS = {"eeg": "eeg", "eog": "eog", "ecg": "ecg", "emg": "emg", "resp": "resp"
 
 
 class MneAdapter:
-    """Reads EDF, EDF+, BDF, FIF, BrainVision, EEGLAB, GDF and Persyst files, and `mne.io.Raw` objects."""
+    """Reads EDF, EDF+, BDF, FIF, BrainVision, EEGLAB, GDF and Persyst files, and MNE's own objects."""
 
     name = "mne"
     describes = "EDF and BDF (.edf, .bdf), FIF (.fif), BrainVision (.vhdr), EEGLAB (.set), GDF (.gdf), Persyst (.lay)"
@@ -81,10 +81,12 @@ class MneAdapter:
         return recording
 
     def convert(self, obj: object) -> Recording | None:
-        """Turn an ``mne.io.BaseRaw`` into a Recording; None for anything else."""
+        """Turn an ``mne.io.BaseRaw`` or ``mne.BaseEpochs`` into a Recording; None for anything else."""
         import mne
 
-        return from_raw(obj) if isinstance(obj, mne.io.BaseRaw) else None
+        if isinstance(obj, mne.io.BaseRaw):
+            return from_raw(obj)
+        return from_epochs(obj) if isinstance(obj, mne.BaseEpochs) else None
 
 
 def from_raw(raw: Any) -> Recording:
@@ -97,22 +99,51 @@ def from_raw(raw: Any) -> Recording:
     raw : mne.io.BaseRaw
         With or without preloaded data.
     """
-    info = raw.info
-    if not raw.n_times or not info["chs"]:
-        raise UnreadableError("The MNE Raw object holds no samples: read it from its file again.")
-    values = raw.get_data()  # (C, T), SI units
+    first = raw.first_time  # MNE counts onsets from the measurement's start, of which `raw` may be a crop
+    marks = raw.annotations
+    events = [
+        Event(float(onset) - first, float(duration), str(label))
+        for onset, duration, label in zip(marks.onset, marks.duration, marks.description, strict=True)
+    ]
+    return _from_arrays(raw, raw.get_data(), events)
+
+
+def from_epochs(epochs: Any) -> Recording:
+    """Turn ``mne.BaseEpochs`` into a Recording in which the epochs follow each other without a gap.
+
+    Windows as long as an epoch, without overlap, are the epochs; an annotation over each carries its event's name.
+
+    Parameters
+    ----------
+    epochs : mne.BaseEpochs
+        With at least one epoch that was not dropped.
+    """
+    values = epochs.get_data(verbose="error")  # (epochs, C, T)
+    length = values.shape[2] / epochs.info["sfreq"]
+    names = {code: name for name, code in epochs.event_id.items()}
+    events = [Event(i * length, length, str(names[code])) for i, code in enumerate(epochs.events[:, 2])]
+    recording = _from_arrays(epochs, np.concatenate([*values, np.empty((values.shape[1], 0))], axis=1), events)
+    recording.notes = (*recording.notes, f"{len(values)} epochs of {length:g} s follow each other without a gap.")
+    return recording
+
+
+def _from_arrays(source: Any, values: NDArray[np.float64], events: list[Event]) -> Recording:
+    """A Recording of an MNE object's channels and `values`, (C, T) in SI units."""
+    info = source.info
+    if not values.size:
+        raise UnreadableError(f"The MNE {type(source).__name__} object holds no samples: read it from its file again.")
     samples = values.astype(np.float32)
     notes: list[str] = []
     if not np.array_equal(samples, values, equal_nan=True):
         notes.append("MNE's float64 values are rounded to float32.")
     resolved = [
-        _resolve_mne(source, kind, bool(info["dig"]), notes)
-        for source, kind in zip(info["chs"], raw.get_channel_types(), strict=True)
+        _resolve_mne(channel, kind, bool(info["dig"]), notes)
+        for channel, kind in zip(info["chs"], source.get_channel_types(), strict=True)
     ]
     channels, renamed = unique_names([channel for channel, _ in resolved])
     invalid = ~np.isfinite(samples)
     if info["bads"]:
-        invalid[[name in info["bads"] for name in raw.ch_names]] = True
+        invalid[[name in info["bads"] for name in source.ch_names]] = True
         notes.append(f"Marked bad in the source, so invalid throughout: {', '.join(info['bads'])}.")
     stream = Stream(
         sfreq=float(info["sfreq"]),
@@ -122,19 +153,12 @@ def from_raw(raw: Any) -> Recording:
         offset=np.zeros(len(channels)),
         invalid=runs_from_mask(invalid),
     )
-    first = raw.first_time  # MNE counts onsets from the measurement's start, of which `raw` may be a crop
-    events = [
-        Event(float(onset) - first, float(duration), str(label))
-        for onset, duration, label in zip(
-            raw.annotations.onset, raw.annotations.duration, raw.annotations.description, strict=True
-        )
-    ]
     events, late = _in_range(events, stream.duration)
     person = info["subject_info"] or {}
     subject_id = str(person.get("his_id") or "")
     sex = {1: "male", 2: "female"}.get(person.get("sex", 0))
     return Recording(
-        id=Path(raw.filenames[0]).stem if raw.filenames and raw.filenames[0] else "raw",
+        id="mne",
         streams=[stream],
         subject=Subject(subject_id, None, sex) if subject_id or sex else None,
         annotations=events,

@@ -151,6 +151,16 @@ def test_raw_in_memory_and_cropped():
     assert MneAdapter().convert(np.zeros(3)) is None
 
 
+def test_epochs_in_memory_follow_each_other():
+    raw = make_raw()
+    events = np.array([[100, 0, 1], [250, 0, 2]])
+    epochs = mne.Epochs(raw, events, {"left": 1, "right": 2}, 0, 0.49, baseline=None, preload=True, verbose="error")
+    recording = MneAdapter().convert(epochs)
+    assert [(a.onset, a.duration, a.label) for a in recording.annotations] == [(0, 0.5, "left"), (0.5, 0.5, "right")]
+    second = recording.crop(0.5, 0.5).streams[0].physical()[0]
+    np.testing.assert_allclose(second, raw.get_data()[0, 250:300] * 1e6, rtol=1e-5)
+
+
 def test_fif_of_something_else_is_not_claimed(tmp_path):
     for name in ("a-epo.fif", "b-cov.fif", "c_eve.fif", "d.cnt"):
         (tmp_path / name).write_bytes(b"x")
