@@ -138,23 +138,28 @@ class StoredRecording:
         return open_shard(self.path).duration(self.row)
 
 
-@dataclass(frozen=True, slots=True)
 class _SampleDataset:
     """A dataset under ``/samples`` through h5py's low-level calls: its indexing costs half as much as decoding."""
 
-    id: h5py.h5d.DatasetID
-    dtype: np.dtype[Any]
-    n_chans: int
-    n_times: int
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self.id = dataset.id
+        self.dtype: np.dtype[Any] = dataset.dtype
+        self.n_chans, self.n_times = map(int, dataset.shape)
+        self._lock = threading.Lock()  # guards the selection; HDF5 itself reads one at a time
+        self._file_space = self.id.get_space()
+        self._memory_space = self._file_space
+        self._memory_shape = (self.n_chans, -1)
 
     def read(self, start: int, n_times: int) -> NDArray[Any]:
         """Samples of shape (C, n_times) from position `start`."""
         shape = (self.n_chans, n_times)
         samples = np.empty(shape, self.dtype)
         if n_times:
-            space = self.id.get_space()
-            space.select_hyperslab((0, start), shape)
-            self.id.read(h5py.h5s.create_simple(shape), space, samples)
+            with self._lock:
+                if shape != self._memory_shape:
+                    self._memory_shape, self._memory_space = shape, h5py.h5s.create_simple(shape)
+                self._file_space.select_hyperslab((0, start), shape)
+                self.id.read(self._memory_space, self._file_space, samples)
         return samples
 
 
@@ -370,7 +375,7 @@ class Shard:
         dataset = self._dataset(f"samples/{name}")
         if dataset.ndim != 2 or spec.samples_name(dataset.dtype, dataset.shape[0]) != name:
             raise UnreadableError(f"{self.path} contradicts itself in samples/{name}: ingest its recordings again.")
-        return _SampleDataset(dataset.id, dataset.dtype, *dataset.shape)
+        return _SampleDataset(dataset)
 
     def _numbers(self, name: str) -> NDArray[Any]:
         return self._dataset(name)[()]

@@ -43,8 +43,11 @@ RECORDING_NUMBERS = ("stream_stop", "annotation_stop")
 STREAM_NUMBERS = ("sfreq", "onset", "n_times", "start", "channel_set", "channel_stop", "invalid_stop")
 CHANNEL_TEXT = ("name", "source_name", "kind", "unit", "position_source")
 
-CHUNK_BYTES = 131_072
-"""About what a chunk of samples holds: large enough to compress, small enough that a window decodes little else."""
+CHUNK_BYTES = 65_536
+"""At most what a chunk of a long recording holds: a window decodes little beyond itself, and it still compresses."""
+
+WHOLE_BYTES = 131_072
+"""A recording up to this size is one chunk: it is mostly read whole."""
 
 COMPRESSION = {
     "lz4": hdf5plugin.Blosc2(cname="lz4", clevel=9, filters=hdf5plugin.Blosc2.BITSHUFFLE),
@@ -60,13 +63,15 @@ def samples_name(dtype: np.dtype[Any], n_chans: int) -> str:
 def block_length(n_times: int, n_chans: int, itemsize: int) -> int:
     """Samples per chunk, from the first stream that a dataset receives.
 
-    Chunks divide a recording evenly, or hold several short ones whole: collections are mostly of one length, and a
+    A chunk is as many whole recordings as fit, or an even part of one: collections are mostly of one length, and a
     window that is a whole recording then decodes nothing of its neighbours.
     """
     per_chunk = max(CHUNK_BYTES // (n_chans * itemsize), 1)
-    if n_times >= per_chunk:
+    if not n_times:
+        return per_chunk
+    if n_times * n_chans * itemsize > WHOLE_BYTES:
         return math.ceil(n_times / math.ceil(n_times / per_chunk))
-    return n_times * (per_chunk // n_times) if n_times else per_chunk
+    return n_times * max(per_chunk // n_times, 1)
 
 
 def to_json(value: Any, where: str) -> str:
