@@ -149,6 +149,7 @@ class Stream:
         self.scale = _per_channel(self.scale, n_chans)
         self.offset = _per_channel(self.offset, n_chans)
         self.invalid = np.asarray(self.invalid, np.int64).reshape(-1, 3)
+        self.onset = float(self.onset) + 0.0  # -0.0 is 0.0: a recording and its copy must be equal to the bit
 
     @property
     def n_chans(self) -> int:

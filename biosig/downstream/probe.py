@@ -22,6 +22,7 @@ from biosig.downstream.targets import LabelledWindows, Target, WindowPlan, label
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.baselines.features import feature_table
 from biosig.evaluate.intervals import bootstrap
+from biosig.evaluate.ledger import overlap
 from biosig.evaluate.metrics import Floats, metrics_for
 from biosig.evaluate.splits import Fold, check_subjects, group_folds, manifest
 from biosig.progress import Progress
@@ -185,12 +186,19 @@ def _standing_notes(labelled: LabelledWindows, model: Model, config: ProbeConfig
     if labelled.unit == "recording":
         notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
     if model.trained:
-        notes.append("Whether pretraining saw these recordings was not checked.")
+        notes.append(_what_pretraining_saw(labelled.windows, model))
     else:
         notes.append(
             f"The model on trial, {model.name}, has random weights: this table is no evidence for pretraining."
         )
     return notes
+
+
+def _what_pretraining_saw(windows: Windows, model: Model) -> str:
+    rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
+    subjects = [str(subject) for subject in windows.subjects]
+    found = overlap(model.folder, [r.content_hash for r in rows], subjects) if model.folder else None
+    return found.sentence() if found else "The model has no ledger of what it has seen."
 
 
 def _features(

@@ -19,6 +19,8 @@ from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.models.encoder import Encoder, EncoderConfig
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+LEDGER = "seen.parquet"
+"""Content hash and subject pseudonym of each recording that the weights have seen; written by pretraining."""
 FORMAT = 1
 
 

@@ -38,12 +38,15 @@ class Model:
         False for random weights; the model says so when it is used.
     card : str
         The model card (Markdown) that is saved with it.
+    folder : Path, optional
+        The checkpoint folder that it was loaded from.
     """
 
-    def __init__(self, encoder: Encoder, trained: bool, card: str = "") -> None:
+    def __init__(self, encoder: Encoder, trained: bool, card: str = "", folder: Path | None = None) -> None:
         self.encoder = encoder.eval()
         self.trained = trained
         self.card = card
+        self.folder = folder
         self._warned = False
 
     @property
@@ -234,4 +237,4 @@ def load_model(source: str | Path) -> Model:
         If weights are missing, left over, or of another shape; the sentence lists them.
     """
     encoder, trained, card = checkpoint.load(source)
-    return Model(encoder, trained, card)
+    return Model(encoder, trained, card, Path(source))

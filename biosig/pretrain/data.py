@@ -39,8 +39,9 @@ class Joined:
         return pd.concat(tables, ignore_index=True)
 
     def to_pandas(self) -> pd.DataFrame:
-        """The sets' indices one below the other."""
-        return pd.concat([ds.to_pandas() for ds in self.sets], ignore_index=True)
+        """One row per recording: id, subject, duration in seconds."""
+        tables = [ds.to_pandas()[["recording", "subject", "duration"]].astype({"subject": object}) for ds in self.sets]
+        return pd.concat(tables, ignore_index=True)
 
 
 def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:

@@ -20,18 +20,17 @@ from biosig.batches.loader import BatchPlan, LoadedBatch, count_tokens, in_order
 from biosig.batches.windows import Windows
 from biosig.embedding import autocast, resolve_device
 from biosig.errors import DataError, UsageError
-from biosig.models.checkpoint import save, write_tensors
+from biosig.models.checkpoint import LEDGER, save
 from biosig.models.encoder import Encoder
 from biosig.models.presets import preset
 from biosig.pretrain.config import OptimizerConfig, PretrainConfig
 from biosig.pretrain.data import draw, load_windows
 from biosig.pretrain.log import RunLog
-from biosig.pretrain.publish import LEDGER, model_card, write_ledger
+from biosig.pretrain.publish import model_card, write_ledger
 from biosig.pretrain.reconstruction import MaskedReconstruction
-from biosig.pretrain.state import resume_training, save_training
+from biosig.pretrain.state import TRAINING_STATE, resume_training, save_decoder, save_training
 from biosig.progress import Progress
 
-TRAINING_STATE, DECODER = "training.safetensors", "decoder.safetensors"
 VALIDATION_WINDOWS = 256
 _VALIDATION_STREAM, _TRAINING_STREAM = 1, 0  # so that validation masks are never a training step's
 
@@ -91,7 +90,7 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
         if progress:
             progress("pretrain", step, config.steps, f"loss {losses['loss']:.3f}")
     log.close()
-    write_tensors(objective.decoder_state(), out / DECODER)
+    save_decoder(objective, out)
     folder = save(objective.encoder, True, out / "model", model_card(config, objective.encoder, train))
     write_ledger(train, folder / LEDGER)
     (out / TRAINING_STATE).unlink(missing_ok=True)

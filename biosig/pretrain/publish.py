@@ -9,11 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from biosig.batches.windows import Windows
-from biosig.models.checkpoint import default_card
+from biosig.models.checkpoint import LEDGER, default_card
 from biosig.models.encoder import Encoder
 from biosig.pretrain.config import PretrainConfig
-
-LEDGER = "seen.parquet"
 
 
 def write_ledger(windows: Windows, path: Path) -> None:

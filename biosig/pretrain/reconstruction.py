@@ -84,7 +84,8 @@ class MaskedReconstruction(nn.Module):
         Returns
         -------
         dict of str to scalar Tensor
-            "loss" to minimise; "loss_ecg", … the mean absolute error of each modality present; "loss_global".
+            "loss" to minimise; "loss_ecg", … the mean absolute error of each modality present; "mean_predictor_ecg", …
+            the same error of predicting each channel's mean, which is what a model must beat; "loss_global".
         """
         predicted, from_pool = self._predict(batch, mask)
         hidden = self._hidden_patches(batch, mask)
@@ -95,6 +96,7 @@ class MaskedReconstruction(nn.Module):
         return {
             "loss": total.mean() + self.global_weight * loss_global,
             **{f"loss_{m}": part.detach().mean() for m, part in parts.items() if len(part)},
+            **{f"mean_predictor_{m}": truth.abs().mean() for m, truth in hidden.items() if len(truth)},
             "loss_global": loss_global.detach(),
         }
 
@@ -106,11 +108,6 @@ class MaskedReconstruction(nn.Module):
         for m, patches in out.items():
             patches[mask[batch.modality == MODALITY_IDS[m]]] = predicted[m].to(patches.dtype)
         return out
-
-    def decoder_state(self) -> dict[str, Tensor]:
-        """The weights that are not the encoder's, for pictures of what was reconstructed."""
-        state = self.state_dict()
-        return {k: v.detach().cpu().contiguous() for k, v in state.items() if not k.startswith("encoder.")}
 
     def _predict(self, batch: PackedBatch, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         tokens, position = self.encoder.embed(batch)

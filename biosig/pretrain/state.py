@@ -8,7 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from biosig.models.checkpoint import load_state, read_tensors, write_tensors
+from biosig import config as configuration
+from biosig.models.checkpoint import load, load_state, read_tensors, write_tensors
+from biosig.pretrain.config import PretrainConfig
+from biosig.pretrain.reconstruction import MaskedReconstruction
+
+TRAINING_STATE, DECODER = "training.safetensors", "decoder.safetensors"
 
 
 def save_training(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -34,3 +39,21 @@ def resume_training(path: Path, objective: nn.Module, optimizer: torch.optim.Opt
             moments[int(number)][name] = value
     optimizer.load_state_dict({"state": dict(moments), "param_groups": optimizer.state_dict()["param_groups"]})
     return step
+
+
+def save_decoder(objective: MaskedReconstruction, run: Path) -> None:
+    """Write the weights that are not the encoder's beside the finished model, for pictures of reconstructions."""
+    state = objective.state_dict()
+    write_tensors(
+        {k: v.detach().cpu().contiguous() for k, v in state.items() if not k.startswith("encoder.")}, run / DECODER
+    )
+
+
+def load_objective(run: Path) -> tuple[PretrainConfig, MaskedReconstruction]:
+    """The configuration of a finished run folder, and its encoder and decoder."""
+    config = configuration.load(PretrainConfig, run / "config.yaml")
+    encoder, _, _ = load(run / "model")
+    objective = MaskedReconstruction(encoder, config.decoder, config.global_weight)
+    own = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
+    load_state(objective, {**own, **read_tensors(run / DECODER)}, str(run / DECODER))
+    return config, objective.eval()
