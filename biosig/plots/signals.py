@@ -174,7 +174,7 @@ def draw_scale_bar(ax: Axes, level: float, scale: float, unit: str) -> None:
 def draw_events(ax: Axes, events: Sequence[Annotation], start: float, stop: float) -> list[Patch]:
     """Colour the time of each event and return the legend's entries.
 
-    Labels stand above intervals where they do not touch. Beyond six labels there are no colours and no legend, so
+    Labels stand above intervals where they fit and do not touch. Beyond six labels there are no colours and no legend, so
     that instants are labelled as well.
     """
     labels = sorted({event.label for event in events})
@@ -190,9 +190,11 @@ def draw_events(ax: Axes, events: Sequence[Annotation], start: float, stop: floa
             ax.axvspan(left, right, color=colour, alpha=0.14, lw=0, zorder=0, gid="event")
         else:
             ax.axvline(event.onset, color=colour, alpha=0.7, lw=0.8, zorder=0, gid="event")
-        if left >= end_of_last and (event.duration > 0 or len(labels) > MAX_LABELS):
+        width = room * max(1.0, len(event.label) / 3)
+        fits = right - left >= width if event.duration > 0 else len(labels) > MAX_LABELS
+        if fits and left >= end_of_last:
             ax.text(left, 1.005, event.label, size=SMALL, color=INK, transform=ax.get_xaxis_transform(), va="bottom")
-            end_of_last = left + room * max(1.0, len(event.label) / 3)
+            end_of_last = left + width
     if len(labels) > MAX_LABELS:
         return []
     return [Patch(facecolor=colours[label], alpha=0.4, label=label) for label in labels]

@@ -216,3 +216,10 @@ def test_model_input_shows_patches_turned_leads_and_what_gives_no_token(ecg: Rec
     left, right = shade.get_paths()[0].vertices[:, 0].min(), shade.get_paths()[0].vertices[:, 0].max()
     assert (left, right) == pytest.approx((0.8, 1.2))
     assert any("300 patches of 0.4 s = 40 samples" in text for text in texts(figure))
+
+
+def test_a_sliver_of_an_event_does_not_take_its_neighbour_s_label(eeg: Recording) -> None:
+    figure = plot_signals(eeg, start=4, duration=8)  # the last 0.2 s of T0, then T2, then T0
+    above = {text.get_text(): text.get_position()[0] for text in figure.axes[0].texts}
+    assert above["T2"] == pytest.approx(4.2)
+    assert above["T0"] == pytest.approx(8.3)
