@@ -174,8 +174,8 @@ def draw_scale_bar(ax: Axes, level: float, scale: float, unit: str) -> None:
 def draw_events(ax: Axes, events: Sequence[Annotation], start: float, stop: float) -> list[Patch]:
     """Colour the time of each event and return the legend's entries.
 
-    Labels stand above intervals where they fit and do not touch. Beyond six labels there are no colours and no legend, so
-    that instants are labelled as well.
+    Labels stand above intervals where they fit and do not touch. Beyond six labels there are no colours and no legend,
+    so that instants are labelled as well.
     """
     labels = sorted({event.label for event in events})
     if not labels:
