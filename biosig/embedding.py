@@ -95,7 +95,7 @@ def as_windows(
         return Windows(ds, np.arange(len(ds)), np.zeros(len(ds)), durations)
     windows = grid(ds, window, stride, keep_tail)
     if not len(windows):
-        longest = float(np.max(ds.to_pandas()["duration"], initial=0.0))
+        longest = max(ds.to_pandas()["duration"], default=0.0)
         raise UsageError(
             f"No recording is as long as a window of {window:g} s (the longest lasts {longest:g} s): "
             f"use a shorter window, or keep the tail."

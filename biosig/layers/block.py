@@ -23,6 +23,8 @@ class GEGLU(nn.Module):
         super().__init__()
         self.expand = nn.Linear(embed_dim, 2 * hidden_dim, bias=False)
         self.contract = nn.Linear(hidden_dim, embed_dim, bias=False)
+        for linear in (self.expand, self.contract):
+            nn.init.trunc_normal_(linear.weight, std=0.02)  # ViT and MAE practice
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, D) → (N, D)."""

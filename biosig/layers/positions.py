@@ -18,8 +18,14 @@ from torch import Tensor, nn
 SPACE_WAVELENGTHS = (4.0, 0.06)
 """m: from a body length and more, so that space never wraps round, to the spacing of a 64-channel cap."""
 
-TIME_WAVELENGTHS = (7200.0, 0.5)
-"""s: from two hours, beyond any window, to about a patch."""
+TIME_WAVELENGTHS = (40.0, 0.5)
+"""s: from a window to about a patch; dense here, because "at the same instant" is what a token asks first."""
+
+LONG_TIME_WAVELENGTHS = (14400.0, 80.0)
+"""s: four more, to four hours, so that the code does not repeat within a long window."""
+
+SPACE_EXTENT, TIME_EXTENT = (-0.5, 0.5), (0.0, 10.0)
+"""m and s: where most coordinates lie, a head and torso and a window."""
 
 
 def geometric_frequencies(wavelengths: tuple[float, float], n: int) -> Tensor:
@@ -28,30 +34,41 @@ def geometric_frequencies(wavelengths: tuple[float, float], n: int) -> Tensor:
     return 2 * math.pi / torch.logspace(math.log10(longest), math.log10(shortest), n, dtype=torch.float64)
 
 
-class FourierFeatures(nn.Module):
-    """Sine and cosine of each coordinate at geometrically spaced frequencies (Mildenhall 2020, NeRF, section 5.1)."""
+class Fourier(nn.Module):
+    """Sine and cosine of each coordinate at given frequencies (Mildenhall 2020, NeRF, section 5.1), centred.
 
-    space: Tensor
-    time: Tensor
+    Each feature has its mean over a usual extent subtracted, so that a frequency too slow to tell two coordinates apart
+    adds nothing, where a cosine near 1 in every token would drown what differs between them.
 
-    def __init__(self, n_space: int, n_time: int) -> None:
+    Parameters
+    ----------
+    frequencies : Tensor, shape (F,)
+        Angular, in radians per metre or second.
+    extent : tuple of 2 float
+        Where the coordinates usually lie.
+    """
+
+    frequencies: Tensor
+    centre: Tensor
+
+    def __init__(self, frequencies: Tensor, extent: tuple[float, float]) -> None:
         super().__init__()
-        self.out_dim = 2 * (3 * n_space + n_time)
-        # float64 until the product is taken: at 2 h, float32 seconds times a fast frequency would lose the phase.
-        self.register_buffer("space", geometric_frequencies(SPACE_WAVELENGTHS, n_space), persistent=False)
-        self.register_buffer("time", geometric_frequencies(TIME_WAVELENGTHS, n_time), persistent=False)
+        # float64 until the product is taken: after hours, float32 seconds times a fast frequency would lose the phase.
+        low, high = frequencies.double() * extent[0], frequencies.double() * extent[1]
+        mean_sin, mean_cos = (low.cos() - high.cos()) / (high - low), (high.sin() - low.sin()) / (high - low)
+        self.register_buffer("frequencies", frequencies.double(), persistent=False)
+        self.register_buffer("centre", torch.stack((mean_sin, mean_cos)).float(), persistent=False)  # (2, F)
 
-    def forward(self, position: Tensor) -> Tensor:
-        """Position (N, 4), or (N, 3) without time → (N, out_dim) or (N, 6 · n_space)."""
-        phase = (position[:, :3, None].double() * self.space).flatten(1)  # (N, 3F)
-        if position.shape[1] == 4:
-            phase = torch.cat((phase, position[:, 3, None].double() * self.time), dim=1)
-        phase = torch.remainder(phase, 2 * math.pi).to(position.dtype)
-        return torch.cat((phase.sin(), phase.cos()), dim=1)
+    def forward(self, x: Tensor) -> Tensor:
+        """Coordinates (N, K) → (N, 2 · K · F)."""
+        phase = torch.remainder(x[:, :, None].double() * self.frequencies, 2 * math.pi).to(x.dtype)  # (N, K, F)
+        return torch.cat((phase.sin() - self.centre[0], phase.cos() - self.centre[1]), dim=1).flatten(1)
 
 
 class PositionCode(nn.Module):
-    """norm(Fourier(x, y, z, t) + MLP(x, y, z, reference, log-time) + reference + modality).
+    """norm(place) + norm(time) + modality, from Fourier features and an MLP of the raw coordinates.
+
+    Place is position and reference. It and time are normalised apart, so that neither drowns the other.
 
     Parameters
     ----------
@@ -60,20 +77,23 @@ class PositionCode(nn.Module):
     n_modalities : int
         Size of the modality embedding.
     n_space, n_time : int
-        Frequencies per spatial axis, and in time.
+        Frequencies per spatial axis, and in time (beside the four long ones).
     """
 
     def __init__(self, embed_dim: int, n_modalities: int, n_space: int = 8, n_time: int = 16) -> None:
         super().__init__()
-        self.fourier = FourierFeatures(n_space, n_time)
-        self.n_space = n_space
-        self.from_position = nn.Linear(self.fourier.out_dim, embed_dim)
+        self.space = Fourier(geometric_frequencies(SPACE_WAVELENGTHS, n_space), SPACE_EXTENT)
+        slow, fast = geometric_frequencies(LONG_TIME_WAVELENGTHS, 4), geometric_frequencies(TIME_WAVELENGTHS, n_time)
+        self.time = Fourier(torch.cat((slow, fast)), TIME_EXTENT)
+        self.from_position = nn.Linear(6 * n_space, embed_dim, bias=False)
         self.from_reference = nn.Linear(6 * n_space, embed_dim, bias=False)
-        self.mlp = nn.Sequential(nn.Linear(7, embed_dim), nn.GELU(), nn.Linear(embed_dim, embed_dim))
+        self.from_time = nn.Linear(2 * (4 + n_time), embed_dim, bias=False)
+        self.mlp = nn.Sequential(nn.Linear(7, embed_dim), nn.GELU(), nn.Linear(embed_dim, embed_dim, bias=False))
         self.unknown_position = nn.Parameter(torch.zeros(embed_dim))
         self.no_reference = nn.Parameter(torch.zeros(embed_dim))
         self.modality = nn.Embedding(n_modalities, embed_dim)
-        self.norm = nn.RMSNorm(embed_dim, eps=1e-6)
+        self.place_norm = nn.RMSNorm(embed_dim, eps=1e-6)
+        self.time_norm = nn.RMSNorm(embed_dim, eps=1e-6)
 
     def forward(self, position: Tensor, reference: Tensor, modality: Tensor) -> Tensor:
         """Position (N, 4), reference (N, 3), modality (N,) → (N, D). NaN coordinates are unknown."""
@@ -81,11 +101,10 @@ class PositionCode(nn.Module):
         referred = reference.isfinite().all(dim=1, keepdim=True)  # (N, 1)
         xyz = torch.where(placed, position[:, :3], 0.0)
         ref = torch.where(referred, reference, 0.0)
-        time = position[:, 3:]
-        # log1p(t) gives the MLP a time of order one from a patch to a night.
-        coordinates = torch.cat((xyz, ref, time.clamp(min=0).log1p()), dim=1)  # (N, 7)
-        dtype = self.from_position.weight.dtype
-        code = self.from_position(self.fourier(torch.cat((xyz, time), dim=1)).to(dtype))
-        code = code + self.mlp(coordinates.to(dtype)) + torch.where(placed, 0.0, self.unknown_position)
-        code = code + torch.where(referred, self.from_reference(self.fourier(ref).to(dtype)), self.no_reference)
-        return self.norm(code + self.modality(modality))
+        t = position[:, 3:]  # (N, 1) seconds
+        place = torch.where(placed, self.from_position(self.space(xyz)), self.unknown_position)
+        place = place + torch.where(referred, self.from_reference(self.space(ref)), self.no_reference)
+        # Decimetres and log-seconds are of order one, from an electrode to a body and from a patch to a night.
+        joint = self.mlp(torch.cat((10 * xyz, 10 * ref, t.clamp(min=0).log1p()), dim=1))
+        time = self.time_norm(self.from_time(self.time(t)))
+        return self.place_norm(place + joint) + time + self.modality(modality)

@@ -99,12 +99,10 @@ class Encoder(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        # Blocks as in ViT and MAE practice; the input layers keep torch's fan-in scaling, so that a patch of 20 and one
-        # of 80 samples give tokens as large as the position code that is added to them.
-        for linear in (m for m in self.blocks.modules() if isinstance(m, nn.Linear)):
-            nn.init.trunc_normal_(linear.weight, std=0.02)
+        # The input layers keep torch's fan-in scaling, so that a patch of 20 and one of 80 samples give tokens as large
+        # as the position code that is added to them.
         for vector in (self.positions.unknown_position, self.positions.no_reference, self.positions.modality.weight):
-            nn.init.normal_(vector, std=0.3)
+            nn.init.normal_(vector, std=0.1)
         nn.init.normal_(self.amplitude.weight, std=0.1)  # log scales reach ±5
         nn.init.normal_(self.pool.query, std=0.02)
 

@@ -1,0 +1,152 @@
+"""`embed` takes what researchers have, and says of every vector whose it is, from when, and by which weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import biosig
+from biosig import samples
+from biosig.embedding import as_windows, embed_to_file
+from biosig.errors import DataError, UsageError
+from biosig.models.model import RandomWeightsWarning
+from biosig.shards.index import build_index
+from biosig.shards.writer import ShardWriter
+
+
+def vectors(table):
+    return np.stack(table["vector"].to_pylist()).astype(np.float32)
+
+
+def far(a, b):
+    return np.abs(a - b).max() / np.abs(b).max()
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory, ecg, eeg, bedside):
+    folder = tmp_path_factory.mktemp("shards")
+    with ShardWriter(folder / "a.h5", recipe={}) as writer:
+        for recording in (ecg, eeg, bedside):
+            writer.add(recording)
+    build_index(folder)
+    return folder
+
+
+def test_one_row_per_window_and_modality(tiny, shards, ecg, eeg, bedside):
+    table = biosig.embed(tiny, shards, window=10.0)
+    frame = table.to_pandas()
+    assert list(table.column_names) == [
+        "recording", "subject", "onset", "duration", "modality", "ch_names", "valid_fraction", "model",
+        "model_revision", "vector",
+    ]  # fmt: skip
+    assert table.schema.field("vector").type.list_size == tiny.embed_dim
+    assert frame.groupby("modality").size().to_dict() == {"ecg": 1 + 12, "eeg": 6, "ppg": 12}
+    assert set(frame["model_revision"]) == {tiny.revision}
+    assert frame["valid_fraction"].between(0.9, 1).all()
+    assert list(frame[frame["recording"] == eeg.id]["onset"]) == [0, 10, 20, 30, 40, 50]
+    assert list(frame[frame["modality"] == "ppg"]["ch_names"].iloc[0]) == ["finger"]
+    assert frame[frame["recording"] == bedside.id]["subject"].iloc[0] == bedside.subject.id
+
+
+def test_all_sources_of_one_recording_give_one_vector(tiny, shards, ecg):
+    path = sorted(samples.path("ptbxl").rglob("*_lr.hea"))[0]
+    expected = vectors(biosig.embed(tiny, ecg))
+    import wfdb
+
+    stream = ecg.streams[0]
+    sources = {
+        "path": (path, {}),
+        "shard": (biosig.open_shards(shards)[:1], {}),
+        "list": ([ecg], {}),
+        "wfdb": (wfdb.rdrecord(str(path.with_suffix(""))), {}),
+        "array": (stream.physical(), {"sfreq": 100.0, "ch_names": stream.ch_names, "kind": "ecg"}),
+    }
+    for name, (source, options) in sources.items():
+        assert far(vectors(biosig.embed(tiny, source, **options)), expected) < 1e-5, name
+
+
+def test_mne_objects_are_taken(tiny, eeg):
+    import mne
+
+    path = sorted(samples.path("eegmmidb").glob("*R04.edf"))[0]
+    raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
+    assert far(vectors(biosig.embed(tiny, raw)), vectors(biosig.embed(tiny, eeg))) < 1e-3
+    epochs = mne.make_fixed_length_epochs(raw, duration=5.0, preload=True, verbose="error")
+    assert biosig.embed(tiny, epochs, window=5.0).num_rows == len(epochs)
+
+
+def test_recordings_whole_tails_and_windows_that_hold_nothing(tiny, ecg):
+    assert biosig.embed(tiny, ecg, window=None)["duration"].to_pylist() == [10.0]
+    assert biosig.embed(tiny, ecg, window=4.0, keep_tail=True)["duration"].to_pylist() == [4.0, 4.0, 2.0]
+    with pytest.raises(UsageError, match=r"No recording is as long as a window of 30 s \(the longest lasts 10 s\)"):
+        biosig.embed(tiny, ecg, window=30.0)
+    signal_ = ecg.streams[0].physical().copy()
+    signal_[:, 500:] = np.nan
+    table = biosig.embed(tiny, signal_, window=5.0, sfreq=100.0, ch_names=ecg.ch_names, kind="ecg")
+    assert table["valid_fraction"].to_pylist() == [pytest.approx(1, abs=0.01), 0.0]
+    assert np.isfinite(vectors(table)).all(axis=1).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [(object(), "Cannot embed a object"), (np.zeros((2, 100)), "needs sfreq=, ch_names= and kind=")],
+)
+def test_what_cannot_be_embedded_is_said(tiny, source, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        biosig.embed(tiny, source)
+
+
+def test_random_weights_warn(shards):
+    with pytest.warns(RandomWeightsWarning, match="random weights") as caught:
+        biosig.embed(biosig.build_model("biosig-tiny"), shards)
+    assert len(caught) == 1
+
+
+KILLED = """
+import os, signal, sys, warnings
+from pathlib import Path
+import biosig
+from biosig import embedding
+warnings.simplefilter("ignore")
+embedding.PART_WINDOWS = 4
+
+def progress(stage, done, total, note=""):
+    if done >= 12:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+model = biosig.build_model("biosig-tiny")
+windows = embedding.as_windows(Path(sys.argv[1]), 5.0)
+embedding.embed_to_file(model, windows, Path(sys.argv[2]), batch_tokens=600, progress=progress)
+"""
+
+
+def test_killed_and_run_again_it_neither_repeats_nor_misses_a_window(tiny, shards, tmp_path, monkeypatch):
+    monkeypatch.setattr("biosig.embedding.PART_WINDOWS", 4)
+    windows = as_windows(shards, 5.0)
+    whole = embed_to_file(tiny, windows, tmp_path / "whole.parquet", batch_tokens=600)
+    out = tmp_path / "killed.parquet"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, shards, out], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not out.exists()
+    done = []
+    embed_to_file(tiny, windows, out, batch_tokens=600, progress=lambda stage, n, total, note="": done.append(n))
+    assert done[0] > 4  # the windows that were finished are not embedded again
+    one, other = pq.read_table(whole), pq.read_table(out)
+    assert one.drop(["vector"]).equals(other.drop(["vector"]))
+    assert far(vectors(other), vectors(one)) < 1e-5
+    assert not out.with_name(out.name + ".parts").exists()
+
+
+def test_a_half_done_file_of_another_model_is_refused(tiny, shards, tmp_path):
+    parts = tmp_path / "a.parquet.parts"
+    parts.mkdir()
+    (parts / "manifest.json").write_text(json.dumps({"model_revision": "other"}))
+    with pytest.raises(DataError, match="half-done embedding of another model"):
+        embed_to_file(tiny, as_windows(shards, 5.0), tmp_path / "a.parquet")
