@@ -111,11 +111,12 @@ class Model:
         """Bring a recording, or a part of one, to the input contract; see `biosig.batches.contract.prepare`."""
         return prepare(window, self.contract, window_onset)
 
-    @torch.inference_mode()
     def encode_batch(self, batch: PackedBatch, layer: int = -1) -> Tensor:
         """Tokens (N, D) of a packed batch on the model's device, without gradients."""
         self._warn_if_random()
-        return self.encoder(batch.to(self.device), layer)
+        with torch.inference_mode():
+            tokens: Tensor = self.encoder(batch.to(self.device), layer)
+        return tokens
 
     @torch.inference_mode()
     def pool(self, tokens: Tensor, batch: PackedBatch, by_modality: bool = False) -> Tensor:
@@ -201,7 +202,7 @@ class Model:
                 f"Model '{self.name}' has random weights: its numbers are a baseline, not a result. "
                 f"Load trained weights with biosig.load_model.",
                 RandomWeightsWarning,
-                stacklevel=3,
+                stacklevel=4,  # the caller of encode
             )
 
 

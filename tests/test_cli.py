@@ -1,0 +1,70 @@
+"""The command line: help for every verb, exit statuses, one sentence for an error."""
+
+import subprocess
+import sys
+
+import pytest
+
+from biosig import samples
+from biosig.cli import main, verbs
+
+
+def run(*argv):
+    with pytest.raises(SystemExit) as ended:
+        main(list(argv))
+    return ended.value.code
+
+
+def test_the_overview_names_every_verb_in_the_order_of_the_walk(capsys):
+    assert run("--help") == 0
+    out = capsys.readouterr().out
+    places = [out.index(f"  {verb} ") for verb in ("inspect", "ingest", "verify", "pretrain", "embed", "probe", "demo")]
+    assert places == sorted(places)
+    assert run() == 2
+
+
+@pytest.mark.parametrize("verb", sorted(verbs()))
+def test_every_verb_explains_itself(verb, capsys):
+    assert run(verb, "--help") == 0
+    assert len(capsys.readouterr().out) > 200
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "words"),
+    [
+        (["diagnose"], 2, "there is no verb 'diagnose'"),
+        (["inspect", "absent.edf"], 2, "absent.edf does not exist"),
+        (["verify", "absent"], 2, "absent"),
+        (["embed", "biosig-tiny", "absent", "--out", "a.parquet"], 2, "absent does not exist"),
+        (["embed", "biosig-huge", ".", "--out", "a.parquet"], 2, "no checkpoint folder"),
+        (["embed", "biosig-tiny", ".", "--out", "a.csv"], 2, "ends in .parquet"),
+        (["pretrain", "absent.yaml"], 2, "absent.yaml does not exist"),
+        (["probe", "absent.yaml"], 2, "absent.yaml does not exist"),
+    ],
+)
+def test_an_error_is_one_sentence_and_a_status(argv, status, words, capsys):
+    assert run(*argv) == status
+    out, err = capsys.readouterr()
+    assert words in (out + err).replace("\n", " ")
+    assert "Traceback" not in out + err
+
+
+def test_debug_shows_the_traceback(capsys):
+    run("pretrain", "absent.yaml", "--debug")
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_inspect_and_embed_a_file_from_the_shell(tmp_path):
+    record = sorted(samples.path("ptbxl").rglob("*_lr.hea"))[0]
+    biosig = [sys.executable, "-c", "from biosig.cli import main; main()"]
+    shown = subprocess.run([*biosig, "inspect", record], capture_output=True, text=True, check=True).stdout
+    assert "aVR" in shown
+    assert "100 Hz" in shown
+    out = tmp_path / "one.parquet"
+    subprocess.run([*biosig, "embed", "biosig-tiny", record, "--out", out], check=True, capture_output=True)
+    assert out.exists()
+
+
+def test_opening_an_index_imports_no_torch(tmp_path):
+    code = "import sys, biosig; biosig.open_shards; biosig.read; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,63 @@
+"""The README's commands run as they stand there."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from biosig import samples
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language):
+    return re.search(rf"```{language}\n(.*?)```", README, re.DOTALL).group(1)
+
+
+def test_the_main_job_in_ten_lines(capsys):
+    code = block("python")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    exec(compile(code, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "00001_lr" in printed
+    assert "torch.Size([1, 12, 25, 128]) torch.Size([1, 128])" in printed
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_from_files_to_a_tested_claim(tmp_path):
+    shutil.copytree(samples.path("eegmmidb"), tmp_path / "eegmmidb")
+    shutil.copy(tmp_path / "eegmmidb" / "S001R04.edf", tmp_path)
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    quick = ["model=biosig-tiny", "steps=2", "batch_tokens=600", "window=4.0", "sources=[{shards: shards/eeg}]"]
+    verbs = []
+    for line in block("sh").splitlines():
+        command = shlex.split(line, comments=True)
+        verbs.append(command[1])
+        if command[1] == "pretrain":
+            command += quick
+        if command[1] == "probe":
+            command += ["n_bootstrap=100"]
+        run = [sys.executable, "-c", "from biosig.cli import main; main()", *command[1:]]
+        done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    assert verbs == ["inspect", "ingest", "verify", "pretrain", "embed", "probe"]
+    assert "random_weights" in done.stdout
+
+
+def test_its_links_lead_somewhere():
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_make_names_both_commands():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("demo", "test"):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+        assert f"    make {target} " in README
