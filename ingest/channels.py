@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from biosig.electrodes import make_channel
+from biosig.electrodes import make_channel, unplace_amplifier_inputs
 from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Channel, Position
 from biosig.signal import canonical_unit, unit_factor
@@ -47,8 +47,11 @@ def resolve(
         return channel, 1.0
 
 
-def unique_names(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]:
-    """Tell apart channels that resolve to one name: the second "II" becomes "II (2)".
+def settle(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]:
+    """What only all channels of a file together tell: inputs named like electrodes, and names that stand twice.
+
+    An amplifier's inputs (A1 … A32) lose the places of the electrodes that have such names; of channels that resolve
+    to one name the second "II" becomes "II (2)".
 
     Returns
     -------
@@ -57,6 +60,7 @@ def unique_names(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]
     notes : list of str
         One sentence per renamed channel.
     """
+    channels = unplace_amplifier_inputs(channels)
     seen: dict[str, int] = {}
     out, notes = [], []
     for channel in channels:

@@ -14,10 +14,11 @@ from biosig.errors import UnreadableError
 from biosig.recording import UNKNOWN, Channel, Position, Recording, Source, Stream, Subject, content_hash
 from biosig.recording import Annotation as Event
 from biosig.signal import runs_from_mask
-from ingest.channels import notes_on, resolve, unique_names
+from ingest.channels import notes_on, resolve, settle
 from ingest.demographics import parse_sex
 from ingest.edf import EdfFile, EdfSignal, open_edf
 from ingest.files import check_present, sha256_of
+from ingest.integers import smallest
 
 FOREIGN_NOTE = "MNE: "
 """Begins a note that repeats a warning of MNE's own."""
@@ -48,7 +49,7 @@ class MneAdapter:
     def claims(self, path: Path) -> bool:
         """Whether `path` is the file that stands for a recording (a ``.vhdr``, not its ``.eeg``), by its name."""
         name = path.name.lower()
-        return name.endswith(_EDF + _BY_MNE) and not _NOT_RAW.search(name) and path.is_file()
+        return name.endswith(_EDF + _BY_MNE) and not _NOT_RAW.search(name)
 
     def read(self, path: Path, **options: Any) -> Recording:
         """Read one recording.
@@ -140,7 +141,7 @@ def _from_arrays(source: Any, values: NDArray[np.float64], events: list[Event]) 
         _resolve_mne(channel, kind, bool(info["dig"]), notes)
         for channel, kind in zip(info["chs"], source.get_channel_types(), strict=True)
     ]
-    channels, renamed = unique_names([channel for channel, _ in resolved])
+    channels, renamed = settle([channel for channel, _ in resolved])
     invalid = ~np.isfinite(samples)
     if info["bads"]:
         invalid[[name in info["bads"] for name in source.ch_names]] = True
@@ -223,7 +224,7 @@ def _from_edf(file: EdfFile) -> Recording:
         )
     notes = list(file.notes)
     resolved = {id(s): _resolve_edf(s, file) for s in signals}
-    channels, renamed = unique_names([resolved[id(s)][0] for s in signals])
+    channels, renamed = settle([resolved[id(s)][0] for s in signals])
     channel_of = {id(s): channel for s, channel in zip(signals, channels, strict=True)}
     streams = []
     for n in dict.fromkeys(s.n_samples for s in signals):
@@ -233,7 +234,7 @@ def _from_edf(file: EdfFile) -> Recording:
             Stream(
                 sfreq=n / file.record_duration,
                 channels=tuple(channel_of[id(s)] for s in group),
-                samples=_smallest(file.digital(group)),
+                samples=smallest(file.digital(group)),
                 scale=np.array([s.scale for s in group]) * factor,
                 offset=np.array([s.offset for s in group]) * factor,
             )
@@ -264,8 +265,3 @@ def _patient(text: str) -> tuple[str, str | None]:
     if len(parts) >= 4 and parts[1] in ("F", "M", "X"):
         return " ".join(part for part in (parts[0], *parts[3:]) if part.strip("X,_")), parse_sex(parts[1])
     return " ".join(part for part in parts if part.strip("X,_")), None
-
-
-def _smallest(samples: NDArray[Any]) -> NDArray[Any]:
-    fits = samples.dtype == np.int16 or (samples.min() >= -(2**15) and samples.max() < 2**15)
-    return samples.astype(np.int16, copy=False) if fits else samples

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError, UsageError
 from biosig.recording import Annotation, Recording, Source, Stream, Subject, content_hash
 from biosig.signal import runs_from_mask
-from ingest.channels import notes_on, resolve, unique_names
+from ingest.channels import notes_on, resolve, settle
 from ingest.demographics import note_on_age, parse_age, parse_sex
 from ingest.files import check_present, sha256_of
 from ingest.mapping import EventTable, SignalTable, SubjectText, TableMapping, load_mapping, mapping_beside
@@ -46,7 +46,7 @@ class TableAdapter:
 
     def claims(self, path: Path) -> bool:
         """Whether `path` is a table whose name the mapping describes as a recording's."""
-        if not path.name.lower().endswith(_SUFFIXES) or not path.is_file():
+        if not path.name.lower().endswith(_SUFFIXES):
             return False
         try:
             mapping = self.mapping or mapping_beside(path)
@@ -89,7 +89,7 @@ class TableAdapter:
             file = path if table.file is None else _beside(path, table.file, record)
             streams.append(_stream(_cells(file, mapping, notes), table, mapping, file, notes))
             files.append(file)
-        channels, renamed = unique_names([channel for stream in streams for channel in stream.channels])
+        channels, renamed = settle([channel for stream in streams for channel in stream.channels])
         for stream in streams:
             stream.channels, channels = tuple(channels[: stream.n_chans]), channels[stream.n_chans :]
         duration = max(stream.onset + stream.duration for stream in streams)

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError
 from biosig.recording import Recording, Source, Stream, Subject, content_hash
 from biosig.signal import runs_from_mask
-from ingest.channels import notes_on, resolve, unique_names
+from ingest.channels import notes_on, resolve, settle
 from ingest.demographics import note_on_age, parse_age, parse_sex
 from ingest.files import sha256_of
+from ingest.integers import smallest
 from ingest.wfdb_annotations import read_annotations
 from ingest.wfdb_header import MISSING, read_header
 
@@ -35,7 +36,7 @@ class WfdbAdapter:
 
     def claims(self, path: Path) -> bool:
         """Whether `path` is a header, by its extension."""
-        return path.suffix.lower() == ".hea" and path.is_file()
+        return path.suffix.lower() == ".hea"
 
     def read(self, path: Path, **options: Any) -> Recording:
         """Read one record; the samples are the file's own integers.
@@ -54,6 +55,7 @@ class WfdbAdapter:
             raise UnreadableError(
                 f"{path} cannot be decoded by wfdb ({error}): fetch its signal files again."
             ) from None
+        record.sig_name, record.units = header.record.sig_name, header.record.units
         recording = self.convert(record)
         assert recording is not None
         annotations, annotation_files, notes = read_annotations(path, record.fs, recording.duration)
@@ -72,7 +74,7 @@ class WfdbAdapter:
         per_frame = [n or 1 for n in obj.samps_per_frame] if expanded else [1] * obj.n_sig
         names = [name or f"signal {i}" for i, name in enumerate(obj.sig_name)]
         resolved = [resolve(name, unit or "mV") for name, unit in zip(names, obj.units, strict=True)]
-        channels, notes = unique_names([channel for channel, _ in resolved])
+        channels, notes = settle([channel for channel, _ in resolved])
         factor = np.array([factor for _, factor in resolved])
         streams = []
         for n in dict.fromkeys(per_frame):
@@ -83,7 +85,7 @@ class WfdbAdapter:
                 Stream(
                     sfreq=float(obj.fs) * n,
                     channels=tuple(channels[row] for row in rows),
-                    samples=_smallest(samples),
+                    samples=smallest(samples),
                     scale=(scale * factor)[rows],
                     offset=(offset * factor)[rows],
                     invalid=runs_from_mask(invalid),
@@ -146,13 +148,6 @@ def _missing(record: Any, samples: NDArray[Any], rows: list[int], per_frame: int
         if skew:  # wfdb shifts the signal to its place and invents the last `skew` frames
             invalid[i, -skew * per_frame :] = True
     return invalid
-
-
-def _smallest(samples: NDArray[Any]) -> NDArray[Any]:
-    if samples.dtype.kind == "f":
-        return samples
-    fits = samples.min() >= -(2**15) and samples.max() < 2**15
-    return samples.astype(np.int16 if fits else np.int32)
 
 
 def _comments(lines: list[str], notes: list[str]) -> tuple[Subject | None, dict[str, Any], int]:

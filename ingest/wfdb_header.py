@@ -6,6 +6,7 @@ Format: WFDB Applications Guide, header(5) and signal(5), https://physionet.org/
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ MISSING = {
     "32": -(2**31),
 }
 """The digital value that stands for a missing sample in each storage format (signal(5)); format 8 has none."""
+
+
+_RATE = re.compile(r"(\d+\.?\d*|\.\d+)(/-?\d+\.?\d*(\(-?\d+\.?\d*\))?)?")
+_COUNT = re.compile(r"\d+")
+_GAIN = re.compile(r"(?P<gain>-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?(\(-?\d+\))?(/(?P<unit>\S*))?", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -88,13 +94,17 @@ def read_header(path: Path) -> WfdbHeader:
         )
     if not (math.isfinite(record.fs) and record.fs > 0):
         raise UnreadableError(f"{path} gives a sampling rate of {record.fs} Hz: correct its first line.")
-    notes = _defaults(lines, record)
+    notes = _calibrations(path, lines, record)
     sig_len = _check_files(path, record, notes)
     return WfdbHeader(record, (path, *(path.parent / name for name in dict.fromkeys(names))), sig_len, notes)
 
 
 def _lines(path: Path) -> list[str]:
-    text = path.read_bytes()[:1_000_000].decode("ascii", errors="ignore")
+    raw = path.read_bytes()[:1_000_000]
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
@@ -110,6 +120,9 @@ def _check_record_line(path: Path, line: str) -> None:
         )
     if not rest or not rest[0].isdigit():
         raise UnreadableError(f"{path} does not begin with a WFDB record line ('{line[:60]}'): fetch it again.")
+    for what, form, text in zip(("sampling rate", "number of samples"), (_RATE, _COUNT), rest[1:], strict=False):
+        if not form.fullmatch(text):  # wfdb would take the part that it understands, or a default
+            raise UnreadableError(f"{path} gives '{text}' as its {what}: write a plain number in its first line.")
     if name.lower().endswith(".mat"):
         raise UnreadableError(
             f"{path} names its record '{name}', with an extension, which WFDB forbids: "
@@ -117,19 +130,34 @@ def _check_record_line(path: Path, line: str) -> None:
         )
 
 
-def _defaults(lines: list[str], record: Any) -> list[str]:
-    """Sentences for the values that the header leaves out and WFDB's defaults fill (header(5))."""
+def _calibrations(path: Path, lines: list[str], record: Any) -> list[str]:
+    """Check what wfdb understood of gains and units against what is written; sentences on what its defaults fill.
+
+    wfdb reads headers as ASCII and passes over what it cannot parse ("µV" becomes "V", "200,5" becomes 200); units
+    and names beyond ASCII are put right in `record`, a gain that is no number is refused (header(5)).
+    """
     notes = []
     if len(lines[0].split()) < 3:
         notes.append("The header gives no sampling rate: WFDB's default of 250 Hz is used.")
     no_gain, no_unit = [], []
-    for name, line in zip(record.sig_name, lines[1:], strict=True):
-        gain, _, unit = (line.split()[2:3] or [""])[0].partition("/")
-        number = gain.partition("(")[0]
-        if not number or float(number) == 0:
-            no_gain.append(str(name))
-        if not unit:
-            no_unit.append(str(name))
+    for row, line in enumerate(lines[1:]):
+        fields = line.split(maxsplit=8)
+        if not line.isascii() and len(fields) == 9:
+            record.sig_name[row] = fields[8]
+        name = fields[8] if len(fields) == 9 else str(record.sig_name[row])
+        written = (fields[2:3] or [""])[0]
+        match = _GAIN.fullmatch(written)
+        if match is None or not math.isfinite(record.adc_gain[row]):
+            raise UnreadableError(
+                f"{path} gives '{written}' as gain and unit of '{name}', where gain(baseline)/unit is wanted: "
+                "correct it."
+            )
+        if not float(match["gain"] or 0):
+            no_gain.append(name)
+        if match["unit"]:
+            record.units[row] = match["unit"]
+        else:
+            no_unit.append(name)
     if no_gain:
         notes.append(
             f"No gain in the header for {', '.join(no_gain)}: WFDB's default of 200 per unit is used, uncalibrated."
@@ -141,7 +169,7 @@ def _defaults(lines: list[str], record: Any) -> list[str]:
 
 def _check_files(path: Path, record: Any, notes: list[str]) -> int:
     """Compare each signal file's size with what the header promises; return the number of frames to read."""
-    sig_len: int | None = record.sig_len or None
+    sig_len: int | None = record.sig_len
     for name in dict.fromkeys(record.file_name):
         file = path.parent / name
         check_present(file, wanted_by=path)
@@ -158,6 +186,11 @@ def _check_files(path: Path, record: Any, notes: list[str]) -> int:
         if sig_len is None:
             sig_len = _n_samples(fmt, found) // per_frame
             notes.append(f"The header gives no length: {sig_len} frames follow from the size of {name}.")
+        if sig_len == 0 and found > 0:
+            raise UnreadableError(
+                f"{path} announces 0 samples, but {name} holds {found} bytes of them: write their number in its first "
+                "line, or leave it out."
+            )
         wanted = _n_bytes(fmt, sig_len * per_frame)
         if found < wanted:
             raise UnreadableError(

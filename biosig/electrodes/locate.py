@@ -129,12 +129,16 @@ def unplace_amplifier_inputs(channels: Sequence[Channel]) -> list[Channel]:
     Returns
     -------
     list of Channel
-        In the same order; the inputs under their names in the file, without position or reference.
+        In the same order; the inputs under their names in the file, without position or reference, and of the kind
+        that A3 is of: what the file says of its inputs, with nothing guessed from a name.
     """
-    if not any(channel.source_name.strip().upper() == "A3" for channel in channels):
+    kind = next((channel.kind for channel in channels if channel.source_name.strip().upper() == "A3"), None)
+    if kind is None:
         return list(channels)
     return [
-        replace(c, name=c.source_name.strip(), position=UNKNOWN, reference=UNKNOWN, position_source="unknown")
+        replace(
+            c, name=c.source_name.strip(), kind=kind, position=UNKNOWN, reference=UNKNOWN, position_source="unknown"
+        )
         if c.position_source == "template" and re.fullmatch(r"[A-I]\d{1,2}", c.source_name.strip(), re.I)
         else c
         for c in channels

@@ -175,3 +175,17 @@ def test_brainvision_without_its_data(tmp_path):
     header.write_text(header.read_text().replace("v.eeg", "../v.eeg"))
     with pytest.raises(UnreadableError, match="outside its own folder"):
         read(header)
+
+
+def test_inputs_of_an_amplifier_are_not_electrodes(tmp_path, edf_writer, ramp):
+    names = [f"A{n}" for n in range(1, 5)] + ["C3", "Cz"]
+    path = edf_writer(tmp_path / "biosemi.bdf", [(name, "uV", -1000, 1000, ramp(100)) for name in names], bdf=True)
+    recording = read(path)
+    assert recording.ch_names == names
+    assert [(c.kind, c.position_source) for c in recording.channels] == 5 * [("misc", "unknown")] + [
+        ("eeg", "template")
+    ]
+    assert any("'A1', 'A2', 'A3', 'A4', 'C3'" in note for note in recording.notes)
+    electrodes = [(name, "uV", -1000, 1000, ramp(100)) for name in ("A1", "A2", "C3")]
+    ears = read(edf_writer(tmp_path / "clinic.edf", electrodes))
+    assert [c.position_source for c in ears.channels] == 3 * ["template"]

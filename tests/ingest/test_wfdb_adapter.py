@@ -187,3 +187,37 @@ def test_counts_of_a_billion_take_no_memory(tmp_path):
     (tmp_path / "x.hea").write_text("x 1 100 1000000000\nx.dat 16 200/mV 16 0 0 0 0 I\n")
     with pytest.raises(UnreadableError, match="2000000000 wanted"):
         read(tmp_path / "x.hea")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_units_and_names_beyond_ascii(tmp_path, ramp, encoding):
+    path = write(tmp_path, "u", ramp(200).reshape(-1, 2))
+    header = path.read_text().replace("/mV", "/µV").replace(" II\n", " Ableitung für Öse\n")
+    path.write_bytes(header.encode(encoding))
+    first, second = read(path).channels
+    assert (first.source_name, second.source_name) == ("I", "Ableitung für Öse")
+    physical = read(path).streams[0].physical()
+    np.testing.assert_allclose(np.nanmax(physical[0]), ramp(200).reshape(-1, 2)[:, 0].max() / 200 / 1000, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (" 12 100 1000", " 12 1e3 1000", ["'1e3'", "sampling rate"]),
+        (" 12 100 1000", " 12 -100 1000", ["'-100'", "sampling rate"]),
+        (" 12 100 1000", " 12 100 1k", ["'1k'", "number of samples"]),
+        (" 12 100 1000", " 12 100 0", ["announces 0 samples", "24000 bytes"]),
+        ("1000.0(0)/mV 16 0 64", "1000,5(0)/mV 16 0 64", ["'1000,5(0)/mV'", "'III'"]),
+        ("1000.0(0)/mV 16 0 64", "1e400(0)/mV 16 0 64", ["'1e400(0)/mV'", "'III'"]),
+    ],
+)
+def test_numbers_that_wfdb_would_pass_over_are_refused(tmp_path, old, new, words):
+    for suffix in (".hea", ".dat"):
+        shutil.copy(RECORD.with_suffix(suffix), tmp_path)
+    path = tmp_path / RECORD.name
+    header = path.read_text()
+    path.write_text(header.replace(old, new))
+    assert path.read_text() != header
+    with pytest.raises(UnreadableError) as failure:
+        read(path)
+    assert all(word in str(failure.value) for word in [str(path), *words]), str(failure.value)
