@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -26,7 +27,8 @@ class Failure:
 class Item:
     """One recording to be: its file, the adapter that claims it, and its path within what was asked for.
 
-    `relative` begins with the name of the source folder and has no extension: "records100/00000/00001_lr".
+    `relative` begins with the name of the source folder and has no extension: "records100/00000/00001_lr". It is
+    unique within a discovery, but for files that differ in nothing but their extension.
     """
 
     path: Path
@@ -47,6 +49,8 @@ class Discovery:
     failures: list[Failure] = field(default_factory=list)
     unclaimed: Counter[str] = field(default_factory=Counter)
     """Files that no adapter claims, by extension; signal and annotation files beside a header are among them."""
+    n_repeated: int = 0
+    """Files that were reached before, by another path or through a link; they are taken once."""
 
 
 def adapters_with(mapping: TableMapping | None) -> dict[str, Adapter]:
@@ -60,8 +64,9 @@ def adapters_with(mapping: TableMapping | None) -> dict[str, Adapter]:
 def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Discovery:
     """Walk files and folders, in sorted order; a WFDB record may be named without its extension.
 
-    A file that is named and cannot be read becomes a failure; inside folders, files that no adapter claims are
-    counted. Hidden files and folders are passed over.
+    A file that is named and cannot be read becomes a failure, as does a folder that cannot be listed; inside folders,
+    files that no adapter claims are counted. Links to folders are followed, each folder once. Hidden files and
+    folders are passed over.
 
     Raises
     ------
@@ -70,44 +75,68 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
     """
     known = adapters_with(mapping)
     found = Discovery()
-    seen: set[Path] = set()
-    for source in sources:
-        path = source if source.exists() else source.with_name(source.name + ".hea")
-        if path.is_dir():
-            before = len(found.items)
-            for file in sorted(path.rglob("*")):
-                if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts):
-                    _take(file, path, known, found, seen)
-            if len(found.items) == before:
-                found.failures.append(
-                    Failure(str(path), "find", f"{path} holds no recording in a known format: {_formats(known)}.")
-                )
-        elif path.is_file():
-            before = len(found.items)
-            _take(path, path.parent, known, found, seen)
-            if len(found.items) == before and path.resolve() not in seen:
-                found.failures.append(
-                    Failure(
-                        str(path), "find", f"{path} is in no format that is read here; supported are {_formats(known)}."
-                    )
-                )
+    seen: set[str] = set()
+    paths = [source if os.path.lexists(source) else source.with_name(source.name + ".hea") for source in sources]
+    roots = _root_names([_root(path) for path in paths])
+    for source, path in zip(sources, paths, strict=True):
+        root = roots[_root(path)]
+        before = len(found.items) + found.n_repeated + len(found.failures)
+        if os.path.isdir(path):
+            for file in sorted(_walk(path, found)):
+                _take(file, path, root, known, found, seen)
+            wrong = "holds no recording in a known format:"
+        elif os.path.lexists(path):
+            _take(path, path.parent, root, known, found, seen)
+            wrong = "is in no format that is read here; supported are"
         else:
             found.failures.append(Failure(str(source), "find", f"{source} does not exist: check the path."))
-    if not found.items and all(not source.exists() for source in sources) and found.failures:
+        if len(found.items) + found.n_repeated + len(found.failures) == before:
+            found.failures.append(Failure(str(path), "find", f"{path} {wrong} {_formats(known)}."))
+    if not found.items and not any(map(os.path.lexists, sources)) and found.failures:
         raise UsageError(" ".join(failure.sentence for failure in found.failures))
     return found
 
 
-def _take(file: Path, root: Path, known: dict[str, Adapter], found: Discovery, seen: set[Path]) -> None:
+def _walk(folder: Path, found: Discovery) -> Iterator[Path]:
+    """Every visible file below `folder`; a folder that is reached again through a link is not walked again."""
+
+    def tell(error: OSError) -> None:
+        where = error.filename
+        sentence = f"The folder {where} cannot be listed ({error.strerror}): check its permissions."
+        found.failures.append(Failure(str(where), "find", sentence))
+
+    walked: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=tell):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in walked else sorted(name for name in folders if not name.startswith("."))
+        if real not in walked:
+            yield from (Path(place, name) for name in files if not name.startswith("."))
+        walked.add(real)
+
+
+def _root(path: Path) -> str:
+    return os.path.realpath(path if os.path.isdir(path) else path.parent)
+
+
+def _root_names(roots: Sequence[str]) -> dict[str, str]:
+    """What the sources' folders are called: by their last name, by more of their path where that is not enough."""
+    parts = {root: PurePosixPath(Path(root).as_posix()).parts for root in roots}
+    longest = max(map(len, parts.values()), default=1)
+    ends = ({root: "/".join(names[-n:]) for root, names in parts.items()} for n in range(1, longest + 1))
+    return next(names for names in ends if len(set(names.values())) == len(parts))
+
+
+def _take(file: Path, folder: Path, root: str, known: dict[str, Adapter], found: Discovery, seen: set[str]) -> None:
     name = next((name for name, adapter in known.items() if adapter.claims(file)), None)
     if name is None:
         found.unclaimed[file.suffix.lower() or "(no extension)"] += 1
         return
-    real = file.resolve()
+    real = os.path.realpath(file)
     if real in seen:
+        found.n_repeated += 1
         return
     seen.add(real)
-    relative = PurePosixPath(root.resolve().name) / file.relative_to(root).as_posix()
+    relative = PurePosixPath(root) / file.relative_to(folder).as_posix()
     stem = relative.name
     for suffix in (".gz", relative.with_name(stem.removesuffix(".gz")).suffix):
         stem = stem.removesuffix(suffix)

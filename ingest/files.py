@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,14 +44,25 @@ def check_present(path: Path, wanted_by: Path | None = None) -> None:
         If it is absent, empty, unreadable, or a git-LFS pointer.
     """
     named = f"{path}, which {wanted_by.name} refers to," if wanted_by else f"{path}"
-    if not path.is_file():
-        raise UnreadableError(f"{named} does not exist: fetch it, or correct the file name where it is referred to.")
     try:
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            raise UnreadableError(f"{named} is a folder or a device, not a file: point to the recording itself.")
+        if status.st_size == 0:
             raise UnreadableError(f"{named} holds 0 bytes: fetch or export it again.")
         if is_lfs_pointer(path):
             raise UnreadableError(
                 f"{named} is a git-LFS pointer, not the data: run `git lfs pull` in the repository that it comes from."
             )
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise UnreadableError(
+                f"{named} is a link to nothing: fetch what it stands for (`datalad get`, `git annex get`)."
+            ) from None
+        raise UnreadableError(
+            f"{named} does not exist: fetch it, or correct the file name where it is referred to."
+        ) from None
     except OSError as error:
-        raise UnreadableError(f"{named} cannot be opened ({error.strerror}): check its permissions.") from None
+        raise UnreadableError(
+            f"{named} cannot be opened ({error.strerror}): check the file and its permissions."
+        ) from None

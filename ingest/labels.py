@@ -182,6 +182,7 @@ class SubjectPattern:
     """
 
     def __init__(self, pattern: str) -> None:
+        self.text = pattern
         try:
             self._pattern = re.compile(pattern)
         except re.error as error:
@@ -190,6 +191,10 @@ class SubjectPattern:
             raise UsageError(
                 f"--subject-pattern '{pattern}' captures nothing: put parentheses around the subject's id."
             )
+
+    def matches(self, relative: str) -> bool:
+        """Whether the path has a subject."""
+        return self._pattern.search(relative) is not None
 
     def join(self, recording: Recording, relative: str) -> Recording | None:
         """The recording with its subject, or None where the path does not match."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,6 +22,7 @@ import pyarrow.parquet as pq
 
 from biosig.config import dump, load, to_dict
 from biosig.errors import BiosigError, DataError, UsageError
+from biosig.progress import Progress
 from biosig.recording import Recording, Source, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
 from biosig.shards.index import shard_paths
@@ -148,7 +151,7 @@ def ingest_items(
     workers: int = 1,
     resume: bool = False,
     compression: Literal["lz4", "zstd"] = "lz4",
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Ingest what a walk found into shards under `out`, with index, recipe and tables of what failed.
 
@@ -167,7 +170,7 @@ def ingest_items(
     compression : {"lz4", "zstd"}
         Of the shards.
     progress : callable, optional
-        Called with (files done, files in all, name) after each file.
+        Told of each file; `biosig.progress.show_progress` gives one.
 
     Returns
     -------
@@ -191,7 +194,7 @@ def ingest_items(
                 else:
                     _store(outcome, item, shards, taken, result)
                 if progress:
-                    progress(n + 1, len(items), item.name)
+                    progress("ingest", n + 1, len(items), item.name)
     except OSError as error:
         raise DataError(
             f"Writing to {out} failed ({error}): what was published stays whole; make room and continue with --resume."
@@ -247,6 +250,9 @@ def _open_output(out: Path, todo: Preparation, resume: bool) -> set[str]:
         raise UsageError(
             f"{out} was made with another recipe ({recipe}): resume with that one, or choose another folder."
         )
+    for left in out.glob(".*.h5.*.tmp"):  # half a shard of a run that was killed
+        log.info("removed %s, which an interrupted run left", left)
+        left.unlink(missing_ok=True)
     dump(todo.recipe, recipe)
     if not has_shards:
         return set()
@@ -294,14 +300,15 @@ def _map(
     function: Callable[[Item], Prepared | Failure], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[Item, Prepared | Failure]]:
     """`function` over items, in order; with several workers a bounded number runs ahead."""
-    n_bytes = sum(item.path.stat().st_size for item in items)
+    n_bytes = sum(item.path.stat().st_size for item in items if os.path.isfile(item.path))
     workers = min(workers, max(math.ceil(len(items) / _FILES_PER_WORKER), n_bytes // _BYTES_PER_WORKER))
     if workers <= 1:
         yield from ((item, function(item)) for item in items)
         return
     queue: deque[tuple[Item, Future[Prepared | Failure]]] = deque()
     rest: Iterable[Item] = iter(items)
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool:
         try:
             for item in rest:
                 queue.append((item, pool.submit(function, item)))
@@ -318,6 +325,18 @@ def _map(
             ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker process end when its parent is killed, which otherwise leaves it waiting for files for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _write_tables(out: Path, result: Result) -> None:

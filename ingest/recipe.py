@@ -92,7 +92,7 @@ def apply(recipe: Recipe, recording: Recording) -> Recording:
     for stream in recording.streams:
         streams += _process(recipe, stream, history)
     out = replace(recording, streams=streams, history=(*recording.history, *dict.fromkeys(history)))
-    scales, notes = _scales(out, where if recipe.check_units else None)
+    scales, notes = robust_scales(out, where if recipe.check_units else None)
     return replace(out, robust_scale=scales, notes=(*out.notes, *notes))
 
 
@@ -176,8 +176,21 @@ def _run(steps: Sequence[_Step], kind: str, new_sfreq: float, stream: Stream, hi
     )
 
 
-def _scales(recording: Recording, where: str | None) -> tuple[dict[str, float], list[str]]:
-    """One robust scale per kind (the median over its channels, whatever their rate), and notes on flat leads."""
+def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, float], list[str]]:
+    """One robust scale per kind (the median over its channels, whatever their rate), and notes on flat leads.
+
+    Parameters
+    ----------
+    recording : Recording
+        Whose streams are measured.
+    where : str or None
+        What to call the recording in an error; None = amplitudes are not checked.
+
+    Raises
+    ------
+    DataError
+        If an ECG or EEG is too large or too small by a factor of about 1,000 or more.
+    """
     scales: dict[str, float] = {}
     notes: list[str] = []
     for kind in recording.kinds:

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from biosig.config import load
+from biosig.electrodes import canonical_orientation
 from biosig.errors import BiosigError, DataError, UsageError
+from biosig.progress import show_progress
 from biosig.recording import MODALITIES, Recording, Stream, is_known
-from biosig.signal import canonical_unit, check_plausible, is_flat, robust_scale
-from ingest.discover import adapters_with, discover
+from biosig.signal import is_flat
+from ingest.discover import Discovery, adapters_with, discover
 from ingest.labels import LabelSpec, LabelTable, SubjectPattern
 from ingest.mapping import TableMapping, load_mapping
 from ingest.pipeline import FAILURES, UNMATCHED, Preparation, Result, ingest_items
 from ingest.privacy import Pseudonyms, load_key
-from ingest.recipe import Recipe
+from ingest.recipe import Recipe, robust_scales
 
 _WIDTH = 132  # of the tables; a narrower terminal wraps their lines
 _SHOWN = 8  # lines of a list that goes on in a file
+_TURNED = ", turned over"
+_PRESET = "biosig-base"  # whose input contract `inspect` tells; -small and -large share it
 
 
 def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None) -> int:
@@ -149,15 +150,21 @@ def ingest(
     found = discover(src, tables)
     if not found.items:
         raise DataError(" ".join(f.sentence for f in found.failures) or "Nothing to ingest was found.")
+    _check_joins(found, table, pattern)
     secret, place = load_key(key, out)
     console.print(f"{len(found.items)} recordings found; pseudonyms under the key in {place}.", markup=False)
+    if found.n_repeated:
+        console.print(f"{found.n_repeated} files were reached twice, by name or by a link: ingested once.")
+    if found.unclaimed:
+        others = ", ".join(f"{n} {suffix}" for suffix, n in found.unclaimed.most_common(_SHOWN))
+        console.print(f"Left aside, as no format's recordings by their names: {others}.", markup=False)
     if table is not None and table.left_out:
         console.print(
             f"Not kept as labels, for privacy: {', '.join(table.left_out)} (see --labels-spec).", markup=False
         )
     todo = Preparation(cooking, Pseudonyms(secret), recording_names, tables, table, pattern)
     start = time.monotonic()
-    with _progress(console) as progress:
+    with show_progress(Console(stderr=True)) as progress:
         result = ingest_items(
             found,
             out,
@@ -183,37 +190,24 @@ def _label_table(
     return LabelTable(labels, replace(meaning, subject_column=subject_column or meaning.subject_column))
 
 
+def _check_joins(found: Discovery, table: LabelTable | None, pattern: SubjectPattern | None) -> None:
+    """Refuse a table or pattern that knows none of the recordings: a wrong column or slash, seen before the work."""
+    first = found.items[0]
+    if table is not None and all(table.row_of(item.path) is None for item in found.items):
+        raise UsageError(
+            f"{table.path} names none of the {len(found.items)} recordings ('{first.relative}', …) in its column(s) "
+            f"{', '.join(table.spec.id_columns)}, where it has '{table.names_of(0)}': check --id-column."
+        )
+    if pattern is not None and not any(pattern.matches(item.relative) for item in found.items):
+        raise UsageError(
+            f"--subject-pattern '{pattern.text}' matches none of the {len(found.items)} recordings' paths, such as "
+            f"'{first.relative}': correct it."
+        )
+
+
 def _console() -> Console:
     console = Console(highlight=False)
     return Console(highlight=False, soft_wrap=True, width=max(console.width, _WIDTH))
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on a terminal; elsewhere a plain line every ten seconds."""
-    if console.is_terminal:
-        columns = (TextColumn("ingest"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-            task = bar.add_task("ingest", total=None, rate="")
-            begun = time.monotonic()
-
-            def show(done: int, total: int, name: str) -> None:
-                rate = f"{done / max(time.monotonic() - begun, 1e-9):.1f} files/s  {name}"
-                bar.update(task, completed=done, total=total, rate=rate)
-
-            yield show
-        return
-    begun = last = time.monotonic()
-
-    def tell(done: int, total: int, name: str) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= 10:
-            left = (total - done) * (now - begun) / done
-            console.print(f"{done} of {total} files, {left:.0f} s left ({name})", markup=False)
-            last = now
-
-    yield tell
 
 
 def _report(result: Result, out: Path, seconds: float, console: Console) -> None:
@@ -255,25 +249,24 @@ def _show(recording: Recording, console: Console) -> None:
     table = Table(
         "in the file", "name", "kind", "position (m)", "reference (m)", "unit", "sfreq", "the model sees", box=None
     )
-    for stream in r.streams:
-        flat = is_flat(stream.physical())
-        for channel, dead in zip(stream.channels, flat, strict=True):
-            seen = f"{channel.kind} tokens" if channel.kind in MODALITIES else "stored, no tokens"
-            if channel.kind in MODALITIES and not is_known(channel.position):
-                seen += ", no position"
-            table.add_row(
-                channel.source_name,
-                channel.name,
-                channel.kind,
-                _place(channel.position) + (" measured" if channel.position_source == "measured" else ""),
-                _place(channel.reference),
-                channel.unit or "?",
-                f"{stream.sfreq:g} Hz",
-                "flat throughout: nothing" if dead else seen,
-            )
+    seen = [what for stream in r.streams for what in _seen(stream)]
+    rates = [f"{stream.sfreq:g} Hz" for stream in r.streams for _ in stream.channels]
+    for channel, rate, what in zip(r.channels, rates, seen, strict=True):
+        table.add_row(
+            channel.source_name,
+            channel.name,
+            channel.kind,
+            _place(channel.position) + (" measured" if channel.position_source == "measured" else ""),
+            _place(channel.reference),
+            channel.unit or "?",
+            rate,
+            what,
+        )
     console.print(table)
-    for kind in r.kinds:
-        say(_amplitude(kind, list(r.of_kind(kind)), r.source.path))
+    if any(_TURNED in what for what in seen):
+        say(f"{_TURNED.strip(', ')}: seen as reference − position with the sign changed, so A−B and B−A are one.")
+    for line in (*_amplitudes(r), *_contracts(r)):
+        say(line)
     if r.annotations:
         counts = Counter(a.label for a in r.annotations).most_common(_SHOWN)
         say(f"{len(r.annotations)} annotations: " + ", ".join(f"{label} × {n}" for label, n in counts))
@@ -293,17 +286,55 @@ def _place(position: tuple[float, float, float]) -> str:
     return "({:.3f}, {:.3f}, {:.3f})".format(*position) if is_known(position) else "–"
 
 
-def _amplitude(kind: str, streams: list[Stream], where: str) -> str:
-    scales = [robust_scale(stream.physical()) for stream in streams]
-    unit = streams[0].channels[0].unit or canonical_unit(kind) or "?"
-    n_invalid = sum(int((~stream.valid()).sum()) for stream in streams)
-    n = sum(stream.n_chans * stream.n_times for stream in streams)
-    known = [scale for scale in scales if math.isfinite(scale)]
-    text = f"{kind}: robust scale {known[0]:.3g} {unit}" if known else f"{kind}: no channel varies"
-    text += f", {100 * n_invalid / n:.2g} % of samples invalid" if n_invalid else ""
+def _seen(stream: Stream) -> list[str]:
+    """What becomes of each channel in a model."""
+    places = np.array([c.position for c in stream.channels]), np.array([c.reference for c in stream.channels])
+    told = []
+    for channel, dead, sign in zip(
+        stream.channels, is_flat(stream.physical()), canonical_orientation(*places), strict=True
+    ):
+        if dead:
+            told.append("flat throughout: nothing")
+        elif channel.kind not in MODALITIES:
+            told.append("stored, no tokens")
+        else:
+            placeless = "" if is_known(channel.position) else ", no position"
+            told.append(f"{channel.kind} tokens" + placeless + (_TURNED if sign < 0 else ""))
+    return told
+
+
+def _amplitudes(recording: Recording) -> list[str]:
+    """Per kind its robust scale and how much is invalid, as ingest would find them."""
+    refusal = []
     try:
-        for stream in streams:
-            check_plausible(stream.physical(), kind, stream.channels[0].unit, where)
+        scales, _ = robust_scales(recording, recording.source.path)
     except DataError as error:
-        text += f"; ingest would refuse it: {error}"
-    return text
+        refusal = [f"ingest would refuse it: {error}"]
+        scales, _ = robust_scales(recording, None)
+    lines = []
+    for kind in recording.kinds:
+        streams = list(recording.of_kind(kind))
+        units = {channel.unit or "?" for stream in streams for channel in stream.channels}
+        unit = units.pop() if len(units) == 1 else "in units of their own"
+        text = f"{kind}: robust scale {scales[kind]:.3g} {unit}" if kind in scales else f"{kind}: no amplitude"
+        n_invalid = sum(int((~stream.valid()).sum()) for stream in streams)
+        n = sum(stream.samples.size for stream in streams)
+        lines.append(text + (f", {100 * n_invalid / n:.2g} % of samples invalid" if n_invalid else ""))
+    return lines + refusal
+
+
+def _contracts(recording: Recording) -> list[str]:
+    """What the presets make of each modality's signals."""
+    from biosig.models.presets import preset  # imports torch
+
+    lines = []
+    for kind, contract in preset(_PRESET).contract.items():
+        streams = list(recording.of_kind(kind))
+        if streams:
+            n = sum(stream.n_chans for stream in streams)
+            patches = contract.n_patches_in(max(stream.duration for stream in streams))
+            lines.append(
+                f"{_PRESET} sees {kind} at {contract.sfreq:g} Hz: {n} channels × {patches} patches of "
+                f"{contract.patch_seconds:g} s"
+            )
+    return lines

@@ -8,8 +8,6 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.errors import DataError, UsageError
-from biosig.reading import adapter_for, read
-from biosig.recording import KINDS
 from ingest.verbs import ingest, inspect
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
@@ -28,34 +26,6 @@ def few(tmp_path):
         shutil.copy(path, folder)
     shutil.copy(samples.path("bidmc") / "biosig.yaml", folder)
     return folder
-
-
-@pytest.mark.parametrize("place", ["ptbxl", "eegmmidb", "bidmc"])
-def test_the_contract_of_every_adapter(place, tmp_path):
-    """What holds for a recording of any format, before and after a shard."""
-    path = next(p for p in sorted(samples.path(place).rglob("*")) if adapter_for(p))
-    recording = read(path)
-    assert repr(recording).startswith("<Recording ")
-    assert len(recording.content_hash) == len(recording.source.sha256) == 64
-    assert len(set(recording.ch_names)) == len(recording.ch_names)
-    for channel in recording.channels:
-        assert channel.kind in KINDS
-        assert {"ecg": "mV", "eeg": "uV"}.get(channel.kind, channel.unit) == channel.unit
-        assert channel.kind not in ("eeg", "ppg") or channel.position_source == "template"
-    assert all(a.onset >= 0 and a.onset + a.duration <= recording.duration + 1e-6 for a in recording.annotations)
-    assert ingest((path,), out=tmp_path / "out", workers=1, recording_names="keep") == 0
-    (stored,) = biosig.open_shards(tmp_path / "out")
-    back = stored.read()
-    assert back.id == recording.id
-    for old, new in zip(recording.streams, back.streams, strict=True):
-        np.testing.assert_array_equal(old.samples, new.samples)
-        np.testing.assert_array_equal(old.scale, new.scale)
-        np.testing.assert_array_equal(old.invalid, new.invalid)
-        assert (old.samples.dtype, old.sfreq, old.onset) == (new.samples.dtype, new.sfreq, new.onset)
-        assert [c.source_name for c in old.channels] == [c.source_name for c in new.channels]
-    assert back.annotations == recording.annotations
-    assert back.content_hash == recording.content_hash
-    assert set(back.robust_scale) >= set(recording.kinds) & {"ecg", "eeg", "ppg"}
 
 
 def test_labels_subjects_and_scales_reach_the_shard(tmp_path):

@@ -1,0 +1,146 @@
+"""What holds for a recording of every installed adapter, before a shard and after it.
+
+An adapter joins by a line in `SAMPLES`: a real file of its family, and another reader's values of it.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+import biosig
+from biosig import samples
+from biosig.electrodes import channel_id
+from biosig.reading import adapter_for, adapters, read
+from biosig.recording import KINDS, MODALITIES, content_hash, is_known
+from biosig.signal import canonical_unit, check_plausible
+from ingest.verbs import ingest
+
+PTBXL = samples.path("ptbxl") / "records100" / "00000"
+
+
+def by_wfdb(path):
+    record = wfdb.rdrecord(str(path.with_suffix("")))
+    return list(zip(record.sig_name, record.p_signal.T, strict=True))
+
+
+def by_mne(path):
+    raw = mne.io.read_raw(path, preload=True, verbose="error")
+    return list(zip(raw.ch_names, raw.get_data() * 1e6, strict=True))
+
+
+def by_pandas(path):
+    tables = [pd.read_csv(next(path.parent.glob(f"{path.name[:8]}_{what}.*"))) for what in ("Signals", "Numerics")]
+    return [(name.strip(), table[name].to_numpy()) for table in tables for name in table if "Time" not in name]
+
+
+def as_fif(folder):
+    raw = mne.io.read_raw_edf(samples.path("eegmmidb") / "S001R04.edf", preload=True, verbose="error")
+    raw.save(folder / "S001R04_raw.fif", verbose="error")
+    return folder / "S001R04_raw.fif"
+
+
+@dataclass(frozen=True)
+class Sample:
+    make: Callable[[Path], Path]
+    """The file; a folder is given in which it may be written."""
+    values: Callable[[Path], list[tuple[str, np.ndarray]]]
+    """Every channel's name in the file and values in our unit, in the file's order, by another reader."""
+    exact: bool = True
+    """Whether the adapter keeps the file's own integers."""
+
+
+SAMPLES = {
+    "wfdb": [Sample(lambda _: PTBXL / "00001_lr.hea", by_wfdb)],
+    "mne": [Sample(lambda _: samples.path("eegmmidb") / "S001R04.edf", by_mne), Sample(as_fif, by_mne, exact=False)],
+    "table": [Sample(lambda _: samples.path("bidmc") / "bidmc_01_Signals.csv.gz", by_pandas)],
+}
+CASES = [pytest.param(name, s, id=f"{name}-{i}") for name in SAMPLES for i, s in enumerate(SAMPLES[name])]
+
+
+@pytest.mark.parametrize("name", sorted(adapters()))
+def test_every_adapter_has_a_sample(name):
+    assert SAMPLES.get(name), f"give adapter '{name}' a real file in SAMPLES, so that the contract is tested on it"
+
+
+@pytest.mark.parametrize(("name", "sample"), CASES)
+def test_the_contract(name, sample, tmp_path):
+    path = sample.make(tmp_path)
+    assert adapter_for(path) is adapters()[name]
+    recording = read(path)
+    assert (recording.source.path, recording.source.adapter) == (str(path), name)
+    assert repr(recording).startswith(f"<Recording {recording.id}: ")
+    assert repr(recording) == repr(read(path))
+    check_channels(recording)
+    check_annotations(recording)
+    check_values(recording, sample.values(path), sample.exact)
+    check_hashes(recording, read(path))
+    assert ingest((path,), out=tmp_path / "out", workers=1, recording_names="keep") == 0
+    (stored,) = biosig.open_shards(tmp_path / "out")
+    check_same(recording, stored.read())
+
+
+def check_channels(recording):
+    assert len(set(recording.ch_names)) == len(recording.ch_names)
+    told = " ".join(recording.notes)
+    for channel in recording.channels:
+        assert channel.kind in KINDS
+        assert channel.unit == (canonical_unit(channel.kind) or channel.unit)
+        if channel.kind in MODALITIES and repr(channel.source_name) not in told:
+            assert is_known(channel.position), channel
+            assert channel.position_source in ("template", "measured")
+            assert channel_id(channel) >= 0 or re.fullmatch(r"\w+-\w+", channel.name), channel
+    for kind in set(recording.kinds) & set(MODALITIES):
+        assert any(is_known(c.position) for c in recording.channels if c.kind == kind)
+        for stream in recording.of_kind(kind):
+            check_plausible(stream.physical(), kind, stream.channels[0].unit, recording.source.path)
+
+
+def check_annotations(recording):
+    onsets = [a.onset for a in recording.annotations]
+    assert onsets == sorted(onsets)
+    for annotation in recording.annotations:
+        assert 0 <= annotation.onset < recording.duration
+        assert 0 <= annotation.duration <= recording.duration - annotation.onset + 1e-9
+        assert annotation.label
+
+
+def check_values(recording, truth, exact):
+    """Against another reader of the format; exact numbers have one last digit of a double to lose."""
+    assert sorted(c.source_name for c in recording.channels) == sorted(name for name, _ in truth)
+    for stream in recording.streams:
+        assert (stream.samples.dtype.kind == "i") == exact
+        values = stream.samples.astype(np.float64) * stream.scale[:, None] + stream.offset[:, None]
+        for row, (channel, valid) in enumerate(zip(stream.channels, stream.valid(), strict=True)):
+            (expected,) = (x for name, x in truth if name == channel.source_name and len(x) == stream.n_times)
+            np.testing.assert_array_equal(valid, np.isfinite(expected))
+            np.testing.assert_allclose(values[row][valid], expected[valid], rtol=1e-12 if exact else 1e-6, atol=1e-9)
+
+
+def check_hashes(recording, again):
+    assert len(recording.content_hash) == len(recording.source.sha256) == 64
+    assert recording.content_hash == again.content_hash == content_hash(recording.streams)
+    assert recording.source.sha256 == again.source.sha256
+    stream = again.streams[0]
+    stream.samples = stream.samples.copy()
+    stream.samples[0, stream.n_times // 2] += 1
+    assert content_hash(again.streams) != recording.content_hash
+
+
+def check_same(recording, back):
+    """A native shard gives back everything to the bit."""
+    assert (back.id, back.annotations, back.report) == (recording.id, recording.annotations, recording.report)
+    assert back.content_hash == recording.content_hash == content_hash(back.streams)
+    assert set(back.robust_scale) >= set(recording.kinds) & set(MODALITIES)
+    assert back.history == ()
+    for old, new in zip(recording.streams, back.streams, strict=True):
+        assert (old.samples.dtype, old.sfreq, old.onset) == (new.samples.dtype, new.sfreq, new.onset)
+        assert repr(old.channels) == repr(new.channels)  # a NaN does not equal itself
+        for part in ("samples", "scale", "offset", "invalid"):
+            np.testing.assert_array_equal(getattr(old, part), getattr(new, part))
