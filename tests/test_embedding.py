@@ -92,6 +92,13 @@ def test_recordings_whole_tails_and_windows_that_hold_nothing(tiny, ecg):
     assert np.isfinite(vectors(table)).all(axis=1).tolist() == [True, False]
 
 
+def test_bfloat16_is_close_to_float32(tiny, shards):
+    exact, rounded = (vectors(biosig.embed(tiny, shards, dtype=dtype)) for dtype in ("float32", "bfloat16"))
+    assert 0 < far(rounded, exact) < 0.03
+    with pytest.raises(UsageError, match="dtype is 'float16'"):
+        biosig.embed(tiny, shards, dtype="float16")
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [(object(), "Cannot embed a object"), (np.zeros((2, 100)), "needs sfreq=, ch_names= and kind=")],

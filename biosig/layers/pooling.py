@@ -24,7 +24,8 @@ class AttentionPool(nn.Module):
 
     def forward(self, x: Tensor, segment: Tensor, n_segments: int) -> Tensor:
         """Tokens x (N, D) and the segment of each (N,) → (S, D); a segment without tokens gives zeros."""
-        scores = (x @ self.query) * x.shape[-1] ** -0.5  # (N,)
+        # A product and a sum instead of a matrix product, which autocast would round to bfloat16.
+        scores = (x * self.query).sum(dim=-1) * x.shape[-1] ** -0.5  # (N,)
         highest = scores.new_full((n_segments,), -torch.inf).scatter_reduce(0, segment, scores.detach(), "amax")
         weights = (scores - highest[segment]).exp()  # (N,)
         total = weights.new_zeros(n_segments).index_add(0, segment, weights)  # (S,)

@@ -106,5 +106,6 @@ class PositionCode(nn.Module):
         place = place + torch.where(referred, self.from_reference(self.space(ref)), self.no_reference)
         # Decimetres and log-seconds are of order one, from an electrode to a body and from a patch to a night.
         joint = self.mlp(torch.cat((10 * xyz, 10 * ref, t.clamp(min=0).log1p()), dim=1))
-        time = self.time_norm(self.from_time(self.time(t)))
-        return self.place_norm(place + joint) + time + self.modality(modality)
+        time = self.from_time(self.time(t))
+        # Norms in float32, also where autocast makes the products bfloat16.
+        return self.place_norm((place + joint).float()) + self.time_norm(time.float()) + self.modality(modality)

@@ -117,13 +117,13 @@ class MaskedReconstruction(nn.Module):
         pooled = self.encoder.pool(x, batch.window[visible.rows], batch.n_windows)  # (B, D)
         from_pool = self.global_mlp(pooled[batch.window[mask]] + position[mask])  # (K, D)
 
-        entered = self.enter(x)
-        full = self.mask_token.to(entered.dtype).expand(batch.n_tokens, -1).index_copy(0, visible.rows, entered)
+        entered = self.enter(x).float()  # the residual stream stays float32 under autocast
+        full = self.mask_token.expand(batch.n_tokens, -1).index_copy(0, visible.rows, entered)
         everything = VisibleTokens.of(batch)
         y = (full + self.place(position))[everything.rows]  # (V, D)
         for block in self.blocks:
             y = block(y, everything.lengths)
-        y = torch.zeros_like(full).index_copy(0, everything.rows, self.norm(y).to(full.dtype))[mask]  # (K, D)
+        y = torch.zeros_like(full).index_copy(0, everything.rows, self.norm(y))[mask]  # (K, D)
         return self.heads(y, modality), self.global_heads(from_pool, modality)
 
     @staticmethod

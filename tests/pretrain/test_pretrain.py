@@ -147,6 +147,15 @@ def test_the_objective_sees_no_hidden_sample(tiny, ecg):
     assert torch.equal(one[~mask], batch.patches["ecg"][~mask])
 
 
+def test_bfloat16_takes_the_same_path(run, tmp_path):
+    pretrain(run)
+    pretrain(replace(run, out=tmp_path / "bf16", precision="bfloat16"))
+    last = [json.loads(path.read_text().splitlines()[-1])["loss"] for path in tmp_path.glob("*/log.jsonl")]
+    assert len(last) == 2
+    assert last[0] == pytest.approx(last[1], rel=0.02)
+    assert last[0] != last[1]
+
+
 def test_warm_up_and_decay():
     rates = [learning_rate(step, 100, OptimizerConfig(lr=1.0)) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.1)
