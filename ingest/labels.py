@@ -86,6 +86,8 @@ class LabelTable:
     def __init__(self, path: Path, spec: LabelSpec) -> None:
         self.path, self.spec = path, spec
         self._cells = _read_table(path)
+        if self._cells.empty:
+            raise DataError(f"The label table {path} has no rows: export it again.")
         if not spec.id_columns:
             raise UsageError(f"Name the column of {path} that holds the recordings' names: --id-column COLUMN.")
         named = [*spec.id_columns, *(spec.label_columns or ()), *spec.code_columns, *(m.column for m in spec.maps)]

@@ -239,9 +239,12 @@ def _count(result: Result, outcome: Prepared, recording: Recording, item: Item) 
 
 def _open_output(out: Path, todo: Preparation, resume: bool) -> set[str]:
     """Make the folder ready; the source names that are in its shards already."""
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not os.path.isdir(out):
         raise UsageError(f"{out} is a file: give a folder for the shards.")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be made ({error.strerror}): give a folder that you may write to.") from None
     has_shards = bool(shard_paths(out))
     if has_shards and not resume:
         raise UsageError(f"{out} holds shards already: choose another folder, or continue with --resume.")

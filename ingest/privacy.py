@@ -51,18 +51,26 @@ def load_key(path: Path | None, out: Path) -> tuple[bytes, Path]:
     """
     named = path or (Path(os.environ[KEY_VARIABLE]) if os.environ.get(KEY_VARIABLE) else None)
     place = named or out.with_name(out.name + ".key")
-    if not place.is_file():
+    if not os.path.isfile(place):
         if named:
             raise UsageError(
                 f"The key file {named} does not exist: check the path, or leave the option out to make one."
             )
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(_KEY_BYTES) + "\n")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(_KEY_BYTES) + "\n")
+        except OSError as error:
+            raise UsageError(
+                f"The key {place} cannot be made ({error.strerror}): choose another --out, or name a key with --key."
+            ) from None
         log.warning(
             "Made a new key for pseudonyms: %s. Keep it, and keep it secret; ingests under the same key agree.", place
         )
-    text = place.read_text(encoding="utf-8", errors="replace").strip()
+    try:
+        text = place.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        raise UsageError(f"The key file {place} cannot be opened ({error.strerror}): check its permissions.") from None
     try:
         key = bytes.fromhex(text)
     except ValueError:

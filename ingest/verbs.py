@@ -319,7 +319,7 @@ def _amplitudes(recording: Recording) -> list[str]:
         text = f"{kind}: robust scale {scales[kind]:.3g} {unit}" if kind in scales else f"{kind}: no amplitude"
         n_invalid = sum(int((~stream.valid()).sum()) for stream in streams)
         n = sum(stream.samples.size for stream in streams)
-        lines.append(text + (f", {100 * n_invalid / n:.2g} % of samples invalid" if n_invalid else ""))
+        lines.append(text + (f", {100 * n_invalid / n:.3g} % of samples invalid" if n_invalid else ""))
     return lines + refusal
 
 

@@ -96,9 +96,18 @@ def test_pseudonyms_agree_under_one_key_only(tmp_path):
     assert one("subject", "a") != one("recording", "a")
     with pytest.raises(UsageError, match="does not exist"):
         load_key(tmp_path / "absent", tmp_path / "out")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"cannot be made \(.*\): choose another --out"):
+        load_key(None, tmp_path / "file" / "out")
 
 
 def test_names_that_reveal_the_subject():
     assert reveals("study/Subject00_1", "0 Subject0")
     assert reveals("ward/0012_rest", "12")
     assert not reveals("bidmc/bidmc_01_Signals", "s01182")
+
+
+def test_a_table_without_rows_is_refused(tmp_path):
+    (tmp_path / "l.csv").write_text("id,y\n")
+    with pytest.raises(DataError, match="has no rows"):
+        LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("id",)))
