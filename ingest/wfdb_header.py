@@ -31,7 +31,10 @@ MISSING = {
 
 _RATE = re.compile(r"(\d+\.?\d*|\.\d+)(/-?\d+\.?\d*(\(-?\d+\.?\d*\))?)?")
 _COUNT = re.compile(r"\d+")
-_GAIN = re.compile(r"(?P<gain>-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?(\(-?\d+\))?(/(?P<unit>\S*))?", re.IGNORECASE)
+_GAIN = re.compile(
+    r"(?P<gain>-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?(\((?P<baseline>-?\d+)\))?(/(?P<unit>\S*))?", re.IGNORECASE
+)
+_FORMAT = re.compile(r"\d+(x\d+)?(:\d+)?(\+\d+)?")
 
 
 @dataclass(slots=True)
@@ -147,7 +150,9 @@ def _calibrations(path: Path, lines: list[str], record: Any) -> list[str]:
         name = fields[8] if len(fields) == 9 else str(record.sig_name[row])
         written = (fields[2:3] or [""])[0]
         match = _GAIN.fullmatch(written)
-        if match is None or not math.isfinite(record.adc_gain[row]):
+        if not _FORMAT.fullmatch(fields[1]):
+            raise UnreadableError(f"{path} gives '{fields[1]}' as the storage format of '{name}': correct it.")
+        if match is None or _meaning(match, fields[4:5]) != (record.adc_gain[row], record.baseline[row]):
             raise UnreadableError(
                 f"{path} gives '{written}' as gain and unit of '{name}', where gain(baseline)/unit is wanted: "
                 "correct it."
@@ -165,6 +170,13 @@ def _calibrations(path: Path, lines: list[str], record: Any) -> list[str]:
     if no_unit:
         notes.append(f"No unit in the header for {', '.join(no_unit)}: WFDB's default of mV is used.")
     return notes
+
+
+def _meaning(match: re.Match[str], adc_zero: list[str]) -> tuple[float, int]:
+    """Gain and baseline as header(5) defines them: gain 0 means 200; the baseline, where not given, is the ADC zero."""
+    gain = float(match["gain"] or 0) or 200.0
+    zero = int(adc_zero[0]) if adc_zero and re.fullmatch(r"-?\d+", adc_zero[0]) else 0
+    return gain if math.isfinite(gain) else math.nan, zero if match["baseline"] is None else int(match["baseline"])
 
 
 def _check_files(path: Path, record: Any, notes: list[str]) -> int:

@@ -208,6 +208,7 @@ def test_units_and_names_beyond_ascii(tmp_path, ramp, encoding):
         (" 12 100 1000", " 12 100 1k", ["'1k'", "number of samples"]),
         (" 12 100 1000", " 12 100 0", ["announces 0 samples", "24000 bytes"]),
         ("1000.0(0)/mV 16 0 64", "1000,5(0)/mV 16 0 64", ["'1000,5(0)/mV'", "'III'"]),
+        (".dat 16 1000.0(0)/mV 16 0 64", ".dat 16y 1000.0(0)/mV 16 0 64", ["'16y'", "'III'"]),
         ("1000.0(0)/mV 16 0 64", "1e400(0)/mV 16 0 64", ["'1e400(0)/mV'", "'III'"]),
     ],
 )
