@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 FAILURES = "failures.parquet"
 UNMATCHED = "unmatched.parquet"
 RECIPE = "recipe.yaml"
+KEY_ID = "key_id.txt"
+"""Tells the key of the pseudonyms from others without giving it away; the key itself lies elsewhere."""
 SHARD_BYTES = 256 * 2**20
 SHARD_RECORDINGS = 4096
 _FILES_PER_WORKER = 128  # below this many, and this many bytes, another process costs more than it brings
@@ -253,10 +255,17 @@ def _open_output(out: Path, todo: Preparation, resume: bool) -> set[str]:
         raise UsageError(
             f"{out} was made with another recipe ({recipe}): resume with that one, or choose another folder."
         )
+    key_id = out / KEY_ID
+    fingerprint = todo.pseudonyms("key", "")
+    if has_shards and key_id.is_file() and key_id.read_text(encoding="utf-8").strip() != fingerprint:
+        raise UsageError(
+            f"{out} was made under another key, so each subject would get a second name: resume with that one (--key)."
+        )
     for left in out.glob(".*.h5.*.tmp"):  # half a shard of a run that was killed
         log.info("removed %s, which an interrupted run left", left)
         left.unlink(missing_ok=True)
     dump(todo.recipe, recipe)
+    key_id.write_text(fingerprint + "\n", encoding="utf-8")
     if not has_shards:
         return set()
     build_index(out)  # an interrupted run leaves shards that its index does not list

@@ -157,7 +157,10 @@ def ingest(
         console.print(f"{found.n_repeated} files were reached twice, by name or by a link: ingested once.")
     if found.unclaimed:
         others = ", ".join(f"{n} {suffix}" for suffix, n in found.unclaimed.most_common(_SHOWN))
-        console.print(f"Left aside, as no format's recordings by their names: {others}.", markup=False)
+        console.print(
+            f"Files that stand for no recording of their own (signals beside headers, other formats): {others}.",
+            markup=False,
+        )
     if table is not None and table.left_out:
         console.print(
             f"Not kept as labels, for privacy: {', '.join(table.left_out)} (see --labels-spec).", markup=False

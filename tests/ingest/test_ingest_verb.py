@@ -137,6 +137,9 @@ def test_resume_adds_what_is_missing_and_nothing_twice(few, tmp_path):
     assert len(biosig.open_shards(out)) == 5
     with pytest.raises(UsageError, match="another recipe"):
         ingest((few,), out=out, resume=True, set_=("sfreq.ecg=250",))
+    with pytest.raises(UsageError, match="another key"):
+        ingest((few,), out=out, resume=True, key=_key(tmp_path))
+    assert len(biosig.open_shards(out)) == 5
 
 
 def test_one_name_in_two_folders_is_told_apart(few, tmp_path):
@@ -164,3 +167,30 @@ def test_inspect_names_places_and_what_the_model_sees(capsys):
     assert "ecg tokens" in text
     assert inspect(samples.path("bidmc")) == 0
     assert "abp+ecg+misc+ppg+resp+spo2" in capsys.readouterr().out
+
+
+def test_gaps_in_what_is_known_do_not_stop_an_ingest(few, tmp_path):
+    """No age, a flat lead, a lead that is missing throughout, a column without a number, a name that stands twice."""
+    signals = np.fromfile(few / "00001_lr.dat", "<i2").reshape(-1, 12)
+    signals[:, 3], signals[:, 4] = 0, -(2**15)
+    signals.tofile(few / "00001_lr.dat")
+    header = few / "00002_lr.hea"
+    header.write_text(header.read_text().replace(" AVR\n", " II\n"))
+    (few / "tables").mkdir()
+    (few / "tables" / "t.csv").write_text("II,PLETH\n" + "".join(f"{np.sin(i):.3f},NaN\n" for i in range(500)))
+    (few / "tables" / "biosig.yaml").write_text(
+        "record: (.+)\\.csv\nsignals: [{sfreq: 100, columns: {II: {unit: mV}, PLETH: {unit: NU}}}]\n"
+    )
+    (tmp_path / "l.csv").write_text("id,age,sex\n00001_lr,,F\n00002_lr,63,\n00003_lr,unknown,x\n")
+    (tmp_path / "spec.yaml").write_text("id_columns: [id]\nage_column: age\nsex_column: sex\n")
+    given = {"labels": tmp_path / "l.csv", "labels_spec": tmp_path / "spec.yaml"}
+    assert ingest((few,), out=tmp_path / "out", workers=1, **given) == 0
+    stored = {r.id: r for r in biosig.open_shards(tmp_path / "out")}
+    people = [(stored[f"0000{n}_lr"].subject.age, stored[f"0000{n}_lr"].subject.sex) for n in (1, 2, 3)]
+    assert people == [(None, "female"), (63, None), (None, None)]
+    (flat,) = stored["00001_lr"].read().streams
+    assert flat.valid()[3].all()
+    assert not flat.valid()[4].any()
+    assert [name for name in stored["00002_lr"].read().ch_names if name.startswith("II")] == ["II", "III", "II (2)"]
+    assert set(stored["t"].robust_scale) == {"ecg"}
+    assert not stored["t"].read().streams[0].valid()[1].any()
