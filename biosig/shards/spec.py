@@ -50,7 +50,8 @@ WHOLE_BYTES = 131_072
 """A recording up to this size is one chunk: it is mostly read whole."""
 
 COMPRESSION = {
-    "lz4": hdf5plugin.Blosc2(cname="lz4", clevel=9, filters=hdf5plugin.Blosc2.BITSHUFFLE),
+    # LZ4's patient encoder: a tenth smaller and read faster for it; a shard is written once and read often.
+    "lz4": hdf5plugin.Blosc2(cname="lz4hc", clevel=7, filters=hdf5plugin.Blosc2.BITSHUFFLE),
     "zstd": hdf5plugin.Blosc2(cname="zstd", clevel=3, filters=hdf5plugin.Blosc2.BITSHUFFLE),
 }
 
