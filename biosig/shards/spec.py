@@ -49,11 +49,14 @@ CHUNK_BYTES = 65_536
 WHOLE_BYTES = 131_072
 """A recording up to this size is one chunk: it is mostly read whole."""
 
-COMPRESSION = {
+COMPRESSION: dict[str, dict[str, Any]] = {
     # LZ4's patient encoder: a tenth smaller and read faster for it; a shard is written once and read often.
-    "lz4": hdf5plugin.Blosc2(cname="lz4hc", clevel=7, filters=hdf5plugin.Blosc2.BITSHUFFLE),
-    "zstd": hdf5plugin.Blosc2(cname="zstd", clevel=3, filters=hdf5plugin.Blosc2.BITSHUFFLE),
+    "lz4": {"cname": "lz4hc", "clevel": 7},
+    "zstd": {"cname": "zstd", "clevel": 3},
 }
+
+SHUFFLES = (hdf5plugin.Blosc2.BITSHUFFLE, hdf5plugin.Blosc2.SHUFFLE)
+"""Bits win where few are used (most EEG, Holter ECG), bytes on 12-lead ECG: each dataset takes what suits it."""
 
 
 def samples_name(dtype: np.dtype[Any], n_chans: int) -> str:
