@@ -70,7 +70,7 @@ TASKS = (
 )
 
 
-def demo(*, out: Path = Path("runs/demo"), steps: int = 300, workers: int = 0) -> int:
+def demo(*, out: Path = Path("runs/demo"), steps: int = 600, workers: int = 0) -> int:
     """Run the whole line on the shipped recordings: ingest, verify, pretrain, embed, probe, report.
 
     Parameters
