@@ -88,6 +88,8 @@ def as_windows(
 ) -> Windows:
     """Windows of any source that `embed` takes."""
     if isinstance(source, Windows):
+        if not len(source):
+            raise UsageError("There is no window to embed: the selection is empty.")
         return source
     ds = as_recordings(source, **array_options)
     if window is None:
@@ -160,8 +162,8 @@ def embed_windows(
     stage: str = "embed",
 ) -> pa.Table:
     """Embed the given windows; as `embed`, with a further column `window` (the row of `windows`)."""
-    parts = list(_embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress, stage))
-    return pa.concat_tables(parts)
+    parts = _embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress, stage)
+    return pa.concat_tables([table for _, table in parts])
 
 
 def _embed_parts(
@@ -173,8 +175,11 @@ def _embed_parts(
     workers: int,
     progress: Progress | None,
     stage: str = "embed",
-) -> Iterator[pa.Table]:
-    """Tables of consecutive windows from number `start` on, one per batch."""
+) -> Iterator[tuple[int, pa.Table]]:
+    """Tables of consecutive windows from number `start` on, one per batch, each with the number that it reaches.
+
+    A recording without a channel of the model's modalities has no row, so a table cannot tell how far it goes.
+    """
     tokens = count_tokens(windows[start:], model.contract)
     batches = [rows + start for rows in in_order(tokens, batch_tokens)]
     subjects, revision = windows.subjects, model.revision
@@ -193,9 +198,10 @@ def _embed_parts(
             fraction[where] = share
             pooled_rows = pooled.float().cpu().numpy()
             vectors[where] = np.where(share[..., None] > 0, pooled_rows, np.nan)
-        yield _table(model, revision, windows, subjects, planned, vectors, fraction)
+        reached = int(planned[-1]) + 1
+        yield reached, _table(model, revision, windows, subjects, planned, vectors, fraction)
         if progress:
-            progress(stage, int(planned[-1]) + 1, len(windows))
+            progress(stage, reached, len(windows))
 
 
 def _table(
@@ -252,29 +258,31 @@ def embed_to_file(
     Raises
     ------
     DataError
-        If the parts there belong to another model, source or windows.
+        If the parts there belong to another model, source, windows, dtype or batch_tokens.
     """
     parts = out.with_name(out.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
-    identity = {
-        "model_revision": model.revision,
-        "windows": _identity(windows),
-        "batch_tokens": batch_tokens,
-        "dtype": dtype,
-    }
+    identity = json.dumps(
+        {
+            "model_revision": model.revision,
+            "windows": _identity(windows),
+            "batch_tokens": batch_tokens,
+            "dtype": dtype,
+        }
+    )
     manifest = parts / "manifest.json"
-    if manifest.exists() and json.loads(manifest.read_text()) != identity:
+    if manifest.exists() and manifest.read_text() != identity:
         raise DataError(
-            f"{parts} holds a half-done embedding of another model, source or window: delete it, or give another --out."
+            f"{parts} holds a half-done embedding of another model, source, window, dtype or batch_tokens: "
+            f"delete it, or give another --out."
         )
-    manifest.write_text(json.dumps(identity))
+    manifest.write_text(identity)
     done = sorted(parts.glob("part-*.parquet"))
     start = int(done[-1].stem.split("-")[1]) if done else 0
     waiting: list[pa.Table] = []
     if start < len(windows):
-        for table in _embed_parts(model, windows, start, batch_tokens, dtype, workers, progress):
+        for reached, table in _embed_parts(model, windows, start, batch_tokens, dtype, workers, progress):
             waiting.append(table)
-            reached = int(table["window"][-1].as_py()) + 1 if table.num_rows else start
             if reached - start >= PART_WINDOWS or reached == len(windows):
                 temporary = parts / ".part.tmp"
                 pq.write_table(pa.concat_tables(waiting), temporary)

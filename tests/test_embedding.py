@@ -157,3 +157,15 @@ def test_a_half_done_file_of_another_model_is_refused(tiny, shards, tmp_path):
     (parts / "manifest.json").write_text(json.dumps({"model_revision": "other"}))
     with pytest.raises(DataError, match="half-done embedding of another model"):
         embed_to_file(tiny, as_windows(shards, 5.0), tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("part_windows", [1, 3, 2048])
+def test_recordings_without_a_modality_give_no_row_and_lose_none(tiny, ecg, tmp_path, monkeypatch, part_windows):
+    monkeypatch.setattr("biosig.embedding.PART_WINDOWS", part_windows)
+    muscle = biosig.Channel("chin", "chin", "emg", "uV")
+    emg = biosig.Recording("emg", [biosig.Stream(100.0, (muscle,), np.ones((1, 1000), np.float32), 1.0, 0.0)])
+    windows = as_windows([ecg, ecg, emg], 5.0)
+    out = embed_to_file(tiny, windows, tmp_path / "all.parquet", batch_tokens=300)
+    assert pq.read_table(out)["onset"].to_pylist() == [0.0, 5.0, 0.0, 5.0]
+    with pytest.raises(UsageError, match="the selection is empty"):
+        biosig.embed(tiny, windows[:0])
