@@ -34,8 +34,8 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, ove
     Raises
     ------
     UsageError
-        For an absent file, an unknown key (with the known ones), or a value of another type; the sentence names the
-        key by its dotted path.
+        For an absent file, text that is not YAML, an unknown key (with the known ones), or a value of another type;
+        the sentence names the key by its dotted path.
     """
     if isinstance(source, str | Path):
         path = Path(source)
@@ -53,7 +53,10 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, ove
         key, equals, text = override.partition("=")
         if not equals:
             raise UsageError(f"'{override}' is not an override: write key=value, e.g. seed=1.")
-        _set(values, key.split("."), yaml.safe_load(text))
+        try:
+            _set(values, key.split("."), yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise UsageError(f"The value in '{override}' is not valid YAML: {' '.join(str(error).split())}.") from error
     return _build(cls, values, where="")
 
 

@@ -50,6 +50,13 @@ def test_a_wrong_value_is_an_error_that_names_the_key(values, sentence):
         config.load(Run, values)
 
 
+def test_an_override_that_is_no_key_or_no_yaml_is_quoted():
+    with pytest.raises(UsageError, match="'steps' is not an override: write key=value"):
+        config.load(Run, {}, ["steps"])
+    with pytest.raises(UsageError, match=r"value in 'shards=\[a' is not valid YAML"):
+        config.load(Run, {}, ["shards=[a"])
+
+
 def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"absent\.yaml does not exist"):
         config.load(Run, tmp_path / "absent.yaml")
