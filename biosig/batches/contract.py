@@ -144,6 +144,8 @@ def _to_rate(stream: Stream, contract: InputContract, recording: str) -> tuple[S
     factors = [_factor(channel.unit, contract.unit, channel.source_name, recording) for channel in stream.channels]
     if any(factor != 1.0 for factor in factors):
         values = values * np.asarray(factors, np.float32)[:, None]
+    # A lead that never moves is an electrode that is off, not a signal of zero. Told before the filters: they ripple.
+    values[is_flat(values)] = np.nan
     if contract.band is None and stream.sfreq == contract.sfreq:
         return stream, values
     valid = np.isfinite(values)
@@ -184,8 +186,6 @@ def _normalise(
     window_onset: float,
 ) -> Prepared:
     valid = np.isfinite(values)
-    # A lead that never moves is an electrode that is off, not a signal of zero.
-    valid &= ~is_flat(values)[:, None]
     usable = scale > 0 and math.isfinite(scale)
     if not usable:
         valid[:] = False
