@@ -29,7 +29,7 @@ class Encoded:
     Parameters
     ----------
     tokens : Tensor, shape (B, C, H, D), or dict of str to Tensor
-        Zeros where not valid. A dict by modality where patches differ in length.
+        Zeros where not valid. A dict by modality where patches differ in length, or in number as the rates round.
     valid : Tensor of bool, shape (B, C, H), or dict of str to Tensor
         Which tokens were computed from real values alone.
     pooled : Tensor, shape (B, D)
@@ -192,7 +192,8 @@ def unpack(
         shape = (batch.n_windows, len(rows), -1)
         by_modality[modality] = tokens[of].view(*shape, tokens.shape[1])
         valid_by_modality[modality] = batch.valid[of].view(shape)
-    if len({(contract[m].patch_seconds, contract[m].stride_seconds) for m in rows_of}) > 1:
+    grids = {(contract[m].patch_seconds, contract[m].stride_seconds, by_modality[m].shape[2]) for m in rows_of}
+    if len(grids) > 1:
         return Encoded(by_modality, valid_by_modality, pooled)
     order = torch.tensor(np.argsort(np.concatenate([rows_of[m] for m in by_modality]), kind="stable"))
     return Encoded(

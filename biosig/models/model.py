@@ -172,8 +172,8 @@ class Model:
         Returns
         -------
         Encoded
-            `tokens` (B, C, n_patches, D), or {modality: …} where patch lengths differ; `valid` alike, without D;
-            `pooled` (B, D); `text` None. CPU, float32.
+            `tokens` (B, C, n_patches, D), or {modality: …} where patches differ in length or number; `valid` alike,
+            without D; `pooled` (B, D); `text` None. CPU, float32.
 
         Raises
         ------

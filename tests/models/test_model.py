@@ -97,6 +97,15 @@ def test_damage_to_one_lead_leaves_every_output_finite(tiny, x, damage):
     assert (out.tokens[~out.valid] == 0).all()
 
 
+def test_a_flat_lead_is_flat_at_any_rate(tiny, x):
+    broken = x.copy()
+    broken[0, 4] = 3.0
+    for sfreq in (128.0, 360.0):  # to 100 Hz by a ratio whose filter turns a constant into a ripple
+        out = tiny.encode(broken, sfreq=sfreq, ch_names=LEADS, kind="ecg")
+        assert (~out.valid).any(dim=2)[0].tolist() == [lead == "aVL" for lead in LEADS]
+        assert not out.valid[0, 4].any()
+
+
 def test_invalid_samples_never_reach_a_sum(tiny, x):
     broken, wild = x.copy(), x.copy()
     broken[0, 4] = np.nan
@@ -179,6 +188,9 @@ def test_mixed_kinds_share_a_call(tiny, bedside):
     assert out.tokens.shape == (1, 2, 25, tiny.embed_dim)
     assert out.valid.all()
     assert far(out.tokens[:, :1], alone.tokens) > 1e-4  # the pulse is attended to
+    options = {"sfreq": 125, "ch_names": ["II", "finger"], "kind": ["ecg", "ppg"], "units": ["mV", "NU"]}
+    short = tiny.encode(signal[..., :99], **options)  # 0.79 s: one patch at 100 Hz, two at 50 Hz, where 0.79 rounds up
+    assert {m: tuple(tokens.shape[1:3]) for m, tokens in short.tokens.items()} == {"ecg": (1, 1), "ppg": (1, 2)}
 
 
 @pytest.mark.parametrize(
