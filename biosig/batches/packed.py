@@ -7,7 +7,8 @@ Shape letters: B windows, N tokens, N_m tokens of modality m, P_m samples per pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -52,23 +53,15 @@ class PackedBatch:
 
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch with all tensors on `device`."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def pin_memory(self) -> PackedBatch:
-        """The same batch in page-locked memory, for asynchronous copies to a GPU (torch's DataLoader calls it)."""
-        return self._map(Tensor.pin_memory)
-
-    def _map(self, move: Callable[[Tensor], Tensor]) -> PackedBatch:
         columns: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            columns[field.name] = {m: move(x) for m, x in value.items()} if isinstance(value, dict) else move(value)
+            by_modality = isinstance(value, dict)
+            columns[field.name] = {m: x.to(device) for m, x in value.items()} if by_modality else value.to(device)
         return PackedBatch(**columns)
 
 
-def pack(
-    windows: Sequence[Sequence[Prepared]], contract: Mapping[str, InputContract], names: Sequence[str] | None = None
-) -> PackedBatch:
+def pack(windows: Sequence[Sequence[Prepared]], contract: Mapping[str, InputContract]) -> PackedBatch:
     """Cut prepared windows into patches and lay all tokens in one row.
 
     Parameters
@@ -77,8 +70,6 @@ def pack(
         One entry per window: its streams, as `prepare` gives them.
     contract : mapping of modality to InputContract
         The patch length and stride of each modality.
-    names : sequence of str, optional
-        What to call each window in an error.
 
     Raises
     ------
@@ -88,7 +79,11 @@ def pack(
     pieces = [[_cut(prepared, contract[prepared.modality]) for prepared in window] for window in windows]
     for i, window in enumerate(pieces):
         if not any(piece["valid"].any() for piece in window):
-            raise DataError(_no_token(names[i] if names else f"number {i}", windows[i], contract))
+            raise DataError(_no_token(i, windows[i], contract))
+        n_chans = Counter[str]()
+        for prepared, piece in zip(windows[i], window, strict=True):
+            piece["channel_index"] += n_chans[prepared.modality]  # a modality may come in streams of several rates
+            n_chans[prepared.modality] += len(prepared.ch_names)
     flat = [piece for window in pieces for piece in window]
     seqlens = [sum(len(piece["valid"]) for piece in window) for window in pieces]
     columns = {key: torch.from_numpy(np.concatenate([piece[key] for piece in flat])) for key in _COLUMNS}
@@ -138,18 +133,19 @@ def _cut(prepared: Prepared, contract: InputContract) -> dict[str, Any]:
     }
 
 
-def _no_token(name: str, window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> str:
+def _no_token(number: int, window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> str:
+    name = f"Window number {number}"
     if not window:
         return (
-            f"Window {name} has no channel of a modality that the model knows ({', '.join(contract)}): "
+            f"{name} has no channel of a modality that the model knows ({', '.join(contract)}): "
             f"give the channels' kind, or leave the window out."
         )
     longest = max(p.values.shape[1] / contract[p.modality].sfreq for p in window)
     shortest = min(contract[p.modality].patch_seconds for p in window)
     if longest < shortest:
-        return f"Window {name} lasts {longest:g} s, shorter than one patch of {shortest:g} s: use a longer window."
+        return f"{name} lasts {longest:g} s, shorter than one patch of {shortest:g} s: use a longer window."
     share = float(np.mean([p.valid.mean() for p in window]))
     return (
-        f"Window {name} has no valid token: {share:.0%} of its samples are real values and none of its patches is "
+        f"{name} has no valid token: {share:.0%} of its samples are real values and none of its patches is "
         f"whole (channels {', '.join(window[0].ch_names[:12])}): leave the window out."
     )

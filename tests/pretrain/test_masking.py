@@ -1,5 +1,7 @@
 """Masks land where they are meant to, and hide exactly the asked share."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,6 @@ from biosig.pretrain.masking import BlockMasking
 
 @pytest.fixture(scope="module")
 def batch(tiny, ecg, eeg, bedside):
-    from dataclasses import replace
-
     gap = replace(ecg, streams=[replace(ecg.streams[0], invalid=np.array([[3, 100, 400], [7, 0, 1000]]))])
     windows = [tiny.prepare(r) for r in (ecg, eeg.crop(0, 10), bedside.crop(5, 10), gap)]
     return pack(windows, tiny.contract)
@@ -44,6 +44,12 @@ def test_every_token_is_hidden_sometimes_and_no_channel_more_than_another(batch)
     assert share.max() < 0.8
     by_channel = share.view(12, 25).mean(1)
     assert (by_channel - 0.55).abs().max() < 0.1
+
+
+def test_channels_of_two_rates_are_two_channels(tiny, ecg):
+    slow = replace(ecg.streams[0].pick([6, 7]), sfreq=50.0)
+    batch = pack([tiny.prepare(replace(ecg, streams=[ecg.streams[0].pick([0, 1, 2]), slow]))], tiny.contract)
+    assert batch.channel_index.unique_consecutive().tolist() == [0, 1, 2, 3, 4]
 
 
 def test_the_same_seed_gives_the_same_mask(batch):
