@@ -23,6 +23,10 @@ class UnreadableError(DataError):
     """A source file is truncated, foreign or absent in part: nothing in it can be trusted."""
 
 
+class EmptyWindowError(DataError):
+    """No sample of the recording lies in the window that was asked for."""
+
+
 def missing_extra(package: str, extra: str) -> UsageError:
     """The error for an optional package that is not installed.
 

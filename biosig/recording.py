@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.errors import DataError
+from biosig.errors import DataError, EmptyWindowError
 
 Position = tuple[float, float, float]
 """x, y, z in metres: +x the subject's right, +y front, +z up, origin between the ears (MNE's head frame)."""
@@ -289,7 +289,7 @@ class Recording:
 
         Raises
         ------
-        DataError
+        EmptyWindowError
             If the part holds no sample of any stream.
         """
         streams = []
@@ -298,7 +298,7 @@ class Recording:
             if stop > start:
                 streams.append(stream.slice(start, stop))
         if not streams:
-            raise DataError(
+            raise EmptyWindowError(
                 f"Recording '{self.id}' lasts {self.duration:g} s: no sample lies in the window from "
                 f"{onset:g} s lasting {duration:g} s."
             )

@@ -21,8 +21,10 @@ class HeldRecording:
         self.content_hash: str = recording.content_hash
 
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
-        """The window from `onset` lasting `duration` seconds; default the whole recording."""
-        return self._recording if duration is None else self._recording.crop(onset, duration)
+        """The window from `onset` lasting `duration` seconds, default to the end; without arguments the whole."""
+        if duration is None and onset == 0.0:
+            return self._recording
+        return self._recording.crop(onset, self._recording.duration - onset if duration is None else duration)
 
 
 class RecordingList:

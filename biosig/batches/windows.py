@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biosig.errors import DataError, UsageError
+from biosig.errors import DataError, EmptyWindowError, UsageError
 from biosig.recording import Channel, Recording, Subject
 
 _TOLERANCE = 1e-6  # s: far below one sample, above the rounding of onset arithmetic
@@ -82,12 +82,19 @@ class Windows:
     @property
     def subjects(self) -> NDArray[Any]:
         """The subject's pseudonym of each window, shape (B,); None where the index has none."""
-        column = np.asarray(self.ds.to_pandas()["subject"], dtype=object)
-        return column[self.recording]
+        column = self.ds.to_pandas()["subject"].astype(object)
+        return column.where(column.notna(), None).to_numpy(object)[self.recording]
 
     def read(self, i: int) -> Recording:
-        """Read window `i`: a Recording cropped to it."""
-        return self.ds[int(self.recording[i])].read(float(self.onset[i]), float(self.duration[i]))
+        """Read window `i`: a Recording cropped to it, without streams where the recording has no sample there.
+
+        Such are the windows before a late first sample, and a tail shorter than half a sample.
+        """
+        recording = self.ds[int(self.recording[i])]
+        try:
+            return recording.read(float(self.onset[i]), float(self.duration[i]))
+        except EmptyWindowError:
+            return Recording(recording.id, [], subject=recording.subject)
 
 
 def grid(ds: RecordingSet, length: float, stride: float | None = None, keep_tail: bool = False) -> Windows:

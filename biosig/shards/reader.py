@@ -18,7 +18,7 @@ import hdf5plugin  # noqa: F401  (registers the Blosc2 filter)
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.errors import DataError, UnreadableError
+from biosig.errors import DataError, EmptyWindowError, UnreadableError
 from biosig.recording import (
     Annotation,
     Channel,
@@ -60,7 +60,9 @@ class StoredRecording:
         Raises
         ------
         DataError
-            If the shard is gone, or no sample lies in the window.
+            If the shard is gone.
+        EmptyWindowError
+            If no sample lies in the window.
         UnreadableError
             If the shard is damaged.
         """
@@ -323,7 +325,7 @@ class Shard:
             if whole or stop > start:
                 streams.append(self._stream(row, stream, start, stop))
         if not (streams or whole):
-            raise DataError(
+            raise EmptyWindowError(
                 f"Recording '{text['id'][row]}' in {self.path} lasts {self.duration(row):g} s: no sample lies in the "
                 f"window from {onset:g} s lasting {duration:g} s."
             )

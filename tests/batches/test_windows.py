@@ -108,6 +108,24 @@ def test_a_window_without_a_valid_token_is_left_out_and_known(ds, tiny, ecg):
     assert batch.n_windows == 2
 
 
+def test_a_window_where_a_recording_has_no_sample_is_left_out_too(tiny, ecg):
+    late = replace(ecg, streams=[replace(ecg.streams[0], onset=12.0)])
+    windows = grid(RecordingList([late]), 5.0, keep_tail=True)
+    ((batch, rows),) = load_batches(windows, [np.arange(5)], tiny.contract)
+    assert rows.tolist() == [2, 3, 4]
+    assert batch.n_windows == 3
+    assert windows.read(0).id == ecg.id
+    assert windows.read(0).streams == []
+
+
+def test_recordings_in_memory_read_like_stored_ones(ds, eeg):
+    held = RecordingList([replace(eeg, subject=biosig.Subject("s1"))])[0]
+    for window in ((), (4.0,), (4.0, 2.0)):
+        one, other = held.read(*window), ds[1].read(*window)
+        assert one.streams[0].onset == other.streams[0].onset
+        assert np.array_equal(one.streams[0].samples, other.streams[0].samples)
+
+
 def test_workers_read_the_same_batches(ds, tiny):
     windows = grid(ds, 10.0)
     batches = in_order(count_tokens(windows, tiny.contract), 1000)

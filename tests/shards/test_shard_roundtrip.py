@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from biosig import samples
-from biosig.errors import DataError, UsageError
+from biosig.errors import DataError, EmptyWindowError, UsageError
 from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Source, Stream, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
 from biosig.shards import reader as reader_module
@@ -156,7 +156,7 @@ def test_a_window_is_what_crop_makes_of_the_whole(shard_folder, window):
 
 def test_a_window_without_a_sample_names_recording_and_length(shard_folder):
     stored = open_shards(shard_folder)[0]
-    with pytest.raises(DataError, match=f"{stored.id}.*lasts 10 s"):
+    with pytest.raises(EmptyWindowError, match=f"{stored.id}.*lasts 10 s"):
         stored.read(11.0, 1.0)
 
 
