@@ -71,7 +71,8 @@ def save(encoder: Encoder, trained: bool, folder: str | Path, card: str = "") ->
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     write_tensors(state, folder / WEIGHTS)
-    for name, text in ((CONFIG, config_json(encoder.config, trained)), (CARD, card or default_card(encoder, trained))):
+    # The configuration last: where it is, the folder is whole.
+    for name, text in ((CARD, card or default_card(encoder, trained)), (CONFIG, config_json(encoder.config, trained))):
         temporary = folder / f".{name}.tmp"
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(folder / name)

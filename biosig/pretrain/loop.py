@@ -32,6 +32,7 @@ from biosig.pretrain.state import TRAINING_STATE, resume_training, save_decoder,
 from biosig.progress import Progress
 
 VALIDATION_WINDOWS = 256
+_FREE_TO_CHANGE = ("out", "device", "workers", "log_every")  # of a run that goes on: they do not change its weights
 _VALIDATION_STREAM, _TRAINING_STREAM = 1, 0  # so that validation masks are never a training step's
 
 
@@ -91,8 +92,8 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
             progress("pretrain", step, config.steps, f"loss {losses['loss']:.3f}")
     log.close()
     save_decoder(objective, out)
+    write_ledger(train, out / "model" / LEDGER)  # before the model, which may never stand there without it
     folder = save(objective.encoder, True, out / "model", model_card(config, objective.encoder, train))
-    write_ledger(train, folder / LEDGER)
     (out / TRAINING_STATE).unlink(missing_ok=True)
     return folder
 
@@ -103,7 +104,7 @@ def _claim(out: Path, config: PretrainConfig) -> None:
     path = out / "config.yaml"
     if path.exists():
         theirs, ours = configuration.to_dict(configuration.load(PretrainConfig, path)), configuration.to_dict(config)
-        differing = [key for key in ours if ours[key] != theirs[key] and key not in ("device", "workers", "log_every")]
+        differing = [key for key in ours if ours[key] != theirs[key] and key not in _FREE_TO_CHANGE]
         if differing:
             raise UsageError(f"{out} holds a run with another {', '.join(differing)}: give another out, or delete it.")
     configuration.dump(config, path)

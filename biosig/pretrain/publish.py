@@ -23,6 +23,7 @@ def write_ledger(windows: Windows, path: Path) -> None:
             "subject": pa.array([r.subject.id if r.subject else None for r in rows], pa.string()),
         }
     )
+    path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.sort_by("content_hash"), path, compression="zstd")
 
 
