@@ -45,7 +45,7 @@ class Joined:
 
 
 def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
-    """The run's training and validation windows; no subject is in both.
+    """The run's training and validation windows; no subject is in both, also one that comes in several sources.
 
     Subjects without an id count as one subject each recording.
 
@@ -55,7 +55,8 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
         If a source is empty after its query, or no window is as long as asked.
     """
     sets: list[ShardDataset] = []
-    held_out: list[NDArray[np.bool_]] = []
+    subject_of: list[NDArray[np.str_]] = []  # by source, one per recording
+    held_out: list[NDArray[np.str_]] = []
     for number, source in enumerate(config.sources):
         ds = open_shards(source.shards)
         if source.query:
@@ -64,15 +65,15 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
             raise UsageError(f"No recording of {source.shards} is left after the query {source.query!r}.")
         sets.append(ds)
         table = ds.to_pandas()
-        who = table["subject"].where(table["subject"].notna(), table["recording"]).to_numpy(object)
-        subjects = np.unique(who.astype(str))
+        subject_of.append(table["subject"].where(table["subject"].notna(), table["recording"]).to_numpy(str))
+        subjects = np.unique(subject_of[-1])
         drawn = np.random.default_rng([config.seed, number]).permutation(subjects)
-        held_out.append(np.isin(who.astype(str), drawn[: round(config.validation * len(subjects))]))
+        held_out.append(drawn[: round(config.validation * len(subjects))])
     joined = Joined(sets)
     windows = grid(joined, config.window, config.stride)
     if not len(windows):
         raise UsageError(f"No recording is as long as a window of {config.window:g} s: use a shorter window.")
-    validation = np.concatenate(held_out)[windows.recording]
+    validation = np.isin(np.concatenate(subject_of), np.concatenate(held_out))[windows.recording]
     return windows[~validation], windows[validation]
 
 

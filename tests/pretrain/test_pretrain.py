@@ -127,6 +127,20 @@ def test_no_subject_is_trained_and_validated_on(run):
     assert not set(train.recording) & set(validation.recording)
 
 
+def test_a_subject_of_two_sources_is_on_one_side(run, shards):
+    halves = [SourceConfig(shards, "duration <= 10"), SourceConfig(shards)]
+    for seed in range(4):
+        train, validation = load_windows(replace(run, sources=halves, seed=seed))
+        assert len(validation)
+        assert not set(train.subjects) & set(validation.subjects) - {None}
+
+
+def test_a_finished_run_that_was_moved_is_found_there(run, tmp_path):
+    moved = run.out.parent / "moved"
+    pretrain(run).parent.rename(moved)
+    assert pretrain(replace(run, out=moved)) == moved / "model"
+
+
 def test_a_folder_with_another_run_is_refused(run):
     pretrain(run)
     with pytest.raises(UsageError, match="holds a run with another steps"):
