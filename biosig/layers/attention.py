@@ -67,15 +67,16 @@ def packed_attention(q: Tensor, k: Tensor, v: Tensor, lengths: PackedLengths, ba
     lengths : PackedLengths
         Tokens per window; they sum to N.
     backend : {"auto", "sdpa", "xformers", "matmul"}
-        "auto": xformers on CUDA where it is installed and has a kernel for the dtype, else SDPA. "matmul" writes
-        softmax(q kᵀ / √K) v out and is what the tests compare with.
+        "auto": xformers for half precision on CUDA where it is installed, else SDPA: for float32 xformers has kernels
+        up to compute capability 9.0 only. "matmul" writes softmax(q kᵀ / √K) v out; the tests compare with it.
 
     Returns
     -------
     Tensor, shape (N, H, K)
     """
     if backend == "auto":
-        backend = "xformers" if q.is_cuda and _has_xformers() else "sdpa"
+        half = q.dtype in (torch.bfloat16, torch.float16)
+        backend = "xformers" if q.is_cuda and half and _has_xformers() else "sdpa"
     if backend == "xformers":
         return _xformers(q, k, v, lengths)
     if backend == "sdpa":
