@@ -8,7 +8,8 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from biosig.embedding import BATCH_TOKENS, as_windows, embed_to_file, resolve_device
+from biosig.device import resolve_device
+from biosig.embedding import BATCH_TOKENS, as_windows, embed_to_file
 from biosig.errors import UsageError
 from biosig.models.model import Model, build_model, list_models, load_model
 from biosig.progress import show_progress

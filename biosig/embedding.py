@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from biosig.batches.loader import count_tokens, in_order, load_batches
 from biosig.batches.memory import RecordingList
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import RecordingSet, Windows, grid
+from biosig.device import autocast, resolve_device
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
 from biosig.progress import Progress
@@ -308,25 +308,3 @@ def _identity(windows: Windows) -> str:
     for column in (windows.recording, windows.onset, windows.duration):
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()
-
-
-def resolve_device(device: str) -> torch.device:
-    """The device to use: "auto" = CUDA where there is one, else the CPU."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise UsageError(f"There is no device '{device}': use auto, cpu, cuda or cuda:N.") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"Device '{device}' was asked for, but torch finds no CUDA here: use --device cpu.")
-    return chosen
-
-
-def autocast(device: torch.device, dtype: str) -> Any:
-    """A context in which matrix products run in `dtype`: "auto" = bfloat16 on CUDA, float32 elsewhere."""
-    if dtype not in ("auto", "float32", "bfloat16"):
-        raise UsageError(f"dtype is '{dtype}'; it must be auto, float32 or bfloat16.")
-    if dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda"):
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import biosig
 from biosig import samples
@@ -97,6 +98,15 @@ def test_bfloat16_is_close_to_float32(tiny, shards):
     assert 0 < far(rounded, exact) < 0.03
     with pytest.raises(UsageError, match="dtype is 'float16'"):
         biosig.embed(tiny, shards, dtype="float16")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_gpu_gives_the_same_vectors(shards):
+    model = biosig.build_model("biosig-tiny")
+    here = vectors(biosig.embed(model, shards, device="cpu"))
+    for dtype, limit in (("float32", 1e-4), ("bfloat16", 0.03)):
+        assert far(vectors(biosig.embed(model, shards, device="cuda", dtype=dtype)), here) < limit, dtype
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
 
 
 def _open_model(config: ProbeConfig) -> Model:
-    from biosig.embedding import resolve_device
+    from biosig.device import resolve_device
     from biosig.models.model import build_model, list_models, load_model
 
     is_preset = config.model in list_models()

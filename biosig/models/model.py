@@ -100,7 +100,7 @@ class Model:
     def with_random_weights(self, seed: int) -> Model:
         """The same architecture and contract, never trained: the baseline that every claim needs."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
             return Model(Encoder(self.config), trained=False).to(self.device)
 
     def save(self, folder: str | Path) -> Path:
@@ -218,7 +218,7 @@ def build_model(name: str, seed: int = 0) -> Model:
     """
     config = preset(name)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
         return Model(Encoder(config), trained=False)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from biosig import config as configuration
 from biosig.batches.loader import BatchPlan, LoadedBatch, count_tokens, in_order, load_batches
 from biosig.batches.windows import Windows
-from biosig.embedding import autocast, resolve_device
+from biosig.device import autocast, resolve_device
 from biosig.errors import DataError, UsageError
 from biosig.models.checkpoint import LEDGER, save
 from biosig.models.encoder import Encoder
@@ -66,7 +66,7 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     train, validation = load_windows(config)
     device = resolve_device(config.device)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.random.default_generator.manual_seed(config.seed)
         objective = MaskedReconstruction(Encoder(preset(config.model)), config.decoder, config.global_weight).to(device)
     optimizer = make_optimizer(objective, config.optimizer)
     start = resume_training(out / TRAINING_STATE, objective, optimizer)

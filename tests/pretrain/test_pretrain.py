@@ -170,6 +170,19 @@ def test_bfloat16_takes_the_same_path(run, tmp_path):
     assert last[0] != last[1]
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_gpu_takes_the_same_path(run, tmp_path, precision):
+    pretrain(run)
+    pretrain(replace(run, out=tmp_path / "gpu", device="cuda", precision=precision))
+    here, there = (
+        json.loads(line.read_text().splitlines()[-1])["loss"]
+        for line in (run.out / "log.jsonl", tmp_path / "gpu" / "log.jsonl")
+    )
+    assert there == pytest.approx(here, rel=0.02)
+
+
 def test_warm_up_and_decay():
     rates = [learning_rate(step, 100, OptimizerConfig(lr=1.0)) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.1)

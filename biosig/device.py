@@ -1,0 +1,32 @@
+"""Where a model runs, and in which precision: the same words for pretraining, embedding and probes."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+
+from biosig.errors import UsageError
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device to use: "auto" = CUDA where there is one, else the CPU."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"There is no device '{device}': use auto, cpu, cuda or cuda:N.") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"Device '{device}' was asked for, but torch finds no CUDA here: use --device cpu.")
+    return chosen
+
+
+def autocast(device: torch.device, dtype: str) -> Any:
+    """A context in which matrix products run in `dtype`: "auto" = bfloat16 on CUDA, float32 elsewhere."""
+    if dtype not in ("auto", "float32", "bfloat16"):
+        raise UsageError(f"dtype is '{dtype}'; it must be auto, float32 or bfloat16.")
+    if dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda"):
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
