@@ -13,7 +13,11 @@ from biosig.recording import Recording
 
 
 class Adapter(Protocol):
-    """Reads one family of files; knows nothing else and invents nothing."""
+    """Reads one family of files; knows nothing else and invents nothing.
+
+    An adapter may also have ``parts(path) -> list[Path]``: files that it claims, that `read` joins into the recording
+    of `path`, and that a walk over a folder must therefore not take for recordings of their own.
+    """
 
     name: str
     describes: str

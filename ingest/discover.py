@@ -51,6 +51,8 @@ class Discovery:
     """Files that no adapter claims, by extension; signal and annotation files beside a header are among them."""
     n_repeated: int = 0
     """Files that were reached before, by another path or through a link; they are taken once."""
+    n_parts: int = 0
+    """Files that are segments of another item found; that item holds them."""
 
 
 def adapters_with(mapping: TableMapping | None) -> dict[str, Adapter]:
@@ -66,7 +68,7 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
 
     A file that is named and cannot be read becomes a failure, as does a folder that cannot be listed; inside folders,
     files that no adapter claims are counted. Links to folders are followed, each folder once. Hidden files and
-    folders are passed over.
+    folders are passed over. Segments of a record that is found too are left to it, unless they are named themselves.
 
     Raises
     ------
@@ -92,6 +94,7 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
             found.failures.append(Failure(str(source), "find", f"{source} does not exist: check the path."))
         if len(found.items) + found.n_repeated + len(found.failures) == before:
             found.failures.append(Failure(str(path), "find", f"{path} {wrong} {_formats(known)}."))
+    _drop_parts(found, known, {os.path.realpath(path) for path in paths})
     if not found.items and not any(map(os.path.lexists, sources)) and found.failures:
         raise UsageError(" ".join(failure.sentence for failure in found.failures))
     return found
@@ -141,6 +144,18 @@ def _take(file: Path, folder: Path, root: str, known: dict[str, Adapter], found:
     for suffix in (".gz", relative.with_name(stem.removesuffix(".gz")).suffix):
         stem = stem.removesuffix(suffix)
     found.items.append(Item(file, name, str(relative.with_name(stem))))
+
+
+def _drop_parts(found: Discovery, known: dict[str, Adapter], named: set[str]) -> None:
+    """Leave out files that another item's adapter reads as its segments (`parts`), but for those that were named."""
+    parts = set()
+    for item in found.items:
+        if parts_of := getattr(known[item.adapter], "parts", None):
+            parts |= {os.path.realpath(part) for part in parts_of(item.path)}
+    parts -= named
+    kept = [item for item in found.items if os.path.realpath(item.path) not in parts] if parts else found.items
+    found.n_parts = len(found.items) - len(kept)
+    found.items = kept
 
 
 def _formats(known: dict[str, Adapter]) -> str:

@@ -155,6 +155,8 @@ def ingest(
     console.print(f"{len(found.items)} recordings found; pseudonyms under the key in {place}.", markup=False)
     if found.n_repeated:
         console.print(f"{found.n_repeated} files were reached twice, by name or by a link: ingested once.")
+    if found.n_parts:
+        console.print(f"{found.n_parts} files are segments of others: ingested with these.")
     if found.unclaimed:
         others = ", ".join(f"{n} {suffix}" for suffix, n in found.unclaimed.most_common(_SHOWN))
         console.print(

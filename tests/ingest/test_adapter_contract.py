@@ -46,6 +46,28 @@ def as_fif(folder):
     return folder / "S001R04_raw.fif"
 
 
+def as_segments(folder):
+    """A gap, six leads, a gap, the same and two more leads at twice the gain, in another order."""
+    record = wfdb.rdrecord(str(PTBXL / "00001_lr"), physical=False)
+    leads = record.sig_name
+    for name, rows, start, stop, gain in (("a", range(6), 0, 300, 1), ("b", (7, 6, 5, 4, 3, 2, 1, 0), 400, 1000, 2)):
+        wfdb.wrsamp(
+            name,
+            fs=100,
+            units=["mV"] * len(rows),
+            sig_name=[leads[row] for row in rows],
+            d_signal=record.d_signal[start:stop, rows] * gain,
+            fmt=["16"] * len(rows),
+            adc_gain=[1000.0 * gain] * len(rows),
+            baseline=[0] * len(rows),
+            write_dir=str(folder),
+        )
+    layout = [f"~ 0 1000/mV 16 0 0 0 0 {lead}" for lead in leads[:8]]
+    (folder / "m_layout.hea").write_text("\n".join(["m_layout 8 100 0", *layout, ""]))
+    (folder / "m.hea").write_text("m/5 8 100 1050\nm_layout 0\n~ 50\na 300\n~ 100\nb 600\n")
+    return folder / "m.hea"
+
+
 @dataclass(frozen=True)
 class Sample:
     make: Callable[[Path], Path]
@@ -57,7 +79,7 @@ class Sample:
 
 
 SAMPLES = {
-    "wfdb": [Sample(lambda _: PTBXL / "00001_lr.hea", by_wfdb)],
+    "wfdb": [Sample(lambda _: PTBXL / "00001_lr.hea", by_wfdb), Sample(as_segments, by_wfdb)],
     "mne": [Sample(lambda _: samples.path("eegmmidb") / "S001R04.edf", by_mne), Sample(as_fif, by_mne, exact=False)],
     "table": [Sample(lambda _: samples.path("bidmc") / "bidmc_01_Signals.csv.gz", by_pandas)],
 }
