@@ -7,6 +7,7 @@ that nobody can compare with.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -174,11 +175,17 @@ def _recording_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> La
 
 def _values(ds: ShardDataset, label: str) -> list[Any]:
     """The label's value in each recording, None where there is none."""
-    table = ds.to_pandas() if label in SUBJECT_COLUMNS else ds.labels
-    if label not in table:
-        known = ", ".join([*map(str, table.columns), *SUBJECT_COLUMNS])
-        raise DataError(f"No recording has the label '{label}'; labels present: {known}.")
-    return [None if value is None or value != value else value for value in table[label].tolist()]
+    if label in SUBJECT_COLUMNS:
+        values = ds.to_pandas()[label].tolist()
+    else:
+        # Not from the data frame of labels, in which one missing value makes every 1 a 1.0.
+        labels = [json.loads(text) for text in ds.table["labels"].to_pylist()]
+        known = dict.fromkeys(name for of_one in labels for name in of_one)
+        if label not in known:
+            present = ", ".join([*known, *SUBJECT_COLUMNS])
+            raise DataError(f"No recording has the label '{label}'; labels present: {present}.")
+        values = [of_one.get(label) for of_one in labels]
+    return [None if value is None or value != value else value for value in values]
 
 
 def _classes(values: Sequence[Any], classes: Mapping[str, Sequence[str]]) -> tuple[NDArray[np.float64], list[str]]:

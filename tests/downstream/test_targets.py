@@ -1,10 +1,13 @@
 """How labels become y, and how everyone who takes no part is counted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from biosig.downstream.targets import Target, WindowPlan, label_windows
 from biosig.errors import DataError, UsageError
+from biosig.shards import ShardWriter, open_shards
 
 NORMAL = Target(label="diagnostic_superclass", classes={"normal": ["NORM"], "abnormal": ["MI", "STTC", "CD", "HYP"]})
 
@@ -30,6 +33,16 @@ def test_subject_facts_are_targets_too(ecg_shards):
     assert (age.y == ecg_shards.to_pandas()["age"].to_numpy()[age.windows.recording]).all()
     sex = label_windows(ecg_shards, Target(label="sex", classes={"f": ["female"], "m": ["male"]}), WindowPlan(10.0))
     assert set(sex.y) == {0, 1}
+
+
+def test_a_class_can_be_a_number_that_some_recordings_lack(ecg_shards, tmp_path):
+    with ShardWriter(tmp_path / "a.h5", recipe={}) as writer:
+        for i, recording in enumerate(ecg_shards[:6]):
+            writer.add(replace(recording.read(), labels={} if i == 0 else {"outcome": i % 2}))
+    target = Target(label="outcome", classes={"died": ["1"], "lived": ["0"]})
+    labelled = label_windows(open_shards(tmp_path / "a.h5"), target, WindowPlan(10.0))
+    assert labelled.y.tolist() == [0, 1, 0, 1, 0]
+    assert labelled.notes == ["1 of 6 recordings belong to no class and are left out."]
 
 
 def test_events_become_windows_locked_to_them(eeg_shards):
