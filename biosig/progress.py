@@ -76,5 +76,7 @@ def _plain_lines(console: Console) -> Progress:
         left = (now - begun) / max(done, 1) * (total - done)
         line = f"{stage}: {done} of {total}" + (f", {note}" if note else "")
         console.print(line + (f", {left:.0f} s left" if done < total else ""), highlight=False, markup=False)
+        if done >= total:  # a stage of this name may come again, and has its own clock then
+            del started[stage], told[stage]
 
     return report

@@ -16,6 +16,16 @@ def test_without_a_terminal_each_stage_ends_in_one_plain_line():
     assert out.getvalue().splitlines() == ["reading: 1000 of 1000", "fitting: 1000 of 1000"]
 
 
+def test_a_stage_that_comes_again_has_its_own_clock(monkeypatch):
+    clock = iter([0.0, 1000.0, 5000.0, 5020.0])
+    monkeypatch.setattr("biosig.progress.time.monotonic", lambda: next(clock))
+    out = io.StringIO()
+    with show_progress(Console(file=out)) as progress:
+        for done, total in ((1, 2), (2, 2), (1, 4), (2, 4)):
+            progress("fitting", done, total)
+    assert out.getvalue().splitlines() == ["fitting: 2 of 2", "fitting: 2 of 4, 20 s left"]
+
+
 def test_a_terminal_shows_how_much_is_done_and_leaves_the_end_standing():
     out = io.StringIO()
     with show_progress(Console(file=out, force_terminal=True, width=100)) as progress:
