@@ -161,7 +161,7 @@ class Model:
         positions, references : array, shape (C, 3), optional
             Metres in the body frame, NaN = unknown; default from `ch_names`.
         scale : float or mapping of kind to float, optional
-            The recording's robust scale; default the window's own.
+            The recording's robust scale, in the contract's unit; default the window's own.
         text : None
             Text needs a preset with a text modality; the presets of this version have none.
         prepare : bool
