@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from biosig.errors import DataError, UsageError
 from biosig.shards import spec
 from biosig.shards.index import index_table, read_index, shard_paths
-from biosig.shards.reader import StoredRecording
+from biosig.shards.stored import StoredRecording
 
 log = logging.getLogger(__name__)
 
