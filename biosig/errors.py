@@ -25,16 +25,3 @@ class UnreadableError(DataError):
 
 class EmptyWindowError(DataError):
     """No sample of the recording lies in the window that was asked for."""
-
-
-def missing_extra(package: str, extra: str) -> UsageError:
-    """The error for an optional package that is not installed.
-
-    Parameters
-    ----------
-    package : str
-        The package that could not be imported.
-    extra : str
-        The extra of ``biosig-fm`` that brings it.
-    """
-    return UsageError(f"This needs the package '{package}', which is not installed: pip install 'biosig-fm[{extra}]'.")

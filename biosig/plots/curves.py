@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from biosig.errors import DataError
-from biosig.plots.style import BLUE, GREEN, GREY, INK, NORMAL, PURPLE, SMALL, VERMILION, new_figure, tidy
+from biosig.plots.style import BLUE, GREEN, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
 
-COLOURS = {"loss": INK, "loss_ecg": VERMILION, "loss_eeg": BLUE, "loss_ppg": GREEN, "loss_text": PURPLE}
-NAMES = {"loss": "all", "loss_ecg": "ECG", "loss_eeg": "EEG", "loss_ppg": "PPG", "loss_text": "text"}
+COLOURS = {"loss": INK, "loss_ecg": VERMILION, "loss_eeg": BLUE, "loss_ppg": GREEN}
+NAMES = {"loss": "all", "loss_ecg": "ECG", "loss_eeg": "EEG", "loss_ppg": "PPG"}
 
 
 def plot_loss(log: pd.DataFrame, title: str = "Masked reconstruction loss") -> Figure:
