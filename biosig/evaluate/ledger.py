@@ -55,5 +55,5 @@ def overlap(folder: Path, content_hashes: Sequence[str], subjects: Sequence[str]
         return None
     seen = pq.read_table(path, columns=["content_hash", "subject"])
     hashes, people = set(seen["content_hash"].to_pylist()), set(seen["subject"].to_pylist()) - {None}
-    recordings, persons = set(content_hashes), set(subjects)
-    return Overlap(len(recordings), len(recordings & hashes), len(persons), len(persons & people))
+    n_seen, persons = sum(content in hashes for content in content_hashes), set(subjects)
+    return Overlap(len(content_hashes), n_seen, len(persons), len(persons & people))
