@@ -13,6 +13,7 @@ from biosig.errors import DataError, UsageError
 from biosig.recording import KINDS, MODALITIES, Recording, Stream
 from biosig.signal import (
     bandpass,
+    canonical_unit,
     check_plausible,
     is_flat,
     notch,
@@ -20,7 +21,9 @@ from biosig.signal import (
     resample_valid,
     robust_scale,
     runs_from_mask,
+    unit_factor,
 )
+from biosig.signal.units import is_voltage
 from ingest.channels import is_unknown
 
 _LEVELS = 2**15 - 1
@@ -86,7 +89,7 @@ def apply(recipe: Recipe, recording: Recording) -> Recording:
             f"{where} lasts {recording.duration:g} s, less than the recipe's min_duration of "
             f"{recipe.min_duration:g} s: lower it to keep the recording."
         )
-    recording = _unknown_channels(recipe, recording, where)
+    recording = _unknown_channels(recipe, _usual_units(recording), where)
     streams: list[Stream] = []
     history: list[str] = []
     for stream in recording.streams:
@@ -94,6 +97,25 @@ def apply(recipe: Recipe, recording: Recording) -> Recording:
     out = replace(recording, streams=streams, history=(*recording.history, *dict.fromkeys(history)))
     scales, notes = robust_scales(out, where if recipe.check_units else None)
     return replace(out, robust_scale=scales, notes=(*out.notes, *notes))
+
+
+def _usual_units(recording: Recording) -> Recording:
+    """Voltages in the unit of their kind (ECG mV, EEG uV), by scale and offset alone: the samples stay as they are.
+
+    The adapters here already see to it; this holds for those that others publish.
+    """
+    streams, history = [], []
+    for stream in recording.streams:
+        channels, factors = list(stream.channels), np.ones(stream.n_chans)
+        for row, channel in enumerate(channels):
+            wanted = canonical_unit(channel.kind)
+            if wanted and channel.unit != wanted and is_voltage(channel.unit):
+                factors[row] = unit_factor(channel.unit, wanted)
+                channels[row] = replace(channel, unit=wanted)
+                history.append(f"{channel.kind}: {channel.unit} to {wanted}")
+        scale, offset = stream.scale * factors, stream.offset * factors
+        streams.append(replace(stream, channels=tuple(channels), scale=scale, offset=offset))
+    return replace(recording, streams=streams, history=(*recording.history, *dict.fromkeys(history)))
 
 
 def _unknown_channels(recipe: Recipe, recording: Recording, where: str) -> Recording:
@@ -150,6 +172,7 @@ def _steps(recipe: Recipe, kind: str, sfreq: float) -> list[_Step]:
 
 def _run(steps: Sequence[_Step], kind: str, new_sfreq: float, stream: Stream, history: list[str]) -> Stream:
     x = stream.physical()  # (C, T), NaN = invalid
+    x[is_flat(x)] = np.nan  # before any filter: what rings on a dead lead would pass for a signal
     valid = np.isfinite(x)
     for description, step in steps:
         x = step(x)

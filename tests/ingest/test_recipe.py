@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +75,24 @@ def test_a_tone_above_the_new_nyquist_vanishes():
     assert np.abs(stream.physical()[0, 50:-50]).max() < 1e-2
 
 
-def test_quantisation_error_is_half_a_step_and_flat_leads_live():
-    rng = np.random.default_rng(0)
-    x = np.stack([rng.normal(size=5000), np.zeros(5000)])
-    out = apply(Recipe(band={"ecg": (None, 100)}), synthetic(x))
-    assert np.isfinite(out.streams[0].physical()).all()
+@pytest.mark.parametrize("recipe", [Recipe(band={"ecg": (0.5, 100)}), Recipe(sfreq={"ecg": 360})])
+def test_a_lead_that_is_off_stays_off_whatever_is_done_to_it(recipe):
+    alive = np.random.default_rng(0).normal(size=5000)
+    out = apply(recipe, synthetic(np.stack([alive, np.full(5000, 0.7)])))
+    (stream,) = out.streams
+    assert stream.valid()[0].all()
+    assert not stream.valid()[1].any()
     assert any("Flat" in note for note in out.notes)
+
+
+def test_units_that_a_foreign_adapter_left_are_brought_to_the_usual_ones(ecg):
+    stream = ecg.streams[0]
+    microvolts = tuple(replace(c, unit="uV") for c in stream.channels)
+    out = apply(Recipe(), replace(ecg, streams=[replace(stream, channels=microvolts, scale=stream.scale * 1000)]))
+    assert {c.unit for c in out.channels} == {"mV"}
+    assert out.history == ("ecg: uV to mV",)
+    assert out.streams[0].samples is stream.samples
+    assert out.robust_scale["ecg"] == pytest.approx(robust_scale(stream.physical()), rel=1e-5)
 
 
 def test_refusals():
