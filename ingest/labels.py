@@ -42,7 +42,8 @@ class LabelSpec:
     id_columns : tuple of str
         Columns that name the recording, by its file's name or by the end of its path, with or without extension.
     subject_column, session_column, age_column, sex_column, report_column : str or None
-        Where the subject's id, the sitting, age in years, sex and free text stand.
+        Where the subject's id, the sitting, age in years, sex and free text stand. A column named "age" or "sex" is
+        taken as that unless it is named here as something else, or no cell of it can be understood.
     sex_codes : dict
         Cell → "female" or "male", where the cells do not say it themselves.
     label_columns : tuple of str or None
@@ -98,6 +99,7 @@ class LabelTable:
             raise UsageError(
                 f"{path} has no column {', '.join(map(repr, absent))}; it has {', '.join(self._cells.columns)}."
             )
+        self.spec = spec = self._with_age_and_sex(spec)
         self._row_of: dict[str, int] = {}
         for column in spec.id_columns:
             for row, cell in enumerate(self._cells[column]):
@@ -152,6 +154,18 @@ class LabelTable:
             labels=labels,
             notes=(*recording.notes, *(note_on_age(cells[spec.age_column]) if spec.age_column else [])),
         )
+
+    def _with_age_and_sex(self, spec: LabelSpec) -> LabelSpec:
+        """As labels they would hide behind the index columns of the same name, and queries would find nothing."""
+        named: set[str | None] = {*spec.id_columns, *(spec.label_columns or ()), *spec.code_columns}
+        named |= {spec.subject_column, spec.session_column, spec.report_column}
+        for column in [name for name in self._cells.columns if name not in named]:
+            cells = self._cells[column]
+            if column.lower() == "age" and not spec.age_column and cells.map(parse_age).notna().any():
+                spec = replace(spec, age_column=column)
+            if column.lower() == "sex" and not spec.sex_column and cells.map(parse_sex).notna().any():
+                spec = replace(spec, sex_column=column)
+        return spec
 
     def _choose_labels(self) -> tuple[str, ...]:
         spec = self.spec

@@ -49,6 +49,15 @@ def test_columns_that_sound_private_are_left_out_unless_named(tmp_path):
     assert named.join(recording(), 0).labels == {"recording_date": "2020-01-01"}
 
 
+def test_columns_named_age_and_sex_are_the_subjects(tmp_path):
+    (tmp_path / "l.csv").write_text("id,Age,sex\nr1,63,F\nr2,,\n")
+    table = LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("id",)))
+    joined = table.join(recording(), 0)
+    assert (joined.subject.age, joined.subject.sex, joined.labels) == (63, "female", {})
+    (tmp_path / "l.csv").write_text("id,sex\nr1,0\nr2,1\n")
+    assert LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("id",))).join(recording(), 1).labels == {"sex": 1}
+
+
 def test_two_rows_for_one_recording_and_absent_columns(tmp_path):
     (tmp_path / "l.csv").write_text("id,y\nr1,1\nr1.hea,2\n")
     with pytest.raises(DataError, match="two rows for the recording"):
