@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
@@ -54,12 +55,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         errors.print(f"biosig: there is no verb '{arguments[0]}'; verbs are {', '.join(verbs())}.", markup=False)
         sys.exit(2)
     try:
-        status = tyro.cli(verb.load(), prog=f"biosig {verb.name}", args=arguments[1:])
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: errors.print(f"biosig {verb.name}: {message}", markup=False)
+            status = tyro.cli(verb.load(), prog=f"biosig {verb.name}", args=arguments[1:])
     except BiosigError as error:
         if debug:
             traceback.print_exc()
         errors.print(f"biosig {verb.name}: {error}", markup=False)
         sys.exit(error.exit_status)
+    except OSError as error:  # what the system refuses: no space, no right to write, a file where a folder must be
+        if debug:
+            traceback.print_exc()
+        where = f"{error.filename}: " if error.filename else ""
+        errors.print(f"biosig {verb.name}: {where}{error.strerror or error}.", markup=False)
+        sys.exit(1)
     except KeyboardInterrupt:
         errors.print(f"biosig {verb.name}: interrupted; what was published stays whole.", markup=False)
         sys.exit(130)

@@ -53,7 +53,7 @@ def embed_verb(
     dtype : str
         auto (bfloat16 on CUDA), float32 or bfloat16.
     batch_tokens : int
-        Tokens per batch.
+        Tokens per batch; less takes less memory.
     workers : int
         Background processes that read and prepare; 0 = none.
     """
@@ -81,4 +81,6 @@ def _queried(source: Path, query: str | None) -> object:
         return source
     from biosig.shards.dataset import open_shards
 
+    if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
+        raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
     return open_shards(source).query(query)

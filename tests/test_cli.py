@@ -38,6 +38,8 @@ def test_every_verb_explains_itself(verb, capsys):
         (["embed", "biosig-tiny", "absent", "--out", "a.parquet"], 2, "absent does not exist"),
         (["embed", "biosig-huge", ".", "--out", "a.parquet"], 2, "no checkpoint folder"),
         (["embed", "biosig-tiny", ".", "--out", "a.csv"], 2, "ends in .parquet"),
+        (["embed", "biosig-tiny", __file__, "--out", f"{__file__}/a.parquet"], 1, "test_cli.py: File exists"),
+        (["embed", "biosig-tiny", __file__, "--out", "a.parquet", "--query", "a == 1"], 2, "test_cli.py is not"),
         (["pretrain", "absent.yaml"], 2, "absent.yaml does not exist"),
         (["probe", "absent.yaml"], 2, "absent.yaml does not exist"),
     ],
