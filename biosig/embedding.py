@@ -50,8 +50,9 @@ def embed(
     model : Model
         What to embed with.
     source : path, ShardDataset, Windows, Recording, list of Recording, mne Raw or Epochs, wfdb Record, or array
-        A path may be a shard folder, a recording's file, or a folder of recordings. An array (C, T) needs `sfreq` and
-        `ch_names` (and `kind`, `units`) as further arguments.
+        A path may be a shard folder, a recording's file, or a folder of recordings. An array (C, T) or (B, C, T)
+        needs `sfreq`, `ch_names` and `kind` (and `units`) as further arguments. Epochs are taken as if they followed
+        each other without a gap: give their length as `window`.
     window, stride : float
         Seconds per window and from one onset to the next; `stride` defaults to `window`. `window=None` takes each
         recording whole, as one window.
@@ -92,6 +93,8 @@ def as_windows(
             raise UsageError("There is no window to embed: the selection is empty.")
         return source
     ds = as_recordings(source, **array_options)
+    if not len(ds):
+        raise UsageError("There is no recording to embed: the query or the selection matches none.")
     if window is None:
         durations = np.asarray(ds.to_pandas()["duration"], np.float64)
         return Windows(ds, np.arange(len(ds)), np.zeros(len(ds)), durations)
@@ -109,6 +112,14 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
     """A set of recordings from any source that `embed` takes."""
     from biosig.shards.dataset import ShardDataset, open_shards
 
+    unknown = sorted(set(array_options) - {"sfreq", "ch_names", "kind", "units"})
+    if unknown:
+        raise UsageError(f"embed has no option {', '.join(unknown)}; an array takes sfreq, ch_names, kind and units.")
+    if array_options and not isinstance(source, np.ndarray | torch.Tensor):
+        raise UsageError(
+            f"{', '.join(sorted(array_options))} describe an array; a {type(source).__name__} says that itself: "
+            f"leave them out."
+        )
     if isinstance(source, ShardDataset | RecordingList):
         return source
     if isinstance(source, Recording):
@@ -132,8 +143,8 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
         if recording is not None:
             return RecordingList([recording])
     raise UsageError(
-        f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording, an mne Raw or Epochs, a "
-        f"wfdb Record, or an array with sfreq and ch_names."
+        f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording or a list of them (biosig.read), "
+        f"an mne Raw or Epochs, a wfdb Record, or an array with sfreq, ch_names and kind."
     )
 
 
@@ -148,7 +159,7 @@ def _array_as_recording(
 
     if sfreq is None or ch_names is None or kind is None:
         raise UsageError("An array needs sfreq=, ch_names= and kind= to be embedded.")
-    signals = values if values.ndim == 3 else values[None]
+    signals = values[None] if values.ndim == 2 else values
     return from_arrays(signals, sfreq, ch_names, kind, units, None, None, None, MODALITIES, check=True)
 
 

@@ -118,6 +118,15 @@ def test_what_cannot_be_embedded_is_said(tiny, source, sentence):
         biosig.embed(tiny, source)
 
 
+def test_options_that_would_have_no_effect_are_refused(tiny, ecg):
+    with pytest.raises(UsageError, match="sfreq describe an array; a Recording says that itself"):
+        biosig.embed(tiny, ecg, sfreq=500)
+    with pytest.raises(UsageError, match="no option chnames"):
+        biosig.embed(tiny, np.zeros((2, 100)), chnames=["I", "II"])
+    with pytest.raises(UsageError, match=r"not \(100,\): give signals\[None, None\]"):
+        biosig.embed(tiny, np.zeros(100), sfreq=100, ch_names=["I"], kind="ecg")
+
+
 def test_random_weights_warn(shards):
     with pytest.warns(RandomWeightsWarning, match="random weights") as caught:
         biosig.embed(biosig.build_model("biosig-tiny"), shards)
