@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -57,16 +58,31 @@ def as_recordings(
     check: bool,
 ) -> list[Recording]:
     """One Recording per window of `signals` (B, C, T); see `Model.encode` for the arguments."""
-    values = signals.detach().cpu().numpy() if isinstance(signals, Tensor) else np.asarray(signals)
+    try:
+        values = signals.detach().cpu().numpy() if isinstance(signals, Tensor) else np.asarray(signals)
+    except ValueError:  # numpy's word for lists of unequal length, and for objects that only look like lists
+        raise UsageError(
+            f"Signals must be an array of shape (windows, channels, samples), which this {type(signals).__name__} is "
+            f"not: windows of one length go in as an array; biosig.embed takes recordings, files, mne and wfdb objects."
+        ) from None
     if values.ndim != 3:
+        remedy = {
+            1: "give signals[None, None] for one channel of one window",
+            2: "give signals[None] for one window of (channels, samples)",
+        }
         raise UsageError(
             f"Signals must have shape (windows, channels, samples), not {values.shape}: "
-            f"add an axis with signals[None] for a single window."
+            f"{remedy.get(values.ndim, 'bring them to three axes')}."
         )
     if values.dtype.kind not in "fiu":
         raise UsageError(f"Signals must be real numbers, not {values.dtype}.")
-    if not (math.isfinite(sfreq) and sfreq > 0):
-        raise UsageError(f"The sampling rate must be a positive number of Hz, not {sfreq}.")
+    if not (isinstance(sfreq, Real) and math.isfinite(sfreq) and sfreq > 0):
+        raise UsageError(f"The sampling rate must be a positive number of Hz, not {sfreq!r}.")
+    if ch_names is not None and len(ch_names) == values.shape[2] != values.shape[1]:
+        raise UsageError(
+            f"Signals of shape {values.shape} have their {len(ch_names)} channels last: give them as "
+            f"(windows, channels, samples), with signals.swapaxes(1, 2)."
+        )
     values = values.astype(np.float32, copy=False)
     channels = _channels(values.shape[1], ch_names, kind, units, positions, references, modalities)
     kinds = sorted({channel.kind for channel in channels})
@@ -78,6 +94,9 @@ def as_recordings(
         scales = {kinds[0]: float(scale)}
     else:
         raise UsageError(f"One scale cannot serve {', '.join(kinds)}: give scale={{kind: value}}.")
+    for name, value in scales.items():
+        if not (math.isfinite(value) and value > 0):
+            raise UsageError(f"The {name} scale must be a positive number, not {value:g}: leave it out to measure it.")
     if check:
         for row, channel in enumerate(channels):
             where = f"channel '{channel.source_name}' of the array"
@@ -117,7 +136,7 @@ def _channels(
         if this_kind not in modalities:
             raise UsageError(
                 f"Channel '{name}' is of kind '{this_kind}', which this model has no embedding for "
-                f"(it knows {', '.join(modalities)}): leave the channel out."
+                f"(it knows {', '.join(modalities)}): give one of these as kind, or leave the channel out."
             )
         unit = unit_list[i] or canonical_unit(this_kind) or "NU"
         if ch_names is None:

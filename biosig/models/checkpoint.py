@@ -91,6 +91,8 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
     """
     folder = Path(source)
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing and (folder / "model" / CONFIG).is_file():
+        raise UsageError(f"{folder} is a pretraining run; its model is the folder in it: give {folder / 'model'}.")
     if missing:
         raise UsageError(
             f"{folder} is no checkpoint folder: {' and '.join(missing)} not found there. "

@@ -197,6 +197,12 @@ def test_mixed_kinds_share_a_call(tiny, bedside):
     ("change", "sentence"),
     [
         ({"signals": np.zeros((12, 1000))}, r"shape \(windows, channels, samples\), not \(12, 1000\)"),
+        ({"signals": np.zeros(1000)}, r"give signals\[None, None\]"),
+        ({"signals": np.zeros((1, 1000, 12))}, r"channels last.*swapaxes\(1, 2\)"),
+        ({"signals": [[[1.0, 2.0], [1.0]]]}, "this list is not.*biosig.embed"),
+        ({"sfreq": "100"}, "positive number of Hz, not '100'"),
+        ({"scale": 0}, "ecg scale must be a positive number"),
+        ({"kind": "ECG"}, "give one of these as kind"),
         ({"ch_names": LEADS[:3]}, "12 channels, ch_names has 3"),
         ({"kind": None}, "say which with kind"),
         ({"kind": "resp"}, "kind 'resp', which this model has no embedding for"),
@@ -236,6 +242,9 @@ def test_weights_that_do_not_fit_are_listed(tiny, tmp_path):
         biosig.load_model(folder)
     with pytest.raises(UsageError, match="no checkpoint folder"):
         biosig.load_model(tmp_path / "absent")
+    tiny.save(tmp_path / "run" / "model")
+    with pytest.raises(UsageError, match="its model is the folder in it"):
+        biosig.load_model(tmp_path / "run")
     with pytest.raises(UsageError, match="no preset 'biosig-huge'"):
         biosig.build_model("biosig-huge")
 
