@@ -102,7 +102,12 @@ def _ratio(sfreq: float, new_sfreq: float, n_times: int) -> tuple[int, int]:
         raise DataError(f"Sampling rates must be positive numbers of Hz, not {sfreq:g} and {new_sfreq:g}.")
     exact = new_sfreq / sfreq
     ratio = Fraction(new_sfreq / sfreq).limit_denominator(1000)
-    if ratio == 0 or abs(float(ratio) - exact) * n_times > 0.5:
+    if ratio == 0:
+        raise DataError(
+            f"Resampling from {sfreq!r} to {new_sfreq!r} Hz would keep less than one sample of a thousand: check the "
+            "sampling rate."
+        )
+    if abs(float(ratio) - exact) * n_times > 0.5:
         raise DataError(
             f"Resampling from {sfreq!r} to {new_sfreq!r} Hz has no ratio of integers up to 1,000 that keeps time over "
             f"{n_times} samples: choose a rate that has, such as {sfreq * float(ratio):.9g} Hz."

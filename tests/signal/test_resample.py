@@ -79,5 +79,7 @@ def test_odd_rates():
     assert resample(np.zeros(2571), 257.1, 100).shape == (1000,)
     with pytest.raises(DataError, match="choose a rate"):
         resample(np.zeros(10_000_000), 100 * np.sqrt(2), 100)
+    with pytest.raises(DataError, match="check the sampling rate"):
+        resample(np.zeros(5000), 1e6, 100)
     with pytest.raises(DataError, match="positive"):
         resample(np.zeros(10), 0, 100)
