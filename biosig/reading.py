@@ -88,6 +88,13 @@ def read(path: str | Path, adapter: str | None = None, **options: Any) -> Record
     chosen = known[adapter] if adapter else adapter_for(path)
     if chosen is None and "mapping" in options:
         chosen = known.get("table")
+    if chosen is None and path.is_dir():
+        raise UsageError(
+            f"{path} is a folder: read takes one recording's file; biosig.embed and biosig ingest walk it."
+        )
+    header = path.with_suffix(".hea")
+    if chosen is None and header.exists():
+        raise UsageError(f"{path} belongs to the WFDB record of {header.name} beside it: read that file.")
     if chosen is None:
         formats = "; ".join(a.describes for a in known.values())
         raise UsageError(f"{path} is in no format that an installed adapter reads. Supported: {formats}.")
