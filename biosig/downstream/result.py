@@ -73,15 +73,18 @@ class ProbeResult:
 
 
 def refuse_existing(folder: Path) -> None:
-    """Refuse to write over a result.
+    """Refuse to write over a result, or where nothing can be written: before the hours of work, not after them.
 
     Raises
     ------
     UsageError
-        If `folder` exists and is not an empty folder.
+        If `folder` exists and is not an empty folder, or cannot be made.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} already holds something: give another folder with out=…, or remove it.")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise UsageError(f"{folder} cannot be made, {above} is no folder to write to: give another with out=….")
 
 
 def environment() -> dict[str, str]:

@@ -136,7 +136,11 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     labelled = _event_windows(ds, target, plan) if target.events else _recording_windows(ds, target, plan)
     for number, name in enumerate(labelled.class_names):
         if not (labelled.y == number).any():
-            raise DataError(f"No window is left for class '{name}' ({' '.join(labelled.notes) or 'nothing left out'}).")
+            raise DataError(
+                f"No window is left for class '{name}' "
+                f"({' '.join(labelled.notes).rstrip('.') or 'nothing left out'}): "
+                "correct the target, the query or the windows."
+            )
     if not len(labelled.y):
         raise DataError(f"No window of {plan.length:g} s is left: choose a shorter windows.length.")
     return labelled
@@ -182,7 +186,7 @@ def _values(ds: ShardDataset, label: str) -> list[Any]:
         labels = [json.loads(text) for text in ds.table["labels"].to_pylist()]
         known = dict.fromkeys(name for of_one in labels for name in of_one)
         if label not in known:
-            present = ", ".join([*known, *SUBJECT_COLUMNS])
+            present = ", ".join(dict.fromkeys([*known, *SUBJECT_COLUMNS]))
             raise DataError(f"No recording has the label '{label}'; labels present: {present}.")
         values = [of_one.get(label) for of_one in labels]
     return [None if value is None or value != value else value for value in values]

@@ -94,6 +94,12 @@ def test_a_result_is_never_written_over(ecg_result, ecg_shards):
         run_probe(configuration.load(ProbeConfig, _config(ecg_shards, ecg_result[1])))
 
 
+def test_where_no_result_can_be_written_is_said_before_the_work(ecg_shards, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be made"):
+        run_probe(configuration.load(ProbeConfig, _config(ecg_shards, tmp_path / "file" / "result")))
+
+
 def test_progress_reaches_the_end_of_each_stage(ecg_result):
     last = {stage: (done, total) for stage, done, total in ecg_result[2]}
     assert set(last) == {"model: windows", "random_weights: windows", "handmade: windows"}
