@@ -58,7 +58,7 @@ def main() -> None:
         out=args.out / f"{args.model}-{args.steps}",
         sources=sources,
         model=args.model,
-        window=5.0,
+        window=demo.WINDOW,
         steps=args.steps,
         batch_tokens=2048,
         masking=BlockMasking(mask_ratio=0.4, all_channels=0.0),

@@ -30,6 +30,9 @@ from biosig.progress import Progress, show_progress
 
 MARKER = ".biosig-demo"
 
+WINDOW = 5.0
+"""s: short, so that a batch that fits two cores holds enough windows to learn from."""
+
 PRETRAIN_FOLDS, PROBE_FOLDS = "strat_fold <= 4", "strat_fold > 4"
 """PTB-XL's own folds hold each patient once: the patients that are probed are not those that were pretrained on."""
 
@@ -51,7 +54,7 @@ TASKS = (
         "12-lead ECG: normal against abnormal",
         "ptbxl",
         Target("diagnostic_superclass", {"normal": ["NORM"], "abnormal": ["MI", "STTC", "CD", "HYP"]}),
-        WindowPlan(length=10.0),
+        WindowPlan(length=WINDOW),
         PROBE_FOLDS,
     ),
     Task(
@@ -97,11 +100,11 @@ def demo(*, out: Path = Path("runs/demo"), steps: int = 600, workers: int = 0) -
     with show_progress(Console(stderr=True)) as progress:
         say(f"pretrain: biosig-tiny, {steps} steps of masked reconstruction")
         model_folder = pretrain(_run_config(out, steps), progress)
-        say("embed: one vector per 10-s window of ECG")
+        say(f"embed: one vector per {WINDOW:g}-s window of ECG")
         model = load_model(model_folder)
         embeddings = out / "embeddings" / "ptbxl.parquet"
         embeddings.parent.mkdir()
-        embed_to_file(model, as_windows(out / "shards" / "ptbxl", 10.0), embeddings, progress=progress)
+        embed_to_file(model, as_windows(out / "shards" / "ptbxl", WINDOW), embeddings, progress=progress)
         results = [_probe(task, out, model_folder, say, progress) for task in TASKS]
     for _, result in results:
         print_result(result, console)
@@ -159,7 +162,7 @@ def _run_config(out: Path, steps: int) -> PretrainConfig:
             SourceConfig(shards / "bidmc"),
         ],
         model="biosig-tiny",
-        window=5.0,
+        window=WINDOW,
         steps=steps,
         batch_tokens=1536,
         # An easier task than the default, so that a model of this size gets somewhere in a minute or two.

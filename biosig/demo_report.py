@@ -97,7 +97,7 @@ def write_report(out: Path, cohort: pd.DataFrame, results: Sequence[tuple[str, P
 
     report.add_text("## What the model learned to rebuild")
     report.add_figure(plot_loss(log), _loss_caption(log), "Training and validation loss over the steps")
-    for recording, kind in ((ecg, "ecg"), (eeg.crop(4, 10), "eeg"), (bedside.crop(10, 10), "ppg")):
+    for recording, kind in ((ecg.crop(0, 5), "ecg"), (eeg.crop(4, 5), "eeg"), (bedside.crop(10, 5), "ppg")):
         _add_reconstruction(report, run, recording, kind, kind.upper())
 
     report.add_text("## What the embeddings are worth")

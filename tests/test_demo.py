@@ -51,7 +51,7 @@ def test_the_report_has_every_picture_and_table(demo):
 
 
 def test_what_it_leaves_can_be_checked(demo):
-    assert pq.read_table(demo / "embeddings" / "ptbxl.parquet").num_rows == 101
+    assert pq.read_table(demo / "embeddings" / "ptbxl.parquet").num_rows == 202
     for task in ("normal-against-abnormal", "rest-against-imagined-movement", "imagined-left-against-right-fist"):
         folder = demo / "probes" / task
         predictions = pd.read_parquet(folder / "predictions.parquet")

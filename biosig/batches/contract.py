@@ -39,6 +39,9 @@ class InputContract:
         ratios between leads survive.
     clip : float
         Normalised values are limited to ± this: an electrode pop must not outweigh everything else.
+    window_seconds : float
+        Length of the windows that the model was trained on. Shorter ones are fine; longer ones are an extrapolation, of
+        which a trained model warns.
     """
 
     sfreq: float
@@ -48,6 +51,7 @@ class InputContract:
     band: tuple[float | None, float | None] | None = None
     normalisation: Literal["robust"] = "robust"
     clip: float = 20.0
+    window_seconds: float = 10.0
 
     @property
     def patch_size(self) -> int:

@@ -27,6 +27,10 @@ class RandomWeightsWarning(UserWarning):
     """The numbers come from a model that was never trained."""
 
 
+class LongWindowWarning(UserWarning):
+    """Windows reach beyond the times that the model was trained on."""
+
+
 class Model:
     """An encoder with its input contract, on a device, ready to be applied.
 
@@ -114,6 +118,7 @@ class Model:
     def encode_batch(self, batch: PackedBatch, layer: int = -1) -> Tensor:
         """Tokens (N, D) of a packed batch on the model's device, without gradients."""
         self._warn_if_random()
+        self._warn_if_long(batch)
         with torch.inference_mode():
             tokens: Tensor = self.encoder(batch.to(self.device), layer)
         return tokens
@@ -202,6 +207,17 @@ class Model:
                 f"Model '{self.name}' has random weights: its numbers are a baseline, not a result. "
                 f"Load trained weights with biosig.load_model.",
                 RandomWeightsWarning,
+                stacklevel=4,  # the caller of encode
+            )
+
+    def _warn_if_long(self, batch: PackedBatch) -> None:
+        trained_on = max(contract.window_seconds for contract in self.contract.values())
+        if self.trained and not self._warned and float(batch.position[:, 3].max()) > trained_on:
+            self._warned = True
+            warnings.warn(
+                f"Windows are longer than the {trained_on:g} s that model '{self.name}' was trained on: "
+                f"it never saw times beyond. Use window={trained_on:g}, or pretrain on longer windows.",
+                LongWindowWarning,
                 stacklevel=4,  # the caller of encode
             )
 

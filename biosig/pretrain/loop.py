@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +61,15 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
         If the loss is not finite, or the windows hold no valid token.
     """
     out = config.out
-    _claim(out, config)
+    _refuse_another_run(out, config)
     if (out / "model" / "config.json").exists():
         return out / "model"
     train, validation = load_windows(config)
+    configuration.dump(config, out / "config.yaml")
     device = resolve_device(config.device)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(config.seed)
-        objective = MaskedReconstruction(Encoder(preset(config.model)), config.decoder, config.global_weight).to(device)
+        objective = MaskedReconstruction(_encoder(config), config.decoder, config.global_weight).to(device)
     optimizer = make_optimizer(objective, config.optimizer)
     start = resume_training(out / TRAINING_STATE, objective, optimizer)
     contract = objective.encoder.config.contract
@@ -98,8 +100,15 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     return folder
 
 
-def _claim(out: Path, config: PretrainConfig) -> None:
-    """Make the run folder and write its configuration, or check that it is this run's."""
+def _encoder(config: PretrainConfig) -> Encoder:
+    """The preset, with the run's window in its contract."""
+    size = preset(config.model)
+    contract = {m: replace(wanted, window_seconds=config.window) for m, wanted in size.contract.items()}
+    return Encoder(replace(size, contract=contract))
+
+
+def _refuse_another_run(out: Path, config: PretrainConfig) -> None:
+    """Make the run folder, or check that what it holds is this run."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "config.yaml"
     if path.exists():
@@ -107,7 +116,6 @@ def _claim(out: Path, config: PretrainConfig) -> None:
         differing = [key for key in ours if ours[key] != theirs[key] and key not in _FREE_TO_CHANGE]
         if differing:
             raise UsageError(f"{out} holds a run with another {', '.join(differing)}: give another out, or delete it.")
-    configuration.dump(config, path)
 
 
 def make_optimizer(module: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:

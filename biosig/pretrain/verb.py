@@ -22,7 +22,7 @@ def pretrain_verb(
     Parameters
     ----------
     config : Path
-        YAML file with the run (see configs/pretrain/).
+        YAML file with the run; configs/pretrain/biosig-small.yaml explains every key, with its default and unit.
     overrides : tuple of str
         key=value pairs that replace entries of the file, e.g. steps=1000 optimizer.lr=3e-4.
     """

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +19,7 @@ import biosig
 from biosig import config, samples
 from biosig.batches.packed import pack
 from biosig.errors import UsageError
+from biosig.models.model import LongWindowWarning
 from biosig.pretrain.config import OptimizerConfig, PretrainConfig, SourceConfig
 from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import learning_rate, pretrain
@@ -118,6 +121,36 @@ def test_what_comes_out(run, shards):
     assert not (run.out / "training.safetensors").exists()
     lines = [json.loads(line) for line in (run.out / "log.jsonl").read_text().splitlines()]
     assert {line["step"] for line in lines if line["part"] == "validation"} == {3, 6}
+
+
+def test_a_trained_model_warns_of_windows_longer_than_it_was_trained_on(run, ecg):
+    model = biosig.load_model(pretrain(replace(run, window=4.0)))
+    assert {c.window_seconds for c in model.contract.values()} == {4.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        biosig.embed(model, ecg, window=4.0)
+    with pytest.warns(
+        LongWindowWarning, match=r"longer than the 4 s that model 'biosig-tiny' was trained on.*window=4"
+    ):
+        biosig.embed(model, ecg, window=10.0)
+
+
+def test_a_run_that_found_no_shards_leaves_its_folder_free(run, tmp_path):
+    with pytest.raises(UsageError):
+        pretrain(replace(run, sources=[SourceConfig(tmp_path / "absent")]))
+    assert pretrain(run).exists()
+
+
+def test_the_shipped_configuration_shows_every_key_with_its_default():
+    import yaml
+
+    path = Path(__file__).parents[2] / "configs" / "pretrain" / "biosig-small.yaml"
+    shown, loaded = yaml.safe_load(path.read_text()), config.load(PretrainConfig, path)
+    default = config.to_dict(PretrainConfig(out=loaded.out, sources=loaded.sources))
+    assert shown.keys() == default.keys()
+    assert config.to_dict(loaded) == default
+    for group in ("masking", "optimizer", "decoder"):
+        assert shown[group].keys() == default[group].keys()
 
 
 def test_no_subject_is_trained_and_validated_on(run):
