@@ -79,6 +79,11 @@ def embed(
     UsageError
         If the source is of no known type, or gives no window.
     """
+    if not isinstance(model, Model):
+        raise UsageError(
+            f"The first argument of embed is {model!r}; give a model: biosig.load_model(folder) or "
+            f"biosig.build_model(name)."
+        )
     windows = as_windows(source, window, stride, keep_tail, **array_options)
     model.to(resolve_device(device))
     return embed_windows(model, windows, batch_tokens=batch_tokens, dtype=dtype, progress=progress).drop(["window"])

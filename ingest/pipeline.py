@@ -65,11 +65,12 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A recording ready for its shard, whether table and pattern knew it, and whether its subject is its own."""
+    """A recording ready for its shard; whether table and pattern knew it, its subject is known, its name is hidden."""
 
     recording: Recording
     matched: bool
     subject_known: bool
+    renamed: bool
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class Result:
     unmatched_recordings: list[str] = field(default_factory=list)
     unmatched_rows: list[str] = field(default_factory=list)
     without_subject: int = 0
+    n_renamed: int = 0
     n_notes: dict[str, int] = field(default_factory=dict)
     n_shards: int = 0
 
@@ -107,7 +109,8 @@ def prepare(todo: Preparation, item: Item) -> Prepared | Failure:
         stage = "recipe"
         recording = apply(todo.recipe, recording)
         subject_known = recording.subject is not None and bool(recording.subject.id)
-        return Prepared(_hide(todo, recording, item), matched, subject_known)
+        hidden = _hide(todo, recording, item)
+        return Prepared(hidden, matched, subject_known, renamed=hidden.id != recording.id)
     except BiosigError as error:
         return Failure(str(item.path), stage, str(error))
     except MemoryError:
@@ -231,6 +234,7 @@ def _count(result: Result, outcome: Prepared, recording: Recording, item: Item) 
     result.n_ingested += 1
     result.seconds += recording.duration
     result.without_subject += not outcome.subject_known
+    result.n_renamed += outcome.renamed
     for kind in recording.kinds:
         result.kinds[kind] = result.kinds.get(kind, 0) + 1
     for note in recording.notes:

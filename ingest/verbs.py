@@ -227,6 +227,11 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
         say(f"  note on {n} recording(s): {shorten(note, 200)}")
     if len(result.n_notes) > _SHOWN:
         say(f"  and {len(result.n_notes) - _SHOWN} other notes, kept with the recordings.")
+    if result.n_renamed:
+        say(
+            f"{result.n_renamed} recordings go by keyed hashes of their paths, as their names could tell the subject; "
+            "--recording-names keep keeps the names."
+        )
     if result.without_subject:
         say(
             f"{result.without_subject} recordings name no subject, so each counts as a subject of its own; join them "

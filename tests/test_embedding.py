@@ -127,6 +127,11 @@ def test_options_that_would_have_no_effect_are_refused(tiny, ecg):
         biosig.embed(tiny, np.zeros(100), sfreq=100, ch_names=["I"], kind="ecg")
 
 
+def test_a_name_in_place_of_a_model_is_said(shards):
+    with pytest.raises(UsageError, match="first argument of embed is 'biosig-tiny'; give a model"):
+        biosig.embed("biosig-tiny", shards)
+
+
 def test_random_weights_warn(shards):
     with pytest.warns(RandomWeightsWarning, match="random weights") as caught:
         biosig.embed(biosig.build_model("biosig-tiny"), shards)

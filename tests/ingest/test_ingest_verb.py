@@ -53,7 +53,7 @@ def test_labels_subjects_and_scales_reach_the_shard(tmp_path):
     assert str(ECG).encode() not in metadata(tmp_path / "out")
 
 
-def test_subjects_from_the_path_are_hidden_with_the_names(tmp_path):
+def test_subjects_from_the_path_are_hidden_with_the_names(tmp_path, capsys):
     source = samples.path("eegmmidb")
     pattern = r"(?P<subject>S\d{3})(?P<run>R\d{2})"
     for out in ("a", "b"):
@@ -64,6 +64,7 @@ def test_subjects_from_the_path_are_hidden_with_the_names(tmp_path):
     assert set(first.labels["run"]) == {"R04", "R06"}
     assert b"T1" in metadata(tmp_path / "a")
     assert b"S001" not in metadata(tmp_path / "a")
+    assert "14 recordings go by keyed hashes of their paths" in capsys.readouterr().out
 
 
 def metadata(folder):
