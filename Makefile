@@ -24,7 +24,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# DATA is the folder with ptbxl-500/ (see benchmarks/README.md)
+# DATA is a folder with ptbxl-500/, eegmmidb/ and bidmc/: each script in benchmarks/ says what it reads from there.
 bench: $(READY)
 	$(BIN)/python benchmarks/run_all.py --data $(DATA)
 
