@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from biosig.recording import UNKNOWN, Channel, Position, Recording, Source, Stream, Subject, content_hash
+from biosig.recording import UNKNOWN, Channel, Position, Recording, Source, Stream, Subject, content_hash, sample_range
 from biosig.recording import Annotation as Event
 from biosig.signal import runs_from_mask
 from ingest.channels import notes_on, resolve, settle
@@ -158,7 +158,7 @@ def _from_arrays(source: Any, values: NDArray[np.float64], events: list[Event]) 
     person = info["subject_info"] or {}
     subject_id = str(person.get("his_id") or "")
     sex = {1: "male", 2: "female"}.get(person.get("sex", 0))
-    return Recording(
+    recording = Recording(
         id="mne",
         streams=[stream],
         subject=Subject(subject_id, None, sex) if subject_id or sex else None,
@@ -167,6 +167,7 @@ def _from_arrays(source: Any, values: NDArray[np.float64], events: list[Event]) 
         content_hash=content_hash([stream]),
         notes=(*notes, *renamed, *late, *notes_on(channels)),
     )
+    return _mark_bad_spans(recording)
 
 
 def _resolve_mne(source: Any, kind: str, digitised: bool, notes: list[str]) -> tuple[Channel, float]:
@@ -182,6 +183,19 @@ def _resolve_mne(source: Any, kind: str, digitised: bool, notes: list[str]) -> t
             notes.append(f"Channel '{name}' is typed EEG in MNE; by its name it is kept as {guess.kind}.")
             return guess, factor
     return resolve(name, unit, kind=_KINDS.get(kind, "misc"), position=position)
+
+
+def _mark_bad_spans(recording: Recording) -> Recording:
+    """Samples under an annotation that starts with "bad" are not real values: MNE's own convention for marking them."""
+    bad = [a for a in recording.annotations if a.label.lower().startswith("bad") and a.duration > 0]
+    for stream in recording.streams:
+        spans = [sample_range(a.onset - stream.onset, a.duration, stream.sfreq, stream.n_times) for a in bad]
+        runs = [(row, start, stop) for row in range(stream.n_chans) for start, stop in spans if stop > start]
+        stream.invalid = np.concatenate((stream.invalid, np.array(runs, np.int64).reshape(-1, 3)))
+    if bad:
+        seconds = sum(a.duration for a in bad)
+        recording.notes += (f"{len(bad)} annotations mark {seconds:g} s as bad, so invalid in all channels.",)
+    return recording
 
 
 def _in_range(events: list[Event], duration: float) -> tuple[list[Event], list[str]]:
@@ -241,7 +255,7 @@ def _from_edf(file: EdfFile) -> Recording:
         )
     events, late = _in_range(events, max(s.duration for s in streams))
     subject_id, sex = _patient(file.patient)
-    return Recording(
+    recording = Recording(
         id=file.path.stem,
         streams=streams,
         subject=Subject(subject_id, None, sex) if subject_id or sex else None,
@@ -250,6 +264,7 @@ def _from_edf(file: EdfFile) -> Recording:
         content_hash=content_hash(streams),
         notes=(*notes, *renamed, *late, *notes_on(channels)),
     )
+    return _mark_bad_spans(recording)
 
 
 def _resolve_edf(signal: EdfSignal, file: EdfFile) -> tuple[Channel, float]:

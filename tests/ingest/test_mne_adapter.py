@@ -5,7 +5,7 @@ import pytest
 from biosig import samples
 from biosig.errors import UnreadableError
 from biosig.reading import read
-from ingest.mne_adapter import MneAdapter
+from ingest.mne_adapter import MneAdapter, from_raw
 
 EDF = samples.path("eegmmidb") / "S001R04.edf"
 
@@ -149,6 +149,20 @@ def test_raw_in_memory_and_cropped():
     later = MneAdapter().convert(raw.copy().crop(0.9))
     assert later.annotations[0].onset == pytest.approx(0.1)
     assert MneAdapter().convert(np.zeros(3)) is None
+
+
+def test_spans_annotated_as_bad_are_invalid_and_the_samples_stay():
+    raw = mne.io.read_raw_edf(samples.path("eegmmidb") / "S001R04.edf", preload=True, verbose="error")
+    clean = from_raw(raw)
+    raw.annotations.append(2.0, 3.0, "BAD_blink")
+    marked = from_raw(raw)
+    valid = marked.streams[0].valid()
+    assert not valid[:, 320:800].any()
+    assert valid[:, :320].all()
+    assert valid[:, 800:].all()
+    assert np.array_equal(marked.streams[0].samples, clean.streams[0].samples)
+    assert marked.content_hash == clean.content_hash
+    assert "1 annotations mark 3 s as bad, so invalid in all channels." in marked.notes
 
 
 def test_epochs_in_memory_follow_each_other():
