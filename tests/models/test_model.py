@@ -265,4 +265,4 @@ def test_a_trained_model_does_not_warn(tiny, x):
     trained = biosig.Model(tiny.encoder, trained=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        trained.encode(x, sfreq=100, ch_names=LEADS, kind="ecg")
+        assert trained.encode(x, sfreq=100, ch_names=LEADS, kind="ecg").valid.all()
