@@ -29,8 +29,11 @@ class Adapter(Protocol):
         Looks at the name and at most the first bytes; never raises on a foreign or unreadable file.
         """
 
-    def read(self, path: Path, **options: Any) -> Recording:
-        """Read one recording whole, native samples untouched.
+    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+        """Read one recording, native samples untouched.
+
+        With `lazy`, samples stay in their file (`biosig.lazy.LazySamples`) where the format lets them; all else,
+        `invalid` and `content_hash` included, is the same.
 
         Raises
         ------
@@ -53,7 +56,7 @@ def adapter_for(path: Path) -> Adapter | None:
     return next((adapter for adapter in adapters().values() if adapter.claims(path)), None)
 
 
-def read(path: str | Path, adapter: str | None = None, **options: Any) -> Recording:
+def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **options: Any) -> Recording:
     """Read one recording from any supported file.
 
     Parameters
@@ -62,6 +65,9 @@ def read(path: str | Path, adapter: str | None = None, **options: Any) -> Record
         The recording's file. A WFDB record may be named without its extension.
     adapter : str, optional
         Name of the adapter to use when several would do; default the first that claims the file.
+    lazy : bool
+        Leave samples in their file, where the format lets them, until a part is asked for: a day of EEG then takes
+        no memory. `Recording.load` brings them in.
     **options
         Passed to the adapter (for tables: ``mapping=``).
 
@@ -98,4 +104,4 @@ def read(path: str | Path, adapter: str | None = None, **options: Any) -> Record
     if chosen is None:
         formats = "; ".join(a.describes for a in known.values())
         raise UsageError(f"{path} is in no format that an installed adapter reads. Supported: {formats}.")
-    return chosen.read(path, **options)
+    return chosen.read(path, lazy=lazy, **options)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError, EmptyWindowError
+from biosig.lazy import LazySamples
 
 Position = tuple[float, float, float]
 """x, y, z in metres: +x the subject's right, +y front, +z up, origin between the ears (MNE's head frame)."""
@@ -32,6 +33,9 @@ MODALITIES = ("ecg", "ppg", "eeg")
 """The kinds that the model has an embedding for; the others are stored and may be targets, but give no tokens."""
 
 SAMPLE_DTYPES = (np.dtype("int16"), np.dtype("int32"), np.dtype("float32"))
+
+BLOCK_BYTES = 2**24
+"""Samples that are handled at once, where a recording need not be in memory as a whole."""
 
 
 def is_known(position: Position) -> bool:
@@ -118,8 +122,8 @@ class Stream:
         Sampling rate in Hz.
     channels : tuple of Channel
         One per row of `samples`.
-    samples : ndarray, shape (C, T)
-        The source's own numbers: int16, int32 or float32.
+    samples : ndarray or LazySamples, shape (C, T)
+        The source's own numbers: int16, int32 or float32, in memory or still in their file.
     scale, offset : ndarray of float64, shape (C,)
         physical = samples * scale + offset, in the channel's unit.
     invalid : ndarray of int64, shape (n_runs, 3)
@@ -130,7 +134,7 @@ class Stream:
 
     sfreq: float
     channels: tuple[Channel, ...]
-    samples: NDArray[Any]
+    samples: NDArray[Any] | LazySamples
     scale: NDArray[np.float64]
     offset: NDArray[np.float64]
     invalid: NDArray[np.int64] = field(default_factory=_no_runs)
@@ -173,7 +177,8 @@ class Stream:
 
     def valid(self) -> NDArray[np.bool_]:
         """Which samples are real values, shape (C, T): not in an `invalid` run and, for floats, finite."""
-        valid = np.isfinite(self.samples) if self.samples.dtype.kind == "f" else np.ones(self.samples.shape, bool)
+        samples = np.asarray(self.samples) if self.samples.dtype.kind == "f" else None
+        valid = np.ones(self.samples.shape, bool) if samples is None else np.isfinite(samples)
         for channel, start, stop in self.invalid:
             valid[channel, start:stop] = False
         return valid
@@ -181,7 +186,7 @@ class Stream:
     def physical(self) -> NDArray[np.float32]:
         """Values in each channel's unit, float32, shape (C, T); NaN where a sample is not a real value."""
         precision = np.float64 if self.samples.dtype == np.int32 else np.float32
-        values: NDArray[Any] = self.samples.astype(precision)
+        values: NDArray[Any] = np.asarray(self.samples).astype(precision)
         values *= self.scale[:, None].astype(precision)
         if self.offset.any():
             values += self.offset[:, None].astype(precision)
@@ -191,9 +196,18 @@ class Stream:
         return values
 
     def slice(self, start: int, stop: int) -> Stream:
-        """Samples `start` (inclusive) to `stop` (exclusive) as a stream of its own; `samples` stays a view."""
+        """Samples `start` (inclusive) to `stop` (exclusive) as a stream of its own, in memory.
+
+        `samples` is a view where they were in memory already.
+        """
         runs = clip_runs(self.invalid, start, stop)
         return replace(self, samples=self.samples[:, start:stop], invalid=runs, onset=self.onset + start / self.sfreq)
+
+    def blocks(self, n_bytes: int = BLOCK_BYTES) -> Iterator[Stream]:
+        """The stream in consecutive parts of at most `n_bytes` of samples (and at least one sample), each in memory."""
+        length = max(n_bytes // max(self.n_chans * self.samples.itemsize, 1), 1)
+        for start in range(0, self.n_times, length):
+            yield self.slice(start, min(start + length, self.n_times))
 
     def pick(self, rows: Sequence[int]) -> Stream:
         """The given rows, in the given order, as a stream of its own."""
@@ -203,7 +217,7 @@ class Stream:
         return replace(
             self,
             channels=tuple(self.channels[row] for row in rows),
-            samples=self.samples[index],
+            samples=self.samples.pick(index) if isinstance(self.samples, LazySamples) else self.samples[index],
             scale=self.scale[index],
             offset=self.offset[index],
             invalid=np.array(runs, np.int64).reshape(-1, 3),
@@ -282,6 +296,10 @@ class Recording:
             if rows:
                 yield stream if len(rows) == stream.n_chans else stream.pick(rows)
 
+    def load(self) -> Recording:
+        """The same recording with all samples in memory."""
+        return replace(self, streams=[replace(stream, samples=np.asarray(stream.samples)) for stream in self.streams])
+
     def crop(self, onset: float, duration: float) -> Recording:
         """The part from `onset` lasting `duration` seconds; times stay relative to the recording's own start.
 
@@ -337,13 +355,44 @@ def content_hash(streams: Sequence[Stream]) -> str:
     str
         64 hexadecimal digits.
     """
-    digests = []
-    for stream in streams:
-        valid = stream.valid() if len(stream.invalid) or stream.samples.dtype.kind == "f" else None
-        for row in range(stream.n_chans):
-            x = stream.samples[row] if valid is None else stream.samples[row][valid[row]]
-            if x.dtype.kind == "i" and x.size:
-                x = x.astype(np.int64) - int(x[0])
-                x //= max(int(np.gcd.reduce(x)), 1)
-            digests.append(hashlib.sha256(np.ascontiguousarray(x).astype(x.dtype.newbyteorder("<")).tobytes()).digest())
+    digests = [digest for stream in streams for digest in _channel_digests(stream)]
     return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
+
+
+def _channel_digests(stream: Stream) -> list[bytes]:
+    """SHA-256 of each channel's valid samples, reduced if they are integers; two passes over those, block by block."""
+    hashes = [hashlib.sha256() for _ in stream.channels]
+    if stream.samples.dtype.kind == "f":
+        for block in stream.blocks():
+            for digest, x in zip(hashes, _valid_rows(block), strict=True):
+                digest.update(np.ascontiguousarray(x, "<f4").data)
+        return [digest.digest() for digest in hashes]
+    first: dict[int, int] = {}
+    steps = [0] * stream.n_chans
+    for block in stream.blocks():
+        for row, x in enumerate(_valid_rows(block)):
+            if x.size and steps[row] != 1:
+                steps[row] = math.gcd(steps[row], _step(x, first.setdefault(row, int(x[0]))))
+    for block in stream.blocks():
+        for row, x in enumerate(_valid_rows(block)):
+            x = x.astype(np.int64) - first.get(row, 0)
+            if steps[row] > 1:
+                x //= steps[row]
+            hashes[row].update(np.ascontiguousarray(x, "<i8").data)
+    return [digest.digest() for digest in hashes]
+
+
+def _valid_rows(block: Stream) -> Iterator[NDArray[Any]]:
+    """Each channel's samples that are real values."""
+    samples = np.asarray(block.samples)
+    if not len(block.invalid) and samples.dtype.kind == "i":
+        yield from samples
+        return
+    for x, valid in zip(samples, block.valid(), strict=True):
+        yield x if valid.all() else x[valid]
+
+
+def _step(x: NDArray[Any], first: int) -> int:
+    """The greatest common divisor of all differences to `first`; a few samples mostly tell that it is 1."""
+    head = math.gcd(*(x[:256].astype(np.int64) - first).tolist())
+    return head if head == 1 else math.gcd(head, int(np.gcd.reduce(x[256:].astype(np.int64) - first, initial=0)))

@@ -51,7 +51,7 @@ class MneAdapter:
         name = path.name.lower()
         return name.endswith(_EDF + _BY_MNE) and not _NOT_RAW.search(name)
 
-    def read(self, path: Path, **options: Any) -> Recording:
+    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:  # noqa: ARG002
         """Read one recording.
 
         Raises

@@ -54,7 +54,7 @@ class TableAdapter:
             return True
         return mapping is not None and re.fullmatch(mapping.record, path.name) is not None
 
-    def read(self, path: Path, **options: Any) -> Recording:
+    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:  # noqa: ARG002
         """Read one recording.
 
         Parameters

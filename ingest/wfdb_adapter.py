@@ -34,7 +34,7 @@ class WfdbAdapter:
         """Whether `path` is a header, by its extension."""
         return path.suffix.lower() == ".hea"
 
-    def read(self, path: Path, **options: Any) -> Recording:
+    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:  # noqa: ARG002
         """Read one record; the samples are the file's own integers.
 
         A multi-segment record becomes one recording: what no segment holds is invalid.
