@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError, EmptyWindowError, UnreadableError
+from biosig.lazy import LazySamples
 from biosig.recording import (
     Annotation,
     Channel,
@@ -60,6 +61,18 @@ class _SampleDataset:
         return samples
 
 
+class _StoredSamples(LazySamples):
+    """One stream of a shard, read when a part of it is asked for."""
+
+    def __init__(self, shard: Shard, row: int, stream: int) -> None:
+        dataset = shard.samples[stream]
+        super().__init__((dataset.n_chans, shard.n_times[stream]), dataset.dtype)
+        self._shard, self._row, self._stream = shard, row, stream
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        return self._shard.read_samples(self._row, self._stream, start, stop)
+
+
 class Shard:
     """An open shard. Columns are read whole, once, on first use; samples never more than a window asks for.
 
@@ -86,6 +99,11 @@ class Shard:
             raise UnreadableError(
                 f"{self.path} is a {spec.FORMAT} of version {version} and this software reads up to version "
                 f"{spec.VERSION}: update biosig-fm."
+            )
+        if version < spec.VERSION:
+            raise UnreadableError(
+                f"{self.path} is a {spec.FORMAT} of version {version}, from before the first release: ingest its "
+                f"recordings again."
             )
 
     def _load(self) -> None:
@@ -205,8 +223,8 @@ class Shard:
             touched = np.flatnonzero((onsets < end) & (onsets + durations >= onset))
         return [Annotation(float(onsets[i]), float(durations[i]), labels[first + i]) for i in touched.tolist()]
 
-    def read(self, row: int, onset: float = 0.0, duration: float | None = None) -> Recording:
-        """`StoredRecording.read` of recording `row`."""
+    def read(self, row: int, onset: float = 0.0, duration: float | None = None, *, lazy: bool = False) -> Recording:
+        """`StoredRecording.read` of recording `row`; `lazy` (of the whole recording) leaves its samples in the file."""
         text = self.text
         whole = duration is None and onset == 0.0
         if duration is None:
@@ -217,7 +235,7 @@ class Shard:
             if not whole:
                 start, stop = sample_range(onset - self.onset[stream], duration, self.sfreq[stream], stop)
             if whole or stop > start:
-                streams.append(self._stream(row, stream, start, stop))
+                streams.append(self._stream(row, stream, start, stop, lazy and whole))
         if not (streams or whole):
             raise EmptyWindowError(
                 f"Recording '{text['id'][row]}' in {self.path} lasts {self.duration(row):g} s: no sample lies in the "
@@ -238,14 +256,25 @@ class Shard:
             notes=tuple(text["notes"][row]),
         )
 
-    def _stream(self, row: int, stream: int, start: int, stop: int) -> Stream:
+    def read_samples(self, row: int, stream: int, start: int, stop: int) -> NDArray[Any]:
+        """Samples `start` to `stop` of a stream of recording `row`, shape (C, stop − start).
+
+        Raises
+        ------
+        UnreadableError
+            If their checksum in the file says that they are not what was written.
+        """
         try:
-            samples = self.samples[stream].read(self.start[stream] + start, stop - start)
+            return self.samples[stream].read(self.start[stream] + start, stop - start)
         except (OSError, RuntimeError) as error:
             raise UnreadableError(
                 f"Recording '{self.text['id'][row]}' in {self.path} is damaged ({error}): restore the shard from "
                 f"a copy or ingest its recordings again."
             ) from None
+
+    def _stream(self, row: int, stream: int, start: int, stop: int, lazy: bool) -> Stream:
+        samples: NDArray[Any] | LazySamples
+        samples = _StoredSamples(self, row, stream) if lazy else self.read_samples(row, stream, start, stop)
         channels = slice(self._first(self.channel_stop, stream), self.channel_stop[stream])
         runs = self.invalid[self._first(self.invalid_stop, stream) : self.invalid_stop[stream]]
         return Stream(

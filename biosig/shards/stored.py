@@ -16,7 +16,7 @@ class StoredRecording:
     path: str
     row: int
 
-    def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
+    def read(self, onset: float = 0.0, duration: float | None = None, *, lazy: bool = False) -> Recording:
         """Read a window, or all of it when called without arguments.
 
         Parameters
@@ -25,6 +25,8 @@ class StoredRecording:
             Start of the window in seconds after the recording's start.
         duration : float, optional
             Length of the window in seconds; default to the recording's end.
+        lazy : bool
+            Leave the samples of a whole recording in the shard until a part is asked for.
 
         Returns
         -------
@@ -40,7 +42,7 @@ class StoredRecording:
         UnreadableError
             If the shard is damaged.
         """
-        return open_shard(self.path).read(self.row, onset, duration)
+        return open_shard(self.path).read(self.row, onset, duration, lazy=lazy)
 
     @property
     def id(self) -> str:

@@ -99,8 +99,16 @@ class ShardWriter:
         row = self._metadata(recording)
         for stream in recording.streams:
             self._check_stream(recording, stream)
-        for stream in recording.streams:
-            self._add_stream(stream)
+        before = {name: dataset.position for name, dataset in self._samples.items()}
+        try:
+            written = [self._write_samples(stream) for stream in recording.streams]
+        except BaseException:  # samples that are still in a file that turns out to be damaged
+            for name, dataset in self._samples.items():
+                dataset.rewind(before.get(name, 0))
+            raise
+        row["checksum"] = spec.to_json(spec.checksum(recording, [digest for _, digest in written]), "checksum")
+        for stream, (start, _) in zip(recording.streams, written, strict=True):
+            self._add_stream(stream, start)
         self._ids.add(recording.id)
         for name, text in row.items():
             self._recordings[name].append(text)
@@ -133,9 +141,7 @@ class ShardWriter:
             "history": recording.history,
             "notes": recording.notes,
         }
-        row = {name: spec.to_json(value, f"'{name}' of recording '{recording.id}'") for name, value in values.items()}
-        row["checksum"] = spec.to_json(spec.checksum(recording), "checksum")
-        return row
+        return {name: spec.to_json(value, f"'{name}' of recording '{recording.id}'") for name, value in values.items()}
 
     def _check_stream(self, recording: Recording, stream: Stream) -> None:
         if not stream.channels:
@@ -148,7 +154,8 @@ class ShardWriter:
                 f"and {stream.n_times} samples: correct the (channel, start, stop) rows."
             )
 
-    def _add_stream(self, stream: Stream) -> None:
+    def _write_samples(self, stream: Stream) -> tuple[int, bytes]:
+        """Where the first sample of the stream lies in its dataset, and the hashes of all of them."""
         name = spec.samples_name(stream.samples.dtype, stream.n_chans)
         if name not in self._samples:
             block = spec.block_length(stream.n_times, stream.n_chans, stream.samples.itemsize)
@@ -156,6 +163,15 @@ class ShardWriter:
             self._samples[name] = _SampleDataset(
                 self._file, f"samples/{name}", stream.samples.dtype, stream.n_chans, block, codec
             )
+        start = self._samples[name].position
+        hashes = spec.SampleHashes(stream.n_chans)
+        for block_of_samples in stream.blocks():
+            samples = np.asarray(block_of_samples.samples)
+            hashes.update(samples)
+            self._samples[name].append(samples)
+        return start, hashes.digest()
+
+    def _add_stream(self, stream: Stream, start: int) -> None:
         self._scale.append(stream.scale)
         self._offset.append(stream.offset)
         self._invalid.append(stream.invalid)
@@ -165,8 +181,8 @@ class ShardWriter:
             "sfreq": stream.sfreq,
             "onset": stream.onset,
             "n_times": stream.n_times,
-            "start": self._samples[name].append(stream.samples),
-            "samples": name,
+            "start": start,
+            "samples": spec.samples_name(stream.samples.dtype, stream.n_chans),
             "channel_set": self._channel_set(stream.channels),
             "channel_stop": self._n_stream_channels,
             "invalid_stop": self._n_invalid,
@@ -261,26 +277,39 @@ class _SampleDataset:
         self._pending: NDArray[Any] = np.empty((n_chans, 0), dtype)
         self._n_written = 0
 
-    def append(self, samples: NDArray[Any]) -> int:
-        """Take samples of shape (C, T) and return the position of their first; what fills no chunk waits in memory."""
-        n_pending = self._pending.shape[1]
-        start = self._n_written + n_pending
-        if n_pending:
+    @property
+    def position(self) -> int:
+        """Where the next sample will lie."""
+        return self._n_written + self._pending.shape[1]
+
+    def append(self, samples: NDArray[Any]) -> None:
+        """Take samples of shape (C, T); what fills no chunk waits in memory."""
+        if self._pending.size:
             samples = np.concatenate((self._pending, samples), axis=1)
         n_whole = samples.shape[1] - samples.shape[1] % self._block
         self._write(samples[:, :n_whole])
         self._pending = samples[:, n_whole:].copy()
-        return start
+
+    def rewind(self, position: int) -> None:
+        """Forget the samples from `position` on."""
+        if position >= self._n_written:
+            self._pending = self._pending[:, : position - self._n_written]
+            return
+        whole = position - position % self._block
+        self._pending = self._dataset[:, whole:position]
+        self._n_written = whole
+        self._dataset.resize(whole, axis=1)
 
     def flush(self) -> None:
         """Write what is left."""
         self._write(self._pending)
 
     def _write(self, samples: NDArray[Any]) -> None:
-        stop = self._n_written + samples.shape[1]
-        self._dataset.resize(stop, axis=1)
-        self._dataset[:, self._n_written : stop] = samples
-        self._n_written = stop
+        if samples.size:
+            stop = self._n_written + samples.shape[1]
+            self._dataset.resize(stop, axis=1)
+            self._dataset[:, self._n_written : stop] = samples
+            self._n_written = stop
 
 
 def best_codec(samples: NDArray[Any], compression: Mapping[str, Any]) -> Mapping[str, Any]:

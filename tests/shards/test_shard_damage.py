@@ -98,8 +98,8 @@ def edit(path: Path, change) -> None:
 
 
 def test_a_newer_version_is_refused(folder):
-    edit(folder / "a.h5", lambda file: file.attrs.__setitem__("version", 2))
-    with pytest.raises(UnreadableError, match=r"version 2.*update"):
+    edit(folder / "a.h5", lambda file: file.attrs.__setitem__("version", 3))
+    with pytest.raises(UnreadableError, match=r"version 3.*update"):
         open_shards(folder / "a.h5")
 
 

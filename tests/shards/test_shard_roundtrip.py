@@ -187,7 +187,7 @@ def test_the_format_needs_only_h5py_and_json(shard_folder):
         start, n_times = file["streams/start"][stream], file["streams/n_times"][stream]
         samples_ = file["samples"][name][:, start : start + n_times]
         assert file.attrs["format"] == b"biosig-shard"
-        assert file.attrs["version"] == 1
+        assert file.attrs["version"] == 2
     assert np.array_equal(samples_, stored.streams[0].samples)
 
 
