@@ -1,4 +1,4 @@
-"""The verbs `inspect` and `ingest`: typed functions that the command line and Python call alike."""
+"""The verb `ingest`: a typed function that the command line and Python call alike."""
 
 from __future__ import annotations
 
@@ -11,70 +11,20 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Literal
 
-import numpy as np
 import tyro
 from rich.console import Console
-from rich.table import Table
 
 from biosig.config import load
-from biosig.electrodes import canonical_orientation
-from biosig.errors import BiosigError, DataError, UsageError
+from biosig.errors import DataError, UsageError
 from biosig.progress import show_progress
-from biosig.recording import MODALITIES, Recording, Stream, is_known
-from biosig.signal import is_flat
-from ingest.discover import Discovery, adapters_with, discover
+from ingest.discover import Discovery, discover
 from ingest.labels import LabelSpec, LabelTable, SubjectPattern
 from ingest.mapping import TableMapping, load_mapping
 from ingest.pipeline import FAILURES, UNMATCHED, Preparation, Result, ingest_items
 from ingest.privacy import Pseudonyms, load_key
-from ingest.recipe import Recipe, robust_scales
+from ingest.recipe import Recipe
 
-_WIDTH = 132  # of the tables; a narrower terminal wraps their lines
 _SHOWN = 8  # lines of a list that goes on in a file
-_TURNED = ", turned over"
-_PRESET = "biosig-base"  # whose input contract `inspect` tells; -small and -large share it
-
-
-def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None) -> int:
-    """Show what is in a recording, or in each recording of a folder, and what the model would see.
-
-    Parameters
-    ----------
-    path : Path
-        A recording's file (WFDB, EDF, BDF, FIF, BrainVision, EEGLAB, CSV …), or a folder of them.
-    mapping : Path, optional
-        For tables: the YAML file that says which column is which channel; default the biosig.yaml beside each.
-
-    Returns
-    -------
-    int
-        Exit status: 1 if a recording cannot be read.
-    """
-    console = _console()
-    tables = load_mapping(mapping) if mapping else None
-    found = discover([path], tables)
-    known = adapters_with(tables)
-    status = 0
-    if len(found.items) == 1:
-        item = found.items[0]
-        _show(known[item.adapter].read(item.path), console)
-    elif found.items:
-        summary = Table("recording", "kinds", "channels", "sfreq (Hz)", "duration (s)", "events", "notes", box=None)
-        for item in found.items:
-            try:
-                r = known[item.adapter].read(item.path)
-            except BiosigError as error:
-                console.print(f"failed: {error}", markup=False)
-                status = 1
-                continue
-            rates = ", ".join(f"{s.sfreq:g}" for s in r.streams)
-            numbers = (str(len(r.channels)), rates, f"{r.duration:.1f}", str(len(r.annotations)), str(len(r.notes)))
-            summary.add_row(item.relative, "+".join(r.kinds), *numbers)
-        console.print(summary)
-    for failure in found.failures:
-        console.print(f"failed: {failure.sentence}", markup=False)
-        status = 1
-    return status
 
 
 def ingest(
@@ -137,7 +87,7 @@ def ingest(
     int
         Exit status: 1 if any file failed; the others are ingested all the same.
     """
-    console = _console()
+    console = Console(highlight=False, soft_wrap=True)
     logging.getLogger("biosig").setLevel(logging.INFO)
     tables: TableMapping | None = load_mapping(mapping) if mapping else None
     if not src:
@@ -210,11 +160,6 @@ def _check_joins(found: Discovery, table: LabelTable | None, pattern: SubjectPat
         )
 
 
-def _console() -> Console:
-    console = Console(highlight=False)
-    return Console(highlight=False, soft_wrap=True, width=max(console.width, _WIDTH))
-
-
 def _report(result: Result, out: Path, seconds: float, console: Console) -> None:
     say = lambda text: console.print(text, markup=False)  # noqa: E731
     kinds = ", ".join(f"{n} with {kind}" for kind, n in sorted(result.kinds.items()))
@@ -250,101 +195,3 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
             say(f"  {failure.stage}: {failure.sentence}")
         if len(result.failures) > _SHOWN:
             say(f"  and {len(result.failures) - _SHOWN} others.")
-
-
-def _show(recording: Recording, console: Console) -> None:
-    r = recording
-    say = lambda text: console.print(text, markup=False)  # noqa: E731
-    say(f"{r.source.path} ({r.source.adapter}): {'+'.join(r.kinds)}, {r.duration:.2f} s")
-    table = Table(
-        "in the file", "name", "kind", "position (m)", "reference (m)", "unit", "sfreq", "the model sees", box=None
-    )
-    seen = [what for stream in r.streams for what in _seen(stream)]
-    rates = [f"{stream.sfreq:g} Hz" for stream in r.streams for _ in stream.channels]
-    for channel, rate, what in zip(r.channels, rates, seen, strict=True):
-        table.add_row(
-            channel.source_name,
-            channel.name,
-            channel.kind,
-            _place(channel.position) + (" measured" if channel.position_source == "measured" else ""),
-            _place(channel.reference),
-            channel.unit or "?",
-            rate,
-            what,
-        )
-    console.print(table)
-    if any(_TURNED in what for what in seen):
-        say(f"{_TURNED.strip(', ')}: seen as reference − position with the sign changed, so A−B and B−A are one.")
-    for line in (*_amplitudes(r), *_contracts(r)):
-        say(line)
-    if r.annotations:
-        counts = Counter(a.label for a in r.annotations).most_common(_SHOWN)
-        say(f"{len(r.annotations)} annotations: " + ", ".join(f"{label} × {n}" for label, n in counts))
-    if r.labels:
-        say("labels: " + ", ".join(f"{name} = {value}" for name, value in r.labels.items()))
-    if r.subject is not None:
-        age = "unknown" if r.subject.age is None else f"{r.subject.age:g} years"
-        given = "given (a pseudonym once ingested)" if r.subject.id else "not given"
-        say(f"subject: id {given}, age {age}, sex {r.subject.sex or 'unknown'}")
-    else:
-        say("subject: not given; join one with --labels or --subject-pattern on ingest")
-    for note in r.notes:
-        say(f"note: {note}")
-
-
-def _place(position: tuple[float, float, float]) -> str:
-    return "({:.3f}, {:.3f}, {:.3f})".format(*position) if is_known(position) else "–"
-
-
-def _seen(stream: Stream) -> list[str]:
-    """What becomes of each channel in a model."""
-    places = np.array([c.position for c in stream.channels]), np.array([c.reference for c in stream.channels])
-    told = []
-    for channel, dead, sign in zip(
-        stream.channels, is_flat(stream.physical()), canonical_orientation(*places), strict=True
-    ):
-        if dead:
-            told.append("flat throughout: nothing")
-        elif channel.kind not in MODALITIES:
-            told.append("stored, no tokens")
-        else:
-            placeless = "" if is_known(channel.position) else ", no position"
-            told.append(f"{channel.kind} tokens" + placeless + (_TURNED if sign < 0 else ""))
-    return told
-
-
-def _amplitudes(recording: Recording) -> list[str]:
-    """Per kind its robust scale and how much is invalid, as ingest would find them."""
-    refusal = []
-    try:
-        scales, _ = robust_scales(recording, recording.source.path)
-    except DataError as error:
-        refusal = [f"ingest would refuse it: {error}"]
-        scales, _ = robust_scales(recording, None)
-    lines = []
-    for kind in recording.kinds:
-        streams = list(recording.of_kind(kind))
-        units = {channel.unit or "?" for stream in streams for channel in stream.channels}
-        unit = units.pop() if len(units) == 1 else "in units of their own"
-        text = f"{kind}: robust scale {scales[kind]:.3g} {unit}" if kind in scales else f"{kind}: no amplitude"
-        n_invalid = sum(int((~stream.valid()).sum()) for stream in streams)
-        n = sum(stream.samples.size for stream in streams)
-        lines.append(text + (f", {100 * n_invalid / n:.3g} % of samples invalid" if n_invalid else ""))
-    return lines + refusal
-
-
-def _contracts(recording: Recording) -> list[str]:
-    """What the presets make of each modality's signals."""
-    from biosig.models.presets import preset  # imports torch
-
-    lines = []
-    for kind, contract in preset(_PRESET).contract.items():
-        streams = list(recording.of_kind(kind))
-        if streams:
-            n = sum(stream.n_chans for stream in streams)
-            patches = contract.n_patches_in(max(stream.duration for stream in streams))
-            lines.append(
-                f"{_PRESET} sees {kind} at {contract.sfreq:g} Hz: {n} channels × {patches} patches of "
-                f"{contract.patch_seconds:g} s"
-            )
-    return lines

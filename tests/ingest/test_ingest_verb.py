@@ -8,7 +8,8 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.errors import DataError, UsageError
-from ingest.verbs import ingest, inspect
+from ingest.inspect_verb import inspect
+from ingest.verbs import ingest
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 
