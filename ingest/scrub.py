@@ -1,0 +1,136 @@
+"""Take out of free text what tells who was recorded and when; a visible mark stays where something was.
+
+The rules cover German, English and Swedish, the languages of PTB-XL's reports. They follow HIPAA's Safe Harbor
+(45 CFR 164.514(b)(2)) where a pattern can: dates more exact than a year, names that stand behind a title or a key,
+e-mail addresses, telephone, record, case and serial numbers. A name that stands alone is no pattern: only those that
+the source itself gives as the subject's are found (`known`). Years alone, ages and measured values stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+MARKS = ("email", "time", "date", "name", "number")
+"""What can stand in brackets where something was removed."""
+
+_MONTH = (
+    r"(?:jan(?:uary?|uari)?|jänner|feb(?:ruary?|ruari)?|mar(?:ch|s)?|mär(?:z)?|maerz|mrz|apr(?:il)?|mai|maj|june?|juni|"
+    r"july?|juli|aug(?:ust|usti)?|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?|"
+    r"(?-i:May|MAY)|may(?!\s+[^\W\d_]))\b\.?"  # "leads 2 may be" is no date
+)
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_MONTH_NUMBER = r"(?:0?[1-9]|1[0-2])"
+_YEAR = r"(?:19|20)\d\d"
+_UNIT = r"\s*(?:[mµu]?[mvs]\b|hz|bpm|/min|%)"
+_DATES = (
+    rf"(?<!\d){_YEAR}\s?(?P<sep>[-./])\s?{_MONTH_NUMBER}\s?(?P=sep)\s?{_DAY}(?!\d)",
+    rf"(?<!\d){_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[-+T_ ]?\d{{4,6}})?(?!\d)",
+    # day first or month first; the year may have two digits, and some printers write colons
+    rf"(?<![\w.,/-]){_DAY}\s?(?P<sep>[-./:])\s?{_DAY}\s?(?P=sep)\s?(?:{_YEAR}|'?\d\d)(?!\d|[.,]\d)",
+    rf"(?<![\w.,/-]){_DAY}/{_MONTH_NUMBER},?\s+{_YEAR}\b",
+    rf"(?<![\w.,]){_DAY}(?:st|nd|rd|th|:e|\.)?[\s-]*(?:of\s+)?{_MONTH}(?:,?[\s-]*(?:{_YEAR}|'?\d\d\b(?!{_UNIT})))?",
+    rf"\b{_MONTH}\s*(?:{_DAY}(?:st|nd|rd|th)?\b(?!{_UNIT})(?:,?\s+{_YEAR})?|{_YEAR}\b|'?\d\d\b(?!{_UNIT}))",
+    rf"(?<![\w.,/-])(?:{_MONTH_NUMBER}\s?[./-]\s?{_YEAR}|{_YEAR}-(?:0[1-9]|1[0-2]))(?![\d-])",
+    rf"\b(?:am|vom|seit|den)\s+{_DAY}\.\s?{_MONTH_NUMBER}\.(?!\d)",
+    rf"\b(?:am|vom|seit|den|on|since|until)\s+{_DAY}/{_DAY}(?![\d./])",
+)
+_TIMES = (
+    r"(?<![\d:.,])(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?(?![\d:])(?:\s*(?:uhr\b|h\b|[ap]\.?m\b\.?))?",
+    r"(?<![\d.,])(?:[01]?\d|2[0-4])(?:[.h][0-5]\d)?\s*(?:uhr\b|(?-i:am|pm|AM|PM)\b(?!\s+\d))",
+    r"(?<=\bkl[ .])\s*(?:[01]?\d|2[0-4])(?:[.:][0-5]\d)?(?!\d)",
+)
+
+_CAPITAL = r"(?-i:[A-ZÀ-ÖØ-ÞŠŽČŁ])"
+_INITIAL = rf"{_CAPITAL}\.(?:-?{_CAPITAL}\.)*"
+_PARTICLE = r"(?:von|van|vom|zu|zum|zur|de|der|den|del|di|da|af|av|la|le|ter|ten|dos|el|al|bin|ibn)"
+_FUNCTION_WORD = (
+    r"(?:mit|ohne|und|oder|med|och|utan|with|without|and|or|in|im|ist|war|wurde|hat|har|är|was|is|has|who|die|der|den|"
+    r"the|of|on|am|vom|to|zu|zur|zum|bei|för|på|som|nicht|not)\b"
+)
+_FINDING = (
+    r"\w*(?:rhyth|rytm|block|infar|tachy|brady|fibrill|flimmer|flutter|hypertr|isch|normal|sinus|vorhof|extrasyst)"
+)
+_CAPITALISED = rf"{_CAPITAL}[\w'’-]+"
+_FURTHER = rf"(?!{_FINDING})(?-i:[A-ZÀ-ÖØ-ÞŠŽČŁ][a-zß-öø-ÿšžčł'’]+(?:-\w+)?)\b"
+_FIRST = rf"(?:(?:{_PARTICLE}\s+){{1,3}}{_CAPITALISED}|(?!{_FUNCTION_WORD})[^\W\d_][\w'’-]*)"
+_REST = rf"(?:\s+(?:{_INITIAL}|(?:{_PARTICLE}\s+){{0,3}}{_FURTHER})){{0,3}}"
+_TITLE = r"(?:dr|prof|professor|doktor|doctor|herrn?|frau|fru|fröken|mrs|(?-i:Mr|Ms|Miss|mr(?=\.)|MR(?=\.\s[A-Z]{2}))|(?-i:Hrn?|Fr|Med)(?=\.))"
+_NAMES = (
+    rf"(?P<kept>(?>\b{_TITLE}\b\.?\s*(?:(?:{_TITLE}|med|phil|rer|nat|dent|h\.\s?c)\b\.?\s*)*))(?<=[\s.])"
+    rf"(?:{_INITIAL}\s*)*{_FIRST}{_REST}",
+    rf"(?P<kept>\b(?:name|vorname|nachname|patient(?:in)?|patientenname|untersucher(?:in)?|arzt|ärztin|physician|"
+    rf"technician|operator|läkare|undersökare|(?-i:MTA))\s*:\s*)(?:{_INITIAL}\s*)*{_CAPITALISED}"
+    rf"(?:,?\s+(?:{_INITIAL}|(?:{_PARTICLE}\s+){{0,3}}{_FURTHER})){{0,3}}",
+    rf"(?P<kept>\b(?:gez\.|signed(?:\s+by)?|sign\.|validiert\s+von|validated\s+by|reported\s+by|befundet\s+von)\s*:?\s*)"
+    rf"(?:{_INITIAL}\s*)*{_CAPITALISED}{_REST}",
+)
+_NUMBERS = (
+    r"(?P<kept>\b(?:mrn|tel(?:efon|ephone)?|phone|fax|mobile?|handy|ssn|personnummer|pnr|fall-?(?:nummer|nr)|"
+    r"case\s+(?:no|number)|pat(?:ienten|ient)?[-. ]*(?:nr|no|id|nummer))\b[.:#\s]*)\+?\(?\d[\d ()/.-]{2,}\d",
+    r"(?P<kept>\b(?:s/n|sn|serial(?:\s+(?:no|number))?|seriennummer|ser\.?-?nr)\b[.:#\s]*)(?=[\w/-]*\d)[\w/-]{3,}",
+    r"(?<![\w.,])(?:\+\d|\(?0\d)[\d ()/-]{5,}\d(?!\w)",  # telephone: with the country's or the town's code
+    r"(?<![\w.,])\d{2,4}(?:-\d{2,4}){2,}(?!\w)",
+    r"(?<!\d)(?<!\d[.,])\d{5,}(?:[-+/]\d+)*",
+)
+
+
+def _rule(mark: str, pattern: str) -> tuple[str, re.Pattern[str]]:
+    """What replaces a match (its title or key stays), and the compiled pattern."""
+    compiled = re.compile(pattern, re.IGNORECASE)
+    return ("\\g<kept>" if "kept" in compiled.groupindex else "") + f"[{mark}]", compiled
+
+
+_RULES = [
+    _rule(mark, pattern)
+    for mark, patterns in (
+        ("email", (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",)),
+        ("time", _TIMES),
+        ("date", _DATES),
+        ("name", _NAMES),
+        ("number", _NUMBERS),
+    )
+    for pattern in patterns
+]
+
+_EVENT_CODE = re.compile(r"(?:[A-Z][a-z]+/)?[A-Z]?\s*-?\d{1,8}")
+"""Triggers as recorders write them ("65281", "Stimulus/S  5"): 24 bits at most, and no text around."""
+
+
+def scrub(text: str, known: Sequence[str] = ()) -> str:
+    """`text` with a mark in place of each date, time of day, name behind a title, long number and e-mail address.
+
+    Parameters
+    ----------
+    text : str
+        A report or another free text.
+    known : sequence of str
+        Words that are known to be the subject's names or numbers; they go wherever they stand.
+
+    Returns
+    -------
+    str
+        Text in which nothing was found is returned as it is.
+
+    Examples
+    --------
+    >>> scrub("EKG vom 12.03.1994, Dr. Meier: Sinusrhythmus, QT 400 ms, V1-V6 unauffällig.")
+    'EKG vom [date], Dr. [name]: Sinusrhythmus, QT 400 ms, V1-V6 unauffällig.'
+    """
+    if known:
+        words = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
+        text = re.sub(rf"(?<![^\W_])(?:{words})(?![^\W_])", "[name]", text, flags=re.IGNORECASE)
+    for replacement, pattern in _RULES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def scrub_label(label: str, known: Sequence[str] = ()) -> str:
+    """`scrub` for the text of an event, which technicians type; a bare trigger code is none and stays."""
+    return label if _EVENT_CODE.fullmatch(label) else scrub(label, known)
+
+
+def removed(before: str, after: str) -> Counter[str]:
+    """How many marks of each sort `scrub` has set between two texts."""
+    return Counter({mark: n for mark in MARKS if (n := after.count(f"[{mark}]") - before.count(f"[{mark}]")) > 0})
