@@ -15,8 +15,14 @@ from biosig.recording import Recording
 class Adapter(Protocol):
     """Reads one family of files; knows nothing else and invents nothing.
 
-    An adapter may also have ``parts(path) -> list[Path]``: files that it claims, that `read` joins into the recording
-    of `path`, and that a walk over a folder must therefore not take for recordings of their own.
+    An adapter may also have
+
+    - ``parts(path) -> list[Path]``: files that it claims, that `read` joins into the recording of `path`, and that a
+      walk over a folder must therefore not take for recordings of their own;
+    - ``members(path) -> list[str] | None``: names of the recordings in a file that holds several; `read` takes one of
+      them as ``member=``;
+    - ``name_of(path) -> str``: what a recording is called, where that is not the file's name without its extension;
+    - ``claims_folder(path) -> bool``: whether a folder is one recording of its family; such a folder is not walked.
     """
 
     name: str
@@ -51,9 +57,11 @@ def adapters() -> Mapping[str, Adapter]:
     return {point.name: point.load()() for point in entry_points(group="biosig.adapters")}
 
 
-def adapter_for(path: Path) -> Adapter | None:
-    """The adapter that claims `path`, or None."""
-    return next((adapter for adapter in adapters().values() if adapter.claims(path)), None)
+def adapter_for(path: Path, known: Mapping[str, Adapter] | None = None) -> Adapter | None:
+    """The adapter that claims the file or folder `path`, of `known` or of all that are installed; or None."""
+    claim = "claims_folder" if path.is_dir() else "claims"
+    everyone = (adapters() if known is None else known).values()
+    return next((adapter for adapter in everyone if getattr(adapter, claim, lambda _: False)(path)), None)
 
 
 def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **options: Any) -> Recording:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from biosig.errors import UsageError
-from biosig.reading import Adapter, adapters
+from biosig.errors import BiosigError, UsageError
+from biosig.reading import Adapter, adapter_for, adapters
 from ingest.mapping import TableMapping
 from ingest.table_adapter import TableAdapter
 
@@ -27,18 +27,36 @@ class Failure:
 class Item:
     """One recording to be: its file, the adapter that claims it, and its path within what was asked for.
 
-    `relative` begins with the name of the source folder and has no extension: "records100/00000/00001_lr". It is
-    unique within a discovery, but for files that differ in nothing but their extension.
+    Parameters
+    ----------
+    path : Path
+        The file, or a folder that is one recording.
+    adapter : str
+        Who reads it.
+    relative : str
+        Its path from the name of the source folder on, without extension: "records100/00000/00001_lr". Unique within a
+        discovery: files that differ in their extension alone keep it, and members of a file end in "#member".
+    id : str
+        Its name, and where that is taken, `relative`.
+    member : str or None
+        Which recording of a file that holds several.
     """
 
     path: Path
     adapter: str
     relative: str
+    id: str = ""
+    member: str | None = None
 
     @property
     def name(self) -> str:
         """The file's name without its extension."""
         return PurePosixPath(self.relative).name
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What its adapter must be told beside the path."""
+        return {} if self.member is None else {"member": self.member}
 
 
 @dataclass(slots=True)
@@ -49,6 +67,8 @@ class Discovery:
     failures: list[Failure] = field(default_factory=list)
     unclaimed: Counter[str] = field(default_factory=Counter)
     """Files that no adapter claims, by extension; signal and annotation files beside a header are among them."""
+    names: set[str] = field(default_factory=set)
+    """The items' relative paths."""
     n_repeated: int = 0
     """Files that were reached before, by another path or through a link; they are taken once."""
     n_parts: int = 0
@@ -83,8 +103,8 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
     for source, path in zip(sources, paths, strict=True):
         root = roots[_root(path)]
         before = len(found.items) + found.n_repeated + len(found.failures)
-        if os.path.isdir(path):
-            for file in sorted(_walk(path, found)):
+        if os.path.isdir(path) and adapter_for(path, known) is None:
+            for file in sorted(_walk(path, known, found)):
                 _take(file, path, root, known, found, seen)
             wrong = "holds no recording in a known format:"
         elif os.path.lexists(path):
@@ -100,8 +120,8 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
     return found
 
 
-def _walk(folder: Path, found: Discovery) -> Iterator[Path]:
-    """Every visible file below `folder`; a folder that is reached again through a link is not walked again."""
+def _walk(folder: Path, known: dict[str, Adapter], found: Discovery) -> Iterator[Path]:
+    """Every visible file below `folder`, and folders that are a recording; no folder is walked again through a link."""
 
     def tell(error: OSError) -> None:
         where = error.filename
@@ -111,10 +131,14 @@ def _walk(folder: Path, found: Discovery) -> Iterator[Path]:
     walked: set[str] = set()
     for place, folders, files in os.walk(folder, followlinks=True, onerror=tell):
         real = os.path.realpath(place)
-        folders[:] = [] if real in walked else sorted(name for name in folders if not name.startswith("."))
-        if real not in walked:
-            yield from (Path(place, name) for name in files if not name.startswith("."))
+        if real in walked:
+            folders.clear()
+            continue
         walked.add(real)
+        visible = sorted(name for name in folders if not name.startswith("."))
+        recordings = [name for name in visible if adapter_for(Path(place, name), known)]
+        folders[:] = [name for name in visible if name not in recordings]
+        yield from (Path(place, name) for name in (*recordings, *files) if not name.startswith("."))
 
 
 def _root(path: Path) -> str:
@@ -130,8 +154,8 @@ def _root_names(roots: Sequence[str]) -> dict[str, str]:
 
 
 def _take(file: Path, folder: Path, root: str, known: dict[str, Adapter], found: Discovery, seen: set[str]) -> None:
-    name = next((name for name, adapter in known.items() if adapter.claims(file)), None)
-    if name is None:
+    adapter = adapter_for(file, known)
+    if adapter is None:
         found.unclaimed[file.suffix.lower() or "(no extension)"] += 1
         return
     real = os.path.realpath(file)
@@ -143,7 +167,28 @@ def _take(file: Path, folder: Path, root: str, known: dict[str, Adapter], found:
     stem = relative.name
     for suffix in (".gz", relative.with_name(stem.removesuffix(".gz")).suffix):
         stem = stem.removesuffix(suffix)
-    found.items.append(Item(file, name, str(relative.with_name(stem))))
+    try:
+        members = getattr(adapter, "members", lambda _: None)(file)
+    except BiosigError as error:
+        found.failures.append(Failure(str(file), "find", str(error)))
+        return
+    for member in [None] if members is None else members:
+        ending = "" if member is None else f"#{member}"
+        short, long = (str(relative.with_name(end + ending)) for end in (stem, relative.name))
+        found.items.append(Item(file, adapter.name, long if short in found.names else short, member=member))
+        found.names.add(found.items[-1].relative)
+
+
+def with_ids(items: Sequence[Item], known: dict[str, Adapter], taken: Iterable[str] = ()) -> list[Item]:
+    """The items with an id each that no other has: what their adapter calls them, or where that is taken, the path."""
+    used = set(taken)
+    out = []
+    for item in items:
+        name_of = getattr(known[item.adapter], "name_of", None)
+        name = name_of(item.path) if name_of and item.member is None else item.name
+        out.append(replace(item, id=item.relative if name in used else name))
+        used.add(out[-1].id)
+    return out
 
 
 def _drop_parts(found: Discovery, known: dict[str, Adapter], named: set[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -75,7 +76,7 @@ class Recipe:
         return not (self.sfreq or self.band or self.notch)
 
 
-def apply(recipe: Recipe, recording: Recording) -> Recording:
+def apply(recipe: Recipe, recording: Recording, spool: Path | None = None) -> Recording:  # noqa: ARG001
     """The recording as the recipe wants it; every step is in its `history`, `robust_scale` is of what comes out.
 
     Raises

@@ -54,6 +54,12 @@ class TableAdapter:
             return True
         return mapping is not None and re.fullmatch(mapping.record, path.name) is not None
 
+    def name_of(self, path: Path) -> str:
+        """What the mapping's `record` captures of a file's name."""
+        mapping = self.mapping or mapping_beside(path)
+        match = re.fullmatch(mapping.record, path.name) if mapping else None
+        return match[1] if match else path.stem
+
     def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:  # noqa: ARG002
         """Read one recording.
 

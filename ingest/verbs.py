@@ -17,10 +17,11 @@ from rich.console import Console
 from biosig.config import load
 from biosig.errors import DataError, UsageError
 from biosig.progress import show_progress
+from ingest.batch import Job, Result
 from ingest.discover import Discovery, discover
 from ingest.labels import LabelSpec, LabelTable, SubjectPattern
 from ingest.mapping import TableMapping, load_mapping
-from ingest.pipeline import FAILURES, UNMATCHED, Preparation, Result, ingest_items
+from ingest.pipeline import FAILURES, UNMATCHED, ingest_items
 from ingest.privacy import Pseudonyms, load_key
 from ingest.recipe import Recipe
 
@@ -33,6 +34,7 @@ def ingest(
     out: Path,
     recipe: Path | None = None,
     workers: int = 0,
+    scheduler: str | None = None,
     resume: bool = False,
     labels: Path | None = None,
     labels_spec: Path | None = None,
@@ -56,7 +58,10 @@ def ingest(
     recipe : Path, optional
         YAML file of what to do with the samples (configs/ingest/*.yaml); default nothing, which is lossless.
     workers : int
-        Processes that read and process files; 0 = one per core.
+        Processes that read, process and write; 0 = one per core.
+    scheduler : str, optional
+        Address of a Dask scheduler (tcp://HOST:PORT) whose workers do it instead; they must see the sources and OUT
+        under the same paths.
     resume : bool
         Continue in a folder that holds shards: files that are in them are skipped.
     labels : Path, optional
@@ -117,20 +122,19 @@ def ingest(
         console.print(
             f"Not kept as labels, for privacy: {', '.join(table.left_out)} (see --labels-spec).", markup=False
         )
-    todo = Preparation(cooking, Pseudonyms(secret), recording_names, tables, table, pattern)
+    job = Job(out, cooking, Pseudonyms(secret), recording_names, tables, table, pattern, compression)
     start = time.monotonic()
     with show_progress(Console(stderr=True)) as progress:
         result = ingest_items(
-            found,
-            out,
-            todo,
-            workers=workers or os.cpu_count() or 1,
-            resume=resume,
-            compression=compression,
-            progress=progress,
+            found, job, workers=workers or _cores(), scheduler=scheduler, resume=resume, progress=progress
         )
     _report(result, out, time.monotonic() - start, console)
     return 1 if result.failures else 0
+
+
+def _cores() -> int:
+    """Cores that this process may use, which a scheduler such as SLURM limits."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _label_table(

@@ -17,11 +17,12 @@ from biosig.shards.verify import check_shards
 N_RECORDINGS = 300
 SCRIPT = """
 import sys
+import ingest.batch as batch
 import ingest.pipeline as pipeline
 from biosig.cli import main
 
 if __name__ == "__main__":
-    pipeline.SHARD_RECORDINGS = 20
+    batch.SHARD_RECORDINGS = 20
     pipeline._FILES_PER_WORKER = 1
     main(["ingest", sys.argv[1], "--out", sys.argv[2], "--workers", "2", *sys.argv[3:]])
 """

@@ -1,0 +1,268 @@
+"""One batch of files to published shards: what each worker does, in this process, another one or on another machine."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Literal, Self
+
+from biosig.config import to_dict
+from biosig.errors import BiosigError
+from biosig.recording import Recording, Source, Subject
+from biosig.shards import ShardWriter
+from ingest.discover import Failure, Item, adapters_with
+from ingest.labels import LabelTable, SubjectPattern
+from ingest.mapping import TableMapping
+from ingest.mne_adapter import FOREIGN_NOTE
+from ingest.privacy import Pseudonyms, reveals
+from ingest.recipe import Recipe, apply
+
+log = logging.getLogger(__name__)
+
+SHARD_BYTES = 256 * 2**20
+SHARD_RECORDINGS = 4096
+SPOOL = ".spool-"
+"""Begins the name of a folder for samples on their way; a run that is killed leaves it to the next."""
+
+INTERRUPTED = "it was interrupted"
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs to know; sent to it once."""
+
+    out: Path
+    recipe: Recipe
+    pseudonyms: Pseudonyms
+    recording_names: Literal["keep", "hash", "auto"] = "auto"
+    mapping: TableMapping | None = None
+    table: LabelTable | None = None
+    pattern: SubjectPattern | None = None
+    compression: Literal["lz4", "zstd"] = "lz4"
+
+    def source_name(self, item: Item) -> str:
+        """What a shard keeps of an item's path: its pseudonym, by which --resume knows it again."""
+        return self.pseudonyms("path", item.relative)
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of some files."""
+
+    n_ingested: int = 0
+    n_skipped: int = 0
+    seconds: float = 0.0
+    kinds: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+    unmatched_recordings: list[str] = field(default_factory=list)
+    unmatched_rows: list[str] = field(default_factory=list)
+    without_subject: int = 0
+    n_renamed: int = 0
+    n_notes: Counter[str] = field(default_factory=Counter)
+    n_shards: int = 0
+    stopped_by: str = ""
+    """Why the run cannot go on: the disk is full, or somebody pressed Ctrl-C. What is counted here is published."""
+
+    def __iadd__(self, other: Result) -> Self:
+        for counted in ("n_ingested", "n_skipped", "seconds", "without_subject", "n_renamed", "n_shards"):
+            setattr(self, counted, getattr(self, counted) + getattr(other, counted))
+        self.kinds += other.kinds
+        self.n_notes += other.n_notes
+        self.failures += other.failures
+        self.unmatched_recordings += other.unmatched_recordings
+        self.unmatched_rows += other.unmatched_rows
+        self.stopped_by = self.stopped_by or other.stopped_by
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A recording ready for its shard; whether table and pattern knew it, its subject is known, its name is hidden."""
+
+    recording: Recording
+    matched: bool
+    subject_known: bool
+    renamed: bool
+
+
+class DiskFullError(Exception):
+    """There is no room where the shards are written; no other file would fare better."""
+
+
+def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
+    """Read one file and do everything to it that needs no other file.
+
+    Parameters
+    ----------
+    job : Job
+        What is to be done.
+    item : Item
+        The file.
+    spool : Path
+        A folder for samples that do not fit into memory; they are read from there later.
+
+    Raises
+    ------
+    DiskFullError
+        If they do not fit there either.
+    """
+    stage = "read"
+    try:
+        recording = adapters_with(job.mapping)[item.adapter].read(item.path, lazy=True, **item.options)
+        recording = replace(recording, id=item.id)
+        stage = "label"
+        matched = True
+        if job.table is not None:
+            row = job.table.row_of(item.path)
+            matched = row is not None
+            if row is not None:
+                recording = job.table.join(recording, row)
+        if job.pattern is not None:
+            joined = job.pattern.join(recording, item.relative)
+            matched = matched and joined is not None
+            recording = joined or recording
+        stage = "recipe"
+        recording = apply(job.recipe, recording, spool)
+        subject_known = recording.subject is not None and bool(recording.subject.id)
+        hidden = _hide(job, recording, item)
+        return Prepared(hidden, matched, subject_known, renamed=hidden.id != recording.id)
+    except BiosigError as error:
+        return Failure(str(item.path), stage, str(error))
+    except MemoryError:
+        sentence = f"{item.path} does not fit into memory: use fewer --workers, or a machine with more."
+        return Failure(str(item.path), stage, sentence)
+    except Exception as error:  # one file must not end a run of a million
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(error.strerror) from None
+        log.debug("unexpected error at %s", item.path, exc_info=True)
+        sentence = f"{item.path} failed with an unexpected {type(error).__name__} ({error}): please report it."
+        return Failure(str(item.path), stage, sentence)
+
+
+def _hide(job: Job, recording: Recording, item: Item) -> Recording:
+    """Replace what names the subject by pseudonyms; a recording without a subject is one of its own.
+
+    Warnings of a foreign reader stay behind: they may quote names, dates and paths.
+    """
+    subject = recording.subject or Subject("")
+    hashed = job.recording_names == "hash" or (
+        job.recording_names == "auto"
+        and (job.pattern is not None or (bool(subject.id) and reveals(item.relative, subject.id)))
+    )
+    if subject.id:
+        pseudonym = job.pseudonyms("subject", subject.id)
+    else:
+        pseudonym = job.pseudonyms("subject of recording", item.relative)
+    notes = tuple(note for note in recording.notes if not note.startswith(FOREIGN_NOTE))
+    if hashed:
+        notes = tuple(note.replace(item.name, "…") for note in notes)
+    return replace(
+        recording,
+        id=job.pseudonyms("recording", item.relative) if hashed else recording.id,
+        subject=replace(subject, id=pseudonym),
+        source=Source(job.source_name(item), recording.source.adapter, recording.source.sha256),
+        notes=notes,
+    )
+
+
+def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[], bool]) -> Result:
+    """Prepare files and write them into shards of their own.
+
+    Parameters
+    ----------
+    job : Job
+        What is to be done.
+    number : int
+        Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it.
+    items : sequence of Item
+        The files, in the order in which they are stored.
+    go_on : callable
+        Called after each file; False ends the batch there.
+
+    Returns
+    -------
+    Result
+        Of what is published when this returns; a full disk or an interruption is told in `stopped_by`.
+    """
+    shards = _Shards(job, number)
+    try:
+        with shards, TemporaryDirectory(prefix=SPOOL, dir=job.out, ignore_cleanup_errors=True) as spool:
+            for item in items:
+                outcome = prepare(job, item, Path(spool))
+                if isinstance(outcome, Failure):
+                    shards.result.failures.append(outcome)
+                else:
+                    shards.add(outcome, item)
+                for left in Path(spool).iterdir():
+                    left.unlink()
+                if not go_on():
+                    shards.published.stopped_by = INTERRUPTED
+                    break
+    except KeyboardInterrupt:
+        shards.published.stopped_by = INTERRUPTED
+    except (OSError, RuntimeError, DiskFullError) as error:  # of HDF5 and of the system, on the way to the disk
+        shards.published.stopped_by = f"writing to {job.out} failed ({error})"
+    return shards.published
+
+
+class _Shards:
+    """Writes recordings into shards of bounded size; `published` counts what is in those that are published."""
+
+    def __init__(self, job: Job, number: int) -> None:
+        self._job, self._number = job, number
+        self._recipe = to_dict(job.recipe)
+        self._stack = ExitStack()
+        self._writer: ShardWriter | None = None
+        self.result = Result()
+        self.published = Result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None or kind is KeyboardInterrupt:
+            self._publish()  # what is complete is worth keeping: --resume continues behind it
+        else:
+            self._stack.__exit__(kind, error, traceback)
+
+    def add(self, outcome: Prepared, item: Item) -> None:
+        recording = outcome.recording
+        if self._writer is None:
+            more = f"-{self.published.n_shards}" if self.published.n_shards else ""
+            path = self._job.out / f"{self._number:05d}{more}.h5"
+            self._writer = self._stack.enter_context(ShardWriter(path, self._recipe, self._job.compression))
+        try:
+            self._writer.add(recording)
+        except BiosigError as error:
+            self.result.failures.append(Failure(str(item.path), "write", str(error)))
+            return
+        self._count(outcome, item)
+        if len(self._writer) >= SHARD_RECORDINGS or self._writer.nbytes >= SHARD_BYTES:
+            self._publish()
+
+    def _count(self, outcome: Prepared, item: Item) -> None:
+        result, recording = self.result, outcome.recording
+        result.n_ingested += 1
+        result.seconds += recording.duration
+        result.without_subject += not outcome.subject_known
+        result.n_renamed += outcome.renamed
+        result.kinds.update(recording.kinds)
+        result.n_notes.update(recording.notes)
+        if not outcome.matched:
+            result.unmatched_recordings.append(item.relative)
+
+    def _publish(self) -> None:
+        writer, self._writer = self._writer, None
+        self._stack.close()
+        self.result.n_shards += writer is not None and len(writer) > 0
+        self.published += self.result
+        self.result = Result()
