@@ -9,8 +9,7 @@ the source itself gives as the subject's are found (`known`). Years alone, ages 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 
 MARKS = ("email", "time", "date", "name", "number")
 """What can stand in brackets where something was removed."""
@@ -56,7 +55,11 @@ _CAPITALISED = rf"{_CAPITAL}[\w'’-]+"
 _FURTHER = rf"(?!{_FINDING})(?-i:[A-ZÀ-ÖØ-ÞŠŽČŁ][a-zß-öø-ÿšžčł'’]+(?:-\w+)?)\b"
 _FIRST = rf"(?:(?:{_PARTICLE}\s+){{1,3}}{_CAPITALISED}|(?!{_FUNCTION_WORD})[^\W\d_][\w'’-]*)"
 _REST = rf"(?:\s+(?:{_INITIAL}|(?:{_PARTICLE}\s+){{0,3}}{_FURTHER})){{0,3}}"
-_TITLE = r"(?:dr|prof|professor|doktor|doctor|herrn?|frau|fru|fröken|mrs|(?-i:Mr|Ms|Miss|mr(?=\.)|MR(?=\.\s[A-Z]{2}))|(?-i:Hrn?|Fr|Med)(?=\.))"
+# "ms" are milliseconds, and "MR." may end a sentence on a mitral regurgitation.
+_TITLE = (
+    r"(?:dr|prof|professor|doktor|doctor|herrn?|frau|fru|fröken|mrs|"
+    r"(?-i:Mr|Ms|Miss|mr(?=\.)|MR(?=\.\s[A-Z]{2})|(?:Hrn?|Fr|Med)(?=\.)))"
+)
 _NAMES = (
     rf"(?P<kept>(?>\b{_TITLE}\b\.?\s*(?:(?:{_TITLE}|med|phil|rer|nat|dent|h\.\s?c)\b\.?\s*)*))(?<=[\s.])"
     rf"(?:{_INITIAL}\s*)*{_FIRST}{_REST}",
@@ -76,37 +79,41 @@ _NUMBERS = (
 )
 
 
-def _rule(mark: str, pattern: str) -> tuple[str, re.Pattern[str]]:
-    """What replaces a match (its title or key stays), and the compiled pattern."""
-    compiled = re.compile(pattern, re.IGNORECASE)
-    return ("\\g<kept>" if "kept" in compiled.groupindex else "") + f"[{mark}]", compiled
+def _rules(patterns: dict[str, tuple[str, ...]]) -> list[tuple[str, str, re.Pattern[str]]]:
+    """Mark, what replaces a match (its title or key stays), and the compiled pattern, in order."""
+    rules = []
+    for mark, sources in patterns.items():
+        for source in sources:
+            pattern = re.compile(source, re.IGNORECASE)
+            rules.append((mark, ("\\g<kept>" if "kept" in pattern.groupindex else "") + f"[{mark}]", pattern))
+    return rules
 
 
-_RULES = [
-    _rule(mark, pattern)
-    for mark, patterns in (
-        ("email", (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",)),
-        ("time", _TIMES),
-        ("date", _DATES),
-        ("name", _NAMES),
-        ("number", _NUMBERS),
-    )
-    for pattern in patterns
-]
+_RULES = _rules(
+    {
+        "email": (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",),
+        "time": _TIMES,
+        "date": _DATES,
+        "name": _NAMES,
+        "number": _NUMBERS,
+    }
+)
 
 _EVENT_CODE = re.compile(r"(?:[A-Z][a-z]+/)?[A-Z]?\s*-?\d{1,8}")
 """Triggers as recorders write them ("65281", "Stimulus/S  5"): 24 bits at most, and no text around."""
 
 
-def scrub(text: str, known: Sequence[str] = ()) -> str:
+def scrub(text: str, known: Collection[str] = (), numbers: bool = True) -> str:
     """`text` with a mark in place of each date, time of day, name behind a title, long number and e-mail address.
 
     Parameters
     ----------
     text : str
         A report or another free text.
-    known : sequence of str
+    known : collection of str
         Words that are known to be the subject's names or numbers; they go wherever they stand.
+    numbers : bool
+        Whether numbers go too; False for texts that hold codes (SNOMED's have nine digits).
 
     Returns
     -------
@@ -121,16 +128,17 @@ def scrub(text: str, known: Sequence[str] = ()) -> str:
     if known:
         words = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
         text = re.sub(rf"(?<![^\W_])(?:{words})(?![^\W_])", "[name]", text, flags=re.IGNORECASE)
-    for replacement, pattern in _RULES:
-        text = pattern.sub(replacement, text)
+    for mark, replacement, pattern in _RULES:
+        if numbers or mark != "number":
+            text = pattern.sub(replacement, text)
     return text
 
 
-def scrub_label(label: str, known: Sequence[str] = ()) -> str:
+def scrub_label(label: str, known: Collection[str] = ()) -> str:
     """`scrub` for the text of an event, which technicians type; a bare trigger code is none and stays."""
     return label if _EVENT_CODE.fullmatch(label) else scrub(label, known)
 
 
-def removed(before: str, after: str) -> Counter[str]:
-    """How many marks of each sort `scrub` has set between two texts."""
-    return Counter({mark: n for mark in MARKS if (n := after.count(f"[{mark}]") - before.count(f"[{mark}]")) > 0})
+def removed(before: str, after: str) -> list[str]:
+    """Which sorts of marks `scrub` has set between two texts."""
+    return [mark for mark in MARKS if after.count(f"[{mark}]") > before.count(f"[{mark}]")]

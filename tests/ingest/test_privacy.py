@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+
+from biosig.errors import UsageError
+from biosig.recording import Annotation, Channel, Recording, Source, Stream, Subject
+from ingest.hiding import Hiding, hide
+from ingest.privacy import Pseudonyms, load_key, reveals
+
+KEY = "00112233445566778899aabbccddeeff"
+
+
+def how(**options):
+    return Hiding(Pseudonyms(bytes.fromhex(KEY)), **options)
+
+
+def recording(name="rec1", subject=None, channels=("II",), onset=0.0, **fields):
+    rows = tuple(Channel(label, label, "misc", "mV") for label in channels)
+    stream = Stream(100.0, rows, np.zeros((len(rows), 10), np.int16), np.float64(1), np.float64(0), onset=onset)
+    return Recording(name, [stream], subject, source=Source("a/path/rec1.hea", "wfdb", "00"), **fields)
+
+
+def test_subject_and_path_become_pseudonyms_that_agree_under_one_key():
+    first = hide(recording(subject=Subject("Jane 17", 60.0, "female")), "ward/rec1", how())
+    other = hide(recording(subject=Subject("Jane 17")), "ward/rec2", how())
+    assert first.subject.id == other.subject.id
+    assert (first.subject.age, first.subject.sex) == (60.0, "female")
+    assert first.source.path != other.source.path
+    assert "Jane" not in repr(first) + repr(first.subject) + repr(first.source)
+    another_key = Hiding(Pseudonyms(b"another key of 16 bytes"))
+    assert hide(recording(subject=Subject("Jane 17")), "ward/rec1", another_key).subject.id != first.subject.id
+
+
+def test_recordings_without_a_subject_are_subjects_of_their_own():
+    assert hide(recording(), "a/rec1", how()).subject.id != hide(recording(), "b/rec1", how()).subject.id
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "hidden"),
+    [
+        ("00001_lr", "15709", False),
+        ("00001_lr", "1", True),
+        ("Mustermann_1", "4711 Max_Mustermann", True),
+        ("sleep_2013-05-24", "", True),
+        ("20130524_night", "", True),
+        ("3000063", "", True),
+        ("S001R04", "", False),
+        ("ward7/rec1", "", True),
+    ],
+)
+def test_names_that_tell_something_are_hashed(name, subject, hidden):
+    found = hide(recording(name, Subject(subject)), f"root/{name}", how())
+    assert (found.id != name) == hidden
+    assert hide(recording(name), f"root/{name}", how(recording_names="keep")).id == name
+    assert len(hide(recording(name), f"root/{name}", how(recording_names="hash")).id) == 16
+
+
+def test_free_texts_are_scrubbed_and_a_note_says_so():
+    before = recording(
+        subject=Subject("MCH-02 Haagse_Harry"),
+        report="Vom 12.03.1994, Dr. Meier: Sinusrhythmus, QT 400 ms",
+        annotations=[Annotation(0.0, 0.0, "Harry moved"), Annotation(0.05, 0.0, "65281"), Annotation(0.05, 0, "N")],
+        labels={"dx": ["426783006"], "comment": "seen on 3/4/2001", "visit": "2001-04-03", "n": 123456},
+        session="2001-04-03",
+    )
+    after = hide(before, "rec1", how(asked=frozenset(["visit"])))
+    assert after.report == "Vom [date], Dr. [name]: Sinusrhythmus, QT 400 ms"
+    assert [a.label for a in after.annotations] == ["[name] moved", "65281", "N"]
+    assert after.labels == {"dx": ["426783006"], "comment": "seen on [date]", "visit": "2001-04-03", "n": 123456}
+    assert len(after.session) == 16
+    assert after.notes == ("Taken out of the report, events or labels and marked there: dates, names.",)
+    assert before.report.startswith("Vom 12")
+    kept = hide(before, "rec1", how(texts=False))
+    assert kept.report == before.report
+    assert kept.annotations == before.annotations
+
+
+def test_notes_and_channels_name_no_file_person_or_device():
+    before = recording(
+        subject=Subject("Mustermann"),
+        channels=("Muse-1234567 A", "Muse-7654321 A", "V1"),
+        notes=(
+            "Channel 'Muse-1234567 A' has no known position.",
+            "mustermann_ekg.dat holds 123456 bytes; rec1.hea says otherwise.",
+            "MNE: cannot read /home/mustermann/x.vhdr",
+            "Mustermann was typed as the unit.",
+        ),
+    )
+    after = hide(before, "rec1", how())
+    assert after.ch_names == ["Muse-[number] A", "Muse-[number] A 2", "V1"]
+    assert [c.source_name for c in after.channels] == after.ch_names
+    assert after.notes == (
+        "Channel 'Muse-[number] A' has no known position.",
+        "….dat holds 123456 bytes; rec1.hea says otherwise.",
+        "[name] was typed as the unit.",
+    )
+    assert "….hea says" in hide(before, "rec1", how(recording_names="hash")).notes[1]
+
+
+def test_seconds_since_1970_are_a_date():
+    before = recording(onset=1.6e9, annotations=[Annotation(1.6e9 + 0.05, 0.0, "N")])
+    after = hide(before, "rec1", how())
+    assert after.streams[0].onset == 0.0
+    assert after.annotations[0].onset == pytest.approx(0.05)
+    assert hide(recording(onset=3600.0), "rec1", how()).streams[0].onset == 3600.0
+
+
+def test_the_key_is_in_a_file_or_in_a_variable(tmp_path, monkeypatch):
+    made, place = load_key(None, tmp_path / "out")
+    assert place == str(tmp_path / "out.key")
+    assert load_key(None, tmp_path / "out")[0] == made
+    monkeypatch.setenv("BIOSIG_KEY", KEY)
+    assert load_key(None, tmp_path / "out") == (bytes.fromhex(KEY), "the variable BIOSIG_KEY")
+    (tmp_path / "other").write_text(KEY[::-1] + "\n")
+    assert load_key(tmp_path / "other", tmp_path / "out")[0] == bytes.fromhex(KEY[::-1])
+    monkeypatch.setenv("BIOSIG_KEY_FILE", str(tmp_path / "other"))
+    with pytest.raises(UsageError, match="Both BIOSIG_KEY and BIOSIG_KEY_FILE"):
+        load_key(None, tmp_path / "out")
+    monkeypatch.delenv("BIOSIG_KEY")
+    assert load_key(None, tmp_path / "out")[0] == bytes.fromhex(KEY[::-1])
+    monkeypatch.setenv("BIOSIG_KEY_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match="does not exist"):
+        load_key(None, tmp_path / "out")
+    monkeypatch.delenv("BIOSIG_KEY_FILE")
+    monkeypatch.setenv("BIOSIG_KEY", "a word")
+    with pytest.raises(UsageError, match="variable BIOSIG_KEY holds no key") as told:
+        load_key(None, tmp_path / "out")
+    assert "a word" not in str(told.value)
+
+
+def test_reveals():
+    assert reveals("S001R04", "S001")
+    assert reveals("ecg_0017", "17")
+    assert not reveals("ecg_0018", "17")
