@@ -15,13 +15,13 @@ from typing import Literal, Self
 
 from biosig.config import to_dict
 from biosig.errors import BiosigError
-from biosig.recording import Recording, Source, Subject
+from biosig.recording import Recording
 from biosig.shards import ShardWriter
 from ingest.discover import Failure, Item, adapters_with
+from ingest.hiding import Hiding, hide
 from ingest.labels import LabelTable, SubjectPattern
 from ingest.mapping import TableMapping
-from ingest.mne_adapter import FOREIGN_NOTE
-from ingest.privacy import Pseudonyms, reveals
+from ingest.privacy import Pseudonyms
 from ingest.recipe import Recipe, apply
 
 log = logging.getLogger(__name__)
@@ -47,9 +47,16 @@ class Job:
     pattern: SubjectPattern | None = None
     compression: Literal["lz4", "zstd"] = "lz4"
 
+    @property
+    def hiding(self) -> Hiding:
+        """What of names, dates and texts no shard gets; labels that were asked for by name it does."""
+        asked = frozenset((self.table.spec.label_columns or ()) if self.table is not None else ())
+        by_path = self.pattern is not None
+        return Hiding(self.pseudonyms, self.recording_names, by_path, asked, self.recipe.scrub_texts)
+
     def source_name(self, item: Item) -> str:
         """What a shard keeps of an item's path: its pseudonym, by which --resume knows it again."""
-        return self.pseudonyms("path", item.relative)
+        return self.hiding.source_name(item.relative)
 
 
 @dataclass(slots=True)
@@ -131,7 +138,7 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
         stage = "recipe"
         recording = apply(job.recipe, recording, spool)
         subject_known = recording.subject is not None and bool(recording.subject.id)
-        hidden = _hide(job, recording, item)
+        hidden = hide(recording, item.relative, job.hiding)
         return Prepared(hidden, matched, subject_known, renamed=hidden.id != recording.id)
     except BiosigError as error:
         return Failure(str(item.path), stage, str(error))
@@ -144,32 +151,6 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
         log.debug("unexpected error at %s", item.path, exc_info=True)
         sentence = f"{item.path} failed with an unexpected {type(error).__name__} ({error}): please report it."
         return Failure(str(item.path), stage, sentence)
-
-
-def _hide(job: Job, recording: Recording, item: Item) -> Recording:
-    """Replace what names the subject by pseudonyms; a recording without a subject is one of its own.
-
-    Warnings of a foreign reader stay behind: they may quote names, dates and paths.
-    """
-    subject = recording.subject or Subject("")
-    hashed = job.recording_names == "hash" or (
-        job.recording_names == "auto"
-        and (job.pattern is not None or (bool(subject.id) and reveals(item.relative, subject.id)))
-    )
-    if subject.id:
-        pseudonym = job.pseudonyms("subject", subject.id)
-    else:
-        pseudonym = job.pseudonyms("subject of recording", item.relative)
-    notes = tuple(note for note in recording.notes if not note.startswith(FOREIGN_NOTE))
-    if hashed:
-        notes = tuple(note.replace(item.name, "…") for note in notes)
-    return replace(
-        recording,
-        id=job.pseudonyms("recording", item.relative) if hashed else recording.id,
-        subject=replace(subject, id=pseudonym),
-        source=Source(job.source_name(item), recording.source.adapter, recording.source.sha256),
-        notes=notes,
-    )
 
 
 def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[], bool]) -> Result:

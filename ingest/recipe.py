@@ -51,6 +51,9 @@ class Recipe:
         Recordings shorter than this, in seconds, are refused.
     check_units : bool
         Refuse ECG and EEG whose size is off by a factor of about 1,000 or more.
+    scrub_texts : bool
+        Take dates, names and long numbers out of reports, event texts, and labels that were not asked for by name
+        (`ingest.scrub`).
     """
 
     name: str = "native"
@@ -60,6 +63,7 @@ class Recipe:
     on_unknown: Literal["keep", "raise", "skip"] = "keep"
     min_duration: float = 0.0
     check_units: bool = True
+    scrub_texts: bool = True
 
     def __post_init__(self) -> None:
         for step in ("sfreq", "band", "notch"):

@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import h5py
@@ -33,7 +34,7 @@ def test_labels_subjects_and_scales_reach_the_shard(tmp_path):
     labels = samples.path("ptbxl")
     spec = tmp_path / "spec.yaml"
     spec.write_text(
-        "id_columns: [filename_lr]\nage_column: age\nlabel_columns: [strat_fold]\ncode_columns: [scp_codes]\n"
+        "id_columns: [filename_lr]\nage_column: age\nlabel_columns: [strat_fold]\ntypes: {scp_codes: codes}\n"
     )
     status = ingest(
         (ECG / "00001_lr", ECG / "00002_lr.hea"),
@@ -150,7 +151,12 @@ def test_one_name_in_two_folders_is_told_apart(few, tmp_path):
         for suffix in (".hea", ".dat"):
             shutil.copy(few / f"00001_lr{suffix}", tmp_path / folder)
     assert ingest((tmp_path / "a", tmp_path / "b", tmp_path / "a" / "00001_lr"), out=tmp_path / "out") == 0
-    assert biosig.open_shards(tmp_path / "out").to_pandas()["recording"].tolist() == ["00001_lr", "b/00001_lr"]
+    first, second = biosig.open_shards(tmp_path / "out").to_pandas()["recording"].tolist()
+    assert first == "00001_lr"
+    assert re.fullmatch("[0-9a-f]{16}", second)  # folders may be named after people
+    names = {"recording_names": "keep"}
+    assert ingest((tmp_path / "a", tmp_path / "b"), out=tmp_path / "kept", **names) == 0
+    assert biosig.open_shards(tmp_path / "kept").to_pandas()["recording"].tolist() == ["00001_lr", "b/00001_lr"]
 
 
 def test_workers_give_the_same_recordings(few, tmp_path, monkeypatch):
