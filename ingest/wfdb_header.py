@@ -1,110 +1,104 @@
-"""Everything that can be wrong with a WFDB record, said before wfdb meets it.
+"""WFDB headers: the text, parsed to the letter; what is not as header(5) wants it is said, not passed over.
 
-Format: WFDB Applications Guide, header(5) and signal(5), https://physionet.org/physiotools/wag/.
+Format: WFDB Applications Guide, header(5), https://physionet.org/physiotools/wag/header-5.htm. wfdb's own parser takes
+"200,5" for 200 and "µV" for V, and costs more than reading the signals.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import wfdb
 
 from biosig.errors import UnreadableError
-from ingest.files import check_present
 
-BITS = {"8": 8, "16": 16, "24": 24, "32": 32, "61": 16, "80": 8, "160": 16, "212": 12}
-COMPRESSED = ("508", "516", "524")
-MISSING = {
-    **dict.fromkeys(("80", "508"), -(2**7)),
-    **dict.fromkeys(("310", "311"), -(2**9)),
-    "212": -(2**11),
-    **dict.fromkeys(("16", "61", "160", "516"), -(2**15)),
-    **dict.fromkeys(("24", "524"), -(2**23)),
-    "32": -(2**31),
-}
-"""The digital value that stands for a missing sample in each storage format (signal(5)); format 8 has none."""
+GAP = "~"
+"""A segment without samples, and the signal file of a layout header."""
 
-
-_RATE = re.compile(r"(\d+\.?\d*|\.\d+)(/-?\d+\.?\d*(\(-?\d+\.?\d*\))?)?")
-_COUNT = re.compile(r"\d+")
+_MAX_BYTES = 4 * 2**20  # a master header of MIMIC takes 20 bytes per segment
+_MAX_SIGNALS = 4096
+_INT = r"-?\d{1,15}"
+_DECIMAL = r"(?:\d+\.?\d*|\.\d+)"
+_COUNT = re.compile(r"\d{1,15}", re.ASCII)
+_RATE = re.compile(rf"({_DECIMAL})(/-?\d+\.?\d*(\(-?\d+\.?\d*\))?)?", re.ASCII)
+_FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,15}))?(?::(\d{1,15}))?(?:\+(\d{1,15}))?", re.ASCII)
 _GAIN = re.compile(
-    r"(?P<gain>-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?(\((?P<baseline>-?\d+)\))?(/(?P<unit>\S*))?", re.IGNORECASE
+    rf"(?P<gain>-?{_DECIMAL}(e[+-]?\d+)?)?(\((?P<baseline>{_INT})\))?(/(?P<unit>\S*))?", re.ASCII | re.IGNORECASE
 )
-_FORMAT = re.compile(r"\d+(x\d+)?(:\d+)?(\+\d+)?")
+_NUMBER = re.compile(_INT, re.ASCII)
+_SEGMENT = re.compile(r"[-\w]+", re.ASCII)
 
 
-@dataclass(slots=True)
-class WfdbHeader:
-    """A header whose signal files are known to be there and long enough.
+@dataclass(frozen=True, slots=True)
+class SignalLine:
+    """What a header says about one signal.
 
     Parameters
     ----------
-    record : wfdb.Record
-        The parsed header.
-    files : tuple of Path
-        The header, then each signal file once.
-    sig_len : int
-        Frames to read.
+    file, fmt : str
+        Name of the signal file, and its storage format.
+    per_frame : int
+        Samples in each of the record's frames.
+    skew : int
+        Frames by which the signal lags behind the others in the file.
+    byte_offset : int
+        Where the samples begin in the file.
+    gain, baseline
+        physical = (digital - baseline) / gain, in `unit`.
+    unit, name : str
+        As written, beyond ASCII too; WFDB's defaults where nothing is.
+    first : int
+        The sample before the first, from which format 8 counts.
+    checksum : int or None
+        Sum of all samples, of which the lowest 16 bits count; None where the header gives none.
+    """
+
+    file: str
+    fmt: str
+    per_frame: int
+    skew: int
+    byte_offset: int
+    gain: float
+    baseline: int
+    unit: str
+    first: int
+    checksum: int | None
+    name: str
+
+
+@dataclass(slots=True)
+class Header:
+    """A parsed header, of a record with signals of its own or of one that lists segments.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.hea``.
+    fs : float
+        Frames per second.
+    n_signals : int
+        As the record line announces.
+    n_frames : int or None
+        Length, None where the record line gives none.
+    signals : list of SignalLine
+        Empty for a list of segments.
+    segments : list of (str, int)
+        Name (`GAP` = none) and frames of each segment; empty for a record with signals of its own.
+    comments : list of str
+        Lines after "#", stripped.
     notes : list of str
         Defaults that were filled in and other things a user should know.
     """
 
-    record: Any
-    files: tuple[Path, ...]
-    sig_len: int
+    path: Path
+    fs: float
+    n_signals: int
+    n_frames: int | None
+    signals: list[SignalLine] = field(default_factory=list)
+    segments: list[tuple[str, int]] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-def read_header(path: Path) -> WfdbHeader:
-    """Parse a ``.hea`` and check it against its signal files.
-
-    Raises
-    ------
-    UnreadableError
-        One sentence: the header cannot be parsed, or a signal file is absent, outside the folder, a git-LFS pointer,
-        empty or shorter than the header says.
-    """
-    check_present(path)
-    lines = header_lines(path)
-    if is_master(lines):
-        raise UnreadableError(
-            f"{path} lists segments, where a WFDB header with signals of its own is wanted: correct it."
-        )
-    names = [line.split()[0] for line in lines[1:]]
-    if "~" in names:
-        raise UnreadableError(
-            f"{path} is the layout header of a multi-segment WFDB record, without signals of its own: point to the "
-            "header that lists its segments."
-        )
-    record, notes = parse(path, lines)
-    if list(record.file_name) != names:
-        raise UnreadableError(
-            f"{path} names a signal file '{names[0]}' that wfdb cannot parse: rename it to letters, digits and one dot."
-        )
-    notes += _calibrations(path, lines, record)
-    sig_len = _check_files(path, record, notes)
-    return WfdbHeader(record, (path, *(path.parent / name for name in dict.fromkeys(names))), sig_len, notes)
-
-
-def header_lines(path: Path) -> list[str]:
-    """The lines of a header that are neither empty nor comments."""
-    raw = path.read_bytes()[:1_000_000]
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    if not lines:
-        raise UnreadableError(f"{path} holds no record line: it is not a WFDB header, or fetch it again.")
-    return lines
 
 
 def is_master(lines: list[str]) -> bool:
@@ -112,161 +106,142 @@ def is_master(lines: list[str]) -> bool:
     return "/" in lines[0].split()[0]
 
 
-def parse(path: Path, lines: list[str]) -> tuple[Any, list[str]]:
-    """What wfdb makes of any header, its record line and its references checked.
+def header_lines(path: Path) -> tuple[list[str], list[str]]:
+    """The lines of a header that are neither empty nor comments, and its comments.
 
-    Returns
-    -------
-    record : wfdb.Record or wfdb.MultiRecord
-        Its names are as in the file, also beyond ASCII, which wfdb would leave out.
-    notes : list of str
-        What is odd about the record line.
+    Raises
+    ------
+    UnreadableError
+        If there is no line but comments, or more text than a header holds.
     """
-    _check_record_line(path, lines[0])
+    with path.open("rb") as file:
+        raw = file.read(_MAX_BYTES + 1)
+    if len(raw) > _MAX_BYTES:
+        raise UnreadableError(f"{path} holds more than {_MAX_BYTES} bytes: it is not a WFDB header.")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    stripped = [line.strip() for line in text.splitlines()]
+    lines = [line for line in stripped if line and not line.startswith("#")]
+    if not lines:
+        raise UnreadableError(f"{path} holds no record line: it is not a WFDB header, or fetch it again.")
+    return lines, [line.strip("# \t") for line in stripped if line.startswith("#")]
+
+
+def parse_header(path: Path) -> Header:
+    """Parse a ``.hea``; nothing that it refers to is touched.
+
+    Raises
+    ------
+    UnreadableError
+        One sentence: what is not as header(5) wants it, or refers to a place outside the header's folder.
+    """
+    lines, comments = header_lines(path)
+    header = _parse_record_line(path, lines[0])
+    header.comments = comments
     for line in lines[1:]:
         name = line.split()[0]
-        if name in {".", ".."} or "/" in name or "\\" in name or ":" in name:
+        if name in {".", ".."} or any(sign in name for sign in "/\\:\0"):
             raise UnreadableError(
                 f"{path} refers to '{name}', outside its own folder: put what it refers to beside the header."
             )
-    try:
-        with named_for_wfdb(path, lines) as named:
-            record = wfdb.rdheader(named)
-    except Exception as error:  # wfdb lets ValueError, TypeError, IndexError and its own through
-        raise UnreadableError(f"{path} is not a valid WFDB header ({error}): correct it, or fetch it again.") from None
-    if not record.n_sig:
-        raise UnreadableError(f"{path} describes no signal, only annotations: point to a record with signals.")
-    if not (math.isfinite(record.fs) and record.fs > 0):
-        raise UnreadableError(f"{path} gives a sampling rate of {record.fs} Hz: correct its first line.")
-    if not is_master(lines):
-        if record.n_sig != len(lines) - 1:
-            raise UnreadableError(
-                f"{path} announces {record.n_sig} signals and describes {len(lines) - 1}: correct it, or fetch it "
-                "again."
-            )
-        for row, line in enumerate(lines[1:]):
-            if not line.isascii() and len(fields := line.split(maxsplit=8)) == 9:
-                record.sig_name[row] = fields[8]
-    notes = []
-    if len(lines[0].split()) < 3:
-        notes.append("The header gives no sampling rate: WFDB's default of 250 Hz is used.")
-    if lines[0].split()[0].split("/")[0] != path.stem:  # not quoted: a name may identify, and notes reach shards
-        notes.append("The header names its record otherwise than its file is named: the file's name is used.")
-    return record, notes
-
-
-@contextmanager
-def named_for_wfdb(path: Path, lines: list[str]) -> Iterator[str]:
-    """The name by which wfdb can open a record, for as long as the context lasts.
-
-    wfdb refuses a record line that opens with a name beyond letters, digits, "_" and "-" ("E07500.mat" in headers of
-    the PhysioNet challenges of 2020 and 2021); it is given a copy that says another, beside links to the signal files.
-    """
-    if re.fullmatch(r"[-\w]+", lines[0].split()[0].split("/")[0], re.ASCII):
-        yield str(path.with_suffix(""))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, "record.hea")
-        copy.write_bytes(re.sub(rb"(?m)^[ \t]*[^#\s/][^\s/]*", b"record", path.read_bytes(), count=1))
-        for name in {line.split()[0] for line in lines[1:]} if not is_master(lines) else ():
-            (copy.parent / name).symlink_to(path.parent.absolute() / name)
-        yield str(copy.with_suffix(""))
-
-
-def _check_record_line(path: Path, line: str) -> None:
-    _, *rest = line.split()
-    if not rest or not rest[0].isdigit():
-        raise UnreadableError(f"{path} does not begin with a WFDB record line ('{line[:60]}'): fetch it again.")
-    for what, form, text in zip(("sampling rate", "number of samples"), (_RATE, _COUNT), rest[1:], strict=False):
-        if not form.fullmatch(text):  # wfdb would take the part that it understands, or a default
-            raise UnreadableError(f"{path} gives '{text}' as its {what}: write a plain number in its first line.")
-
-
-def _calibrations(path: Path, lines: list[str], record: Any) -> list[str]:
-    """Check what wfdb understood of gains and units against what is written; sentences on what its defaults fill.
-
-    wfdb reads headers as ASCII and passes over what it cannot parse ("µV" becomes "V", "200,5" becomes 200); units
-    beyond ASCII are put right in `record`, a gain that is no number is refused (header(5)).
-    """
-    notes = []
-    no_gain, no_unit = [], []
-    for row, line in enumerate(lines[1:]):
-        fields = line.split(maxsplit=8)
-        name = fields[8] if len(fields) == 9 else str(record.sig_name[row])
-        written = (fields[2:3] or [""])[0]
-        match = _GAIN.fullmatch(written)
-        if not _FORMAT.fullmatch(fields[1]):
-            raise UnreadableError(f"{path} gives '{fields[1]}' as the storage format of '{name}': correct it.")
-        if match is None or _meaning(match, fields[4:5]) != (record.adc_gain[row], record.baseline[row]):
-            raise UnreadableError(
-                f"{path} gives '{written}' as gain and unit of '{name}', where gain(baseline)/unit is wanted: "
-                "correct it."
-            )
-        if not float(match["gain"] or 0):
-            no_gain.append(name)
-        if match["unit"]:
-            record.units[row] = match["unit"]
-        else:
-            no_unit.append(name)
+    if is_master(lines):
+        header.segments = _parse_segments(path, lines, header.n_frames)
+        return header
+    if header.n_signals != len(lines) - 1:
+        raise UnreadableError(
+            f"{path} announces {header.n_signals} signals and describes {len(lines) - 1}: correct it, or "
+            "fetch it again."
+        )
+    if header.n_signals > _MAX_SIGNALS:
+        raise UnreadableError(f"{path} describes {header.n_signals} signals, more than any device records: correct it.")
+    no_gain: list[str] = []
+    no_unit: list[str] = []
+    header.signals = [_parse_signal(path, row, line, no_gain, no_unit) for row, line in enumerate(lines[1:])]
     if no_gain:
-        notes.append(
+        header.notes.append(
             f"No gain in the header for {', '.join(no_gain)}: WFDB's default of 200 per unit is used, uncalibrated."
         )
     if no_unit:
-        notes.append(f"No unit in the header for {', '.join(no_unit)}: WFDB's default of mV is used.")
-    return notes
+        header.notes.append(f"No unit in the header for {', '.join(no_unit)}: WFDB's default of mV is used.")
+    return header
 
 
-def _meaning(match: re.Match[str], adc_zero: list[str]) -> tuple[float, int]:
-    """Gain and baseline as header(5) defines them: gain 0 means 200; the baseline, where not given, is the ADC zero."""
-    gain = float(match["gain"] or 0) or 200.0
-    zero = int(adc_zero[0]) if adc_zero and re.fullmatch(r"-?\d+", adc_zero[0]) else 0
-    return gain if math.isfinite(gain) else math.nan, zero if match["baseline"] is None else int(match["baseline"])
+def _parse_record_line(path: Path, line: str) -> Header:
+    name, *rest = line.split()
+    if not rest or not _COUNT.fullmatch(rest[0]):
+        raise UnreadableError(f"{path} does not begin with a WFDB record line ('{line[:60]}'): fetch it again.")
+    for what, form, text in zip(("sampling rate", "number of samples"), (_RATE, _COUNT), rest[1:], strict=False):
+        if not form.fullmatch(text):
+            raise UnreadableError(f"{path} gives '{text[:60]}' as its {what}: write a plain number in its first line.")
+    if not int(rest[0]):
+        raise UnreadableError(f"{path} describes no signal, only annotations: point to a record with signals.")
+    fs = float(rest[1].split("/")[0]) if len(rest) > 1 else 250.0
+    if not (math.isfinite(fs) and fs > 0):
+        raise UnreadableError(f"{path} gives a sampling rate of {fs:g} Hz: correct its first line.")
+    header = Header(path, fs, int(rest[0]), int(rest[2]) if len(rest) > 2 else None)
+    if len(rest) < 2:
+        header.notes.append("The header gives no sampling rate: WFDB's default of 250 Hz is used.")
+    if name.split("/")[0] != path.stem:  # not quoted: a name may identify, and notes reach shards
+        header.notes.append("The header names its record otherwise than its file is named: the file's name is used.")
+    return header
 
 
-def _check_files(path: Path, record: Any, notes: list[str]) -> int:
-    """Compare each signal file's size with what the header promises; return the number of frames to read."""
-    sig_len: int | None = record.sig_len
-    for name in dict.fromkeys(record.file_name):
-        file = path.parent / name
-        check_present(file, wanted_by=path)
-        rows = [i for i, other in enumerate(record.file_name) if other == name]
-        fmt = record.fmt[rows[0]]
-        if fmt not in MISSING and fmt != "8":
-            raise UnreadableError(
-                f"{path} gives {name} the storage format {fmt}, which WFDB does not define: correct it."
-            )
-        if fmt in COMPRESSED:
-            continue
-        per_frame = sum(record.samps_per_frame[i] for i in rows)
-        found = file.stat().st_size - (record.byte_offset[rows[0]] or 0)
-        if sig_len is None:
-            sig_len = _n_samples(fmt, found) // per_frame
-            notes.append(f"The header gives no length: {sig_len} frames follow from the size of {name}.")
-        if sig_len == 0 and found > 0:
-            raise UnreadableError(
-                f"{path} announces 0 samples, but {name} holds {found} bytes of them: write their number in its first "
-                "line, or leave it out."
-            )
-        wanted = _n_bytes(fmt, sig_len * per_frame)
-        if found < wanted:
-            raise UnreadableError(
-                f"{file} is truncated: {found} bytes of signal found, {wanted} wanted by {path.name}: fetch it again."
-            )
-        if found > wanted + 4:  # formats that pack several samples may round up
-            notes.append(f"{name} holds {found} bytes of signal; only the {wanted} that the header announces are read.")
-    if sig_len is None:
-        raise UnreadableError(f"{path} gives no length for compressed signal files: add it to its first line.")
-    if sig_len <= 0:
+def _parse_segments(path: Path, lines: list[str], n_frames: int | None) -> list[tuple[str, int]]:
+    segments = []
+    for line in lines[1:]:
+        name, *rest = line.split()
+        if not (name == GAP or _SEGMENT.fullmatch(name)) or len(rest) != 1 or not _COUNT.fullmatch(rest[0]):
+            raise UnreadableError(f"{path} lists a segment as '{line[:60]}', where a name and a length are wanted.")
+        segments.append((name, int(rest[0])))
+    announced = lines[0].split()[0].split("/")[1]
+    if announced != str(len(segments)) or not segments:
+        raise UnreadableError(f"{path} announces {announced[:60]} segments and lists {len(segments)}: fetch it again.")
+    total = sum(length for _, length in segments)
+    if n_frames is not None and n_frames != total:
+        raise UnreadableError(f"{path} announces {n_frames} samples, and its segments add up to {total}: correct it.")
+    if total == 0:
         raise UnreadableError(f"{path} is a record without samples: fetch or export it again.")
-    return sig_len
+    return segments
 
 
-def _n_bytes(fmt: str, n_samples: int) -> int:
-    if fmt in ("310", "311"):  # three samples in four bytes; 311 need not fill its last word
-        return math.ceil(n_samples * 4 / 3)
-    return math.ceil(n_samples * BITS[fmt] / 8)
-
-
-def _n_samples(fmt: str, n_bytes: int) -> int:
-    return n_bytes * 3 // 4 if fmt in ("310", "311") else n_bytes * 8 // BITS[fmt]
+def _parse_signal(path: Path, row: int, line: str, no_gain: list[str], no_unit: list[str]) -> SignalLine:
+    """One signal; its name joins the lists of those without a gain or unit of their own."""
+    fields = line.split(maxsplit=8)
+    n = 3
+    while n < min(len(fields), 8) and _NUMBER.fullmatch(fields[n]):
+        n += 1
+    name = line.split(maxsplit=n)[n] if len(fields) > n else f"signal {row}"
+    storage = _FORMAT.fullmatch(fields[1]) if len(fields) > 1 else None
+    if storage is None:
+        raise UnreadableError(
+            f"{path} gives '{' '.join(fields[1:2])[:60]}' as the storage format of '{name}': correct it."
+        )
+    numbers = [int(number) for number in fields[3:n]]  # ADC resolution, ADC zero, first value, checksum, block size
+    written = fields[2] if len(fields) > 2 else ""
+    match = _GAIN.fullmatch(written)
+    gain = float((match and match["gain"]) or 0) or 200.0  # header(5): nothing and 0 mean 200
+    if match is None or not (math.isfinite(gain) and math.isfinite(1 / gain)):
+        raise UnreadableError(
+            f"{path} gives '{written[:60]}' as gain and unit of '{name}', where gain(baseline)/unit is wanted: "
+            "correct it."
+        )
+    if not float(match["gain"] or 0):
+        no_gain.append(name)
+    if not match["unit"]:
+        no_unit.append(name)
+    zero = numbers[1] if len(numbers) > 1 else 0
+    return SignalLine(
+        file=fields[0],
+        fmt=storage[1],
+        per_frame=int(storage[2] or 1) or 1,
+        skew=int(storage[3] or 0),
+        byte_offset=int(storage[4] or 0),
+        gain=gain,
+        baseline=zero if match["baseline"] is None else int(match["baseline"]),
+        unit=match["unit"] or "mV",
+        first=numbers[2] if len(numbers) > 2 else zero,
+        checksum=numbers[3] if len(numbers) > 3 else None,
+        name=name,
+    )

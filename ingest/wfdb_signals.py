@@ -1,145 +1,206 @@
-"""From a ``wfdb.Record`` to signals, one per row of its header, and from signals to streams, one per rate."""
+"""The signals of a WFDB record by rate, brought into memory or left in their files; one pass tells what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
-from biosig.errors import UnreadableError
-from biosig.recording import Channel, Stream
-from biosig.signal import runs_from_mask
+from biosig.lazy import LazySamples
+from biosig.recording import BLOCK_BYTES, Channel, Stream
 from ingest.channels import notes_on, resolve, settle
-from ingest.integers import smallest
-from ingest.wfdb_header import MISSING, WfdbHeader, header_lines, named_for_wfdb
+from ingest.wfdb_files import SignalFile, open_files
+from ingest.wfdb_formats import MISSING
+from ingest.wfdb_header import Header, SignalLine
+from ingest.wfdb_survey import joined_runs, survey
+
+resolve_once = lru_cache(4096)(resolve)
+"""A database has a handful of channels in a million records."""
 
 
 @dataclass(slots=True)
-class Signal:
-    """One signal of a record, whole.
+class Group:
+    """Signals of one rate.
 
     Parameters
     ----------
-    channel : Channel
-        Resolved on its own; names that stand twice are settled by `streams_of`.
     per_frame : int
         Samples in each of the record's frames.
-    samples : ndarray, shape (T,)
+    rows : list of int
+        Which signals of the header these are.
+    channels : list of Channel
+        Each resolved on its own; names that stand twice are settled by `streams_of`.
+    samples : ndarray or LazySamples, shape (C, T)
         Integers of the file, or float32.
-    scale, offset : float
+    scale, offset : ndarray of float64, shape (C,)
         physical = samples * scale + offset, in the channel's unit.
-    invalid : ndarray of bool, shape (T,)
-        True where a sample is not a real value.
+    invalid : ndarray of int64, shape (n_runs, 3)
+        Runs (channel, start, stop) of samples that are not real values.
+    lowest, highest : ndarray, shape (C,)
+        Range of the real values; (1, 0) where there is none.
     """
 
-    channel: Channel
     per_frame: int
-    samples: NDArray[Any]
-    scale: float
-    offset: float
-    invalid: NDArray[np.bool_]
+    rows: list[int]
+    channels: list[Channel]
+    samples: NDArray[Any] | LazySamples
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    invalid: NDArray[np.int64]
+    lowest: NDArray[Any]
+    highest: NDArray[Any]
 
 
-def read_signals(path: Path, header: WfdbHeader) -> list[Signal]:
-    """Every signal of a single-segment record, as the integers that its files hold.
+class FileSamples(LazySamples):
+    """Signals of one rate in the files of a single-segment record.
+
+    Parameters
+    ----------
+    files : sequence of SignalFile
+        All of the record's.
+    signals : sequence of SignalLine
+        All of the record's.
+    rows : sequence of int
+        The signals that are wanted; all have the same samples per frame.
+    """
+
+    def __init__(self, files: Sequence[SignalFile], signals: Sequence[SignalLine], rows: Sequence[int]) -> None:
+        self._per_frame = signals[rows[0]].per_frame
+        self._places: list[tuple[SignalFile, list[tuple[int, int, int, np.int32]]]] = []
+        row_of = {row: i for i, row in enumerate(rows)}
+        for file in files:
+            columns = np.cumsum([0, *file.per_frame]).tolist()
+            wanted = [
+                (row_of[row], column, signals[row].skew, np.int32(MISSING[file.fmt] or 0))
+                for row, column in zip(file.rows, columns, strict=False)
+                if row in row_of
+            ]
+            if wanted:
+                self._places.append((file, wanted))
+        wide = any(file.fmt in ("8", "24", "32", "524") for file, _ in self._places)
+        super().__init__((len(rows), files[0].n_frames * self._per_frame), np.int32 if wide else np.int16)
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Samples `start` to `stop`, shape (C, stop - start)."""
+        n = self._per_frame
+        first, last = start // n, -(-stop // n)
+        samples = np.empty((self.shape[0], (last - first) * n), self.dtype)
+        for file, wanted in self._places:
+            skewed = max(skew for _, _, skew, _ in wanted)
+            frames = file.read(first, min(last + skewed, file.n_frames))
+            for row, column, skew, missing in wanted:
+                there = frames[skew : skew + last - first, column : column + n].ravel()
+                samples[row, : there.size] = there
+                samples[row, there.size :] = missing  # the end that a skewed signal does not reach
+        return samples[:, start - first * n : stop - first * n]
+
+
+def read_groups(header: Header, in_memory: int = BLOCK_BYTES) -> tuple[list[Group], list[str], list[Path]]:
+    """Every signal of a single-segment record, by rate; those of up to `in_memory` bytes are brought into memory.
+
+    Returns
+    -------
+    groups : list of Group
+        In the order in which the header names their rates.
+    notes : list of str
+        What counts, checksums and missing samples tell.
+    files : list of Path
+        The signal files.
 
     Raises
     ------
     UnreadableError
-        If wfdb cannot decode a signal file.
+        If a signal file is absent, damaged or too short.
     """
-    try:
-        with named_for_wfdb(path, header_lines(path)) as name:
-            record = _read_digital(name, header.record.fmt)
-    except Exception as error:  # a damaged signal file can surface as almost any exception
-        raise UnreadableError(f"{path} cannot be decoded by wfdb ({error}): fetch its signal files again.") from None
-    record.sig_name, record.units = header.record.sig_name, header.record.units
-    return signals_of(record)
-
-
-def _read_digital(name: str, formats: list[str]) -> Any:
-    """Read every sample of every frame as the integer that the file holds."""
-    if "61" not in formats:
-        return wfdb.rdrecord(name, physical=False, smooth_frames=False, return_res=32)
-    # wfdb 4.3 cannot return big-endian integers; its physical values are exact in float64 and turn back into them
-    record = wfdb.rdrecord(name, physical=True, smooth_frames=False, return_res=64)
-    digital = []
-    for row, values in enumerate(record.e_p_signal):
-        missing = MISSING.get(record.fmt[row], 0)
-        levels = np.rint(values * record.adc_gain[row] + record.baseline[row])
-        digital.append(np.where(np.isnan(values), missing, levels).astype(np.int32))
-    record.e_d_signal, record.e_p_signal = digital, None
-    return record
-
-
-def signals_of(record: Any) -> list[Signal]:
-    """The signals of a ``wfdb.Record`` that holds digital or physical values, in the order of its header."""
-    values, scale, offset = _values(record)
-    expanded = record.e_d_signal is not None or record.e_p_signal is not None
-    signals = []
-    for row, samples in enumerate(values):
-        channel, factor = resolve(record.sig_name[row] or f"signal {row}", record.units[row] or "mV")
-        per_frame = (record.samps_per_frame[row] or 1) if expanded else 1
-        signals.append(
-            Signal(
-                channel,
-                per_frame,
-                smallest(samples),
-                float(scale[row] * factor),
-                float(offset[row] * factor),
-                _missing(record, samples, row, per_frame),
-            )
+    files, _, notes = open_files(header)
+    groups = []
+    doubtful: list[str] = []
+    for per_frame in dict.fromkeys(signal.per_frame for signal in header.signals):
+        rows = [row for row, signal in enumerate(header.signals) if signal.per_frame == per_frame]
+        samples = FileSamples(files, header.signals, rows)
+        groups.append(_group(header.signals, rows, samples, in_memory, doubtful))
+    if doubtful:
+        notes.append(
+            f"The header's checksums contradict the samples of {', '.join(doubtful)}: they may be damaged or cut."
         )
-    return signals
+    return groups, notes, [file.path for file in files]
 
 
-def streams_of(signals: Sequence[Signal], fs: float) -> tuple[list[Stream], list[str]]:
+def streams_of(groups: Sequence[Group], fs: float) -> tuple[list[Stream], list[str]]:
     """One stream per rate, and notes on how channels were resolved; `fs` is the frames per second."""
-    channels, notes = settle([signal.channel for signal in signals])
-    streams = []
-    for n in dict.fromkeys(signal.per_frame for signal in signals):
-        rows = [row for row, signal in enumerate(signals) if signal.per_frame == n]
-        group = [signals[row] for row in rows]
-        samples = np.stack([signal.samples for signal in group])  # (C, T)
-        streams.append(
-            Stream(
-                sfreq=float(fs) * n,
-                channels=tuple(channels[row] for row in rows),
-                samples=smallest(samples) if samples.dtype.kind == "i" else samples.astype(np.float32, copy=False),
-                scale=np.array([signal.scale for signal in group]),
-                offset=np.array([signal.offset for signal in group]),
-                invalid=runs_from_mask(np.stack([signal.invalid for signal in group])),
-            )
+    in_order = sorted(
+        (row, channel) for group in groups for row, channel in zip(group.rows, group.channels, strict=True)
+    )
+    channels, notes = settle([channel for _, channel in in_order])
+    settled = {row: channel for (row, _), channel in zip(in_order, channels, strict=True)}
+    streams = [
+        Stream(
+            sfreq=float(fs) * group.per_frame,
+            channels=tuple(settled[row] for row in group.rows),
+            samples=group.samples,
+            scale=group.scale,
+            offset=group.offset,
+            invalid=group.invalid,
         )
-    return streams, [*notes, *notes_on(channels)]
+        for group in groups
+    ]
+    return streams, [*notes, *notes_on(channels), *_notes_on_nothing(groups)]
 
 
-def _values(record: Any) -> tuple[list[NDArray[Any]], NDArray[np.float64], NDArray[np.float64]]:
-    """Values as the record holds them, with the affine map to its units: one (T,) array per signal."""
-    ones, zeros = np.ones(record.n_sig), np.zeros(record.n_sig)
-    if record.e_d_signal is not None or record.d_signal is not None:
-        signals = record.e_d_signal if record.e_d_signal is not None else list(record.d_signal.T)
-        gain = np.array(record.adc_gain, np.float64)
-        return list(signals), 1 / gain, -np.array(record.baseline, np.float64) / gain
-    if record.e_p_signal is not None:
-        return [np.asarray(s, np.float32) for s in record.e_p_signal], ones, zeros
-    if record.p_signal is not None:
-        return list(np.asarray(record.p_signal, np.float32).T), ones, zeros
-    raise UnreadableError(f"WFDB record '{record.record_name}' holds no signals: read it with wfdb.rdrecord.")
+def _notes_on_nothing(groups: Sequence[Group]) -> list[str]:
+    """Signals that hold no real value, or always the same one: files of zeros are common, and read without an error."""
+    notes = []
+    for what, test in (
+        ("Not one valid sample in", np.greater),
+        ("One and the same value throughout, so nothing was measured, in", np.equal),
+    ):
+        names = [
+            channel.name
+            for group in groups
+            for channel, none in zip(group.channels, test(group.lowest, group.highest), strict=True)
+            if none and channel.kind != "stim"
+        ]
+        if names:
+            everything = len(names) == sum(len(group.channels) for group in groups)
+            notes.append(f"{what} {'all signals' if everything else ', '.join(names)}.")
+    return notes
 
 
-def _missing(record: Any, samples: NDArray[Any], row: int, per_frame: int) -> NDArray[np.bool_]:
-    """Samples that WFDB marks as missing, and the end that a skewed signal does not reach, (T,)."""
-    if samples.dtype.kind == "f":
-        return ~np.isfinite(samples)
-    missing = MISSING.get((record.fmt or ["8"] * record.n_sig)[row])
-    invalid = np.zeros(samples.shape, bool) if missing is None else samples == missing
-    skew = (record.skew or [0] * record.n_sig)[row] or 0
-    if skew:  # wfdb shifts the signal to its place and invents the last `skew` frames
-        invalid[-skew * per_frame :] = True
-    return invalid
+def _group(
+    signals: Sequence[SignalLine], rows: list[int], lazy: FileSamples, in_memory: int, doubtful: list[str]
+) -> Group:
+    """The signals of one rate; those whose checksum the header has otherwise join `doubtful`."""
+    here = [signals[row] for row in rows]
+    samples: NDArray[Any] | FileSamples = lazy.read(0, lazy.shape[1]) if lazy.nbytes <= in_memory else lazy
+    found = survey(samples, [MISSING[signal.fmt] for signal in here])
+    samples = found.fit(samples)
+    tails = [
+        (i, lazy.shape[1] - signal.skew * signal.per_frame, lazy.shape[1])
+        for i, signal in enumerate(here)
+        if signal.skew and MISSING[signal.fmt] is None
+    ]
+    invalid = joined_runs([found.invalid, np.array(tails, np.int64).reshape(-1, 3).clip(0)])
+    doubtful += [
+        signal.name
+        for signal, total in zip(here, found.sums.tolist(), strict=True)
+        if signal.checksum and not signal.skew and (total - signal.checksum) % 2**16
+    ]
+    resolved = [resolve_once(signal.name, signal.unit) for signal in here]
+    factor = np.array([factor for _, factor in resolved])
+    gain = np.array([signal.gain for signal in here])
+    return Group(
+        here[0].per_frame,
+        rows,
+        [channel for channel, _ in resolved],
+        samples,
+        1 / gain * factor,
+        np.array([0.0 - signal.baseline for signal in here]) / gain * factor,
+        invalid,
+        found.lowest,
+        found.highest,
+    )
