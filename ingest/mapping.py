@@ -1,116 +1,287 @@
-"""Which column of a table is which channel: the mapping file, as typed dataclasses.
+"""Which column or variable is which channel: the mapping file, as typed dataclasses.
 
-A mapping describes one family of tables: the file with signals that stands for a recording, and the files beside it
-(slower signals, events, a text about the subject). ``{record}`` in a file name is what `record` captured.
+A mapping describes one family of files: the one with signals that stands for a recording, or for many, and the files
+beside it (slower signals, events, a text about the subject). ``{record}`` in a file name is what `record` captured.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from biosig.config import load
 from biosig.errors import UsageError
 from biosig.recording import KINDS
 
 BESIDE = "biosig.yaml"
-"""A mapping under this name describes the tables in its own folder."""
+"""A mapping under this name describes the files in its own folder."""
+
+Axis = Literal["record", "channel", "time"]
+Format = Literal["csv", "tsv", "parquet", "npy", "npz", "mat", "h5"]
+TimeUnit = Literal["s", "ms", "us"]
+
+
+class Dialect(NamedTuple):
+    """How a text table is written: its delimiter (None = by the file's name), decimal sign, and missing values."""
+
+    delimiter: str | None = None
+    decimal: str = "."
+    missing: tuple[str, ...] = ("", "NaN", "nan", "NA", "-")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One signal: its `name` (default the column's own), `kind` (default guessed from the name) and `unit`."""
+    """One signal: its `name` (default the column's own), `kind` (default guessed from the name) and `unit`.
+
+    Its value in `unit` is the file's number * `scale` + `offset`.
+    """
 
     name: str | None = None
     kind: str | None = None
     unit: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind is not None and self.kind not in KINDS:
+            raise UsageError(f"A column has kind '{self.kind}'; known kinds are {', '.join(KINDS)}.")
+        if not (math.isfinite(self.scale) and math.isfinite(self.offset)) or self.scale == 0:
+            raise UsageError(
+                f"A column has scale {self.scale:g} and offset {self.offset:g}: physical values need finite ones, and "
+                "a scale that is not 0."
+            )
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """An array that holds several channels.
+
+    Parameters
+    ----------
+    axes : tuple of {"record", "channel", "time"}
+        What each of its axes is, as NumPy and MATLAB show its shape; with ``record``, each index of that axis is a
+        recording; without ``channel``, there is one. Axes of length 1 may be left out.
+    channels : tuple of str, or str
+        The channels' names, or the variable that holds them.
+    name : str or None
+        The variable: a key of an ``.npz``, a path in HDF5 (``eeg/data``), a field in MATLAB (``ECG.data``); None = the
+        only array of the file.
+    default : Column
+        Kind, unit, scale and offset of every channel that `SignalTable.columns` does not describe.
+    """
+
+    axes: tuple[Axis, ...]
+    channels: tuple[str, ...] | str
+    name: str | None = None
+    default: Column = field(default_factory=Column)
+
+    def __post_init__(self) -> None:
+        if "time" not in self.axes or len(set(self.axes)) < len(self.axes):
+            raise UsageError(f"axes are {list(self.axes)}; name 'time', and each axis once.")
+        if self.default.name is not None:
+            raise UsageError("An array's default has a name, but holds for many channels: name these under channels.")
+
+
+@dataclass(frozen=True)
+class RawSpec:
+    """A file of bare numbers: their NumPy `dtype` with its byte order ("<i2"), after `skip` bytes of header."""
+
+    dtype: str
+    skip: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            is_number = np.dtype(self.dtype).kind in "iuf"
+        except TypeError:
+            is_number = False
+        if not is_number or self.skip < 0:
+            raise UsageError(
+                f"raw is dtype '{self.dtype}' after {self.skip} bytes; write a NumPy type of numbers, such as '<i2', "
+                "and 0 bytes or more."
+            )
+
+
+@dataclass(frozen=True)
+class Regularise:
+    """Bring samples with irregular time stamps onto a regular grid by linear interpolation.
+
+    Parameters
+    ----------
+    sfreq : float
+        Rate of the grid in Hz; near the source's own.
+    longest_gap : float
+        Seconds; what lies between two samples that are farther apart is invalid.
+    """
+
+    sfreq: float
+    longest_gap: float
+
+    def __post_init__(self) -> None:
+        if not (self.sfreq > 0 and self.longest_gap * self.sfreq >= 1):
+            raise UsageError(
+                f"regularise has sfreq {self.sfreq:g} Hz and longest_gap {self.longest_gap:g} s; the gap that is "
+                "bridged must be at least one sample."
+            )
 
 
 @dataclass(frozen=True)
 class SignalTable:
-    """A table with one signal per column and one time per row.
+    """Signals of one rate: the columns of a table, one-dimensional variables, or an array of channels.
 
     Parameters
     ----------
     columns : dict
-        Column header (without surrounding blanks) → `Column`; a file needs to have at least one of them.
+        Column header (without surrounding blanks) or variable → `Column`; a file needs to have at least one of them.
+        With `array`: those of its channels that differ from its default.
+    array : ArraySpec or None
+        The array that holds all channels.
     file : str or None
         The file's name, e.g. ``{record}_Numerics.csv`` (a ``.gz`` of it will do); None = the recording's own file.
-    sfreq : float or None
-        Rows per second; None = from the `time` column.
+    format : str or None
+        What the file is, where its extension does not say it.
+    raw : RawSpec or None
+        For files of bare numbers; needs `array`.
+    sfreq : float, str or None
+        Samples per second, or the variable that holds them (in HDF5 also an attribute, ``eeg/data@fs``);
+        None = from `time`.
     time : str or None
-        Column of seconds, checked to be regular. One of `sfreq` and `time` is needed.
+        Column or variable with the time of each sample, checked to be regular. One of `sfreq` and `time` is needed.
+    time_unit : {"s", "ms", "us"}
+        Unit of `time`.
+    regularise : Regularise or None
+        For time stamps that are not regular.
     ignore : tuple of str
-        Columns that are left out on purpose; any other that `columns` does not name is an error.
+        Columns, or channels of the array, that are left out on purpose; any other column of a table that `columns`
+        does not name is an error.
     """
 
-    columns: dict[str, Column]
+    columns: dict[str, Column] = field(default_factory=dict)
+    array: ArraySpec | None = None
     file: str | None = None
-    sfreq: float | None = None
+    format: Format | None = None
+    raw: RawSpec | None = None
+    sfreq: float | str | None = None
     time: str | None = None
+    time_unit: TimeUnit = "s"
+    regularise: Regularise | None = None
     ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.sfreq is None and self.time is None:
-            raise UsageError(
-                "A table of signals needs sfreq (Hz) or time (the column of seconds): add one to the mapping."
-            )
-        if self.sfreq is not None and not self.sfreq > 0:
+            raise UsageError("Signals need sfreq (Hz) or time (what holds each sample's time): add one to the mapping.")
+        if isinstance(self.sfreq, float | int) and not (self.sfreq > 0 and math.isfinite(self.sfreq)):
             raise UsageError(f"sfreq is {self.sfreq:g}; it must be a positive number of Hz.")
-        for name, column in self.columns.items():
-            if column.kind is not None and column.kind not in KINDS:
-                raise UsageError(f"Column '{name}' has kind '{column.kind}'; known kinds are {', '.join(KINDS)}.")
+        if not self.columns and self.array is None:
+            raise UsageError("Signals need columns (name → what it is) or an array: add one to the mapping.")
+        if self.raw is not None and (self.array is None or isinstance(self.array.channels, str) or self.time):
+            raise UsageError("A raw file knows no names: give it an array with a list of channels, and sfreq.")
+        if self.regularise is not None and (self.time is None or self.sfreq is not None):
+            raise UsageError("regularise goes by the time stamps: name them under time, and leave sfreq out.")
 
 
 @dataclass(frozen=True)
 class EventTable:
-    """A table of moments: column header → annotation label; cells are seconds, or samples where `sfreq` is given."""
+    """Events, from a table or a file of variables.
+
+    Parameters
+    ----------
+    file : str
+        Its name; ``{record}`` as in `SignalTable`.
+    columns : dict
+        Column or variable of onsets → annotation label.
+    onset, duration, label : str or None
+        Or one event per row: the columns of its onset, its duration (default 0) and its label.
+    intervals : str or None
+        Or a text of nothing but intervals, each beginning where the one before ended and the first with the
+        recording: the label of all of them.
+    sfreq : float or None
+        Where times are sample numbers: samples per second.
+    unit : {"s", "ms", "us"}
+        Unit of times that are not sample numbers.
+    ignore : tuple of str
+        Columns that are left out on purpose.
+    """
 
     file: str
-    columns: dict[str, str]
+    columns: dict[str, str] = field(default_factory=dict)
+    onset: str | None = None
+    duration: str | None = None
+    label: str | None = None
+    intervals: str | None = None
     sfreq: float | None = None
+    unit: TimeUnit = "s"
     ignore: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.columns) + bool(self.onset) + bool(self.intervals) != 1 or bool(self.onset) != bool(self.label):
+            raise UsageError(
+                f"Events of {self.file} need columns (onsets → label), or onset and label (columns), or intervals."
+            )
 
 
 @dataclass(frozen=True)
 class SubjectText:
-    """A text file about the subject; group 1 of each pattern is the value."""
+    """Who was recorded: a text file and patterns, group 1 of each being the value.
 
-    file: str
+    Without `file`, the names of variables in the recording's own file.
+    """
+
+    file: str | None = None
     id: str | None = None
     age: str | None = None
     sex: str | None = None
 
 
 @dataclass(frozen=True)
+class RecordNames:
+    """Names for the indices of an array's record axis: a `column` of the table `file`, or a variable of the array's."""
+
+    column: str
+    file: str | None = None
+
+
+@dataclass(frozen=True)
 class TableMapping:
-    """How to read one family of tables.
+    """How to read one family of files.
 
     Parameters
     ----------
     record : str
-        Regular expression over the whole name of the file that stands for a recording; group 1 is the recording's name.
+        Regular expression over the whole name of the file that stands for a recording, or over the end of its path
+        where it contains a slash; group 1 is the recording's name.
     signals : list of SignalTable
         One stream each.
+    record_names : RecordNames or None
+        For arrays with an axis ``record``; default their indices.
     events : list of EventTable
         Each gives annotations.
     subject : SubjectText or None
         Where the subject's id, age and sex are written.
+    labels : dict
+        Label → the variable of the recording's own file that holds it.
     delimiter : str or None
         Default: tab for ``.tsv``, comma otherwise.
+    decimal : str
+        The decimal sign of tables.
     missing : tuple of str
-        Cells that mean "no value"; they become invalid samples.
+        Cells that mean "no value"; they become invalid samples, as do samples of arrays with one of the numbers here.
     """
 
     record: str
     signals: list[SignalTable]
+    record_names: RecordNames | None = None
     events: list[EventTable] = field(default_factory=list)
     subject: SubjectText | None = None
+    labels: dict[str, str] = field(default_factory=dict)
     delimiter: str | None = None
-    missing: tuple[str, ...] = ("", "NaN", "nan", "NA", "-")
+    decimal: str = "."
+    missing: tuple[str, ...] = Dialect().missing
 
     def __post_init__(self) -> None:
         try:
@@ -121,6 +292,30 @@ class TableMapping:
             raise UsageError(f"record is '{self.record}'; put parentheses around the recording's name in it.")
         if not self.signals:
             raise UsageError("The mapping lists no table of signals: describe at least one under signals.")
+        if len({self._has_records(table) for table in self.signals}) > 1 or (
+            self.record_names is not None and not self.has_records
+        ):
+            raise UsageError("An axis 'record' must stand in the array of every entry under signals, or in none.")
+
+    @staticmethod
+    def _has_records(table: SignalTable) -> bool:
+        return table.array is not None and "record" in table.array.axes
+
+    @property
+    def has_records(self) -> bool:
+        """Whether one file holds several recordings."""
+        return self._has_records(self.signals[0])
+
+    @property
+    def dialect(self) -> Dialect:
+        """How its text tables are written."""
+        return Dialect(self.delimiter, self.decimal, self.missing)
+
+    def record_of(self, path: Path) -> str | None:
+        """The name of the recording that `path` stands for, or None if it stands for none."""
+        n_parts = self.record.count("/") + 1
+        match = re.fullmatch(self.record, "/".join(path.absolute().parts[-n_parts:]))
+        return None if match is None else match[1]
 
 
 def load_mapping(source: str | Path | Mapping[str, Any] | TableMapping) -> TableMapping:
@@ -129,6 +324,6 @@ def load_mapping(source: str | Path | Mapping[str, Any] | TableMapping) -> Table
 
 
 def mapping_beside(path: Path) -> TableMapping | None:
-    """The mapping in ``biosig.yaml`` beside a table, or None."""
+    """The mapping in ``biosig.yaml`` beside a file, or None."""
     beside = path.parent / BESIDE
     return load_mapping(beside) if beside.is_file() else None

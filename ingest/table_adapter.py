@@ -1,305 +1,200 @@
-"""CSV and TSV tables, plain or gzipped, described by a mapping (`ingest.mapping`)."""
+"""Tables and arrays described by a mapping (`ingest.mapping`): CSV, TSV, Parquet, NumPy, MATLAB, HDF5, bare numbers."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import math
-import re
-import zlib
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
 from biosig.errors import UnreadableError, UsageError
-from biosig.recording import Annotation, Recording, Source, Stream, Subject, content_hash
-from biosig.signal import runs_from_mask
-from ingest.channels import notes_on, resolve, settle
-from ingest.demographics import note_on_age, parse_age, parse_sex
+from biosig.recording import Annotation, Recording, Source, content_hash
+from ingest.array_files import Stamp, format_of, open_arrays, stamp_of, texts
+from ingest.arrays import count_records
+from ingest.channels import notes_on, settle
+from ingest.clock import WALL_CLOCK
 from ingest.files import check_present, sha256_of
-from ingest.mapping import EventTable, SignalTable, SubjectText, TableMapping, load_mapping, mapping_beside
-
-_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-_MOST_DECIMALS = 9
+from ingest.mapped_facts import events_of, labels_of, subject_of
+from ingest.mapped_signals import beside, signals_of
+from ingest.mapping import Dialect, RecordNames, TableMapping, load_mapping, mapping_beside
+from ingest.text_table import TextTable
 
 
 class TableAdapter:
-    """Reads tables whose columns a mapping names.
+    """Reads tables and arrays whose columns, variables and axes a mapping names.
 
     Parameters
     ----------
     mapping : path, mapping or TableMapping, optional
-        For all tables that this adapter meets; default: the ``biosig.yaml`` beside each.
+        For all files that this adapter meets; default: the ``biosig.yaml`` beside each.
     """
 
     name = "table"
-    describes = "tables (.csv, .tsv, .gz of them) with a mapping file (mapping=, or biosig.yaml beside them)"
+    describes = (
+        "tables and arrays (.csv, .tsv, .parquet, .npy, .npz, .mat, .h5) with a mapping file (mapping=, or biosig.yaml "
+        "beside them)"
+    )
 
     def __init__(self, mapping: str | Path | Mapping[str, Any] | TableMapping | None = None) -> None:
         self.mapping = None if mapping is None else load_mapping(mapping)
 
     def claims(self, path: Path) -> bool:
-        """Whether `path` is a table whose name the mapping describes as a recording's."""
-        if not path.name.lower().endswith(_SUFFIXES):
-            return False
+        """Whether `path` is a file whose name the mapping describes as a recording's."""
         try:
             mapping = self.mapping or mapping_beside(path)
-        except UsageError:  # a damaged biosig.yaml is told when its tables are read
-            return True
-        return mapping is not None and re.fullmatch(mapping.record, path.name) is not None
+        except UsageError:  # a damaged biosig.yaml is told when its files are read
+            return format_of(path) is not None
+        return mapping is not None and mapping.record_of(path) is not None and path.is_file()
 
-    def name_of(self, path: Path) -> str:
-        """What the mapping's `record` captures of a file's name."""
-        mapping = self.mapping or mapping_beside(path)
-        match = re.fullmatch(mapping.record, path.name) if mapping else None
-        return match[1] if match else path.stem
+    def members(self, path: Path) -> list[str] | None:
+        """The names of the recordings in a file that holds several, None if the mapping says that it holds one.
 
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:  # noqa: ARG002
+        Raises
+        ------
+        BiosigError
+            If the file, or the table that names its recordings, cannot be read.
+        """
+        mapping = self._mapping_for(path, None)
+        return list(_members(path, mapping)) if mapping.has_records else None
+
+    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
         """Read one recording.
 
         Parameters
         ----------
         path : Path
-            The table that stands for the recording.
+            The file that stands for the recording.
+        lazy : bool
+            Leave the samples of ``.npy``, uncompressed ``.npz``, HDF5 and bare numbers in their file.
         **options
-            ``mapping=``: a path, a dict or a `TableMapping`.
+            ``mapping=``: a path, a dict or a `TableMapping`; ``member=``: which of `members`.
 
         Raises
         ------
         UnreadableError
-            If a table is damaged, irregular in time, or has a column that the mapping does not name.
+            If a file is damaged, irregular in time, or does not fit the mapping.
         UsageError
-            If there is no mapping for it.
+            If there is no mapping for it, or it holds several recordings and `member` names none of them.
         """
-        given = options.pop("mapping", None)
+        mapping = self._mapping_for(path, options.pop("mapping", None))
+        member = options.pop("member", None)
         if options:
-            raise TypeError(f"The table adapter takes mapping=, not {', '.join(options)}.")
-        mapping = load_mapping(given) if given is not None else self.mapping or mapping_beside(path)
-        match = re.fullmatch(mapping.record, path.name) if mapping else None
-        if mapping is None or match is None:
-            raise UsageError(
-                f"{path} is a table that no mapping describes: say which column is what with --mapping FILE, or in a "
-                "biosig.yaml beside it."
+            raise TypeError(f"The table adapter takes mapping= and member=, not {', '.join(options)}.")
+        record = str(mapping.record_of(path))
+        index = _index_of(path, mapping, member)
+        signals = [signals_of(path, record, index, table, mapping) for table in mapping.signals]
+        origin = min((s.start for s in signals if s.start is not None), default=0.0)
+        notes = [note for s in signals for note in s.notes]
+        if abs(origin) < WALL_CLOCK:
+            origin = 0.0
+        else:
+            notes.append(
+                "Its time stamps are a clock's: times count from the first sample, and the clock's are left out."
             )
-        record = match[1]
-        files: list[Path] = []
-        streams: list[Stream] = []
-        notes: list[str] = []
-        for table in mapping.signals:
-            file = path if table.file is None else _beside(path, table.file, record)
-            streams.append(_stream(_cells(file, mapping, notes), table, mapping, file, notes))
-            files.append(file)
-        channels, renamed = settle([channel for stream in streams for channel in stream.channels])
-        for stream in streams:
-            stream.channels, channels = tuple(channels[: stream.n_chans]), channels[stream.n_chans :]
+        channels, renamed = settle([channel for s in signals for channel in s.channels])
+        streams = []
+        for s in signals:
+            streams.append(s.stream(channels[: len(s.channels)], origin, lazy))
+            channels = channels[len(s.channels) :]
         duration = max(stream.onset + stream.duration for stream in streams)
+        files = [s.path for s in signals]
         annotations: list[Annotation] = []
         for events in mapping.events:
-            files.append(_beside(path, events.file, record))
-            annotations += _events(_cells(files[-1], mapping, notes), events, mapping, files[-1], duration, notes)
-        subject = None
-        if mapping.subject is not None:
-            files.append(_beside(path, mapping.subject.file, record))
-            subject = _subject(files[-1], mapping.subject, notes)
+            files.append(beside(path, events.file, record))
+            annotations += events_of(files[-1], events, mapping, duration, origin, notes)
+        labels = labels_of(path, mapping, index)
+        subject, text = subject_of(path, record, mapping, index, notes)
+        files += [text] if text else []
+        if mapping.record_names is not None and mapping.record_names.file is not None:
+            files.append(beside(path, mapping.record_names.file, record))
         recording = Recording(
-            id=record,
+            id=record if member is None else f"{record}#{member}",
             streams=streams,
             subject=subject,
             annotations=sorted(annotations, key=lambda a: a.onset),
-            source=Source(str(path), self.name, sha256_of(files)),
+            labels=labels,
+            source=Source(
+                str(path), self.name, _sha256(tuple((file, stamp_of(file)) for file in dict.fromkeys(files)))
+            ),
             content_hash=content_hash(streams),
+            history=tuple(dict.fromkeys(line for s in signals for line in s.history)),
         )
-        recording.notes = (*notes, *renamed, *notes_on(recording.channels))
+        recording.notes = (*dict.fromkeys(notes), *renamed, *notes_on(recording.channels))
         return recording
 
     def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
         """No object in memory says which of its columns is what, so this is always None."""
         return None
 
+    def name_of(self, path: Path) -> str:
+        """What the mapping calls the recording that `path` stands for; the file's own name where it cannot say."""
+        try:
+            mapping = self.mapping or mapping_beside(path)
+        except UsageError:
+            return path.stem
+        return (mapping and mapping.record_of(path)) or path.stem
 
-def _beside(path: Path, name: str, record: str) -> Path:
-    plain = path.parent / name.replace("{record}", record)
-    zipped = plain.with_name(plain.name + ".gz")
-    file = zipped if zipped.is_file() and not plain.is_file() else plain
-    check_present(file, wanted_by=path)
-    return file
-
-
-def _cells(path: Path, mapping: TableMapping, notes: list[str]) -> pd.DataFrame:
-    """All cells as text, headers without surrounding blanks."""
-    check_present(path)
-    delimiter = mapping.delimiter or ("\t" if ".tsv" in path.name.lower() else ",")
-    try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw).decode("utf-8-sig")
-    except (EOFError, OSError, zlib.error) as error:
-        raise UnreadableError(
-            f"{path} cannot be unpacked ({error}): it is cut short or no gzip; fetch it again."
-        ) from None
-    except UnicodeDecodeError:
-        raise UnreadableError(f"{path} is not text in UTF-8: export it again as CSV.") from None
-    lines = text.splitlines()
-    header = [name.strip() for name in next(csv.reader(lines[:1], delimiter=delimiter), [])]
-    if len(set(header)) < len(header) or "" in header:
-        raise UnreadableError(f"{path} has columns without a header, or two with one name: give each its own.")
-    if '"' not in text:  # pandas fills short rows in silence
-        short = np.array([line.count(delimiter) < len(header) - 1 for line in lines if line])
-        if short.any():
-            raise UnreadableError(
-                f"{path} is cut short in row {_row(short[1:])}: fewer cells than columns; fetch it again."
+    def _mapping_for(self, path: Path, given: str | Path | Mapping[str, Any] | TableMapping | None) -> TableMapping:
+        mapping = load_mapping(given) if given is not None else self.mapping or mapping_beside(path)
+        if mapping is None or mapping.record_of(path) is None:
+            raise UsageError(
+                f"{path} is a table or an array that no mapping describes: say which column or variable is what with "
+                "--mapping FILE, or in a biosig.yaml beside it."
             )
-    if not text.endswith(("\n", "\r")):
-        notes.append(f"The last line of {path.name} has no line end: the table may be cut there.")
-    try:
-        cells = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, names=header, header=0)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UnreadableError(
-            f"{path} is not a regular table ({' '.join(str(error).split())}): fetch it again."
-        ) from None
-    if not isinstance(cells.index, pd.RangeIndex):
-        raise UnreadableError(f"{path} has more cells than headers in each row: give each column its own header.")
-    if cells.empty:
-        raise UnreadableError(f"{path} is a table without rows: fetch or export it again.")
-    return cells
+        check_present(path)
+        return mapping
 
 
-def _row(where: pd.Series | NDArray[np.bool_]) -> int:
-    """The first True as a line number of the file, its header being line 1."""
-    return int(np.argmax(np.asarray(where))) + 2
+def _index_of(path: Path, mapping: TableMapping, member: str | None) -> int:
+    if not mapping.has_records:
+        if member is not None:
+            raise UsageError(f"{path} holds one recording: there is no member '{member}' of it.")
+        return 0
+    known = _members(path, mapping)
+    if member is None or member not in known:
+        which = f"'{member}' is none of them" if member else "say which with member="
+        raise UsageError(f"{path} holds {len(known)} recordings ({', '.join([*known][:3])}, …): {which}.")
+    return known[member]
 
 
-def _numbers(column: pd.Series, missing: tuple[str, ...], path: Path) -> tuple[NDArray[np.float64], list[str]]:
-    """Values (NaN where missing) and the text of those that are not."""
-    text = [cell.strip() for cell in column]
-    absent = set(missing)
-    try:
-        values = np.array([math.nan if cell in absent else float(cell) for cell in text])
-    except ValueError:
-        values = pd.to_numeric(pd.Series(text), errors="coerce").to_numpy(np.float64)
-    present = np.array([cell not in absent for cell in text])
-    wrong = present & ~np.isfinite(values)
-    if wrong.any():
-        raise UnreadableError(
-            f"{path} has '{text[int(np.argmax(wrong))]}' in column '{column.name}', row {_row(wrong)}, where a number "
-            "was expected: correct it, or list it under missing in the mapping."
-        )
-    return values, [cell for cell in text if cell not in absent]
+def _members(path: Path, mapping: TableMapping) -> Mapping[str, int]:
+    """The names of a file's recordings and their indices."""
+    spec, table = mapping.signals[0].array, mapping.signals[0]
+    assert spec is not None  # `has_records` says so
+    file = path if table.file is None else beside(path, table.file, str(mapping.record_of(path)))
+    n = count_records(open_arrays(file, table, keep=True), spec)
+    names = mapping.record_names
+    if names is None:
+        return _numbered(n)
+    place = path if names.file is None else beside(path, names.file, str(mapping.record_of(path)))
+    return _named(place, stamp_of(place), names, mapping.dialect, n)
 
 
-def _check_columns(cells: pd.DataFrame, known: set[str], wanted: Mapping[str, Any], path: Path) -> list[str]:
-    unknown = [name for name in cells.columns if name not in known]
-    if unknown:
-        raise UnreadableError(
-            f"{path} has columns that the mapping does not name: {', '.join(map(repr, unknown))}; describe them or "
-            "list them under ignore."
-        )
-    found = [name for name in cells.columns if name in wanted]
-    if not found:
-        raise UnreadableError(
-            f"{path} has none of the mapping's columns {', '.join(map(repr, wanted))}: check the mapping."
-        )
-    return found
+@lru_cache(maxsize=1)
+def _numbered(n: int) -> Mapping[str, int]:
+    width = len(str(n - 1))
+    return {f"{index:0{width}d}": index for index in range(n)}
 
 
-def _stream(cells: pd.DataFrame, table: SignalTable, mapping: TableMapping, path: Path, notes: list[str]) -> Stream:
-    known = {*table.columns, *table.ignore, *([table.time] if table.time else [])}
-    found = _check_columns(cells, known, table.columns, path)
-    sfreq, onset = _clock(cells, table, path)
-    values = np.empty((len(found), len(cells)))  # (C, T)
-    decimals: list[int | None] = []
-    channels, factors = [], []
-    for row, name in enumerate(found):
-        values[row], text = _numbers(cells[name], mapping.missing, path)
-        decimals.append(_decimals(text))
-        spec = table.columns[name]
-        channel, factor = resolve(spec.name or name, spec.unit, kind=spec.kind)
-        channels.append(replace(channel, source_name=name))
-        factors.append(factor)
-    samples, scale, exact = _exact(values, decimals)
-    if not exact:
-        notes.append(f"Values of {path.name} are rounded to float32.")
-    return Stream(
-        sfreq=sfreq,
-        channels=tuple(channels),
-        samples=samples,
-        scale=scale * np.array(factors),
-        offset=np.zeros(len(found)),
-        invalid=runs_from_mask(np.isnan(values)),
-        onset=onset,
-    )
+@lru_cache(maxsize=1)
+def _named(path: Path, stamp: Stamp, spec: RecordNames, dialect: Dialect, n: int) -> Mapping[str, int]:  # noqa: ARG001
+    """Kept because a file of many recordings is asked once for each of them."""
+    if format_of(path) in ("csv", "tsv"):
+        names = TextTable(path, dialect, as_text=[spec.column]).texts(spec.column)
+    else:
+        names = texts(open_arrays(path, keep=spec.file is None), spec.column)
+    where = f"{path}, '{spec.column}',"
+    if len(names) != n:
+        raise UnreadableError(f"{where} names {len(names)} recordings, but the array holds {n}: correct either.")
+    known = {name: index for index, name in enumerate(names)}
+    bad = next((name for name in names if not name or "/" in name or "#" in name), None)
+    if len(known) < n or bad is not None:
+        what = f"has the name '{bad}'" if bad is not None else f"has {n - len(known)} names twice"
+        raise UnreadableError(f"{where} {what}: a recording needs a name of its own, without / and #.")
+    return known
 
 
-def _clock(cells: pd.DataFrame, table: SignalTable, path: Path) -> tuple[float, float]:
-    """Rows per second, and the first row's time; times are rounded in most tables, so 3/4 of a row is allowed."""
-    if table.time is None:
-        return float(table.sfreq or 0), 0.0
-    if table.time not in cells.columns:
-        raise UnreadableError(
-            f"{path} has no column '{table.time}', which the mapping names as its time: correct either."
-        )
-    times, _ = _numbers(cells[table.time], (), path)
-    sfreq = table.sfreq
-    if sfreq is None:
-        if len(times) < 2 or times[-1] <= times[0]:
-            raise UnreadableError(f"{path}: no rate follows from column '{table.time}'; give sfreq in the mapping.")
-        sfreq = round((len(times) - 1) / (times[-1] - times[0]), 6)
-    late = np.abs(times - times[0] - np.arange(len(times)) / sfreq) > 0.75 / sfreq
-    if late.any():
-        raise UnreadableError(
-            f"{path} is not regular at {sfreq:g} Hz: column '{table.time}' is off by a sample in row "
-            f"{_row(late)}; correct sfreq, or resample the table first."
-        )
-    return float(sfreq), float(times[0])
-
-
-def _decimals(text: list[str]) -> int | None:
-    """Digits after the point that hold every cell exactly; None where cells are written otherwise (1e-3)."""
-    if "e" in "".join(text).lower():
-        return None
-    most = max((len(cell.partition(".")[2].rstrip("0")) for cell in text), default=0)
-    return most if most <= _MOST_DECIMALS else None
-
-
-def _exact(values: NDArray[np.float64], decimals: list[int | None]) -> tuple[NDArray[Any], NDArray[np.float64], bool]:
-    """Samples in the smallest type that holds decimal text exactly, their scale, and whether it does."""
-    if None not in decimals:
-        powers = np.array([10.0**d for d in decimals if d is not None])
-        levels = np.rint(np.nan_to_num(values * powers[:, None]))
-        for dtype in (np.int16, np.int32):
-            limits = np.iinfo(dtype)
-            if levels.size and levels.min() >= limits.min and levels.max() <= limits.max:
-                return levels.astype(dtype), 1 / powers, True
-    samples = values.astype(np.float32)
-    return samples, np.ones(len(values)), bool(np.array_equal(samples, values, equal_nan=True))
-
-
-def _events(
-    cells: pd.DataFrame, table: EventTable, mapping: TableMapping, path: Path, duration: float, notes: list[str]
-) -> list[Annotation]:
-    annotations = []
-    for name in _check_columns(cells, {*table.columns, *table.ignore}, table.columns, path):
-        values, _ = _numbers(cells[name], mapping.missing, path)
-        onsets = values[~np.isnan(values)] / (table.sfreq or 1.0)
-        inside = (onsets >= 0) & (onsets < duration)
-        if not inside.all():
-            notes.append(f"{int((~inside).sum())} events of '{name}' in {path.name} lie outside the signals: left out.")
-        annotations += [Annotation(float(onset), 0.0, table.columns[name]) for onset in onsets[inside]]
-    return annotations
-
-
-def _subject(path: Path, patterns: SubjectText, notes: list[str]) -> Subject | None:
-    text = path.read_text(encoding="utf-8", errors="replace")
-
-    def find(pattern: str | None) -> str:
-        match = re.search(pattern, text) if pattern else None
-        return match[1] if match else ""
-
-    notes += note_on_age(find(patterns.age))
-    subject = Subject(find(patterns.id), parse_age(find(patterns.age)), parse_sex(find(patterns.sex)))
-    return None if subject == Subject("") else subject
+@lru_cache(maxsize=4)
+def _sha256(stamped: tuple[tuple[Path, Stamp], ...]) -> str:
+    """Kept because a file of many recordings is asked once for each of them."""
+    return sha256_of(path for path, _ in stamped)

@@ -1,0 +1,171 @@
+"""Named arrays of HDF5 files, MATLAB 7.3 among them: read in parts, and never out of another file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin  # noqa: F401  (registers the compression filters that its files use)
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import UnreadableError
+from ingest.variables import ArrayFile, InMemory, Transposed, Variable, check_fits, check_numbers
+
+_MOST_NAMES = 1000  # listed for messages; a damaged file can nest without end
+_MOST_DEPTH = 8
+_LARGEST_CHUNK = 2**28
+_MOST_SHRINKING = 10_000  # a chunk of zeros shrinks about 1,000-fold by deflate, again by LZ4 on top
+_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError, OverflowError)  # what h5py raises
+
+
+class Hdf5File(ArrayFile):
+    """``.h5``, or a ``.mat`` of version 7.3, whose axes are given in MATLAB's order.
+
+    A variable goes by its path (``eeg/data``); ``eeg/data@fs`` and ``@fs`` are attributes. MATLAB's fields may be
+    written with dots (``ECG.data``). Only hard links are followed.
+    """
+
+    def __init__(self, path: Path, matlab: bool = False) -> None:
+        super().__init__(path)
+        self._matlab = matlab
+        with _opened(path):
+            pass
+
+    @property
+    def names(self) -> list[str]:
+        """Paths of its datasets, as far as hard links lead to them."""
+        with _opened(self.path) as file:
+            return [name for name, _ in zip(_datasets(file, "", 0), range(_MOST_NAMES), strict=False)]
+
+    def _find(self, name: str) -> Variable:
+        place, _, attribute = name.partition("@")
+        with _opened(self.path) as file:
+            found = self._follow(file, place.replace(".", "/") if self._matlab else place, name)
+            if attribute:
+                if attribute not in found.attrs:
+                    raise self.absent(name)
+                return InMemory(_texts(np.asarray(found.attrs[attribute])))
+            if not isinstance(found, h5py.Dataset):
+                raise UnreadableError(
+                    f"{self.path}: '{name}' is a group of {len(found)}, not an array: name one in it."
+                )
+            if found.dtype.kind == "O" or (self._matlab and found.attrs.get("MATLAB_class") in (b"char", b"cell")):
+                return InMemory(self._read_texts(found, name))
+            check_whole(found, self.path)
+            variable = _Dataset(self.path, found.name, found.shape, found.dtype)
+        return Transposed(variable) if self._matlab else variable
+
+    def _follow(self, file: h5py.File, place: str, name: str) -> Any:
+        """The object at `place`, by hard links only: others may lead out of the file."""
+        found: Any = file
+        for part in filter(None, place.split("/")):
+            link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
+            if link is None:
+                raise self.absent(name)
+            if not isinstance(link, h5py.HardLink):
+                raise UnreadableError(
+                    f"{self.path}: '{name}' is a link to somewhere else, which is not followed: name the dataset "
+                    "itself, or copy it into this file."
+                )
+            found = found[part]
+        return found
+
+    def _read_texts(self, found: h5py.Dataset, name: str) -> NDArray[Any]:
+        """A dataset of strings, or MATLAB's char array, or its cell array of them, as an array of str."""
+        check_whole(found, self.path)
+        check_fits(found.nbytes, f"{self.path}, '{name}'", "as numbers")
+        if h5py.check_string_dtype(found.dtype) is not None:
+            return np.asarray(found.asstr()[()], dtype=str)
+        if found.attrs.get("MATLAB_class") == b"char":
+            return _matlab_text(found)
+        if h5py.check_ref_dtype(found.dtype) is h5py.Reference:
+            cells = [found.file[reference] for reference in found[()].T.ravel() if reference]
+            if all(cell.attrs.get("MATLAB_class") == b"char" for cell in cells):
+                return np.array([str(_matlab_text(cell)) for cell in cells])
+        raise UnreadableError(f"{self.path}: '{name}' holds neither numbers nor texts: save it as one of them.")
+
+
+class _Dataset(Variable):
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: Any) -> None:
+        super().__init__(shape, dtype)
+        self._path, self._name = path, name
+
+    def read(self, index: tuple[slice, ...]) -> NDArray[Any]:
+        with _opened(self._path) as file:
+            return np.asarray(file[self._name][index])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """The file, open without a lock (a share may have none); whatever its damage raises becomes one sentence."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except UnreadableError:
+        raise
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UnreadableError(f"{path} cannot be read as HDF5 ({reason}): fetch or export it again.") from None
+
+
+def _datasets(group: h5py.Group, prefix: str, depth: int) -> Iterator[str]:
+    for key in group:
+        if key.startswith("#") or not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            continue
+        found = group[key]
+        if isinstance(found, h5py.Dataset):
+            yield prefix + key
+        elif isinstance(found, h5py.Group) and depth < _MOST_DEPTH:
+            yield from _datasets(found, f"{prefix}{key}/", depth + 1)
+
+
+def check_whole(found: h5py.Dataset, path: Path) -> None:
+    """Refuse a dataset whose numbers are in other files, were never written, or cannot be as many as announced."""
+    if found.external or found.is_virtual:
+        raise UnreadableError(
+            f"{path}: '{found.name}' keeps its numbers in other files, which are not opened: copy it into this file "
+            "(h5repack)."
+        )
+    if found.shape is None or found.dtype.kind == "O":
+        return
+    check_numbers(found.dtype, f"{path}: '{found.name}'")
+    stored = found.id.get_storage_size()
+    if found.chunks is None:
+        n, wanted = int(stored >= found.nbytes), 1
+    else:
+        n = found.id.get_num_chunks()
+        wanted = math.prod(-(-size // chunk) for size, chunk in zip(found.shape, found.chunks, strict=True))
+    if n < wanted:
+        raise UnreadableError(
+            f"{path}: '{found.name}' of shape {found.shape} was never written in full ({n} of its {wanted} parts are "
+            "there): export it again."
+        )
+    chunk_bytes = math.prod(found.chunks or ()) * found.dtype.itemsize
+    if chunk_bytes > _LARGEST_CHUNK or found.nbytes > _MOST_SHRINKING * (stored + 4096):
+        raise UnreadableError(
+            f"{path}: '{found.name}' of shape {found.shape} unpacks {stored} bytes to {found.nbytes}, in parts of "
+            f"{chunk_bytes}: that is no recording; export it with smaller chunks, or fetch it again."
+        )
+
+
+def _texts(array: NDArray[Any]) -> NDArray[Any]:
+    """Byte strings as str, numbers as they are."""
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8", "replace")
+    if array.dtype.kind == "O":
+        return np.array([x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in array.ravel()])
+    return array
+
+
+def _matlab_text(found: h5py.Dataset) -> NDArray[Any]:
+    """MATLAB's char array (UTF-16 codes, transposed) as one str, or one per row."""
+    if found.attrs.get("MATLAB_empty", 0) or found.size > 2**20:
+        return np.array("")
+    codes = found[()]
+    rows = ["".join(map(chr, row)).rstrip() for row in np.atleast_2d(codes.T).astype(int)]
+    return np.array(rows[0] if len(rows) == 1 else rows)
