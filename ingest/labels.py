@@ -1,274 +1,191 @@
-"""Labels, subjects and reports that live outside the signal files: in a table, or in the path."""
+"""What tables and codes say about recordings, joined to them: by file name, by subject, by code."""
 
 from __future__ import annotations
 
-import ast
-import math
-import re
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
+from biosig.config import load
 from biosig.errors import DataError, UsageError
-from biosig.recording import Recording, Subject
-from ingest.demographics import note_on_age, parse_age, parse_sex
+from biosig.recording import Recording
+from ingest.cells import Cells
+from ingest.code_table import CodeTable
+from ingest.event_table import EventTable
+from ingest.label_spec import LabelSpec, LabelSpecs
+from ingest.label_table import LabelTable, SubjectTable
+from ingest.row_index import Found
+from ingest.subject_pattern import SubjectPattern
 
-_PRIVATE = re.compile(r"date|birth|name|time|address|phone|mrn", re.IGNORECASE)
-_SIGNAL_SUFFIX = re.compile(r"\.(hea|dat|mat|edf|bdf|fif|vhdr|set|gdf|csv|tsv)(\.gz)?$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class CodeMap:
-    """A label derived from codes: those that `table` has with a true `where`, replaced by their `value`, each once.
-
-    `table` lies beside the label table; its first column holds the codes.
-    """
-
-    label: str
-    column: str
-    table: str
-    value: str
-    where: str | None = None
+__all__ = ["LabelSpec", "LabelTable", "Labels", "SubjectPattern", "load_labels"]
 
 
-@dataclass(frozen=True)
-class LabelSpec:
-    """Which column of a label table means what.
+class Labels:
+    """Tables of labels, read and indexed once, and joined to any number of recordings; may be sent to workers.
+
+    Tables are joined in this order, whatever theirs is: rows about recordings, events, rows about subjects (which may
+    come from the tables before), names of codes. A table about recordings wins over their files, one about subjects
+    fills in only what is not known yet.
 
     Parameters
     ----------
-    id_columns : tuple of str
-        Columns that name the recording, by its file's name or by the end of its path, with or without extension.
-    subject_column, session_column, age_column, sex_column, report_column : str or None
-        Where the subject's id, the sitting, age in years, sex and free text stand. A column named "age" or "sex" is
-        taken as that unless it is named here as something else, or no cell of it can be understood.
-    sex_codes : dict
-        Cell → "female" or "male", where the cells do not say it themselves.
-    label_columns : tuple of str or None
-        Columns to keep as labels; None = all the others whose name does not sound like a date, a time or a name.
-    code_columns : tuple of str
-        Columns that hold a Python dict or list of codes, or codes separated by commas or semicolons; kept as lists.
-    maps : tuple of CodeMap
-        Labels derived from codes.
-    """
-
-    id_columns: tuple[str, ...] = ()
-    subject_column: str | None = None
-    session_column: str | None = None
-    age_column: str | None = None
-    sex_column: str | None = None
-    sex_codes: dict[str, str] = field(default_factory=dict)
-    report_column: str | None = None
-    label_columns: tuple[str, ...] | None = None
-    code_columns: tuple[str, ...] = ()
-    maps: tuple[CodeMap, ...] = ()
-
-
-class LabelTable:
-    """A table of labels, ready to be joined to recordings.
-
-    Parameters
-    ----------
-    path : Path
-        CSV, TSV or Parquet.
-    spec : LabelSpec
-        What its columns mean.
+    tables : sequence of LabelTable, EventTable, SubjectTable or CodeTable
+        From `load_labels`.
 
     Raises
     ------
     UsageError
-        If a column that the spec names is not there.
-    DataError
-        If two rows name one recording, or a cell cannot be understood.
+        If two tables about recordings, or two about subjects, give a label of the same name.
     """
 
-    def __init__(self, path: Path, spec: LabelSpec) -> None:
-        self.path, self.spec = path, spec
-        self._cells = _read_table(path)
-        if self._cells.empty:
-            raise DataError(f"The label table {path} has no rows: export it again.")
-        if not spec.id_columns:
-            raise UsageError(f"Name the column of {path} that holds the recordings' names: --id-column COLUMN.")
-        named = [*spec.id_columns, *(spec.label_columns or ()), *spec.code_columns, *(m.column for m in spec.maps)]
-        named += [c for c in (spec.subject_column, spec.session_column, spec.age_column) if c]
-        named += [c for c in (spec.sex_column, spec.report_column) if c]
-        absent = sorted(set(named) - set(self._cells.columns))
-        if absent:
-            raise UsageError(
-                f"{path} has no column {', '.join(map(repr, absent))}; it has {', '.join(self._cells.columns)}."
-            )
-        self.spec = spec = self._with_age_and_sex(spec)
-        self._row_of: dict[str, int] = {}
-        for column in spec.id_columns:
-            for row, cell in enumerate(self._cells[column]):
-                if cell and self._row_of.setdefault(_record_key(cell), row) != row:
-                    raise DataError(
-                        f"{path} has two rows for the recording '{cell}' (column '{column}', row {row + 2}): keep one."
-                    )
-        self._maps = [(m, _code_map(path.parent / m.table, m)) for m in spec.maps]
-        self.left_out: tuple[str, ...] = ()
-        self._label_columns = self._choose_labels()
+    def __init__(self, tables: Sequence[LabelTable | EventTable | CodeTable]) -> None:
+        order = (LabelTable, EventTable, SubjectTable, CodeTable)
+        self._tables = sorted(tables, key=lambda table: order.index(type(table)))
+        for one, other in combinations(self._tables, 2):
+            both = sorted(one.gives & other.gives)
+            if both and type(one) is type(other):
+                raise UsageError(
+                    f"{one.path} and {other.path} both give the label {', '.join(map(repr, both))}: choose with "
+                    "label_columns in --labels-spec."
+                )
 
-    def __len__(self) -> int:
-        return len(self._cells)
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Columns that are not kept, as they sound like dates, times or names."""
+        return tuple(column for table in self._keyed() for column in table.left_out)
 
-    def row_of(self, path: Path) -> int | None:
-        """The row that names this file: by its whole path, else by ever shorter ends of it, else None."""
-        parts = PurePosixPath(_record_key(path.absolute().as_posix())).parts
-        ends = ("/".join(parts[start:]) for start in range(len(parts)))
-        return next((self._row_of[end] for end in ends if end in self._row_of), None)
+    @property
+    def asked(self) -> frozenset[str]:
+        """Labels that the spec names; all others came along."""
+        return frozenset(label for table in self._tables for label in table.asked)
 
-    def names_of(self, row: int) -> str:
-        """What a row calls its recording, for messages."""
-        return str(self._cells[self.spec.id_columns[0]].iloc[row])
+    def join(self, recording: Recording, path: Path) -> tuple[Recording, tuple[str, ...]]:
+        """The recording with all that the tables say about it.
 
-    def join(self, recording: Recording, row: int) -> Recording:
-        """The recording with what the table says about it; the table wins over the file."""
-        cells = self._cells.iloc[row]
-        spec = self.spec
-        old = recording.subject or Subject("")
-        age = parse_age(cells[spec.age_column]) if spec.age_column else None
-        sex = spec.sex_codes.get(_plain(cells[spec.sex_column])) if spec.sex_column else None
-        sex = sex or (parse_sex(cells[spec.sex_column]) if spec.sex_column else None)
-        subject = Subject(
-            (_plain(cells[spec.subject_column]) if spec.subject_column else "") or old.id,
-            old.age if age is None else age,
-            sex or old.sex,
-        )
-        labels = dict(recording.labels)
-        for column in self._label_columns:
-            if column not in spec.code_columns and cells[column]:
-                labels[column] = _value(cells[column])
-        for column in spec.code_columns:
-            labels[column] = self._codes(cells[column], column, row)
-        for wanted, table in self._maps:
-            codes = self._codes(cells[wanted.column], wanted.column, row)
-            labels[wanted.label] = sorted({table[code] for code in codes if code in table})
-        return replace(
-            recording,
-            subject=None if subject == Subject("") else subject,
-            session=(_plain(cells[spec.session_column]) if spec.session_column else "") or recording.session,
-            report=(cells[spec.report_column] if spec.report_column else "") or recording.report,
-            labels=labels,
-            notes=(*recording.notes, *(note_on_age(cells[spec.age_column]) if spec.age_column else [])),
-        )
+        Parameters
+        ----------
+        recording : Recording
+            As read, with the subject that its path names, if that is known.
+        path : Path
+            Its file.
 
-    def _with_age_and_sex(self, spec: LabelSpec) -> LabelSpec:
-        """As labels they would hide behind the index columns of the same name, and queries would find nothing."""
-        named: set[str | None] = {*spec.id_columns, *(spec.label_columns or ()), *spec.code_columns}
-        named |= {spec.subject_column, spec.session_column, spec.report_column}
-        for column in [name for name in self._cells.columns if name not in named]:
-            cells = self._cells[column]
-            if column.lower() == "age" and not spec.age_column and cells.map(parse_age).notna().any():
-                spec = replace(spec, age_column=column)
-            if column.lower() == "sex" and not spec.sex_column and cells.map(parse_sex).notna().any():
-                spec = replace(spec, sex_column=column)
-        return spec
+        Returns
+        -------
+        recording : Recording
+        missed : tuple of str
+            File names of the tables that say nothing about it.
 
-    def _choose_labels(self) -> tuple[str, ...]:
-        spec = self.spec
-        if spec.label_columns is not None:
-            return spec.label_columns
-        used = {*spec.id_columns, spec.subject_column, spec.session_column, spec.age_column, spec.sex_column}
-        others = [c for c in self._cells.columns if c not in used and c != spec.report_column]
-        self.left_out = tuple(c for c in others if _PRIVATE.search(c))
-        return tuple(c for c in others if c not in self.left_out)
+        Raises
+        ------
+        DataError
+            If a cell is not what the spec says, or two tables name two subjects.
+        """
+        missed: list[str] = []
+        subjects: set[str] = set()
+        for table in self._tables:
+            joined = table.add(recording, path)
+            if joined is None:
+                missed.append(table.path.name)
+                continue
+            recording = joined
+            if type(table) is LabelTable and table.spec.subject_column and recording.subject:
+                subjects.add(recording.subject.id)
+        if len(subjects) > 1:
+            raise DataError(f"The label tables name {len(subjects)} different subjects for {path}: correct one.")
+        return recording, tuple(missed)
 
-    def _codes(self, cell: str, column: str, row: int) -> list[str]:
-        if not cell.startswith(("{", "[", "(")):
-            return [code.strip() for code in re.split(r"[,;]", cell) if code.strip()]
-        try:
-            return [str(code) for code in ast.literal_eval(cell)]
-        except (ValueError, SyntaxError):
-            raise DataError(
-                f"{self.path} has '{cell[:60]}' in column '{column}', row {row + 2}, where a list of codes was "
-                "expected: correct it."
-            ) from None
+    def unmatched(self, found: Found) -> list[str]:
+        """What the rows that are about nothing found call their recording or subject; each once, table by table."""
+        tables = self._keyed()
+        names: dict[str, None] = {}
+        for table in tables:
+            rows = np.flatnonzero(~table.matched(found)).tolist()
+            where = f" ({table.path.name})" if len(tables) > 1 else ""
+            names |= dict.fromkeys(table.names_of(row) + where for row in rows)
+        return list(names)
+
+    def check(self, paths: Sequence[Path]) -> None:
+        """Refuse a table about recordings that names none of these files: a wrong column, seen before the work.
+
+        Raises
+        ------
+        UsageError
+            With what the table has and what was found.
+        """
+        for table in self._keyed():
+            if isinstance(table, SubjectTable):
+                continue
+            if paths and not any(map(table.knows, paths)):
+                raise UsageError(
+                    f"{table.path} names none of the {len(paths)} recordings ('{paths[0].name}', …) in its column(s) "
+                    f"{', '.join(table.spec.id_columns)}, where it has '{table.names_of(0)}': check --id-column."
+                )
+
+    def _keyed(self) -> list[LabelTable | EventTable]:
+        return [table for table in self._tables if not isinstance(table, CodeTable)]
 
 
-class SubjectPattern:
-    r"""A regular expression over the path: group ``subject`` (or the first), ``session``, and labels by their name.
+def load_labels(
+    tables: Sequence[Path], spec: Path | None, id_columns: Sequence[str] = (), subject_column: str | None = None
+) -> Labels | None:
+    """Tables of labels and what their columns mean; None if there are none.
 
     Parameters
     ----------
-    pattern : str
-        e.g. ``(S\d{3})R\d{2}`` or ``(?P<subject>S\d{3})(?P<run>R\d{2})``.
+    tables : sequence of Path
+        CSV, TSV or Parquet; one row per recording, subject or event.
+    spec : Path, optional
+        YAML file of `LabelSpecs`.
+    id_columns, subject_column : optional
+        Win over what the spec says of all tables. Of several tables, each goes by those of these columns that it has.
+
+    Raises
+    ------
+    UsageError
+        If a table or column does not exist, or it is not said what a table's rows are about.
+    DataError
+        If a table cannot be read.
     """
-
-    def __init__(self, pattern: str) -> None:
-        self.text = pattern
-        try:
-            self._pattern = re.compile(pattern)
-        except re.error as error:
-            raise UsageError(f"--subject-pattern '{pattern}' is not a regular expression: {error}.") from None
-        if not self._pattern.groups:
-            raise UsageError(
-                f"--subject-pattern '{pattern}' captures nothing: put parentheses around the subject's id."
-            )
-
-    def matches(self, relative: str) -> bool:
-        """Whether the path has a subject."""
-        return self._pattern.search(relative) is not None
-
-    def join(self, recording: Recording, relative: str) -> Recording | None:
-        """The recording with its subject, or None where the path does not match."""
-        match = self._pattern.search(relative)
-        if match is None:
-            return None
-        groups = {name: value for name, value in match.groupdict().items() if value is not None}
-        subject_id = groups.pop("subject", None) or match[1] or ""
-        session = groups.pop("session", recording.session)
-        old = recording.subject or Subject("")
-        return replace(
-            recording, subject=replace(old, id=subject_id), session=session, labels={**recording.labels, **groups}
-        )
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    """All cells as stripped text, "" where there is nothing."""
-    if not path.is_file():
-        raise UsageError(f"The label table {path} does not exist: check the path.")
-    try:
-        if path.suffix.lower() == ".parquet":
-            cells = pd.read_parquet(path)
-            return cells.astype(object).where(cells.notna(), "").map(_plain)
-        separator = "\t" if ".tsv" in path.name.lower() else ","
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False).map(str.strip)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise DataError(
-            f"The label table {path} cannot be read ({' '.join(str(error).split())}): export it again."
-        ) from None
-
-
-def _code_map(path: Path, wanted: CodeMap) -> dict[str, str]:
-    table = _read_table(path)
-    absent = [c for c in (wanted.value, wanted.where) if c and c not in table.columns]
+    if not tables:
+        if spec or id_columns or subject_column:
+            raise UsageError("--labels-spec, --id-column and --subject-column describe a table: name it with --labels.")
+        return None
+    meaning = load(LabelSpecs, spec)
+    absent = sorted(set(meaning.tables) - {path.name for path in tables})
     if absent:
-        raise UsageError(f"{path} has no column {', '.join(map(repr, absent))}, which label '{wanted.label}' needs.")
-    rows = table if wanted.where is None else table[table[wanted.where].map(lambda cell: bool(_value(cell)))]
-    return {code: value for code, value in zip(rows.iloc[:, 0], rows[wanted.value], strict=True) if value}
+        raise UsageError(f"{spec} describes {', '.join(absent)}: name each such table with --labels too.")
+    common = replace(
+        meaning,
+        id_columns=tuple(id_columns) or meaning.id_columns,
+        subject_column=subject_column or meaning.subject_column,
+    )
+    return Labels(
+        [_load_table(path, meaning.tables.get(path.name) or _for_one(path, common, tables)) for path in tables]
+    )
 
 
-def _record_key(cell: str) -> str:
-    return _SIGNAL_SUFFIX.sub("", _plain(cell).replace("\\", "/").removeprefix("./"))
+def _for_one(path: Path, common: LabelSpec, tables: Sequence[Path]) -> LabelSpec:
+    """What is said of all tables, as it holds for one of them."""
+    if len(tables) == 1:
+        return common
+    columns = Cells(path).columns
+    by_subject = common.subject_column if common.subject_column in columns else None
+    return replace(common, id_columns=tuple(c for c in common.id_columns if c in columns), subject_column=by_subject)
 
 
-def _plain(cell: object) -> str:
-    """A cell as text; whole numbers that a spreadsheet turned into "15709.0" get their form back."""
-    text = str(cell).strip()
-    return text[:-2] if re.fullmatch(r"-?\d+\.0", text) else text
-
-
-def _value(cell: str) -> Any:
-    """A cell as bool, int, float or text."""
-    if cell.lower() in ("true", "false"):
-        return cell.lower() == "true"
-    try:
-        number = float(cell)
-    except ValueError:
-        return cell
-    if not math.isfinite(number):
-        return cell
-    return int(number) if re.fullmatch(r"-?\d+(\.0)?", cell) else number
+def _load_table(path: Path, spec: LabelSpec) -> LabelTable | EventTable | CodeTable:
+    if spec.events:
+        return EventTable(path, spec)
+    if spec.id_columns:
+        return LabelTable(path, spec)
+    if spec.subject_column:
+        return SubjectTable(path, spec)
+    if spec.maps:
+        return CodeTable(path, spec)
+    raise UsageError(
+        f"Name the column of {path} that holds the recordings' names (--id-column) or the subjects' "
+        f"(--subject-column); it has {', '.join(Cells(path).columns)}."
+    )

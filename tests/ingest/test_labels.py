@@ -9,8 +9,9 @@ from biosig.errors import DataError, UsageError
 from biosig.reading import read
 from biosig.recording import Channel, Recording, Stream
 from ingest.demographics import parse_age, parse_sex
-from ingest.labels import LabelSpec, LabelTable, SubjectPattern
-from ingest.privacy import Pseudonyms, load_key, reveals
+from ingest.label_spec import LabelSpec
+from ingest.label_table import LabelTable
+from ingest.subject_pattern import SubjectPattern
 
 PTBXL = samples.path("ptbxl")
 SPEC = Path(__file__).parents[2] / "configs" / "ingest" / "ptbxl-labels.yaml"
@@ -93,27 +94,6 @@ def test_a_class_of_ages_is_said(tmp_path):
 
 def test_sexes():
     assert [parse_sex(t) for t in ("F", "Male", "x", "")] == ["female", "male", None, None]
-
-
-def test_pseudonyms_agree_under_one_key_only(tmp_path):
-    key, place = load_key(None, tmp_path / "out")
-    assert place == tmp_path / "out.key"
-    assert place.stat().st_mode & 0o077 == 0
-    assert load_key(None, tmp_path / "out")[0] == key
-    one, other = Pseudonyms(key), Pseudonyms(b"x" * 32)
-    assert one("subject", "S001") == Pseudonyms(key)("subject", "S001") != other("subject", "S001")
-    assert one("subject", "a") != one("recording", "a")
-    with pytest.raises(UsageError, match="does not exist"):
-        load_key(tmp_path / "absent", tmp_path / "out")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match=r"cannot be made \(.*\): choose another --out"):
-        load_key(None, tmp_path / "file" / "out")
-
-
-def test_names_that_reveal_the_subject():
-    assert reveals("study/Subject00_1", "0 Subject0")
-    assert reveals("ward/0012_rest", "12")
-    assert not reveals("bidmc/bidmc_01_Signals", "s01182")
 
 
 def test_a_table_without_rows_is_refused(tmp_path):

@@ -1,0 +1,170 @@
+import pickle
+from pathlib import Path
+from unittest.mock import ANY
+
+import numpy as np
+import pytest
+
+from biosig.config import load
+from biosig.errors import DataError, UsageError
+from biosig.recording import Annotation, Channel, Recording, Stream, Subject
+from ingest.label_spec import LabelSpec
+from ingest.labels import load_labels
+from ingest.privacy import Pseudonyms
+from ingest.row_index import Found
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "ingest"
+
+
+def recording(name="r1", seconds=10, sfreq=100, **more):
+    channel = Channel("II", "II", "ecg", "mV")
+    return Recording(name, [Stream(sfreq, (channel,), np.ones((1, seconds * sfreq), np.int16), 1, 0)], **more)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+def test_a_table_by_subject_fills_in_what_a_recording_does_not_know(write):
+    people = write("people.csv", "patient,age,sex,smoker,site\n7,61,F,true,A\n8,,M,,B\n9,30,F,false,C\n")
+    labels = load_labels((people,), None, (), "patient")
+    joined, missed = labels.join(
+        recording(subject=Subject("7", None, "male"), labels={"site": "ward"}), Path("/x/r1.hea")
+    )
+    assert missed == ()
+    assert joined.subject == Subject("7", 61, "male")
+    assert joined.labels == {"smoker": True, "site": "ward"}
+    other, _ = labels.join(recording("r2", subject=Subject("8")), Path("/x/r2.hea"))
+    assert (other.subject, other.labels) == (Subject("8", None, "male"), {"site": "B"})
+    assert labels.join(recording("r3"), Path("/x/r3.hea"))[1] == ("people.csv",)
+    hidden = Pseudonyms(b"x" * 16)
+    stored = [(hidden("subject", "7"), None), (hidden("subject", "8"), "pre")]
+    assert labels.unmatched(Found([], frozenset(stored), hidden)) == ["9"]
+
+
+def test_a_table_by_subject_and_sitting(write):
+    visits = write("visits.csv", "patient,visit,stage\n7,pre,1\n7,post,2\n")
+    spec = write("spec.yaml", "subject_column: patient\nsession_column: visit\n")
+    labels = load_labels((visits,), spec)
+    assert labels.join(recording(subject=Subject("7"), session="post"), Path("r1"))[0].labels == {"stage": 2}
+    assert labels.join(recording(subject=Subject("7")), Path("r1")) == (ANY, ("visits.csv",))
+    hidden = Pseudonyms(b"x" * 16)
+    subject = hidden("subject", "7")
+    assert labels.unmatched(Found([], frozenset([(subject, "post"), (subject, None)]), hidden)) == ["7"]
+    assert (
+        labels.unmatched(Found([], frozenset([(subject, "post"), (subject, hidden("session", "pre"))]), hidden)) == []
+    )
+
+
+def test_several_tables_each_go_by_the_columns_that_they_have(write):
+    people = write("people.csv", "patient,age,y\n7,61,5\n")
+    ecgs = write("ecgs.csv", "file,patient,x,y\nr1,7,1,\nr2,7,2,3\n")
+    labels = load_labels((people, ecgs), None, ("file",), "patient")
+    first, missed = labels.join(recording(), Path("/x/r1.hea"))
+    assert (first.subject, first.labels) == (Subject("7", 61), {"x": 1, "y": 5})
+    assert labels.join(recording("r2"), Path("/x/r2.hea"))[0].labels == {"x": 2, "y": 3}
+    assert missed == ()
+    hidden = Pseudonyms(b"x" * 16)
+    assert labels.unmatched(Found([Path("/x/r1.hea")], frozenset([]), hidden)) == ["r2 (ecgs.csv)", "7 (people.csv)"]
+    again = pickle.loads(pickle.dumps(labels))
+    assert again.join(recording(), Path("/x/r1.hea"))[0].labels == first.labels
+
+
+def test_tables_that_contradict_each_other(write):
+    one, two = write("one.csv", "file,patient,y\nr1,7,1\n"), write("two.csv", "file,patient,y\nr1,8,2\n")
+    with pytest.raises(UsageError, match="both give the label 'patient', 'y'"):
+        load_labels((one, two), None, ("file",))
+    spec = write("spec.yaml", "tables: {two.csv: {id_columns: [file], subject_column: patient, label_columns: []}}\n")
+    labels = load_labels((one, two), spec, ("file",), "patient")
+    with pytest.raises(DataError, match="2 different subjects"):
+        labels.join(recording(), Path("r1.hea"))
+    with pytest.raises(UsageError, match=r"describes two\.csv: name each such table"):
+        load_labels((one,), spec, ("file",))
+
+
+def test_what_rows_are_about_must_be_said(write):
+    table = write("t.csv", "file,y\nr1,1\n")
+    with pytest.raises(UsageError, match=r"Name the column of .*t\.csv .*it has file, y"):
+        load_labels((table,), None)
+    with pytest.raises(UsageError, match="name it with --labels"):
+        load_labels((), None, ("file",))
+    assert load_labels((), None) is None
+    with pytest.raises(UsageError, match=r"names none of the 1 recordings \('other.hea', …\).* where it has 'r1'"):
+        load_labels((table,), None, ("file",)).check([Path("/x/other.hea")])
+
+
+def test_types_of_labels(write):
+    table = write("t.csv", "file,codes,ok,born\nr1,AF;LBBB,1,1980\nr2,,0,\nr3,x,perhaps,\n")
+    spec = write("s.yaml", "id_columns: [file]\ntypes: {codes: codes, ok: bool}\n")
+    labels = load_labels((table,), spec)
+    assert labels.join(recording(), Path("r1"))[0].labels == {"codes": ["AF", "LBBB"], "ok": True, "born": 1980}
+    assert labels.join(recording(), Path("r2"))[0].labels == {"ok": False}
+    with pytest.raises(DataError, match=r"'perhaps' in column 'ok', row 4, where true or false was expected"):
+        labels.join(recording(), Path("r3"))
+    with pytest.raises(UsageError, match="types"):
+        load_labels((table,), write("s2.yaml", "types: {ok: boolean}\n"), ("file",))
+
+
+def test_events_become_annotations_in_order(write):
+    table = write(
+        "arousals.csv", "file,start,stop,what\nr1,5000,6500,apnea\nr2,0,1,x\nr1,1000,,arousal\nr1,99000,99500,late\n"
+        "r1,,,nothing\nr1,9500,12000,long\n"
+    )  # fmt: skip
+    spec = write("s.yaml", "id_columns: [file]\nevents: {onset: start, end: stop, label: [what], unit: ms}\n")
+    labels = load_labels((table,), spec)
+    joined, missed = labels.join(recording(annotations=[Annotation(2.0, 0.0, "N")]), Path("/x/r1.hea"))
+    assert joined.annotations == [
+        Annotation(1.0, 0.0, "arousal"),
+        Annotation(2.0, 0.0, "N"),
+        Annotation(5.0, 1.5, "apnea"),
+        Annotation(9.5, 0.5, "long"),
+    ]
+    assert missed == ()
+    assert joined.labels == {}
+    assert [note[0] for note in joined.notes] == ["1", "1", "1"]
+    assert labels.unmatched(Found([Path("/x/r1.hea")], frozenset([]), Pseudonyms(b"x" * 16))) == ["r2"]
+
+
+def test_events_in_samples_need_one_rate(write):
+    table = write("e.csv", "file,sample,n,a,b\nr1,250,50,T1,left\n")
+    text = "id_columns: [file]\nevents: {onset: sample, duration: n, label: [a, b], unit: samples"
+    both = recording()
+    both.streams.append(recording(sfreq=50).streams[0])
+    labels = load_labels((table,), write("s.yaml", text + "}\n"))
+    assert labels.join(recording(), Path("r1"))[0].annotations == [Annotation(2.5, 0.5, "T1/left")]
+    with pytest.raises(DataError, match="rates of 50, 100 Hz: say which"):
+        labels.join(both, Path("r1"))
+    labels = load_labels((table,), write("s.yaml", text + ", sfreq: 50}\n"))
+    assert labels.join(both, Path("r1"))[0].annotations == [Annotation(5.0, 1.0, "T1/left")]
+
+
+def test_events_that_cannot_be(write):
+    spec = write("s.yaml", "id_columns: [file]\nevents: {onset: begin, end: stop, label: [a]}\n")
+    for row, wanted in (
+        ("r1,2,1,x", "column 'stop', row 2, where an end after"),
+        ("r1,soon,1,x", "column 'begin', row 2"),
+    ):
+        with pytest.raises(DataError, match=wanted):
+            load_labels((write("e.csv", f"file,begin,stop,a\n{row}\n"),), spec).join(recording(), Path("r1"))
+    with pytest.raises(UsageError, match="name one of them"):
+        load(LabelSpec, {"events": {"onset": "a", "label": ["b"], "duration": "c", "end": "d"}})
+
+
+def test_codes_of_the_header_get_their_names(write):
+    table = write(
+        "scored_diagnoses_2021.csv",
+        "Dx,SNOMEDCTCode,Abbreviation\natrial fibrillation,164889003,AF\nsinus rhythm,426783006,NSR\n",
+    )
+    labels = load_labels((table,), CONFIGS / "cinc2021-labels.yaml")
+    joined, missed = labels.join(recording(labels={"dx": ["426783006", "164889003", "999"]}), Path("r1.hea"))
+    assert joined.labels["dx_scored"] == ["AF", "NSR"]
+    assert joined.labels["dx"] == ["426783006", "164889003", "999"]
+    assert missed == ()
+    assert labels.join(recording(), Path("r1.hea"))[1] == ("scored_diagnoses_2021.csv",)
+    assert labels.unmatched(Found([], frozenset([]), Pseudonyms(b"x" * 16))) == []
+    assert labels.asked == {"dx_scored", "dx_names"}
