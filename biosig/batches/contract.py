@@ -7,17 +7,16 @@ window read from a shard, a file on disk and an array from a notebook reach the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.electrodes import canonical_orientation, channel_id
-from biosig.errors import UsageError
+from biosig.batches.montage import Montage, montage
 from biosig.recording import MODALITIES, Recording, Stream
-from biosig.signal import bandpass, is_flat, resample, resample_valid, robust_scale, unit_factor
+from biosig.signal import bandpass, is_flat, resample, resample_valid, robust_scale
 
 
 @dataclass(frozen=True)
@@ -129,88 +128,108 @@ def prepare(
         window_onset = min((stream.onset for stream in window.streams), default=0.0)
     prepared = []
     for modality in MODALITIES:
-        if modality not in contract:
+        wanted = contract.get(modality)
+        if wanted is None:
             continue
-        streams = [_to_rate(stream, contract[modality], window.id) for stream in window.of_kind(modality)]
-        if not streams:
-            continue
-        scale = window.robust_scale.get(modality, math.nan)
+        parts = [(stream, montage(stream.channels, modality, wanted.unit)) for stream in window.streams]
+        parts = [(stream, members) for stream, members in parts if members.rows]
+        scale = float(window.robust_scale.get(modality, math.nan))
+        plain = [0 < scale < math.inf and _is_plain(stream, wanted) for stream, _ in parts]
+        physical = {
+            i: _to_contract(stream, members, wanted) for i, (stream, members) in enumerate(parts) if not plain[i]
+        }
         if not scale > 0:
-            scale = robust_scale(_stacked(streams))
-        for stream, values in streams:
-            prepared.append(_normalise(stream, values, scale, modality, contract[modality], window_onset))
+            scale = robust_scale(_stacked(physical.values()))
+        for i, (stream, members) in enumerate(parts):
+            if plain[i]:
+                values, valid, mean = _normalise_integers(stream, members, scale, wanted.clip)
+            else:
+                values, valid, mean = _normalise(physical[i], members, scale, wanted.clip)
+            prepared.append(
+                Prepared(
+                    modality=modality,
+                    values=values,
+                    valid=valid,
+                    position=members.position,
+                    reference=members.reference,
+                    channel=members.channel,
+                    sign=members.sign,
+                    mean=mean,
+                    scale=scale if 0 < scale < math.inf else 0.0,
+                    onset=stream.onset - window_onset,
+                    ch_names=members.ch_names,
+                )
+            )
     return prepared
 
 
-def _to_rate(stream: Stream, contract: InputContract, recording: str) -> tuple[Stream, NDArray[np.float32]]:
+_Normalised = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]
+"""Values (C, T), which of them are real (C, T), and the mean that was subtracted (C,)."""
+
+
+def _is_plain(stream: Stream, contract: InputContract) -> bool:
+    """Whether the stream holds nothing but integers that are real values, as the contract wants them."""
+    as_wanted = stream.sfreq == contract.sfreq and contract.band is None
+    return as_wanted and stream.samples.dtype == np.int16 and stream.n_times > 0 and not len(stream.invalid)
+
+
+def _normalise_integers(stream: Stream, members: Montage, scale: float, clip: float) -> _Normalised:
+    """What `_normalise` makes of a plain stream, straight from its integers: training reads little else."""
+    samples, gain, offset = np.asarray(stream.samples), stream.scale, stream.offset
+    if len(members.rows) < stream.n_chans:
+        samples, gain, offset = samples[members.rows], gain[members.rows], offset[members.rows]
+    gain, offset = gain * members.factor, offset * members.factor
+    lowest, highest = samples.min(axis=1), samples.max(axis=1)  # (C,)
+    values = samples.astype(np.float32)
+    mean = values.sum(axis=1) / values.shape[1]
+    step = gain * members.sign / scale
+    largest = np.maximum(highest - mean, mean - lowest) * np.abs(step)
+    values -= mean[:, None]
+    values *= step.astype(np.float32)[:, None]
+    if (largest > clip).any():
+        np.clip(values, -clip, clip, out=values)
+    valid = np.ones(values.shape, bool)
+    mean = mean * gain + offset
+    moves = (highest > lowest) & (largest > 0) & np.isfinite(largest + mean)
+    if not moves.all():
+        values[~moves], valid[~moves], mean[~moves] = 0, False, 0
+    return values, valid, mean.astype(np.float32)
+
+
+def _to_contract(stream: Stream, members: Montage, contract: InputContract) -> NDArray[np.float32]:
     """Values (C, T) in the contract's unit, band and rate; NaN where not valid."""
+    if len(members.rows) < stream.n_chans:
+        stream = stream.pick(members.rows)
     values = stream.physical()
-    factors = [_factor(channel.unit, contract.unit, channel.source_name, recording) for channel in stream.channels]
-    if any(factor != 1.0 for factor in factors):
-        values = values * np.asarray(factors, np.float32)[:, None]
+    if (members.factor != 1.0).any():
+        values = values * members.factor.astype(np.float32)[:, None]
     # A lead that never moves is an electrode that is off, not a signal of zero. Told before the filters: they ripple.
     values[is_flat(values)] = np.nan
     if contract.band is None and stream.sfreq == contract.sfreq:
-        return stream, values
+        return values
     valid = np.isfinite(values)
     if contract.band is not None:
         values = bandpass(values, stream.sfreq, *contract.band)
     if stream.sfreq != contract.sfreq:
         values = resample(values, stream.sfreq, contract.sfreq)
         valid = resample_valid(valid, stream.sfreq, contract.sfreq)
-    return stream, np.where(valid, values, np.float32(np.nan)).astype(np.float32, copy=False)
+    return np.where(valid, values, np.float32(np.nan)).astype(np.float32, copy=False)
 
 
-def _factor(unit: str, wanted: str | None, channel: str, recording: str) -> float:
-    if wanted is None or unit == wanted:
-        return 1.0
-    try:
-        return unit_factor(unit, wanted)
-    except UsageError as error:
-        raise UsageError(
-            f"Channel '{channel}' of recording '{recording}' is in '{unit}', the model needs '{wanted}': "
-            f"give the unit when reading it."
-        ) from error
-
-
-def _stacked(streams: list[tuple[Stream, NDArray[np.float32]]]) -> NDArray[np.float32]:
-    """All channels as (C, T), short streams filled up with NaN, for one scale over all of them."""
-    longest = max(values.shape[1] for _, values in streams)
-    return np.concatenate(
-        [np.pad(values, ((0, 0), (0, longest - values.shape[1])), constant_values=np.nan) for _, values in streams]
-    )
-
-
-def _normalise(
-    stream: Stream,
-    values: NDArray[np.float32],
-    scale: float,
-    modality: str,
-    contract: InputContract,
-    window_onset: float,
-) -> Prepared:
+def _normalise(values: NDArray[np.float32], members: Montage, scale: float, clip: float) -> _Normalised:
     valid = np.isfinite(values)
     usable = scale > 0 and math.isfinite(scale)
     if not usable:
         valid[:] = False
     values = np.where(valid, values, np.float32(0))
     mean = values.sum(axis=1, dtype=np.float64) / np.maximum(valid.sum(axis=1), 1)
-    position = np.array([channel.position for channel in stream.channels], np.float32)
-    reference = np.array([channel.reference for channel in stream.channels], np.float32)
-    sign = canonical_orientation(position, reference).astype(np.float32)
-    turned = (sign < 0)[:, None]
-    factor = (sign / np.float32(scale))[:, None] if usable else np.float32(0)
-    values = np.clip((values - mean[:, None].astype(np.float32)) * factor, -contract.clip, contract.clip)
-    return Prepared(
-        modality=modality,
-        values=np.where(valid, values, np.float32(0)),
-        valid=valid,
-        position=np.where(turned, reference, position),
-        reference=np.where(turned, position, reference),
-        channel=np.array([channel_id(channel) for channel in stream.channels], np.int64),
-        sign=sign,
-        mean=mean.astype(np.float32),
-        scale=float(scale) if usable else 0.0,
-        onset=stream.onset - window_onset,
-        ch_names=stream.ch_names,
-    )
+    factor = (members.sign / np.float32(scale))[:, None] if usable else np.float32(0)
+    values = np.clip((values - mean[:, None].astype(np.float32)) * factor, -clip, clip)
+    return np.where(valid, values, np.float32(0)), valid, mean.astype(np.float32)
+
+
+def _stacked(parts: Collection[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """All channels as (C, T), short streams filled up with NaN, for one scale over all of them."""
+    longest = max((values.shape[1] for values in parts), default=0)
+    filled = [np.pad(x, ((0, 0), (0, longest - x.shape[1])), constant_values=np.nan) for x in parts]
+    return np.concatenate(filled) if filled else np.empty((0, 0), np.float32)

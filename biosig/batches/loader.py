@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from biosig.batches.contract import InputContract, Prepared, prepare
-from biosig.batches.packed import PackedBatch, pack
+from biosig.batches.packed import PackedBatch, pack, valid_patches
 from biosig.batches.windows import Windows
 from biosig.errors import UsageError
 
@@ -84,17 +84,6 @@ def _fill(order: NDArray[np.int64], tokens: NDArray[np.int64], budget: int) -> l
     return [*batches, order[start:]] if start < len(order) else batches
 
 
-def has_token(window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> bool:
-    """Whether any patch of the window consists of real values alone."""
-    for prepared in window:
-        c = contract[prepared.modality]
-        n_patches = c.n_patches(prepared.valid.shape[1])
-        for h in range(n_patches):
-            if prepared.valid[:, h * c.stride : h * c.stride + c.patch_size].all(axis=1).any():
-                return True
-    return False
-
-
 class LoadedBatch(NamedTuple):
     """A packed batch and the numbers of the windows in it; windows without a valid token are not, and may be all."""
 
@@ -113,10 +102,16 @@ class _Batches(Dataset[LoadedBatch]):
 
     def __getitem__(self, step: int) -> LoadedBatch:
         rows = self.batches[step]
-        prepared = [prepare(self.windows.read(i), self.contract, float(self.windows.onset[i])) for i in rows.tolist()]
-        usable = [i for i, window in enumerate(prepared) if has_token(window, self.contract)]
+        in_files = np.lexsort((self.windows.onset[rows], self.windows.recording[rows]))
+        prepared: list[list[Prepared]] = [[]] * len(rows)
+        for i, row in zip(in_files.tolist(), rows[in_files].tolist(), strict=True):
+            prepared[i] = prepare(self.windows.read_signals(row), self.contract, float(self.windows.onset[row]))
+        usable = [i for i, window in enumerate(prepared) if self._has_token(window)]
         batch = pack([prepared[i] for i in usable], self.contract) if usable else None
         return LoadedBatch(batch, rows[usable])
+
+    def _has_token(self, window: Sequence[Prepared]) -> bool:
+        return any(valid_patches(stream, self.contract[stream.modality]).any() for stream in window)
 
 
 def load_batches(

@@ -26,6 +26,10 @@ class HeldRecording:
             return self._recording
         return self._recording.crop(onset, self._recording.duration - onset if duration is None else duration)
 
+    def read_signals(self, onset: float, duration: float) -> Recording:
+        """The window with its metadata: they are at hand."""
+        return self._recording.crop(onset, duration)
+
 
 class RecordingList:
     """A few recordings in memory as a dataset.

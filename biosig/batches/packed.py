@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared
@@ -76,61 +78,93 @@ def pack(windows: Sequence[Sequence[Prepared]], contract: Mapping[str, InputCont
     DataError
         If a window has no valid token: it is shorter than a patch, or every patch misses a sample.
     """
-    pieces = [[_cut(prepared, contract[prepared.modality]) for prepared in window] for window in windows]
-    for i, window in enumerate(pieces):
-        if not any(piece["valid"].any() for piece in window):
-            raise DataError(_no_token(i, windows[i], contract))
-        n_chans = Counter[str]()
-        for prepared, piece in zip(windows[i], window, strict=True):
-            piece["channel_index"] += n_chans[prepared.modality]  # a modality may come in streams of several rates
-            n_chans[prepared.modality] += len(prepared.ch_names)
-    flat = [piece for window in pieces for piece in window]
-    seqlens = [sum(len(piece["valid"]) for piece in window) for window in pieces]
-    columns = {key: torch.from_numpy(np.concatenate([piece[key] for piece in flat])) for key in _COLUMNS}
-    by_modality: dict[str, list[dict[str, Any]]] = {}
-    for prepared, piece in zip((p for window in windows for p in window), flat, strict=True):
-        by_modality.setdefault(prepared.modality, []).append(piece)
+    for i, window in enumerate(windows):
+        if not any(valid_patches(prepared, contract[prepared.modality]).any() for prepared in window):
+            raise DataError(_no_token(i, window, contract))
+    parts = [prepared for window in windows for prepared in window]
+    by_modality: dict[str, list[int]] = {}
+    for k, prepared in enumerate(parts):
+        by_modality.setdefault(prepared.modality, []).append(k)
+    # Three levels: K parts (a stream of a window), their channels one after the other, the tokens of those.
+    wanted = [contract[prepared.modality] for prepared in parts]
+    n_patches = np.array([c.n_patches(p.values.shape[1]) for p, c in zip(parts, wanted, strict=True)], np.int64)
+    n_chans = np.array([len(prepared.values) for prepared in parts], np.int64)
+    n_tokens = n_chans * n_patches  # (K,)
+    part = np.repeat(np.arange(len(parts)), n_chans)  # which part a channel is of
+    row = np.repeat(np.arange(len(part)), n_patches[part])  # (N,) which channel a token is of
+    first = np.cumsum(n_patches[part]) - n_patches[part]
+    patch = np.arange(len(row)) - first[row]  # (N,) number of the patch in its channel
+    window_of = np.repeat(np.arange(len(windows)), [len(window) for window in windows])  # (K,)
+
+    def per_part(values: Sequence[Any] | NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+        return np.repeat(np.asarray(values, dtype), n_tokens)
+
+    half = [p.onset + c.patch_size / 2 / c.sfreq for p, c in zip(parts, wanted, strict=True)]
+    step = [c.stride / c.sfreq for c in wanted]
+    position = np.empty((len(row), 4), np.float32)
+    position[:, :3] = np.concatenate([prepared.position for prepared in parts])[row]
+    position[:, 3] = per_part(half, np.float64) + patch * per_part(step, np.float64)
+    stops = np.cumsum(n_tokens)
+    valid = np.empty(len(row), bool)
+    patches: dict[str, Tensor] = {}
+    sample_valid: dict[str, Tensor] = {}
+    for modality, members in by_modality.items():
+        shape = (int(n_tokens[members].sum()), contract[modality].patch_size)
+        values, real, stop = np.empty(shape, np.float32), np.empty(shape, bool), 0
+        for k in members:
+            start, stop = stop, stop + int(n_tokens[k])
+            _cut(parts[k].values, contract[modality], out=values[start:stop])
+            _cut(parts[k].valid, contract[modality], out=real[start:stop])
+            valid[stops[k] - n_tokens[k] : stops[k]] = valid_patches(parts[k], contract[modality]).ravel()
+        patches[modality], sample_valid[modality] = torch.from_numpy(values), torch.from_numpy(real)
+    columns = {
+        "modality": per_part([MODALITY_IDS[prepared.modality] for prepared in parts], np.int64),
+        "position": position,
+        "reference": np.concatenate([prepared.reference for prepared in parts])[row],
+        "channel": np.concatenate([prepared.channel for prepared in parts])[row],
+        "log_scale": per_part([prepared.log_scale for prepared in parts], np.float32),
+        "valid": valid,
+        "seqlens": np.bincount(window_of, n_tokens, len(windows)).astype(np.int64),
+        "window": per_part(window_of, np.int64),
+        "channel_index": _channel_index(parts, window_of)[row],
+        "patch_index": patch,
+    }
     return PackedBatch(
-        patches={m: torch.from_numpy(np.concatenate([p["patches"] for p in ps])) for m, ps in by_modality.items()},
-        sample_valid={m: torch.from_numpy(np.concatenate([p["samples"] for p in ps])) for m, ps in by_modality.items()},
+        patches=patches,
+        sample_valid=sample_valid,
         text_ids=torch.empty(0, dtype=torch.int64),
-        seqlens=torch.tensor(seqlens),
-        window=torch.repeat_interleave(torch.arange(len(seqlens)), torch.tensor(seqlens)),
-        **columns,
+        **{name: torch.from_numpy(values) for name, values in columns.items()},
     )
 
 
-_COLUMNS = ("modality", "position", "reference", "channel", "log_scale", "valid", "channel_index", "patch_index")
-
-
-def _cut(prepared: Prepared, contract: InputContract) -> dict[str, Any]:
-    n_chans, n_times = prepared.values.shape
+def valid_patches(prepared: Prepared, contract: InputContract) -> NDArray[np.bool_]:
+    """Which patches consist of real values alone, shape (C, H)."""
+    n_chans, n_times = prepared.valid.shape
     n_patches, size, stride = contract.n_patches(n_times), contract.patch_size, contract.stride
-    n_tokens = n_chans * n_patches
+    if n_patches == 0 or prepared.valid.all():
+        return np.ones((n_chans, n_patches), bool)
+    windows = sliding_window_view(prepared.valid, size, axis=1)[:, ::stride]
+    return np.asarray(windows.all(axis=2))
 
-    def patches(samples: np.ndarray) -> np.ndarray:  # (C, T) → (C · H, P)
-        if n_patches == 0:
-            return np.empty((0, size), samples.dtype)
-        view = np.lib.stride_tricks.sliding_window_view(samples, size, axis=1)[:, ::stride][:, :n_patches]
-        return np.ascontiguousarray(view).reshape(n_tokens, size)
 
-    samples = patches(prepared.valid)
-    centre = prepared.onset + (np.arange(n_patches) * stride + size / 2) / contract.sfreq  # (H,) seconds
-    position = np.empty((n_chans, n_patches, 4), np.float32)
-    position[:, :, :3] = prepared.position[:, None]
-    position[:, :, 3] = centre
-    return {
-        "patches": patches(prepared.values),
-        "samples": samples,
-        "valid": np.all(samples, axis=1),
-        "modality": np.full(n_tokens, MODALITY_IDS[prepared.modality]),
-        "position": position.reshape(n_tokens, 4),
-        "reference": np.repeat(prepared.reference, n_patches, axis=0),
-        "channel": np.repeat(prepared.channel, n_patches),
-        "log_scale": np.full(n_tokens, prepared.log_scale, np.float32),
-        "channel_index": np.repeat(np.arange(n_chans), n_patches),
-        "patch_index": np.tile(np.arange(n_patches), n_chans),
-    }
+def _cut(samples: NDArray[Any], contract: InputContract, out: NDArray[Any]) -> None:
+    """Write the patches of samples (C, T), channel after channel, to `out` (C · H, P)."""
+    n_chans, n_times = samples.shape
+    n_patches, size, stride = contract.n_patches(n_times), contract.patch_size, contract.stride
+    if n_patches and stride == size:
+        out.reshape(n_chans, -1)[...] = samples[:, : n_patches * size]
+    elif n_patches:
+        out.reshape(n_chans, n_patches, size)[...] = sliding_window_view(samples, size, axis=1)[:, ::stride]
+
+
+def _channel_index(parts: Sequence[Prepared], window: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each channel's number in its window and modality, which may come in streams of several rates."""
+    numbers, seen = [np.empty(0, np.int64)], Counter[tuple[int, str]]()
+    for prepared, w in zip(parts, window.tolist(), strict=True):
+        first = seen[w, prepared.modality]
+        seen[w, prepared.modality] = first + len(prepared.ch_names)
+        numbers.append(np.arange(first, seen[w, prepared.modality]))
+    return np.concatenate(numbers)
 
 
 def _no_token(number: int, window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> str:

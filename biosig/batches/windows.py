@@ -33,6 +33,8 @@ class ReadableRecording(Protocol):
 
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording: ...  # noqa: D102
 
+    def read_signals(self, onset: float, duration: float) -> Recording: ...  # noqa: D102
+
 
 class RecordingSet(Protocol):
     """What windows are taken from: a shard dataset, or recordings in memory."""
@@ -95,6 +97,14 @@ class Windows:
             return recording.read(float(self.onset[i]), float(self.duration[i]))
         except EmptyWindowError:
             return Recording(recording.id, [], subject=recording.subject)
+
+    def read_signals(self, i: int) -> Recording:
+        """As `read`, without what a model does not look at: of the metadata only id and robust scale."""
+        recording = self.ds[int(self.recording[i])]
+        try:
+            return recording.read_signals(float(self.onset[i]), float(self.duration[i]))
+        except EmptyWindowError:
+            return Recording(recording.id, [])
 
 
 def grid(ds: RecordingSet, length: float, stride: float | None = None, keep_tail: bool = False) -> Windows:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import h5py
-import hdf5plugin  # noqa: F401  (registers the Blosc2 filter)
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,150 +26,121 @@ from biosig.recording import (
     sample_range,
 )
 from biosig.shards import spec
+from biosig.shards.file import ShardFile
+from biosig.shards.samples import SampleDataset, StoredSamples
 
-MAX_OPEN_FILES = 64
-
-
-class _SampleDataset:
-    """A dataset under ``/samples`` through h5py's low-level calls: its indexing costs half as much as decoding."""
-
-    def __init__(self, dataset: h5py.Dataset) -> None:
-        self.id = dataset.id
-        self.dtype: np.dtype[Any] = dataset.dtype
-        self.n_chans, self.n_times = map(int, dataset.shape)
-        self._type = h5py.h5t.py_create(self.dtype)  # named, or every read works it out anew: a tenth of its time
-        self._lock = threading.Lock()  # guards the selection; HDF5 itself reads one at a time
-        self._file_space = self.id.get_space()
-        self._memory_space = self._file_space
-        self._memory_shape = (self.n_chans, -1)
-
-    def read(self, start: int, n_times: int) -> NDArray[Any]:
-        """Samples of shape (C, n_times) from position `start`."""
-        shape = (self.n_chans, n_times)
-        samples = np.empty(shape, self.dtype)
-        if n_times:
-            with self._lock:
-                if shape != self._memory_shape:
-                    self._memory_shape, self._memory_space = shape, h5py.h5s.create_simple(shape)
-                self._file_space.select_hyperslab((0, start), shape)
-                self.id.read(self._memory_space, self._file_space, samples, self._type)
-        return samples
-
-
-class _StoredSamples(LazySamples):
-    """One stream of a shard, read when a part of it is asked for."""
-
-    def __init__(self, shard: Shard, row: int, stream: int) -> None:
-        dataset = shard.samples[stream]
-        super().__init__((dataset.n_chans, shard.n_times[stream]), dataset.dtype)
-        self._shard, self._row, self._stream = shard, row, stream
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        return self._shard.read_samples(self._row, self._stream, start, stop)
+MAX_OPEN_FILES = 512
+"""A million ECGs are about 250 shards, and opening one costs as much as dozens of windows; processes may have 1,024."""
 
 
 class Shard:
-    """An open shard. Columns are read whole, once, on first use; samples never more than a window asks for.
+    """An open shard: numbers at hand, texts parsed when they are asked for, samples never more than a window's.
 
     Raises
     ------
     UnreadableError
-        If the file is truncated, no shard, of a newer version, or tells things that contradict each other.
+        If the file is truncated, no shard, of another version, or tells things that contradict each other.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
-        with self._naming_the_file():
-            # A random window seldom meets the chunk of the one before it: a chunk cache would only cost a copy.
-            self.file = h5py.File(self.path, "r", locking=False, rdcc_nbytes=0)
-            self._check_version()
+        self._file = ShardFile(self.path)
+        with self._file.naming():
             self._load()
-
-    def _check_version(self) -> None:
-        attrs = self.file.attrs
-        if "format" not in attrs or bytes(attrs["format"]) != spec.FORMAT.encode():
-            raise UnreadableError(f"{self.path} is an HDF5 file but no {spec.FORMAT}: move it out of the folder.")
-        version = int(attrs["version"])
-        if version > spec.VERSION:
-            raise UnreadableError(
-                f"{self.path} is a {spec.FORMAT} of version {version} and this software reads up to version "
-                f"{spec.VERSION}: update biosig-fm."
-            )
-        if version < spec.VERSION:
-            raise UnreadableError(
-                f"{self.path} is a {spec.FORMAT} of version {version}, from before the first release: ingest its "
-                f"recordings again."
-            )
+            self._check_consistency()
 
     def _load(self) -> None:
-        numbers = self._numbers
-        self.stream_stop = numbers("recordings/stream_stop").tolist()
-        self.annotation_stop = numbers("recordings/annotation_stop").tolist()
-        self.sfreq = numbers("streams/sfreq").tolist()
-        self.onset = numbers("streams/onset").tolist()
-        self.n_times = numbers("streams/n_times").tolist()
-        self.start = numbers("streams/start").tolist()
-        self.channel_set = numbers("streams/channel_set").tolist()
-        self.channel_stop = numbers("streams/channel_stop").tolist()
-        self.invalid_stop = numbers("streams/invalid_stop").tolist()
-        self.scale = numbers("streams/scale")
-        self.offset = numbers("streams/offset")
-        self.invalid = numbers("streams/invalid")
-        names = self._json("streams/samples")
-        self._datasets = {name: self._sample_dataset(name) for name in set(names)}
+        column = self._file.column
+        self.stream_stop = column("recordings/stream_stop", np.int64)
+        self.annotation_stop = column("recordings/annotation_stop", np.int64)
+        self.sfreq = column("streams/sfreq", np.float64)
+        self.onset = column("streams/onset", np.float64)
+        self.n_times = column("streams/n_times", np.int64)
+        self.start = column("streams/start", np.int64)
+        self.channel_set = column("streams/channel_set", np.int64)
+        self.channel_stop = column("streams/channel_stop", np.int64)
+        self.invalid_stop = column("streams/invalid_stop", np.int64)
+        self.scale = np.asarray(column("streams/scale", np.float64))
+        self.offset = np.asarray(column("streams/offset", np.float64))
+        self.invalid = self._file.numbers("streams/invalid")
+        names = self._file.text("streams/samples")
+        self._datasets = {name: SampleDataset(self._file, name) for name in set(names)}
         self.samples = [self._datasets[name] for name in names]
         self.channel_sets = self._channel_sets()
-        self._check_consistency()
+
+    def _channel_sets(self) -> list[tuple[Channel, ...]]:
+        texts = [self._file.text(f"channels/{column}") for column in spec.CHANNEL_TEXT]
+        name, source_name, kind, unit, position_source = texts
+        positions = [_position(xyz) for xyz in self._file.numbers("channels/position").tolist()]
+        references = [_position(xyz) for xyz in self._file.numbers("channels/reference").tolist()]
+        columns = (name, source_name, kind, unit, positions, references, position_source)
+        channels = [Channel(*fields) for fields in zip(*columns, strict=True)]
+        members = self._file.numbers("channel_sets/channel").tolist()
+        stops = self._file.numbers("channel_sets/stop").tolist()
+        return [tuple(channels[i] for i in members[a:b]) for a, b in zip([0, *stops[:-1]], stops, strict=bool(stops))]
 
     def _check_consistency(self) -> None:
         n_streams = len(self.samples)
-        columns = (self.sfreq, self.onset, self.n_times, self.start, self.channel_set)
-        ranges = [
+        per_stream = (self.sfreq, self.onset, self.n_times, self.start, self.channel_set)
+        sound = all(len(column) == n_streams for column in (*per_stream, self.channel_stop, self.invalid_stop))
+        sound &= len(self.offset) == len(self.scale) and len(self.annotation_stop) == len(self)
+        sound &= self.invalid.ndim == 2 and self.invalid.shape[1] == 3 and self.invalid.dtype == np.int64
+        ranges = (
             (self.stream_stop, n_streams),
-            (self.annotation_stop, self._dataset("annotations/onset").shape[0]),
+            (self.annotation_stop, self._file.dataset("annotations/onset").shape[0]),
             (self.channel_stop, len(self.scale)),
             (self.invalid_stop, len(self.invalid)),
-        ]
-        sound = all(len(column) == n_streams for column in (*columns, self.channel_stop, self.invalid_stop))
-        sound &= len(self.offset) == len(self.scale) and len(self.annotation_stop) == len(self)
-        sound &= all([0, *stops] == sorted([0, *stops]) and [0, *stops][-1] == total for stops, total in ranges)
-        if sound:
-            for stream in range(n_streams):
-                n_chans = len(self.channel_sets[self.channel_set[stream]])
-                rows, total = self.samples[stream].n_chans, self.samples[stream].n_times
-                first, n_times = self.start[stream], self.n_times[stream]
-                sound &= 0 <= first <= first + n_times <= total and self.channel_set[stream] >= 0
-                sound &= rows == n_chans == self.channel_stop[stream] - self._first(self.channel_stop, stream)
-        if not sound:
+        )
+        sound = sound and all(_are_ends(np.asarray(stops), total) for stops, total in ranges)
+        if not (sound and self._streams_are_sound()):
             raise UnreadableError(f"{self.path} contradicts itself: ingest its recordings again.")
+
+    def _streams_are_sound(self) -> bool:
+        """Whether every stream lies in its dataset, has as many channels as that, and marks its own samples invalid."""
+        columns = (self.channel_set, self.start, self.n_times, self.channel_stop, self.invalid_stop)
+        channel_set, start, n_times, channel_stop, invalid_stop = map(np.asarray, columns)
+        if not ((channel_set >= 0) & (channel_set < len(self.channel_sets))).all():
+            return False
+        n_chans = np.array([len(members) for members in self.channel_sets], np.int64)[channel_set]
+        stored = np.array([(d.n_chans, d.n_times) for d in self.samples], np.int64).reshape(-1, 2)
+        clocks = np.isfinite(self.sfreq).all() and np.greater(self.sfreq, 0).all() and np.isfinite(self.onset).all()
+        inside = (start >= 0) & (n_times >= 0) & (n_times <= stored[:, 1]) & (start <= stored[:, 1] - n_times)
+        widths = (stored[:, 0] == n_chans) & (np.diff(channel_stop, prepend=0) == n_chans)
+        limits = np.repeat(np.column_stack((n_chans - 1, n_times, n_times)), np.diff(invalid_stop, prepend=0), axis=0)
+        runs = (self.invalid >= 0).all() and (self.invalid <= limits).all()
+        return bool(clocks and inside.all() and widths.all() and runs)
 
     def __len__(self) -> int:
         return len(self.stream_stop)
 
     @cached_property
     def text(self) -> dict[str, list[Any]]:
-        """The text columns of ``/recordings``: name → one value per recording."""
-        with self._naming_the_file():
-            columns = {name: self._json(f"recordings/{name}") for name in spec.RECORDING_TEXT}
-            for name, types in spec.RECORDING_TEXT.items():
-                if len(columns[name]) != len(self) or not all(isinstance(value, types) for value in columns[name]):
-                    raise UnreadableError(f"{self.path} contradicts itself in {name}: ingest its recordings again.")
-            columns["source"] = [Source(**source) for source in columns["source"]]
-        return columns
+        """The text columns of ``/recordings``: name → one value per recording, parsed on first use."""
+        return _Texts(self._file, len(self))
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """What was done to the signals on their way here."""
-        with self._naming_the_file():
-            return self._json("recipe")
+        with self._file.naming():
+            return self._file.text("recipe")
+
+    @cached_property
+    def _robust_scale(self) -> dict[str, memoryview[Any]]:
+        """Kind → a number per recording, NaN where it has none: a tenth of the memory of a dict per recording."""
+        with self._file.naming():
+            rows = self._file.text("recordings/robust_scale")
+            kinds = dict.fromkeys(kind for row in rows for kind in row)
+            if len(rows) != len(self):
+                raise self._file.contradiction("recordings/robust_scale")
+            return {kind: np.array([row.get(kind, np.nan) for row in rows], np.float64).data for kind in kinds}
 
     @cached_property
     def _annotations(self) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-        with self._naming_the_file():
-            labels = self._json("annotations/label")
-            onset, duration = self._numbers("annotations/onset"), self._numbers("annotations/duration")
+        with self._file.naming():
+            labels = self._file.text("annotations/label")
+            onset, duration = self._file.numbers("annotations/onset"), self._file.numbers("annotations/duration")
             if not len(onset) == len(duration) == len(labels):
-                raise UnreadableError(f"{self.path} contradicts itself: ingest its recordings again.")
+                raise self._file.contradiction("annotations")
             return onset, duration, labels
 
     def load_all(self) -> None:
@@ -185,14 +151,14 @@ class Shard:
         UnreadableError
             If any of it is damaged.
         """
-        with self._naming_the_file():
-            _ = self.text, self.recipe, self._annotations
+        with self._file.naming():
+            _ = self.recipe, self._annotations, [self.text[name] for name in spec.RECORDING_TEXT]
             for dataset in self._datasets.values():
                 dataset.id.get_num_chunks()
 
     def streams_of(self, row: int) -> range:
         """Which streams belong to recording `row`."""
-        return range(self._first(self.stream_stop, row), self.stream_stop[row])
+        return range(_first(self.stream_stop, row), self.stream_stop[row])
 
     def subject(self, row: int) -> Subject | None:
         """Who was recorded."""
@@ -212,7 +178,7 @@ class Shard:
 
     def annotations(self, row: int, onset: float = -np.inf, end: float = np.inf) -> list[Annotation]:
         """Events of recording `row` that touch the time from `onset` to `end`, in their stored order."""
-        first, stop = self._first(self.annotation_stop, row), self.annotation_stop[row]
+        first, stop = _first(self.annotation_stop, row), self.annotation_stop[row]
         if first == stop:
             return []
         onsets, durations, labels = self._annotations
@@ -226,27 +192,19 @@ class Shard:
     def read(self, row: int, onset: float = 0.0, duration: float | None = None, *, lazy: bool = False) -> Recording:
         """`StoredRecording.read` of recording `row`; `lazy` (of the whole recording) leaves its samples in the file."""
         text = self.text
-        whole = duration is None and onset == 0.0
-        if duration is None:
-            duration = max(self.duration(row), self.duration(row) - onset)
-        streams = []
-        for stream in self.streams_of(row):
-            start, stop = 0, self.n_times[stream]
-            if not whole:
-                start, stop = sample_range(onset - self.onset[stream], duration, self.sfreq[stream], stop)
-            if whole or stop > start:
-                streams.append(self._stream(row, stream, start, stop, lazy and whole))
-        if not (streams or whole):
-            raise EmptyWindowError(
-                f"Recording '{text['id'][row]}' in {self.path} lasts {self.duration(row):g} s: no sample lies in the "
-                f"window from {onset:g} s lasting {duration:g} s."
-            )
+        if duration is None and onset == 0.0:
+            whole = [self._stream(row, stream, 0, self.n_times[stream], lazy) for stream in self.streams_of(row)]
+            streams, annotations = whole, self.annotations(row)
+        else:
+            duration = max(self.duration(row), self.duration(row) - onset) if duration is None else duration
+            streams = self._window(row, onset, duration)
+            annotations = self.annotations(row, onset, onset + duration)
         return Recording(
             id=text["id"][row],
             streams=streams,
             subject=self.subject(row),
             session=text["session"][row],
-            annotations=self.annotations(row) if whole else self.annotations(row, onset, onset + duration),
+            annotations=annotations,
             labels=dict(text["labels"][row]),
             report=text["report"][row],
             source=text["source"][row],
@@ -254,6 +212,46 @@ class Shard:
             content_hash=text["content_hash"][row],
             history=tuple(text["history"][row]),
             notes=tuple(text["notes"][row]),
+        )
+
+    def read_signals(self, row: int, onset: float, duration: float) -> Recording:
+        """`StoredRecording.read_signals` of recording `row`."""
+        scales = {kind: column[row] for kind, column in self._robust_scale.items()}
+        return Recording(self.text["id"][row], self._window(row, onset, duration), robust_scale=scales)
+
+    def _window(self, row: int, onset: float, duration: float) -> list[Stream]:
+        streams = []
+        for stream in self.streams_of(row):
+            sfreq, n_times = self.sfreq[stream], self.n_times[stream]
+            start, stop = sample_range(onset - self.onset[stream], duration, sfreq, n_times)
+            if stop > start:
+                streams.append(self._stream(row, stream, start, stop))
+        if not streams:
+            raise EmptyWindowError(
+                f"Recording '{self.text['id'][row]}' in {self.path} lasts {self.duration(row):g} s: no sample lies in "
+                f"the window from {onset:g} s lasting {duration:g} s."
+            )
+        return streams
+
+    def _stream(self, row: int, stream: int, start: int, stop: int, lazy: bool = False) -> Stream:
+        samples: NDArray[Any] | LazySamples
+        if lazy:
+            dataset = self.samples[stream]
+            samples = StoredSamples(
+                (dataset.n_chans, stop - start), dataset.dtype, partial(self.read_samples, row, stream)
+            )
+        else:
+            samples = self.read_samples(row, stream, start, stop)
+        channels = slice(_first(self.channel_stop, stream), self.channel_stop[stream])
+        runs = self.invalid[_first(self.invalid_stop, stream) : self.invalid_stop[stream]]
+        return Stream(
+            sfreq=self.sfreq[stream],
+            channels=self.channel_sets[self.channel_set[stream]],
+            samples=samples,
+            scale=self.scale[channels],
+            offset=self.offset[channels],
+            invalid=clip_runs(runs, start, stop) if (start, stop) != (0, self.n_times[stream]) else runs.copy(),
+            onset=self.onset[stream] + start / self.sfreq[stream],
         )
 
     def read_samples(self, row: int, stream: int, start: int, stop: int) -> NDArray[Any]:
@@ -272,71 +270,33 @@ class Shard:
                 f"a copy or ingest its recordings again."
             ) from None
 
-    def _stream(self, row: int, stream: int, start: int, stop: int, lazy: bool) -> Stream:
-        samples: NDArray[Any] | LazySamples
-        samples = _StoredSamples(self, row, stream) if lazy else self.read_samples(row, stream, start, stop)
-        channels = slice(self._first(self.channel_stop, stream), self.channel_stop[stream])
-        runs = self.invalid[self._first(self.invalid_stop, stream) : self.invalid_stop[stream]]
-        return Stream(
-            sfreq=self.sfreq[stream],
-            channels=self.channel_sets[self.channel_set[stream]],
-            samples=samples,
-            scale=self.scale[channels],
-            offset=self.offset[channels],
-            invalid=clip_runs(runs, start, stop) if (start, stop) != (0, self.n_times[stream]) else runs.copy(),
-            onset=self.onset[stream] + start / self.sfreq[stream],
-        )
 
-    def _channel_sets(self) -> list[tuple[Channel, ...]]:
-        name, source_name, kind, unit, position_source = (self._json(f"channels/{c}") for c in spec.CHANNEL_TEXT)
-        positions = [_position(xyz) for xyz in self._numbers("channels/position").tolist()]
-        references = [_position(xyz) for xyz in self._numbers("channels/reference").tolist()]
-        columns = (name, source_name, kind, unit, positions, references, position_source)
-        channels = [Channel(*fields) for fields in zip(*columns, strict=True)]
-        members = self._numbers("channel_sets/channel").tolist()
-        stops = self._numbers("channel_sets/stop").tolist()
-        return [tuple(channels[i] for i in members[a:b]) for a, b in zip([0, *stops[:-1]], stops, strict=bool(stops))]
+class _Texts(dict[str, list[Any]]):
+    """The text columns of ``/recordings``, each parsed and checked when it is first asked for, then kept."""
 
-    def _sample_dataset(self, name: str) -> _SampleDataset:
-        dataset = self._dataset(f"samples/{name}")
-        if dataset.ndim != 2 or spec.samples_name(dataset.dtype, dataset.shape[0]) != name:
-            raise UnreadableError(f"{self.path} contradicts itself in samples/{name}: ingest its recordings again.")
-        return _SampleDataset(dataset)
+    def __init__(self, file: ShardFile, n_rows: int) -> None:
+        super().__init__()
+        self._file, self._n_rows = file, n_rows
 
-    def _numbers(self, name: str) -> NDArray[Any]:
-        return self._dataset(name)[()]
+    def __missing__(self, name: str) -> list[Any]:
+        with self._file.naming():
+            values = self._file.text(f"recordings/{name}")
+            types = spec.RECORDING_TEXT[name]
+            if len(values) != self._n_rows or not all(isinstance(value, types) for value in values):
+                raise self._file.contradiction(f"recordings/{name}")
+            if name == "source":
+                values = [Source(**source) for source in values]
+        self[name] = values
+        return values
 
-    def _json(self, name: str) -> Any:
-        return json.loads(self._numbers(name).tobytes())
 
-    def _dataset(self, name: str) -> h5py.Dataset:
-        """A dataset whose bytes are in this very file: links out of it, and storage out of it, are refused."""
-        node = self.file
-        for part in name.split("/"):
-            if not isinstance(node.get(part, getlink=True), h5py.HardLink):
-                raise UnreadableError(f"{self.path} has no {name} of its own: ingest its recordings again.")
-            node = node[part]
-        if node.external or node.is_virtual:
-            raise UnreadableError(f"{self.path} keeps {name} in another file: only self-contained shards are read.")
-        return node
+def _first(stops: memoryview[Any], i: int) -> int:
+    return stops[i - 1] if i else 0
 
-    @contextmanager
-    def _naming_the_file(self) -> Iterator[None]:
-        try:
-            yield
-        except DataError:
-            raise
-        except FileNotFoundError:
-            raise DataError(f"{self.path} does not exist: restore the shard or rebuild the index.") from None
-        except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
-            raise UnreadableError(
-                f"{self.path} cannot be read as a shard ({error}): it is truncated, damaged or foreign; restore it "
-                f"from a copy or ingest its recordings again."
-            ) from None
 
-    @staticmethod
-    def _first(stops: list[int], i: int) -> int:
-        return stops[i - 1] if i else 0
+def _are_ends(stops: NDArray[np.int64], total: int) -> bool:
+    """Whether `stops` are the ends of consecutive parts of `total` rows."""
+    return bool((np.diff(stops, prepend=0) >= 0).all() and (stops[-1] if len(stops) else 0) == total)
 
 
 def _position(xyz: list[float]) -> Position:

@@ -44,6 +44,13 @@ class StoredRecording:
         """
         return open_shard(self.path).read(self.row, onset, duration, lazy=lazy)
 
+    def read_signals(self, onset: float, duration: float) -> Recording:
+        """As `read` of a window, without what a model does not look at: of the metadata only id and robust scale.
+
+        A loader over a million recordings reads no text for it, and keeps none in memory.
+        """
+        return open_shard(self.path).read_signals(self.row, onset, duration)
+
     @property
     def id(self) -> str:
         """Unique within a collection."""

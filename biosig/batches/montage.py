@@ -1,0 +1,88 @@
+"""What the input contract needs to know of a stream's channels, worked out once for all windows that share them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.electrodes import canonical_orientation, channel_id
+from biosig.errors import UsageError
+from biosig.recording import Channel
+from biosig.signal import unit_factor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Montage:
+    """The channels of one modality in a stream, as the model sees them; arrays are shared and read-only.
+
+    Shapes: C channels of the modality.
+    """
+
+    rows: list[int]  # which of the stream's channels they are
+    ch_names: list[str]
+    factor: NDArray[np.float64]  # (C,) from the channels' units to the contract's
+    sign: NDArray[np.float32]  # (C,) -1 where the measurement is turned round
+    position: NDArray[np.float32]  # (C, 3) after turning, NaN = unknown
+    reference: NDArray[np.float32]  # (C, 3) after turning, NaN = unknown or none
+    channel: NDArray[np.int64]  # (C,) vocabulary id or -1
+
+
+def montage(channels: tuple[Channel, ...], modality: str, unit: str | None) -> Montage:
+    """The montage of a stream with these channels, in `unit` (None = the source's own).
+
+    Raises
+    ------
+    UsageError
+        If a channel's unit cannot be brought to `unit`.
+    """
+    return _montage(_Same(channels), modality, unit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """Equal to itself alone: a shard's windows share their channels, and hashing 64 of them takes longer than this."""
+
+    channels: tuple[Channel, ...]
+
+    def __hash__(self) -> int:
+        return id(self.channels)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.channels is other.channels
+
+
+@lru_cache(maxsize=4096)
+def _montage(same: _Same, modality: str, unit: str | None) -> Montage:
+    rows = [row for row, channel in enumerate(same.channels) if channel.kind == modality]
+    members = [same.channels[row] for row in rows]
+    position = np.array([c.position for c in members], np.float32).reshape(-1, 3)
+    reference = np.array([c.reference for c in members], np.float32).reshape(-1, 3)
+    sign = canonical_orientation(position, reference).astype(np.float32) if members else np.empty(0, np.float32)
+    turned = (sign < 0)[:, None]
+    made = Montage(
+        rows=rows,
+        ch_names=[c.name for c in members],
+        factor=np.array([_factor(c, unit) for c in members], np.float64),
+        sign=sign,
+        position=np.where(turned, reference, position),
+        reference=np.where(turned, position, reference),
+        channel=np.array([channel_id(c) for c in members], np.int64),
+    )
+    for shared in (made.factor, made.sign, made.position, made.reference, made.channel):
+        shared.flags.writeable = False
+    return made
+
+
+def _factor(channel: Channel, unit: str | None) -> float:
+    if unit is None or channel.unit == unit:
+        return 1.0
+    try:
+        return unit_factor(channel.unit, unit)
+    except UsageError as error:
+        raise UsageError(
+            f"Channel '{channel.source_name}' is in '{channel.unit}', the model needs '{unit}': give the unit when "
+            f"reading it."
+        ) from error
