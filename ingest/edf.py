@@ -1,4 +1,4 @@
-"""EDF, EDF+ and BDF: the header's fixed fields, the data records as integers, the annotations between them.
+"""The header of EDF, EDF+ and BDF files: its fixed fields, read and checked against the size of the file.
 
 Format: Kemp et al., Electroenceph. clin. Neurophysiol. 82:391 (1992); EDF+: Kemp and Olivan, Clin. Neurophysiol.
 114:1755 (2003), https://www.edfplus.info/specs/edfplus.html. BDF is EDF with 24-bit samples (BioSemi).
@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from biosig.recording import Annotation
 from ingest.files import check_present
 
 _FIELDS = (
@@ -30,6 +28,8 @@ _FIELDS = (
     ("reserved", 32),
 )
 _MOST_SIGNALS = 10_000
+_FASTEST = 1e6
+"""Hz; what a header gives beyond is damage."""
 
 
 @dataclass(slots=True)
@@ -59,8 +59,8 @@ class EdfFile:
         The file.
     n_bytes : int
         Bytes per sample: 2 (EDF) or 3 (BDF).
-    patient : str
-        The patient field as written.
+    patient, recorded : str
+        The fields on patient and recording as written.
     discontinuous : bool
         Whether the file is EDF+D: records need not follow each other in time.
     header_bytes, n_records : int
@@ -76,6 +76,7 @@ class EdfFile:
     path: Path
     n_bytes: int
     patient: str
+    recorded: str
     discontinuous: bool
     header_bytes: int
     n_records: int
@@ -83,34 +84,10 @@ class EdfFile:
     signals: list[EdfSignal]
     notes: list[str] = field(default_factory=list)
 
-    def _records(self) -> NDArray[np.uint8]:
-        shape = (self.n_records, sum(s.n_samples for s in self.signals) * self.n_bytes)
-        return np.memmap(self.path, np.uint8, "r", offset=self.header_bytes, shape=shape)
-
-    def digital(self, signals: list[EdfSignal]) -> NDArray[np.int16] | NDArray[np.int32]:
-        """The integers of signals that share one rate, shape (C, T): int16 from EDF, int32 from BDF."""
-        records = self._records()
-        n = signals[0].n_samples
-        out = np.empty((len(signals), self.n_records * n), np.int16 if self.n_bytes == 2 else np.int32)
-        for row, signal in enumerate(signals):
-            raw = np.ascontiguousarray(records[:, signal.start * self.n_bytes : (signal.start + n) * self.n_bytes])
-            out[row] = raw.view("<i2").ravel() if self.n_bytes == 2 else _int24(raw.reshape(-1, 3))
-        return out
-
-    def annotations(self) -> tuple[list[Annotation], list[float]]:
-        """Annotations, and each data record's start in seconds (empty for plain EDF), both from the file's start."""
-        found: list[Annotation] = []
-        starts: list[float] = []
-        records = self._records()
-        for i, signal in enumerate([s for s in self.signals if s.is_annotations]):
-            chunk = records[:, signal.start * self.n_bytes : (signal.start + signal.n_samples) * self.n_bytes]
-            for record in chunk:
-                for n, (onset, duration, texts) in enumerate(_tals(record.tobytes())):
-                    if i == 0 and n == 0:  # the first list of the first annotation channel keeps the record's time
-                        starts.append(onset)
-                    found += [Annotation(onset, duration, text) for text in texts if text]
-        first = starts[0] if starts else 0.0
-        return [Annotation(a.onset - first, a.duration, a.label) for a in found], [s - first for s in starts]
+    @property
+    def record_bytes(self) -> int:
+        """Size of a data record."""
+        return sum(s.n_samples for s in self.signals) * self.n_bytes
 
 
 def open_edf(path: Path) -> EdfFile:
@@ -161,14 +138,24 @@ def open_edf(path: Path) -> EdfFile:
         )
     if n_records <= 0:
         raise UnreadableError(f"{path} is a recording without samples: fetch or export it again.")
+    record_duration = _number(path, "duration of a data record", head[244:252])
+    fastest = max((s.n_samples for s in signals if not s.is_annotations), default=0)
+    if fastest == 0:
+        raise UnreadableError(f"{path} holds only annotations: point to the recording that they belong to.")
+    if record_duration <= 0 or fastest / record_duration > _FASTEST:
+        raise UnreadableError(
+            f"{path} puts {fastest} samples into data records of {record_duration:g} s: its header is damaged, "
+            "fetch it again."
+        )
     return EdfFile(
         path=path,
         n_bytes=n_bytes,
-        patient=_text(head[8:88]),
+        patient=text_of(head[8:88]),
+        recorded=text_of(head[88:168]),
         discontinuous=head[192:197] in (b"EDF+D", b"BDF+D"),
         header_bytes=header_bytes,
         n_records=n_records,
-        record_duration=_number(path, "duration of a data record", head[244:252]),
+        record_duration=record_duration,
         signals=signals,
         notes=notes,
     )
@@ -183,11 +170,11 @@ def _signals(path: Path, table: bytes, n_signals: int, notes: list[str]) -> list
     signals: list[EdfSignal] = []
     start = 0
     for i in range(n_signals):
-        label = _text(columns["label"][i])
+        label = text_of(columns["label"][i])
         n_samples = _whole(path, f"samples per data record of '{label}'", columns["n_samples"][i])
         if n_samples < 0:
             raise UnreadableError(f"{path} gives '{label}' {n_samples} samples per data record: fetch it again.")
-        signal = EdfSignal(label, _text(columns["dimension"][i]).replace("µ", "u"), n_samples, start)
+        signal = EdfSignal(label, text_of(columns["dimension"][i]).replace("µ", "u"), n_samples, start)
         start += n_samples
         signals.append(signal)
         if signal.is_annotations:
@@ -197,38 +184,20 @@ def _signals(path: Path, table: bytes, n_signals: int, notes: list[str]) -> list
             least, most = (_number(path, "", columns[f"digital_{end}"][i]) for end in ("min", "max"))
         except UnreadableError:
             low = high = least = most = 0.0
-        if low == high or least == most:
+        scale = (high - low) / (most - least) if most != least else 0.0
+        offset = low - least * scale
+        if scale == 0 or not np.isfinite([scale, offset]).all():
             notes.append(
                 f"Channel '{label}' has no usable calibration in the header: its digital values are kept as they are."
             )
             signal.unit = ""
             continue
-        signal.scale = (high - low) / (most - least)
-        signal.offset = low - least * signal.scale
+        signal.scale, signal.offset = scale, offset
     return signals
 
 
-def _int24(raw: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Little-endian 24-bit two's complement, (n, 3) bytes → (n,)."""
-    padded = np.zeros((len(raw), 4), np.uint8)
-    padded[:, 1:] = raw
-    return padded.view("<i4").ravel() >> 8
-
-
-def _tals(record: bytes) -> list[tuple[float, float, list[str]]]:
-    """Time-stamped annotation lists of one data record: (onset, duration, texts)."""
-    lists = []
-    for tal in record.split(b"\x00"):
-        stamp, *texts = tal.split(b"\x14")
-        onset, _, duration = stamp.partition(b"\x15")
-        try:
-            lists.append((float(onset), float(duration or 0), [_text(text) for text in texts]))
-        except ValueError:  # padding, or bytes that are no annotation
-            continue
-    return lists
-
-
-def _text(raw: bytes) -> str:
+def text_of(raw: bytes) -> str:
+    """A field's text: ASCII by the standard, UTF-8 or Latin-1 by those who write it."""
     try:
         return raw.decode("utf-8").strip(" \x00")
     except UnicodeDecodeError:
@@ -237,11 +206,11 @@ def _text(raw: bytes) -> str:
 
 def _number(path: Path, what: str, raw: bytes) -> float:
     try:
-        value = float(_text(raw).replace(",", "."))
+        value = float(text_of(raw).replace(",", "."))
     except ValueError:
         value = float("nan")
     if not np.isfinite(value):
-        raise UnreadableError(f"{path} gives {_text(raw)!r} as {what}: its header is damaged, fetch it again.")
+        raise UnreadableError(f"{path} gives {text_of(raw)!r} as {what}: its header is damaged, fetch it again.")
     return value
 
 

@@ -1,0 +1,118 @@
+"""Readers that can end the interpreter: they work in a process of their own and hand the recording over as a shard.
+
+A C library that meets a damaged file may abort, hang or take all memory. Here it takes only itself along. The shard
+is the project's own format, so that nothing is unpickled and the samples need not fit into memory.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from biosig.errors import BiosigError, UnreadableError
+from biosig.lazy import LazySamples
+from biosig.recording import Recording
+from biosig.shards import ShardWriter
+from biosig.shards.reader import open_shard
+
+_CPU_SECONDS = 10
+_SECONDS = 120
+"""On a busy machine much time passes in which a process does not run."""
+_BYTES_PER_SECOND = 2**20
+"""Time that a file's size adds to both limits; a sound reader takes a tenth of it."""
+_MEMORY = 2 * 2**30
+_REFUSED = 3
+_SENTENCE = "sentence.txt"
+
+
+class Unguarded(Protocol):
+    """An adapter whose readers need isolation."""
+
+    def read_here(self, path: Path) -> Recording:
+        """Read one recording in this process."""
+
+
+def read_isolated(adapter: type[Unguarded], path: Path, lazy: bool = False) -> Recording:
+    """Read one recording with `adapter`, a class of a module's top level, in a process of its own.
+
+    Raises
+    ------
+    UnreadableError
+        If the reader refuses the file, ends, or needs more time or memory than a file of its size should.
+    """
+    extra = path.stat().st_size // _BYTES_PER_SECOND
+    folder = tempfile.TemporaryDirectory(prefix="biosig-")
+    shard = Path(folder.name, "0.h5")
+    told = [adapter.__module__, adapter.__qualname__, str(path), str(shard), str(_CPU_SECONDS + extra)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "ingest.isolated", *told],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS + extra,
+        )
+    except subprocess.TimeoutExpired:
+        raise _gone(path, "took too long over it") from None
+    if done.returncode == _REFUSED:
+        raise UnreadableError(shard.with_name(_SENTENCE).read_text(encoding="utf-8"))
+    if done.returncode != 0:
+        raise _gone(path, f"ended with status {done.returncode}")
+    recording = open_shard(str(shard)).read(0, lazy=lazy)
+    if lazy:
+        for stream in recording.streams:
+            stream.samples = _Held(stream.samples, folder)
+    return recording
+
+
+class _Held(LazySamples):
+    """Samples in a shard whose folder goes when they do."""
+
+    def __init__(self, samples: NDArray[Any] | LazySamples, folder: tempfile.TemporaryDirectory[str]) -> None:
+        super().__init__((samples.shape[0], samples.shape[1]), samples.dtype)
+        self._samples, self._folder = samples, folder
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        return self._samples[:, start:stop]
+
+
+def _gone(path: Path, how: str) -> UnreadableError:
+    return UnreadableError(
+        f"{path} cannot be read: the vendor's reader {how}, which a damaged file can cause; export it again, to EDF or "
+        "BrainVision if that fails too."
+    )
+
+
+def _limit(cpu_seconds: int) -> None:
+    if sys.platform == "win32":  # has no such limits; the time on the clock is watched from outside
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _main(module: str, name: str, path: Path, shard: Path) -> int:
+    adapter: Unguarded = getattr(import_module(module), name)()
+    try:
+        with ShardWriter(shard, {}) as writer:
+            writer.add(adapter.read_here(path))
+    except (BiosigError, MemoryError) as error:
+        sentence = str(error) or f"{path} needs more than {_MEMORY / 2**30:g} GiB to be read: export it again."
+        shard.with_name(_SENTENCE).write_text(sentence, encoding="utf-8")
+        return _REFUSED
+    return 0
+
+
+if __name__ == "__main__":
+    _limit(int(sys.argv[5]))
+    sys.exit(_main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])))

@@ -1,0 +1,225 @@
+"""MNE's own objects, Raw and Epochs, as recordings: float32 values, measured positions, bad channels and spans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import BiosigError, UnreadableError
+from biosig.lazy import LazySamples
+from biosig.recording import (
+    BLOCK_BYTES,
+    Annotation,
+    Channel,
+    Position,
+    Recording,
+    Source,
+    Stream,
+    Subject,
+    content_hash,
+)
+from biosig.signal import runs_from_mask
+from ingest.channels import notes_on, resolve, settle
+from ingest.events import from_triggers, in_range, mark_bad_spans
+
+ADAPTER = "mne"
+
+_KINDS = {"eeg": "eeg", "eog": "eog", "ecg": "ecg", "emg": "emg", "resp": "resp", "stim": "stim", "temperature": "temp"}
+_VOLTS = ("eeg", "eog", "ecg", "emg", "seeg", "ecog", "dbs", "bio")
+_UNITS = {"mag": "T", "ref_meg": "T", "grad": "T/m", "temperature": "degC"}
+_NOT_EEG = re.compile(r"E[OCK]G|EMG", re.I)
+_HEAD_FRAME = 4  # FIFFV_COORD_HEAD
+_HEAD_RADII = (0.03, 0.3)
+"""Metres between the head's centre and an electrode: outside, a montage is in another unit than it says."""
+
+
+class RawSamples(LazySamples):
+    """The samples of an ``mne.io.BaseRaw``, float32 in MNE's SI units, read when they are asked for."""
+
+    def __init__(self, raw: Any) -> None:
+        super().__init__((len(raw.ch_names), int(raw.n_times)), np.float32)
+        self._raw = raw
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples `start` to `stop` of every channel, shape (C, stop − start)."""
+        return _rounded(self.read_exact(start, stop))
+
+    def read_exact(self, start: int, stop: int) -> NDArray[np.float64]:
+        """The same before they are rounded."""
+        if start == stop:  # which MNE refuses
+            return np.empty((self.shape[0], 0))
+        try:
+            values: NDArray[np.float64] = self._raw.get_data(start=start, stop=stop, verbose="error")
+        except BiosigError:
+            raise
+        except Exception as error:  # MNE's readers raise almost anything on damaged files
+            name = next((str(name) for name in self._raw.filenames if name), "the MNE object")
+            raise UnreadableError(
+                f"Samples {start} to {stop} of {name} cannot be read ({one_line(error)}): fetch or export it again."
+            ) from None
+        return values
+
+
+class _ArraySamples(RawSamples):
+    """Float64 values in memory, to be treated like those of a Raw."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None:
+        LazySamples.__init__(self, (values.shape[0], values.shape[1]), np.float32)
+        self._values = values
+
+    def read_exact(self, start: int, stop: int) -> NDArray[np.float64]:
+        return self._values[:, start:stop]
+
+
+def from_raw(raw: Any, lazy: bool = False) -> Recording:
+    """Turn an ``mne.io.BaseRaw`` into a Recording: one stream, float32, EEG in uV, bad channels invalid.
+
+    Positions count as measured where `raw` has digitised points. Annotations are seconds from the first sample; where
+    there are none, the values of stimulus channels become some.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+        With or without preloaded data.
+    lazy : bool
+        Leave the samples in the file of `raw`, which must not be changed afterwards.
+    """
+    first = raw.first_time  # MNE counts onsets from the measurement's start, of which `raw` may be a crop
+    marks = raw.annotations
+    events, about = [], {}
+    for onset, duration, label, names in zip(
+        marks.onset, marks.duration, marks.description, marks.ch_names, strict=True
+    ):
+        event = Annotation(float(onset) - first, float(duration), str(label))
+        events.append(event)
+        if names:
+            about[event.onset, event.label] = list(names)
+    recording = _from_samples(raw, RawSamples(raw), events, lazy and not raw.preload)
+    return mark_bad_spans(recording, about)
+
+
+def from_epochs(epochs: Any) -> Recording:
+    """Turn ``mne.BaseEpochs`` into a Recording in which the epochs follow each other without a gap.
+
+    Windows as long as an epoch, without overlap, are the epochs; an annotation over each carries its event's name.
+
+    Parameters
+    ----------
+    epochs : mne.BaseEpochs
+        With at least one epoch that was not dropped.
+    """
+    values = epochs.get_data(verbose="error")  # (epochs, C, T)
+    length = values.shape[2] / epochs.info["sfreq"]
+    names = {code: name for name, code in epochs.event_id.items()}
+    events = [Annotation(i * length, length, str(names[code])) for i, code in enumerate(epochs.events[:, 2])]
+    whole = np.concatenate([*values, np.empty((values.shape[1], 0))], axis=1)
+    recording = _from_samples(epochs, _ArraySamples(whole), events, lazy=False)
+    recording.notes = (*recording.notes, f"{len(values)} epochs of {length:g} s follow each other without a gap.")
+    return mark_bad_spans(recording)
+
+
+def _from_samples(source: Any, samples: RawSamples, events: Sequence[Annotation], lazy: bool) -> Recording:
+    """A Recording of an MNE object's channels and `samples`."""
+    info = source.info
+    if not samples.size:
+        raise UnreadableError(f"The MNE {type(source).__name__} object holds no samples: read it from its file again.")
+    loaded, invalid, rounded = _examine(samples, lazy)
+    notes = ["MNE's float64 values are rounded to float32."] if rounded else []
+    resolved = [
+        _resolve(channel, kind, bool(info["dig"]), notes)
+        for channel, kind in zip(info["chs"], source.get_channel_types(), strict=True)
+    ]
+    channels, renamed = settle([channel for channel, _ in resolved])
+    if info["bads"]:
+        rows = [row for row, name in enumerate(source.ch_names) if name in info["bads"]]
+        invalid = np.concatenate((invalid, np.array([(row, 0, samples.shape[1]) for row in rows], np.int64)))
+        notes.append(f"Marked bad in the source, so invalid throughout: {', '.join(info['bads'])}.")
+    stream = Stream(
+        sfreq=float(info["sfreq"]),
+        channels=tuple(channels),
+        samples=samples if loaded is None else loaded,
+        scale=np.array([factor for _, factor in resolved]),
+        offset=np.zeros(len(channels)),
+        invalid=invalid,
+    )
+    said: list[str] = []
+    if not events:
+        events, said = from_triggers([stream])
+    events, late = in_range(events, stream.duration)
+    return Recording(
+        id=ADAPTER,
+        streams=[stream],
+        subject=_subject(info),
+        annotations=events,
+        source=Source(adapter=ADAPTER),
+        content_hash=content_hash([stream]),
+        notes=(*notes, *renamed, *said, *late, *notes_on(channels)),
+    )
+
+
+def _examine(samples: RawSamples, lazy: bool) -> tuple[NDArray[np.float32] | None, NDArray[np.int64], bool]:
+    """All samples unless `lazy`, the runs of those that are no finite numbers, and whether any was rounded."""
+    loaded = None if lazy else np.empty(samples.shape, np.float32)
+    runs, rounded = [np.empty((0, 3), np.int64)], False
+    for start, exact in _blocks(samples):
+        values = _rounded(exact)
+        rounded = rounded or not np.array_equal(values, exact, equal_nan=True)
+        if not np.isfinite(values).all():
+            runs.append(runs_from_mask(~np.isfinite(values)) + np.array([0, start, start]))
+        if loaded is not None:
+            loaded[:, start : start + values.shape[1]] = values
+    return loaded, np.concatenate(runs), rounded
+
+
+def _blocks(samples: RawSamples) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    n_chans, n_times = samples.shape
+    length = max(BLOCK_BYTES // (n_chans * 8), 1)
+    for start in range(0, n_times, length):
+        yield start, samples.read_exact(start, min(start + length, n_times))
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # becomes infinite, which is not a real value
+        return values.astype(np.float32)
+
+
+def _resolve(source: Any, kind: str, digitised: bool, notes: list[str]) -> tuple[Channel, float]:
+    name = source["ch_name"]
+    place = source["loc"][:3]
+    measured = digitised and kind == "eeg" and np.isfinite(place).all() and bool(np.any(place))
+    if measured and not (
+        source["coord_frame"] == _HEAD_FRAME and _HEAD_RADII[0] <= float(np.linalg.norm(place)) <= _HEAD_RADII[1]
+    ):
+        notes.append(f"The position given for channel '{name}' does not lie on a head: left out.")
+        measured = False
+    position: Position | None = (float(place[0]), float(place[1]), float(place[2])) if measured else None
+    unit = "V" if kind in _VOLTS else _UNITS.get(kind, "NA")
+    if kind == "eeg" and (not measured or _NOT_EEG.search(name)):  # MNE's type where the file does not say
+        guess, factor = resolve(name, unit, position=position)
+        if guess.kind not in ("eeg", "misc"):
+            notes.append(f"Channel '{name}' is typed EEG in MNE; by its name it is kept as {guess.kind}.")
+            return guess, factor
+    return resolve(name, unit, kind=_KINDS.get(kind, "misc"), position=position)
+
+
+def _subject(info: Any) -> Subject | None:
+    """Who was recorded: the id that the source gives, sex, and whole years between birth and measurement."""
+    person = info["subject_info"] or {}
+    subject_id = str(person.get("his_id") or "")
+    sex = {1: "male", 2: "female"}.get(person.get("sex", 0))
+    born, day = person.get("birthday"), info["meas_date"]
+    age = None
+    if born is not None and day is not None:
+        years = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+        age = float(years) if 0 <= years <= 130 else None
+    return Subject(subject_id, age, sex) if subject_id or sex or age is not None else None
+
+
+def one_line(error: Exception) -> str:
+    """A foreign library's message for use within a sentence."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.rpartition("Error: ")[2][:300].rstrip(" .:")  # some of MNE's messages quote a traceback
