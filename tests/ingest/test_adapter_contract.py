@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import wfdb
+from scipy.io import savemat
 
 import biosig
 from biosig import samples
@@ -40,10 +41,71 @@ def by_pandas(path):
     return [(name.strip(), table[name].to_numpy()) for table in tables for name in table if "Time" not in name]
 
 
+def eegmmidb():
+    return mne.io.read_raw_edf(samples.path("eegmmidb") / "S001R04.edf", preload=True, verbose="error")
+
+
+def in_volts(_):
+    raw = eegmmidb()
+    return list(zip(raw.ch_names, raw.get_data() * 1e6, strict=True))
+
+
 def as_fif(folder):
-    raw = mne.io.read_raw_edf(samples.path("eegmmidb") / "S001R04.edf", preload=True, verbose="error")
-    raw.save(folder / "S001R04_raw.fif", verbose="error")
+    eegmmidb().save(folder / "S001R04_raw.fif", verbose="error")
     return folder / "S001R04_raw.fif"
+
+
+def as_brainvision(folder):
+    raw = eegmmidb()
+    microvolts = np.round(raw.get_data() * 1e6)
+    microvolts.T.astype("<i2").tofile(folder / "b.eeg")
+    channels = [f"Ch{i}={name},,1,µV" for i, name in enumerate(raw.ch_names, 1)]
+    head = ["Brain Vision Data Exchange Header File Version 1.0", "[Common Infos]", "Codepage=UTF-8", "DataFile=b.eeg"]
+    head += [
+        "MarkerFile=b.vmrk",
+        "DataFormat=BINARY",
+        "DataOrientation=MULTIPLEXED",
+        f"NumberOfChannels={len(channels)}",
+    ]
+    head += ["SamplingInterval=6250", "[Binary Infos]", "BinaryFormat=INT_16", "[Channel Infos]", *channels, ""]
+    (folder / "b.vhdr").write_text("\n".join(head), encoding="utf-8")
+    marks = [
+        "Brain Vision Data Exchange Marker File, Version 1.0",
+        "[Common Infos]",
+        "Codepage=UTF-8",
+        "DataFile=b.eeg",
+    ]
+    marks += ["[Marker Infos]", "Mk1=Stimulus,S  1,1601,1,0", "Mk2=Comment,blink,3201,160,0", ""]
+    (folder / "b.vmrk").write_text("\n".join(marks), encoding="utf-8")
+    return folder / "b.vhdr"
+
+
+def as_eeglab(folder):
+    raw = eegmmidb()
+    places = [{"labels": name} for name in raw.ch_names]
+    data = raw.get_data() * 1e6
+    data.T.astype("<f4").tofile(folder / "e.fdt")
+    eeg = {"setname": "e", "nbchan": len(data), "pnts": data.shape[1], "trials": 1, "srate": 160.0, "xmin": 0.0}
+    eeg |= {"xmax": data.shape[1] / 160, "data": "e.fdt", "chanlocs": places, "event": [], "epoch": []}
+    savemat(folder / "e.set", {"EEG": eeg}, appendmat=False)
+    return folder / "e.set"
+
+
+def as_edf_with_a_gap(folder):
+    """The first 40 records of an EDF+ file, with 3.5 s between two of them."""
+    raw = (samples.path("eegmmidb") / "S001R04.edf").read_bytes()
+    n = int(raw[252:256])
+    head, record = 256 * (n + 1), 2 * 160 * (n - 1) + 2 * int(raw[256 + 216 * n + 8 * (n - 1) :][:8])
+    body = [raw[head + i * record : head + (i + 1) * record] for i in range(40)]
+    notes = [f"+{i + 3.5 * (i >= 25):g}\x14\x14\x00".encode().ljust(record - 320 * (n - 1), b"\0") for i in range(40)]
+    body = [data[: 320 * (n - 1)] + note for data, note in zip(body, notes, strict=True)]
+    (folder / "gap.edf").write_bytes(raw[:192] + b"EDF+D" + raw[197:236] + b"40      " + raw[244:head] + b"".join(body))
+    return folder / "gap.edf"
+
+
+def with_a_gap(path):
+    gap = np.full(560, np.nan)
+    return [(name, np.r_[x[:4000], gap, x[4000:6400]]) for name, x in in_volts(path)]
 
 
 def as_segments(folder):
@@ -80,7 +142,12 @@ class Sample:
 
 SAMPLES = {
     "wfdb": [Sample(lambda _: PTBXL / "00001_lr.hea", by_wfdb), Sample(as_segments, by_wfdb)],
-    "mne": [Sample(lambda _: samples.path("eegmmidb") / "S001R04.edf", by_mne), Sample(as_fif, by_mne, exact=False)],
+    "edf": [Sample(lambda _: samples.path("eegmmidb") / "S001R04.edf", by_mne), Sample(as_edf_with_a_gap, with_a_gap)],
+    "mne": [
+        Sample(as_fif, in_volts, exact=False),
+        Sample(as_brainvision, in_volts, exact=False),
+        Sample(as_eeglab, in_volts, exact=False),
+    ],
     "table": [Sample(lambda _: samples.path("bidmc") / "bidmc_01_Signals.csv.gz", by_pandas)],
 }
 CASES = [pytest.param(name, s, id=f"{name}-{i}") for name in SAMPLES for i, s in enumerate(SAMPLES[name])]
@@ -103,6 +170,7 @@ def test_the_contract(name, sample, tmp_path):
     check_annotations(recording)
     check_values(recording, sample.values(path), sample.exact)
     check_hashes(recording, read(path))
+    check_lazy(recording, read(path, lazy=True))
     assert ingest((path,), out=tmp_path / "out", workers=1, recording_names="keep") == 0
     (stored,) = biosig.open_shards(tmp_path / "out")
     check_same(recording, stored.read())
@@ -153,6 +221,25 @@ def check_hashes(recording, again):
     stream.samples = stream.samples.copy()
     stream.samples[0, stream.n_times // 2] += 1
     assert content_hash(again.streams) != recording.content_hash
+
+
+def check_lazy(recording, lazy):
+    """Samples left in their file are the same to the bit, as a whole, in blocks and in a part."""
+    assert (lazy.content_hash, lazy.source, lazy.annotations) == (
+        recording.content_hash,
+        recording.source,
+        recording.annotations,
+    )
+    assert (lazy.notes, lazy.subject) == (recording.notes, recording.subject)
+    onset, duration = 0.37 * recording.duration, 0.21 * recording.duration
+    pairs = [(lazy, recording), (lazy.load(), recording), (lazy.crop(onset, duration), recording.crop(onset, duration))]
+    for some, other in pairs:
+        for a, b in zip(some.streams, other.streams, strict=True):
+            assert (a.samples.shape, a.samples.dtype) == (b.samples.shape, b.samples.dtype)
+            blocks = [block.samples for block in a.blocks(100_000)]
+            np.testing.assert_array_equal(np.concatenate(blocks, axis=1), b.samples)
+            np.testing.assert_array_equal(a.invalid, b.invalid)
+            np.testing.assert_array_equal(a.pick([a.n_chans - 1]).samples[:, 3:50], b.samples[-1:, 3:50])
 
 
 def check_same(recording, back):
