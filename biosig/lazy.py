@@ -46,6 +46,11 @@ class LazySamples(ABC):
         return self.shape[0] * self.shape[1]
 
     @property
+    def n_read(self) -> int:
+        """Rows that a read fetches from the file: those that `pick` left out are among them."""
+        return self.shape[0]
+
+    @property
     def itemsize(self) -> int:
         """Bytes per sample."""
         return self.dtype.itemsize
@@ -79,6 +84,10 @@ class _Picked(LazySamples):
     def __init__(self, whole: LazySamples, rows: list[int]) -> None:
         super().__init__((len(rows), whole.shape[1]), whole.dtype)
         self._whole, self._rows = whole, rows
+
+    @property
+    def n_read(self) -> int:
+        return self._whole.n_read
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         return self._whole.read(start, stop)[self._rows]

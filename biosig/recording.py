@@ -203,9 +203,14 @@ class Stream:
         runs = clip_runs(self.invalid, start, stop)
         return replace(self, samples=self.samples[:, start:stop], invalid=runs, onset=self.onset + start / self.sfreq)
 
+    def block_length(self, n_bytes: int = BLOCK_BYTES) -> int:
+        """Samples per channel whose reading takes at most `n_bytes`, and at least one sample."""
+        rows = self.samples.n_read if isinstance(self.samples, LazySamples) else self.n_chans
+        return max(n_bytes // max(rows * self.samples.itemsize, 1), 1)
+
     def blocks(self, n_bytes: int = BLOCK_BYTES) -> Iterator[Stream]:
         """The stream in consecutive parts of at most `n_bytes` of samples (and at least one sample), each in memory."""
-        length = max(n_bytes // max(self.n_chans * self.samples.itemsize, 1), 1)
+        length = self.block_length(n_bytes)
         for start in range(0, self.n_times, length):
             yield self.slice(start, min(start + length, self.n_times))
 

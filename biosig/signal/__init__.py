@@ -4,21 +4,27 @@ Arrays end in time, (…, T), float32 or float64; NaN marks a sample that is not
 same moments and nowhere else: gaps are bridged by a straight line while a filter passes over them, then marked again.
 """
 
-from biosig.signal.filters import bandpass, notch
+from biosig.signal.filters import ZeroPhase, band_filter, bandpass, notch, notch_filter
 from biosig.signal.resample import resample, resample_valid
-from biosig.signal.scale import is_flat, robust_scale
-from biosig.signal.units import canonical_unit, check_plausible, convert_units, spell_unit, unit_factor
-from biosig.signal.validity import bridge_gaps, mask_from_runs, runs_from_mask
+from biosig.signal.scale import channel_scales, is_flat, robust_scale
+from biosig.signal.units import canonical_unit, check_plausible, check_scale, convert_units, spell_unit, unit_factor
+from biosig.signal.validity import bridge_gaps, join_runs, mask_from_runs, runs_from_mask
 
 __all__ = [
+    "ZeroPhase",
+    "band_filter",
     "bandpass",
     "bridge_gaps",
     "canonical_unit",
+    "channel_scales",
     "check_plausible",
+    "check_scale",
     "convert_units",
     "is_flat",
+    "join_runs",
     "mask_from_runs",
     "notch",
+    "notch_filter",
     "resample",
     "resample_valid",
     "robust_scale",

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import signal
 
@@ -24,9 +25,9 @@ TRANSITION = 0.1
 def resample(x: NDArray[Any], sfreq: float, new_sfreq: float) -> NDArray[Any]:
     """Resample along the last axis to `new_sfreq`, without aliases and without delay.
 
-    A linear-phase Kaiser-window FIR (Kaiser 1974; `scipy.signal.resample_poly`), flat to 90 % of the lower Nyquist
-    frequency and 60 dB down at it. The edges see the signal mirrored; NaN samples are bridged for the filter and the
-    output is NaN where `resample_valid` says so.
+    A linear-phase Kaiser-window FIR (Kaiser 1974), flat to 90 % of the lower Nyquist frequency and 60 dB down at it,
+    applied as `scipy.signal.resample_poly` does. The edges see the signal mirrored; NaN samples are bridged for the
+    filter and the output is NaN where `resample_valid` says so.
 
     Parameters
     ----------
@@ -45,19 +46,12 @@ def resample(x: NDArray[Any], sfreq: float, new_sfreq: float) -> NDArray[Any]:
         If no ratio of integers up to 1,000 keeps the clock within half a sample over the whole signal.
     """
     x = as_float(x)
-    n_times = x.shape[-1]
-    up, down = _ratio(sfreq, new_sfreq, n_times)
-    n_new = _n_times(n_times, sfreq, new_sfreq)
+    up, down = ratio(sfreq, new_sfreq, x.shape[-1])
     if up == down:
         return x.copy()
-    if n_new == 0:
-        return np.empty((*x.shape[:-1], 0), x.dtype)
     finite = np.isfinite(x)
     all_finite = bool(finite.all())
-    filled = x if all_finite else bridge_gaps(x)
-    taps = _low_pass(up, down).astype(x.dtype)
-    y = signal.resample_poly(filled, up, down, axis=-1, window=taps, padtype="reflect")
-    y = np.ascontiguousarray(y[..., :n_new])
+    y = _polyphase(x if all_finite else bridge_gaps(x), up, down)
     if not all_finite:
         y[~resample_valid(finite, sfreq, new_sfreq)] = np.nan
     return y
@@ -81,38 +75,89 @@ def resample_valid(valid: NDArray[np.bool_], sfreq: float, new_sfreq: float) -> 
     ndarray of bool, shape (…, round(T * new_sfreq / sfreq))
     """
     n_times = valid.shape[-1]
-    up, down = _ratio(sfreq, new_sfreq, n_times)
-    n_new = _n_times(n_times, sfreq, new_sfreq)
+    up, down = ratio(sfreq, new_sfreq, n_times)
+    n_new = n_resampled(n_times, up, down)
+    if valid.all():
+        return np.ones((*valid.shape[:-1], n_new), bool)
     centre = np.arange(n_new, dtype=np.int64) * down  # times in units of 1 / (sfreq · up): source sample i lies at i·up
-    reach = max(up, down)
-    first = np.clip((centre - reach) // up + 1, 0, n_times)
-    stop = np.clip(-((-centre - reach) // up), 0, n_times)
+    lobe = max(up, down)
+    first = np.clip((centre - lobe) // up + 1, 0, n_times)
+    stop = np.clip(-((-centre - lobe) // up), 0, n_times)
     n_invalid = np.zeros((*valid.shape[:-1], n_times + 1), np.int64)
     np.cumsum(~valid, axis=-1, out=n_invalid[..., 1:])
     return n_invalid[..., stop] == n_invalid[..., first]
 
 
-def _n_times(n_times: int, sfreq: float, new_sfreq: float) -> int:
-    return round(n_times * new_sfreq / sfreq)
+def ratio(sfreq: float, new_sfreq: float, n_times: int) -> tuple[int, int]:
+    """`new_sfreq / sfreq` as (up, down) in lowest terms: new sample k lies at k · down / up source samples.
 
-
-def _ratio(sfreq: float, new_sfreq: float, n_times: int) -> tuple[int, int]:
-    """`new_sfreq / sfreq` as up / down in lowest terms."""
+    Raises
+    ------
+    DataError
+        As `resample` does.
+    """
     if not (math.isfinite(sfreq) and math.isfinite(new_sfreq) and sfreq > 0 and new_sfreq > 0):
         raise DataError(f"Sampling rates must be positive numbers of Hz, not {sfreq:g} and {new_sfreq:g}.")
     exact = new_sfreq / sfreq
-    ratio = Fraction(new_sfreq / sfreq).limit_denominator(1000)
-    if ratio == 0:
+    nearest = Fraction(exact).limit_denominator(1000)
+    if nearest == 0:
         raise DataError(
             f"Resampling from {sfreq!r} to {new_sfreq!r} Hz would keep less than one sample of a thousand: check the "
             "sampling rate."
         )
-    if abs(float(ratio) - exact) * n_times > 0.5:
+    if abs(float(nearest) - exact) * n_times > 0.5:
         raise DataError(
             f"Resampling from {sfreq!r} to {new_sfreq!r} Hz has no ratio of integers up to 1,000 that keeps time over "
-            f"{n_times} samples: choose a rate that has, such as {sfreq * float(ratio):.9g} Hz."
+            f"{n_times} samples: choose a rate that has, such as {sfreq * float(nearest):.9g} Hz."
         )
-    return ratio.numerator, ratio.denominator
+    return nearest.numerator, nearest.denominator
+
+
+def reach(up: int, down: int) -> int:
+    """How many source samples to either side of a moment the resampler looks at."""
+    return len(_low_pass(up, down)) // 2 // up + 1
+
+
+def n_resampled(n_times: int, up: int, down: int) -> int:
+    """How many samples `n_times` of them become."""
+    return round(Fraction(n_times * up, down))
+
+
+def _polyphase(x: NDArray[Any], up: int, down: int) -> NDArray[Any]:
+    """Interpolate by `up` and keep every `down`-th: each block of new samples is one matrix times its stretch of `x`.
+
+    That takes twice the multiplications of a loop over taps, and BLAS does them some ten times faster.
+    """
+    matrix, before, step = _block_matrix(up, down, x.dtype.char)
+    length, n_out = matrix.shape
+    n_new = n_resampled(x.shape[-1], up, down)
+    y = np.empty((*x.shape[:-1], n_new), x.dtype)
+    if not y.size:
+        return y
+    n_blocks = -(-n_new // n_out)
+    after = max((n_blocks - 1) * step + length - before - x.shape[-1], 0)
+    for source, target in zip(x.reshape(-1, x.shape[-1]), y.reshape(-1, n_new), strict=True):
+        stretches = sliding_window_view(np.pad(source, (before, after), mode="reflect"), length)[::step]
+        target[:] = (np.ascontiguousarray(stretches[:n_blocks]) @ matrix).reshape(-1)[:n_new]
+    return y
+
+
+@lru_cache(maxsize=32)
+def _block_matrix(up: int, down: int, dtype: str) -> tuple[NDArray[Any], int, int]:
+    """The map from a stretch of source samples to a block of new ones, and two numbers of source samples.
+
+    They are: how far the stretch begins before its block, and how far one block lies behind the other.
+    """
+    taps = _low_pass(up, down) * up
+    half = len(taps) // 2
+    before = half // up
+    periods = max(round(2 * before / down), 1)  # about as long as the filter, so that half of the matrix is not zero
+    new = np.arange(periods * up) * down  # times in units of 1 / (sfreq · up): source sample i lies at i · up
+    source = np.arange(-before, (int(new[-1]) + half) // up + 1) * up
+    tap = new[None, :] - source[:, None] + half
+    inside = (tap >= 0) & (tap < len(taps))
+    matrix = np.where(inside, taps[np.where(inside, tap, 0)], 0).astype(dtype)
+    return matrix, before, periods * down
 
 
 @lru_cache(maxsize=32)

@@ -31,10 +31,10 @@ _SIZES = {
 
 _CANONICAL = {"ecg": "mV", "eeg": "uV", "eog": "uV", "emg": "uV"}
 
-_USUAL = {"ecg": 2e-4, "eeg": 2e-5}
-"""Usual robust scale in volts: 0.2 mV for a surface ECG, 20 uV for a scalp EEG."""
+_USUAL = {"ecg": 2e-4, "eeg": 2e-5, "eog": 5e-5, "emg": 5e-5}
+"""Usual robust scale in volts: 0.2 mV for a surface ECG, 20 uV for a scalp EEG, 50 uV for eyes and for a muscle."""
 
-_TOO_FAR = {"ecg": 150.0, "eeg": 250.0}
+_TOO_FAR = {"ecg": 150.0, "eeg": 250.0, "eog": 300.0, "emg": 300.0}
 """A scale this many times off the usual is a wrong unit: real extremes stay within, a factor 1,000 does not."""
 
 
@@ -82,10 +82,9 @@ def canonical_unit(kind: str) -> str | None:
 
 
 def check_plausible(values: NDArray[Any], kind: str, unit: str, where: str) -> None:
-    """Refuse an ECG or EEG whose size says that its unit is wrong by a factor of about 1,000 or more.
+    """Refuse an ECG, EEG, EOG or EMG whose size says that its unit is wrong by a factor of about 1,000 or more.
 
-    Looks at the robust scale of all channels together; signals of other kinds, of no known unit, and signals without
-    a usable channel pass.
+    Looks at the robust scale of all channels together (`check_scale`).
 
     Parameters
     ----------
@@ -101,10 +100,23 @@ def check_plausible(values: NDArray[Any], kind: str, unit: str, where: str) -> N
     DataError
         With the unit that the numbers look like.
     """
+    if kind in _USUAL and is_voltage(unit):
+        check_scale(robust_scale(values), kind, unit, where)
+
+
+def check_scale(scale: float, kind: str, unit: str, where: str) -> None:
+    """The check of `check_plausible` for a robust scale that is known already, in `unit`.
+
+    Kinds that have no usual size, units that are no voltage, and NaN pass.
+
+    Raises
+    ------
+    DataError
+        With the unit that the numbers look like.
+    """
     usual, spelt = _USUAL.get(kind), spell_unit(unit)
     if usual is None or not is_voltage(spelt):
         return
-    scale = robust_scale(values)
     times = scale * _SIZES[spelt][1] / usual
     if math.isnan(scale) or 1 / _TOO_FAR[kind] < times < _TOO_FAR[kind]:
         return

@@ -36,7 +36,20 @@ def mask_from_runs(runs: NDArray[np.int64], shape: Sequence[int]) -> NDArray[np.
     return mask
 
 
-def bridge_gaps(x: NDArray[Any]) -> NDArray[Any]:
+def join_runs(runs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Runs (channel, start, stop) in any order, sorted; those that touch or overlap become one."""
+    runs = np.asarray(runs, np.int64).reshape(-1, 3)
+    if not len(runs):
+        return runs
+    runs = runs[np.lexsort((runs[:, 1], runs[:, 0]))]
+    shift = runs[:, 0] * (runs[:, 2].max() + 1)  # channels one behind the other on one line
+    starts, stops = runs[:, 1] + shift, np.maximum.accumulate(runs[:, 2] + shift)
+    apart = np.flatnonzero(starts[1:] > stops[:-1]) + 1
+    first, last = np.r_[0, apart], np.r_[apart, len(runs)] - 1
+    return np.column_stack((runs[first, 0], runs[first, 1], stops[last] - shift[last]))
+
+
+def bridge_gaps(x: NDArray[Any], longest: int | None = None) -> NDArray[Any]:
     """A copy with non-finite samples replaced by a straight line between their neighbours in time.
 
     Before the first and after the last finite sample the nearest one is held; a row without any becomes zeros. It
@@ -45,6 +58,9 @@ def bridge_gaps(x: NDArray[Any]) -> NDArray[Any]:
     Parameters
     ----------
     x : ndarray, shape (…, T)
+    longest : int, optional
+        In a gap of more samples than this, both neighbours are held up to its middle: what fills it then depends on
+        samples near by alone, so that a long signal can be processed in parts.
     """
     filled = np.array(x)
     rows = filled.reshape(-1, x.shape[-1])
@@ -54,6 +70,12 @@ def bridge_gaps(x: NDArray[Any]) -> NDArray[Any]:
         if finite.all():
             continue
         row[~finite] = np.interp(time[~finite], time[finite], row[finite]) if finite.any() else 0.0
+        if longest is not None:
+            known = np.flatnonzero(finite)
+            for gap in np.flatnonzero(np.diff(known) > longest + 1):
+                before, after = known[gap], known[gap + 1]
+                middle = (before + after) // 2 + 1
+                row[before:middle], row[middle:after] = row[before], row[after]
     return rows.reshape(x.shape)
 
 

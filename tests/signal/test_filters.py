@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from biosig.errors import UsageError
-from biosig.signal import bandpass, notch
+from biosig.signal import band_filter, bandpass, notch, notch_filter
 
 SFREQ = 250.0
 TIME = np.arange(5000) / SFREQ
@@ -66,3 +67,28 @@ def test_impossible_bands_are_refused(low, high):
 def test_impossible_notch_is_refused():
     with pytest.raises(UsageError, match="between 0"):
         notch(TIME, SFREQ, 125)
+
+
+def test_the_padded_filter_is_scipys():
+    x = np.random.default_rng(0).normal(size=(3, 5000)).cumsum(axis=1)
+    band = band_filter(SFREQ, 0.5, 40)
+    n_pad = band.settling(0.1)
+    assert np.allclose(band(x), signal.sosfiltfilt(band.sos, x, padlen=n_pad), atol=1e-9 * np.abs(x).max())
+
+
+def test_two_filters_in_one_pass_are_one_after_the_other():
+    x = tone(0.05) + tone(10) + tone(50) + tone(100)
+    both = notch_filter(SFREQ, 50).then(band_filter(SFREQ, 0.5, 40))
+    inner = slice(1000, -1000)
+    assert np.allclose(both(x)[inner], bandpass(notch(x, SFREQ, 50), SFREQ, 0.5, 40)[inner], atol=1e-3)
+
+
+@pytest.mark.parametrize("made", [band_filter(SFREQ, 0.5, 40), band_filter(SFREQ, 0.5, None), notch_filter(SFREQ, 50)])
+def test_an_echo_has_died_when_the_filter_says_so(made):
+    x = np.zeros(20_000)
+    x[10_000] = 1.0
+    y = np.abs(made(x))
+    n = made.settling(1e-6)
+    assert y[: 10_000 - n].max() < 1e-6
+    assert y[10_000 + n :].max() < 1e-6
+    assert y[10_000 + n // 4] > 1e-9  # and not much later

@@ -10,9 +10,11 @@ from biosig.errors import DataError, UsageError
 from biosig.signal import (
     bridge_gaps,
     canonical_unit,
+    channel_scales,
     check_plausible,
     convert_units,
     is_flat,
+    join_runs,
     mask_from_runs,
     robust_scale,
     runs_from_mask,
@@ -131,3 +133,34 @@ def test_wrong_units_are_refused_by_name(kind, unit, size, looks_like):
 )
 def test_plausible_signals_pass(kind, unit, size):
     check_plausible(NOISE * size, kind, unit, "a.edf")
+
+
+def test_joined_runs_cover_the_same_samples_with_as_few_rows_as_can_be():
+    rng = np.random.default_rng(0)
+    starts = rng.integers(0, 180, 60)
+    runs = np.column_stack((rng.integers(0, 3, 60), starts, starts + rng.integers(1, 12, 60)))
+    joined = join_runs(runs)
+    mask = mask_from_runs(runs, (3, 200))
+    assert np.array_equal(joined, runs_from_mask(mask))
+    assert len(join_runs(np.empty((0, 3)))) == 0
+
+
+def test_a_long_gap_is_bridged_by_what_lies_near():
+    x = np.array([[1.0, np.nan, np.nan, np.nan, np.nan, 7.0, np.nan, 9.0]])
+    assert bridge_gaps(x, longest=3).tolist() == [[1, 1, 1, 7, 7, 7, 8, 9]]
+    assert bridge_gaps(x, longest=4).tolist() == [[1, 2.2, 3.4, 4.6, 5.8, 7, 8, 9]]
+
+
+@pytest.mark.parametrize("n_times", [2, 3, 20, 21, 1000, 1001])
+def test_the_scale_is_that_of_exact_percentiles(n_times):
+    x = np.random.default_rng(n_times).normal(5, 2, (3, n_times)).astype(np.float32)
+    expected = [np.percentile(np.abs(row - np.median(row)), 95) / 1.96 for row in x.astype(np.float64)]
+    np.testing.assert_allclose(channel_scales(x), expected, rtol=1e-5)
+
+
+def test_eyes_and_muscles_have_a_size_too():
+    x = np.random.default_rng(0).normal(0, 60, (1, 1000))
+    for kind in ("eog", "emg"):
+        check_plausible(x, kind, "uV", "r")
+        with pytest.raises(DataError, match="looks like volts"):
+            check_plausible(x * 1e-6, kind, "uV", "r")
