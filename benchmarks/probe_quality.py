@@ -28,7 +28,7 @@ SPEC = Path(__file__).parents[1] / "configs" / "ingest"
 def ingest_all(data: Path, out: Path) -> None:
     """The three sets as shards, each once."""
     ptbxl = data / "ptbxl-500"
-    labels = {"labels": ptbxl / "ptbxl_database.csv", "labels_spec": SPEC / "ptbxl-labels.yaml"}
+    labels = {"labels": (ptbxl / "ptbxl_database.csv",), "labels_spec": SPEC / "ptbxl-labels.yaml"}
     sources = {
         "ptbxl": (ptbxl / "records100", labels),
         "eegmmidb": (data / "eegmmidb", {"subject_pattern": r"(?P<subject>S\d{3})(?P<run>R\d{2})"}),

@@ -142,7 +142,7 @@ def _ingest(out: Path, workers: int) -> None:
     sources: dict[str, tuple[Path, dict[str, Any]]] = {
         "ptbxl": (
             ptbxl / "records100",
-            {"labels": ptbxl / "ptbxl_database.csv", "labels_spec": ptbxl / "labels.yaml"},
+            {"labels": (ptbxl / "ptbxl_database.csv",), "labels_spec": ptbxl / "labels.yaml"},
         ),
         "eegmmidb": (samples.path("eegmmidb"), {"subject_pattern": r"(?P<subject>S\d{3})(?P<run>R\d{2})"}),
         "bidmc": (samples.path("bidmc"), {}),

@@ -19,10 +19,11 @@ from biosig.recording import Recording
 from biosig.shards import ShardWriter
 from ingest.discover import Failure, Item, adapters_with
 from ingest.hiding import Hiding, hide
-from ingest.labels import LabelTable, SubjectPattern
+from ingest.labels import Labels
 from ingest.mapping import TableMapping
 from ingest.privacy import Pseudonyms
 from ingest.recipe import Recipe, apply
+from ingest.subject_pattern import SubjectPattern
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +44,14 @@ class Job:
     pseudonyms: Pseudonyms
     recording_names: Literal["keep", "hash", "auto"] = "auto"
     mapping: TableMapping | None = None
-    table: LabelTable | None = None
+    labels: Labels | None = None
     pattern: SubjectPattern | None = None
     compression: Literal["lz4", "zstd"] = "lz4"
 
     @property
     def hiding(self) -> Hiding:
         """What of names, dates and texts no shard gets; labels that were asked for by name it does."""
-        asked = frozenset((self.table.spec.label_columns or ()) if self.table is not None else ())
+        asked = self.labels.asked if self.labels is not None else frozenset()
         by_path = self.pattern is not None
         return Hiding(self.pseudonyms, self.recording_names, by_path, asked, self.recipe.scrub_texts)
 
@@ -126,15 +127,13 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
         recording = replace(recording, id=item.id)
         stage = "label"
         matched = True
-        if job.table is not None:
-            row = job.table.row_of(item.path)
-            matched = row is not None
-            if row is not None:
-                recording = job.table.join(recording, row)
-        if job.pattern is not None:
+        if job.pattern is not None:  # first: tables may speak of the subject that it names
             joined = job.pattern.join(recording, item.relative)
-            matched = matched and joined is not None
+            matched = joined is not None
             recording = joined or recording
+        if job.labels is not None:
+            recording, missed = job.labels.join(recording, item.named)
+            matched = matched and not missed
         stage = "recipe"
         recording = apply(job.recipe, recording, spool)
         subject_known = recording.subject is not None and bool(recording.subject.id)

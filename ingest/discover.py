@@ -54,6 +54,11 @@ class Item:
         return PurePosixPath(self.relative).name
 
     @property
+    def named(self) -> Path:
+        """The path by which tables of labels may name it: a member as if it were a file within its file."""
+        return self.path if self.member is None else self.path / self.member
+
+    @property
     def options(self) -> dict[str, str]:
         """What its adapter must be told beside the path."""
         return {} if self.member is None else {"member": self.member}

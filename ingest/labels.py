@@ -18,9 +18,6 @@ from ingest.event_table import EventTable
 from ingest.label_spec import LabelSpec, LabelSpecs
 from ingest.label_table import LabelTable, SubjectTable
 from ingest.row_index import Found
-from ingest.subject_pattern import SubjectPattern
-
-__all__ = ["LabelSpec", "LabelTable", "Labels", "SubjectPattern", "load_labels"]
 
 
 class Labels:

@@ -22,6 +22,7 @@ from biosig.shards.reader import Shard
 from ingest.batch import INTERRUPTED, SPOOL, Job, Result
 from ingest.discover import Discovery, Item, adapters_with, with_ids
 from ingest.recipe import Recipe
+from ingest.row_index import Found
 from ingest.workers import Cluster, Crew, InProcess, Pool, connect, run, split
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ def ingest_items(
             for outcome in run(crew, split(items, workers, _next_number(job.out))):
                 result += outcome
         finally:  # also after Ctrl-C: what was published is listed
+            _sweep(job.out)
             _unmatched_rows(found, job, result)
             _write_tables(job.out, result)
     if result.stopped_by == INTERRUPTED:
@@ -170,14 +172,22 @@ def _open_output(job: Job, resume: bool) -> tuple[set[str], set[str]]:
         raise UsageError(
             f"{out} was made under another key, so each subject would get a second name: resume with that one (--key)."
         )
-    for left in (*out.glob(".*.tmp"), *out.glob(f"{SPOOL}*")):  # of a run that was killed
-        log.info("removed %s, which an interrupted run left", left)
-        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    _sweep(out)
     dump(job.recipe, recipe)
     key_id.write_text(fingerprint + "\n", encoding="utf-8")
     shards = [Shard(path).text for path in shard_paths(out)]
     sources = {source.path for text in shards for source in text["source"]}
     return sources, {name for text in shards for name in text["id"]}
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a process that was killed left unfinished."""
+    for left in (*out.glob(".*.tmp"), *out.glob(f"{SPOOL}*")):
+        log.info("removed %s, which was left unfinished", left)
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _next_number(out: Path) -> int:
@@ -187,10 +197,12 @@ def _next_number(out: Path) -> int:
 
 
 def _unmatched_rows(found: Discovery, job: Job, result: Result) -> None:
-    """Rows of the label table that name none of the files, whether this run ingested them or one before."""
-    if job.table is not None:
-        rows = {job.table.row_of(item.path) for item in found.items}
-        result.unmatched_rows = [job.table.names_of(row) for row in range(len(job.table)) if row not in rows]
+    """Rows of the label tables that are about nothing, whether this run ingested it or one before."""
+    if job.labels is not None:
+        texts = [Shard(path).text for path in shard_paths(job.out)]
+        sittings = {sitting for text in texts for sitting in zip(text["subject"], text["session"], strict=True)}
+        paths = [item.named for item in found.items]
+        result.unmatched_rows = job.labels.unmatched(Found(paths, frozenset(sittings), job.pseudonyms))
 
 
 def _write_tables(out: Path, result: Result) -> None:

@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Literal
@@ -19,11 +18,12 @@ from biosig.errors import DataError, UsageError
 from biosig.progress import show_progress
 from ingest.batch import Job, Result
 from ingest.discover import Discovery, discover
-from ingest.labels import LabelSpec, LabelTable, SubjectPattern
+from ingest.labels import Labels, load_labels
 from ingest.mapping import TableMapping, load_mapping
 from ingest.pipeline import FAILURES, UNMATCHED, ingest_items
 from ingest.privacy import Pseudonyms, load_key
 from ingest.recipe import Recipe
+from ingest.subject_pattern import SubjectPattern
 
 _SHOWN = 8  # lines of a list that goes on in a file
 
@@ -36,7 +36,7 @@ def ingest(
     workers: int = 0,
     scheduler: str | None = None,
     resume: bool = False,
-    labels: Path | None = None,
+    labels: tuple[Path, ...] = (),
     labels_spec: Path | None = None,
     id_column: tuple[str, ...] = (),
     subject_column: str | None = None,
@@ -64,10 +64,10 @@ def ingest(
         under the same paths.
     resume : bool
         Continue in a folder that holds shards: files that are in them are skipped.
-    labels : Path, optional
-        Table (CSV, TSV, Parquet) with one row per recording: labels, subject, age, sex, report.
+    labels : tuple of Path
+        Tables (CSV, TSV, Parquet) with one row per recording, subject or event: labels, subject, age, sex, report.
     labels_spec : Path, optional
-        YAML file that says what the table's columns mean (configs/ingest/ptbxl-labels.yaml); default all columns are
+        YAML file that says what the tables' columns mean (configs/ingest/ptbxl-labels.yaml); default all columns are
         labels, but for those that sound like dates, times or names.
     id_column : tuple of str
         Column(s) of the table that name the recording by its file's name or by the end of its path.
@@ -100,12 +100,12 @@ def ingest(
     if workers < 0:
         raise UsageError(f"--workers is {workers}; it must be 0 (one per core) or more.")
     cooking = load(Recipe, recipe, set_)
-    table = _label_table(labels, labels_spec, id_column, subject_column)
+    joins = load_labels(labels, labels_spec, id_column, subject_column)
     pattern = SubjectPattern(subject_pattern) if subject_pattern else None
     found = discover(src, tables)
     if not found.items:
         raise DataError(" ".join(f.sentence for f in found.failures) or "Nothing to ingest was found.")
-    _check_joins(found, table, pattern)
+    _check_joins(found, joins, pattern)
     secret, place = load_key(key, out)
     console.print(f"{len(found.items)} recordings found; pseudonyms under the key in {place}.", markup=False)
     if found.n_repeated:
@@ -118,11 +118,11 @@ def ingest(
             f"Files that stand for no recording of their own (signals beside headers, other formats): {others}.",
             markup=False,
         )
-    if table is not None and table.left_out:
+    if joins is not None and joins.left_out:
         console.print(
-            f"Not kept as labels, for privacy: {', '.join(table.left_out)} (see --labels-spec).", markup=False
+            f"Not kept as labels, for privacy: {', '.join(joins.left_out)} (see --labels-spec).", markup=False
         )
-    job = Job(out, cooking, Pseudonyms(secret), recording_names, tables, table, pattern, compression)
+    job = Job(out, cooking, Pseudonyms(secret), recording_names, tables, joins, pattern, compression)
     start = time.monotonic()
     with show_progress(Console(stderr=True)) as progress:
         result = ingest_items(
@@ -137,26 +137,11 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _label_table(
-    labels: Path | None, spec: Path | None, id_column: tuple[str, ...], subject_column: str | None
-) -> LabelTable | None:
-    if labels is None:
-        if spec or id_column or subject_column:
-            raise UsageError("--labels-spec, --id-column and --subject-column describe a table: name it with --labels.")
-        return None
-    meaning = load(LabelSpec, spec)
-    meaning = replace(meaning, id_columns=id_column or meaning.id_columns)
-    return LabelTable(labels, replace(meaning, subject_column=subject_column or meaning.subject_column))
-
-
-def _check_joins(found: Discovery, table: LabelTable | None, pattern: SubjectPattern | None) -> None:
+def _check_joins(found: Discovery, labels: Labels | None, pattern: SubjectPattern | None) -> None:
     """Refuse a table or pattern that knows none of the recordings: a wrong column or slash, seen before the work."""
     first = found.items[0]
-    if table is not None and all(table.row_of(item.path) is None for item in found.items):
-        raise UsageError(
-            f"{table.path} names none of the {len(found.items)} recordings ('{first.relative}', …) in its column(s) "
-            f"{', '.join(table.spec.id_columns)}, where it has '{table.names_of(0)}': check --id-column."
-        )
+    if labels is not None:
+        labels.check([item.named for item in found.items])
     if pattern is not None and not any(pattern.matches(item.relative) for item in found.items):
         raise UsageError(
             f"--subject-pattern '{pattern.text}' matches none of the {len(found.items)} recordings' paths, such as "
@@ -188,7 +173,7 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
         )
     for what, names in (
         ("recordings match no label or pattern", result.unmatched_recordings),
-        ("rows of the label table match no recording", result.unmatched_rows),
+        ("rows of label tables match no recording", result.unmatched_rows),
     ):
         if names:
             more = "" if len(names) <= 3 else f" and others in {out / UNMATCHED}"

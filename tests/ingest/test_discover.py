@@ -90,5 +90,5 @@ def test_a_pattern_or_a_table_that_knows_nothing_is_refused(tmp_path):
         ingest((folder,), out=tmp_path / "out", subject_pattern=r"(S\d{3})")
     (tmp_path / "l.csv").write_text("file,y\nother,1\n")
     with pytest.raises(UsageError, match=r"names none of the 1 recordings .*'other': check --id-column"):
-        ingest((folder,), out=tmp_path / "out", labels=tmp_path / "l.csv", id_column=("file",))
+        ingest((folder,), out=tmp_path / "out", labels=(tmp_path / "l.csv",), id_column=("file",))
     assert not (tmp_path / "out").exists()

@@ -39,7 +39,7 @@ def test_labels_subjects_and_scales_reach_the_shard(tmp_path):
     status = ingest(
         (ECG / "00001_lr", ECG / "00002_lr.hea"),
         out=tmp_path / "out",
-        labels=labels / "ptbxl_database.csv",
+        labels=(labels / "ptbxl_database.csv",),
         labels_spec=spec,
         subject_column="patient_id",
     )
@@ -191,7 +191,7 @@ def test_gaps_in_what_is_known_do_not_stop_an_ingest(few, tmp_path):
     )
     (tmp_path / "l.csv").write_text("id,age,sex\n00001_lr,,F\n00002_lr,63,\n00003_lr,unknown,x\n")
     (tmp_path / "spec.yaml").write_text("id_columns: [id]\nage_column: age\nsex_column: sex\n")
-    given = {"labels": tmp_path / "l.csv", "labels_spec": tmp_path / "spec.yaml"}
+    given = {"labels": (tmp_path / "l.csv",), "labels_spec": tmp_path / "spec.yaml"}
     assert ingest((few,), out=tmp_path / "out", workers=1, **given) == 0
     stored = {r.id: r for r in biosig.open_shards(tmp_path / "out")}
     people = [(stored[f"0000{n}_lr"].subject.age, stored[f"0000{n}_lr"].subject.sex) for n in (1, 2, 3)]
@@ -202,3 +202,19 @@ def test_gaps_in_what_is_known_do_not_stop_an_ingest(few, tmp_path):
     assert [name for name in stored["00002_lr"].read().ch_names if name.startswith("II")] == ["II", "III", "II (2)"]
     assert set(stored["t"].robust_scale) == {"ecg"}
     assert not stored["t"].read().streams[0].valid()[1].any()
+
+
+def test_tables_by_recording_and_by_subject_and_what_neither_knows(tmp_path, capsys):
+    (tmp_path / "ecgs.csv").write_text("file,patient,y\n00001_lr,7,1\n00002_lr,8,2\n00009_lr,7,3\n")
+    (tmp_path / "people.csv").write_text("patient,age,smoker\n7,61,true\n9,50,false\n")
+    given = {"labels": (tmp_path / "ecgs.csv", tmp_path / "people.csv"), "id_column": ("file",)}
+    for resume in (False, True):
+        names = ("00001_lr", "00002_lr", "00003_lr") if resume else ("00001_lr",)
+        files = tuple(ECG / name for name in names)
+        assert ingest(files, out=tmp_path / "out", subject_column="patient", resume=resume, **given) == 0
+    stored = {r.id: r for r in biosig.open_shards(tmp_path / "out")}
+    assert stored["00001_lr"].labels == {"y": 1, "smoker": True}
+    assert stored["00001_lr"].subject.age == 61
+    unmatched = pq.read_table(tmp_path / "out" / "unmatched.parquet").to_pylist()
+    assert [row["name"] for row in unmatched if row["what"] == "row"] == ["00009_lr (ecgs.csv)", "9 (people.csv)"]
+    assert [row["name"] for row in unmatched if row["what"] == "recording"] == ["00000/00002_lr", "00000/00003_lr"]
