@@ -140,9 +140,11 @@ def open_files(header: Header) -> tuple[list[SignalFile], int, list[str]]:
         )
     files: dict[str, SignalFile] = {}
     for row, signal in enumerate(header.signals):
-        path = header.path.parent / signal.file
-        file = files.setdefault(signal.file, SignalFile(path, signal.fmt, signal.byte_offset, [], [], []))
-        if (file.fmt, file.byte_offset) != (signal.fmt, signal.byte_offset):
+        file = files.get(signal.file)
+        if file is None:
+            path = header.path.with_name(signal.file)
+            file = files[signal.file] = SignalFile(path, signal.fmt, signal.byte_offset, [], [], [])
+        elif (file.fmt, file.byte_offset) != (signal.fmt, signal.byte_offset):
             raise UnreadableError(f"{header.path} gives {signal.file} two storage formats or byte offsets: correct it.")
         file.per_frame.append(signal.per_frame)
         file.rows.append(row)
@@ -159,6 +161,12 @@ def open_files(header: Header) -> tuple[list[SignalFile], int, list[str]]:
         raise UnreadableError(f"{header.path} is a record without samples: fetch or export it again.")
     for file in files.values():
         file.n_frames = n_frames
+    for signal in header.signals:
+        if signal.skew >= n_frames:
+            raise UnreadableError(
+                f"{header.path} shifts '{signal.name}' by {signal.skew} of the record's {n_frames} frames: correct the "
+                "skew."
+            )
     return list(files.values()), n_frames, notes
 
 

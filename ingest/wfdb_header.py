@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from biosig.errors import UnreadableError
@@ -26,7 +27,8 @@ _FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,15}))?(?::(\d{1,15}))?(?:\+(\d{1,15}))
 _GAIN = re.compile(
     rf"(?P<gain>-?{_DECIMAL}(e[+-]?\d+)?)?(\((?P<baseline>{_INT})\))?(/(?P<unit>\S*))?", re.ASCII | re.IGNORECASE
 )
-_NUMBER = re.compile(_INT, re.ASCII)
+_REST = re.compile(rf"(?:({_INT})(?!\S))?\s*" * 5 + r"(?P<name>.*)", re.ASCII)
+"""ADC resolution, ADC zero, first value, checksum, block size, name: each may be absent where those behind it are."""
 _SEGMENT = re.compile(r"[-\w]+", re.ASCII)
 
 
@@ -208,40 +210,49 @@ def _parse_segments(path: Path, lines: list[str], n_frames: int | None) -> list[
 
 def _parse_signal(path: Path, row: int, line: str, no_gain: list[str], no_unit: list[str]) -> SignalLine:
     """One signal; its name joins the lists of those without a gain or unit of their own."""
-    fields = line.split(maxsplit=8)
-    n = 3
-    while n < min(len(fields), 8) and _NUMBER.fullmatch(fields[n]):
-        n += 1
-    name = line.split(maxsplit=n)[n] if len(fields) > n else f"signal {row}"
-    storage = _FORMAT.fullmatch(fields[1]) if len(fields) > 1 else None
-    if storage is None:
+    file, storage, gain, rest = (*line.split(maxsplit=3), "", "", "")[:4]
+    match = _REST.fullmatch(rest)
+    assert match is not None  # all of it is optional
+    _, zero, first, checksum, _ = (None if number is None else int(number) for number in match.groups()[:5])
+    name = match["name"] or f"signal {row}"
+    stored = _storage(storage)
+    if stored is None:
+        raise UnreadableError(f"{path} gives '{storage[:60]}' as the storage format of '{name}': correct it.")
+    calibration = _calibration(gain)
+    if calibration is None:
         raise UnreadableError(
-            f"{path} gives '{' '.join(fields[1:2])[:60]}' as the storage format of '{name}': correct it."
+            f"{path} gives '{gain[:60]}' as gain and unit of '{name}', where gain(baseline)/unit is wanted: correct it."
         )
-    numbers = [int(number) for number in fields[3:n]]  # ADC resolution, ADC zero, first value, checksum, block size
-    written = fields[2] if len(fields) > 2 else ""
-    match = _GAIN.fullmatch(written)
-    gain = float((match and match["gain"]) or 0) or 200.0  # header(5): nothing and 0 mean 200
-    if match is None or not (math.isfinite(gain) and math.isfinite(1 / gain)):
-        raise UnreadableError(
-            f"{path} gives '{written[:60]}' as gain and unit of '{name}', where gain(baseline)/unit is wanted: "
-            "correct it."
-        )
-    if not float(match["gain"] or 0):
+    per_unit, baseline, unit = calibration
+    if not per_unit:
         no_gain.append(name)
-    if not match["unit"]:
+    if not unit:
         no_unit.append(name)
-    zero = numbers[1] if len(numbers) > 1 else 0
+    zero = zero or 0
     return SignalLine(
-        file=fields[0],
-        fmt=storage[1],
-        per_frame=int(storage[2] or 1) or 1,
-        skew=int(storage[3] or 0),
-        byte_offset=int(storage[4] or 0),
-        gain=gain,
-        baseline=zero if match["baseline"] is None else int(match["baseline"]),
-        unit=match["unit"] or "mV",
-        first=numbers[2] if len(numbers) > 2 else zero,
-        checksum=numbers[3] if len(numbers) > 3 else None,
+        file,
+        *stored,
+        gain=per_unit or 200.0,  # header(5): nothing and 0 mean 200
+        baseline=zero if baseline is None else baseline,
+        unit=unit or "mV",
+        first=zero if first is None else first,
+        checksum=checksum,
         name=name,
     )
+
+
+@lru_cache(1024)
+def _storage(text: str) -> tuple[str, int, int, int] | None:
+    """Format, samples per frame, skew and byte offset from "212x4:3+24"; None where it is something else."""
+    match = _FORMAT.fullmatch(text)
+    return match and (match[1], int(match[2] or 1) or 1, int(match[3] or 0), int(match[4] or 0))
+
+
+@lru_cache(1024)
+def _calibration(text: str) -> tuple[float, int | None, str] | None:
+    """Gain (0 = not given), baseline (None = the ADC's zero) and unit from "200(1024)/mV"; None for anything else."""
+    match = _GAIN.fullmatch(text)
+    gain = float((match and match["gain"]) or 0)
+    if match is None or not (math.isfinite(gain) and (gain == 0 or math.isfinite(1 / gain))):
+        return None
+    return gain, None if match["baseline"] is None else int(match["baseline"]), match["unit"] or ""

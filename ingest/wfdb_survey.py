@@ -15,6 +15,8 @@ from biosig.signal import runs_from_mask
 
 Samples = TypeVar("Samples", bound=Any)
 _INT16 = np.iinfo(np.int16)
+_LARGEST = {np.dtype(kind): np.iinfo(kind).max for kind in (np.int16, np.int32, np.int64)}
+_NO_CODE = -(2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,12 @@ def survey(samples: NDArray[Any] | LazySamples, missing: Sequence[int | None]) -
         Per channel the value that stands for a missing sample, which no sample is below.
     """
     n_chans, n_times = samples.shape
-    lowest = np.full(n_chans, np.iinfo(np.int64).max)
-    highest = np.full(n_chans, np.iinfo(np.int64).min)
+    lowest = np.full(n_chans, _LARGEST[np.dtype(np.int64)])
+    highest = np.full(n_chans, _NO_CODE)
     sums = np.zeros(n_chans, np.int64)
     runs = []
     any_missing = np.zeros(n_chans, bool)
-    codes = np.array([np.iinfo(np.int64).min if code is None else code for code in missing])  # (C,)
+    codes = np.array([_NO_CODE if code is None else code for code in missing])  # (C,)
     length = max(BLOCK_BYTES // (n_chans * samples.itemsize), 1)
     for start in range(0, n_times, length):
         block = samples[:, start : start + length]
@@ -74,7 +76,7 @@ def survey(samples: NDArray[Any] | LazySamples, missing: Sequence[int | None]) -
             gone = part == codes[rows, None].astype(block.dtype)
             found = runs_from_mask(gone)
             runs.append(np.column_stack((rows[found[:, 0]], found[:, 1:] + start)))
-            low[rows] = np.where(gone, np.iinfo(block.dtype).max, part).min(axis=1)
+            low[rows] = np.where(gone, _LARGEST[block.dtype], part).min(axis=1)
             any_missing[rows] = True
         np.minimum(lowest, low, out=lowest)
         np.maximum(highest, block.max(axis=1), out=highest)
@@ -88,10 +90,11 @@ def survey(samples: NDArray[Any] | LazySamples, missing: Sequence[int | None]) -
 
 def joined_runs(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Runs (channel, start, stop) of several parts, none of which overlap, sorted; those that touch become one."""
-    runs = np.concatenate([np.empty((0, 3), np.int64), *parts])
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return np.empty((0, 3), np.int64)
+    runs = np.concatenate(parts)
     runs = runs[np.lexsort((runs[:, 1], runs[:, 0]))]
-    if len(runs) < 2:
-        return runs
     touch = (runs[1:, 0] == runs[:-1, 0]) & (runs[1:, 1] == runs[:-1, 2])
     starts = np.concatenate([[True], ~touch])
     stops = np.concatenate([~touch, [True]])
