@@ -130,6 +130,7 @@ class Pool:
         self._spawn = multiprocessing.get_context("spawn")  # HDF5 and forked threads do not mix
         self._stop = self._spawn.Event()
         self._done = self._spawn.Value("q", 0)
+        self._n_ended = 0
 
     def run(self, batches: Sequence[Batch], alone: bool) -> Iterator[tuple[Batch, Result | None]]:
         """As `Crew.run`."""
@@ -142,6 +143,7 @@ class Pool:
         waiting: dict[Future[Result], Batch] = {}
         dead = False
         shared = (self._job, self._stop, self._done)
+        self._done.value = self._n_ended  # without those of a batch whose process died
         with ProcessPoolExecutor(workers, mp_context=self._spawn, initializer=_begin, initargs=shared) as pool:
             try:
                 while waiting or (rest and not dead and not self._stop.is_set()):
@@ -153,7 +155,9 @@ class Pool:
                         dead = dead or result is None
                         if result is not None and result.stopped_by:
                             self._stop.set()
-                        yield waiting.pop(future), result
+                        batch = waiting.pop(future)
+                        self._n_ended += len(batch.items) if result is not None else 0
+                        yield batch, result
                     self._progress(self._done.value)
             except KeyboardInterrupt:
                 self._stop.set()  # the processes end after the file in hand and publish what they have

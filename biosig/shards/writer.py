@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from biosig.errors import DataError, UsageError
 from biosig.recording import Channel, Recording, Stream
 from biosig.shards import spec
+from biosig.shards.disk import FullDiskFile
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class ShardWriter:
         self._compression = spec.COMPRESSION[compression]
         self._recipe = spec.to_json(recipe, f"The recipe of {self.path}")
         self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
-        self._file = h5py.File(self._temporary, "x", libver=("v110", "v110"))
+        self._disk = FullDiskFile(self._temporary)
+        self._file = h5py.File(self._disk, "w", libver=("v110", "v110"))
         self._samples: dict[str, _SampleDataset] = {}
         self._ids: set[str] = set()
         self._recordings: dict[str, list[str]] = {name: [] for name in spec.RECORDING_TEXT}
@@ -95,6 +97,8 @@ class ShardWriter:
         ------
         DataError
             If its id is already in this shard, or a field cannot be stored; the shard stays as it was.
+        OSError
+            If the disk is full; nothing of this shard can be published then.
         """
         row = self._metadata(recording)
         for stream in recording.streams:
@@ -169,6 +173,7 @@ class ShardWriter:
             samples = np.asarray(block_of_samples.samples)
             hashes.update(samples)
             self._samples[name].append(samples)
+            self._disk.check()
         return start, hashes.digest()
 
     def _add_stream(self, stream: Stream, start: int) -> None:
@@ -210,8 +215,8 @@ class ShardWriter:
             elif kind is None:
                 log.warning("%s received no recording and was not written.", self.path)
         finally:
-            if self._file:
-                self._file.close()
+            self._file.close()
+            self._disk.close()
             self._temporary.unlink(missing_ok=True)
 
     def _finish(self) -> None:
@@ -248,7 +253,7 @@ class ShardWriter:
         file.close()
 
     def _publish(self) -> None:
-        _sync(self._temporary)
+        self._disk.sync()
         write_sidecar(self.path, file_checksum(self._temporary))
         try:
             _give_name(self._temporary, self.path)
@@ -339,9 +344,12 @@ def sidecar(path: Path) -> Path:
 def write_sidecar(path: Path, checksum: str) -> None:
     """Write the side-car of the shard `path`, whole or not at all, and flush it to disk."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    temporary.write_text(f"{checksum}  {path.name}\n", encoding="utf-8")
-    _sync(temporary)
-    temporary.replace(sidecar(path))
+    try:
+        temporary.write_text(f"{checksum}  {path.name}\n", encoding="utf-8")
+        _sync(temporary)
+        temporary.replace(sidecar(path))
+    finally:
+        temporary.unlink(missing_ok=True)
     _sync(path.parent)
 
 
