@@ -2,239 +2,222 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from biosig.config import to_dict
 from biosig.errors import DataError, UsageError
-from biosig.recording import KINDS, MODALITIES, Recording, Stream
-from biosig.signal import (
-    bandpass,
-    canonical_unit,
-    check_plausible,
-    is_flat,
-    notch,
-    resample,
-    resample_valid,
-    robust_scale,
-    runs_from_mask,
-    unit_factor,
-)
-from biosig.signal.units import is_voltage
-from ingest.channels import is_unknown
+from biosig.recording import KINDS, Recording, Stream
+from ingest.amplitude import robust_scales
+from ingest.cooking import QUANTISED, Chain, cook
+from ingest.dropouts import find_dropouts
+from ingest.reference import Reference, plan_reference
+from ingest.selection import choose, in_units, settle_unknown
 
-_LEVELS = 2**15 - 1
+_PER_KIND = ("unit", "flat_seconds", "clip_seconds", "notch", "band", "sfreq")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is done to each kind of signal; kinds that are not named stay the source's own numbers.
+    """What is done to a recording, in this order; kinds that are not named stay the source's own numbers.
+
+    Where a signal is resampled to a lower rate, that comes before notch and band, which cost less there.
 
     Parameters
     ----------
     name : str
         For messages and the shard.
-    sfreq : dict
-        Kind → sampling rate in Hz to resample to.
-    band : dict
-        Kind → (low, high) in Hz of a zero-phase band-pass; None leaves that side open.
-    notch : dict
-        Kind → mains frequency in Hz to remove with its harmonics.
     on_unknown : {"keep", "raise", "skip"}
         What to do with channels whose place is not known: keep them without a position and note it, refuse the
         recording, or leave them out and note it.
+    kinds : tuple of str
+        The kinds to keep; empty = all.
+    channels : tuple of str
+        Canonical names of the channels to keep; empty = all.
+    unit : dict
+        Kind → unit of the physical values.
     min_duration : float
         Recordings shorter than this, in seconds, are refused.
+    flat_seconds : dict
+        Kind → samples that stay equal for so long are invalid: a lead that is off.
+    clip_seconds : dict
+        Kind → samples that stay at the channel's largest or smallest value for so long are invalid: an amplifier at
+        the end of its range.
+    reference : {"none", "average"} or tuple of str
+        What EEG is to be measured against: as it is, the mean of all channels that are valid at the moment, or the
+        mean of named ones. Bipolar derivations stay what they are.
+    notch : dict
+        Kind → mains frequency in Hz to remove with its harmonics.
+    band : dict
+        Kind → (low, high) in Hz of a zero-phase band-pass; None leaves that side open.
+    sfreq : dict
+        Kind → sampling rate in Hz to resample to.
     check_units : bool
-        Refuse ECG and EEG whose size is off by a factor of about 1,000 or more.
+        Refuse ECG, EEG, EOG and EMG whose size, in the end, is off by a factor of about 1,000 or more.
     scrub_texts : bool
         Take dates, names and long numbers out of reports, event texts, and labels that were not asked for by name
         (`ingest.scrub`).
     """
 
     name: str = "native"
-    sfreq: dict[str, float] = field(default_factory=dict)
-    band: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    notch: dict[str, float] = field(default_factory=dict)
     on_unknown: Literal["keep", "raise", "skip"] = "keep"
+    kinds: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    unit: dict[str, str] = field(default_factory=dict)
     min_duration: float = 0.0
+    flat_seconds: dict[str, float] = field(default_factory=dict)
+    clip_seconds: dict[str, float] = field(default_factory=dict)
+    reference: Literal["none", "average"] | tuple[str, ...] = "none"
+    notch: dict[str, float] = field(default_factory=dict)
+    band: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    sfreq: dict[str, float] = field(default_factory=dict)
     check_units: bool = True
     scrub_texts: bool = True
 
     def __post_init__(self) -> None:
-        for step in ("sfreq", "band", "notch"):
-            for kind in getattr(self, step):
-                if kind not in KINDS:
-                    raise UsageError(f"{step}.{kind}: there is no kind '{kind}'; known kinds are {', '.join(KINDS)}.")
-        for kind, rate in self.sfreq.items():
-            if not rate > 0:
-                raise UsageError(f"sfreq.{kind} is {rate:g}; it must be a positive number of Hz.")
+        named = [(f"{step}.{kind}", kind) for step in _PER_KIND for kind in getattr(self, step)]
+        for where, kind in (*named, *(("kinds", kind) for kind in self.kinds)):
+            if kind not in KINDS:
+                raise UsageError(f"{where}: there is no kind '{kind}'; known kinds are {', '.join(KINDS)}.")
+        for step, unit in (("flat_seconds", "s"), ("clip_seconds", "s"), ("notch", "Hz"), ("sfreq", "Hz")):
+            for kind, value in getattr(self, step).items():
+                if not value > 0:
+                    raise UsageError(f"{step}.{kind} is {value:g}; it must be a positive number of {unit}.")
+        if not self.reference:
+            raise UsageError("reference is an empty list; name channels, or write average or none.")
 
-    @property
-    def is_native(self) -> bool:
-        """Whether samples stay the source's own numbers."""
-        return not (self.sfreq or self.band or self.notch)
+    def processes(self, kind: str) -> bool:
+        """Whether samples of this kind become other numbers."""
+        referred = kind == "eeg" and self.reference != "none"
+        return referred or kind in self.sfreq or kind in self.band or kind in self.notch
 
 
-def apply(recipe: Recipe, recording: Recording, spool: Path | None = None) -> Recording:  # noqa: ARG001
+def with_versions(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain values, with the versions of what carries it out: what a shard keeps of it."""
+    packages = {"biosig": "biosig-fm", "numpy": "numpy", "scipy": "scipy"}
+    return {**to_dict(recipe), "versions": {name: version(package) for name, package in packages.items()}}
+
+
+def apply(recipe: Recipe, recording: Recording, spool: Path) -> Recording:
     """The recording as the recipe wants it; every step is in its `history`, `robust_scale` is of what comes out.
+
+    Long streams are processed block by block and never in memory as a whole.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do.
+    recording : Recording
+        In memory or lazy.
+    spool : Path
+        A folder for the processed samples of long streams, which are read from there as long as they are needed.
 
     Raises
     ------
     DataError
-        If the recording is too short, a channel unknown where that is refused, or a unit wrong by a factor of 1,000.
+        If the recording is too short, a channel unknown where that is refused, a unit wrong by a factor of 1,000, or
+        a channel that the recipe needs is absent.
     """
     where = recording.source.path or f"Recording '{recording.id}'"
+    recording = settle_unknown(recording, recipe.on_unknown, where)
+    recording = choose(recording, recipe.kinds, recipe.channels, where)
+    recording = in_units(recording, recipe.unit, where)
     if recording.duration < recipe.min_duration:
         raise DataError(
             f"{where} lasts {recording.duration:g} s, less than the recipe's min_duration of "
             f"{recipe.min_duration:g} s: lower it to keep the recording."
         )
-    recording = _unknown_channels(recipe, _usual_units(recording), where)
-    streams: list[Stream] = []
-    history: list[str] = []
-    for stream in recording.streams:
-        streams += _process(recipe, stream, history)
-    out = replace(recording, streams=streams, history=(*recording.history, *dict.fromkeys(history)))
+    if recipe.reference != "none":
+        _check_one_rate(recording, where)
+    work = _Work(recipe, where, spool)
+    streams = [done for stream in recording.streams for done in work.on(stream)]
+    out = replace(
+        recording,
+        streams=streams,
+        history=(*recording.history, *dict.fromkeys(work.history)),
+        notes=(*recording.notes, *work.notes),
+    )
     scales, notes = robust_scales(out, where if recipe.check_units else None)
     return replace(out, robust_scale=scales, notes=(*out.notes, *notes))
 
 
-def _usual_units(recording: Recording) -> Recording:
-    """Voltages in the unit of their kind (ECG mV, EEG uV), by scale and offset alone: the samples stay as they are.
-
-    The adapters here already see to it; this holds for those that others publish.
-    """
-    streams, history = [], []
-    for stream in recording.streams:
-        channels, factors = list(stream.channels), np.ones(stream.n_chans)
-        for row, channel in enumerate(channels):
-            wanted = canonical_unit(channel.kind)
-            if wanted and channel.unit != wanted and is_voltage(channel.unit):
-                factors[row] = unit_factor(channel.unit, wanted)
-                channels[row] = replace(channel, unit=wanted)
-                history.append(f"{channel.kind}: {channel.unit} to {wanted}")
-        scale, offset = stream.scale * factors, stream.offset * factors
-        streams.append(replace(stream, channels=tuple(channels), scale=scale, offset=offset))
-    return replace(recording, streams=streams, history=(*recording.history, *dict.fromkeys(history)))
-
-
-def _unknown_channels(recipe: Recipe, recording: Recording, where: str) -> Recording:
-    unknown = [c for c in recording.channels if is_unknown(c)]
-    if not unknown or recipe.on_unknown == "keep":
-        return recording
-    names = ", ".join(repr(c.source_name) for c in unknown)
-    if recipe.on_unknown == "raise":
-        raise DataError(f"{where} has channels without a known place: {names}; rename them or set on_unknown: keep.")
-    rows = [[row for row, c in enumerate(s.channels) if not is_unknown(c)] for s in recording.streams]
-    streams = [s.pick(kept) for s, kept in zip(recording.streams, rows, strict=True) if kept]
-    if not streams:
-        raise DataError(f"{where} has no channel with a known place ({names}): set on_unknown: keep to ingest it.")
-    return replace(
-        recording,
-        streams=streams,
-        history=(*recording.history, f"left out channels without a known place: {names}"),
-        notes=(*recording.notes, f"Left out, as the recipe asks: {names}."),
-    )
-
-
-def _process(recipe: Recipe, stream: Stream, history: list[str]) -> list[Stream]:
-    """Split a stream by what is to be done with its kinds; what is not touched stays one stream in the given order."""
-    steps = {kind: _steps(recipe, kind, stream.sfreq) for kind in dict.fromkeys(c.kind for c in stream.channels)}
-    untouched = [row for row, c in enumerate(stream.channels) if not steps[c.kind]]
-    if len(untouched) == stream.n_chans:
-        return [stream]
-    out = [stream.pick(untouched)] if untouched else []
-    for kind, todo in steps.items():
-        if todo:
-            rows = [row for row, c in enumerate(stream.channels) if c.kind == kind]
-            out.append(_run(todo, kind, recipe.sfreq.get(kind, stream.sfreq), stream.pick(rows), history))
-    return out
-
-
-_Step = tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]
-
-
-def _steps(recipe: Recipe, kind: str, sfreq: float) -> list[_Step]:
-    steps: list[_Step] = []
-    if hum := recipe.notch.get(kind):
-        steps.append((f"notch at {hum:g} Hz and harmonics", lambda x: notch(x, sfreq, hum)))
-    low, high = recipe.band.get(kind, (None, None))
-    new = recipe.sfreq.get(kind, sfreq)
-    if high is not None and high >= sfreq / 2:
-        high = None  # the source has nothing above; its own band limit stands
-    if low is not None or high is not None:
-        sides = " – ".join("" if side is None else f"{side:g}" for side in (low, high)).strip()
-        steps.append((f"band-pass {sides} Hz, zero phase", lambda x: bandpass(x, sfreq, low, high)))
-    if new != sfreq:
-        steps.append((f"resampled from {sfreq:g} to {new:g} Hz", lambda x: resample(x, sfreq, new)))
-    return steps
-
-
-def _run(steps: Sequence[_Step], kind: str, new_sfreq: float, stream: Stream, history: list[str]) -> Stream:
-    x = stream.physical()  # (C, T), NaN = invalid
-    x[is_flat(x)] = np.nan  # before any filter: what rings on a dead lead would pass for a signal
-    valid = np.isfinite(x)
-    for description, step in steps:
-        x = step(x)
-        history.append(f"{kind}: {description}")
-    if new_sfreq != stream.sfreq:
-        valid = resample_valid(valid, stream.sfreq, new_sfreq)
-    if x.shape[1] == 0:
+def _check_one_rate(recording: Recording, where: str) -> None:
+    rates = [stream.sfreq for stream in recording.of_kind("eeg")]
+    if len(rates) > 1:
         raise DataError(
-            f"{stream.n_times} samples at {stream.sfreq:g} Hz leave none at {new_sfreq:g} Hz: set min_duration in the "
-            "recipe to refuse such recordings."
+            f"{where} has EEG in {len(rates)} streams ({', '.join(f'{rate:g}' for rate in rates)} Hz), which cannot "
+            "share a reference: choose channels of one, or set reference: none."
         )
-    valid &= np.isfinite(x)
-    x = np.where(valid, x, 0)
-    largest = np.abs(x).max(axis=1)
-    scale = np.where(largest > 0, largest / _LEVELS, 1.0)  # (C,)
-    history.append(f"{kind}: quantised to int16, one step = a channel's largest absolute value / {_LEVELS}")
-    return replace(
-        stream,
-        sfreq=new_sfreq,
-        samples=np.rint(x / scale[:, None]).astype(np.int16),
-        scale=scale,
-        offset=np.zeros(len(scale)),
-        invalid=runs_from_mask(~valid),
-    )
 
 
-def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, float], list[str]]:
-    """One robust scale per kind (the median over its channels, whatever their rate), and notes on flat leads.
+class _Work:
+    """A recipe at work on the streams of one recording; gathers what it did and what a user should know."""
 
-    Parameters
-    ----------
-    recording : Recording
-        Whose streams are measured.
-    where : str or None
-        What to call the recording in an error; None = amplitudes are not checked.
+    def __init__(self, recipe: Recipe, where: str, spool: Path) -> None:
+        self._recipe, self._where, self._spool = recipe, where, spool
+        self.history: list[str] = []
+        self.notes: list[str] = []
 
-    Raises
-    ------
-    DataError
-        If an ECG or EEG is too large or too small by a factor of about 1,000 or more.
-    """
-    scales: dict[str, float] = {}
-    notes: list[str] = []
-    for kind in recording.kinds:
-        if kind == "stim":
-            continue
-        per_channel: list[float] = []
-        flat: list[str] = []
-        for stream in recording.of_kind(kind):
-            x = stream.physical()
-            if where:
-                check_plausible(x, kind, stream.channels[0].unit, where)
-            per_channel += [robust_scale(row[None]) for row in x]
-            flat += [c.name for c, dead in zip(stream.channels, is_flat(x), strict=True) if dead]
-        usable = [scale for scale in per_channel if np.isfinite(scale)]
-        if usable:
-            scales[kind] = float(np.median(usable))
-        if flat and kind in MODALITIES:
-            notes.append(f"Flat or invalid throughout: {', '.join(flat)}.")
-    return scales, notes
+    def on(self, stream: Stream) -> list[Stream]:
+        """The stream split by what is done to its kinds; what is not touched stays one stream in the given order."""
+        stream = self._mark_dropouts(stream)
+        untouched: list[str] = []
+        processed: list[Stream] = []
+        for kind in dict.fromkeys(channel.kind for channel in stream.channels):
+            done = self._process(_of_kinds(stream, [kind]), kind) if self._recipe.processes(kind) else None
+            if done is None:
+                untouched.append(kind)
+            else:
+                processed.append(done)
+        return [_of_kinds(stream, untouched), *processed] if untouched else processed
+
+    def _mark_dropouts(self, stream: Stream) -> Stream:
+        """Invalid where a channel carries nothing: what rings on a dead lead would pass for a signal after a filter."""
+        flat, clip = self._recipe.flat_seconds, self._recipe.clip_seconds
+        kinds = [channel.kind for channel in stream.channels]
+        rows = [r for r, kind in enumerate(kinds) if kind in flat or kind in clip or self._recipe.processes(kind)]
+        if not rows:
+            return stream
+        still, clipped = (
+            np.array([math.ceil(limits[kinds[r]] * stream.sfreq) if kinds[r] in limits else 0 for r in rows])
+            for limits in (flat, clip)
+        )
+        dropouts = find_dropouts(stream, rows, still, clipped)
+        for kind in dict.fromkeys(kinds):
+            if kind in flat:
+                self.history.append(f"{kind}: invalid where equal for {flat[kind]:g} s")
+            if kind in clip:
+                self.history.append(f"{kind}: invalid where at its largest or smallest value for {clip[kind]:g} s")
+        in_part = {row for row, start, stop in dropouts.tolist() if stop - start < stream.n_times}
+        if in_part:
+            names = ", ".join(stream.channels[row].name for row in sorted(in_part))
+            self.notes.append(f"Flat or at the end of the range in part, and invalid there: {names}.")
+        return replace(stream, invalid=np.concatenate((stream.invalid, dropouts))) if len(dropouts) else stream
+
+    def _process(self, stream: Stream, kind: str) -> Stream | None:
+        """The processed stream of one kind; None if the recipe asks for nothing at this rate."""
+        recipe = self._recipe
+        steps: list[str] = []
+        reference: Reference | None = None
+        if kind == "eeg" and recipe.reference != "none":
+            reference, stream, told = plan_reference(recipe.reference, stream, self._where)
+            steps.append(told)
+        low, high = recipe.band.get(kind, (None, None))
+        new_sfreq = recipe.sfreq.get(kind, stream.sfreq)
+        chain = Chain(stream.sfreq, new_sfreq, stream.n_times, recipe.notch.get(kind), low, high, reference)
+        steps += chain.steps
+        if not steps:
+            return None
+        self.history += [f"{kind}: {step}" for step in (*steps, QUANTISED)]
+        return cook(stream, chain, self._spool)
+
+
+def _of_kinds(stream: Stream, kinds: Sequence[str]) -> Stream:
+    rows = [row for row, channel in enumerate(stream.channels) if channel.kind in kinds]
+    return stream if len(rows) == stream.n_chans else stream.pick(rows)

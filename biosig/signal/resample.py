@@ -21,6 +21,9 @@ ATTENUATION = 60.0
 TRANSITION = 0.1
 """Width of the transition band, as a share of the lower Nyquist frequency; it ends at that frequency."""
 
+PASSED = 1 - TRANSITION / 2
+"""The cut-off (−6 dB), as a share of the lower Nyquist frequency."""
+
 
 def resample(x: NDArray[Any], sfreq: float, new_sfreq: float) -> NDArray[Any]:
     """Resample along the last axis to `new_sfreq`, without aliases and without delay.
@@ -165,4 +168,4 @@ def _low_pass(up: int, down: int) -> NDArray[np.float64]:
     """The anti-alias filter at `up` times the source rate, an odd number of taps."""
     widest = max(up, down)  # the lower Nyquist frequency is 1 / widest of the filter's own
     n_taps, beta = signal.kaiserord(ATTENUATION, TRANSITION / widest)
-    return signal.firwin(n_taps | 1, (1 - TRANSITION / 2) / widest, window=("kaiser", beta))
+    return signal.firwin(n_taps | 1, PASSED / widest, window=("kaiser", beta))

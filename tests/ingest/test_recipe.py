@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +9,25 @@ from biosig.config import load
 from biosig.errors import DataError, UsageError
 from biosig.recording import Channel, Recording, Stream
 from biosig.signal import robust_scale
-from ingest.recipe import Recipe, apply
+from ingest import recipe as recipes
+from ingest.recipe import Recipe
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "ingest"
 
 
-def test_native_is_lossless(ecg):
+@pytest.fixture
+def apply(tmp_path):
+    return partial(recipes.apply, spool=tmp_path)
+
+
+def test_native_is_lossless(ecg, apply):
     out = apply(load(Recipe, CONFIGS / "native.yaml"), ecg)
     assert out.streams[0].samples is ecg.streams[0].samples
     assert out.history == ()
     assert out.robust_scale["ecg"] == pytest.approx(robust_scale(ecg.streams[0].physical()))
 
 
-def test_ecg_recipe_resamples_and_says_so(ecg):
+def test_ecg_recipe_resamples_and_says_so(ecg, apply):
     out = apply(load(Recipe, CONFIGS / "ecg.yaml"), ecg)
     (stream,) = out.streams
     assert (stream.sfreq, stream.n_times) == (250, 2500)
@@ -35,7 +42,7 @@ def test_every_shipped_recipe_loads():
         assert load(Recipe, CONFIGS / f"{name}.yaml").name == name
 
 
-def test_kinds_that_are_not_named_stay_untouched(bedside):
+def test_kinds_that_are_not_named_stay_untouched(bedside, apply):
     out = apply(Recipe(sfreq={"ecg": 250}), bedside)
     before = {c.source_name: (s, row) for s in bedside.streams for row, c in enumerate(s.channels)}
     for stream in out.streams:
@@ -54,7 +61,7 @@ def synthetic(values, unit="mV", name="II", source="unknown", kind="ecg"):
     return Recording("r", [stream])
 
 
-def test_gaps_stay_invalid_and_do_not_spread(ecg):
+def test_gaps_stay_invalid_and_do_not_spread(ecg, apply):
     t = np.arange(5000) / 500
     x = np.sin(2 * np.pi * 5 * t)[None]
     x[0, 2000:2500] = np.nan
@@ -67,7 +74,7 @@ def test_gaps_stay_invalid_and_do_not_spread(ecg):
     np.testing.assert_allclose(stream.physical()[0, 300:900], clean[300:900], atol=0.05)  # the high-pass feels the gap
 
 
-def test_a_tone_above_the_new_nyquist_vanishes():
+def test_a_tone_above_the_new_nyquist_vanishes(apply):
     t = np.arange(5000) / 500
     (stream,) = apply(
         Recipe(sfreq={"ecg": 100}, check_units=False), synthetic(np.sin(2 * np.pi * 130 * t)[None])
@@ -76,7 +83,7 @@ def test_a_tone_above_the_new_nyquist_vanishes():
 
 
 @pytest.mark.parametrize("recipe", [Recipe(band={"ecg": (0.5, 100)}), Recipe(sfreq={"ecg": 360})])
-def test_a_lead_that_is_off_stays_off_whatever_is_done_to_it(recipe):
+def test_a_lead_that_is_off_stays_off_whatever_is_done_to_it(recipe, apply):
     alive = np.random.default_rng(0).normal(size=5000)
     out = apply(recipe, synthetic(np.stack([alive, np.full(5000, 0.7)])))
     (stream,) = out.streams
@@ -85,7 +92,7 @@ def test_a_lead_that_is_off_stays_off_whatever_is_done_to_it(recipe):
     assert any("Flat" in note for note in out.notes)
 
 
-def test_units_that_a_foreign_adapter_left_are_brought_to_the_usual_ones(ecg):
+def test_units_that_a_foreign_adapter_left_are_brought_to_the_usual_ones(ecg, apply):
     stream = ecg.streams[0]
     microvolts = tuple(replace(c, unit="uV") for c in stream.channels)
     out = apply(Recipe(), replace(ecg, streams=[replace(stream, channels=microvolts, scale=stream.scale * 1000)]))
@@ -95,7 +102,7 @@ def test_units_that_a_foreign_adapter_left_are_brought_to_the_usual_ones(ecg):
     assert out.robust_scale["ecg"] == pytest.approx(robust_scale(stream.physical()), rel=1e-5)
 
 
-def test_refusals():
+def test_refusals(apply):
     x = np.random.default_rng(0).normal(size=(1, 1000))
     with pytest.raises(DataError, match="lasts 2 s"):
         apply(Recipe(min_duration=5), synthetic(x))
@@ -109,7 +116,7 @@ def test_refusals():
         load(Recipe, {"sfreq": {"ekg": 250}})
 
 
-def test_unknown_channels_can_be_left_out():
+def test_unknown_channels_can_be_left_out(apply):
     rng = np.random.default_rng(0)
     channels = (Channel("II", "II", "ecg", "mV", position_source="template"), Channel("Q9", "Q9", "misc", "mV"))
     stream = Stream(100, channels, rng.normal(size=(2, 1000)).astype(np.float32), 1, 0)

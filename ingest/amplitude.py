@@ -1,0 +1,77 @@
+"""How large the signals of a recording are: one robust scale per kind, whether or not they fit into memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.recording import MODALITIES, Recording, Stream
+from biosig.signal import channel_scales, check_scale
+
+MEASURED = 2**18
+"""A channel of more samples is measured by about so many of them."""
+
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, float], list[str]]:
+    """One robust scale per kind (the median over its channels, whatever their rate), and notes on flat leads.
+
+    Parameters
+    ----------
+    recording : Recording
+        Whose streams are measured, block by block.
+    where : str or None
+        What to call the recording in an error; None = amplitudes are not checked.
+
+    Raises
+    ------
+    DataError
+        If an ECG, EEG, EOG or EMG is too large or too small by a factor of about 1,000 or more.
+    """
+    per_kind: dict[str, list[float]] = defaultdict(list)
+    flat: dict[str, list[str]] = defaultdict(list)
+    for stream in recording.streams:
+        scales, dead = _measure(stream)
+        for kind, unit in dict.fromkeys((c.kind, c.unit) for c in stream.channels):
+            rows = [row for row, c in enumerate(stream.channels) if (c.kind, c.unit) == (kind, unit)]
+            usable = scales[rows][np.isfinite(scales[rows])]
+            if where and usable.size:
+                check_scale(float(np.median(usable)), kind, unit, where)
+            per_kind[kind] += usable.tolist()
+            flat[kind] += [stream.channels[row].name for row in rows if dead[row]]
+    found = {kind: float(np.median(per_kind[kind])) for kind in sorted(per_kind) if per_kind[kind] and kind != "stim"}
+    notes = [f"Flat or invalid throughout: {', '.join(flat[kind])}." for kind in MODALITIES if flat.get(kind)]
+    return found, notes
+
+
+def _measure(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Each channel's robust scale (NaN if it has none), and whether no two of its valid samples differ."""
+    times = spread(stream.n_times, MEASURED)
+    lowest, highest = np.full(stream.n_chans, np.inf), np.full(stream.n_chans, -np.inf)
+    parts = []
+    start = 0
+    for block in stream.blocks():
+        x = block.physical()
+        finite = np.isfinite(x)
+        whole = bool(finite.all())
+        lowest = np.minimum(lowest, np.min(x, axis=1, initial=np.inf, where=True if whole else finite))
+        highest = np.maximum(highest, np.max(x, axis=1, initial=-np.inf, where=True if whole else finite))
+        here = times[np.searchsorted(times, start) : np.searchsorted(times, start + block.n_times)] - start
+        parts.append(x if len(here) == block.n_times else x[:, here])
+        start += block.n_times
+    values = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0] if parts else np.empty((stream.n_chans, 0))
+    return channel_scales(values), highest <= lowest
+
+
+def spread(n_times: int, at_most: int) -> NDArray[np.int64]:
+    """Sample numbers, sorted and well spread over a signal: all if there are not more than `at_most`.
+
+    Else the golden-ratio sequence: as even as a fixed stride, which hum and heart beats could fall into step with,
+    and the same on every machine.
+    """
+    if n_times <= at_most:
+        return np.arange(n_times)
+    return np.unique((np.arange(at_most) * _GOLDEN % 1 * n_times).astype(np.int64))
