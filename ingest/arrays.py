@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ def read_signals(file: ArrayFile, table: SignalTable, record: int, missing: Sequ
         )
     rows = [row for row, name in enumerate(names) if name not in table.ignore]
     samples = ArraySamples(parts, np.float32, None if len(rows) == len(names) else rows)
-    dtype, invalid, notes = _survey(samples, _numbers_in(missing), file)
+    dtype, invalid, notes = survey(samples, _numbers_in(missing), file.path)
     samples.dtype = np.dtype(dtype)
     return ArraySignals([names[row] for row in rows], samples, invalid, notes)
 
@@ -198,10 +199,32 @@ def _native_blocks(samples: ArraySamples) -> Iterator[tuple[int, NDArray[Any]]]:
         yield start, samples.native(start, min(start + length, samples.shape[1]))
 
 
-def _survey(
-    samples: ArraySamples, missing: Sequence[float], file: ArrayFile
-) -> tuple[Any, NDArray[np.int64], list[str]]:
-    """One pass over all samples: the type that keeps them, where they are invalid, and what to tell."""
+def survey(samples: ArraySamples, missing: Sequence[float], path: Path) -> tuple[Any, NDArray[np.int64], list[str]]:
+    """One pass over all samples, block by block.
+
+    Parameters
+    ----------
+    samples : ArraySamples
+        Of any type.
+    missing : sequence of float
+        Numbers that mark samples that are no real values.
+    path : Path
+        Their file, for messages.
+
+    Returns
+    -------
+    dtype : type
+        int16, int32 or float32: the smallest that keeps them.
+    invalid : ndarray of int64, shape (n_runs, 3)
+        Runs of missing and non-finite samples.
+    notes : list of str
+        What to tell of rounding and infinite values.
+
+    Raises
+    ------
+    UnreadableError
+        If a value fits into none of the three.
+    """
     lowest, highest, rounded, infinite, whole = 0, 0, False, 0, True
     runs: list[NDArray[np.int64]] = []
     for start, block in _native_blocks(samples):
@@ -215,7 +238,7 @@ def _survey(
                 with np.errstate(over="ignore"):
                     narrow = block.astype(np.float32)
                 if np.isinf(narrow[finite]).any():
-                    raise UnreadableError(f"{file.path} has values beyond float32 (3e38): no signal; correct the file.")
+                    raise UnreadableError(f"{path} has values beyond float32 (3e38): no signal; correct the file.")
                 rounded = rounded or bool((narrow != block)[finite].any())
         else:
             lowest, highest = min(lowest, int(block.min())), max(highest, int(block.max()))
@@ -228,7 +251,7 @@ def _survey(
         return np.float32, _joined(runs), notes
     if lowest < -(2**31) or highest >= 2**31:
         raise UnreadableError(
-            f"{file.path} has integers from {lowest} to {highest}, which 32 bits do not hold: save them as floats."
+            f"{path} has integers from {lowest} to {highest}, which 32 bits do not hold: save them as floats."
         )
     fits = lowest >= -(2**15) and highest < 2**15
     return np.int16 if fits else np.int32, _joined(runs), notes

@@ -85,7 +85,7 @@ class Hdf5File(ArrayFile):
             return _matlab_text(found)
         if h5py.check_ref_dtype(found.dtype) is h5py.Reference:
             cells = [found.file[reference] for reference in found[()].T.ravel() if reference]
-            if all(cell.attrs.get("MATLAB_class") == b"char" for cell in cells):
+            if cells and all(cell.attrs.get("MATLAB_class") == b"char" for cell in cells):
                 return np.array([str(_matlab_text(cell)) for cell in cells])
         raise UnreadableError(f"{self.path}: '{name}' holds neither numbers nor texts: save it as one of them.")
 

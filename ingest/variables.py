@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -254,7 +255,7 @@ class NpzFile(ArrayFile):
                 nbytes = math.prod(shape) * dtype.itemsize
                 check_fits(nbytes, f"{self.path}, variable '{name}'", "without compression (numpy.savez)")
                 raw = member.read(nbytes + 1)  # zipfile stops at the size that the archive announces
-        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, struct.error) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, struct.error, zlib.error) as error:
             raise UnreadableError(f"{self.path} cannot be unpacked at '{name}' ({error}): fetch it again.") from None
         if len(raw) != nbytes:
             raise UnreadableError(f"{self.path} is damaged at '{name}': its size is not that of its shape {shape}.")

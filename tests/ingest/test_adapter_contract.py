@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import array_samples as exports
 import mne
 import numpy as np
 import pandas as pd
@@ -148,7 +149,20 @@ SAMPLES = {
         Sample(as_brainvision, in_volts, exact=False),
         Sample(as_eeglab, in_volts, exact=False),
     ],
-    "table": [Sample(lambda _: samples.path("bidmc") / "bidmc_01_Signals.csv.gz", by_pandas)],
+    "table": [
+        Sample(lambda _: samples.path("bidmc") / "bidmc_01_Signals.csv.gz", by_pandas),
+        Sample(exports.as_npy, exports.ecg_values),
+        Sample(exports.as_npy_in_fortran_order, exports.ecg_values),
+        Sample(exports.as_npz, exports.ecg_values),
+        Sample(exports.as_uncompressed_npz, exports.ecg_values),
+        Sample(exports.as_matlab, exports.ecg_values, exact=False),
+        Sample(exports.as_matlab_73, exports.ecg_values),
+        Sample(exports.as_hdf5, exports.ecg_values, exact=False),
+        Sample(exports.as_parquet, exports.ecg_values),
+        Sample(exports.as_raw, exports.ecg_values),
+        Sample(exports.as_irregular_csv, exports.interpolated_values, exact=False),
+    ],
+    "dicom": [Sample(exports.as_dicom, exports.by_pydicom)],
 }
 CASES = [pytest.param(name, s, id=f"{name}-{i}") for name in SAMPLES for i, s in enumerate(SAMPLES[name])]
 
@@ -247,7 +261,7 @@ def check_same(recording, back):
     assert (back.id, back.annotations, back.report) == (recording.id, recording.annotations, recording.report)
     assert back.content_hash == recording.content_hash == content_hash(back.streams)
     assert set(back.robust_scale) >= set(recording.kinds) & set(MODALITIES)
-    assert back.history == ()
+    assert back.history == recording.history
     for old, new in zip(recording.streams, back.streams, strict=True):
         assert (old.samples.dtype, old.sfreq, old.onset) == (new.samples.dtype, new.sfreq, new.onset)
         assert repr(old.channels) == repr(new.channels)  # a NaN does not equal itself

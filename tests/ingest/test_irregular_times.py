@@ -1,0 +1,102 @@
+"""Time stamps that are not regular, in the wrong unit, repeated, backwards, or a clock's."""
+
+import numpy as np
+import pytest
+
+from biosig.errors import UnreadableError
+from ingest.table_adapter import TableAdapter
+
+GRID = {"sfreq": 10, "longest_gap": 0.25}
+
+
+def described(unit="s", grid=None, **signals):
+    columns = {"PLETH": {"kind": "ppg", "unit": "NU"}}
+    spec = {"time": "t", "time_unit": unit, "columns": columns, **({"regularise": grid} if grid else {}), **signals}
+    return {"record": r"(\w+)\.csv", "signals": [spec]}
+
+
+def table(folder, times, values):
+    rows = "".join(f"{t},{x}\n" for t, x in zip(times, values, strict=True))
+    (folder / "r.csv").write_text("t,PLETH\n" + rows)
+    return folder / "r.csv"
+
+
+def test_interpolation_marks_long_gaps_and_bridges_short_ones(tmp_path):
+    times = [0, 110, 190, 310, 500, 600, 1000, 1100]
+    recording = TableAdapter(described("ms", GRID)).read(table(tmp_path, times, [2 * t for t in times]))
+    (stream,) = recording.streams
+    expected = np.arange(12) * 200.0
+    lost = [7, 8, 9]  # between 600 and 1000 ms; the ends themselves are real
+    np.testing.assert_allclose(np.delete(stream.physical()[0], lost), np.delete(expected, lost), rtol=1e-6)
+    assert stream.invalid.tolist() == [[0, 7, 10]]
+    assert "10 Hz" in recording.history[0]
+    assert any("longer than 0.25 s" in note for note in recording.notes)
+
+
+def test_a_missing_value_is_a_gap_of_its_channel_alone(tmp_path):
+    times = np.arange(0, 1.01, 0.1).round(1)
+    values = ["" if 0.3 <= t <= 0.6 else t for t in times]
+    (stream,) = TableAdapter(described("s", GRID)).read(table(tmp_path, times, values)).streams
+    assert stream.invalid.tolist() == [[0, 3, 7]]
+
+
+def test_irregular_times_without_a_grid_say_what_to_add(tmp_path):
+    path = table(tmp_path, [0, 0.1, 0.2, 0.5, 0.9], range(5))
+    with pytest.raises(UnreadableError, match=r"not regular at .* row 4; .*regularise"):
+        TableAdapter(described()).read(path)
+
+
+@pytest.mark.parametrize(
+    ("said", "true", "grid"),
+    [("s", "ms", GRID), ("ms", "s", GRID), ("s", "ms", None), ("us", "s", None), ("s", "us", GRID)],
+)
+def test_a_wrong_unit_is_refused_with_a_hint(tmp_path, said, true, grid):
+    times = np.arange(50) * {"s": 0.1, "ms": 100, "us": 100_000}[true]
+    with pytest.raises(UnreadableError, match=f"write time_unit: {true} in the mapping"):
+        TableAdapter(described(said, grid)).read(table(tmp_path, times, times))
+    TableAdapter(described(true, grid)).read(tmp_path / "r.csv")
+
+
+def test_repeated_times_are_noted_and_backward_ones_refused(tmp_path):
+    times = [0, 0.1, 0.1, 0.2, 0.3]
+    recording = TableAdapter(described("s", GRID)).read(table(tmp_path, times, [0, 1, 9, 2, 3]))
+    np.testing.assert_allclose(recording.streams[0].physical(), [[0, 1, 2, 3]], atol=1e-6)
+    assert any("1 samples have the time stamp of the one before" in note for note in recording.notes)
+    with pytest.raises(UnreadableError, match="goes backwards in row 4"):
+        TableAdapter(described("s", GRID)).read(table(tmp_path, [0, 0.2, 0.1, 0.3], range(4)))
+
+
+def test_a_grid_that_would_alias_or_never_end_is_refused(tmp_path):
+    with pytest.raises(UnreadableError, match=r"much faster than regularise\.sfreq"):
+        TableAdapter(described("s", GRID)).read(table(tmp_path, np.arange(50) * 0.01, range(50)))
+    with pytest.raises(UnreadableError, match="a time stamp is wrong"):
+        TableAdapter(described("s", GRID)).read(table(tmp_path, [0, 0.1, 0.2, 0.3, 1e12], range(5)))
+
+
+def test_a_wall_clock_does_not_reach_the_recording(tmp_path):
+    """1.6e9 s after 1970 is a date: onsets count from the first sample."""
+    start = 1.6e9
+    path = table(tmp_path, (start + np.arange(50) * 0.1).round(1), range(50))
+    (tmp_path / "e.csv").write_text(f"when,long,what,who\n{start + 1.5},2,sleep,x\n{start + 9},0,late,x\n")
+    events = [{"file": "e.csv", "onset": "when", "duration": "long", "label": "what", "ignore": ["who"]}]
+    recording = TableAdapter({**described(sfreq=10), "events": events}).read(path)
+    assert (recording.streams[0].onset, recording.duration) == (0, 5)
+    assert [(a.onset, a.duration, a.label) for a in recording.annotations] == [(1.5, 2, "sleep")]
+    assert any("clock" in note for note in recording.notes)
+    assert not any("1600000" in note for note in recording.notes)
+
+
+def test_intervals_follow_each_other_from_the_start(tmp_path):
+    path = table(tmp_path, np.arange(30) * 0.1, range(30))
+    (tmp_path / "RR.txt").write_text("800 900\n1000 1000")
+    events = [{"file": "RR.txt", "intervals": "RR", "unit": "ms"}]
+    recording = TableAdapter({**described(sfreq=10), "events": events}).read(path)
+    found = [(round(a.onset, 6), round(a.duration, 6)) for a in recording.annotations]
+    assert found == [(0, 0.8), (0.8, 0.9), (1.7, 1.0), (2.7, 0.3)]
+
+
+def test_a_decimal_comma(tmp_path):
+    (tmp_path / "r.csv").write_text("t;PLETH\n0,0;1,25\n0,1;-2,5\n")
+    mapping = {**described(sfreq=10), "delimiter": ";", "decimal": ","}
+    (stream,) = TableAdapter(mapping).read(tmp_path / "r.csv").streams
+    np.testing.assert_array_equal(stream.samples * stream.scale[:, None], [[1.25, -2.5]])
