@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from biosig.errors import UnreadableError
-from biosig.recording import Recording, Source, content_hash
+from biosig.recording import BLOCK_BYTES, Recording, Source, content_hash
 from ingest.files import check_present, sha256_of
 from ingest.wfdb_annotations import read_annotations
 from ingest.wfdb_comments import parse_comments
@@ -27,6 +27,8 @@ class WfdbAdapter:
 
     name = "wfdb"
     describes = "WFDB records (.hea)"
+    in_memory = BLOCK_BYTES
+    """A lazily read record is brought into memory all the same if its signals of one rate take no more bytes."""
 
     def claims(self, path: Path) -> bool:
         """Whether `path` is a header, by its extension."""
@@ -36,7 +38,7 @@ class WfdbAdapter:
         """Read one record; the samples are the file's own integers.
 
         A multi-segment record becomes one recording: what no segment holds is invalid. With `lazy`, samples that take
-        more than a block stay in their files.
+        more than `in_memory` bytes stay in their files.
 
         Raises
         ------
@@ -49,10 +51,10 @@ class WfdbAdapter:
         header = parse_header(path)
         if header.segments:
             master = check_segments(header)
-            groups, notes = join_segments(master)
+            groups, notes = join_segments(master, self.in_memory)
             files, notes = master.files, [*master.notes, *notes]
         else:
-            groups, notes, files = read_groups(header)
+            groups, notes, files = read_groups(header, self.in_memory)
             notes = [*header.notes, *notes]
         recording = _recording(path.stem, groups, header.fs, header.comments)
         if not lazy:

@@ -68,15 +68,16 @@ class SignalFile:
     def _read_packed(self, start: int, stop: int) -> NDArray[Any]:
         packing = PACKINGS[self.fmt]
         width = sum(self.per_frame)
-        group, skip = divmod(start * width, packing.n_samples)
+        in_group, group_bytes = packing.group
+        group, skip = divmod(start * width, in_group)
         n_samples = (stop - start) * width
         n_bytes = packing.bytes_for(skip + n_samples)
         with self.path.open("rb", buffering=0) as file:
-            file.seek(self.byte_offset + group * packing.n_bytes)
+            file.seek(self.byte_offset + group * group_bytes)
             raw = file.read(n_bytes)
         if len(raw) < n_bytes:
             raise UnreadableError(f"{self.path} ends before frame {stop}, which its header promises: fetch it again.")
-        samples = packing.decode(raw + bytes(-n_bytes % packing.n_bytes))
+        samples = packing.decode(raw + bytes(-n_bytes % group_bytes))
         return samples[skip : skip + n_samples].reshape(-1, width)
 
     def _read_sums(self, start: int, stop: int) -> NDArray[Any]:

@@ -20,26 +20,32 @@ class Packing:
 
     Parameters
     ----------
-    n_samples, n_bytes : int
-        Samples in the smallest group that ends on a byte boundary, and that group's bytes.
+    bytes_of : tuple of int
+        Bytes that hold the first 0, 1, … samples of a group, up to the smallest one that ends on a byte boundary.
     missing : int or None
         The value that stands for a missing sample: the lowest one; format 8, of differences, has none.
     decode : callable
         Bytes of whole groups → their samples, int16 or int32.
     """
 
-    n_samples: int
-    n_bytes: int
+    bytes_of: tuple[int, ...]
     missing: int | None
     decode: Callable[[bytes], NDArray[Any]]
 
+    @property
+    def group(self) -> tuple[int, int]:
+        """Samples and bytes of a group."""
+        return len(self.bytes_of) - 1, self.bytes_of[-1]
+
     def bytes_for(self, n_samples: int) -> int:
-        """Bytes that hold the first `n_samples` of a file; the last group may be cut off where its samples end."""
-        return -(-n_samples * self.n_bytes // self.n_samples)
+        """Bytes that hold the first `n_samples` of a file."""
+        groups, rest = divmod(n_samples, self.group[0])
+        return groups * self.group[1] + self.bytes_of[rest]
 
     def samples_in(self, n_bytes: int) -> int:
         """Samples that the first `n_bytes` of a file hold."""
-        return n_bytes * self.n_samples // self.n_bytes
+        groups, rest = divmod(n_bytes, self.group[1])
+        return groups * self.group[0] + sum(needed <= rest for needed in self.bytes_of[1:])
 
 
 def _decode_80(raw: bytes) -> NDArray[Any]:
@@ -79,16 +85,16 @@ def _decode_311(raw: bytes) -> NDArray[Any]:
 
 
 PACKINGS = {
-    "8": Packing(1, 1, None, lambda raw: np.frombuffer(raw, np.int8).astype(np.int32)),
-    "16": Packing(1, 2, -(2**15), lambda raw: np.frombuffer(raw, "<i2")),
-    "24": Packing(1, 3, -(2**23), _decode_24),
-    "32": Packing(1, 4, -(2**31), lambda raw: np.frombuffer(raw, "<i4")),
-    "61": Packing(1, 2, -(2**15), lambda raw: np.frombuffer(raw, ">i2").astype(np.int16)),
-    "80": Packing(1, 1, -(2**7), _decode_80),
-    "160": Packing(1, 2, -(2**15), _decode_160),
-    "212": Packing(2, 3, -(2**11), _decode_212),
-    "310": Packing(3, 4, -(2**9), _decode_310),
-    "311": Packing(3, 4, -(2**9), _decode_311),
+    "8": Packing((0, 1), None, lambda raw: np.frombuffer(raw, np.int8).astype(np.int32)),
+    "16": Packing((0, 2), -(2**15), lambda raw: np.frombuffer(raw, "<i2")),
+    "24": Packing((0, 3), -(2**23), _decode_24),
+    "32": Packing((0, 4), -(2**31), lambda raw: np.frombuffer(raw, "<i4")),
+    "61": Packing((0, 2), -(2**15), lambda raw: np.frombuffer(raw, ">i2").astype(np.int16)),
+    "80": Packing((0, 1), -(2**7), _decode_80),
+    "160": Packing((0, 2), -(2**15), _decode_160),
+    "212": Packing((0, 2, 3), -(2**11), _decode_212),
+    "310": Packing((0, 2, 4, 4), -(2**9), _decode_310),
+    "311": Packing((0, 2, 3, 4), -(2**9), _decode_311),
 }
 
 FLAC_BITS = {"508": 8, "516": 16, "524": 24}

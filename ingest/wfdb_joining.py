@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
 from biosig.lazy import LazySamples
-from biosig.recording import BLOCK_BYTES, Channel, clip_runs
+from biosig.recording import Channel, clip_runs
 from ingest.wfdb_segments import Key, Master, keyed
 from ingest.wfdb_signals import Group, read_groups, resolve_once
 from ingest.wfdb_survey import joined_runs
@@ -109,30 +109,19 @@ class JoinedSamples(LazySamples):
             out[target] = x
 
 
-def join_segments(master: Master) -> tuple[list[Group], list[str]]:
+def join_segments(master: Master, in_memory: int) -> tuple[list[Group], list[str]]:
     """All segments as one group of signals per rate, invalid where no segment holds a signal.
 
     Integers are kept as they are where a signal has one gain and baseline in all segments. Where these differ, they
     are brought to a common step, exactly, if 32 bits hold that. Else all signals of that rate become float32, as a
-    stream has one type. Notes say which.
+    stream has one type. Notes say which. Groups of at most `in_memory` bytes are brought into memory.
 
     Raises
     ------
     UnreadableError
         If a signal's unit or rate differs between segments, or a signal file cannot be decoded.
     """
-    held: dict[Key, list[_Held]] = {key: [] for key in master.layout}
-    notes: dict[str, None] = {}
-    n_samples = master.n_frames * sum(signal.per_frame for signal in master.layout.values())
-    read: dict[Path, dict[int, tuple[Group, int]]] = {}
-    for part, header in master.headers.items():
-        groups, told, _ = read_groups(header, in_memory=BLOCK_BYTES if 4 * n_samples <= BLOCK_BYTES else 0)
-        notes |= dict.fromkeys(told)
-        read[part] = {row: (group, i) for group in groups for i, row in enumerate(group.rows)}
-    for start, part in master.segments:
-        for row, key in enumerate(keyed(master.headers[part].signals)):
-            group, i = read[part][row]
-            held[key].append(_Held(start * group.per_frame, group, i))
+    held, notes = _read_segments(master, in_memory)
     channels: list[Channel] = []
     rates: list[int] = []
     for key, line in master.layout.items():
@@ -150,17 +139,40 @@ def join_segments(master: Master) -> tuple[list[Group], list[str]]:
         for row, made in zip(rows, numbers, strict=True):
             if made.how:
                 told_of.setdefault(made.how, []).append(keys[row][0])
-        groups.append(
-            _joined(
-                rows, [channels[row] for row in rows], [held[keys[row]] for row in rows], numbers, per_frame, master
-            )
+        group = _joined(
+            rows,
+            [channels[row] for row in rows],
+            [held[keys[row]] for row in rows],
+            numbers,
+            per_frame,
+            master.n_frames * per_frame,
         )
+        if group.samples.nbytes <= in_memory:
+            group.samples = np.asarray(group.samples)
+        groups.append(group)
     gap = master.n_frames - sum(master.lengths[part] for _, part in master.segments)
     if gap:
         fs = master.header.fs
         told_of[f"{gap / fs:g} of {master.n_frames / fs:g} s lie between segments: invalid"] = []
     told = [f"{', '.join(names)}: {how}." if names else f"{how}." for how, names in told_of.items()]
     return groups, [*notes, *told]
+
+
+def _read_segments(master: Master, in_memory: int) -> tuple[dict[Key, list[_Held]], list[str]]:
+    """Where each signal is held, in the order of time, and the notes on all segments."""
+    held: dict[Key, list[_Held]] = {key: [] for key in master.layout}
+    notes: list[str] = []
+    n_samples = master.n_frames * sum(signal.per_frame for signal in master.layout.values())
+    read: dict[Path, dict[int, tuple[Group, int]]] = {}
+    for part, header in master.headers.items():
+        groups, told, _ = read_groups(header, in_memory if 4 * n_samples <= in_memory else 0)
+        notes += told
+        read[part] = {row: (group, i) for group in groups for i, row in enumerate(group.rows)}
+    for start, part in master.segments:
+        for row, key in enumerate(keyed(master.headers[part].signals)):
+            group, i = read[part][row]
+            held[key].append(_Held(start * group.per_frame, group, i))
+    return held, list(dict.fromkeys(notes))
 
 
 def _same(master: Master, held: Sequence[_Held]) -> tuple[Channel, int]:
@@ -225,10 +237,9 @@ def _joined(
     held: list[list[_Held]],
     numbers: list[_Numbers],
     per_frame: int,
-    master: Master,
+    n_times: int,
 ) -> Group:
     """One group over all segments; `held` and `numbers` are those of its signals."""
-    n_times = master.n_frames * per_frame
     pieces: dict[tuple[int, int], _Piece] = {}
     ends: list[list[float]] = [[] for _ in rows]  # the values between which a signal's numbers lie
     runs = []
@@ -255,7 +266,7 @@ def _joined(
         per_frame,
         rows,
         channels,
-        samples.read(0, n_times) if samples.nbytes <= BLOCK_BYTES else samples,
+        samples,
         np.array([made.scale for made in numbers]),
         np.array([made.offset for made in numbers]),
         joined_runs([found]),

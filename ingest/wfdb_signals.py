@@ -104,8 +104,8 @@ class FileSamples(LazySamples):
         return samples[:, start - first * n : stop - first * n]
 
 
-def read_groups(header: Header, in_memory: int = BLOCK_BYTES) -> tuple[list[Group], list[str], list[Path]]:
-    """Every signal of a single-segment record, by rate; those of up to `in_memory` bytes are brought into memory.
+def read_groups(header: Header, in_memory: int) -> tuple[list[Group], list[str], list[Path]]:
+    """Every signal of a single-segment record, by rate; those of at most `in_memory` bytes are brought into memory.
 
     Returns
     -------
