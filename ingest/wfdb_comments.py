@@ -14,8 +14,8 @@ _ANGLE = re.compile(r"<([^<>]{1,60})>:\s*([^<]*)")
 _AGE_SEX = re.compile(r"(\d{1,3})\s+([MF])\b.*")  # the MIT-BIH databases: "69 M 1085 1629 x1"
 _NOTHING = re.compile(r"\W*(unknown|none|n/?a|nan|null|not available|\?*)\W*", re.IGNORECASE)
 _PRIVATE = re.compile(
-    r"\b(date|birth|dob|name|address|phone|(exam|visit|order|device|serial|study|accession) ?(id|n\w*)|mrn|"
-    r"physician|doctor|operator|technician|produced by)\b",
+    r"\b(date|birth|dob|name|address|phone|serial|mrn|accession|physician|doctor|operator|technician|produced by|"
+    r"(exam|visit|order|device|study) ?(id|n\w*))\b",
     re.IGNORECASE,
 )
 _FIELDS = {

@@ -1,0 +1,70 @@
+"""What header comments of public databases say, and what must not be taken from them."""
+
+import pytest
+
+from biosig.recording import Subject
+from ingest.wfdb_comments import parse_comments
+
+
+@pytest.mark.parametrize(
+    ("lines", "subject", "labels", "report"),
+    [
+        (
+            ["Age: 53", "Sex: Male", "Dx: 164867002,427084000", "Rx: Unknown", "Hx: Unknown", "Sx: Unknown"],
+            Subject("", 53, "male"),
+            {"dx": ["164867002", "427084000"]},
+            None,
+        ),
+        (["Age: NaN", "Sex: Female", "Dx: "], Subject("", None, "female"), {}, None),
+        (
+            ["Exam ID: 9190", "Patient ID: 513956", "Age: 84", "Sex: Female", "Chagas label: False"],
+            Subject("513956", 84, "female"),
+            {"chagas": False},
+            None,
+        ),
+        (["Chagas label: True", "Source: SaMi-Trop"], None, {"chagas": True, "source": "SaMi-Trop"}, None),
+        (
+            ["69 M 1085 1629 x1", "Aldomet, Inderal", "The PVCs are uniform."],
+            Subject("", 69, "male"),
+            {},
+            "Aldomet, Inderal\nThe PVCs are uniform.",
+        ),
+        (["44 M 89 32-01-89"], Subject("", 44, "male"), {}, None),
+        (
+            ["<age>: 25 <sex>: M <diagnoses>: (none) <medications>: aspirin"],
+            Subject("", 25, "male"),
+            {},
+            "medications: aspirin",
+        ),
+        (["<age>: ?? <sex>: ?"], None, {}, None),
+        (
+            ["age: 81", "sex: female", "ECG date: 01/10/1990", "", "Diagnose:", "Smoker: no"],
+            Subject("", 81, "female"),
+            {},
+            "Smoker: no",
+        ),
+    ],
+)
+def test_known_forms(lines, subject, labels, report):
+    said = parse_comments(lines)
+    assert (said.subject, said.labels, said.report) == (subject, labels, report)
+
+
+def test_lines_that_sound_private_are_counted_not_quoted():
+    said = parse_comments(
+        ["Patient name: Doe", "Infarction date (acute): 29-Sep-90", "Device serial: 77", "Produced by xform from a/b/c"]
+    )
+    assert (said.subject, said.report) == (None, None)
+    (note,) = said.notes
+    assert note.startswith("4 comment line(s)")
+    assert not any(word in note for word in ("Doe", "90", "77", "a/b"))
+
+
+def test_what_is_not_understood_is_said_without_quoting_it():
+    said = parse_comments(["Age: eighty", "Sex: third row"])
+    assert said.subject is None
+    assert len(said.notes) == 2
+    assert not any("eighty" in note or "third" in note for note in said.notes)
+    over = parse_comments(["Age: 300"])
+    assert over.subject == Subject("", 90, None)
+    assert any("over 89" in note for note in over.notes)
