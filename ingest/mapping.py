@@ -271,6 +271,8 @@ class TableMapping:
         The decimal sign of tables.
     missing : tuple of str
         Cells that mean "no value"; they become invalid samples, as do samples of arrays with one of the numbers here.
+    also : list of TableMapping
+        Further families of files, for collections that have several.
     """
 
     record: str
@@ -282,6 +284,7 @@ class TableMapping:
     delimiter: str | None = None
     decimal: str = "."
     missing: tuple[str, ...] = Dialect().missing
+    also: list[TableMapping] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         try:
@@ -311,8 +314,14 @@ class TableMapping:
         """How its text tables are written."""
         return Dialect(self.delimiter, self.decimal, self.missing)
 
+    def for_file(self, path: Path) -> TableMapping | None:
+        """The family that `path` belongs to, or None."""
+        if self.record_of(path) is not None:
+            return self
+        return next((found for other in self.also if (found := other.for_file(path))), None)
+
     def record_of(self, path: Path) -> str | None:
-        """The name of the recording that `path` stands for, or None if it stands for none."""
+        """The name of the recording that `path` stands for in this family, or None if it stands for none."""
         n_parts = self.record.count("/") + 1
         match = re.fullmatch(self.record, "/".join(path.absolute().parts[-n_parts:]))
         return None if match is None else match[1]

@@ -41,10 +41,9 @@ class TableAdapter:
     def claims(self, path: Path) -> bool:
         """Whether `path` is a file whose name the mapping describes as a recording's."""
         try:
-            mapping = self.mapping or mapping_beside(path)
+            return self._family_of(path) is not None and path.is_file()
         except UsageError:  # a damaged biosig.yaml is told when its files are read
             return format_of(path) is not None
-        return mapping is not None and mapping.record_of(path) is not None and path.is_file()
 
     def members(self, path: Path) -> list[str] | None:
         """The names of the recordings in a file that holds several, None if the mapping says that it holds one.
@@ -129,14 +128,20 @@ class TableAdapter:
     def name_of(self, path: Path) -> str:
         """What the mapping calls the recording that `path` stands for; the file's own name where it cannot say."""
         try:
-            mapping = self.mapping or mapping_beside(path)
+            mapping = self._family_of(path)
         except UsageError:
             return path.stem
         return (mapping and mapping.record_of(path)) or path.stem
 
-    def _mapping_for(self, path: Path, given: str | Path | Mapping[str, Any] | TableMapping | None) -> TableMapping:
+    def _family_of(
+        self, path: Path, given: str | Path | Mapping[str, Any] | TableMapping | None = None
+    ) -> TableMapping | None:
         mapping = load_mapping(given) if given is not None else self.mapping or mapping_beside(path)
-        if mapping is None or mapping.record_of(path) is None:
+        return mapping and mapping.for_file(path)
+
+    def _mapping_for(self, path: Path, given: str | Path | Mapping[str, Any] | TableMapping | None) -> TableMapping:
+        mapping = self._family_of(path, given)
+        if mapping is None:
             raise UsageError(
                 f"{path} is a table or an array that no mapping describes: say which column or variable is what with "
                 "--mapping FILE, or in a biosig.yaml beside it."

@@ -4,6 +4,7 @@ import gzip
 import io
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import array_samples as exports
 import h5py
@@ -289,3 +290,16 @@ def test_what_is_lazy(tmp_path):
         folder = tmp_path / make.__name__
         folder.mkdir()
         assert isinstance(read(make(folder), lazy=True).streams[0].samples, LazySamples) == lazy
+
+
+def test_families_of_files_in_one_mapping(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 50)))
+    np.savez(tmp_path / "b.npz", X=np.ones((2, 50)))
+    adapter = TableAdapter({**mapping("npy"), "also": [mapping("npz")]})
+    assert [adapter.read(tmp_path / name).streams[0].samples[0, 0] for name in ("a.npy", "b.npz")] == [0, 1]
+    assert [adapter.claims(tmp_path / name) for name in ("a.npy", "b.npz", "c.npz")] == [True, True, False]
+
+
+@pytest.mark.parametrize("name", ["cpsc", "scipy-ecg", "smni", "sph", "welltory"])
+def test_the_mappings_of_public_sets_load(name):
+    assert load_mapping(Path(__file__).parents[2] / "configs" / "ingest" / f"{name}.yaml").signals
