@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from biosig.recording import UNKNOWN, Channel, Recording, Source, Stream, Subject, content_hash
+from ingest.bids import with_sidecars
 from ingest.channels import notes_on, resolve, settle
 from ingest.demographics import parse_sex
 from ingest.edf import EdfFile, EdfSignal, open_edf
@@ -61,7 +62,7 @@ class EdfAdapter:
             content_hash=content_hash(streams),
             notes=(*file.notes, *gaps, *notes, *said, *late, *notes_on([c for s in streams for c in s.channels])),
         )
-        return mark_bad_spans(recording)
+        return with_sidecars(mark_bad_spans(recording), path)
 
     def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
         """None: no library has an object of its own for these files."""
@@ -77,7 +78,6 @@ def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> tuple[list[Strea
     for n in dict.fromkeys(s.n_samples for s in signals):
         rows = [i for i, s in enumerate(signals) if s.n_samples == n]
         samples = EdfSamples(file, [signals[i] for i in rows], runs)
-        invalid = [(row, start, stop) for row in range(len(rows)) for start, stop in samples.gaps()]
         streams.append(
             Stream(
                 sfreq=n / file.record_duration,
@@ -85,7 +85,7 @@ def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> tuple[list[Strea
                 samples=samples if lazy else samples.read(0, samples.shape[1]),
                 scale=np.array([signals[i].scale * resolved[i][1] for i in rows]),
                 offset=np.array([signals[i].offset * resolved[i][1] for i in rows]),
-                invalid=np.array(invalid, np.int64).reshape(-1, 3),
+                invalid=samples.gaps,
             )
         )
     return streams, notes

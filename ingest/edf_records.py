@@ -15,12 +15,10 @@ from biosig.errors import UnreadableError
 from biosig.lazy import LazySamples
 from biosig.recording import Annotation
 from ingest.edf import EdfFile, EdfSignal, text_of
+from ingest.timeline import check_span, gaps, place
 
 _CHUNK = 2**21
 """Bytes of data records that are read at once: they stay in the processor's cache until they are sorted."""
-
-_MAX_UNHELD = 2**26
-"""Samples in gaps that a discontinuous file may ask for where they outnumber those that it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +47,18 @@ class EdfSamples(LazySamples):
         self._file, self._signals, self._runs = file, list(signals), list(runs)
         self._n = signals[0].n_samples
         sfreq = self._n / file.record_duration
-        self.starts: list[int] = []
+        lengths = [(run.stop - run.first) * self._n for run in runs]
+        self.starts = place([run.onset for run in runs], lengths, sfreq)
         """First sample of each run."""
-        self.stops: list[int] = []
-        for run in runs:  # rounded to whole samples, they must not overlap
-            self.starts.append(max(round(run.onset * sfreq), self.stops[-1] if self.stops else 0))
-            self.stops.append(self.starts[-1] + (run.stop - run.first) * self._n)
+        self.stops = [start + length for start, length in zip(self.starts, lengths, strict=True)]
+        self.gaps = gaps(self.starts, lengths, len(self._signals))
+        """Samples that no data record holds, as a stream's `invalid`."""
         super().__init__((len(self._signals), self.stops[-1]), np.int16 if file.n_bytes == 2 else np.int32)
         self._record_bytes = file.record_bytes
 
     def pick(self, rows: Sequence[int]) -> EdfSamples:
         """The given rows, in the given order; only they are taken out of the records."""
         return EdfSamples(self._file, [self._signals[row] for row in rows], self._runs)
-
-    def gaps(self) -> list[tuple[int, int]]:
-        """Samples (start, stop) that no data record holds."""
-        return [(a, b) for a, b in zip(self.stops, self.starts[1:], strict=False) if b > a]
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Samples `start` to `stop` of every signal, shape (C, stop − start)."""
@@ -211,18 +205,9 @@ def runs_of(file: EdfFile, starts: NDArray[np.float64]) -> tuple[list[Run], list
             f"{file.path} is discontinuous (EDF+D), and data record {record + 1} begins {-late.min():g} s before the "
             "one before it ends: split it into continuous files."
         )
-    _check_span(file, float(starts[-1]) + file.record_duration)
+    per_record = sum(s.n_samples for s in file.signals if not s.is_annotations)
+    span, held = float(starts[-1]) + file.record_duration, file.n_records * file.record_duration
+    check_span(file.path, span, held, per_record / file.record_duration)
     edges = [0, *breaks.tolist(), file.n_records]
     runs = [Run(a, b, float(starts[a])) for a, b in pairwise(edges)]
     return runs, [f"{len(breaks)} gaps between data records last {late.sum():g} s in all: invalid in all channels."]
-
-
-def _check_span(file: EdfFile, span: float) -> None:
-    """Refuse gaps that would take more room than the recording: a wrong clock, or two sittings in one file."""
-    per_record = sum(s.n_samples for s in file.signals if not s.is_annotations)
-    held = file.n_records * per_record
-    if span / file.record_duration * per_record - held > max(_MAX_UNHELD, held):
-        raise UnreadableError(
-            f"{file.path} spans {span / 3600:.3g} h of which its data records hold "
-            f"{file.n_records * file.record_duration / 3600:.2g} h: split it where the gaps are."
-        )

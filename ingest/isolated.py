@@ -28,6 +28,8 @@ _SECONDS = 120
 _BYTES_PER_SECOND = 2**20
 """Time that a file's size adds to both limits; a sound reader takes a tenth of it."""
 _MEMORY = 2 * 2**30
+_MEMORY_PER_BYTE = 8
+"""Readers without a lazy mode hold a file several times over."""
 _REFUSED = 3
 _SENTENCE = "sentence.txt"
 
@@ -50,7 +52,8 @@ def read_isolated(adapter: type[Unguarded], path: Path, lazy: bool = False) -> R
     extra = path.stat().st_size // _BYTES_PER_SECOND
     folder = tempfile.TemporaryDirectory(prefix="biosig-")
     shard = Path(folder.name, "0.h5")
-    told = [adapter.__module__, adapter.__qualname__, str(path), str(shard), str(_CPU_SECONDS + extra)]
+    memory = _MEMORY + _MEMORY_PER_BYTE * path.stat().st_size
+    told = [adapter.__module__, adapter.__qualname__, str(path), str(shard), str(_CPU_SECONDS + extra), str(memory)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         done = subprocess.run(  # noqa: S603
@@ -91,13 +94,13 @@ def _gone(path: Path, how: str) -> UnreadableError:
     )
 
 
-def _limit(cpu_seconds: int) -> None:
+def _limit(cpu_seconds: int, memory: int) -> None:
     if sys.platform == "win32":  # has no such limits; the time on the clock is watched from outside
         return
     import resource
 
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -107,12 +110,13 @@ def _main(module: str, name: str, path: Path, shard: Path) -> int:
         with ShardWriter(shard, {}) as writer:
             writer.add(adapter.read_here(path))
     except (BiosigError, MemoryError) as error:
-        sentence = str(error) or f"{path} needs more than {_MEMORY / 2**30:g} GiB to be read: export it again."
+        needy = f"{path} needs more memory than a file of its size should: it is damaged, fetch or export it again."
+        sentence = str(error) if isinstance(error, BiosigError) else needy
         shard.with_name(_SENTENCE).write_text(sentence, encoding="utf-8")
         return _REFUSED
     return 0
 
 
 if __name__ == "__main__":
-    _limit(int(sys.argv[5]))
+    _limit(int(sys.argv[5]), int(sys.argv[6]))
     sys.exit(_main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])))

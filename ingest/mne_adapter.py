@@ -11,6 +11,7 @@ from typing import Any
 
 from biosig.errors import BiosigError, UnreadableError
 from biosig.recording import Recording, Source
+from ingest.bids import with_sidecars
 from ingest.files import sha256_of
 from ingest.isolated import read_isolated
 from ingest.mne_formats import FORMATS, MneFormat, check_inside, format_of
@@ -27,8 +28,14 @@ class MneAdapter:
     describes = ", ".join(known.describes for known in FORMATS)
 
     def claims(self, path: Path) -> bool:
-        """Whether `path` is the file or folder that stands for a recording: a ``.vhdr``, not its ``.eeg``."""
-        return format_of(path) is not None
+        """Whether `path` is the file that stands for a recording: a ``.vhdr``, not its ``.eeg``."""
+        known = format_of(path)
+        return known is not None and not known.is_folder
+
+    def claims_folder(self, path: Path) -> bool:
+        """Whether `path` is a folder that is a recording (``.mff``)."""
+        known = format_of(path)
+        return known is not None and known.is_folder
 
     def parts(self, path: Path) -> list[Path]:
         """The files that continue a FIF recording that was split."""
@@ -54,8 +61,8 @@ class MneAdapter:
             raise UnreadableError(f"{path} is in no format that MNE reads here: {self.describes}.")
         files = known.files(path)
         if known.isolated:
-            return read_isolated(MneAdapter, path, lazy)
-        return _read_checked(path, known, files, lazy)
+            return with_sidecars(read_isolated(MneAdapter, path, lazy), path)
+        return with_sidecars(_read_checked(path, known, files, lazy), path)
 
     def read_here(self, path: Path) -> Recording:
         """Read one recording, lazily, in this process, which its reader may end: `ingest.isolated` calls this."""

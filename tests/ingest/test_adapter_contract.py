@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import wfdb
 from scipy.io import savemat
+from vendor_files import write_ncs, write_xdf
 
 import biosig
 from biosig import samples
@@ -131,6 +132,25 @@ def as_segments(folder):
     return folder / "m.hea"
 
 
+def as_xdf(folder):
+    raw = eegmmidb()
+    times = 1000 + np.arange(raw.n_times) / 160
+    values = np.round(raw.get_data() * 1e6).T
+    write_xdf(folder / "x.xdf", [("amp", "EEG", 160, "int16", raw.ch_names, "uV", times, values)])
+    return folder / "x.xdf"
+
+
+def as_neuralynx(folder):
+    (folder / "n").mkdir()
+    for name, x in in_volts(None)[::8]:
+        write_ncs(folder / "n" / f"{name}.ncs", np.round(x).astype(np.int16), sfreq=160, inverted=False, step=1e-6)
+    return folder / "n"
+
+
+def every_eighth(path):
+    return in_volts(path)[::8]
+
+
 @dataclass(frozen=True)
 class Sample:
     make: Callable[[Path], Path]
@@ -149,6 +169,8 @@ SAMPLES = {
         Sample(as_brainvision, in_volts, exact=False),
         Sample(as_eeglab, in_volts, exact=False),
     ],
+    "xdf": [Sample(as_xdf, in_volts)],
+    "neuralynx": [Sample(as_neuralynx, every_eighth)],
     "table": [
         Sample(lambda _: samples.path("bidmc") / "bidmc_01_Signals.csv.gz", by_pandas),
         Sample(exports.as_npy, exports.ecg_values),

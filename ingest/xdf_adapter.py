@@ -1,0 +1,198 @@
+"""XDF files of the Lab Streaming Layer, through pyxdf: every stream with its own rate, all on one clock.
+
+Format: https://github.com/sccn/xdf/wiki/Specifications. pyxdf brings the devices' clocks together, removes the jitter
+of time stamps and splits a stream where it was interrupted; here the parts are laid on one even grid, and what lies
+between them is invalid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import UnreadableError
+from biosig.recording import KINDS, Annotation, Channel, Recording, Source, Stream, content_hash
+from ingest.channels import notes_on, resolve, settle
+from ingest.events import in_range
+from ingest.files import check_present, sha256_of
+from ingest.integers import smallest
+from ingest.isolated import read_isolated
+from ingest.timeline import check_span, gaps, place
+
+_MAGIC = b"XDF:"
+
+
+class XdfAdapter:
+    """Reads XDF files; pyxdf works in a process of its own, since a damaged length makes it take all memory."""
+
+    name = "xdf"
+    describes = "XDF (.xdf)"
+
+    def claims(self, path: Path) -> bool:
+        """Whether `path` is an XDF file by its name."""
+        return path.suffix.lower() in (".xdf", ".xdfz")
+
+    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+        """Read one recording; streams of strings, and of single numbers without a rate, become annotations.
+
+        Raises
+        ------
+        UnreadableError
+            If the file is damaged, holds no signal, or pyxdf is not installed.
+        """
+        if options:
+            raise TypeError(f"The XDF adapter takes no options, not {', '.join(options)}.")
+        if find_spec("pyxdf") is None:
+            raise UnreadableError(f"{path} needs the package pyxdf: run `pip install biosig-fm[xdf]`.")
+        check_present(path)
+        return read_isolated(XdfAdapter, path, lazy)
+
+    def read_here(self, path: Path) -> Recording:
+        """Read one recording in this process; `ingest.isolated` calls this."""
+        import pyxdf
+
+        try:
+            found, _ = pyxdf.load_xdf(path)
+        except Exception as error:  # pyxdf raises almost anything on damaged files
+            raise UnreadableError(f"{path} cannot be read by pyxdf ({error}): fetch or record it again.") from None
+        recording = _from_streams(path, found)
+        recording.source = Source(str(path), self.name, sha256_of([path]))
+        return recording
+
+    def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
+        """None: pyxdf has no object of its own."""
+        return None
+
+
+def _from_streams(path: Path, found: Sequence[dict[str, Any]]) -> Recording:
+    signals, markers, notes = [], [], []
+    for one in found:
+        name, rate = _text(one["info"], "name"), float(_text(one["info"], "nominal_srate") or 0)
+        n_chans = int(_text(one["info"], "channel_count") or 0)
+        if not len(one["time_stamps"]):
+            notes.append(f"Stream '{name}' is empty.")
+        elif _text(one["info"], "channel_format") == "string" or (rate == 0 and n_chans == 1):
+            markers.append(one)
+        elif rate == 0:
+            n = len(one["time_stamps"])
+            notes.append(f"Stream '{name}' has no rate: its {n} samples of {n_chans} channels are left out.")
+        else:
+            signals.append(one)
+    if not signals:
+        raise UnreadableError(f"{path} holds no stream of samples at a rate: point to the recording of the signals.")
+    start = min(float(one["time_stamps"][0]) for one in signals)
+    resolved = [_channels(one) for one in signals]
+    channels, renamed = settle([channel for part in resolved for channel, _ in part])
+    streams, at = [], 0
+    for one, part in zip(signals, resolved, strict=True):
+        own = channels[at : at + len(part)]
+        at += len(part)
+        streams.append(_stream(path, one, own, np.array([factor for _, factor in part]), start, notes))
+    events = [event for one in markers for event in _markers(one, start, prefix=len(markers) > 1)]
+    events, late = in_range(events, max(s.onset + s.duration for s in streams))
+    return Recording(
+        id=path.stem,
+        streams=streams,
+        annotations=events,
+        content_hash=content_hash(streams),
+        notes=(*notes, *renamed, *late, *notes_on(channels)),
+    )
+
+
+def _stream(
+    path: Path,
+    one: dict[str, Any],
+    channels: Sequence[Channel],
+    factors: NDArray[np.float64],
+    start: float,
+    notes: list[str],
+) -> Stream:
+    """One stream on an even grid; `start` is the recording's, on the stream's clock."""
+    name = _text(one["info"], "name")
+    stamps = np.asarray(one["time_stamps"], np.float64)
+    parts = [(first, last + 1) for first, last in one["info"]["segments"]] or [(0, len(stamps))]
+    sfreq = _rate(stamps, parts, one["info"], notes)
+    lengths = [b - a for a, b in parts]
+    check_span(path, float(stamps[-1] - stamps[0]), len(stamps) / sfreq, sfreq * len(channels))
+    firsts = place([float(stamps[a] - stamps[0]) for a, _ in parts], lengths, sfreq)
+    values = _numbers(np.asarray(one["time_series"]).T, name, notes)
+    samples = np.zeros((len(channels), firsts[-1] + lengths[-1]), values.dtype)
+    for first, (a, b) in zip(firsts, parts, strict=True):
+        samples[:, first : first + b - a] = values[:, a:b]
+    if len(parts) > 1:
+        notes.append(f"Stream '{name}' was interrupted {len(parts) - 1} times: invalid there.")
+    invalid = gaps(firsts, lengths, len(channels))
+    return Stream(sfreq, tuple(channels), samples, factors, np.zeros(1), invalid, round(float(stamps[0]) - start, 9))
+
+
+def _rate(stamps: NDArray[np.float64], parts: Sequence[tuple[int, int]], info: Any, notes: list[str]) -> float:
+    """The header's rate, where no time stamp is a sample away from its grid; else the measured one, in few digits."""
+    told, measured = float(_text(info, "nominal_srate")), float(info.get("effective_srate") or 0)
+    spans = [(b - a - 1, stamps[b - 1] - stamps[a]) for a, b in parts]
+    measured = measured or told
+
+    def fits(sfreq: float) -> bool:
+        return sfreq > 0 and all(abs(n / sfreq - span) <= 1 / sfreq for n, span in spans)
+
+    if fits(told):
+        return told
+    sfreq = next((rate for digits in range(7) if fits(rate := round(measured, digits))), measured)
+    off = max(abs(n / sfreq - span) for n, span in spans)
+    said = f"Stream '{_text(info, 'name')}' has {sfreq:g} Hz by its time stamps, not {told:g} as its header says"
+    notes.append(said + (f"; they differ from an even grid by up to {off:.2g} s." if off > 1 / sfreq else "."))
+    return sfreq
+
+
+def _numbers(values: NDArray[Any], name: str, notes: list[str]) -> NDArray[Any]:
+    """Values as int16, int32 or float32; 64 bits only where they fit, or rounded, which is said."""
+    if values.dtype.kind in "iu":
+        limits = np.iinfo(np.int32)
+        if values.min() >= limits.min and values.max() <= limits.max:
+            return smallest(values.astype(np.int64))
+    with np.errstate(over="ignore"):  # becomes infinite, which is not a real value
+        rounded = values.astype(np.float32)
+    if not np.array_equal(rounded, values, equal_nan=True):
+        notes.append(f"The {values.dtype} values of stream '{name}' are rounded to float32.")
+    return rounded
+
+
+def _channels(one: dict[str, Any]) -> list[tuple[Channel, float]]:
+    """Each channel with the factor to its kind's unit, by what it says of itself, else by its stream's type."""
+    info = one["info"]
+    described = _described(info)
+    n_chans = int(_text(info, "channel_count"))
+    if len(described) != n_chans:
+        described = [{}] * n_chans
+    out = []
+    for i, channel in enumerate(described, 1):
+        label = _text(channel, "label") or f"{_text(info, 'name')} {i}"
+        unit, own, common = _text(channel, "unit"), _text(channel, "type").lower(), _text(info, "type").lower()
+        guess = resolve(label, unit, kind=own if own in KINDS else None)
+        undecided = guess[0].kind == "misc" and not own and common in KINDS
+        out.append(resolve(label, unit, kind=common) if undecided else guess)
+    return out
+
+
+def _described(info: Any) -> list[Any]:
+    """The header's list of channels; empty where it has none, which its writers spell in several ways."""
+    try:
+        return list(info["desc"][0]["channels"][0]["channel"])
+    except (KeyError, IndexError, TypeError):
+        return []
+
+
+def _markers(one: dict[str, Any], start: float, prefix: bool) -> list[Annotation]:
+    name = f"{_text(one['info'], 'name')}:" if prefix else ""
+    rows = zip(np.asarray(one["time_stamps"]).tolist(), one["time_series"], strict=True)
+    return [Annotation(round(t - start, 9), 0.0, f"{name}{value}") for t, row in rows for value in row if str(value)]
+
+
+def _text(node: Any, key: str) -> str:
+    """The text of an XML element as pyxdf gives it: a list of one, or nothing."""
+    found = node.get(key) if hasattr(node, "get") else None
+    return str(found[0] or "").strip() if found else ""
