@@ -7,7 +7,7 @@ window read from a shard, a file on disk and an array from a notebook reach the 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,8 +100,16 @@ class Prepared:
         return values * self.scale * self.sign[:, None] + self.mean[:, None]
 
 
+Room = Callable[[str, int, int], NDArray[np.float32]]
+"""Modality, channels and samples → an array (C, T) of any content."""
+
+
+def _anywhere(modality: str, n_chans: int, n_times: int) -> NDArray[np.float32]:  # noqa: ARG001
+    return np.empty((n_chans, n_times), np.float32)
+
+
 def prepare(
-    window: Recording, contract: Mapping[str, InputContract], window_onset: float | None = None
+    window: Recording, contract: Mapping[str, InputContract], window_onset: float | None = None, room: Room = _anywhere
 ) -> list[Prepared]:
     """Bring a recording, or a window cropped from one, to a model's input contract.
 
@@ -113,6 +121,8 @@ def prepare(
         What the model wants. Kinds without a modality give no tokens and are left out.
     window_onset : float, optional
         Seconds from the recording's start that count as time 0; default the first sample of the earliest stream.
+    room : callable, optional
+        Gives the arrays to write values to, where that saves a copy; default new ones.
 
     Returns
     -------
@@ -133,6 +143,8 @@ def prepare(
             continue
         parts = [(stream, montage(stream.channels, modality, wanted.unit)) for stream in window.streams]
         parts = [(stream, members) for stream, members in parts if members.rows]
+        if not parts:
+            continue
         scale = float(window.robust_scale.get(modality, math.nan))
         plain = [0 < scale < math.inf and _is_plain(stream, wanted) for stream, _ in parts]
         physical = {
@@ -141,10 +153,12 @@ def prepare(
         if not scale > 0:
             scale = robust_scale(_stacked(physical.values()))
         for i, (stream, members) in enumerate(parts):
+            n_times = stream.n_times if plain[i] else physical[i].shape[1]
+            values = room(modality, len(members.rows), n_times)
             if plain[i]:
-                values, valid, mean = _normalise_integers(stream, members, scale, wanted.clip)
+                valid, mean = _normalise_integers(stream, members, scale, wanted.clip, out=values)
             else:
-                values, valid, mean = _normalise(physical[i], members, scale, wanted.clip)
+                valid, mean = _normalise(physical[i], members, scale, wanted.clip, out=values)
             prepared.append(
                 Prepared(
                     modality=modality,
@@ -163,37 +177,35 @@ def prepare(
     return prepared
 
 
-_Normalised = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]
-"""Values (C, T), which of them are real (C, T), and the mean that was subtracted (C,)."""
-
-
 def _is_plain(stream: Stream, contract: InputContract) -> bool:
     """Whether the stream holds nothing but integers that are real values, as the contract wants them."""
     as_wanted = stream.sfreq == contract.sfreq and contract.band is None
     return as_wanted and stream.samples.dtype == np.int16 and stream.n_times > 0 and not len(stream.invalid)
 
 
-def _normalise_integers(stream: Stream, members: Montage, scale: float, clip: float) -> _Normalised:
+def _normalise_integers(
+    stream: Stream, members: Montage, scale: float, clip: float, out: NDArray[np.float32]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """What `_normalise` makes of a plain stream, straight from its integers: training reads little else."""
     samples, gain, offset = np.asarray(stream.samples), stream.scale, stream.offset
     if len(members.rows) < stream.n_chans:
         samples, gain, offset = samples[members.rows], gain[members.rows], offset[members.rows]
     gain, offset = gain * members.factor, offset * members.factor
     lowest, highest = samples.min(axis=1), samples.max(axis=1)  # (C,)
-    values = samples.astype(np.float32)
-    mean = values.sum(axis=1) / values.shape[1]
+    out[...] = samples
+    mean = out.sum(axis=1) / out.shape[1]
     step = gain * members.sign / scale
     largest = np.maximum(highest - mean, mean - lowest) * np.abs(step)
-    values -= mean[:, None]
-    values *= step.astype(np.float32)[:, None]
+    out -= mean[:, None]
+    out *= step.astype(np.float32)[:, None]
     if (largest > clip).any():
-        np.clip(values, -clip, clip, out=values)
-    valid = np.ones(values.shape, bool)
+        np.clip(out, -clip, clip, out=out)
+    valid = np.ones(out.shape, bool)
     mean = mean * gain + offset
     moves = (highest > lowest) & (largest > 0) & np.isfinite(largest + mean)
     if not moves.all():
-        values[~moves], valid[~moves], mean[~moves] = 0, False, 0
-    return values, valid, mean.astype(np.float32)
+        out[~moves], valid[~moves], mean[~moves] = 0, False, 0
+    return valid, mean.astype(np.float32)
 
 
 def _to_contract(stream: Stream, members: Montage, contract: InputContract) -> NDArray[np.float32]:
@@ -216,16 +228,20 @@ def _to_contract(stream: Stream, members: Montage, contract: InputContract) -> N
     return np.where(valid, values, np.float32(np.nan)).astype(np.float32, copy=False)
 
 
-def _normalise(values: NDArray[np.float32], members: Montage, scale: float, clip: float) -> _Normalised:
-    valid = np.isfinite(values)
-    usable = scale > 0 and math.isfinite(scale)
+def _normalise(
+    physical: NDArray[np.float32], members: Montage, scale: float, clip: float, out: NDArray[np.float32]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Write normalised values (C, T) to `out`; gives which are real (C, T), and the mean that was subtracted (C,)."""
+    valid = np.isfinite(physical)
+    usable = 0 < scale < math.inf
     if not usable:
         valid[:] = False
-    values = np.where(valid, values, np.float32(0))
+    values = np.where(valid, physical, np.float32(0))
     mean = values.sum(axis=1, dtype=np.float64) / np.maximum(valid.sum(axis=1), 1)
     factor = (members.sign / np.float32(scale))[:, None] if usable else np.float32(0)
     values = np.clip((values - mean[:, None].astype(np.float32)) * factor, -clip, clip)
-    return np.where(valid, values, np.float32(0)), valid, mean.astype(np.float32)
+    out[...] = np.where(valid, values, np.float32(0))
+    return valid, mean.astype(np.float32)
 
 
 def _stacked(parts: Collection[NDArray[np.float32]]) -> NDArray[np.float32]:

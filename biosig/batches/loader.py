@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from biosig.batches.contract import InputContract, Prepared, prepare
-from biosig.batches.packed import PackedBatch, pack, valid_patches
+from biosig.batches.montage import montage
+from biosig.batches.packed import PackedBatch, Packer
 from biosig.batches.windows import Windows
 from biosig.errors import UsageError
+from biosig.recording import Recording
 
 
 def count_tokens(windows: Windows, contract: Mapping[str, InputContract]) -> NDArray[np.int64]:
@@ -103,15 +105,23 @@ class _Batches(Dataset[LoadedBatch]):
     def __getitem__(self, step: int) -> LoadedBatch:
         rows = self.batches[step]
         in_files = np.lexsort((self.windows.onset[rows], self.windows.recording[rows]))
-        prepared: list[list[Prepared]] = [[]] * len(rows)
-        for i, row in zip(in_files.tolist(), rows[in_files].tolist(), strict=True):
-            prepared[i] = prepare(self.windows.read_signals(row), self.contract, float(self.windows.onset[row]))
-        usable = [i for i, window in enumerate(prepared) if self._has_token(window)]
-        batch = pack([prepared[i] for i in usable], self.contract) if usable else None
-        return LoadedBatch(batch, rows[usable])
+        read: dict[int, Recording] = {row: self.windows.read_signals(row) for row in rows[in_files].tolist()}
+        packer = Packer(self.contract, self._n_tokens(read.values()))
+        used = [packer.add(self._prepare(row, read.pop(row), packer)) for row in rows.tolist()]
+        return LoadedBatch(packer.batch() if any(used) else None, rows[used])
 
-    def _has_token(self, window: Sequence[Prepared]) -> bool:
-        return any(valid_patches(stream, self.contract[stream.modality]).any() for stream in window)
+    def _prepare(self, row: int, window: Recording, packer: Packer) -> list[Prepared]:
+        return prepare(window, self.contract, float(self.windows.onset[row]), packer.room)
+
+    def _n_tokens(self, windows: Iterable[Recording]) -> dict[str, int]:
+        """Tokens of each modality in these windows."""
+        n_tokens: dict[str, int] = {}
+        for stream in (stream for window in windows for stream in window.streams):
+            for modality, contract in self.contract.items():
+                n_chans = len(montage(stream.channels, modality, contract.unit).rows)
+                n_patches = contract.n_patches(round(stream.n_times * contract.sfreq / stream.sfreq))
+                n_tokens[modality] = n_tokens.get(modality, 0) + n_chans * n_patches
+        return {modality: n for modality, n in n_tokens.items() if n}
 
 
 def load_batches(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,26 +37,25 @@ def montage(channels: tuple[Channel, ...], modality: str, unit: str | None) -> M
     UsageError
         If a channel's unit cannot be brought to `unit`.
     """
-    return _montage(_Same(channels), modality, unit)
+    key = (id(channels), modality, unit)
+    known = _known.get(key)
+    if known is None:
+        if len(_known) >= MAX_KNOWN:
+            _known.clear()
+        known = _known[key] = (channels, _make(channels, modality, unit))
+    return known[1]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    """Equal to itself alone: a shard's windows share their channels, and hashing 64 of them takes longer than this."""
+MAX_KNOWN = 4096
 
-    channels: tuple[Channel, ...]
-
-    def __hash__(self) -> int:
-        return id(self.channels)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.channels is other.channels
+_known: dict[tuple[int, str, str | None], tuple[tuple[Channel, ...], Montage]] = {}
+"""By the channels' identity: a shard's windows share them, and hashing 64 takes longer than all else. They are kept
+beside what they gave, so that no other tuple takes their id."""
 
 
-@lru_cache(maxsize=4096)
-def _montage(same: _Same, modality: str, unit: str | None) -> Montage:
-    rows = [row for row, channel in enumerate(same.channels) if channel.kind == modality]
-    members = [same.channels[row] for row in rows]
+def _make(channels: tuple[Channel, ...], modality: str, unit: str | None) -> Montage:
+    rows = [row for row, channel in enumerate(channels) if channel.kind == modality]
+    members = [channels[row] for row in rows]
     position = np.array([c.position for c in members], np.float32).reshape(-1, 3)
     reference = np.array([c.reference for c in members], np.float32).reshape(-1, 3)
     sign = canonical_orientation(position, reference).astype(np.float32) if members else np.empty(0, np.float32)

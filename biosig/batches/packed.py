@@ -78,63 +78,112 @@ def pack(windows: Sequence[Sequence[Prepared]], contract: Mapping[str, InputCont
     DataError
         If a window has no valid token: it is shorter than a patch, or every patch misses a sample.
     """
+    n_tokens = dict.fromkeys((prepared.modality for window in windows for prepared in window), 0)
+    for prepared in (prepared for window in windows for prepared in window):
+        n_chans, n_times = prepared.values.shape
+        n_tokens[prepared.modality] += n_chans * contract[prepared.modality].n_patches(n_times)
+    packer = Packer(contract, n_tokens)
     for i, window in enumerate(windows):
-        if not any(valid_patches(prepared, contract[prepared.modality]).any() for prepared in window):
+        if not packer.add(window):
             raise DataError(_no_token(i, window, contract))
-    parts = [prepared for window in windows for prepared in window]
-    by_modality: dict[str, list[int]] = {}
-    for k, prepared in enumerate(parts):
-        by_modality.setdefault(prepared.modality, []).append(k)
-    # Three levels: K parts (a stream of a window), their channels one after the other, the tokens of those.
-    wanted = [contract[prepared.modality] for prepared in parts]
-    n_patches = np.array([c.n_patches(p.values.shape[1]) for p, c in zip(parts, wanted, strict=True)], np.int64)
-    n_chans = np.array([len(prepared.values) for prepared in parts], np.int64)
-    n_tokens = n_chans * n_patches  # (K,)
-    part = np.repeat(np.arange(len(parts)), n_chans)  # which part a channel is of
-    row = np.repeat(np.arange(len(part)), n_patches[part])  # (N,) which channel a token is of
-    first = np.cumsum(n_patches[part]) - n_patches[part]
-    patch = np.arange(len(row)) - first[row]  # (N,) number of the patch in its channel
-    window_of = np.repeat(np.arange(len(windows)), [len(window) for window in windows])  # (K,)
+    return packer.batch()
 
-    def per_part(values: Sequence[Any] | NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
-        return np.repeat(np.asarray(values, dtype), n_tokens)
 
-    half = [p.onset + c.patch_size / 2 / c.sfreq for p, c in zip(parts, wanted, strict=True)]
-    step = [c.stride / c.sfreq for c in wanted]
-    position = np.empty((len(row), 4), np.float32)
-    position[:, :3] = np.concatenate([prepared.position for prepared in parts])[row]
-    position[:, 3] = per_part(half, np.float64) + patch * per_part(step, np.float64)
-    stops = np.cumsum(n_tokens)
-    valid = np.empty(len(row), bool)
-    patches: dict[str, Tensor] = {}
-    sample_valid: dict[str, Tensor] = {}
-    for modality, members in by_modality.items():
-        shape = (int(n_tokens[members].sum()), contract[modality].patch_size)
-        values, real, stop = np.empty(shape, np.float32), np.empty(shape, bool), 0
-        for k in members:
-            start, stop = stop, stop + int(n_tokens[k])
-            _cut(parts[k].values, contract[modality], out=values[start:stop])
-            _cut(parts[k].valid, contract[modality], out=real[start:stop])
-            valid[stops[k] - n_tokens[k] : stops[k]] = valid_patches(parts[k], contract[modality]).ravel()
-        patches[modality], sample_valid[modality] = torch.from_numpy(values), torch.from_numpy(real)
-    columns = {
-        "modality": per_part([MODALITY_IDS[prepared.modality] for prepared in parts], np.int64),
-        "position": position,
-        "reference": np.concatenate([prepared.reference for prepared in parts])[row],
-        "channel": np.concatenate([prepared.channel for prepared in parts])[row],
-        "log_scale": per_part([prepared.log_scale for prepared in parts], np.float32),
-        "valid": valid,
-        "seqlens": np.bincount(window_of, n_tokens, len(windows)).astype(np.int64),
-        "window": per_part(window_of, np.int64),
-        "channel_index": _channel_index(parts, window_of)[row],
-        "patch_index": patch,
-    }
-    return PackedBatch(
-        patches=patches,
-        sample_valid=sample_valid,
-        text_ids=torch.empty(0, dtype=torch.int64),
-        **{name: torch.from_numpy(values) for name, values in columns.items()},
-    )
+class Packer:
+    """Takes prepared windows one after the other, while their samples are still in the processor's cache.
+
+    Parameters
+    ----------
+    contract : mapping of modality to InputContract
+        The patch length and stride of each modality.
+    n_tokens : mapping of str to int
+        Tokens of each modality that will come, at most.
+    """
+
+    def __init__(self, contract: Mapping[str, InputContract], n_tokens: Mapping[str, int]) -> None:
+        self._contract = contract
+        shapes = {modality: (n, contract[modality].patch_size) for modality, n in n_tokens.items()}
+        self._patches = {modality: np.empty(shape, np.float32) for modality, shape in shapes.items()}
+        self._sample_valid = {modality: np.ones(shape, bool) for modality, shape in shapes.items()}
+        self._filled = dict.fromkeys(shapes, 0)
+        self._given = dict.fromkeys(shapes, 0)
+        self._seqlens: list[int] = []
+        self._columns: list[dict[str, NDArray[Any]]] = []  # of each stream of each window, in order
+        self._streams: list[tuple[int, float, float, int]] = []  # and their tokens, log scale, onset and window
+        self._shared: dict[tuple[Any, ...], tuple[Any, dict[str, NDArray[Any]]]] = {}
+
+    def room(self, modality: str, n_chans: int, n_times: int) -> NDArray[np.float32]:
+        """Where `prepare` may write values (C, T) of the window that is added next: in place, if they are cut there."""
+        contract = self._contract[modality]
+        start = self._given[modality]
+        stop = self._given[modality] = start + n_chans * contract.n_patches(n_times)
+        if contract.stride != contract.patch_size or n_times % contract.patch_size:
+            return np.empty((n_chans, n_times), np.float32)
+        return self._patches[modality][start:stop].reshape(n_chans, n_times)
+
+    def add(self, window: Sequence[Prepared]) -> bool:
+        """Take one window; False, and nothing taken, if none of its patches consists of real values alone."""
+        valid = [valid_patches(prepared, self._contract[prepared.modality]) for prepared in window]
+        if not any(patches.any() for patches in valid):
+            self._given = self._filled.copy()
+            return False
+        n_chans = Counter[str]()
+        for prepared, patches in zip(window, valid, strict=True):
+            columns = self._token_columns(prepared, patches.shape[1], n_chans[prepared.modality])
+            self._columns.append(columns | {"valid": patches.ravel()})
+            self._streams.append((patches.size, prepared.log_scale, prepared.onset, len(self._seqlens)))
+            self._write(prepared, patches)
+            n_chans[prepared.modality] += len(patches)  # a modality may come in streams of several rates
+        self._seqlens.append(sum(patches.size for patches in valid))
+        self._given = self._filled.copy()
+        return True
+
+    def batch(self) -> PackedBatch:
+        """All windows so far as one batch."""
+        columns = {name: np.concatenate([part[name] for part in self._columns]) for name in _COLUMNS}
+        n_tokens, log_scale, onset, window = zip(*self._streams, strict=True)
+        columns["position"][:, 3] += np.repeat(np.array(onset, np.float32), n_tokens)
+        columns["log_scale"] = np.repeat(np.array(log_scale, np.float32), n_tokens)
+        columns["window"] = np.repeat(np.array(window), n_tokens)
+        return PackedBatch(
+            patches={m: torch.from_numpy(x[: self._filled[m]]) for m, x in self._patches.items()},
+            sample_valid={m: torch.from_numpy(x[: self._filled[m]]) for m, x in self._sample_valid.items()},
+            text_ids=torch.empty(0, dtype=torch.int64),
+            seqlens=torch.tensor(self._seqlens),
+            **{name: torch.from_numpy(column) for name, column in columns.items()},
+        )
+
+    def _token_columns(self, prepared: Prepared, n_patches: int, first_channel: int) -> dict[str, NDArray[Any]]:
+        """What is the same for all windows with these channels, made once a batch."""
+        arrays = (prepared.position, prepared.reference, prepared.channel)
+        key = (prepared.modality, n_patches, first_channel, *map(id, arrays))
+        if key not in self._shared:
+            contract, n_chans = self._contract[prepared.modality], len(prepared.channel)
+            position = np.empty((n_chans, n_patches, 4), np.float32)
+            position[:, :, :3] = prepared.position[:, None]
+            position[:, :, 3] = (np.arange(n_patches) * contract.stride + contract.patch_size / 2) / contract.sfreq
+            columns = {
+                "modality": np.full(n_chans * n_patches, MODALITY_IDS[prepared.modality]),
+                "position": position.reshape(-1, 4),
+                "reference": np.repeat(prepared.reference, n_patches, axis=0),
+                "channel": np.repeat(prepared.channel, n_patches),
+                "channel_index": np.repeat(np.arange(first_channel, first_channel + n_chans), n_patches),
+                "patch_index": np.tile(np.arange(n_patches), n_chans),
+            }
+            self._shared[key] = arrays, columns
+        return self._shared[key][1]
+
+    def _write(self, prepared: Prepared, patches: NDArray[np.bool_]) -> None:
+        contract, start = self._contract[prepared.modality], self._filled[prepared.modality]
+        stop = self._filled[prepared.modality] = start + patches.size
+        out = self._patches[prepared.modality][start:stop]
+        if not np.may_share_memory(prepared.values, out):
+            _cut(prepared.values, contract, out)
+        if not patches.all():
+            _cut(prepared.valid, contract, self._sample_valid[prepared.modality][start:stop])
+
+
+_COLUMNS = ("modality", "position", "reference", "channel", "valid", "channel_index", "patch_index")
 
 
 def valid_patches(prepared: Prepared, contract: InputContract) -> NDArray[np.bool_]:
@@ -155,16 +204,6 @@ def _cut(samples: NDArray[Any], contract: InputContract, out: NDArray[Any]) -> N
         out.reshape(n_chans, -1)[...] = samples[:, : n_patches * size]
     elif n_patches:
         out.reshape(n_chans, n_patches, size)[...] = sliding_window_view(samples, size, axis=1)[:, ::stride]
-
-
-def _channel_index(parts: Sequence[Prepared], window: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each channel's number in its window and modality, which may come in streams of several rates."""
-    numbers, seen = [np.empty(0, np.int64)], Counter[tuple[int, str]]()
-    for prepared, w in zip(parts, window.tolist(), strict=True):
-        first = seen[w, prepared.modality]
-        seen[w, prepared.modality] = first + len(prepared.ch_names)
-        numbers.append(np.arange(first, seen[w, prepared.modality]))
-    return np.concatenate(numbers)
 
 
 def _no_token(number: int, window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> str:
