@@ -1,0 +1,154 @@
+"""The verb `export`, and what it does for one recording."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+from biosig.errors import BiosigError, DataError, UsageError
+from biosig.export.compare import differences
+from biosig.export.edf_file import edf_suffix, write_edf
+from biosig.export.wfdb_record import write_wfdb
+from biosig.progress import show_progress
+from biosig.reading import read
+from biosig.recording import Recording, Stream
+from biosig.shards.dataset import open_shards
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The files of one recording, and what of it they do not hold."""
+
+    files: list[Path]
+    lost: list[str]
+
+
+def export_recording(recording: Recording, out: Path, form: Literal["wfdb", "edf"]) -> Exported:
+    """Write a recording as WFDB or EDF (BDF where it needs 24 bits), read it again, and keep it if that agrees.
+
+    Streams that do not span the same time become files of their own, with the rate in the name.
+
+    Parameters
+    ----------
+    recording : Recording
+        Its samples may be in a file: they are written block by block.
+    out : Path
+        An existing folder.
+    form : {"wfdb", "edf"}
+        The format.
+
+    Returns
+    -------
+    Exported
+
+    Raises
+    ------
+    DataError
+        If the format cannot hold the samples, or they do not come back as they were.
+    UsageError
+        If a file of that name exists.
+    """
+    if not recording.streams or not all(stream.n_times for stream in recording.streams):
+        raise DataError(f"Recording '{recording.id}' has a stream without samples: there is nothing to export.")
+    for stream in recording.streams:
+        if stream.samples.dtype.kind != "i":
+            raise DataError(
+                f"Recording '{recording.id}' holds {stream.samples.dtype} samples ({stream.ch_names[0]}), where WFDB "
+                "and EDF hold integers: ingest it with a recipe that processes these channels, or read the shard."
+            )
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", recording.id)
+    lost: dict[str, None] = {}
+    with TemporaryDirectory(prefix=".export-", dir=out) as made:
+        for streams in _files_of(recording, form):
+            ending = "" if len(streams) == len(recording.streams) else f"_{streams[0].sfreq:g}Hz".replace(".", "p")
+            suffix = ".hea" if form == "wfdb" else edf_suffix(streams)
+            path = Path(made, name + ending + suffix)
+            (write_wfdb if form == "wfdb" else write_edf)(recording, streams, path)
+            lost |= dict.fromkeys(differences(recording, streams, read(path, lazy=True)))
+        files = sorted(Path(made).iterdir())
+        taken = [out / file.name for file in files if (out / file.name).exists()]
+        if taken:
+            raise UsageError(f"{taken[0]} exists: give a new folder, or delete it first.")
+        return Exported([file.rename(out / file.name) for file in files], list(lost))
+
+
+def _files_of(recording: Recording, form: Literal["wfdb", "edf"]) -> list[list[Stream]]:
+    """All streams in one file where they span the same time and their rates differ; else each in its own."""
+    streams = recording.streams
+    one = streams[0]
+    together = all(s.n_times * one.sfreq == one.n_times * s.sfreq and s.onset == one.onset for s in streams)
+    together &= len({s.sfreq for s in streams}) == len(streams)
+    if form == "edf":  # 24 bits for one stream are 24 for all
+        together &= len({edf_suffix([s]) for s in streams}) == 1
+    return [streams] if together else [[stream] for stream in streams]
+
+
+def export(
+    src: tyro.conf.Positional[Path],
+    *,
+    out: Path,
+    format_: Annotated[Literal["wfdb", "edf"], tyro.conf.arg(name="format")],
+    recording: tuple[str, ...] = (),
+) -> int:
+    """Write recordings of a shard back to WFDB or EDF; samples are equal to the bit, and checked to be.
+
+    Parameters
+    ----------
+    src : Path
+        Folder of shards, or one shard.
+    out : Path
+        Folder for the files; none of them may exist.
+    format_ : {"wfdb", "edf"}
+        EDF+ becomes BDF+ where samples need 24 bits.
+    recording : tuple of str
+        Ids of the recordings to write; default all.
+
+    Returns
+    -------
+    int
+        Exit status: 1 if a recording cannot be written in this format; the others are.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    shards = open_shards(src)
+    ids = shards.table["recording"].to_pylist()
+    absent = sorted(set(recording) - set(ids))
+    if absent:
+        raise UsageError(f"{src} has no recording {', '.join(map(repr, absent))}: see the ids in its index.")
+    rows = [row for row, name in enumerate(ids) if not recording or name in recording]
+    out.mkdir(parents=True, exist_ok=True)
+    lost: Counter[str] = Counter()
+    failures: list[str] = []
+    n_files = 0
+    with show_progress(Console(stderr=True)) as progress:
+        for n, row in enumerate(rows):
+            try:
+                done = export_recording(shards[row].read(lazy=True), out, format_)
+            except UsageError:
+                raise
+            except BiosigError as error:
+                failures.append(str(error))
+            else:
+                n_files += len(done.files)
+                lost.update(re.sub(r"^\d+ ", "", what) for what in done.lost)
+            progress("export", n + 1, len(rows), ids[row])
+    _tell(console, f"Wrote {len(rows) - len(failures)} of {len(rows)} recordings ({n_files} files) to {out}.", lost)
+    for sentence in failures[:_SHOWN]:
+        console.print(f"failed: {sentence}", markup=False)
+    if len(failures) > _SHOWN:
+        console.print(f"and {len(failures) - _SHOWN} others failed.")
+    return 1 if failures else 0
+
+
+def _tell(console: Console, first: str, lost: Counter[str]) -> None:
+    console.print(f"{first} Samples were read back and are equal.", markup=False)
+    for what, n in lost.most_common():
+        console.print(f"  not held, or not exactly, in {n} recording(s): {what}", markup=False)
