@@ -162,25 +162,25 @@ class TextTable:
             )
         columns = dict(zip(self.names, zip(*rows, strict=True), strict=True))
         for name, numbers in self._numbers.items():
-            self._convert([cell.strip() for cell in columns[name]], name, numbers)
+            self._convert(columns[name], name, numbers)
         for name, texts in self._texts.items():
             texts += [cell.strip() for cell in columns[name]]
         self.n_rows += len(rows)
 
-    def _convert(self, cells: list[str], name: str, numbers: _Numbers) -> None:
-        if self._decimal != ".":
-            cells = [cell.replace(self._decimal, ".") for cell in cells]
-        values = np.array([math.nan if cell in self._missing else _number(cell) for cell in cells])
-        present = [cell for cell in cells if cell not in self._missing]
+    def _convert(self, cells: Sequence[str], name: str, numbers: _Numbers) -> None:
+        """Each different text is understood once: an amplifier gives few different numbers."""
+        texts = {cell: cell.strip().replace(self._decimal, ".") for cell in set(cells)}
+        parsed = {cell: math.nan if text in self._missing else _number(text) for cell, text in texts.items()}
+        values = np.fromiter(map(parsed.__getitem__, cells), np.float64, len(cells))
         if np.isinf(values).any():  # what `_number` makes of a cell that is none
             row = int(np.argmax(np.isinf(values)))
             raise UnreadableError(
-                f"{self.path} has '{cells[row][:40]}' in column '{name}', {self.row(self.n_rows + row)}, where a "
-                "number was expected: correct it, or list it under missing in the mapping."
+                f"{self.path} has '{cells[row].strip()[:40]}' in column '{name}', {self.row(self.n_rows + row)}, where "
+                "a number was expected: correct it, or list it under missing in the mapping."
             )
         numbers.values.append(values)
         if numbers.decimals is not None:
-            here = _decimals(present)
+            here = _decimals([text for text in texts.values() if text not in self._missing])
             numbers.decimals = None if here is None else max(numbers.decimals, here)
 
 
