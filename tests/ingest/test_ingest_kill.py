@@ -18,7 +18,7 @@ from biosig.shards.verify import check_shards
 
 pytestmark = pytest.mark.slow
 
-N_RECORDINGS = 300
+N_RECORDINGS = 600
 RUN = """
 import os, signal, sys
 import ingest.pipeline
@@ -27,7 +27,7 @@ from ingest.wfdb_adapter import WfdbAdapter
 from biosig.cli import main
 
 ingest.pipeline._FILES_PER_WORKER = 1
-ingest.workers.SHARD_RECORDINGS = 12
+ingest.workers.SHARD_RECORDINGS = 6
 read = WfdbAdapter.read
 
 def read_or_die(self, path, **options):
@@ -57,7 +57,7 @@ def clinic(tmp_path):
 
 @pytest.fixture
 def command(tmp_path):
-    """The ingest of a folder with two workers, under one key, in batches of a dozen files."""
+    """The ingest of a folder with two workers, under one key, in batches of half a dozen files."""
     script = tmp_path / "run.py"
     script.write_text(RUN)
     key = tmp_path / "secret.key"
@@ -69,19 +69,20 @@ def test_killed_twenty_times_it_ends_with_what_an_undisturbed_run_gives(clinic, 
     out, whole = tmp_path / "out", tmp_path / "whole"
     assert run([*command, str(clinic), "--out", str(whole)]).returncode == 0
     luck = random.Random(20)
-    published = []
+    published: list[int] = []
     for _ in range(20):
         resume = ["--resume"] if out.exists() else []
+        left = unfinished(out)
         process = subprocess.Popen([*command, str(clinic), "--out", str(out), *resume], **SILENT)
-        wait_for(lambda p=process: unfinished(out) or p.poll() is not None)
-        time.sleep(luck.uniform(0, 0.25))
+        wait_for(lambda p=process, left=left: unfinished(out) - left or p.poll() is not None)
+        time.sleep(luck.uniform(0, 0.15))
         children = children_of(process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait()
         wait_for(lambda c=children: not any(Path(f"/proc/{child}").exists() for child in c))
         published.append(len(list(out.glob("*.h5"))))
     assert published == sorted(published)
-    assert 0 < published[5] < published[-1]
+    assert len(set(published)) > 3, "the kills met the work at one place"
     assert run([*command, str(clinic), "--out", str(out), "--resume"]).returncode == 0
     check_sound(out, N_RECORDINGS)
     assert what_is_in(out) == what_is_in(whole)
@@ -126,7 +127,7 @@ def test_ctrl_c_publishes_what_is_complete(clinic, command, tmp_path):
 def test_a_full_disk_loses_nothing_that_was_published(clinic, command, tmp_path, workers):
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], **SILENT).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", small], **SILENT).returncode:
         pytest.skip("needs the right to mount a file system")
     out = small / "out"
     try:
@@ -165,7 +166,7 @@ def what_is_in(out):
 
 
 def unfinished(out):
-    return list(out.glob(".*.h5.*.tmp"))
+    return set(out.glob(".*.h5.*.tmp"))
 
 
 def wait_for(happened, seconds=60):
