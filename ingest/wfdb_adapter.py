@@ -15,7 +15,7 @@ from biosig.recording import BLOCK_BYTES, Recording, Source, content_hash
 from ingest.files import check_present, sha256_of
 from ingest.wfdb_annotations import read_annotations
 from ingest.wfdb_comments import parse_comments
-from ingest.wfdb_header import GAP, parse_header
+from ingest.wfdb_header import GAP, header_lines, is_master, parse_header
 from ingest.wfdb_joining import join_segments
 from ingest.wfdb_objects import groups_of
 from ingest.wfdb_segments import check_segments
@@ -69,9 +69,10 @@ class WfdbAdapter:
     def parts(self, path: Path) -> list[Path]:
         """Headers of the segments that `read` joins into one recording: no recordings of their own beside it."""
         try:
-            check_present(path)
+            if not path.is_file() or not is_master(header_lines(path)[0]):
+                return []
             segments = parse_header(path).segments
-        except UnreadableError:
+        except (OSError, UnreadableError):
             return []
         return [path.with_name(f"{name}.hea") for name in dict.fromkeys(name for name, _ in segments) if name != GAP]
 
