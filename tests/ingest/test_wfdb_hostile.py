@@ -1,4 +1,4 @@
-"""Headers and files that lie, by hand and by mutation: a Recording or one sentence, soon, and nothing from elsewhere."""
+"""Headers and files that lie, by hand and by mutation: a Recording or one sentence, soon, and nothing from outside."""
 
 import random
 import shutil
