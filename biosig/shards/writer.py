@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import h5py
-import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +19,7 @@ from biosig.errors import DataError, UsageError
 from biosig.recording import Channel, Recording, Stream
 from biosig.shards import spec
 from biosig.shards.disk import FullDiskFile
+from biosig.shards.growing import GrowingSamples, best_codec
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class ShardWriter:
         self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
         self._disk = FullDiskFile(self._temporary)
         self._file = h5py.File(self._disk, "w", libver=("v110", "v110"))
-        self._samples: dict[str, _SampleDataset] = {}
+        self._samples: dict[str, GrowingSamples] = {}
         self._ids: set[str] = set()
         self._recordings: dict[str, list[str]] = {name: [] for name in spec.RECORDING_TEXT}
         self._streams: dict[str, list[Any]] = {name: [] for name in (*spec.STREAM_NUMBERS, "samples")}
@@ -164,7 +164,7 @@ class ShardWriter:
         if name not in self._samples:
             block = spec.block_length(stream.n_times, stream.n_chans, stream.samples.itemsize)
             codec = best_codec(stream.samples[:, :block], self._compression)
-            self._samples[name] = _SampleDataset(
+            self._samples[name] = GrowingSamples(
                 self._file, f"samples/{name}", stream.samples.dtype, stream.n_chans, block, codec
             )
         start = self._samples[name].position
@@ -261,73 +261,6 @@ class ShardWriter:
             write_sidecar(self.path, file_checksum(self.path))  # another writer was first: ours must not replace its
             _refuse_if_taken(self.path)
         _sync(self.path.parent)
-
-
-class _SampleDataset:
-    """One dataset of samples that grows along time and is written in whole chunks, each compressed once."""
-
-    def __init__(
-        self, file: h5py.File, name: str, dtype: np.dtype[Any], n_chans: int, block: int, codec: Mapping[str, Any]
-    ) -> None:
-        self._dataset = file.create_dataset(
-            name,
-            shape=(n_chans, 0),
-            maxshape=(n_chans, None),
-            chunks=(n_chans, block),
-            dtype=dtype.newbyteorder("<"),
-            fletcher32=True,
-            **codec,
-        )
-        self._block = block
-        self._pending: NDArray[Any] = np.empty((n_chans, 0), dtype)
-        self._n_written = 0
-
-    @property
-    def position(self) -> int:
-        """Where the next sample will lie."""
-        return self._n_written + self._pending.shape[1]
-
-    def append(self, samples: NDArray[Any]) -> None:
-        """Take samples of shape (C, T); what fills no chunk waits in memory."""
-        if self._pending.size:
-            samples = np.concatenate((self._pending, samples), axis=1)
-        n_whole = samples.shape[1] - samples.shape[1] % self._block
-        self._write(samples[:, :n_whole])
-        self._pending = samples[:, n_whole:].copy()
-
-    def rewind(self, position: int) -> None:
-        """Forget the samples from `position` on."""
-        if position >= self._n_written:
-            self._pending = self._pending[:, : position - self._n_written]
-            return
-        whole = position - position % self._block
-        self._pending = self._dataset[:, whole:position]
-        self._n_written = whole
-        self._dataset.resize(whole, axis=1)
-
-    def flush(self) -> None:
-        """Write what is left."""
-        self._write(self._pending)
-
-    def _write(self, samples: NDArray[Any]) -> None:
-        if samples.size:
-            stop = self._n_written + samples.shape[1]
-            self._dataset.resize(stop, axis=1)
-            self._dataset[:, self._n_written : stop] = samples
-            self._n_written = stop
-
-
-def best_codec(samples: NDArray[Any], compression: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The HDF5 filter that stores a first chunk (C, T) in the fewest bytes: bit or byte shuffle, tried in memory."""
-    codecs = [hdf5plugin.Blosc2(**compression, filters=shuffle) for shuffle in spec.SHUFFLES]
-    if not samples.size:
-        return codecs[0]
-    sizes = []
-    with h5py.File("trial", "w", driver="core", backing_store=False) as trial:
-        for number, codec in enumerate(codecs):
-            dataset = trial.create_dataset(str(number), data=samples, chunks=samples.shape, **codec)
-            sizes.append(dataset.id.get_storage_size())
-    return codecs[sizes.index(min(sizes))]
 
 
 def file_checksum(path: Path) -> str:
