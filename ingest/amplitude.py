@@ -74,4 +74,5 @@ def spread(n_times: int, at_most: int) -> NDArray[np.int64]:
     """
     if n_times <= at_most:
         return np.arange(n_times)
-    return np.unique((np.arange(at_most) * _GOLDEN % 1 * n_times).astype(np.int64))
+    times = np.sort((np.arange(at_most) * _GOLDEN % 1 * n_times).astype(np.int64))
+    return times[np.diff(times, prepend=-1) > 0]

@@ -14,9 +14,10 @@ from biosig.electrodes import canonical_orientation
 from biosig.errors import BiosigError, DataError
 from biosig.recording import MODALITIES, Recording, Stream, is_known
 from biosig.signal import is_flat
+from ingest.amplitude import robust_scales
 from ingest.discover import adapters_with, discover
 from ingest.mapping import load_mapping
-from ingest.recipe import robust_scales
+from ingest.privacy_report import show_privacy
 
 _WIDTH = 132  # of the tables; a narrower terminal wraps their lines
 _SHOWN = 8  # kinds of annotation
@@ -24,7 +25,7 @@ _TURNED = ", turned over"
 _PRESET = "biosig-base"  # whose input contract `inspect` tells; -small and -large share it
 
 
-def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None) -> int:
+def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, privacy: bool = False) -> int:
     """Show what is in a recording, or in each recording of a folder, and what the model would see.
 
     Parameters
@@ -33,6 +34,8 @@ def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None) ->
         A recording's file (WFDB, EDF, BDF, FIF, BrainVision, EEGLAB, CSV …), or a folder of them.
     mapping : Path, optional
         For tables: the YAML file that says which column is which channel; default the biosig.yaml beside each.
+    privacy : bool
+        Instead, list what the files reveal about persons, dates and devices, masked, and what becomes of it at ingest.
 
     Returns
     -------
@@ -44,6 +47,8 @@ def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None) ->
     tables = load_mapping(mapping) if mapping else None
     found = discover([path], tables)
     known = adapters_with(tables)
+    if privacy:
+        return show_privacy(found, known, console)
     status = 0
     if len(found.items) == 1:
         item = found.items[0]

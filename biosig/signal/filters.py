@@ -19,7 +19,7 @@ ORDER = 4
 NOTCH_QUALITY = 30.0
 """Centre frequency over −3-dB width of the notch: 1.7 Hz at 50 Hz."""
 
-_AT_ONCE = 2**17  # samples that are filtered together: their float64 copies stay in a processor's cache
+_AT_ONCE = 2**15  # samples that are filtered together: their float64 copies stay in a processor's cache
 
 
 class ZeroPhase:

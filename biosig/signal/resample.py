@@ -24,6 +24,8 @@ TRANSITION = 0.1
 PASSED = 1 - TRANSITION / 2
 """The cut-off (−6 dB), as a share of the lower Nyquist frequency."""
 
+_AT_ONCE = 2**18  # numbers that are multiplied together: they stay in a processor's cache
+
 
 def resample(x: NDArray[Any], sfreq: float, new_sfreq: float) -> NDArray[Any]:
     """Resample along the last axis to `new_sfreq`, without aliases and without delay.
@@ -133,15 +135,19 @@ def _polyphase(x: NDArray[Any], up: int, down: int) -> NDArray[Any]:
     """
     matrix, before, step = _block_matrix(up, down, x.dtype.char)
     length, n_out = matrix.shape
-    n_new = n_resampled(x.shape[-1], up, down)
+    n_times, n_new = x.shape[-1], n_resampled(x.shape[-1], up, down)
     y = np.empty((*x.shape[:-1], n_new), x.dtype)
     if not y.size:
         return y
     n_blocks = -(-n_new // n_out)
-    after = max((n_blocks - 1) * step + length - before - x.shape[-1], 0)
-    for source, target in zip(x.reshape(-1, x.shape[-1]), y.reshape(-1, n_new), strict=True):
-        stretches = sliding_window_view(np.pad(source, (before, after), mode="reflect"), length)[::step]
-        target[:] = (np.ascontiguousarray(stretches[:n_blocks]) @ matrix).reshape(-1)[:n_new]
+    after = max((n_blocks - 1) * step + length - before - n_times, 0)
+    source, target = x.reshape(-1, n_times), y.reshape(-1, n_new)
+    n_rows = max(_AT_ONCE // (n_blocks * length), 1)
+    for row in range(0, len(source), n_rows):
+        padded = np.pad(source[row : row + n_rows], ((0, 0), (before, after)), mode="reflect")
+        stretches = sliding_window_view(padded, length, axis=1)[:, : n_blocks * step : step]  # (rows, blocks, length)
+        blocks = np.ascontiguousarray(stretches).reshape(-1, length) @ matrix
+        target[row : row + n_rows] = blocks.reshape(len(padded), -1)[:, :n_new]
     return y
 
 
@@ -154,7 +160,7 @@ def _block_matrix(up: int, down: int, dtype: str) -> tuple[NDArray[Any], int, in
     taps = _low_pass(up, down) * up
     half = len(taps) // 2
     before = half // up
-    periods = max(round(2 * before / down), 1)  # about as long as the filter, so that half of the matrix is not zero
+    periods = max(round(before / down), 1)  # half as long as the filter, so that most of the matrix is not zero
     new = np.arange(periods * up) * down  # times in units of 1 / (sfreq · up): source sample i lies at i · up
     source = np.arange(-before, (int(new[-1]) + half) // up + 1) * up
     tap = new[None, :] - source[:, None] + half

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ _TOO_FAR = {"ecg": 150.0, "eeg": 250.0, "eog": 300.0, "emg": 300.0}
 """A scale this many times off the usual is a wrong unit: real extremes stay within, a factor 1,000 does not."""
 
 
+@lru_cache(maxsize=1024)
 def spell_unit(unit: str) -> str:
     """The unit in this project's spelling ("µV", "uv", "microvolts" → "uV"); one that is not known stays as it is."""
     plain = unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
