@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Literal, Self
 
-from biosig.config import to_dict
 from biosig.errors import BiosigError
 from biosig.recording import Recording
 from biosig.shards import ShardWriter
@@ -22,7 +21,7 @@ from ingest.hiding import Hiding, hide
 from ingest.labels import Labels
 from ingest.mapping import TableMapping
 from ingest.privacy import Pseudonyms
-from ingest.recipe import Recipe, apply
+from ingest.recipe import Recipe, apply, with_versions
 from ingest.subject_pattern import SubjectPattern
 
 log = logging.getLogger(__name__)
@@ -197,7 +196,7 @@ class _Shards:
 
     def __init__(self, job: Job, number: int) -> None:
         self._job, self._number = job, number
-        self._recipe = to_dict(job.recipe)
+        self._recipe = with_versions(job.recipe)
         self._stack = ExitStack()
         self._writer: ShardWriter | None = None
         self.result = Result()

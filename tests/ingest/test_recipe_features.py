@@ -2,19 +2,24 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 
+from biosig import samples
 from biosig.config import load, to_dict
 from biosig.errors import DataError, UsageError
 from biosig.lazy import LazySamples
 from biosig.recording import UNKNOWN, Channel, Recording, Stream, is_known
+from biosig.shards.reader import Shard
 from biosig.signal import is_flat, robust_scale
 from ingest import recipe as recipes
 from ingest.amplitude import MEASURED, robust_scales, spread
 from ingest.dropouts import find_dropouts
 from ingest.recipe import Recipe, with_versions
+from ingest.verbs import ingest
 
 
 @pytest.fixture
@@ -60,8 +65,8 @@ def test_units_change_by_scale_alone(ecg, apply):
 
 
 def test_a_lead_that_comes_off_is_invalid_where_it_is_off(ecg, apply):
-    def off(samples):
-        samples[7, 300:520] = samples[7, 300]
+    def off(x):
+        x[7, 300:520] = x[7, 300]
 
     recipe = Recipe(flat_seconds={"ecg": 1})
     out = apply(recipe, changed(ecg, off))
@@ -74,9 +79,9 @@ def test_a_lead_that_comes_off_is_invalid_where_it_is_off(ecg, apply):
 
 
 def test_saturation_is_invalid_and_a_plateau_elsewhere_is_not(ecg, apply):
-    def clip(samples):
-        samples[1, 400:430] = samples[1].max() + 50  # 0.3 s at the end of the range
-        samples[2, 400:430] = 3  # as long, in the middle of it
+    def clip(x):
+        x[1, 400:430] = x[1].max() + 50  # 0.3 s at the end of the range
+        x[2, 400:430] = 3  # as long, in the middle of it
 
     out = apply(Recipe(clip_seconds={"ecg": 0.1}), changed(ecg, clip))
     assert out.streams[0].invalid.tolist() == [[1, 400, 430]]
@@ -107,8 +112,8 @@ def test_runs_across_the_joints_of_blocks_are_found_whole(monkeypatch):
 
 
 def test_average_reference_leaves_nothing_in_common_and_no_dead_channel_in_it(eeg, apply):
-    def kill(samples):
-        samples[3] = 500
+    def kill(x):
+        x[3] = 500
 
     recipe = Recipe(reference="average")
     (stream,) = apply(recipe, changed(eeg, kill)).streams
@@ -233,3 +238,13 @@ def test_a_recipe_says_what_it_was_carried_out_with():
 def test_wrong_recipes_are_refused_before_the_work(wrong, sentence):
     with pytest.raises(UsageError, match=sentence):
         load(Recipe, wrong)
+
+
+def test_a_shard_keeps_the_recipe_and_the_versions_that_carried_it_out(tmp_path):
+    source = samples.path("ptbxl") / "records100" / "00000" / "00001_lr.hea"
+    recipe = Path(__file__).parents[2] / "configs" / "ingest" / "ecg.yaml"
+    assert ingest((source,), out=tmp_path / "out", recipe=recipe, workers=1) == 0
+    (shard,) = (Shard(path) for path in (tmp_path / "out").glob("*.h5"))
+    kept = dict(shard.recipe)
+    assert kept.pop("versions")["scipy"] == scipy.__version__
+    assert load(Recipe, kept) == load(Recipe, recipe)
