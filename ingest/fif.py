@@ -7,7 +7,6 @@ https://github.com/mne-tools/fiff-constants. The names are read here, before MNE
 from __future__ import annotations
 
 import gzip
-import os
 import struct
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -17,7 +16,8 @@ from ingest.files import check_present
 
 FIF_SUFFIXES = (".fif", ".fif.gz")
 
-_REF_FILE_NAME = 118
+_REF_ROLE, _REF_FILE_NAME = 115, 118
+_NEXT_FILE = 2
 _HEADER = struct.Struct(">iiii")
 _MOST_PARTS = 1000
 
@@ -52,13 +52,17 @@ def _next_name(path: Path) -> str | None:
 
 
 def _find_name(file: BinaryIO) -> str | None:
-    place = 0
+    place, role = 0, _NEXT_FILE
     while len(header := file.read(_HEADER.size)) == _HEADER.size:
         kind, _, size, following = _HEADER.unpack(header)
-        if kind == _REF_FILE_NAME and 0 <= size < 2**16:
-            return file.read(size).decode("latin-1").strip("\0")
+        if kind == _REF_ROLE and size == 4:
+            role = int.from_bytes(file.read(4), "big")
+        elif kind == _REF_FILE_NAME and 0 <= size < 2**16:
+            name = file.read(size).decode("latin-1").strip("\0")
+            if role == _NEXT_FILE:
+                return name
         place = following if following > 0 else place + _HEADER.size + max(size, 0)
-        if following < 0 or place < file.tell():
+        if following < 0 or place < file.tell():  # the end, or a loop
             break
-        file.seek(place, os.SEEK_SET)
+        file.seek(place)
     return None

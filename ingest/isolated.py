@@ -6,10 +6,13 @@ is the project's own format, so that nothing is unpickled and the samples need n
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +24,8 @@ from biosig.lazy import LazySamples
 from biosig.recording import Recording
 from biosig.shards import ShardWriter
 from biosig.shards.reader import open_shard
+
+log = logging.getLogger(__name__)
 
 _CPU_SECONDS = 10
 _SECONDS = 120
@@ -49,16 +54,38 @@ def read_isolated(adapter: type[Unguarded], path: Path, lazy: bool = False) -> R
     UnreadableError
         If the reader refuses the file, ends, or needs more time or memory than a file of its size should.
     """
-    extra = path.stat().st_size // _BYTES_PER_SECOND
-    folder = tempfile.TemporaryDirectory(prefix="biosig-")
-    shard = Path(folder.name, "0.h5")
-    memory = _MEMORY + _MEMORY_PER_BYTE * path.stat().st_size
-    told = [adapter.__module__, adapter.__qualname__, str(path), str(shard), str(_CPU_SECONDS + extra), str(memory)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    folder = _Folder()
+    try:
+        shard = folder.path / "0.h5"
+        _run(adapter, path, shard)
+        recording = open_shard(str(shard)).read(0, lazy=lazy)
+    except BaseException:
+        folder.remove()
+        raise
+    if lazy:
+        for stream in recording.streams:
+            stream.samples = _Held(stream.samples, folder)
+    return recording
+
+
+class _Folder:
+    """A temporary folder that goes with the last reference to it."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="biosig-"))
+        self.remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+def _run(adapter: type[Unguarded], path: Path, shard: Path) -> None:
+    """Have the recording written to `shard` by a process that is ended if it takes too much."""
+    size = path.stat().st_size
+    extra = size // _BYTES_PER_SECOND
+    limits = [str(_CPU_SECONDS + extra), str(_MEMORY + _MEMORY_PER_BYTE * size)]
+    told = [adapter.__module__, adapter.__qualname__, str(path), str(shard), *limits]
     try:
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "ingest.isolated", *told],
-            env=environment,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS + extra,
@@ -68,18 +95,14 @@ def read_isolated(adapter: type[Unguarded], path: Path, lazy: bool = False) -> R
     if done.returncode == _REFUSED:
         raise UnreadableError(shard.with_name(_SENTENCE).read_text(encoding="utf-8"))
     if done.returncode != 0:
+        log.debug("the reader of %s said: %s", path, done.stderr.decode("utf-8", errors="replace"))
         raise _gone(path, f"ended with status {done.returncode}")
-    recording = open_shard(str(shard)).read(0, lazy=lazy)
-    if lazy:
-        for stream in recording.streams:
-            stream.samples = _Held(stream.samples, folder)
-    return recording
 
 
 class _Held(LazySamples):
-    """Samples in a shard whose folder goes when they do."""
+    """Samples in a shard that lies in a temporary folder."""
 
-    def __init__(self, samples: NDArray[Any] | LazySamples, folder: tempfile.TemporaryDirectory[str]) -> None:
+    def __init__(self, samples: NDArray[Any] | LazySamples, folder: _Folder) -> None:
         super().__init__((samples.shape[0], samples.shape[1]), samples.dtype)
         self._samples, self._folder = samples, folder
 

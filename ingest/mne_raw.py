@@ -32,6 +32,8 @@ _KINDS = {"eeg": "eeg", "eog": "eog", "ecg": "ecg", "emg": "emg", "resp": "resp"
 _VOLTS = ("eeg", "eog", "ecg", "emg", "seeg", "ecog", "dbs", "bio")
 _UNITS = {"mag": "T", "ref_meg": "T", "grad": "T/m", "temperature": "degC"}
 _NOT_EEG = re.compile(r"E[OCK]G|EMG", re.I)
+_BY_NAME = ("ecg", "eog", "emg", "resp", "ref", "stim")
+"""Kinds that a name may give to a voltage: "BP3" is an electrode then, no blood pressure."""
 _HEAD_FRAME = 4  # FIFFV_COORD_HEAD
 _HEAD_RADII = (0.03, 0.3)
 """Metres between the head's centre and an electrode: outside, a montage is in another unit than it says."""
@@ -200,7 +202,7 @@ def _resolve(source: Any, kind: str, digitised: bool, notes: list[str]) -> tuple
     unit = "V" if kind in _VOLTS else _UNITS.get(kind, "NA")
     if kind == "eeg" and (not measured or _NOT_EEG.search(name)):  # MNE's type where the file does not say
         guess, factor = resolve(name, unit, position=position)
-        if guess.kind not in ("eeg", "misc"):
+        if guess.kind in _BY_NAME:
             notes.append(f"Channel '{name}' is typed EEG in MNE; by its name it is kept as {guess.kind}.")
             return guess, factor
     return resolve(name, unit, kind=_KINDS.get(kind, "misc"), position=position)

@@ -1,0 +1,86 @@
+"""Readers that misbehave, each in a process of its own; the test's process must outlive them all."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from biosig.errors import UnreadableError
+from biosig.recording import Channel, Recording, Stream
+from ingest.isolated import read_isolated
+
+VALUES = np.arange(4000, dtype=np.float32).reshape(2, 2000)
+
+
+class Sound:
+    def read_here(self, path):
+        channels = tuple(Channel(name, name, "eeg", "uV") for name in ("Cz", "Fz"))
+        return Recording("r", [Stream(100.0, channels, VALUES, np.ones(2), np.zeros(2))], notes=(f"from {path.name}",))
+
+
+class Aborts:
+    def read_here(self, path):
+        os.abort()
+
+
+class Refuses:
+    def read_here(self, path):
+        raise UnreadableError(f"{path} is damaged: fetch it again.")
+
+
+class Devours:
+    def read_here(self, path):
+        return np.ones(2**31)
+
+
+class Spins:
+    def read_here(self, path):
+        while True:
+            pass
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the child imports this module
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    file = tmp_path / "file.cnt"
+    file.write_bytes(b"x")
+    return file
+
+
+def test_samples_come_over_and_their_folder_goes_with_them(path):
+    recording = read_isolated(Sound, path, lazy=True)
+    assert recording.notes == ("from file.cnt",)
+    stream = recording.streams[0].pick([1])
+    del recording
+    np.testing.assert_array_equal(stream.slice(500, 600).samples, VALUES[1:, 500:600])
+    assert len(list(path.parent.iterdir())) == 2
+    del stream
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("reader", "words"),
+    [
+        (Aborts, "the vendor's reader ended with status -6"),
+        (Refuses, r"file\.cnt is damaged: fetch it again"),
+        (Devours, "needs more memory than a file of its size should"),
+    ],
+)
+def test_whatever_a_reader_does_ends_in_one_sentence(path, reader, words):
+    with pytest.raises(UnreadableError, match=words) as failure:
+        read_isolated(reader, path)
+    assert str(path) in str(failure.value)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.slow
+def test_a_reader_that_never_ends_is_ended(path, monkeypatch):
+    monkeypatch.setattr("ingest.isolated._CPU_SECONDS", 4)
+    start = time.monotonic()
+    with pytest.raises(UnreadableError, match="the vendor's reader ended"):
+        read_isolated(Spins, path)
+    assert time.monotonic() - start < 60
