@@ -12,7 +12,6 @@ from rich.table import Table
 from biosig.errors import BiosigError
 from biosig.reading import Adapter
 from biosig.recording import Recording
-from ingest.bids_files import bids_file
 from ingest.discover import Discovery, Item
 from ingest.hiding import Hiding, hide
 from ingest.identifiers import Identifier, identifiers_in_header, mask
@@ -21,6 +20,8 @@ from ingest.scrub import removed
 
 _ANY_KEY = bytes(16)  # the hashes are not shown
 _MARKED = "scrubbed"
+_PARTICIPANTS = "participants.tsv"
+_BIDS_DEPTH = 5  # root/sub-01/ses-1/eeg/recording.ds
 
 
 @dataclass(slots=True)
@@ -77,11 +78,8 @@ def _in_recording(recording: Recording, item: Item) -> Iterator[Identifier]:
     hidden = hide(recording, item.relative, Hiding(Pseudonyms(_ANY_KEY)))
     kept = hidden.id == recording.id
     yield Identifier("file name", "name", recording.id, "kept as the id" if kept else "becomes a keyed hash")
-    bids = bids_file(item.path)
-    if bids is not None:
-        for name in ("participants.tsv", "participants.json"):
-            if (bids.root / name).is_file():
-                yield Identifier(name, "labels", name, "age, sex and labels kept; dates and names left out")
+    if any((folder / _PARTICIPANTS).is_file() for folder in list(item.path.absolute().parents)[:_BIDS_DEPTH]):
+        yield Identifier(_PARTICIPANTS, "labels", "", "age, sex and labels kept; dates and names left out")
     if recording.subject is not None and recording.subject.id:
         yield Identifier("subject", "subject id", recording.subject.id, "becomes a keyed hash")
     if recording.session is not None:
