@@ -121,7 +121,7 @@ def header_lines(path: Path) -> tuple[list[str], list[str]]:
     if len(raw) > _MAX_BYTES:
         raise UnreadableError(f"{path} holds more than {_MAX_BYTES} bytes: it is not a WFDB header.")
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
     stripped = [line.strip() for line in text.splitlines()]

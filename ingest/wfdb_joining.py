@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError
 from biosig.lazy import LazySamples
 from biosig.recording import Channel, clip_runs
+from ingest.wfdb_header import SignalLine
 from ingest.wfdb_segments import Key, Master, keyed
 from ingest.wfdb_signals import Group, read_groups, resolve_once
 from ingest.wfdb_survey import joined_runs
@@ -122,15 +123,8 @@ def join_segments(master: Master, in_memory: int) -> tuple[list[Group], list[str
         If a signal's unit or rate differs between segments, or a signal file cannot be decoded.
     """
     held, notes = _read_segments(master, in_memory)
-    channels: list[Channel] = []
-    rates: list[int] = []
-    for key, line in master.layout.items():
-        channel, per_frame = (
-            _same(master, held[key]) if held[key] else (resolve_once(line.name, line.unit)[0], line.per_frame)
-        )
-        channels.append(channel)
-        rates.append(per_frame)
     keys = list(master.layout)
+    channels, rates = zip(*(_identity(master, line, held[key]) for key, line in master.layout.items()), strict=True)
     told_of: dict[str, list[str]] = {}
     groups = []
     for per_frame in dict.fromkeys(rates):
@@ -175,8 +169,10 @@ def _read_segments(master: Master, in_memory: int) -> tuple[dict[Key, list[_Held
     return held, list(dict.fromkeys(notes))
 
 
-def _same(master: Master, held: Sequence[_Held]) -> tuple[Channel, int]:
-    """The channel and samples per frame that a signal has in all of its segments."""
+def _identity(master: Master, line: SignalLine, held: Sequence[_Held]) -> tuple[Channel, int]:
+    """The channel and samples per frame that a signal has in all of its segments, else in the layout."""
+    if not held:
+        return resolve_once(line.name, line.unit)[0], line.per_frame
     first = held[0].group.channels[held[0].row], held[0].group.per_frame
     for other in held[1:]:
         channel, per_frame = other.group.channels[other.row], other.group.per_frame

@@ -167,7 +167,7 @@ def _notes_on_nothing(groups: Sequence[Group]) -> list[str]:
             channel.name
             for group in groups
             for channel, none in zip(group.channels, test(group.lowest, group.highest), strict=True)
-            if none and channel.kind != "stim"
+            if none and channel.kind != "stim" and group.samples.shape[1] > 1
         ]
         if names:
             everything = len(names) == sum(len(group.channels) for group in groups)

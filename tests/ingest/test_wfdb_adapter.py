@@ -203,7 +203,7 @@ def test_counts_of_a_billion_take_no_memory(tmp_path):
         read(tmp_path / "x.hea")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
 def test_units_and_names_beyond_ascii(tmp_path, ramp, encoding):
     path = write(tmp_path, "u", ramp(200).reshape(-1, 2))
     header = path.read_text().replace("/mV", "/µV").replace(" II\n", " Ableitung für Öse\n")
