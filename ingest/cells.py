@@ -37,6 +37,8 @@ class Cells:
         The table, in UTF-8. A CSV whose header has semicolons and no comma is separated by these.
     missing : tuple of str
         What is written where nothing is known.
+    may_be_empty : bool
+        Whether a table without rows is one.
 
     Raises
     ------
@@ -46,7 +48,7 @@ class Cells:
         If it cannot be read: lines of unequal length, two columns of one name, no row at all.
     """
 
-    def __init__(self, path: Path, missing: Iterable[str] = MISSING) -> None:
+    def __init__(self, path: Path, missing: Iterable[str] = MISSING, may_be_empty: bool = False) -> None:
         self.path, self._missing = path, frozenset(missing)
         self.is_typed = path.suffix.lower() in (".parquet", ".pq")
         if not path.is_file():
@@ -56,7 +58,7 @@ class Cells:
         except (pa.ArrowException, OSError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DataError(f"The table {path} cannot be read ({reason}): export it again, as UTF-8.") from None
-        if not len(self._table):
+        if not (len(self._table) or may_be_empty):
             raise DataError(f"The table {path} has no rows: export it again.")
 
     def __len__(self) -> int:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import re
+from typing import Literal
+
+AgeUnit = Literal["years", "months", "weeks", "days"]
 
 _SEXES = {
     **dict.fromkeys(("f", "female", "woman", "w", "weiblich"), "female"),
     **dict.fromkeys(("m", "male", "man", "männlich"), "male"),
 }
-_AGE = re.compile(r"\s*[>≥]?\s*(\d+(?:\.\d+)?)\s*(?:\+|y|yrs?|years?|a)?\s*", re.IGNORECASE)
+_AGE = re.compile(
+    r"\s*[>≥]?\s*(?P<number>\d+(?:\.\d+)?)\s*\+?\s*"
+    r"(?:(?P<years>y|yrs?|years?|a)|(?P<months>m|mos?|months?)|(?P<weeks>w|wks?|weeks?)|(?P<days>d|days?))?\s*",
+    re.IGNORECASE,
+)
+_PER_YEAR = {"years": 1.0, "months": 12.0, "weeks": 365.25 / 7, "days": 365.25}
 
 OLDEST_AGE_KEPT = 89.0
 """HIPAA's Safe Harbor (45 CFR 164.514(b)(2)(i)(C)) folds every age above 89 into one class;
-sources write it as 90+, > 89 or 300."""
+sources write it as 90+, 89+ (BIDS), > 89 or 300 (PTB-XL)."""
 
 
 def note_on_age(text: object) -> list[str]:
@@ -27,15 +34,22 @@ def parse_sex(text: object) -> str | None:
     return _SEXES.get(str(text).strip().lower())
 
 
-def parse_age(text: object) -> float | None:
-    """Age in years from "63", "90+", "> 89", "63 years" or a number; None for anything else or outside 0 … 130.
+def parse_age(text: object, unit: AgeUnit = "years") -> float | None:
+    """Age in years from "63", "> 89", "63 years", "006M" or a number; None for anything else, or outside 0 … 130.
 
-    PTB-XL and other de-identified sets write 300 for "over 89"; that, "90+" and "> 89" all become 90.
+    Parameters
+    ----------
+    text : object
+        As the source writes it. PTB-XL and other de-identified sets write 300 for "over 89", BIDS "89+"; these and
+        "> 89" become 90.
+    unit : {"years", "months", "weeks", "days"}
+        Of a number that stands without one.
     """
     match = _AGE.fullmatch(str(text))
     if match is None:
         return None
-    age = float(match[1])
-    if age == 300 or (age == OLDEST_AGE_KEPT and ">" in str(text)):
+    stated = next((name for name in _PER_YEAR if match[name]), unit)
+    age = float(match["number"]) / _PER_YEAR[stated]
+    if age == 300 or (age == OLDEST_AGE_KEPT and re.search("[>+]", str(text))):
         return OLDEST_AGE_KEPT + 1
-    return age if math.isfinite(age) and age <= 130 else None
+    return age if age <= 130 else None

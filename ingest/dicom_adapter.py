@@ -48,6 +48,8 @@ class DicomAdapter:
     def claims(self, path: Path) -> bool:
         """Whether `path` is a DICOM object that holds a waveform but sound, or is called ``.dcm`` and is no DICOM."""
         try:
+            if not path.is_file():  # opening a pipe would wait for ever
+                return path.suffix.lower() == ".dcm"
             with path.open("rb") as file:
                 head = file.read(_HEAD)
         except OSError:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from biosig.errors import BiosigError, UsageError
 from biosig.reading import Adapter, adapter_for, adapters
+from ingest.bids_files import ASIDE, DESCRIPTION
 from ingest.mapping import TableMapping
 from ingest.table_adapter import TableAdapter
 
@@ -78,6 +79,8 @@ class Discovery:
     """Files that were reached before, by another path or through a link; they are taken once."""
     n_parts: int = 0
     """Files that are segments of another item found; that item holds them."""
+    aside: list[str] = field(default_factory=list)
+    """Folders of BIDS sets in which none of their recordings lie, such as derivatives; not walked."""
 
 
 def adapters_with(mapping: TableMapping | None) -> dict[str, Adapter]:
@@ -142,7 +145,9 @@ def _walk(folder: Path, known: dict[str, Adapter], found: Discovery) -> Iterator
         walked.add(real)
         visible = sorted(name for name in folders if not name.startswith("."))
         recordings = [name for name in visible if adapter_for(Path(place, name), known)]
-        folders[:] = [name for name in visible if name not in recordings]
+        aside = ASIDE.intersection(visible) if DESCRIPTION in files else ()
+        found.aside += [str(Path(place, name)) for name in sorted(aside)]
+        folders[:] = [name for name in visible if name not in recordings and name not in aside]
         yield from (Path(place, name) for name in (*recordings, *files) if not name.startswith("."))
 
 

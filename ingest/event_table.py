@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Recording
 from ingest.cells import Cells
+from ingest.events import in_range
 from ingest.label_spec import EventColumns, LabelSpec
 from ingest.row_index import Found, RowIndex, recording_keys
 
@@ -79,25 +80,18 @@ def with_events(recording: Recording, cells: Cells, rows: Iterable[int], columns
         If a time is no number, an event ends before it begins, or samples are to be counted at several rates.
     """
     factor = _seconds_per_unit(recording, cells.path, columns)
-    length = recording.duration
-    events, counts = [], {"have no onset or no label": 0, "lie outside the recording": 0}
-    n_cut = 0
+    events: list[Annotation] = []
+    n_blank = 0
     for row in rows:
         onset = cells.value(row, columns.onset, "number")
         label = "/".join(filter(None, (cells.text(row, column) for column in columns.label)))
         if onset is None or not label:
-            counts["have no onset or no label"] += 1
+            n_blank += 1
             continue
-        duration = _duration(cells, row, columns, onset) * factor
-        onset *= factor
-        if not 0 <= onset < length:
-            counts["lie outside the recording"] += 1
-            continue
-        n_cut += onset + duration > length + factor
-        events.append(Annotation(onset, min(duration, length - onset), label))
-    notes = [f"{n} rows of the table of events {why}: left out." for why, n in counts.items() if n]
-    if n_cut:
-        notes.append(f"{n_cut} events of the table go on beyond the recording's end: cut there.")
+        events.append(Annotation(onset * factor, _duration(cells, row, columns, onset) * factor, label))
+    events, notes = in_range(events, recording.duration)
+    if n_blank:
+        notes.append(f"{n_blank} rows of the table of events have no onset or no label: left out.")
     annotations = sorted(dict.fromkeys((*recording.annotations, *events)), key=lambda event: event.onset)
     return replace(recording, annotations=annotations, notes=(*recording.notes, *notes))
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from biosig.errors import UsageError
 from ingest.cells import MISSING, CellType
+from ingest.demographics import AgeUnit
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,10 @@ class LabelSpec:
     id_columns : tuple of str
         Columns that name the recording, by its file's name or by the end of its path, with or without extension.
     subject_column, session_column, age_column, sex_column, report_column : str or None
-        Where the subject's id, the sitting, age in years, sex and free text stand. A column named "age" or "sex" is
+        Where the subject's id, the sitting, age, sex and free text stand. A column named "age" or "sex" is
         taken as that unless it is named here as something else, or no cell of it can be understood.
+    age_unit : {"years", "months", "weeks", "days"}
+        Of ages that stand without one.
     sex_codes : dict
         Cell → "female" or "male", where the cells do not say it themselves.
     label_columns : tuple of str or None
@@ -105,6 +108,7 @@ class LabelSpec:
     session_column: str | None = None
     age_column: str | None = None
     sex_column: str | None = None
+    age_unit: AgeUnit = "years"
     sex_codes: dict[str, str] = field(default_factory=dict)
     report_column: str | None = None
     label_columns: tuple[str, ...] | None = None

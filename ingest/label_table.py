@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -126,11 +126,13 @@ class LabelTable:
         cells, spec = self._cells, self.spec
         age, sex = cells.text(row, spec.age_column), cells.text(row, spec.sex_column)
         subject = Subject(
-            cells.text(row, spec.subject_column), parse_age(age), spec.sex_codes.get(sex) or parse_sex(sex)
+            cells.text(row, spec.subject_column),
+            parse_age(age, spec.age_unit),
+            spec.sex_codes.get(sex) or parse_sex(sex),
         )
         notes = note_on_age(age)
         if age and subject.age is None:
-            notes.append("The label table's age is no number of years: left out.")
+            notes.append("The label table's age is no number of years, months, weeks or days: left out.")
         if sex and subject.sex is None:
             notes.append("The label table's sex is neither female nor male: left out.")
         labels = {column: cells.value(row, column, type_) for column, type_ in self._types.items()}
@@ -186,15 +188,19 @@ def _with_age_and_sex(cells: Cells, spec: LabelSpec) -> LabelSpec:
     """As labels they would hide behind the index columns of the same name, and queries would find nothing."""
     named = set(spec.named())
     for column in [name for name in cells.columns if name not in named]:
-        if column.lower() == "age" and not spec.age_column and _any_known(map(parse_age, cells.texts(column))):
+        if (
+            column.lower() == "age"
+            and not spec.age_column
+            and any(parse_age(cell) is not None for cell in cells.texts(column))
+        ):
             spec = replace(spec, age_column=column)
-        if column.lower() == "sex" and not spec.sex_column and _any_known(map(parse_sex, cells.texts(column))):
+        if (
+            column.lower() == "sex"
+            and not spec.sex_column
+            and any(cell in spec.sex_codes or parse_sex(cell) for cell in cells.texts(column))
+        ):
             spec = replace(spec, sex_column=column)
     return spec
-
-
-def _any_known(values: Iterable[object]) -> bool:
-    return any(value is not None for value in values)
 
 
 def _choose_labels(cells: Cells, spec: LabelSpec) -> tuple[dict[str, CellType], tuple[str, ...]]:

@@ -112,6 +112,8 @@ def ingest(
         console.print(f"{found.n_repeated} files were reached twice, by name or by a link: ingested once.")
     if found.n_parts:
         console.print(f"{found.n_parts} files are segments of others: ingested with these.")
+    if found.aside:
+        console.print(f"Passed over, as no recordings of a BIDS set lie there: {', '.join(found.aside)}.", markup=False)
     if found.unclaimed:
         others = ", ".join(f"{n} {suffix}" for suffix, n in found.unclaimed.most_common(_SHOWN))
         console.print(

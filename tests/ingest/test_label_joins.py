@@ -13,8 +13,6 @@ from ingest.labels import load_labels
 from ingest.privacy import Pseudonyms
 from ingest.row_index import Found
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "ingest"
-
 
 def recording(name="r1", seconds=10, sfreq=100, **more):
     channel = Channel("II", "II", "ecg", "mV")
@@ -160,9 +158,19 @@ def test_codes_of_the_header_get_their_names(write):
         "scored_diagnoses_2021.csv",
         "Dx,SNOMEDCTCode,Abbreviation\natrial fibrillation,164889003,AF\nsinus rhythm,426783006,NSR\n",
     )
-    labels = load_labels((table,), CONFIGS / "cinc2021-labels.yaml")
+    spec = write(
+        "s.yaml",
+        "maps: ["
+        + ", ".join(
+            f"{{label: {label}, column: dx, key: SNOMEDCTCode, value: {value}}}"
+            for label, value in (("dx_scored", "Abbreviation"), ("dx_names", "Dx"))
+        )
+        + "]\n",
+    )
+    labels = load_labels((table,), spec)
     joined, missed = labels.join(recording(labels={"dx": ["426783006", "164889003", "999"]}), Path("r1.hea"))
     assert joined.labels["dx_scored"] == ["AF", "NSR"]
+    assert joined.labels["dx_names"] == ["atrial fibrillation", "sinus rhythm"]
     assert joined.labels["dx"] == ["426783006", "164889003", "999"]
     assert missed == ()
     assert labels.join(recording(), Path("r1.hea"))[1] == ("scored_diagnoses_2021.csv",)

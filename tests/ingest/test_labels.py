@@ -79,10 +79,29 @@ def test_subject_pattern_and_its_named_groups():
 
 @pytest.mark.parametrize(
     ("text", "age"),
-    [("63", 63), ("63.0", 63), ("300", 90), ("> 89", 90), ("90+", 90), ("NaN", None), ("999", None), ("", None)],
+    [
+        ("63", 63),
+        ("006M", 0.5),
+        ("063Y", 63),
+        ("89+", 90),
+        ("> 88", 88),
+        ("1980-01-02", None),
+        ("63.0", 63),
+        ("300", 90),
+        ("> 89", 90),
+        ("90+", 90),
+        ("NaN", None),
+        ("999", None),
+        ("", None),
+    ],
 )
 def test_ages(text, age):
     assert parse_age(text) == age
+
+
+def test_ages_in_another_unit():
+    assert parse_age("18", "months") == 1.5
+    assert parse_age("18 years", "months") == 18
 
 
 def test_a_class_of_ages_is_said(tmp_path):
