@@ -32,14 +32,30 @@ _FASTEST = 1e6
 """Hz; what a header gives beyond is damage."""
 
 
+@dataclass(frozen=True, slots=True)
+class Number:
+    """How a sample is written: `width` bytes that NumPy reads as `stored`, to be kept as `kept`."""
+
+    width: int
+    stored: str
+    kept: str
+
+
+INT16, INT24 = Number(2, "<i2", "int16"), Number(3, "<i4", "int32")
+
+
 @dataclass(slots=True)
 class EdfSignal:
-    """One signal's header: physical = digital * scale + offset, in `unit`; `start` is its place in a data record."""
+    """One signal's header: physical = digital * scale + offset, in `unit`.
+
+    Its `n_samples` samples begin at byte `place` of each data record.
+    """
 
     label: str
     unit: str
     n_samples: int
-    start: int
+    place: int
+    number: Number = INT16
     scale: float = 1.0
     offset: float = 0.0
 
@@ -51,14 +67,12 @@ class EdfSignal:
 
 @dataclass(slots=True)
 class EdfFile:
-    """A checked header and the data records behind it.
+    """A checked header and the data records behind it; of GDF too, whose records are like those of EDF.
 
     Parameters
     ----------
     path : Path
         The file.
-    n_bytes : int
-        Bytes per sample: 2 (EDF) or 3 (BDF).
     patient, recorded : str
         The fields on patient and recording as written.
     discontinuous : bool
@@ -74,7 +88,6 @@ class EdfFile:
     """
 
     path: Path
-    n_bytes: int
     patient: str
     recorded: str
     discontinuous: bool
@@ -87,7 +100,7 @@ class EdfFile:
     @property
     def record_bytes(self) -> int:
         """Size of a data record."""
-        return sum(s.n_samples for s in self.signals) * self.n_bytes
+        return sum(s.n_samples * s.number.width for s in self.signals)
 
 
 def open_edf(path: Path) -> EdfFile:
@@ -114,10 +127,9 @@ def open_edf(path: Path) -> EdfFile:
             f"{path} is cut inside its header: {len(head) + len(table)} bytes found, {256 * (1 + n_signals)} wanted; "
             "fetch it again."
         )
-    n_bytes = 3 if head[0] == 255 else 2
     notes: list[str] = []
-    signals = _signals(path, table, n_signals, notes)
-    record_bytes = sum(s.n_samples for s in signals) * n_bytes
+    signals = _signals(path, table, n_signals, INT24 if head[0] == 255 else INT16, notes)
+    record_bytes = sum(s.n_samples * s.number.width for s in signals)
     header_bytes = 256 * (1 + n_signals)
     n_records = _whole(path, "number of data records", head[236:244])
     found = path.stat().st_size - header_bytes
@@ -149,7 +161,6 @@ def open_edf(path: Path) -> EdfFile:
         )
     return EdfFile(
         path=path,
-        n_bytes=n_bytes,
         patient=text_of(head[8:88]),
         recorded=text_of(head[88:168]),
         discontinuous=head[192:197] in (b"EDF+D", b"BDF+D"),
@@ -161,21 +172,21 @@ def open_edf(path: Path) -> EdfFile:
     )
 
 
-def _signals(path: Path, table: bytes, n_signals: int, notes: list[str]) -> list[EdfSignal]:
+def _signals(path: Path, table: bytes, n_signals: int, number: Number, notes: list[str]) -> list[EdfSignal]:
     columns: dict[str, list[bytes]] = {}
     at = 0
     for name, width in _FIELDS:
         columns[name] = [table[at + i * width : at + (i + 1) * width] for i in range(n_signals)]
         at += width * n_signals
     signals: list[EdfSignal] = []
-    start = 0
+    place = 0
     for i in range(n_signals):
         label = text_of(columns["label"][i])
         n_samples = _whole(path, f"samples per data record of '{label}'", columns["n_samples"][i])
         if n_samples < 0:
             raise UnreadableError(f"{path} gives '{label}' {n_samples} samples per data record: fetch it again.")
-        signal = EdfSignal(label, text_of(columns["dimension"][i]).replace("µ", "u"), n_samples, start)
-        start += n_samples
+        signal = EdfSignal(label, text_of(columns["dimension"][i]).replace("µ", "u"), n_samples, place, number)
+        place += n_samples * number.width
         signals.append(signal)
         if signal.is_annotations:
             continue
@@ -184,16 +195,21 @@ def _signals(path: Path, table: bytes, n_signals: int, notes: list[str]) -> list
             least, most = (_number(path, "", columns[f"digital_{end}"][i]) for end in ("min", "max"))
         except UnreadableError:
             low = high = least = most = 0.0
-        scale = (high - low) / (most - least) if most != least else 0.0
-        offset = low - least * scale
-        if scale == 0 or not np.isfinite([scale, offset]).all():
-            notes.append(
-                f"Channel '{label}' has no usable calibration in the header: its digital values are kept as they are."
-            )
-            signal.unit = ""
-            continue
-        signal.scale, signal.offset = scale, offset
+        calibrate(signal, (low, high), (least, most), notes)
     return signals
+
+
+def calibrate(signal: EdfSignal, physical: tuple[float, float], digital: tuple[float, float], notes: list[str]) -> None:
+    """Set `scale` and `offset` from two points of the line, each the least and the most; without one, say so."""
+    scale = (physical[1] - physical[0]) / (digital[1] - digital[0]) if digital[0] != digital[1] else 0.0
+    offset = physical[0] - digital[0] * scale
+    if scale != 0 and np.isfinite([scale, offset]).all():
+        signal.scale, signal.offset = scale, offset
+        return
+    signal.unit = ""
+    notes.append(
+        f"Channel '{signal.label}' has no usable calibration in the header: its digital values are kept as they are."
+    )
 
 
 def text_of(raw: bytes) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from biosig.recording import UNKNOWN, Channel, Recording, Source, Stream, Subject, content_hash
+from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Source, Stream, Subject, content_hash
 from ingest.bids import with_sidecars
 from ingest.channels import notes_on, resolve, settle
 from ingest.demographics import parse_sex
-from ingest.edf import EdfFile, EdfSignal, open_edf
+from ingest.edf import INT24, EdfFile, EdfSignal, open_edf
 from ingest.edf_records import EdfSamples, Run, read_annotations, runs_of
 from ingest.events import from_triggers, in_range, mark_bad_spans
 from ingest.files import sha256_of
@@ -47,36 +47,50 @@ class EdfAdapter:
             raise TypeError(f"The EDF adapter takes no options, not {', '.join(options)}.")
         file = open_edf(path)
         events, starts = read_annotations(file)
-        runs, gaps = runs_of(file, starts)
-        streams, notes = _streams(file, runs, lazy)
-        said: list[str] = []
-        if not events:
-            events, said = from_triggers(streams)
-        events, late = in_range(events, max(s.duration for s in streams))
-        recording = Recording(
-            id=path.stem,
-            streams=streams,
-            subject=_subject(file),
-            annotations=events,
-            source=Source(str(path), self.name, sha256_of([path])),
-            content_hash=content_hash(streams),
-            notes=(*file.notes, *gaps, *notes, *said, *late, *notes_on([c for s in streams for c in s.channels])),
-        )
-        return with_sidecars(mark_bad_spans(recording), path)
+        runs, notes = runs_of(file, starts)
+        recording = to_recording(file, self.name, events, runs, notes, _subject(file), lazy)
+        return with_sidecars(recording, path)
 
     def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
         """None: no library has an object of its own for these files."""
         return None
 
 
+def to_recording(
+    file: EdfFile,
+    adapter: str,
+    events: list[Annotation],
+    runs: Sequence[Run],
+    notes: Sequence[str],
+    subject: Subject | None,
+    lazy: bool,
+) -> Recording:
+    """A recording of data records: one stream per sampling rate, triggers where there are no events."""
+    streams, renamed = _streams(file, runs, lazy)
+    said: list[str] = []
+    if not events:
+        events, said = from_triggers(streams)
+    events, late = in_range(events, max(s.duration for s in streams))
+    recording = Recording(
+        id=file.path.stem,
+        streams=streams,
+        subject=subject,
+        annotations=events,
+        source=Source(str(file.path), adapter, sha256_of([file.path])),
+        content_hash=content_hash(streams),
+        notes=(*file.notes, *notes, *renamed, *said, *late, *notes_on([c for s in streams for c in s.channels])),
+    )
+    return with_sidecars(mark_bad_spans(recording), file.path)
+
+
 def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> tuple[list[Stream], list[str]]:
-    """One stream per sampling rate, in the order of the file, and notes on renamed channels."""
+    """One stream per sampling rate and type of number, in the order of the file, and notes on renamed channels."""
     signals = [s for s in file.signals if not s.is_annotations and s.n_samples]
-    resolved = [_resolve(s, file) for s in signals]
+    resolved = [_resolve(s) for s in signals]
     channels, notes = settle([channel for channel, _ in resolved])
     streams = []
-    for n in dict.fromkeys(s.n_samples for s in signals):
-        rows = [i for i, s in enumerate(signals) if s.n_samples == n]
+    for n, number in dict.fromkeys((s.n_samples, s.number) for s in signals):
+        rows = [i for i, s in enumerate(signals) if (s.n_samples, s.number) == (n, number)]
         samples = EdfSamples(file, [signals[i] for i in rows], runs)
         streams.append(
             Stream(
@@ -91,8 +105,10 @@ def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> tuple[list[Strea
     return streams, notes
 
 
-def _resolve(signal: EdfSignal, file: EdfFile) -> tuple[Channel, float]:
-    stim = signal.label.upper() in ("STATUS", "STI 014", "TRIGGER") or (file.n_bytes == 3 and signal.unit == "Boolean")
+def _resolve(signal: EdfSignal) -> tuple[Channel, float]:
+    stim = signal.label.upper() in ("STATUS", "STI 014", "TRIGGER") or (
+        signal.number == INT24 and signal.unit == "Boolean"
+    )
     if stim:
         return Channel(signal.label, signal.label, "stim", signal.unit, UNKNOWN), 1.0
     return resolve(signal.label, signal.unit)
@@ -105,8 +121,13 @@ def _subject(file: EdfFile) -> Subject | None:
     if len(parts) >= 4 and parts[1] in ("F", "M", "X"):
         sex, age = parse_sex(parts[1]), _years(parts[2], file.recorded)
         parts = [parts[0], *parts[3:]]
-    subject_id = " ".join(part for part in parts if part.strip("X,_"))
+    subject_id = patient_id(parts)
     return Subject(subject_id, age, sex) if subject_id or sex or age is not None else None
+
+
+def patient_id(words: Sequence[str]) -> str:
+    """The words that say something: "X" and blanks stand for what was left out."""
+    return " ".join(word for word in words if word.strip("X,_"))
 
 
 def _years(birth: str, recorded: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The data records of an EDF or BDF file: integers read where they are wanted, annotations, and when records begin."""
+"""Data records of EDF, BDF and GDF: numbers read where they are wanted, annotations, and when the records begin."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ class Run:
 
 
 class EdfSamples(LazySamples):
-    """Integers of signals that share one rate: int16 from EDF, int32 from BDF, zero in gaps.
+    """Numbers of signals that share a rate and a type, as the file has them; zero in gaps.
 
     Parameters
     ----------
     file : EdfFile
         The checked header.
     signals : sequence of EdfSignal
-        With equal `n_samples`.
+        With equal `n_samples` and `number`.
     runs : sequence of Run
         In order of time, without overlap.
     """
 
     def __init__(self, file: EdfFile, signals: Sequence[EdfSignal], runs: Sequence[Run]) -> None:
         self._file, self._signals, self._runs = file, list(signals), list(runs)
-        self._n = signals[0].n_samples
+        self._n, self._number = signals[0].n_samples, signals[0].number
         sfreq = self._n / file.record_duration
         lengths = [(run.stop - run.first) * self._n for run in runs]
         self.starts = place([run.onset for run in runs], lengths, sfreq)
@@ -53,7 +53,7 @@ class EdfSamples(LazySamples):
         self.stops = [start + length for start, length in zip(self.starts, lengths, strict=True)]
         self.gaps = gaps(self.starts, lengths, len(self._signals))
         """Samples that no data record holds, as a stream's `invalid`."""
-        super().__init__((len(self._signals), self.stops[-1]), np.int16 if file.n_bytes == 2 else np.int32)
+        super().__init__((len(self._signals), self.stops[-1]), self._number.kept)
         self._record_bytes = file.record_bytes
 
     def pick(self, rows: Sequence[int]) -> EdfSamples:
@@ -91,34 +91,33 @@ class EdfSamples(LazySamples):
         """Whole records, in one read."""
         data = self._bytes(handle, first * self._record_bytes, n_records * self._record_bytes)
         for row, signal in zip(out, self._signals, strict=True):
-            numbers = self._numbers(data, signal.start, (n_records, self._n))
+            numbers = self._numbers(data, signal.place, (n_records, self._n))
             row.reshape(n_records, self._n)[...] = numbers
         self._settle(out)
 
     def _copy_part(self, handle: BinaryIO, record: int, skip: int, out: NDArray[Any]) -> None:
         """Part of one record, whose size is the writer's choice: each signal in a read of its own."""
+        width = self._number.width
         for row, signal in zip(out, self._signals, strict=True):
-            place = record * self._record_bytes + (signal.start + skip) * self._file.n_bytes
-            data = self._bytes(handle, place, out.shape[1] * self._file.n_bytes)
+            place = record * self._record_bytes + signal.place + skip * width
+            data = self._bytes(handle, place, out.shape[1] * width)
             row[...] = self._numbers(data, 0, (1, out.shape[1]))[0]
         self._settle(out)
 
     def _bytes(self, handle: BinaryIO, place: int, size: int) -> NDArray[np.uint8]:
         """`size` bytes from `place` within the data records; one byte before them if a sample has three."""
-        before = self._file.n_bytes - 2
+        before = int(self._number.width == 3)
         data = np.zeros(before + size, np.uint8)
         _fill(handle, self._file, place, data[before:])
         return data
 
-    def _numbers(self, data: NDArray[np.uint8], start: int, shape: tuple[int, int]) -> NDArray[Any]:
+    def _numbers(self, data: NDArray[np.uint8], place: int, shape: tuple[int, int]) -> NDArray[Any]:
         """Samples within `data`; those of three bytes as four, of which the lowest is not theirs."""
-        n_bytes = self._file.n_bytes
-        strides = (self._record_bytes, n_bytes)
-        kind = "<i2" if n_bytes == 2 else "<i4"
-        return np.ndarray(shape, kind, data.data, offset=start * n_bytes, strides=strides)
+        strides = (self._record_bytes, self._number.width)
+        return np.ndarray(shape, self._number.stored, data.data, offset=place, strides=strides)
 
     def _settle(self, out: NDArray[Any]) -> None:
-        if self._file.n_bytes == 3:
+        if self._number.width == 3:
             out >>= 8  # the sign comes along
 
 
@@ -157,11 +156,11 @@ def read_annotations(file: EdfFile) -> tuple[list[Annotation], NDArray[np.float6
 
 def _annotation_bytes(file: EdfFile, signal: EdfSignal) -> Iterator[bytes]:
     """The bytes of one annotation channel, record by record."""
-    out = np.empty(signal.n_samples * file.n_bytes, np.uint8)
+    out = np.empty(signal.n_samples * signal.number.width, np.uint8)
     record_bytes = file.record_bytes
     with file.path.open("rb", buffering=0) as handle:
         for record in range(file.n_records):
-            _fill(handle, file, record * record_bytes + signal.start * file.n_bytes, out)
+            _fill(handle, file, record * record_bytes + signal.place, out)
             yield out.tobytes()
 
 

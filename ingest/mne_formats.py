@@ -166,7 +166,6 @@ FORMATS = (
     MneFormat("fif", "FIF (.fif)", FIF_SUFFIXES, beside=further_parts),
     MneFormat("brainvision", "BrainVision (.vhdr, .ahdr)", (".vhdr", ".ahdr"), beside=_named),
     MneFormat("eeglab", "EEGLAB (.set)", (".set",), beside=check_set),
-    MneFormat("gdf", "GDF (.gdf)", (".gdf",)),
     MneFormat("egi", "EGI (.mff)", (".mff",), is_folder=True),
     MneFormat("egi", "EGI simple binary (.raw)", (".raw",), begins=_is_egi),
     MneFormat("persyst", "Persyst (.lay)", (".lay",), beside=_named),

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import wfdb
 from scipy.io import savemat
-from vendor_files import write_ncs, write_xdf
+from vendor_files import write_gdf, write_ncs, write_xdf
 
 import biosig
 from biosig import samples
@@ -147,6 +147,12 @@ def as_neuralynx(folder):
     return folder / "n"
 
 
+def as_gdf(folder):
+    signals = [(name, "uV", np.round(x[:10560] * 10)) for name, x in in_volts(None)]
+    write_gdf(folder / "g.gdf", signals, n_records=66, events=[(800, 769), (4000, 770)])
+    return folder / "g.gdf"
+
+
 def every_eighth(path):
     return in_volts(path)[::8]
 
@@ -169,6 +175,7 @@ SAMPLES = {
         Sample(as_brainvision, in_volts, exact=False),
         Sample(as_eeglab, in_volts, exact=False),
     ],
+    "gdf": [Sample(as_gdf, lambda path: [(name, x[:10560]) for name, x in in_volts(path)])],
     "xdf": [Sample(as_xdf, in_volts)],
     "neuralynx": [Sample(as_neuralynx, every_eighth)],
     "table": [

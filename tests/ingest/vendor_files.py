@@ -52,3 +52,24 @@ def write_xdf(path, streams):
         out.append(_chunk(3, struct.pack("<I", i) + b"\x04" + struct.pack("<I", len(rows)) + b"".join(rows)))
         out.append(_chunk(6, struct.pack("<I", i) + b'<?xml version="1.0"?><info></info>'))
     path.write_bytes(b"".join(out))
+
+
+def write_gdf(path, signals, n_records=4, seconds=1, events=()):
+    """GDF 1.25: (name, unit, samples int16), split evenly over the records; events (sample from 0, code)."""
+    n = len(signals)
+    rows = [(name, unit, np.asarray(x, "<i2").reshape(n_records, -1)) for name, unit, x in signals]
+
+    def text(values, size):
+        return b"".join(str(v).encode().ljust(size, b"\0") for v in values)
+
+    head = b"GDF 1.25" + b"P7 X".ljust(80) + b"R".ljust(80) + b"2020010112000000"
+    head += struct.pack("<q", 256 * (n + 1)) + bytes(24 + 20) + struct.pack("<qIII", n_records, seconds, 1, n)
+    head += text([name for name, *_ in rows], 16) + text([""] * n, 80) + text([unit for _, unit, _ in rows], 8)
+    head += np.full(n, -3276.8).tobytes() + np.full(n, 3276.7).tobytes()
+    head += np.full(n, -(2**15)).tobytes() + np.full(n, 2**15 - 1).tobytes() + text([""] * n, 80)
+    head += np.array([x.shape[1] for *_, x in rows], "<i4").tobytes() + np.full(n, 3, "<i4").tobytes() + bytes(32 * n)
+    body = b"".join(x[record].tobytes() for record in range(n_records) for *_, x in rows)
+    places, codes = [np.array([e[i] for e in events]) for i in (0, 1)]
+    rate = max(x.shape[1] for *_, x in rows) // seconds
+    table = struct.pack("<B", 1) + rate.to_bytes(3, "little") + struct.pack("<I", len(events))
+    path.write_bytes(head + body + table + (places + 1).astype("<u4").tobytes() + codes.astype("<u2").tobytes())
