@@ -68,8 +68,10 @@ class Result:
     seconds: float = 0.0
     kinds: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
-    unmatched_recordings: list[str] = field(default_factory=list)
-    unmatched_rows: list[str] = field(default_factory=list)
+    unmatched_recordings: list[tuple[str, str]] = field(default_factory=list)
+    """Recordings, each with the label tables (and the pattern) that say nothing about it."""
+    unmatched_rows: list[tuple[str, str]] = field(default_factory=list)
+    """What rows call recordings and subjects that there are not, each with its table."""
     without_subject: int = 0
     n_renamed: int = 0
     n_notes: Counter[str] = field(default_factory=Counter)
@@ -91,10 +93,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A recording ready for its shard; whether table and pattern knew it, its subject is known, its name is hidden."""
+    """A recording ready for its shard; who knew nothing of it, whether its subject is known and its name is hidden."""
 
     recording: Recording
-    matched: bool
+    missed_by: tuple[str, ...]
     subject_known: bool
     renamed: bool
 
@@ -125,19 +127,19 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
         recording = adapters_with(job.mapping)[item.adapter].read(item.path, lazy=True, **item.options)
         recording = replace(recording, id=item.id)
         stage = "label"
-        matched = True
+        missed_by: tuple[str, ...] = ()
         if job.pattern is not None:  # first: tables may speak of the subject that it names
             joined = job.pattern.join(recording, item.relative)
-            matched = joined is not None
+            missed_by = ("--subject-pattern",) if joined is None else ()
             recording = joined or recording
         if job.labels is not None:
-            recording, missed = job.labels.join(recording, item.named)
-            matched = matched and not missed
+            recording, tables = job.labels.join(recording, item.named)
+            missed_by += tables
         stage = "recipe"
         recording = apply(job.recipe, recording, spool)
         subject_known = recording.subject is not None and bool(recording.subject.id)
         hidden = hide(recording, item.relative, job.hiding)
-        return Prepared(hidden, matched, subject_known, renamed=hidden.id != recording.id)
+        return Prepared(hidden, missed_by, subject_known, renamed=hidden.id != recording.id)
     except BiosigError as error:
         return Failure(str(item.path), stage, str(error))
     except MemoryError:
@@ -236,8 +238,8 @@ class _Shards:
         result.n_renamed += outcome.renamed
         result.kinds.update(recording.kinds)
         result.n_notes.update(recording.notes)
-        if not outcome.matched:
-            result.unmatched_recordings.append(item.relative)
+        if outcome.missed_by:
+            result.unmatched_recordings.append((item.relative, ", ".join(outcome.missed_by)))
 
     def _publish(self) -> None:
         writer, self._writer = self._writer, None

@@ -94,14 +94,12 @@ class Labels:
             raise DataError(f"The label tables name {len(subjects)} different subjects for {path}: correct one.")
         return recording, tuple(missed)
 
-    def unmatched(self, found: Found) -> list[str]:
-        """What the rows that are about nothing found call their recording or subject; each once, table by table."""
-        tables = self._keyed()
-        names: dict[str, None] = {}
-        for table in tables:
+    def unmatched(self, found: Found) -> list[tuple[str, str]]:
+        """What rows that are about nothing found call their recording or subject, and their table; each name once."""
+        names: dict[tuple[str, str], None] = {}
+        for table in self._keyed():
             rows = np.flatnonzero(~table.matched(found)).tolist()
-            where = f" ({table.path.name})" if len(tables) > 1 else ""
-            names |= dict.fromkeys(table.names_of(row) + where for row in rows)
+            names |= dict.fromkeys((table.names_of(row), table.path.name) for row in rows)
         return list(names)
 
     def check(self, paths: Sequence[Path]) -> None:

@@ -212,9 +212,11 @@ def _write_tables(out: Path, result: Result) -> None:
         "stage": [f.stage for f in result.failures],
         "sentence": [f.sentence for f in result.failures],
     }
+    names = result.unmatched_recordings + result.unmatched_rows
     unmatched = {
         "what": ["recording"] * len(result.unmatched_recordings) + ["row"] * len(result.unmatched_rows),
-        "name": result.unmatched_recordings + result.unmatched_rows,
+        "name": [name for name, _ in names],
+        "table": [table for _, table in names],
     }
     try:
         if shard_paths(out):

@@ -173,13 +173,14 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
             f"{result.without_subject} recordings name no subject, so each counts as a subject of its own; join them "
             "with --labels or --subject-pattern."
         )
-    for what, names in (
-        ("recordings match no label or pattern", result.unmatched_recordings),
+    for what, unmatched in (
+        ("recordings match no row of a label table, or no pattern", result.unmatched_recordings),
         ("rows of label tables match no recording", result.unmatched_rows),
     ):
-        if names:
-            more = "" if len(names) <= 3 else f" and others in {out / UNMATCHED}"
-            say(f"{len(names)} {what}: {', '.join(names[:3])}{more}.")
+        if unmatched:
+            names = ", ".join(name for name, _ in unmatched[:3])
+            more = "" if len(unmatched) <= 3 else f" and others in {out / UNMATCHED}"
+            say(f"{len(unmatched)} {what}: {names}{more}.")
     if result.failures:
         say(f"{len(result.failures)} failed (all in {out / FAILURES}):")
         for failure in result.failures[:_SHOWN]:

@@ -216,5 +216,9 @@ def test_tables_by_recording_and_by_subject_and_what_neither_knows(tmp_path, cap
     assert stored["00001_lr"].labels == {"y": 1, "smoker": True}
     assert stored["00001_lr"].subject.age == 61
     unmatched = pq.read_table(tmp_path / "out" / "unmatched.parquet").to_pylist()
-    assert [row["name"] for row in unmatched if row["what"] == "row"] == ["00009_lr (ecgs.csv)", "9 (people.csv)"]
-    assert [row["name"] for row in unmatched if row["what"] == "recording"] == ["00000/00002_lr", "00000/00003_lr"]
+    assert [tuple(row.values()) for row in unmatched] == [
+        ("recording", "00000/00002_lr", "people.csv"),
+        ("recording", "00000/00003_lr", "ecgs.csv, people.csv"),
+        ("row", "00009_lr", "ecgs.csv"),
+        ("row", "9", "people.csv"),
+    ]

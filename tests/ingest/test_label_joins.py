@@ -42,7 +42,7 @@ def test_a_table_by_subject_fills_in_what_a_recording_does_not_know(write):
     assert labels.join(recording("r3"), Path("/x/r3.hea"))[1] == ("people.csv",)
     hidden = Pseudonyms(b"x" * 16)
     stored = [(hidden("subject", "7"), None), (hidden("subject", "8"), "pre")]
-    assert labels.unmatched(Found([], frozenset(stored), hidden)) == ["9"]
+    assert labels.unmatched(Found([], frozenset(stored), hidden)) == [("9", "people.csv")]
 
 
 def test_a_table_by_subject_and_sitting(write):
@@ -53,7 +53,7 @@ def test_a_table_by_subject_and_sitting(write):
     assert labels.join(recording(subject=Subject("7")), Path("r1")) == (ANY, ("visits.csv",))
     hidden = Pseudonyms(b"x" * 16)
     subject = hidden("subject", "7")
-    assert labels.unmatched(Found([], frozenset([(subject, "post"), (subject, None)]), hidden)) == ["7"]
+    assert labels.unmatched(Found([], frozenset([(subject, "post"), (subject, None)]), hidden)) == [("7", "visits.csv")]
     assert (
         labels.unmatched(Found([], frozenset([(subject, "post"), (subject, hidden("session", "pre"))]), hidden)) == []
     )
@@ -68,7 +68,10 @@ def test_several_tables_each_go_by_the_columns_that_they_have(write):
     assert labels.join(recording("r2"), Path("/x/r2.hea"))[0].labels == {"x": 2, "y": 3}
     assert missed == ()
     hidden = Pseudonyms(b"x" * 16)
-    assert labels.unmatched(Found([Path("/x/r1.hea")], frozenset([]), hidden)) == ["r2 (ecgs.csv)", "7 (people.csv)"]
+    assert labels.unmatched(Found([Path("/x/r1.hea")], frozenset([]), hidden)) == [
+        ("r2", "ecgs.csv"),
+        ("7", "people.csv"),
+    ]
     again = pickle.loads(pickle.dumps(labels))
     assert again.join(recording(), Path("/x/r1.hea"))[0].labels == first.labels
 
@@ -125,7 +128,9 @@ def test_events_become_annotations_in_order(write):
     assert missed == ()
     assert joined.labels == {}
     assert [note[0] for note in joined.notes] == ["1", "1", "1"]
-    assert labels.unmatched(Found([Path("/x/r1.hea")], frozenset([]), Pseudonyms(b"x" * 16))) == ["r2"]
+    assert labels.unmatched(Found([Path("/x/r1.hea")], frozenset([]), Pseudonyms(b"x" * 16))) == [
+        ("r2", "arousals.csv")
+    ]
 
 
 def test_events_in_samples_need_one_rate(write):
