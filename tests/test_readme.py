@@ -45,7 +45,7 @@ def test_from_files_to_a_tested_claim(tmp_path):
         run = [sys.executable, "-c", "from biosig.cli import main; main()", *command[1:]]
         done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-    assert verbs == ["inspect", "ingest", "verify", "pretrain", "embed", "probe"]
+    assert verbs == ["inspect", "ingest", "verify", "export", "pretrain", "embed", "probe"]
     assert "random_weights" in done.stdout
 
 
