@@ -69,7 +69,7 @@ class Result:
     kinds: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     unmatched_recordings: list[tuple[str, str]] = field(default_factory=list)
-    """Recordings, each with the label tables (and the pattern) that say nothing about it."""
+    """Recordings, each with the label tables (or the pattern) that say nothing about it."""
     unmatched_rows: list[tuple[str, str]] = field(default_factory=list)
     """What rows call recordings and subjects that there are not, each with its table."""
     without_subject: int = 0

@@ -73,26 +73,27 @@ class Labels:
         -------
         recording : Recording
         missed : tuple of str
-            File names of the tables that say nothing about it.
+            File names of the tables where none says anything about it: of all those about subjects, and of all the
+            others, of which several may share the recordings among them.
 
         Raises
         ------
         DataError
             If a cell is not what the spec says, or two tables name two subjects.
         """
-        missed: list[str] = []
+        known: set[type] = set()
         subjects: set[str] = set()
         for table in self._tables:
             joined = table.add(recording, path)
             if joined is None:
-                missed.append(table.path.name)
                 continue
             recording = joined
+            known.add(_about(table))
             if type(table) is LabelTable and table.spec.subject_column and recording.subject:
                 subjects.add(recording.subject.id)
         if len(subjects) > 1:
             raise DataError(f"The label tables name {len(subjects)} different subjects for {path}: correct one.")
-        return recording, tuple(missed)
+        return recording, tuple(table.path.name for table in self._tables if _about(table) not in known)
 
     def unmatched(self, found: Found) -> list[tuple[str, str]]:
         """What rows that are about nothing found call their recording or subject, and their table; each name once."""
@@ -121,6 +122,10 @@ class Labels:
 
     def _keyed(self) -> list[LabelTable | EventTable]:
         return [table for table in self._tables if not isinstance(table, CodeTable)]
+
+
+def _about(table: LabelTable | EventTable | CodeTable) -> type:
+    return SubjectTable if isinstance(table, SubjectTable) else LabelTable
 
 
 def load_labels(

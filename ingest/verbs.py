@@ -174,7 +174,7 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
             "with --labels or --subject-pattern."
         )
     for what, unmatched in (
-        ("recordings match no row of a label table, or no pattern", result.unmatched_recordings),
+        ("recordings are unknown to the label tables or the pattern", result.unmatched_recordings),
         ("rows of label tables match no recording", result.unmatched_rows),
     ):
         if unmatched:

@@ -181,3 +181,12 @@ def test_codes_of_the_header_get_their_names(write):
     assert labels.join(recording(), Path("r1.hea"))[1] == ("scored_diagnoses_2021.csv",)
     assert labels.unmatched(Found([], frozenset([]), Pseudonyms(b"x" * 16))) == []
     assert labels.asked == {"dx_scored", "dx_names"}
+
+
+def test_tables_may_share_the_recordings_among_them(write):
+    one, two = write("one.csv", "file,x\nr1,1\n"), write("two.csv", "file,y\nr2,1\n")
+    people = write("people.csv", "patient,age\n7,61\n")
+    labels = load_labels((one, two, people), None, ("file",), "patient")
+    assert labels.join(recording(subject=Subject("7")), Path("r1"))[1] == ()
+    assert labels.join(recording(), Path("r2"))[1] == ("people.csv",)
+    assert labels.join(recording(subject=Subject("7")), Path("r3"))[1] == ("one.csv", "two.csv")
