@@ -352,8 +352,9 @@ def content_hash(streams: Sequence[Stream]) -> str:
     """A fingerprint of native samples that survives renaming, channel order, and a change of gain or offset.
 
     Each channel's valid samples are reduced to (x − x₀) / gcd(differences), so that the same numbers stored with
-    another baseline or an integer gain give the same hash; floats are hashed as they are. The channels' hashes are
-    sorted before they are hashed together. It is unkeyed on purpose: leakage ledgers compare it across sites.
+    another baseline or an integer gain give the same hash; integers are hashed in the smallest of 16, 32 and 64 bits
+    that holds them all, floats as they are. The channels' hashes are sorted before they are hashed together. It is
+    unkeyed on purpose: leakage ledgers compare it across sites.
 
     Returns
     -------
@@ -372,19 +373,29 @@ def _channel_digests(stream: Stream) -> list[bytes]:
             for digest, x in zip(hashes, _valid_rows(block), strict=True):
                 digest.update(np.ascontiguousarray(x, "<f4").data)
         return [digest.digest() for digest in hashes]
+    wide = np.int32 if stream.samples.dtype == np.int16 else np.int64  # holds any difference
     first: dict[int, int] = {}
-    steps = [0] * stream.n_chans
+    steps, reach = [0] * stream.n_chans, [0] * stream.n_chans
     for block in stream.blocks():
         for row, x in enumerate(_valid_rows(block)):
-            if x.size and steps[row] != 1:
-                steps[row] = math.gcd(steps[row], _step(x, first.setdefault(row, int(x[0]))))
+            if x.size:
+                start = first.setdefault(row, int(x[0]))
+                reach[row] = max(reach[row], int(x.max()) - start, start - int(x.min()))
+                if steps[row] != 1:
+                    steps[row] = math.gcd(steps[row], _step(x, start))
+    widths = [_narrowest(distance // max(step, 1)) for distance, step in zip(reach, steps, strict=True)]
     for block in stream.blocks():
         for row, x in enumerate(_valid_rows(block)):
-            x = x.astype(np.int64) - first.get(row, 0)
+            reduced = x.astype(wide) - first.get(row, 0)
             if steps[row] > 1:
-                x //= steps[row]
-            hashes[row].update(np.ascontiguousarray(x, "<i8").data)
+                reduced = reduced // steps[row]
+            hashes[row].update(np.ascontiguousarray(reduced, widths[row]).data)
     return [digest.digest() for digest in hashes]
+
+
+def _narrowest(reach: int) -> str:
+    """The smallest little-endian integer type that holds numbers up to ± `reach`: fewer bytes are hashed sooner."""
+    return "<i2" if reach < 2**15 else "<i4" if reach < 2**31 else "<i8"
 
 
 def _valid_rows(block: Stream) -> Iterator[NDArray[Any]]:
