@@ -178,33 +178,40 @@ def prepare(
 
 
 def _is_plain(stream: Stream, contract: InputContract) -> bool:
-    """Whether the stream holds nothing but integers that are real values, as the contract wants them."""
+    """Whether the stream holds integers at the contract's rate that only need to be scaled."""
     as_wanted = stream.sfreq == contract.sfreq and contract.band is None
-    return as_wanted and stream.samples.dtype == np.int16 and stream.n_times > 0 and not len(stream.invalid)
+    return as_wanted and stream.samples.dtype == np.int16 and stream.n_times > 0
 
 
 def _normalise_integers(
     stream: Stream, members: Montage, scale: float, clip: float, out: NDArray[np.float32]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """What `_normalise` makes of a plain stream, straight from its integers: training reads little else."""
-    samples, gain, offset = np.asarray(stream.samples), stream.scale, stream.offset
     if len(members.rows) < stream.n_chans:
-        samples, gain, offset = samples[members.rows], gain[members.rows], offset[members.rows]
-    gain, offset = gain * members.factor, offset * members.factor
+        stream = stream.pick(members.rows)
+    samples = np.asarray(stream.samples)
     lowest, highest = samples.min(axis=1), samples.max(axis=1)  # (C,)
     out[...] = samples
     mean = out.sum(axis=1) / out.shape[1]
+    valid = np.ones(out.shape, bool)
+    if len(stream.invalid):
+        valid = stream.valid()
+        for row in set(stream.invalid[:, 0].tolist()):
+            real = out[row, valid[row]]
+            lowest[row], highest[row], mean[row] = (real.min(), real.max(), real.mean()) if real.size else (0, 0, 0)
+    gain = stream.scale * members.factor
     step = gain * members.sign / scale
     largest = np.maximum(highest - mean, mean - lowest) * np.abs(step)
     out -= mean[:, None]
     out *= step.astype(np.float32)[:, None]
-    if (largest > clip).any():
+    if not largest.max() <= clip:
         np.clip(out, -clip, clip, out=out)
-    valid = np.ones(out.shape, bool)
-    mean = mean * gain + offset
+    mean = mean * gain + stream.offset * members.factor
     moves = (highest > lowest) & (largest > 0) & np.isfinite(largest + mean)
     if not moves.all():
         out[~moves], valid[~moves], mean[~moves] = 0, False, 0
+    if len(stream.invalid):
+        out[~valid] = 0
     return valid, mean.astype(np.float32)
 
 

@@ -121,7 +121,7 @@ class _Batches(Dataset[LoadedBatch]):
                 n_chans = len(montage(stream.channels, modality, contract.unit).rows)
                 n_patches = contract.n_patches(round(stream.n_times * contract.sfreq / stream.sfreq))
                 n_tokens[modality] = n_tokens.get(modality, 0) + n_chans * n_patches
-        return {modality: n for modality, n in n_tokens.items() if n}
+        return n_tokens
 
 
 def load_batches(

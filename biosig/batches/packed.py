@@ -105,17 +105,17 @@ class Packer:
         shapes = {modality: (n, contract[modality].patch_size) for modality, n in n_tokens.items()}
         self._patches = {modality: np.empty(shape, np.float32) for modality, shape in shapes.items()}
         self._sample_valid = {modality: np.ones(shape, bool) for modality, shape in shapes.items()}
-        self._filled = dict.fromkeys(shapes, 0)
-        self._given = dict.fromkeys(shapes, 0)
+        self._filled: dict[str, int] = {}  # rows of the arrays that hold tokens
+        self._given: dict[str, int] = {}  # and those that `room` gave away for the window to come
         self._seqlens: list[int] = []
         self._columns: list[dict[str, NDArray[Any]]] = []  # of each stream of each window, in order
         self._streams: list[tuple[int, float, float, int]] = []  # and their tokens, log scale, onset and window
-        self._shared: dict[tuple[Any, ...], tuple[Any, dict[str, NDArray[Any]]]] = {}
+        self._shared: dict[tuple[Any, ...], tuple[Any, dict[str, NDArray[Any]]]] = {}  # by ids, so with what has them
 
     def room(self, modality: str, n_chans: int, n_times: int) -> NDArray[np.float32]:
         """Where `prepare` may write values (C, T) of the window that is added next: in place, if they are cut there."""
         contract = self._contract[modality]
-        start = self._given[modality]
+        start = self._given.get(modality, 0)
         stop = self._given[modality] = start + n_chans * contract.n_patches(n_times)
         if contract.stride != contract.patch_size or n_times % contract.patch_size:
             return np.empty((n_chans, n_times), np.float32)
@@ -123,18 +123,20 @@ class Packer:
 
     def add(self, window: Sequence[Prepared]) -> bool:
         """Take one window; False, and nothing taken, if none of its patches consists of real values alone."""
-        valid = [valid_patches(prepared, self._contract[prepared.modality]) for prepared in window]
-        if not any(patches.any() for patches in valid):
+        columns, seen = [], Counter[str]()
+        for prepared in window:
+            shared = self._token_columns(prepared, seen[prepared.modality])
+            whole = prepared.valid.all()
+            columns.append(shared if whole else {**shared, "valid": self._valid_patches(prepared)})
+            seen[prepared.modality] += len(prepared.channel)  # a modality may come in streams of several rates
+        if not any(column["valid"].any() for column in columns):
             self._given = self._filled.copy()
             return False
-        n_chans = Counter[str]()
-        for prepared, patches in zip(window, valid, strict=True):
-            columns = self._token_columns(prepared, patches.shape[1], n_chans[prepared.modality])
-            self._columns.append(columns | {"valid": patches.ravel()})
-            self._streams.append((patches.size, prepared.log_scale, prepared.onset, len(self._seqlens)))
-            self._write(prepared, patches)
-            n_chans[prepared.modality] += len(patches)  # a modality may come in streams of several rates
-        self._seqlens.append(sum(patches.size for patches in valid))
+        for prepared, column in zip(window, columns, strict=True):
+            self._columns.append(column)
+            self._streams.append((len(column["valid"]), prepared.log_scale, prepared.onset, len(self._seqlens)))
+            self._write(prepared, column["valid"])
+        self._seqlens.append(sum(len(column["valid"]) for column in columns))
         self._given = self._filled.copy()
         return True
 
@@ -146,19 +148,21 @@ class Packer:
         columns["log_scale"] = np.repeat(np.array(log_scale, np.float32), n_tokens)
         columns["window"] = np.repeat(np.array(window), n_tokens)
         return PackedBatch(
-            patches={m: torch.from_numpy(x[: self._filled[m]]) for m, x in self._patches.items()},
-            sample_valid={m: torch.from_numpy(x[: self._filled[m]]) for m, x in self._sample_valid.items()},
+            patches={m: torch.from_numpy(self._patches[m][:n]) for m, n in self._filled.items()},
+            sample_valid={m: torch.from_numpy(self._sample_valid[m][:n]) for m, n in self._filled.items()},
             text_ids=torch.empty(0, dtype=torch.int64),
             seqlens=torch.tensor(self._seqlens),
             **{name: torch.from_numpy(column) for name, column in columns.items()},
         )
 
-    def _token_columns(self, prepared: Prepared, n_patches: int, first_channel: int) -> dict[str, NDArray[Any]]:
-        """What is the same for all windows with these channels, made once a batch."""
+    def _token_columns(self, prepared: Prepared, first_channel: int) -> dict[str, NDArray[Any]]:
+        """What is the same for all windows with these channels and this length, made once a batch."""
         arrays = (prepared.position, prepared.reference, prepared.channel)
-        key = (prepared.modality, n_patches, first_channel, *map(id, arrays))
-        if key not in self._shared:
-            contract, n_chans = self._contract[prepared.modality], len(prepared.channel)
+        key = (prepared.modality, prepared.values.shape[1], first_channel, *map(id, arrays))
+        known = self._shared.get(key)
+        if known is None:
+            contract = self._contract[prepared.modality]
+            n_chans, n_patches = len(prepared.channel), contract.n_patches(prepared.values.shape[1])
             position = np.empty((n_chans, n_patches, 4), np.float32)
             position[:, :, :3] = prepared.position[:, None]
             position[:, :, 3] = (np.arange(n_patches) * contract.stride + contract.patch_size / 2) / contract.sfreq
@@ -167,43 +171,38 @@ class Packer:
                 "position": position.reshape(-1, 4),
                 "reference": np.repeat(prepared.reference, n_patches, axis=0),
                 "channel": np.repeat(prepared.channel, n_patches),
+                "valid": np.ones(n_chans * n_patches, bool),
                 "channel_index": np.repeat(np.arange(first_channel, first_channel + n_chans), n_patches),
                 "patch_index": np.tile(np.arange(n_patches), n_chans),
             }
-            self._shared[key] = arrays, columns
-        return self._shared[key][1]
+            known = self._shared[key] = arrays, columns
+        return known[1]
 
-    def _write(self, prepared: Prepared, patches: NDArray[np.bool_]) -> None:
-        contract, start = self._contract[prepared.modality], self._filled[prepared.modality]
-        stop = self._filled[prepared.modality] = start + patches.size
-        out = self._patches[prepared.modality][start:stop]
-        if not np.may_share_memory(prepared.values, out):
-            _cut(prepared.values, contract, out)
-        if not patches.all():
-            _cut(prepared.valid, contract, self._sample_valid[prepared.modality][start:stop])
+    def _valid_patches(self, prepared: Prepared) -> NDArray[np.bool_]:
+        """Which patches consist of real values alone, shape (C · H,)."""
+        contract = self._contract[prepared.modality]
+        n_patches = contract.n_patches(prepared.valid.shape[1])
+        if n_patches == 0:
+            return np.empty(0, bool)
+        return _patches(prepared.valid, contract).all(axis=2).ravel()
+
+    def _write(self, prepared: Prepared, valid: NDArray[np.bool_]) -> None:
+        modality, contract, n_chans = prepared.modality, self._contract[prepared.modality], len(prepared.values)
+        start = self._filled.get(modality, 0)
+        stop = self._filled[modality] = start + len(valid)
+        out, real = self._patches[modality][start:stop], self._sample_valid[modality][start:stop]
+        if start < stop and not np.may_share_memory(prepared.values, out):
+            out.reshape(n_chans, -1, contract.patch_size)[...] = _patches(prepared.values, contract)
+        if not valid.all():
+            real.reshape(n_chans, -1, contract.patch_size)[...] = _patches(prepared.valid, contract)
 
 
 _COLUMNS = ("modality", "position", "reference", "channel", "valid", "channel_index", "patch_index")
 
 
-def valid_patches(prepared: Prepared, contract: InputContract) -> NDArray[np.bool_]:
-    """Which patches consist of real values alone, shape (C, H)."""
-    n_chans, n_times = prepared.valid.shape
-    n_patches, size, stride = contract.n_patches(n_times), contract.patch_size, contract.stride
-    if n_patches == 0 or prepared.valid.all():
-        return np.ones((n_chans, n_patches), bool)
-    windows = sliding_window_view(prepared.valid, size, axis=1)[:, ::stride]
-    return np.asarray(windows.all(axis=2))
-
-
-def _cut(samples: NDArray[Any], contract: InputContract, out: NDArray[Any]) -> None:
-    """Write the patches of samples (C, T), channel after channel, to `out` (C · H, P)."""
-    n_chans, n_times = samples.shape
-    n_patches, size, stride = contract.n_patches(n_times), contract.patch_size, contract.stride
-    if n_patches and stride == size:
-        out.reshape(n_chans, -1)[...] = samples[:, : n_patches * size]
-    elif n_patches:
-        out.reshape(n_chans, n_patches, size)[...] = sliding_window_view(samples, size, axis=1)[:, ::stride]
+def _patches(samples: NDArray[Any], contract: InputContract) -> NDArray[Any]:
+    """Samples (C, T) of at least one patch as a view of patches, shape (C, H, P)."""
+    return sliding_window_view(samples, contract.patch_size, axis=1)[:, :: contract.stride]
 
 
 def _no_token(number: int, window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from biosig.lazy import LazySamples
 from biosig.recording import (
     Annotation,
     Channel,
-    Position,
     Recording,
     Source,
     Stream,
@@ -70,14 +69,13 @@ class Shard:
 
     def _channel_sets(self) -> list[tuple[Channel, ...]]:
         texts = [self._file.text(f"channels/{column}") for column in spec.CHANNEL_TEXT]
-        name, source_name, kind, unit, position_source = texts
-        positions = [_position(xyz) for xyz in self._file.numbers("channels/position").tolist()]
-        references = [_position(xyz) for xyz in self._file.numbers("channels/reference").tolist()]
-        columns = (name, source_name, kind, unit, positions, references, position_source)
-        channels = [Channel(*fields) for fields in zip(*columns, strict=True)]
+        points = [self._file.numbers(f"channels/{column}").reshape(-1, 3) for column in ("position", "reference")]
+        bits = [[xyz.tobytes() for xyz in point.astype(np.float64, casting="safe")] for point in points]
+        keys = list(zip(*texts, *bits, strict=True))
         members = self._file.numbers("channel_sets/channel").tolist()
         stops = self._file.numbers("channel_sets/stop").tolist()
-        return [tuple(channels[i] for i in members[a:b]) for a, b in zip([0, *stops[:-1]], stops, strict=bool(stops))]
+        parts = zip([0, *stops[:-1]], stops, strict=bool(stops))
+        return [_channels(tuple(keys[i] for i in members[a:b])) for a, b in parts]
 
     def _check_consistency(self) -> None:
         n_streams = len(self.samples)
@@ -299,9 +297,17 @@ def _are_ends(stops: NDArray[np.int64], total: int) -> bool:
     return bool((np.diff(stops, prepend=0) >= 0).all() and (stops[-1] if len(stops) else 0) == total)
 
 
-def _position(xyz: list[float]) -> Position:
-    x, y, z = xyz
-    return x, y, z
+@lru_cache(maxsize=1024)
+def _channels(keys: tuple[tuple[Any, ...], ...]) -> tuple[Channel, ...]:
+    """The channels of a set; one and the same tuple for all shards, so that what follows from it is worked out once.
+
+    Coordinates are bytes in the keys: NaN is not equal to itself.
+    """
+    made = []
+    for name, source_name, kind, unit, position_source, *bits in keys:
+        position, reference = (np.frombuffer(xyz, np.float64).tolist() for xyz in bits)
+        made.append(Channel(name, source_name, kind, unit, tuple(position), tuple(reference), position_source))
+    return tuple(made)
 
 
 _shards: OrderedDict[tuple[str, int, int, int], Shard] = OrderedDict()

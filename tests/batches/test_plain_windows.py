@@ -115,6 +115,15 @@ def test_a_window_that_is_left_out_leaves_no_trace_in_the_batch(ecg):
     assert batch.patches["ecg"].abs().max() > 1
 
 
+def test_a_modality_that_gives_no_token_in_a_batch_does_no_harm(ecg, bedside):
+    (pulse,) = bedside.crop(0.0, 0.3).of_kind("ppg")
+    both = scaled(replace(ecg, streams=[*ecg.streams, pulse]))
+    ((batch, rows),) = load_batches(grid(RecordingList([both]), 10.0), [np.arange(1)], CONTRACT)
+    assert batch.patches["ecg"].shape == (300, 40)
+    assert batch.patches["ppg"].shape == (0, 50)
+    assert np.asarray(rows).tolist() == [0]
+
+
 def test_shared_montages_are_read_only_and_of_their_own_recording(ecg, eeg):
     (a,), (b,) = prepare(scaled(ecg), CONTRACT), prepare(scaled(ecg), CONTRACT)
     assert a.position is b.position
