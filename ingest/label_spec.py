@@ -90,11 +90,12 @@ class LabelSpec:
     sex_codes : dict
         Cell → "female" or "male", where the cells do not say it themselves.
     label_columns : tuple of str or None
-        Columns to keep as labels, beside those in `types`; None = all the others, but for dates and for columns whose
-        name sounds like a date, a time or a name.
+        Columns to keep as labels, to the letter, beside those in `types`; None = all the others, but for dates and
+        for columns whose name sounds like a date, a time or a name.
     types : dict
         Column → "bool", "number", "text" or "codes" (a list); a cell that is no such thing is an error. A column that
         is not here has the type that a Parquet file states, else the narrowest of bool, number and text that fits all.
+        What is "text" here is free text, and goes through the scrubber like a report.
     missing : tuple of str
         Cells that say that nothing is known; no label comes of them.
     maps : tuple of CodeMap

@@ -68,7 +68,8 @@ class LabelTable:
         self._types, self.left_out = _choose_labels(cells, spec)
         self._maps = [CodeNames(wanted, path) for wanted in spec.maps]
         self.gives = frozenset((*self._types, *(wanted.label for wanted in spec.maps)))
-        self.asked = frozenset((*(spec.label_columns or ()), *spec.types, *(wanted.label for wanted in spec.maps)))
+        asked = {*(spec.label_columns or ()), *spec.types, *(wanted.label for wanted in spec.maps)}
+        self.asked = frozenset(name for name in asked if spec.types.get(name) != "text")
         cells.keep([*spec.named(), *self._types, *(wanted.column for wanted in spec.maps)])
 
     _what = "the recording"

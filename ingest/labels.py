@@ -56,7 +56,7 @@ class Labels:
 
     @property
     def asked(self) -> frozenset[str]:
-        """Labels that the spec names; all others came along."""
+        """Labels that the spec names, but for free text; all others came along."""
         return frozenset(label for table in self._tables for label in table.asked)
 
     def join(self, recording: Recording, path: Path) -> tuple[Recording, tuple[str, ...]]:

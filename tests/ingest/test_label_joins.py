@@ -100,10 +100,16 @@ def test_what_rows_are_about_must_be_said(write):
 
 
 def test_types_of_labels(write):
-    table = write("t.csv", "file,codes,ok,born\nr1,AF;LBBB,1,1980\nr2,,0,\nr3,x,perhaps,\n")
-    spec = write("s.yaml", "id_columns: [file]\ntypes: {codes: codes, ok: bool}\n")
+    table = write("t.csv", "file,codes,ok,year,note\nr1,AF;LBBB,1,1980,12\nr2,,0,,\nr3,x,perhaps,,\n")
+    spec = write("s.yaml", "id_columns: [file]\ntypes: {codes: codes, ok: bool, note: text}\n")
     labels = load_labels((table,), spec)
-    assert labels.join(recording(), Path("r1"))[0].labels == {"codes": ["AF", "LBBB"], "ok": True, "born": 1980}
+    assert labels.join(recording(), Path("r1"))[0].labels == {
+        "codes": ["AF", "LBBB"],
+        "ok": True,
+        "year": 1980,
+        "note": "12",
+    }
+    assert labels.asked == {"codes", "ok"}  # free text is scrubbed
     assert labels.join(recording(), Path("r2"))[0].labels == {"ok": False}
     with pytest.raises(DataError, match=r"'perhaps' in column 'ok', row 4, where true or false was expected"):
         labels.join(recording(), Path("r3"))
