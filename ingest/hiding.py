@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -17,6 +18,10 @@ _LATEST_ONSET = 1e6
 """Seconds. A first sample later than this is on the clock of a calendar or a machine, not of the recording."""
 
 _FILE_NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*(\.[a-z]\w{1,5})\b")
+_scrub_once = lru_cache(8192)(scrub)
+_scrub_label_once = lru_cache(8192)(scrub_label)
+"""Channels, events and notes have few different names in a million recordings; their rules take longer than the rest."""
+
 _LONG_NUMBER = re.compile(r"\d{6}")
 _NO_NAMES = frozenset(
     ("anonymous", "control", "healthy", "normal", "patient", "sub", "subject", "unknown", "volunteer")
@@ -106,7 +111,7 @@ def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
     )
     if texts is not None:
         hidden.report = texts(recording.report, scrub) if recording.report else recording.report
-        hidden.annotations = [_relabelled(a, texts(a.label, scrub_label)) for a in recording.annotations]
+        hidden.annotations = [_relabelled(a, texts(a.label, _scrub_label_once)) for a in recording.annotations]
         hidden.labels = {
             key: value if key in how.asked else texts.of_label(value) for key, value in recording.labels.items()
         }
@@ -122,23 +127,22 @@ def _relabelled(annotation: Annotation, label: str) -> Annotation:
 
 
 class _Texts:
-    """Scrubs texts, each different one once, and remembers what sorts of things were found."""
+    """Scrubs texts, and remembers what sorts of things were found."""
 
     def __init__(self, known: frozenset[str]) -> None:
         self._known = known
-        self._seen: dict[str, str] = {}
         self.found: set[str] = set()
 
     def __call__(self, text: str, how: Callable[..., str], **options: Any) -> str:
-        if text not in self._seen:
-            self._seen[text] = how(text, self._known, **options)
-            self.found.update(removed(text, self._seen[text]))
-        return self._seen[text]
+        clean = how(text, self._known, **options)
+        if clean != text:
+            self.found.update(removed(text, clean))
+        return clean
 
     def of_label(self, value: Any) -> Any:
         """A label's text, or the texts of a list; numbers in it may be codes and stay."""
         if isinstance(value, str):
-            return self(value, scrub, numbers=False)
+            return self(value, _scrub_once, numbers=False)
         return [self.of_label(part) for part in value] if isinstance(value, list | tuple) else value
 
 
@@ -152,7 +156,7 @@ def _with_scrubbed_channels(recording: Recording, known: frozenset[str]) -> Reco
     """Channel names are typed by people, or carry a device's serial number; the notes quote them."""
     new: dict[str, str] = {}
     for text in dict.fromkeys(text for c in recording.channels for text in (c.source_name, c.name)):
-        clean = scrub(text, known)
+        clean = _scrub_once(text, known)
         if clean != text:
             taken = {*new.values(), *recording.ch_names}
             new[text] = next(
@@ -201,4 +205,4 @@ def _without_names(note: str, name: str, hashed: bool, known: frozenset[str]) ->
     note = _FILE_NAME.sub(shown, note)
     if hashed:
         note = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", note)
-    return scrub(note, known, numbers=False)
+    return _scrub_once(note, known, numbers=False)

@@ -74,6 +74,12 @@ def test_free_texts_are_scrubbed_and_a_note_says_so():
     assert kept.annotations == before.annotations
 
 
+def test_one_text_under_two_rules():
+    before = recording(report="426783006", labels={"dx": ["426783006"]})
+    after = hide(before, "rec1", how())
+    assert (after.report, after.labels) == ("[number]", {"dx": ["426783006"]})
+
+
 def test_notes_and_channels_name_no_file_person_or_device():
     before = recording(
         subject=Subject("Mustermann"),
