@@ -73,14 +73,15 @@ def test_files_that_are_left_aside_and_repeated_are_counted(tmp_path, capsys):
 
 
 def test_folders_of_one_name_stay_apart(tmp_path):
-    places = [put(tmp_path / year / "ecg") for year in ("2022", "north")]
+    places = [put(tmp_path / year / "ecg") for year in ("east", "north")]
     names = [item.relative for item in discover(places).items]
-    assert names == ["2022/ecg/00001_lr", "north/ecg/00001_lr"]
+    assert names == ["east/ecg/00001_lr", "north/ecg/00001_lr"]
     signals = places[1] / "00001_lr.dat"
     signals.rename(tmp_path / "late.dat")
-    assert ingest(tuple(places), out=tmp_path / "out", workers=1) == 1
+    options = {"out": tmp_path / "out", "workers": 1, "recording_names": "keep"}
+    assert ingest(tuple(places), **options) == 1
     (tmp_path / "late.dat").rename(signals)
-    assert ingest(tuple(places), out=tmp_path / "out", workers=1, resume=True) == 0
+    assert ingest(tuple(places), **options, resume=True) == 0
     assert biosig.open_shards(tmp_path / "out").to_pandas()["recording"].tolist() == ["00001_lr", names[1]]
 
 
