@@ -17,10 +17,10 @@ from ingest.scrub import MARKS, removed, scrub, scrub_label
 _LATEST_ONSET = 1e6
 """Seconds. A first sample later than this is on the clock of a calendar or a machine, not of the recording."""
 
-_FILE_NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*(\.[a-z]\w{1,5})\b")
+_FILE_NAME = re.compile(r"(?<![\w.-])[\w-]+(?:\.[\w-]+)*(\.[a-z]\w{1,5})\b")
 _scrub_once = lru_cache(8192)(scrub)
 _scrub_label_once = lru_cache(8192)(scrub_label)
-"""Channels, events and notes have few different names in a million recordings; their rules take longer than the rest."""
+"""Channels, events and notes have few different texts in a million recordings, and the rules take a while."""
 
 _LONG_NUMBER = re.compile(r"\d{6}")
 _NO_NAMES = frozenset(

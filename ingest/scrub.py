@@ -42,7 +42,7 @@ _TIMES = (
 )
 
 _CAPITAL = r"(?-i:[A-ZÀ-ÖØ-ÞŠŽČŁ])"
-_INITIAL = rf"{_CAPITAL}\.(?:-?{_CAPITAL}\.)*"
+_INITIAL = rf"{_CAPITAL}\.-?"
 _PARTICLE = r"(?:von|van|vom|zu|zum|zur|de|der|den|del|di|da|af|av|la|le|ter|ten|dos|el|al|bin|ibn)"
 _FUNCTION_WORD = (
     r"(?:mit|ohne|und|oder|med|och|utan|with|without|and|or|in|im|ist|war|wurde|hat|har|är|was|is|has|who|die|der|den|"
@@ -54,20 +54,20 @@ _FINDING = (
 _CAPITALISED = rf"{_CAPITAL}[\w'’-]+"
 _FURTHER = rf"(?!{_FINDING})(?-i:[A-ZÀ-ÖØ-ÞŠŽČŁ][a-zß-öø-ÿšžčł'’]+(?:-\w+)?)\b"
 _FIRST = rf"(?:(?:{_PARTICLE}\s+){{1,3}}{_CAPITALISED}|(?!{_FUNCTION_WORD})[^\W\d_][\w'’-]*)"
-_REST = rf"(?:\s+(?:{_INITIAL}|(?:{_PARTICLE}\s+){{0,3}}{_FURTHER})){{0,3}}"
+_REST = rf"(?:\s+(?:(?:{_INITIAL})+|(?:{_PARTICLE}\s+){{0,3}}{_FURTHER})){{0,3}}"
 # "ms" are milliseconds, and "MR." may end a sentence on a mitral regurgitation.
 _TITLE = (
     r"(?:dr|prof|professor|doktor|doctor|herrn?|frau|fru|fröken|mrs|"
     r"(?-i:Mr|Ms|Miss|mr(?=\.)|MR(?=\.\s[A-Z]{2})|(?:Hrn?|Fr|Med)(?=\.)))"
 )
 _NAMES = (
-    rf"(?P<kept>(?>\b{_TITLE}\b\.?\s*(?:(?:{_TITLE}|med|phil|rer|nat|dent|h\.\s?c)\b\.?\s*)*))(?<=[\s.])"
-    rf"(?:{_INITIAL}\s*)*{_FIRST}{_REST}",
+    rf"(?P<kept>(?>\b{_TITLE}\b\.?\s*(?:(?:{_TITLE}|med|phil|rer|nat|dent|h\.\s?c)\b\.?\s*){{0,6}}))(?<=[\s.])"
+    rf"(?>(?:{_INITIAL}\s*)*){_FIRST}{_REST}",
     rf"(?P<kept>\b(?:name|vorname|nachname|patient(?:in)?|patientenname|untersucher(?:in)?|arzt|ärztin|physician|"
-    rf"technician|operator|läkare|undersökare|(?-i:MTA))\s*:\s*)(?:{_INITIAL}\s*)*{_CAPITALISED}"
-    rf"(?:,?\s+(?:{_INITIAL}|(?:{_PARTICLE}\s+){{0,3}}{_FURTHER})){{0,3}}",
+    rf"technician|operator|läkare|undersökare|(?-i:MTA))\s*:\s*)(?>(?:{_INITIAL}\s*)*){_CAPITALISED}"
+    rf"(?:,?\s+(?:(?:{_INITIAL})+|(?:{_PARTICLE}\s+){{0,3}}{_FURTHER})){{0,3}}",
     rf"(?P<kept>\b(?:gez\.|signed(?:\s+by)?|sign\.|validiert\s+von|validated\s+by|reported\s+by|befundet\s+von)\s*:?\s*)"
-    rf"(?:{_INITIAL}\s*)*{_CAPITALISED}{_REST}",
+    rf"(?>(?:{_INITIAL}\s*)*){_CAPITALISED}{_REST}",
 )
 _NUMBERS = (
     r"(?P<kept>\b(?:mrn|tel(?:efon|ephone)?|phone|fax|mobile?|handy|ssn|personnummer|pnr|fall-?(?:nummer|nr)|"
@@ -91,7 +91,7 @@ def _rules(patterns: dict[str, tuple[str, ...]]) -> list[tuple[str, str, re.Patt
 
 _RULES = _rules(
     {
-        "email": (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",),
+        "email": (r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+",),
         "time": _TIMES,
         "date": _DATES,
         "name": _NAMES,
