@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.errors import BiosigError, UnreadableError, UsageError
+from biosig.errors import UnreadableError, UsageError
 from biosig.recording import Recording, Source, Stream, Subject, content_hash
 from ingest.arrays import ArraySamples, Part, survey
 from ingest.channels import notes_on, resolve, settle
 from ingest.dicom_annotations import add_annotations, code_of
 from ingest.files import check_present, sha256_of
+from ingest.foreign import read_as
 from ingest.variables import MOST_IN_MEMORY, InFile, InMemory, Variable
 
 _WAVEFORMS = b"1.2.840.10008.5.1.4.1.1.9."
@@ -82,19 +83,11 @@ class DicomAdapter:
             import pydicom
         except ImportError:
             raise UsageError(f"{path} is a DICOM file, which needs pydicom: pip install 'biosig-fm[dicom]'.") from None
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of odd headers; what matters is checked here
-                syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID", "")
-                _check_size(path, str(syntax))
-                recording = _recording(pydicom.dcmread(path), path)
-        except BiosigError:
-            raise
-        except Exception as error:  # pydicom meets damage with almost any exception
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
-            raise UnreadableError(
-                f"{path} is no whole DICOM waveform ({reason}): it is cut short or damaged; export it again."
-            ) from None
+        with read_as("DICOM waveform", path), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd headers; what matters is checked here
+            syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID", "")
+            _check_size(path, str(syntax))
+            recording = _recording(pydicom.dcmread(path), path)
         recording.source = Source(str(path), self.name, sha256_of([path]))
         return recording if lazy else recording.load()
 

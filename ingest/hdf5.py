@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import hdf5plugin  # noqa: F401  (registers the compression filters that its files use)
@@ -14,13 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
+from ingest.foreign import read_as
 from ingest.variables import ArrayFile, InMemory, Transposed, Variable, check_fits, check_numbers
 
 _MOST_NAMES = 1000  # listed for messages; a damaged file can nest without end
 _MOST_DEPTH = 8
+_HEAP = b"GCOL\x01\0\0\0"
+_HEAP_HEADER = 16  # of a global heap and of each object in it
+_HEAP_OBJECT = struct.Struct("<HH4xQ")  # index, references, size; index 0 is the space that is left, header included
+_SCANNED_AT_ONCE = 2**24
+_TEXT_PLACE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])
+_LONGEST_TEXT = 2**20
 _LARGEST_CHUNK = 2**28
 _MOST_SHRINKING = 10_000  # a chunk of zeros shrinks about 1,000-fold by deflate, again by LZ4 on top
-_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError, OverflowError)  # what h5py raises
 
 
 class Hdf5File(ArrayFile):
@@ -33,6 +40,7 @@ class Hdf5File(ArrayFile):
     def __init__(self, path: Path, matlab: bool = False) -> None:
         super().__init__(path)
         self._matlab = matlab
+        self._heaps_are_sound = False
         with _opened(path):
             pass
 
@@ -44,6 +52,8 @@ class Hdf5File(ArrayFile):
 
     def _find(self, name: str) -> Variable:
         place, _, attribute = name.partition("@")
+        if attribute or self._matlab:
+            self._check_heaps()
         with _opened(self.path) as file:
             found = self._follow(file, place.replace(".", "/") if self._matlab else place, name)
             if attribute:
@@ -79,15 +89,50 @@ class Hdf5File(ArrayFile):
         """A dataset of strings, or MATLAB's char array, or its cell array of them, as an array of str."""
         check_whole(found, self.path)
         check_fits(found.nbytes, f"{self.path}, '{name}'", "as numbers")
+        self._check_heaps()
         if h5py.check_string_dtype(found.dtype) is not None:
+            self._check_lengths(found)
             return np.asarray(found.asstr()[()], dtype=str)
         if found.attrs.get("MATLAB_class") == b"char":
             return _matlab_text(found)
         if h5py.check_ref_dtype(found.dtype) is h5py.Reference:
             cells = [found.file[reference] for reference in found[()].T.ravel() if reference]
-            if cells and all(cell.attrs.get("MATLAB_class") == b"char" for cell in cells):
+            if cells and all(
+                isinstance(cell, h5py.Dataset) and cell.attrs.get("MATLAB_class") == b"char" for cell in cells
+            ):
                 return np.array([str(_matlab_text(cell)) for cell in cells])
         raise UnreadableError(f"{self.path}: '{name}' holds neither numbers nor texts: save it as one of them.")
+
+    def _check_heaps(self) -> None:
+        """Look at what holds texts of any length before HDF5 does: damage there makes it loop without end.
+
+        HDF5 2.0 follows an object of size 0 to itself. Format: HDF5 specification, III.E (global heap).
+        """
+        if self._heaps_are_sound:
+            return
+        with self.path.open("rb") as file:
+            for start in _find_all(file, _HEAP):
+                file.seek(start + len(_HEAP))
+                size = int.from_bytes(file.read(8), "little")
+                at, end = start + _HEAP_HEADER, start + size
+                while at + _HEAP_HEADER <= end:
+                    file.seek(at)
+                    index, _, length = _HEAP_OBJECT.unpack(file.read(_HEAP_OBJECT.size).ljust(_HEAP_OBJECT.size))
+                    if at + length > end or (index == 0 and length < _HEAP_HEADER):
+                        raise UnreadableError(f"{self.path} is damaged where its texts are: fetch or export it again.")
+                    at = end if index == 0 else at + _HEAP_HEADER + -(-length // 8) * 8
+        self._heaps_are_sound = True
+
+    def _check_lengths(self, found: h5py.Dataset) -> None:
+        """Look at how long texts are said to be, before HDF5 takes memory for it."""
+        place, n = found.id.get_offset(), found.id.get_storage_size() // _TEXT_PLACE.itemsize
+        if place is None or n != found.size:  # in chunks, or of fixed length
+            return
+        with self.path.open("rb") as file:
+            file.seek(place)
+            places = np.frombuffer(file.read(n * _TEXT_PLACE.itemsize), _TEXT_PLACE)
+        if places["length"].max(initial=0) > _LONGEST_TEXT:
+            raise UnreadableError(f"{self.path}: '{found.name}' announces endless texts: fetch or export it again.")
 
 
 class _Dataset(Variable):
@@ -102,15 +147,24 @@ class _Dataset(Variable):
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    """The file, open without a lock (a share may have none); whatever its damage raises becomes one sentence."""
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            yield file
-    except UnreadableError:
-        raise
-    except _DAMAGE as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UnreadableError(f"{path} cannot be read as HDF5 ({reason}): fetch or export it again.") from None
+    """The file, open whether or not its file system has locks."""
+    with read_as("HDF5 file", path), h5py.File(path, "r", locking="best-effort") as file:
+        yield file
+
+
+def _find_all(file: IO[bytes], word: bytes) -> Iterator[int]:
+    """Where `word` stands in a file; the file may be read elsewhere in between."""
+    start, kept = 0, b""
+    while True:
+        file.seek(start)
+        if not (block := file.read(_SCANNED_AT_ONCE)):
+            return
+        text, before = kept + block, start - len(kept)
+        at = text.find(word)
+        while at >= 0:
+            yield before + at
+            at = text.find(word, at + 1)
+        start, kept = start + len(block), text[-len(word) + 1 :]
 
 
 def _datasets(group: h5py.Group, prefix: str, depth: int) -> Iterator[str]:

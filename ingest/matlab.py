@@ -12,6 +12,7 @@ import scipy.io
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
+from ingest.foreign import read_as
 from ingest.hdf5 import Hdf5File
 from ingest.variables import MOST_IN_MEMORY, ArrayFile, InMemory, Variable, check_fits
 
@@ -54,10 +55,8 @@ class MatlabFile(ArrayFile):
                 f"{path} unpacks to more than {MOST_IN_MEMORY / 2**30:.0f} GiB: save it with -v7.3, which is read in "
                 "parts."
             )
-        try:
+        with read_as("MATLAB file", path):
             self._listed = scipy.io.whosmat(path)
-        except Exception as error:  # SciPy meets damage with almost any exception
-            raise _damaged(path, error) from None
         self._loaded: dict[str, Any] = {}
 
     @property
@@ -88,16 +87,9 @@ class MatlabFile(ArrayFile):
             check_fits(n * _BYTES_PER_ELEMENT.get(kind, 1), f"{self.path}, '{top}'", "with -v7.3")
             if n > _MOST_CELLS and kind in ("cell", "struct", "object"):
                 raise UnreadableError(f"{self.path}: '{top}' is a {kind} of {n} elements: save an array of numbers.")
-            try:
+            with read_as("MATLAB file", self.path):
                 self._loaded = {top: scipy.io.loadmat(self.path, variable_names=[top])[top]}
-            except Exception as error:
-                raise _damaged(self.path, error) from None
         return np.asarray(self._loaded[top])
-
-
-def _damaged(path: Path, error: Exception) -> UnreadableError:
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
-    return UnreadableError(f"{path} is no whole MATLAB file ({reason}): it is cut short or damaged; fetch it again.")
 
 
 def _cells(array: NDArray[Any], path: Path, name: str) -> NDArray[Any]:

@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 import struct
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
+from ingest.foreign import read_as
 
 MOST_IN_MEMORY = 2**30
 """Bytes of an array that is read as a whole; larger ones must come in a format that is read in parts."""
@@ -228,13 +227,8 @@ class NpzFile(ArrayFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        try:
-            with zipfile.ZipFile(path) as archive:
-                members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise UnreadableError(
-                f"{path} is no whole .npz ({error}): it is cut short or something else; fetch it again."
-            ) from None
+        with read_as("NumPy archive", path), zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
         self._members = {info.filename.removesuffix(".npy"): info for info in members}
 
     @property
@@ -246,17 +240,18 @@ class NpzFile(ArrayFile):
         info = self._members.get(name)
         if info is None:
             raise self.absent(name)
-        try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(info) as member:
-                shape, fortran, dtype = npy_header(member, self.path)
-                start = member.tell()
-                if info.compress_type == zipfile.ZIP_STORED:
-                    return in_order(self.path, self._data_start(info) + start, shape, dtype, fortran)
-                nbytes = math.prod(shape) * dtype.itemsize
-                check_fits(nbytes, f"{self.path}, variable '{name}'", "without compression (numpy.savez)")
-                raw = member.read(nbytes + 1)  # zipfile stops at the size that the archive announces
-        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, struct.error, zlib.error) as error:
-            raise UnreadableError(f"{self.path} cannot be unpacked at '{name}' ({error}): fetch it again.") from None
+        with (
+            read_as("NumPy archive", f"{self.path}, variable '{name}',"),
+            zipfile.ZipFile(self.path) as archive,
+            archive.open(info) as member,
+        ):
+            shape, fortran, dtype = npy_header(member, self.path)
+            start = member.tell()
+            if info.compress_type == zipfile.ZIP_STORED:
+                return in_order(self.path, self._data_start(info) + start, shape, dtype, fortran)
+            nbytes = math.prod(shape) * dtype.itemsize
+            check_fits(nbytes, f"{self.path}, variable '{name}'", "without compression (numpy.savez)")
+            raw = member.read(nbytes + 1)  # zipfile stops at the size that the archive announces
         if len(raw) != nbytes:
             raise UnreadableError(f"{self.path} is damaged at '{name}': its size is not that of its shape {shape}.")
         variable = InMemory(np.frombuffer(raw, dtype).reshape(shape[::-1] if fortran else shape))
@@ -274,12 +269,8 @@ class ParquetFile(ArrayFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        try:
+        with read_as("Parquet file", path):
             self._file = pq.ParquetFile(path)
-        except (pa.ArrowException, OSError) as error:
-            raise UnreadableError(
-                f"{path} is no whole Parquet file ({' '.join(str(error).split())}): fetch it again."
-            ) from None
 
     @property
     def names(self) -> list[str]:
@@ -290,27 +281,20 @@ class ParquetFile(ArrayFile):
         if name not in self.names:
             raise self.absent(name)
         size = 8 * self._file.metadata.num_rows
-        where = f"{self.path}, column '{name}'"
+        where = f"{self.path}, column '{name}',"
         if not 0 <= size <= 1000 * 8 * self.path.stat().st_size:  # run-length coding can shrink, but not without end
             raise UnreadableError(f"{where} announces {size // 8} rows, more than its bytes can hold: fetch it again.")
         check_fits(size, where, "as .npy or HDF5")
-        try:
-            column = self._file.read([name], use_threads=False)[name]
-            array = column.to_numpy()
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise UnreadableError(f"{where} cannot be read ({' '.join(str(error).split())}).") from None
-        return InMemory(array)
+        with read_as("Parquet file", where):
+            return InMemory(self._file.read([name], use_threads=False)[name].to_numpy())
 
 
 def npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether in Fortran order, and type from the head of a ``.npy``; no more than that is read."""
-    try:
+    with read_as("NumPy file", path):
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = reader(file)
-    except (ValueError, SyntaxError, EOFError, OSError, RecursionError, MemoryError, OverflowError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UnreadableError(f"{path} is no whole NumPy file ({reason}): fetch or save it again.") from None
     if dtype.hasobject:
         raise UnreadableError(
             f"{path} holds pickled Python objects, which are never loaded: save it as an array of numbers or of texts "

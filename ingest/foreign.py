@@ -1,0 +1,37 @@
+"""What a foreign library raises over a damaged file, as one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from biosig.errors import BiosigError, UnreadableError
+
+_LONGEST_REASON = 160
+
+
+@contextmanager
+def read_as(kind: str, where: object) -> Iterator[None]:
+    """Do something with a file through a library that meets damage with almost any exception.
+
+    Parameters
+    ----------
+    kind : str
+        What the file should be ("NumPy archive").
+    where : path or str
+        The file, and the place in it.
+
+    Raises
+    ------
+    UnreadableError
+        Instead of whatever is raised inside, but for this project's own errors.
+    """
+    try:
+        yield
+    except BiosigError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+        raise UnreadableError(
+            f"{where} is no whole {kind} ({reason}): it is cut short or damaged; fetch or export it again."
+        ) from None
