@@ -100,10 +100,11 @@ class Shard:
         if not ((channel_set >= 0) & (channel_set < len(self.channel_sets))).all():
             return False
         n_chans = np.array([len(members) for members in self.channel_sets], np.int64)[channel_set]
-        stored = np.array([(d.n_chans, d.n_times) for d in self.samples], np.int64).reshape(-1, 2)
+        width = np.array([dataset.n_chans for dataset in self.samples], np.int64)
+        length = np.array([dataset.n_times for dataset in self.samples], np.int64)
         clocks = np.isfinite(self.sfreq).all() and np.greater(self.sfreq, 0).all() and np.isfinite(self.onset).all()
-        inside = (start >= 0) & (n_times >= 0) & (n_times <= stored[:, 1]) & (start <= stored[:, 1] - n_times)
-        widths = (stored[:, 0] == n_chans) & (np.diff(channel_stop, prepend=0) == n_chans)
+        inside = (start >= 0) & (n_times >= 0) & (n_times <= length) & (start <= length - n_times)
+        widths = (width == n_chans) & (np.diff(channel_stop, prepend=0) == n_chans)
         limits = np.repeat(np.column_stack((n_chans - 1, n_times, n_times)), np.diff(invalid_stop, prepend=0), axis=0)
         runs = (self.invalid >= 0).all() and (self.invalid <= limits).all()
         return bool(clocks and inside.all() and widths.all() and runs)
