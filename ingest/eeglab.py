@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import h5py
+from scipy.io import loadmat
 
 from biosig.errors import UnreadableError
 
@@ -38,6 +40,29 @@ def check_set(path: Path) -> list[Path]:
     except (OSError, RuntimeError, KeyError, ValueError) as error:  # what h5py raises on damage
         raise UnreadableError(f"{path} is damaged ({error}): fetch or export it again.") from None
     return []
+
+
+def check_data_name(path: Path) -> None:
+    """Refuse a .set that keeps its samples in a file elsewhere than beside it.
+
+    Raises
+    ------
+    UnreadableError
+    """
+    found = _named_data(path)
+    if isinstance(found, str) and ("/" in found or "\\" in found):
+        raise UnreadableError(f"{path} refers to '{found}', outside its own folder: put that file beside it.")
+
+
+def _named_data(path: Path) -> Any:
+    """The field `data` of the struct EEG, or the variable of that name: an array, or the name of a file."""
+    if h5py.is_hdf5(path):
+        import pymatreader
+
+        variables = pymatreader.read_mat(path)
+    else:
+        variables = loadmat(path, simplify_cells=True)
+    return variables.get("EEG", variables).get("data")
 
 
 def _datasets(group: h5py.Group, path: Path, depth: int) -> Iterator[h5py.Dataset]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Iterable
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from biosig.errors import BiosigError, UnreadableError
 from biosig.recording import Recording, Source
 from ingest.bids import with_sidecars
+from ingest.eeglab import check_data_name
 from ingest.files import sha256_of
 from ingest.isolated import read_isolated
 from ingest.mne_formats import FORMATS, MneFormat, check_inside, format_of
@@ -81,19 +83,41 @@ class MneAdapter:
 
 def _read_checked(path: Path, known: MneFormat, files: Iterable[Path], lazy: bool) -> Recording:
     try:
-        with warnings.catch_warnings(record=True) as heard, redirect_stdout(StringIO()):  # some readers print
-            warnings.simplefilter("always")
+        with _listening() as heard:
             recording, opened = _read(path, known, lazy)
     except BiosigError:
         raise
     except Exception as error:  # MNE's readers raise almost anything on damaged files
         raise UnreadableError(f"{path} cannot be read by MNE ({one_line(error)}): fetch or export it again.") from None
-    name = path.name[: path.name.index(".")] if path.name.lower().endswith((".fif.gz", ".cdt.dpa")) else path.stem
-    recording.id = name
+    recording.id = path.name[: path.name.index(".fif")] if path.name.endswith(".fif.gz") else path.stem
     recording.source = Source(str(path), ADAPTER, sha256_of(dict.fromkeys((*files, *opened))))
-    said = dict.fromkeys(" ".join(str(w.message).split()) for w in heard if issubclass(w.category, RuntimeWarning))
-    recording.notes = (*recording.notes, *(FOREIGN_NOTE + text for text in said))
+    recording.notes = (*recording.notes, *(FOREIGN_NOTE + text for text in dict.fromkeys(heard)))
     return recording
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """Collect what readers warn of, through warnings or the root logger, and swallow what they print."""
+    said: list[str] = []
+    root, handler = logging.getLogger(), _Collector(said)
+    root.addHandler(handler)
+    try:
+        with warnings.catch_warnings(record=True) as heard, redirect_stdout(StringIO()):
+            warnings.simplefilter("always")
+            yield said
+    finally:
+        root.removeHandler(handler)
+    said += [" ".join(str(w.message).split()) for w in heard if issubclass(w.category, RuntimeWarning)]
+
+
+class _Collector(logging.Handler):
+    def __init__(self, said: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "root":
+            self._said.append(" ".join(record.getMessage().split()))
 
 
 def _read(path: Path, known: MneFormat, lazy: bool) -> tuple[Recording, list[Path]]:
@@ -106,11 +130,11 @@ def _read(path: Path, known: MneFormat, lazy: bool) -> tuple[Recording, list[Pat
     except TypeError as error:
         if known.reader != "eeglab" or "epochs" not in str(error):
             raise
+        check_data_name(path)
         epochs = mne.io.read_epochs_eeglab(path, verbose="error")
         return from_epochs(epochs), []
     opened = [Path(name) for name in raw.filenames if name is not None and Path(name).is_file()]
     check_inside(path, opened)
-    embedded = (
-        known.reader == "eeglab" and path in opened
-    )  # one array in a .set: MNE keeps all of it once a part is read
-    return from_raw(raw, lazy and not embedded), opened
+    if known.reader == "eeglab" and path in opened:  # MNE keeps all of an array in a .set once a part of it is read
+        lazy = False
+    return from_raw(raw, lazy), opened

@@ -149,8 +149,7 @@ def _siblings(*suffixes: str) -> Callable[[Path], list[Path]]:
     """Files of the same name with other endings, in any case."""
 
     def find(path: Path) -> list[Path]:
-        stem = path.name[: path.name.index(".")] if path.name.lower().endswith(".cdt.dpa") else path.stem
-        wanted = {f"{stem}{suffix}".lower() for suffix in suffixes} - {path.name.lower()}
+        wanted = {f"{path.stem}{suffix}".lower() for suffix in suffixes} - {path.name.lower()}
         return sorted(file for file in path.parent.iterdir() if file.name.lower() in wanted)
 
     return find
@@ -165,8 +164,8 @@ def _is_egi(head: bytes) -> bool:
 FORMATS = (
     MneFormat("fif", "FIF (.fif)", FIF_SUFFIXES, beside=further_parts),
     MneFormat("brainvision", "BrainVision (.vhdr, .ahdr)", (".vhdr", ".ahdr"), beside=_named),
-    MneFormat("eeglab", "EEGLAB (.set)", (".set",), beside=check_set),
-    MneFormat("egi", "EGI (.mff)", (".mff",), is_folder=True),
+    MneFormat("eeglab", "EEGLAB (.set)", (".set",), beside=check_set, isolated=True),  # SciPy's loadmat can crash
+    MneFormat("egi", "EGI (.mff)", (".mff",), is_folder=True, package="defusedxml", extra="egi"),
     MneFormat("egi", "EGI simple binary (.raw)", (".raw",), begins=_is_egi),
     MneFormat("persyst", "Persyst (.lay)", (".lay",), beside=_named),
     MneFormat(

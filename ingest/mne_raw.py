@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes import guess_kind
 from biosig.errors import BiosigError, UnreadableError
 from biosig.lazy import LazySamples
 from biosig.recording import (
@@ -55,7 +56,8 @@ class RawSamples(LazySamples):
         if start == stop:  # which MNE refuses
             return np.empty((self.shape[0], 0))
         try:
-            values: NDArray[np.float64] = self._raw.get_data(start=start, stop=stop, verbose="error")
+            with np.errstate(all="ignore"):  # a damaged gain; what is not finite is invalid
+                values: NDArray[np.float64] = self._raw.get_data(start=start, stop=stop, verbose="error")
         except BiosigError:
             raise
         except Exception as error:  # MNE's readers raise almost anything on damaged files
@@ -205,6 +207,8 @@ def _resolve(source: Any, kind: str, digitised: bool, notes: list[str]) -> tuple
         if guess.kind in _BY_NAME:
             notes.append(f"Channel '{name}' is typed EEG in MNE; by its name it is kept as {guess.kind}.")
             return guess, factor
+    if kind == "misc" and guess_kind(name) == "stim":
+        kind = "stim"
     return resolve(name, unit, kind=_KINDS.get(kind, "misc"), position=position)
 
 

@@ -156,9 +156,10 @@ def test_names_in_headers_lead_nowhere_else(tmp_path):
         with pytest.raises(UnreadableError, match="outside its own folder"):
             read(folder / name)
     eeg = {"nbchan": 1, "pnts": 50, "trials": 1, "srate": 100.0, "xmin": 0.0, "xmax": 0.5, "data": "../secret/s.fdt"}
-    savemat(folder / "e.set", {"EEG": {**eeg, "chanlocs": [], "event": []}}, appendmat=False)
-    with pytest.raises(UnreadableError, match="outside its own folder"):
-        read(folder / "e.set")
+    for trials in (1, 2):
+        savemat(folder / "e.set", {"EEG": {**eeg, "trials": trials, "chanlocs": [], "event": []}}, appendmat=False)
+        with pytest.raises(UnreadableError, match="outside its own folder"):
+            read(folder / "e.set")
     with h5py.File(folder / "h.set", "w") as file:
         file["data"] = h5py.ExternalLink("../secret/other.h5", "data")
     with pytest.raises(UnreadableError, match="'data' is a link to somewhere else"):
