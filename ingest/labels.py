@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Labels:
     Raises
     ------
     UsageError
-        If two tables about recordings, or two about subjects, give a label of the same name.
+        If two tables about subjects, or two of codes, give a label of the same name.
     """
 
     def __init__(self, tables: Sequence[LabelTable | EventTable | CodeTable]) -> None:
@@ -43,7 +44,7 @@ class Labels:
         self._tables = sorted(tables, key=lambda table: order.index(type(table)))
         for one, other in combinations(self._tables, 2):
             both = sorted(one.gives & other.gives)
-            if both and type(one) is type(other):
+            if both and type(one) is type(other) and type(one) is not LabelTable:
                 raise UsageError(
                     f"{one.path} and {other.path} both give the label {', '.join(map(repr, both))}: choose with "
                     "label_columns in --labels-spec."
@@ -79,20 +80,24 @@ class Labels:
         Raises
         ------
         DataError
-            If a cell is not what the spec says, or two tables name two subjects.
+            If a cell is not what the spec says, or two tables contradict each other.
         """
         known: set[type] = set()
-        subjects: set[str] = set()
+        told: dict[str, Any] = {}
         for table in self._tables:
             joined = table.add(recording, path)
             if joined is None:
                 continue
             recording = joined
             known.add(_about(table))
-            if type(table) is LabelTable and table.spec.subject_column and recording.subject:
-                subjects.add(recording.subject.id)
-        if len(subjects) > 1:
-            raise DataError(f"The label tables name {len(subjects)} different subjects for {path}: correct one.")
+            if type(table) is LabelTable:
+                says = {name: recording.labels[name] for name in table.gives if name in recording.labels}
+                if table.spec.subject_column and recording.subject:
+                    says["the subject's id"] = recording.subject.id
+                if odd := sorted(name for name, value in says.items() if told.setdefault(name, value) != value):
+                    raise DataError(
+                        f"{table.path} contradicts another label table about {', '.join(odd)} of {path}: correct one."
+                    )
         return recording, tuple(table.path.name for table in self._tables if _about(table) not in known)
 
     def unmatched(self, found: Found) -> list[tuple[str, str]]:

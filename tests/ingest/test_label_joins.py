@@ -78,11 +78,14 @@ def test_several_tables_each_go_by_the_columns_that_they_have(write):
 
 def test_tables_that_contradict_each_other(write):
     one, two = write("one.csv", "file,patient,y\nr1,7,1\n"), write("two.csv", "file,patient,y\nr1,8,2\n")
-    with pytest.raises(UsageError, match="both give the label 'patient', 'y'"):
-        load_labels((one, two), None, ("file",))
+    with pytest.raises(DataError, match=r"two\.csv contradicts another label table about patient, y of r1\.hea"):
+        load_labels((one, two), None, ("file",)).join(recording(), Path("r1.hea"))
+    people, more = write("people.csv", "patient,y\n7,1\n"), write("more.csv", "patient,y\n8,1\n")
+    with pytest.raises(UsageError, match="both give the label 'y'"):
+        load_labels((people, more), None, (), "patient")
     spec = write("spec.yaml", "tables: {two.csv: {id_columns: [file], subject_column: patient, label_columns: []}}\n")
     labels = load_labels((one, two), spec, ("file",), "patient")
-    with pytest.raises(DataError, match="2 different subjects"):
+    with pytest.raises(DataError, match="about the subject's id of r1"):
         labels.join(recording(), Path("r1.hea"))
     with pytest.raises(UsageError, match=r"describes two\.csv: name each such table"):
         load_labels((one,), spec, ("file",))
@@ -190,7 +193,7 @@ def test_codes_of_the_header_get_their_names(write):
 
 
 def test_tables_may_share_the_recordings_among_them(write):
-    one, two = write("one.csv", "file,x\nr1,1\n"), write("two.csv", "file,y\nr2,1\n")
+    one, two = write("one.csv", "file,x\nr1,1\n"), write("two.csv", "file,x\nr2,1\n")
     people = write("people.csv", "patient,age\n7,61\n")
     labels = load_labels((one, two, people), None, ("file",), "patient")
     assert labels.join(recording(subject=Subject("7")), Path("r1"))[1] == ()
