@@ -72,13 +72,18 @@ def differences(recording: Recording, streams: Sequence[Stream], again: Recordin
     return words
 
 
+def _in_one_unit(one: Stream, other: Stream) -> NDArray[np.bool_]:
+    """A name that an adapter takes for another kind comes back in that kind's unit."""
+    return np.array([a.unit == b.unit for a, b in zip(one.channels, other.channels, strict=True)])
+
+
 def _scale_off(one: Stream, other: Stream) -> NDArray[np.float64]:
-    return np.abs(other.scale / one.scale - 1)
+    return np.abs(other.scale / one.scale - 1)[_in_one_unit(one, other)]
 
 
 def _offset_off(one: Stream, other: Stream) -> NDArray[np.float64]:
     """In steps."""
-    return np.abs((other.offset - one.offset) / one.scale)
+    return np.abs((other.offset - one.offset) / one.scale)[_in_one_unit(one, other)]
 
 
 def _check_samples(name: str, one: Stream, other: Stream) -> None:

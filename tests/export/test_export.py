@@ -212,3 +212,12 @@ def test_names_are_made_fit_for_files(tmp_path):
     before = recording(stream(ramp(100)))
     before.id = "ward 7/../Müller"
     assert [file.name for file in export_recording(before, tmp_path, "edf").files] == ["ward_7_M_ller.edf"]
+
+
+def test_a_channel_that_is_taken_for_another_kind_is_told(tmp_path):
+    before = recording(stream(ramp(1000, n_chans=1)))
+    before.streams[0].channels = (Channel("Fp1", "Fp1", "misc", "mV"),)
+    done = export_recording(before, tmp_path, "edf")
+    assert {"1 kind(s) of channel", "1 unit(s)"} <= set(done.lost)
+    after = biosig.read(tmp_path / "r1.edf").streams[0]
+    assert np.array_equal(after.samples, before.streams[0].samples)
