@@ -80,7 +80,7 @@ def to_recording(
         content_hash=content_hash(streams),
         notes=(*file.notes, *notes, *renamed, *said, *late, *notes_on([c for s in streams for c in s.channels])),
     )
-    return with_sidecars(mark_bad_spans(recording), file.path)
+    return mark_bad_spans(recording)
 
 
 def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> tuple[list[Stream], list[str]]:
