@@ -1,18 +1,25 @@
 """Readers that can end the interpreter: they work in a process of their own and hand the recording over as a shard.
 
 A C library that meets a damaged file may abort, hang or take all memory. Here it takes only itself along. The shard
-is the project's own format, so that nothing is unpickled and the samples need not fit into memory.
+is the project's own format, so that nothing is unpickled and the samples need not fit into memory. The process is kept
+for the next file, since starting one takes longer than most files do.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import json
 import logging
 import os
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,8 +42,8 @@ _BYTES_PER_SECOND = 2**20
 _MEMORY = 2 * 2**30
 _MEMORY_PER_BYTE = 8
 """Readers without a lazy mode hold a file several times over."""
-_REFUSED = 3
-_SENTENCE = "sentence.txt"
+_FILES_PER_PROCESS = 100
+"""What a library leaks from file to file must not add up to the limit."""
 
 
 class Unguarded(Protocol):
@@ -57,7 +64,7 @@ def read_isolated(adapter: type[Unguarded], path: Path, lazy: bool = False) -> R
     folder = _Folder()
     try:
         shard = folder.path / "0.h5"
-        _run(adapter, path, shard)
+        _reader.read(adapter, path, shard)
         recording = open_shard(str(shard)).read(0, lazy=lazy)
     except BaseException:
         folder.remove()
@@ -65,6 +72,7 @@ def read_isolated(adapter: type[Unguarded], path: Path, lazy: bool = False) -> R
     if lazy:
         for stream in recording.streams:
             stream.samples = _Held(stream.samples, folder)
+    recording.source = replace(recording.source, path=str(path))
     return recording
 
 
@@ -74,29 +82,6 @@ class _Folder:
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="biosig-"))
         self.remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-
-
-def _run(adapter: type[Unguarded], path: Path, shard: Path) -> None:
-    """Have the recording written to `shard` by a process that is ended if it takes too much."""
-    size = path.stat().st_size
-    extra = size // _BYTES_PER_SECOND
-    limits = [str(_CPU_SECONDS + extra), str(_MEMORY + _MEMORY_PER_BYTE * size)]
-    told = [adapter.__module__, adapter.__qualname__, str(path), str(shard), *limits]
-    try:
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "ingest.isolated", *told],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS + extra,
-        )
-    except subprocess.TimeoutExpired:
-        raise _gone(path, "took too long over it") from None
-    if done.returncode == _REFUSED:
-        raise UnreadableError(shard.with_name(_SENTENCE).read_text(encoding="utf-8"))
-    if done.returncode != 0:
-        log.debug("the reader of %s said: %s", path, done.stderr.decode("utf-8", errors="replace"))
-        raise _gone(path, f"ended with status {done.returncode}")
 
 
 class _Held(LazySamples):
@@ -110,36 +95,126 @@ class _Held(LazySamples):
         return self._samples[:, start:stop]
 
 
-def _gone(path: Path, how: str) -> UnreadableError:
-    return UnreadableError(
-        f"{path} cannot be read: the vendor's reader {how}, which a damaged file can cause; export it again, to EDF or "
-        "BrainVision if that fails too."
+class _Reader:
+    """The process that reads: one line of JSON in for each file, one out; started when it is wanted."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._n_files = 0
+        self._lock = threading.Lock()
+
+    def read(self, adapter: type[Unguarded], path: Path, shard: Path) -> None:
+        """Have the recording written to `shard`."""
+        size = path.stat().st_size
+        extra = size // _BYTES_PER_SECOND
+        request = {
+            "adapter": [adapter.__module__, adapter.__qualname__],
+            "path": os.path.abspath(path),
+            "shard": str(shard),
+            "cpu_seconds": _CPU_SECONDS + extra,
+            "memory": _MEMORY + _MEMORY_PER_BYTE * size,
+        }
+        with self._lock:
+            answer = self._ask(request, _SECONDS + extra)
+            if answer is None:
+                raise UnreadableError(
+                    f"{path} cannot be read: the vendor's reader {self._end()}, which a damaged file can cause; export "
+                    "it again, to EDF or BrainVision if that fails too."
+                )
+            self._n_files += 1
+            if answer["spent"] or self._n_files >= _FILES_PER_PROCESS:
+                self._end()
+        if answer["refused"]:
+            raise UnreadableError(answer["refused"])
+
+    def _ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any] | None:
+        """The answer, or None where none comes."""
+        process = self._process = self._process or _start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+        if sys.platform != "win32" and not select.select([process.stdout], [], [], seconds)[0]:
+            return None
+        line = process.stdout.readline()
+        return json.loads(line) if line.endswith(b"\n") else None
+
+    def _end(self) -> str:
+        """End the process; how it ended."""
+        process, self._process, self._n_files = self._process, None, 0
+        assert process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=1)  # closes its input, at which it ends
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+            return "took too long over it"
+        return f"ended with status {process.returncode}"
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self._process is not None:
+            self._end()
+
+    def forget(self) -> None:
+        """Leave the process to the parent that it belongs to."""
+        self.__init__()  # type: ignore[misc]
+
+
+def _start() -> subprocess.Popen[bytes]:
+    places = os.pathsep.join(place for place in sys.path if place)
+    return subprocess.Popen(
+        [sys.executable, "-m", "ingest.isolated"],
+        env={**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
 
 
+_reader = _Reader()
+atexit.register(_reader.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reader.forget)
+
+
 def _limit(cpu_seconds: int, memory: int) -> None:
-    if sys.platform == "win32":  # has no such limits; the time on the clock is watched from outside
+    """From here on so much more time, and so much memory in all."""
+    if sys.platform == "win32":  # has no such limits
         return
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    until = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _main(module: str, name: str, path: Path, shard: Path) -> int:
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    module, name = request["adapter"]
+    path = Path(request["path"])
     adapter: Unguarded = getattr(import_module(module), name)()
+    _limit(request["cpu_seconds"], request["memory"])
     try:
-        with ShardWriter(shard, {}) as writer:
+        with ShardWriter(Path(request["shard"]), {}) as writer:
             writer.add(adapter.read_here(path))
-    except (BiosigError, MemoryError) as error:
-        needy = f"{path} needs more memory than a file of its size should: it is damaged, fetch or export it again."
-        sentence = str(error) if isinstance(error, BiosigError) else needy
-        shard.with_name(_SENTENCE).write_text(sentence, encoding="utf-8")
-        return _REFUSED
-    return 0
+    except BiosigError as error:
+        return {"refused": str(error), "spent": False}
+    except MemoryError:
+        sentence = f"{path} needs more memory than a file of its size should: it is damaged, fetch or export it again."
+        return {"refused": sentence, "spent": True}
+    return {"refused": "", "spent": False}
+
+
+def _serve() -> None:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
+    for line in sys.stdin.buffer:
+        answers.write(json.dumps(_answer(json.loads(line))).encode() + b"\n")
+        answers.flush()
 
 
 if __name__ == "__main__":
-    _limit(int(sys.argv[5]), int(sys.argv[6]))
-    sys.exit(_main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])))
+    _serve()

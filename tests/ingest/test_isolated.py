@@ -2,7 +2,7 @@
 
 import os
 import time
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +18,12 @@ class Sound:
     def read_here(self, path):
         channels = tuple(Channel(name, name, "eeg", "uV") for name in ("Cz", "Fz"))
         return Recording("r", [Stream(100.0, channels, VALUES, np.ones(2), np.zeros(2))], notes=(f"from {path.name}",))
+
+
+class Tells(Sound):
+    def read_here(self, path):
+        print("a library that prints")  # noqa: T201
+        return replace(super().read_here(path), notes=(str(os.getpid()),))
 
 
 class Aborts:
@@ -43,7 +49,6 @@ class Spins:
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the child imports this module
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     file = tmp_path / "file.cnt"
@@ -75,6 +80,14 @@ def test_whatever_a_reader_does_ends_in_one_sentence(path, reader, words):
         read_isolated(reader, path)
     assert str(path) in str(failure.value)
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_process_is_kept_and_replaced_when_it_dies(path):
+    first = read_isolated(Tells, path).notes
+    assert read_isolated(Tells, path).notes == first
+    with pytest.raises(UnreadableError):
+        read_isolated(Aborts, path)
+    assert read_isolated(Tells, path).notes != first != (str(os.getpid()),)
 
 
 @pytest.mark.slow
