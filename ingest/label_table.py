@@ -19,7 +19,9 @@ from ingest.demographics import note_on_age, parse_age, parse_sex
 from ingest.label_spec import LabelSpec
 from ingest.row_index import Found, RowIndex, recording_keys
 
-_PRIVATE = re.compile(r"date|birth|name|time|address|phone|mrn", re.IGNORECASE)
+_PRIVATE = re.compile(
+    r"date|birth|name|time|address|phone|fax|e-?mail|mrn|ssn|patient|insurance|serial|operator|physician", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
