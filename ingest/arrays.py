@@ -85,7 +85,7 @@ class ArraySamples(LazySamples):
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Samples `start` to `stop`, shape (C, stop − start)."""
-        return np.ascontiguousarray(self.native(start, stop), self.dtype)
+        return np.array(self.native(start, stop), self.dtype, order="C")
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
 from ingest.foreign import read_as
-from ingest.variables import ArrayFile, InMemory, Transposed, Variable, check_fits, check_numbers
+from ingest.variables import MOST_IN_MEMORY, ArrayFile, Index, InMemory, Transposed, Variable, check_fits, check_numbers
 
 _MOST_NAMES = 1000  # listed for messages; a damaged file can nest without end
 _MOST_DEPTH = 8
@@ -27,6 +27,7 @@ _SCANNED_AT_ONCE = 2**24
 _TEXT_PLACE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])
 _LONGEST_TEXT = 2**20
 _LARGEST_CHUNK = 2**28
+_MOST_WASTE = 8
 _MOST_SHRINKING = 10_000  # a chunk of zeros shrinks about 1,000-fold by deflate, again by LZ4 on top
 
 
@@ -67,7 +68,7 @@ class Hdf5File(ArrayFile):
             if found.dtype.kind == "O" or (self._matlab and found.attrs.get("MATLAB_class") in (b"char", b"cell")):
                 return InMemory(self._read_texts(found, name))
             check_whole(found, self.path)
-            variable = _Dataset(self.path, found.name, found.shape, found.dtype)
+            variable = _Dataset(self.path, found)
         return Transposed(variable) if self._matlab else variable
 
     def _follow(self, file: h5py.File, place: str, name: str) -> Any:
@@ -136,11 +137,39 @@ class Hdf5File(ArrayFile):
 
 
 class _Dataset(Variable):
-    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        super().__init__(shape, dtype)
-        self._path, self._name = path, name
+    """A dataset; of one in chunks, the chunks that were unpacked last are held, since neighbours are asked for next."""
 
-    def read(self, index: tuple[slice, ...]) -> NDArray[Any]:
+    def __init__(self, path: Path, found: h5py.Dataset) -> None:
+        super().__init__(found.shape, found.dtype)
+        self._path, self._name, self._chunks = path, found.name, found.chunks
+        self._held: tuple[Index, NDArray[Any]] | None = None
+
+    def read(self, index: Index) -> NDArray[Any]:
+        """A part; refused if far more would have to be unpacked for it than it is, over and over."""
+        if self._chunks is None:
+            return self._read(index)
+        whole = tuple(
+            slice(part.start // chunk * chunk, min(-(-part.stop // chunk) * chunk, size))
+            for part, chunk, size in zip(index, self._chunks, self.shape, strict=True)
+        )
+        unpacked, asked = (math.prod(part.stop - part.start for part in parts) for parts in (whole, index))
+        if unpacked * self.dtype.itemsize > MOST_IN_MEMORY:
+            if unpacked > _MOST_WASTE * asked:
+                raise UnreadableError(
+                    f"{self._path}: '{self._name}' is packed in chunks of {self._chunks}, so that a part of {asked} "
+                    f"numbers needs {unpacked} unpacked: repack it in smaller chunks (h5repack -l), or save it as .npy."
+                )
+            return self._read(index)
+        if self._held is None or not all(
+            a.start <= b.start and b.stop <= a.stop for a, b in zip(self._held[0], whole, strict=True)
+        ):
+            self._held = None  # not both at once
+            self._held = whole, self._read(whole)
+            self._held[1].flags.writeable = False
+        origin, block = self._held
+        return block[tuple(slice(b.start - a.start, b.stop - a.start) for a, b in zip(origin, index, strict=True))]
+
+    def _read(self, index: Index) -> NDArray[Any]:
         with _opened(self._path) as file:
             return np.asarray(file[self._name][index])
 

@@ -17,7 +17,7 @@ import yaml
 from biosig.errors import UnreadableError, UsageError
 from biosig.lazy import LazySamples
 from biosig.reading import read
-from ingest import matlab, text_table, variables
+from ingest import hdf5, matlab, text_table, variables
 from ingest.mapping import load_mapping
 from ingest.table_adapter import TableAdapter
 
@@ -300,6 +300,27 @@ def test_texts_that_would_make_hdf5_loop_or_fill_memory(tmp_path):
             read(path)
     path.write_bytes(sound)
     assert read(path).ch_names == exports.LEADS
+
+
+@pytest.mark.parametrize("chunks", [(2, 7), (1, 1000), (2, 1000), (1, 128)])
+def test_chunks_are_unpacked_once_and_badly_packed_files_refused(tmp_path, monkeypatch, chunks):
+    x = np.random.default_rng(0).integers(-99, 99, (2, 1000)).astype(np.int16)
+    with h5py.File(tmp_path / "r.h5", "w") as file:
+        file.create_dataset("X", data=x, chunks=chunks, compression="gzip")
+    described = mapping("h5", {**TWO, "name": "X"})
+    (stream,) = TableAdapter(described).read(tmp_path / "r.h5", lazy=True).streams
+    reads = []
+    plain = hdf5._Dataset._read
+    monkeypatch.setattr(hdf5._Dataset, "_read", lambda self, index: reads.append(index) or plain(self, index))
+    blocks = [block.samples for block in stream.blocks(2 * 2 * 10)]
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), x)
+    assert len(reads) <= 2 * len(blocks) * 10 / chunks[1] + 1 or chunks[1] < 10
+    blocks[0][:] = 0
+    np.testing.assert_array_equal(stream.samples[:, :10], x[:, :10])
+    monkeypatch.setattr(hdf5, "MOST_IN_MEMORY", 1500)
+    if chunks[1] == 1000:
+        with pytest.raises(UnreadableError, match="repack it in smaller chunks"):
+            stream.slice(0, 10)
 
 
 def test_what_is_lazy(tmp_path):
