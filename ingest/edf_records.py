@@ -107,7 +107,7 @@ class EdfSamples(LazySamples):
     def _bytes(self, handle: BinaryIO, place: int, size: int) -> NDArray[np.uint8]:
         """`size` bytes from `place` within the data records; one byte before them if a sample has three."""
         before = int(self._number.width == 3)
-        data = np.zeros(before + size, np.uint8)
+        data = np.empty(before + size, np.uint8)
         _fill(handle, self._file, place, data[before:])
         return data
 
