@@ -77,14 +77,14 @@ def test_several_tables_each_go_by_the_columns_that_they_have(write):
 
 
 def test_tables_that_contradict_each_other(write):
-    one, two = write("one.csv", "file,patient,y\nr1,7,1\n"), write("two.csv", "file,patient,y\nr1,8,2\n")
-    with pytest.raises(DataError, match=r"two\.csv contradicts another label table about patient, y of r1\.hea"):
+    one, two = write("one.csv", "file,ward,y\nr1,7,1\n"), write("two.csv", "file,ward,y\nr1,8,2\n")
+    with pytest.raises(DataError, match=r"two\.csv contradicts another label table about ward, y of r1\.hea"):
         load_labels((one, two), None, ("file",)).join(recording(), Path("r1.hea"))
-    people, more = write("people.csv", "patient,y\n7,1\n"), write("more.csv", "patient,y\n8,1\n")
+    people, more = write("people.csv", "ward,y\n7,1\n"), write("more.csv", "ward,y\n8,1\n")
     with pytest.raises(UsageError, match="both give the label 'y'"):
-        load_labels((people, more), None, (), "patient")
-    spec = write("spec.yaml", "tables: {two.csv: {id_columns: [file], subject_column: patient, label_columns: []}}\n")
-    labels = load_labels((one, two), spec, ("file",), "patient")
+        load_labels((people, more), None, (), "ward")
+    spec = write("spec.yaml", "tables: {two.csv: {id_columns: [file], subject_column: ward, label_columns: []}}\n")
+    labels = load_labels((one, two), spec, ("file",), "ward")
     with pytest.raises(DataError, match="about the subject's id of r1"):
         labels.join(recording(), Path("r1.hea"))
     with pytest.raises(UsageError, match=r"describes two\.csv: name each such table"):
