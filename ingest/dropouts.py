@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.recording import Stream
-from biosig.signal import join_runs
+from biosig.signal import join_runs, runs_from_mask
 
 
 def find_dropouts(
@@ -37,38 +37,63 @@ def find_dropouts(
         Rows (channel, start, stop), the channel as in `stream`.
     """
     lowest, highest = np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
-    at_least = np.where(clipped > 0, np.where(still > 0, np.minimum(still, clipped), clipped), still)
-    margin = int(max(still.max(initial=0), clipped.max(initial=0)))
+    wanted = np.concatenate((still[still > 0], clipped[clipped > 0]))
+    shortest, margin = (max(int(wanted.min()), 2), int(wanted.max())) if len(wanted) else (0, 0)
+
+    def no_signal(runs: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        i, n = runs[:, 0], runs[:, 2] - runs[:, 1]
+        extreme = (values == lowest[i]) | (values == highest[i])
+        return ((still[i] > 0) & (n >= still[i])) | ((clipped[i] > 0) & (n >= clipped[i]) & extreme)
+
+    found, found_values = [np.empty((0, 3), np.int64)], [np.empty(0)]  # the channel as in `rows`
     length = stream.block_length()
-    found: list[tuple[int, int, int, float]] = []  # (position in `rows`, start, stop, value)
     for start in range(0, stream.n_times, length):
         stop = min(start + length, stream.n_times)
         first = max(start - margin, 0)
         block = stream.slice(first, min(stop + margin, stream.n_times))
-        valid = None if block.samples.dtype.kind == "i" and not len(block.invalid) else block.valid()
-        for i, row in enumerate(rows):
-            x = block.samples[row]
-            values = x if valid is None else x[valid[row]]
-            if values.size:
-                lowest[i], highest[i] = min(lowest[i], values.min()), max(highest[i], values.max())
-            if at_least[i]:
-                found += [(i, first + a, first + b, float(x[a])) for a, b in _runs(x, int(at_least[i]))]
-    dropouts = [(rows[i], 0, stream.n_times) for i in range(len(rows)) if lowest[i] >= highest[i]]
-    for i, a, b, value in found:
-        extreme = value in (lowest[i], highest[i])
-        if (still[i] and b - a >= still[i]) or (clipped[i] and extreme and b - a >= clipped[i]):
-            dropouts.append((rows[i], a, b))
-    return join_runs(np.array(dropouts, np.int64).reshape(-1, 3))
+        samples = np.asarray(block.samples)
+        if len(rows) < stream.n_chans:
+            samples = samples[list(rows)]
+        low, high = _extremes(samples, None if _all_valid(block) else block.valid()[list(rows)])
+        lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
+        if shortest:
+            runs = _equal_runs(samples, shortest)
+            values = samples[runs[:, 0], runs[:, 1]].astype(np.float64)
+            kept = no_signal(runs, values)  # at an extreme now: it need not be one in the end
+            found.append(runs[kept] + np.array([0, first, first]))
+            found_values.append(values[kept])
+    runs = np.concatenate(found)
+    dead = np.array([(i, 0, stream.n_times) for i in np.flatnonzero(lowest >= highest)], np.int64).reshape(-1, 3)
+    runs = np.concatenate((runs[no_signal(runs, np.concatenate(found_values))], dead))
+    runs[:, 0] = np.asarray(rows)[runs[:, 0]]
+    return join_runs(runs)
 
 
-def _runs(x: NDArray[Any], at_least: int) -> list[tuple[int, int]]:
-    """Where `at_least` or more samples in a row are equal, as (start, stop).
+def _all_valid(block: Stream) -> bool:
+    return block.samples.dtype.kind == "i" and not len(block.invalid)
 
-    Such a run covers two neighbours of a grid of half its length, by which most channels are cleared at once.
+
+def _extremes(
+    samples: NDArray[Any], valid: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The smallest and the largest valid sample per channel; infinities where there is none."""
+    if valid is None and samples.shape[1]:
+        return samples.min(axis=1).astype(np.float64), samples.max(axis=1).astype(np.float64)
+    values = samples.astype(np.float64)
+    where = True if valid is None else valid
+    return values.min(axis=1, initial=np.inf, where=where), values.max(axis=1, initial=-np.inf, where=where)
+
+
+def _equal_runs(samples: NDArray[Any], at_least: int) -> NDArray[np.int64]:
+    """Runs (channel, start, stop) of `at_least` or more equal samples in (C, T).
+
+    That many are equal from a sample on if half as many are, and half as many from there: doubling tells it for all
+    samples in a few operations.
     """
-    grid = x[:: max(at_least // 2, 1)]
-    if not (grid[1:] == grid[:-1]).any():
-        return []
-    edges = np.concatenate(([0], np.flatnonzero(x[1:] != x[:-1]) + 1, [len(x)]))
-    long = np.flatnonzero(np.diff(edges) >= at_least)
-    return list(zip(edges[long].tolist(), edges[long + 1].tolist(), strict=True))
+    same = samples[:, 1:] == samples[:, :-1]
+    covered, steps = 1, at_least - 1
+    while covered < steps:
+        shift = min(covered, steps - covered)
+        same = same[:, :-shift] & same[:, shift:]
+        covered += shift
+    return runs_from_mask(same) + np.array([0, 0, covered])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from biosig.errors import DataError
-from biosig.signal.validity import as_float, bridge_gaps
+from biosig.signal.validity import as_float, bridge_gaps, runs_from_mask
 
 ATTENUATION = 60.0
 """Stop-band attenuation in dB: what lies above the lower Nyquist frequency comes through below 1/1000."""
@@ -82,15 +82,14 @@ def resample_valid(valid: NDArray[np.bool_], sfreq: float, new_sfreq: float) -> 
     n_times = valid.shape[-1]
     up, down = ratio(sfreq, new_sfreq, n_times)
     n_new = n_resampled(n_times, up, down)
-    if valid.all():
-        return np.ones((*valid.shape[:-1], n_new), bool)
-    centre = np.arange(n_new, dtype=np.int64) * down  # times in units of 1 / (sfreq · up): source sample i lies at i·up
-    lobe = max(up, down)
-    first = np.clip((centre - lobe) // up + 1, 0, n_times)
-    stop = np.clip(-((-centre - lobe) // up), 0, n_times)
-    n_invalid = np.zeros((*valid.shape[:-1], n_times + 1), np.int64)
-    np.cumsum(~valid, axis=-1, out=n_invalid[..., 1:])
-    return n_invalid[..., stop] == n_invalid[..., first]
+    resampled = np.ones((*valid.shape[:-1], n_new), bool)
+    if not resampled.size:
+        return resampled
+    lobe = max(up, down)  # times in units of 1 / (sfreq · up): source sample i lies at i·up, new sample k at k·down
+    for row, start, stop in runs_from_mask(~valid.reshape(-1, n_times)):
+        first, last = (start * up - lobe) // down + 1, -(-((stop - 1) * up + lobe) // down)
+        resampled.reshape(-1, n_new)[row, max(first, 0) : max(last, 0)] = False
+    return resampled
 
 
 def ratio(sfreq: float, new_sfreq: float, n_times: int) -> tuple[int, int]:

@@ -20,12 +20,18 @@ def runs_from_mask(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     -------
     ndarray of int64, shape (n_runs, 3)
     """
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask
-    edges = np.diff(padded, axis=1)  # +1 where a run starts, −1 where it stops
-    channels, starts = np.nonzero(edges == 1)
-    stops = np.nonzero(edges == -1)[1]
-    return np.column_stack((channels, starts, stops)).astype(np.int64)
+    runs = [np.empty((0, 3), np.int64)]
+    for channel in np.flatnonzero(mask.any(axis=1)):
+        starts, stops = _runs_of(mask[channel])
+        runs.append(np.column_stack((np.full(len(starts), channel), starts, stops)))
+    return np.concatenate(runs)
+
+
+def _runs_of(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where runs of True in (T,) start and stop."""
+    edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1
+    bounds = np.concatenate(([0] if mask[0] else [], edges, [len(mask)] if mask[-1] else [])).astype(np.int64)
+    return bounds[::2], bounds[1::2]
 
 
 def mask_from_runs(runs: NDArray[np.int64], shape: Sequence[int]) -> NDArray[np.bool_]:
@@ -63,20 +69,20 @@ def bridge_gaps(x: NDArray[Any], longest: int | None = None) -> NDArray[Any]:
         samples near by alone, so that a long signal can be processed in parts.
     """
     filled = np.array(x)
-    rows = filled.reshape(-1, x.shape[-1])
-    time = np.arange(x.shape[-1])
-    for row in rows:
-        finite = np.isfinite(row)
-        if finite.all():
+    for row in filled.reshape(-1, x.shape[-1]):
+        missing = ~np.isfinite(row)
+        if not missing.any():
             continue
-        row[~finite] = np.interp(time[~finite], time[finite], row[finite]) if finite.any() else 0.0
+        starts, stops = _runs_of(missing)
+        beside = np.unique(np.concatenate((starts[starts > 0] - 1, stops[stops < len(row)])))
+        gaps = np.flatnonzero(missing)
+        row[gaps] = np.interp(gaps, beside, row[beside]) if len(beside) else 0.0
         if longest is not None:
-            known = np.flatnonzero(finite)
-            for gap in np.flatnonzero(np.diff(known) > longest + 1):
-                before, after = known[gap], known[gap + 1]
-                middle = (before + after) // 2 + 1
-                row[before:middle], row[middle:after] = row[before], row[after]
-    return rows.reshape(x.shape)
+            inner = (stops - starts > longest) & (starts > 0) & (stops < len(row))
+            for start, stop in zip(starts[inner], stops[inner], strict=True):
+                middle = (start + stop) // 2
+                row[start:middle], row[middle:stop] = row[start - 1], row[stop]
+    return filled
 
 
 def as_float(x: NDArray[Any]) -> NDArray[Any]:

@@ -111,6 +111,18 @@ def test_runs_across_the_joints_of_blocks_are_found_whole(monkeypatch):
     assert find_dropouts(stream, [0, 1, 2], *limits).tolist() == whole
 
 
+@pytest.mark.parametrize("at_least", [2, 3, 4, 7, 50])
+def test_no_run_is_missed_whatever_its_length_and_place(at_least):
+    rng = np.random.default_rng(at_least)
+    x = np.cumsum(rng.integers(1, 5, (40, 300)), axis=1).astype(np.int32)
+    for row, start in enumerate(rng.integers(0, 300 - at_least, 40)):
+        x[row, start : start + at_least - row % 2] = x[row, start]  # every other run is one sample too short
+    stream = Stream(100, (Channel("II", "II", "ecg", "mV"),) * 40, x, 1, 0)
+    found = find_dropouts(stream, range(40), np.full(40, at_least), np.zeros(40, int))
+    assert found[:, 0].tolist() == list(range(0, 40, 2))
+    assert (found[:, 2] - found[:, 1] == at_least).all()
+
+
 def test_average_reference_leaves_nothing_in_common_and_no_dead_channel_in_it(eeg, apply):
     def kill(x):
         x[3] = 500
