@@ -74,6 +74,7 @@ def _from_streams(path: Path, found: Sequence[dict[str, Any]]) -> Recording:
     for one in found:
         name, rate = _text(one["info"], "name"), float(_text(one["info"], "nominal_srate") or 0)
         n_chans = int(_text(one["info"], "channel_count") or 0)
+        notes += _losses(one, name)
         if not len(one["time_stamps"]):
             notes.append(f"Stream '{name}' is empty.")
         elif _text(one["info"], "channel_format") == "string" or (rate == 0 and n_chans == 1):
@@ -102,6 +103,17 @@ def _from_streams(path: Path, found: Sequence[dict[str, Any]]) -> Recording:
         content_hash=content_hash(streams),
         notes=(*notes, *renamed, *late, *notes_on(channels)),
     )
+
+
+def _losses(one: dict[str, Any], name: str) -> list[str]:
+    """What the stream's footer tells of samples that are not there; pyxdf passes over damaged parts without a word."""
+    footer = (one.get("footer") or {}).get("info")
+    if footer is None:
+        return [f"Stream '{name}' has no footer: it was not closed, or the file is cut."]
+    told, found = _text(footer, "sample_count"), len(one["time_stamps"])
+    if told.isdecimal() and int(told) > found:
+        return [f"Stream '{name}' has {found} samples, where its footer counts {told}: the rest is damaged or lost."]
+    return []
 
 
 def _stream(

@@ -53,6 +53,17 @@ def test_interruptions_are_invalid_and_the_clock_is_believed(tmp_path):
     assert any("float64 values of stream 'amp' are rounded" in note for note in recording.notes)
 
 
+def test_a_file_that_is_cut_says_so(tmp_path):
+    path = tmp_path / "c.xdf"
+    write_xdf(path, [eeg(T / 100)])
+    assert XdfAdapter().read_here(path).notes == ()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-60])
+    assert any("'amp' has no footer" in note for note in XdfAdapter().read_here(path).notes)
+    path.write_bytes(whole.replace(b"<sample_count>1000", b"<sample_count>1234"))
+    assert any("1000 samples, where its footer counts 1234" in note for note in XdfAdapter().read_here(path).notes)
+
+
 def test_a_span_of_years_takes_no_memory(tmp_path):
     write_xdf(tmp_path / "y.xdf", [eeg(np.where(T < 400, T / 100, 1e9 + T / 100))])
     with pytest.raises(UnreadableError, match="split it where the gaps are"):

@@ -50,7 +50,7 @@ def write_xdf(path, streams):
                 data = np.asarray(row, {"float32": "<f4", "int16": "<i2", "double64": "<f8"}[form]).tobytes()
             rows.append(b"\x08" + struct.pack("<d", time) + data)
         out.append(_chunk(3, struct.pack("<I", i) + b"\x04" + struct.pack("<I", len(rows)) + b"".join(rows)))
-        out.append(_chunk(6, struct.pack("<I", i) + b'<?xml version="1.0"?><info></info>'))
+        out.append(_chunk(6, struct.pack("<I", i) + f"<info><sample_count>{len(rows)}</sample_count></info>".encode()))
     path.write_bytes(b"".join(out))
 
 
