@@ -3,7 +3,7 @@
 Each block is processed with a margin of the signal on both sides, which is then cut off. What a filter, run both ways,
 still remembers of a disturbance falls by the radius of its slowest pole per sample, and a resampler sees no further
 than its taps: their sum is the *settling time*, after which a joint moves no sample by more than a millionth of what
-is beside it (15 s for a high-pass at 0.5 Hz). Gaps are bridged by a line if they are at most two settling times long,
+is beside it (12 s for a high-pass at 0.5 Hz). Gaps are bridged by a line if they are at most two settling times long,
 and held from both sides if longer, so that three settling times of margin hold all that a sample depends on. Blocks
 begin at whole numbers of both clocks, so that time is counted in integers throughout.
 """
