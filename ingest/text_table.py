@@ -62,7 +62,8 @@ class TextTable:
                 raise UnreadableError(f"{path} has columns without a header, or two with one name: give each its own.")
             self._numbers = {name: _Numbers([]) for name in wanted if name in self.names}
             self._texts: dict[str, list[str]] = {name: [] for name in as_text if name in self.names}
-            while rows := [row for row in islice(reader, _ROWS_AT_ONCE) if row]:
+            filled = filter(None, reader)  # blank lines are none of the table's
+            while rows := list(islice(filled, _ROWS_AT_ONCE)):
                 self._take(rows)
         except (EOFError, OSError, zlib.error) as error:
             raise UnreadableError(
@@ -144,17 +145,16 @@ class TextTable:
                 yield line
 
     def _take(self, rows: list[list[str]]) -> None:
-        for index, row in enumerate(rows):
-            if len(row) < len(self.names):
-                raise UnreadableError(
-                    f"{self.path} is cut short in {self.row(self.n_rows + index)}: fewer cells than columns; fetch it "
-                    "again."
-                )
-            if len(row) > len(self.names):
-                raise UnreadableError(
-                    f"{self.path} is not a regular table ({self.row(self.n_rows + index)} has {len(row)} cells, the "
-                    f"header {len(self.names)}): give each column its own header, or fetch it again."
-                )
+        n_cells = np.fromiter(map(len, rows), np.int64, len(rows))
+        if (n_cells != len(self.names)).any():
+            index = int(np.argmax(n_cells != len(self.names)))
+            where = self.row(self.n_rows + index)
+            if n_cells[index] < len(self.names):
+                raise UnreadableError(f"{self.path} is cut short in {where}: fewer cells than columns; fetch it again.")
+            raise UnreadableError(
+                f"{self.path} is not a regular table ({where} has {n_cells[index]} cells, the header "
+                f"{len(self.names)}): give each column its own header, or fetch it again."
+            )
         if (self.n_rows + len(rows)) * max(len(self._numbers) + len(self._texts), 1) > _MOST_CELLS:
             raise UnreadableError(
                 f"{self.path} has more than {_MOST_CELLS} numbers, too many for text: export it as .npy or "
