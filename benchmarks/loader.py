@@ -3,6 +3,7 @@
 Real recordings go into shards by the recipes that ship (12-lead ECG at 250 Hz, 64-channel EEG at 200 Hz), and windows
 of 10 s come out as packed batches in a seeded random order, one process, one thread, page cache hot. Beside it, batch
 by batch in turn, the same windows read from the same shards and nothing else, and copied from a memory map of int16.
+Seconds are the process's own on a processor, all threads together: what one core does, also where it is shared.
 
     OMP_NUM_THREADS=1 python benchmarks/loader.py --data DIR     # DIR holds ptbxl-500/ and eegmmidb/
 """
@@ -94,9 +95,9 @@ def measure(windows: Windows, budget: int, rounds: int, file: Path) -> None:
         steps: list[Callable[[Rows], object]] = [lambda _, loader=loader: next(loader), alone, mapped]
         for b, rows in enumerate(batches):
             for r, step in enumerate(steps):
-                begin = time.perf_counter()
+                begin = time.process_time()
                 step(rows)
-                seconds[i, r, b] = time.perf_counter() - begin
+                seconds[i, r, b] = time.process_time() - begin
     typical = np.median(seconds[1:], axis=0).sum(axis=1)
     best = seconds[1:].min(axis=0).sum(axis=1)
     nbytes = file.stat().st_size
@@ -114,8 +115,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         windows = shards(args.data, Path(name))
-        print(f"\nGB of int16 samples per second: median of {args.rounds} rounds (best), {os.cpu_count()}-core CPU, ")
-        print(f"windows of {SECONDS:g} s, {args.budget} tokens per batch\n")
+        print(f"\nGB of int16 samples per second and core: median of {args.rounds} rounds (best), windows of")
+        print(f"{SECONDS:g} s, {args.budget} tokens per batch, {os.cpu_count()}-core CPU\n")
         print("| set | windows | us per window, loader | loader | shard reads alone | memory map, copy |")
         print("|---|---|---|---|---|---|")
         for title, of_set in windows.items():

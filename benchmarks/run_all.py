@@ -7,7 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("shard_reads.py", "packing.py", "probe_quality.py")
+SCRIPTS = (
+    "shard_reads.py",
+    "loader.py",
+    "index_scale.py",
+    "long_windows.py",
+    "packing.py",
+    "probe_quality.py",
+)
 
 
 def main() -> None:

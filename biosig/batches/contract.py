@@ -192,7 +192,7 @@ def _normalise_integers(
     samples = np.asarray(stream.samples)
     lowest, highest = samples.min(axis=1), samples.max(axis=1)  # (C,)
     out[...] = samples
-    mean = out.sum(axis=1) / out.shape[1]
+    mean = samples.sum(axis=1, dtype=np.int32 if stream.n_times < 2**16 else np.int64) / stream.n_times
     valid = np.ones(out.shape, bool)
     if len(stream.invalid):
         valid = stream.valid()
@@ -202,7 +202,7 @@ def _normalise_integers(
     gain = stream.scale * members.factor
     step = gain * members.sign / scale
     largest = np.maximum(highest - mean, mean - lowest) * np.abs(step)
-    out -= mean[:, None]
+    out -= mean.astype(np.float32)[:, None]
     out *= step.astype(np.float32)[:, None]
     if not largest.max() <= clip:
         np.clip(out, -clip, clip, out=out)
