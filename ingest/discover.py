@@ -84,11 +84,10 @@ class Discovery:
 
 
 def adapters_with(mapping: TableMapping | None) -> dict[str, Adapter]:
-    """The installed adapters, the one for tables bound to `mapping`."""
-    known = dict(adapters())
-    if mapping is not None:
-        known[TableAdapter.name] = TableAdapter(mapping)
-    return known
+    """The installed adapters; with a `mapping`, the one for tables is bound to it and is asked first."""
+    if mapping is None:
+        return dict(adapters())
+    return {TableAdapter.name: TableAdapter(mapping)} | {n: a for n, a in adapters().items() if n != TableAdapter.name}
 
 
 def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Discovery:
