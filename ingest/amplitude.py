@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from biosig.recording import MODALITIES, Recording, Stream
 from biosig.signal import channel_scales, check_scale
 
-MEASURED = 2**18
+MEASURED = 2**16
 """A channel of more samples is measured by about so many of them."""
 
 _GOLDEN = (5**0.5 - 1) / 2

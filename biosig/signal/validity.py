@@ -20,18 +20,12 @@ def runs_from_mask(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     -------
     ndarray of int64, shape (n_runs, 3)
     """
-    runs = [np.empty((0, 3), np.int64)]
-    for channel in np.flatnonzero(mask.any(axis=1)):
-        starts, stops = _runs_of(mask[channel])
-        runs.append(np.column_stack((np.full(len(starts), channel), starts, stops)))
-    return np.concatenate(runs)
-
-
-def _runs_of(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where runs of True in (T,) start and stop."""
-    edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1
-    bounds = np.concatenate(([0] if mask[0] else [], edges, [len(mask)] if mask[-1] else [])).astype(np.int64)
-    return bounds[::2], bounds[1::2]
+    n_chans, n_times = mask.shape
+    padded = np.zeros((n_chans, n_times + 2), bool)
+    padded[:, 1:-1] = mask
+    edges = np.flatnonzero(padded[:, 1:] != padded[:, :-1])  # starts and stops in turn
+    channels, times = np.divmod(edges, n_times + 1)
+    return np.column_stack((channels[::2], times[::2], times[1::2])).astype(np.int64)
 
 
 def mask_from_runs(runs: NDArray[np.int64], shape: Sequence[int]) -> NDArray[np.bool_]:
@@ -73,7 +67,7 @@ def bridge_gaps(x: NDArray[Any], longest: int | None = None) -> NDArray[Any]:
         missing = ~np.isfinite(row)
         if not missing.any():
             continue
-        starts, stops = _runs_of(missing)
+        _, starts, stops = runs_from_mask(missing[None]).T
         beside = np.unique(np.concatenate((starts[starts > 0] - 1, stops[stops < len(row)])))
         gaps = np.flatnonzero(missing)
         row[gaps] = np.interp(gaps, beside, row[beside]) if len(beside) else 0.0
