@@ -28,8 +28,11 @@ from biosig.shards import spec
 from biosig.shards.file import ShardFile
 from biosig.shards.samples import SampleDataset, StoredSamples
 
-MAX_OPEN_FILES = 512
-"""A million ECGs are about 250 shards, and opening one costs as much as dozens of windows; processes may have 1,024."""
+_ALLOWED_FILES = os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else -1  # -1 = the system does not say
+
+MAX_OPEN_FILES = min(512, _ALLOWED_FILES // 2) if _ALLOWED_FILES > 0 else 512
+"""A million ECGs are about 250 shards, and opening one costs as much as a hundred windows: as many as may be stay open,
+with half of the process's files left to others."""
 
 
 class Shard:
