@@ -14,13 +14,16 @@ SCRIPTS = (
     "long_windows.py",
     "packing.py",
     "probe_quality.py",
+    "ingest_throughput.py",
 )
 
 
 def main() -> None:
     """Run each script with the same --data; stop at the first that fails."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with ptbxl-500/, eegmmidb/ and bidmc/")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with ptbxl-500/, eegmmidb/, eegmat/ and bidmc/"
+    )
     data = parser.parse_args().data
     for script in SCRIPTS:
         print(f"\n## {script}\n", flush=True)

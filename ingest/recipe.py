@@ -14,6 +14,7 @@ import numpy as np
 from biosig.config import to_dict
 from biosig.errors import DataError, UsageError
 from biosig.recording import KINDS, Recording, Stream
+from biosig.signal import join_runs
 from ingest.amplitude import robust_scales
 from ingest.cooking import QUANTISED, Chain, cook
 from ingest.dropouts import find_dropouts
@@ -198,7 +199,9 @@ class _Work:
         if in_part:
             names = ", ".join(stream.channels[row].name for row in sorted(in_part))
             self.notes.append(f"Flat or at the end of the range in part, and invalid there: {names}.")
-        return replace(stream, invalid=np.concatenate((stream.invalid, dropouts))) if len(dropouts) else stream
+        if not len(dropouts):
+            return stream
+        return replace(stream, invalid=join_runs(np.concatenate((stream.invalid, dropouts))))
 
     def _process(self, stream: Stream, kind: str) -> Stream | None:
         """The processed stream of one kind; None if the recipe asks for nothing at this rate."""
