@@ -31,8 +31,8 @@ from biosig.config import load
 from ingest.batch import Job
 from ingest.discover import discover
 from ingest.pipeline import ingest_items
-from ingest.privacy import Pseudonyms
-from ingest.recipe import Recipe
+from ingest.privacy.pseudonyms import Pseudonyms
+from ingest.recipe.recipe import Recipe
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "ingest"
 EEG_CHANNELS = 19

@@ -78,8 +78,8 @@ def main() -> None:
             peak = run("ingest", *words)
             seconds = time.monotonic() - begun
             n_bytes = sum(path.stat().st_size for path in out.glob("*.h5"))
-            row = f"{edf.stat().st_size / 1e6:.0f} | {n_bytes / 1e6:.0f} | {seconds:.0f} | {peak} | {run('verify', str(out))}"
-            print(f"| {recipe} | {row} |", flush=True)
+            sizes = f"{edf.stat().st_size / 1e6:.0f} | {n_bytes / 1e6:.0f}"
+            print(f"| {recipe} | {sizes} | {seconds:.0f} | {peak} | {run('verify', str(out))} |", flush=True)
 
 
 def run(*words: str) -> int:

@@ -17,12 +17,12 @@ from biosig.errors import BiosigError
 from biosig.recording import Recording
 from biosig.shards import ShardWriter
 from ingest.discover import Failure, Item, adapters_with
-from ingest.hiding import Hiding, hide
-from ingest.labels import Labels
-from ingest.mapping import TableMapping
-from ingest.privacy import Pseudonyms
-from ingest.recipe import Recipe, apply, with_versions
-from ingest.subject_pattern import SubjectPattern
+from ingest.labels.labels import Labels
+from ingest.labels.subject_pattern import SubjectPattern
+from ingest.privacy.hiding import Hiding, hide
+from ingest.privacy.pseudonyms import Pseudonyms
+from ingest.recipe.recipe import Recipe, apply, with_versions
+from ingest.tables.mapping import TableMapping
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from biosig.errors import BiosigError, UsageError
 from biosig.reading import Adapter, adapter_for, adapters
-from ingest.bids_files import ASIDE, DESCRIPTION
-from ingest.mapping import TableMapping
-from ingest.table_adapter import TableAdapter
+from ingest.bids.files import ASIDE, DESCRIPTION
+from ingest.tables.adapter import TableAdapter
+from ingest.tables.mapping import TableMapping
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from biosig.electrodes import canonical_orientation
 from biosig.errors import BiosigError, DataError
 from biosig.recording import MODALITIES, Recording, Stream, is_known
 from biosig.signal import is_flat
-from ingest.amplitude import robust_scales
 from ingest.discover import adapters_with, discover
-from ingest.mapping import load_mapping
-from ingest.privacy_report import show_privacy
+from ingest.privacy.report import show_privacy
+from ingest.recipe.amplitude import robust_scales
+from ingest.tables.mapping import load_mapping
 
 _WIDTH = 132  # of the tables; a narrower terminal wraps their lines
 _SHOWN = 8  # kinds of annotation

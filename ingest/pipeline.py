@@ -21,8 +21,8 @@ from biosig.shards.index import shard_paths
 from biosig.shards.reader import Shard
 from ingest.batch import INTERRUPTED, SPOOL, Job, Result
 from ingest.discover import Discovery, Item, adapters_with, with_ids
-from ingest.recipe import Recipe
-from ingest.row_index import Found
+from ingest.labels.row_index import Found
+from ingest.recipe.recipe import Recipe
 from ingest.workers import Cluster, Crew, InProcess, Pool, connect, run, split
 
 log = logging.getLogger(__name__)

@@ -18,12 +18,12 @@ from biosig.errors import DataError, UsageError
 from biosig.progress import show_progress
 from ingest.batch import Job, Result
 from ingest.discover import Discovery, discover
-from ingest.labels import Labels, load_labels
-from ingest.mapping import TableMapping, load_mapping
+from ingest.labels.labels import Labels, load_labels
+from ingest.labels.subject_pattern import SubjectPattern
 from ingest.pipeline import FAILURES, UNMATCHED, ingest_items
-from ingest.privacy import Pseudonyms, load_key
-from ingest.recipe import Recipe
-from ingest.subject_pattern import SubjectPattern
+from ingest.privacy.pseudonyms import Pseudonyms, load_key
+from ingest.recipe.recipe import Recipe
+from ingest.tables.mapping import TableMapping, load_mapping
 
 _SHOWN = 8  # lines of a list that goes on in a file
 

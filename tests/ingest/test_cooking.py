@@ -8,8 +8,8 @@ import pytest
 from biosig.lazy import LazySamples
 from biosig.recording import Stream
 from biosig.signal import bandpass, notch, resample
-from ingest.cooking import Chain, cook
-from ingest.recipe import Recipe, apply
+from ingest.recipe.cooking import Chain, cook
+from ingest.recipe.recipe import Recipe, apply
 
 
 class Counted(LazySamples):

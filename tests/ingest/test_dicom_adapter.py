@@ -8,7 +8,7 @@ import pytest
 from biosig.errors import UnreadableError
 from biosig.lazy import LazySamples
 from biosig.reading import adapter_for, adapters, read
-from ingest.dicom_adapter import DicomAdapter
+from ingest.recorders.dicom import DicomAdapter
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_a_continuous_file_whose_records_disagree_is_taken_at_its_word(tmp_path,
 @pytest.mark.parametrize("bdf", [False, True])
 @pytest.mark.parametrize("n_records", [1, 7, 300])
 def test_any_part_of_a_lazy_file_equals_the_whole(tmp_path, edf_writer, ramp, bdf, n_records, monkeypatch):
-    monkeypatch.setattr("ingest.edf_records._CHUNK", 5_000)  # several reads for one part, also within a record
+    monkeypatch.setattr("ingest.edf.records._CHUNK", 5_000)  # several reads for one part, also within a record
     rows = [ramp(2100, bits=24 if bdf else 16, seed=seed) for seed in range(3)]
     names = ("Cz", "C3", "C4")
     signals = [(name, "uV", -200, 200, x) for name, x in zip(names, rows, strict=True)]

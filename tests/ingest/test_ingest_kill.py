@@ -23,7 +23,7 @@ RUN = """
 import os, signal, sys
 import ingest.pipeline
 import ingest.workers
-from ingest.wfdb_adapter import WfdbAdapter
+from ingest.wfdb.adapter import WfdbAdapter
 from biosig.cli import main
 
 ingest.pipeline._FILES_PER_WORKER = 1

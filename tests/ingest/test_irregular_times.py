@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from biosig.errors import UnreadableError
-from ingest.table_adapter import TableAdapter
+from ingest.tables.adapter import TableAdapter
 
 GRID = {"sfreq": 10, "longest_gap": 0.25}
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from biosig.errors import DataError, UsageError
-from ingest.cells import Cells
+from ingest.labels.cells import Cells
 
 
 def table(tmp_path, text, name="t.csv"):

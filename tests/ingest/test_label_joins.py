@@ -8,10 +8,10 @@ import pytest
 from biosig.config import load
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Channel, Recording, Stream, Subject
-from ingest.label_spec import LabelSpec
-from ingest.labels import load_labels
-from ingest.privacy import Pseudonyms
-from ingest.row_index import Found
+from ingest.labels.labels import load_labels
+from ingest.labels.row_index import Found
+from ingest.labels.spec import LabelSpec
+from ingest.privacy.pseudonyms import Pseudonyms
 
 
 def recording(name="r1", seconds=10, sfreq=100, **more):

@@ -11,9 +11,9 @@ from biosig.errors import UnreadableError
 from biosig.lazy import LazySamples
 from biosig.reading import read
 from ingest.discover import discover
-from ingest.mne_adapter import MneAdapter
-from ingest.mne_formats import format_of
-from ingest.mne_raw import from_raw
+from ingest.mne.adapter import MneAdapter
+from ingest.mne.formats import format_of
+from ingest.mne.raw import from_raw
 
 
 def make_raw():

@@ -3,8 +3,8 @@ import pytest
 
 from biosig.errors import UsageError
 from biosig.recording import Annotation, Channel, Recording, Source, Stream, Subject
-from ingest.hiding import Hiding, hide
-from ingest.privacy import Pseudonyms, load_key, reveals
+from ingest.privacy.hiding import Hiding, hide
+from ingest.privacy.pseudonyms import Pseudonyms, load_key, reveals
 
 KEY = "00112233445566778899aabbccddeeff"
 

@@ -15,10 +15,10 @@ from biosig.lazy import LazySamples
 from biosig.recording import UNKNOWN, Channel, Recording, Stream, is_known
 from biosig.shards.reader import Shard
 from biosig.signal import is_flat, robust_scale
-from ingest import recipe as recipes
-from ingest.amplitude import MEASURED, robust_scales, spread
-from ingest.dropouts import find_dropouts
-from ingest.recipe import Recipe, with_versions
+from ingest.recipe import recipe as recipes
+from ingest.recipe.amplitude import MEASURED, robust_scales, spread
+from ingest.recipe.dropouts import find_dropouts
+from ingest.recipe.recipe import Recipe, with_versions
 from ingest.verbs import ingest
 
 

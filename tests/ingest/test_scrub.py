@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from biosig import samples
-from ingest.scrub import MARKS, removed, scrub, scrub_label
+from ingest.privacy.scrub import MARKS, removed, scrub, scrub_label
 
 HOSTILE = {
     "EKG vom 12.03.1994, unverändert": "EKG vom [date], unverändert",

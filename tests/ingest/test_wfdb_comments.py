@@ -3,7 +3,7 @@
 import pytest
 
 from biosig.recording import Subject
-from ingest.wfdb_comments import parse_comments
+from ingest.wfdb.comments import parse_comments
 
 
 @pytest.mark.parametrize(

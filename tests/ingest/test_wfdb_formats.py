@@ -6,9 +6,9 @@ import wfdb
 
 from biosig.errors import UnreadableError
 from biosig.reading import read
-from ingest.wfdb_files import open_files
-from ingest.wfdb_formats import FLAC_BITS, PACKINGS
-from ingest.wfdb_header import parse_header
+from ingest.wfdb.files import open_files
+from ingest.wfdb.formats import FLAC_BITS, PACKINGS
+from ingest.wfdb.header import parse_header
 
 PLAIN = sorted(PACKINGS, key=int)
 FLAC = sorted(FLAC_BITS)

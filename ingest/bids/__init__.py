@@ -1,0 +1,1 @@
+"""The tables that a BIDS set keeps beside its recordings."""

@@ -1,0 +1,1 @@
+"""EDF, EDF+, BDF and GDF: headers, data records as integers, events."""

@@ -1,0 +1,1 @@
+"""Labels, subjects and events that live outside the signal files, in tables or in the path."""

@@ -1,0 +1,1 @@
+"""What MNE reads safely, and MNE's own objects."""

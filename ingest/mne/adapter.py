@@ -1,0 +1,140 @@
+"""What MNE reads: files of a dozen formats, one of them in a process of its own, and MNE's objects."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from biosig.errors import BiosigError, UnreadableError
+from biosig.recording import Recording, Source
+from ingest.bids.sidecars import with_sidecars
+from ingest.files import sha256_of
+from ingest.isolated import read_isolated
+from ingest.mne.eeglab import check_data_name
+from ingest.mne.formats import FORMATS, MneFormat, check_inside, format_of
+from ingest.mne.raw import ADAPTER, from_epochs, from_raw, one_line
+
+FOREIGN_NOTE = "MNE: "
+"""Begins a note that repeats a warning of MNE's own."""
+
+
+class MneAdapter:
+    """Reads the formats of `ingest.mne.formats` and MNE's own objects."""
+
+    name = ADAPTER
+    describes = ", ".join(known.describes for known in FORMATS)
+
+    def claims(self, path: Path) -> bool:
+        """Whether `path` is the file that stands for a recording: a ``.vhdr``, not its ``.eeg``."""
+        known = format_of(path)
+        return known is not None and not known.is_folder
+
+    def claims_folder(self, path: Path) -> bool:
+        """Whether `path` is a folder that is a recording (``.mff``)."""
+        known = format_of(path)
+        return known is not None and known.is_folder
+
+    def parts(self, path: Path) -> list[Path]:
+        """The files that continue a FIF recording that was split."""
+        known = format_of(path)
+        try:
+            return known.files(path)[1:] if known is not None and known.reader == "fif" else []
+        except UnreadableError:
+            return []
+
+    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+        """Read one recording.
+
+        Raises
+        ------
+        UnreadableError
+            If the file is damaged, cut short or incomplete, refers to files in other folders, or needs a package that
+            is not installed; the sentence names the file and the remedy.
+        """
+        if options:
+            raise TypeError(f"The MNE adapter takes no options, not {', '.join(options)}.")
+        known = format_of(path)
+        if known is None:
+            raise UnreadableError(f"{path} is in no format that MNE reads here: {self.describes}.")
+        files = known.files(path)
+        if known.isolated:
+            return with_sidecars(read_isolated(MneAdapter, path, lazy), path)
+        return with_sidecars(_read_checked(path, known, files, lazy), path)
+
+    def read_here(self, path: Path) -> Recording:
+        """Read one recording, lazily, in this process, which its reader may end: `ingest.isolated` calls this."""
+        known = format_of(path)
+        assert known is not None
+        return _read_checked(path, known, [path], lazy=True)
+
+    def convert(self, obj: object) -> Recording | None:
+        """Turn an ``mne.io.BaseRaw`` or ``mne.BaseEpochs`` into a Recording; None for anything else."""
+        import mne
+
+        if isinstance(obj, mne.io.BaseRaw):
+            return from_raw(obj)
+        return from_epochs(obj) if isinstance(obj, mne.BaseEpochs) else None
+
+
+def _read_checked(path: Path, known: MneFormat, files: Iterable[Path], lazy: bool) -> Recording:
+    try:
+        with _listening() as heard:
+            recording, opened = _read(path, known, lazy)
+    except BiosigError:
+        raise
+    except Exception as error:  # MNE's readers raise almost anything on damaged files
+        raise UnreadableError(f"{path} cannot be read by MNE ({one_line(error)}): fetch or export it again.") from None
+    recording.id = path.name[: path.name.index(".fif")] if path.name.endswith(".fif.gz") else path.stem
+    recording.source = Source(str(path), ADAPTER, sha256_of(dict.fromkeys((*files, *opened))))
+    recording.notes = (*recording.notes, *(FOREIGN_NOTE + text for text in dict.fromkeys(heard)))
+    return recording
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """Collect what readers warn of, through warnings or the root logger, and swallow what they print."""
+    said: list[str] = []
+    root, handler = logging.getLogger(), _Collector(said)
+    root.addHandler(handler)
+    try:
+        with warnings.catch_warnings(record=True) as heard, redirect_stdout(StringIO()):
+            warnings.simplefilter("always")
+            yield said
+    finally:
+        root.removeHandler(handler)
+    said += [" ".join(str(w.message).split()) for w in heard if issubclass(w.category, RuntimeWarning)]
+
+
+class _Collector(logging.Handler):
+    def __init__(self, said: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "root":
+            self._said.append(" ".join(record.getMessage().split()))
+
+
+def _read(path: Path, known: MneFormat, lazy: bool) -> tuple[Recording, list[Path]]:
+    """The recording, and the files that MNE took its samples from."""
+    import mne
+
+    reader = getattr(mne.io, f"read_raw_{known.reader}")
+    try:
+        raw = reader(path, preload=False, verbose="error")
+    except TypeError as error:
+        if known.reader != "eeglab" or "epochs" not in str(error):
+            raise
+        check_data_name(path)
+        epochs = mne.io.read_epochs_eeglab(path, verbose="error")
+        return from_epochs(epochs), []
+    opened = [Path(name) for name in raw.filenames if name is not None and Path(name).is_file()]
+    check_inside(path, opened)
+    if known.reader == "eeglab" and path in opened:  # MNE keeps all of an array in a .set once a part of it is read
+        lazy = False
+    return from_raw(raw, lazy), opened

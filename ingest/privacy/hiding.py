@@ -1,0 +1,208 @@
+"""What a recording says about who and when, taken out on its way to a shard; by `ingest.batch`, for every source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from biosig.recording import Annotation, Channel, Recording, Source, Stream, Subject
+from ingest.mne.adapter import FOREIGN_NOTE
+from ingest.privacy.pseudonyms import Pseudonyms, reveals
+from ingest.privacy.scrub import MARKS, removed, scrub, scrub_label
+
+_LATEST_ONSET = 1e6
+"""Seconds. A first sample later than this is on the clock of a calendar or a machine, not of the recording."""
+
+_FILE_NAME = re.compile(r"(?<![\w.-])[\w-]+(?:\.[\w-]+)*(\.[a-z]\w{1,5})\b")
+_scrub_once = lru_cache(8192)(scrub)
+_scrub_label_once = lru_cache(8192)(scrub_label)
+"""Channels, events and notes have few different texts in a million recordings, and the rules take a while."""
+
+_LONG_NUMBER = re.compile(r"\d{6}")
+_NO_NAMES = frozenset(
+    ("anonymous", "control", "healthy", "normal", "patient", "sub", "subject", "unknown", "volunteer")
+)
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """What an ingest hides, and under which key.
+
+    Parameters
+    ----------
+    pseudonyms : Pseudonyms
+        Under the ingest's key.
+    recording_names : {"auto", "keep", "hash"}
+        Ids of recordings: their names, keyed hashes of their paths, or ("auto") hashes where the subject is read from
+        the path, the name tells the subject's id, a date or six digits in a row, or it needed the folder to be unique.
+    subject_in_path : bool
+        Whether subjects are read from the path.
+    asked : frozenset of str
+        Labels that were asked for by name and are kept to the letter; the texts of others are scrubbed.
+    texts : bool
+        Whether reports, event texts and labels that nobody asked for are scrubbed (`ingest.privacy.scrub`).
+    """
+
+    pseudonyms: Pseudonyms
+    recording_names: Literal["auto", "keep", "hash"] = "auto"
+    subject_in_path: bool = False
+    asked: frozenset[str] = frozenset()
+    texts: bool = True
+
+    def source_name(self, relative: str) -> str:
+        """What a shard keeps of a file's path: its pseudonym, by which a resumed ingest knows it again."""
+        return self.pseudonyms("path", relative)
+
+    def hashes_name(self, recording: Recording) -> bool:
+        """Whether the recording's id becomes a keyed hash of its path."""
+        if self.recording_names != "auto":
+            return self.recording_names == "hash"
+        name = recording.id
+        subject = recording.subject.id if recording.subject else ""
+        dated = "date" in removed(name, scrub(name.replace("_", " "), numbers=False))
+        told = dated or bool(_LONG_NUMBER.search(name)) or (bool(subject) and reveals(name, subject))
+        return self.subject_in_path or "/" in name or told
+
+
+def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
+    """The recording as a shard may hold it.
+
+    Pseudonyms stand for the subject, the path, and where `how` says so for the recording's name; sessions that are
+    dates or long numbers get one too. Free texts are scrubbed, and words of the subject's id are taken out of them.
+    Warnings of a foreign reader stay behind, as they may quote anything. A recording without a subject is one of its
+    own. Times count from the first sample if they came from a clock.
+
+    Parameters
+    ----------
+    recording : Recording
+        With labels joined; its `source` still names the file.
+    relative : str
+        The file's path within what is ingested (`ingest.discover.Item.relative`).
+    how : Hiding
+        What is hidden.
+
+    Returns
+    -------
+    Recording
+        Samples untouched; a note says what sorts of text were taken out.
+    """
+    subject = recording.subject or Subject("")
+    role, whose = ("subject", subject.id) if subject.id else ("subject of recording", relative)
+    known = _words(subject.id)
+    hashed = how.hashes_name(recording)
+    name = PurePosixPath(relative).name
+    texts = _Texts(known) if how.texts else None
+    recording = _on_its_own_clock(_with_scrubbed_channels(recording, known))
+    notes = [note for note in recording.notes if not note.startswith(FOREIGN_NOTE)]
+    notes = [_without_names(note, name, hashed, known) for note in notes]
+    session = recording.session
+    if session is not None and scrub(session.replace("_", " "), known) != session.replace("_", " "):
+        session = how.pseudonyms("session", session)
+    hidden = replace(
+        recording,
+        id=how.pseudonyms("recording", relative) if hashed else recording.id,
+        subject=replace(subject, id=how.pseudonyms(role, whose)),
+        session=session,
+        source=Source(how.source_name(relative), recording.source.adapter, recording.source.sha256),
+    )
+    if texts is not None:
+        hidden.report = texts(recording.report, scrub) if recording.report else recording.report
+        hidden.annotations = [_relabelled(a, texts(a.label, _scrub_label_once)) for a in recording.annotations]
+        hidden.labels = {
+            key: value if key in how.asked else texts.of_label(value) for key, value in recording.labels.items()
+        }
+        if texts.found:
+            sorts = ", ".join(f"{mark}s" for mark in MARKS if mark in texts.found)
+            notes.append(f"Taken out of the report, events or labels and marked there: {sorts}.")
+    hidden.notes = tuple(notes)
+    return hidden
+
+
+def _relabelled(annotation: Annotation, label: str) -> Annotation:
+    return annotation if label == annotation.label else replace(annotation, label=label)
+
+
+class _Texts:
+    """Scrubs texts, and remembers what sorts of things were found."""
+
+    def __init__(self, known: frozenset[str]) -> None:
+        self._known = known
+        self.found: set[str] = set()
+
+    def __call__(self, text: str, how: Callable[..., str], **options: Any) -> str:
+        clean = how(text, self._known, **options)
+        if clean != text:
+            self.found.update(removed(text, clean))
+        return clean
+
+    def of_label(self, value: Any) -> Any:
+        """A label's text, or the texts of a list; numbers in it may be codes and stay."""
+        if isinstance(value, str):
+            return self(value, _scrub_once, numbers=False)
+        return [self.of_label(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _words(subject_id: str) -> frozenset[str]:
+    """Words of a subject's id that may be names: an EDF header gives "MCH-0234567 Haagse_Harry"."""
+    words = re.findall(r"[^\W\d_]{3,}", subject_id)
+    return frozenset(word for word in words if word.lower() not in _NO_NAMES)
+
+
+def _with_scrubbed_channels(recording: Recording, known: frozenset[str]) -> Recording:
+    """Channel names are typed by people, or carry a device's serial number; the notes quote them."""
+    new: dict[str, str] = {}
+    for text in dict.fromkeys(text for c in recording.channels for text in (c.source_name, c.name)):
+        clean = _scrub_once(text, known)
+        if clean != text:
+            taken = {*new.values(), *recording.ch_names}
+            new[text] = next(
+                end for n in range(len(taken) + 1) if (end := f"{clean} {n + 1}" if n else clean) not in taken
+            )
+    if not new:
+        return recording
+
+    def renamed(channel: Channel) -> Channel:
+        return replace(
+            channel,
+            name=new.get(channel.name, channel.name),
+            source_name=new.get(channel.source_name, channel.source_name),
+        )
+
+    def told(texts: tuple[str, ...]) -> tuple[str, ...]:
+        for old, clean in new.items():
+            texts = tuple(text.replace(old, clean) for text in texts)
+        return texts
+
+    streams = [replace(s, channels=tuple(map(renamed, s.channels))) for s in recording.streams]
+    return replace(recording, streams=streams, notes=told(recording.notes), history=told(recording.history))
+
+
+def _on_its_own_clock(recording: Recording) -> Recording:
+    """Times from the first sample, where the source's are on a clock: seconds since 1970 are a date."""
+    start = min((stream.onset for stream in recording.streams), default=0.0)
+    if start <= _LATEST_ONSET:
+        return recording
+
+    def shifted(thing: Any) -> Any:
+        return replace(thing, onset=thing.onset - start)
+
+    streams: list[Stream] = [shifted(stream) for stream in recording.streams]
+    annotations: list[Annotation] = [shifted(annotation) for annotation in recording.annotations]
+    note = "The source's times are on a clock: they count from the first sample now."
+    return replace(recording, streams=streams, annotations=annotations, notes=(*recording.notes, note))
+
+
+def _without_names(note: str, name: str, hashed: bool, known: frozenset[str]) -> str:
+    """A note without names of people and of files, but for the recording's own where that is kept."""
+
+    def shown(match: re.Match[str]) -> str:
+        return match[0] if match[0].partition(".")[0] == name and not hashed else "…" + match[1]
+
+    note = _FILE_NAME.sub(shown, note)
+    if hashed:
+        note = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", note)
+    return _scrub_once(note, known, numbers=False)

@@ -1,0 +1,1 @@
+"""What happens to samples between the file and the shard, block by block."""

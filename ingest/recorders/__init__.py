@@ -1,0 +1,1 @@
+"""Formats of single makers and standards bodies: DICOM waveforms, XDF, Neuralynx."""

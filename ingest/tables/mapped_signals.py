@@ -1,0 +1,239 @@
+"""The signals that one entry of a mapping describes: channels with units, samples with scale and validity, a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import UnreadableError
+from biosig.lazy import LazySamples
+from biosig.recording import Channel, Stream
+from biosig.signal import mask_from_runs, runs_from_mask
+from ingest.channels import resolve
+from ingest.files import check_present
+from ingest.tables.array_files import format_of, numbers, open_arrays
+from ingest.tables.arrays import read_signals
+from ingest.tables.clock import Times, check_times, onto_grid, regular_rate
+from ingest.tables.mapping import Column, SignalTable, TableMapping
+from ingest.tables.text_table import TextTable
+from ingest.tables.variables import ArrayFile, check_fits
+
+
+@dataclass(slots=True)
+class MappedSignals:
+    """Signals of one rate, found and checked, but for what only all channels of a recording together tell.
+
+    Parameters
+    ----------
+    path : Path
+        The file they are in.
+    channels : list of Channel
+        One per row of `samples`.
+    samples : ndarray or LazySamples, shape (C, T)
+        The file's own numbers, or those on a regular grid.
+    scale, offset : ndarray, shape (C,)
+        physical = samples * scale + offset, in the channels' units.
+    invalid : ndarray, shape (n_runs, 3)
+        Runs of samples that are no real values.
+    sfreq : float
+        Samples per second.
+    start : float or None
+        The first time stamp in seconds, where there are time stamps.
+    notes, history : list of str
+        What to tell, and what was done to the samples.
+    """
+
+    path: Path
+    channels: list[Channel]
+    samples: NDArray[Any] | LazySamples
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    invalid: NDArray[np.int64]
+    sfreq: float = 0.0
+    start: float | None = None
+    notes: list[str] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
+
+    def stream(self, channels: Sequence[Channel], origin: float, lazy: bool) -> Stream:
+        """The stream, with channels as settled, and its onset counted from `origin`."""
+        return Stream(
+            sfreq=self.sfreq,
+            channels=tuple(channels),
+            samples=self.samples if lazy else np.asarray(self.samples),
+            scale=self.scale,
+            offset=self.offset,
+            invalid=self.invalid,
+            onset=0.0 if self.start is None else self.start - origin,
+        )
+
+
+def beside(path: Path, name: str, record: str) -> Path:
+    """The file `name` of a mapping, or its ``.gz``, in the folder of `path`."""
+    plain = path.parent / name.replace("{record}", record)
+    zipped = plain.with_name(plain.name + ".gz")
+    file = zipped if zipped.is_file() and not plain.is_file() else plain
+    check_present(file, wanted_by=path)
+    return file
+
+
+def check_columns(names: Sequence[str], known: set[str], wanted: Mapping[str, Any], path: Path) -> list[str]:
+    """Of a table's columns, those that are wanted, in the table's order.
+
+    Raises
+    ------
+    UnreadableError
+        If a column is not known to the mapping, or none is wanted.
+    """
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UnreadableError(
+            f"{path} has columns that the mapping does not name: {', '.join(map(repr, unknown))}; describe them or "
+            "list them under ignore."
+        )
+    found = [name for name in names if name in wanted]
+    if not found:
+        raise UnreadableError(
+            f"{path} has none of the mapping's columns {', '.join(map(repr, wanted))}: check the mapping."
+        )
+    return found
+
+
+def signals_of(path: Path, record: str, index: int, table: SignalTable, mapping: TableMapping) -> MappedSignals:
+    """Read what one entry under ``signals`` describes.
+
+    Parameters
+    ----------
+    path : Path
+        The file that stands for the recording.
+    record : str
+        The recording's name, for files beside it.
+    index : int
+        Which recording of an array with an axis ``record``.
+    table, mapping : SignalTable, TableMapping
+        The entry, and the mapping that it is of.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is damaged or does not fit the mapping.
+    """
+    file = path if table.file is None else beside(path, table.file, record)
+    check_present(file)
+    clock = [name for name in (table.time, table.sfreq) if isinstance(name, str)]
+    source: TextTable | ArrayFile
+    if format_of(file, table.format) in ("csv", "tsv") and table.raw is None:
+        source, found = _from_text(file, clock, table, mapping)
+    else:
+        source, found = _from_arrays(file, clock, index, table, mapping)
+    _set_clock(found, source, table)
+    return found
+
+
+def _from_text(
+    file: Path, clock: list[str], table: SignalTable, mapping: TableMapping
+) -> tuple[TextTable, MappedSignals]:
+    if table.array is not None:
+        raise UnreadableError(f"{file} is a table of columns: describe them under columns, not as an array.")
+    cells = TextTable(file, mapping.dialect, wanted=[*table.columns, *clock])
+    names = check_columns(cells.names, {*table.columns, *table.ignore, *clock}, table.columns, file)
+    samples, scale, exact = cells.samples(names)
+    invalid = runs_from_mask(np.stack([np.isnan(cells.numbers(name)) for name in names]))
+    found = _describe(file, names, [table.columns[name] for name in names], samples, scale, invalid)
+    if not exact:
+        found.notes.append("Values are rounded to float32.")
+    if cells.ends_open:
+        found.notes.append("The last line of a table has no line end: the table may be cut there.")
+    return cells, found
+
+
+def _from_arrays(
+    file: Path, clock: list[str], index: int, table: SignalTable, mapping: TableMapping
+) -> tuple[ArrayFile, MappedSignals]:
+    arrays = open_arrays(file, table, keep=mapping.has_records)
+    if table.array is None and format_of(file, table.format) == "parquet":
+        check_columns(arrays.names, {*table.columns, *table.ignore, *clock}, table.columns, file)
+    read = read_signals(arrays, table, index, mapping.missing)
+    default = Column() if table.array is None else table.array.default
+    columns = [table.columns.get(name, default) for name in read.names]
+    samples = np.asarray(read.samples) if read.samples.in_memory else read.samples
+    found = _describe(file, read.names, columns, samples, np.ones(len(columns)), read.invalid)
+    found.notes += read.notes
+    return arrays, found
+
+
+def _describe(
+    file: Path,
+    names: Sequence[str],
+    columns: Sequence[Column],
+    samples: NDArray[Any] | LazySamples,
+    scale: NDArray[np.float64],
+    invalid: NDArray[np.int64],
+) -> MappedSignals:
+    channels, factors = [], []
+    for name, column in zip(names, columns, strict=True):
+        channel, factor = resolve(column.name or name, column.unit, kind=column.kind)
+        channels.append(replace(channel, source_name=name))
+        factors.append(factor)
+    return MappedSignals(
+        path=file,
+        channels=channels,
+        samples=samples,
+        scale=scale * [column.scale * factor for column, factor in zip(columns, factors, strict=True)],
+        offset=np.array([column.offset * factor for column, factor in zip(columns, factors, strict=True)]),
+        invalid=invalid,
+    )
+
+
+def _numbers(source: TextTable | ArrayFile, name: str) -> NDArray[np.float64]:
+    return source.numbers(name) if isinstance(source, TextTable) else numbers(source, name)
+
+
+def _set_clock(found: MappedSignals, source: TextTable | ArrayFile, table: SignalTable) -> None:
+    """Rate and start, from the mapping, a variable, or the time stamps; irregular ones are brought onto a grid."""
+    said = _said_rate(source, table.sfreq) if table.sfreq is not None else None
+    if table.time is None:
+        found.sfreq = said or 0.0
+        return
+    n_times = found.samples.shape[1]
+    stamps = _numbers(source, table.time)
+    if len(stamps) != n_times:
+        raise UnreadableError(
+            f"{found.path}: '{table.time}' holds {len(stamps)} times for {n_times} samples: correct time or axes."
+        )
+    kind = "column" if isinstance(source, TextTable) else "variable"
+    row = source.row if isinstance(source, TextTable) else "sample {}".format
+    times = Times(stamps, table.time_unit, f"{found.path}, {kind} '{table.time}',", row)
+    spec = table.regularise
+    check_times(times, spec.sfreq if spec else said, {channel.kind for channel in found.channels})
+    found.start = times.start()
+    if spec is None:
+        found.sfreq = regular_rate(times, said)
+        return
+    check_fits(8 * len(found.channels) * n_times, str(found.path), "in shorter recordings, or at a regular rate")
+    values = np.asarray(found.samples).astype(np.float64) * found.scale[:, None] + found.offset[:, None]
+    values[mask_from_runs(found.invalid, values.shape)] = np.nan
+    found.samples, found.invalid, notes = onto_grid(values, times, spec)
+    found.scale, found.offset = np.ones(len(values)), np.zeros(len(values))
+    found.sfreq = spec.sfreq
+    found.notes += notes
+    found.history.append(
+        f"linear interpolation of {n_times} samples with time stamps onto {spec.sfreq:g} Hz, gaps over "
+        f"{spec.longest_gap:g} s invalid"
+    )
+
+
+def _said_rate(source: TextTable | ArrayFile, sfreq: float | str) -> float:
+    if not isinstance(sfreq, str):
+        return float(sfreq)
+    rates = np.unique(_numbers(source, sfreq))
+    if len(rates) != 1 or not (np.isfinite(rates[0]) and rates[0] > 0):
+        raise UnreadableError(
+            f"{source.path}: '{sfreq}' holds {', '.join(f'{rate:g}' for rate in rates[:4])}, where one rate in Hz was "
+            "expected: correct sfreq."
+        )
+    return float(rates[0])

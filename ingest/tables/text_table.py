@@ -1,0 +1,204 @@
+"""CSV and TSV, plain or gzipped: cells as numbers, and decimal text as the integers that hold it exactly."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import UnreadableError
+from ingest.tables.mapping import Dialect
+
+_MOST_DECIMALS = 9
+_MOST_CELLS = 2**26  # numbers of 8 bytes; a longer recording should not be text
+_LONGEST_LINE = 2**20
+_ROWS_AT_ONCE = 2**16
+
+
+@dataclass(slots=True)
+class _Numbers:
+    """A column's values (NaN where missing), and the decimals that hold them exactly (None: written as 1e-3)."""
+
+    values: list[NDArray[np.float64]]
+    decimals: int | None = 0
+
+
+class TextTable:
+    """A table of cells, read once and kept as numbers.
+
+    Parameters
+    ----------
+    path : Path
+        The file; ``.gz`` is unpacked.
+    dialect : Dialect
+        How it is written.
+    wanted, as_text : sequence of str
+        The columns to keep as numbers, and as text, as far as they are there.
+
+    Raises
+    ------
+    UnreadableError
+        If it is cut short, irregular, too large for text, or has a cell that is no number where one is wanted.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect, wanted: Sequence[str] = (), as_text: Sequence[str] = ()) -> None:
+        self.path = path
+        self._missing, self._decimal = set(dialect.missing), dialect.decimal
+        self._last_line = ""
+        self.n_rows = 0
+        reader = csv.reader(self._lines(), delimiter=dialect.delimiter or _delimiter_of(path))
+        try:
+            self.names = [name.strip() for name in next(reader, [])]
+            if len(set(self.names)) < len(self.names) or "" in self.names:
+                raise UnreadableError(f"{path} has columns without a header, or two with one name: give each its own.")
+            self._numbers = {name: _Numbers([]) for name in wanted if name in self.names}
+            self._texts: dict[str, list[str]] = {name: [] for name in as_text if name in self.names}
+            filled = filter(None, reader)  # blank lines are none of the table's
+            while rows := list(islice(filled, _ROWS_AT_ONCE)):
+                self._take(rows)
+        except (EOFError, OSError, zlib.error) as error:
+            raise UnreadableError(
+                f"{path} cannot be unpacked ({error}): it is cut short or no gzip; fetch it again."
+            ) from None
+        except UnicodeDecodeError:
+            raise UnreadableError(f"{path} is not text in UTF-8: export it again as CSV.") from None
+        except csv.Error as error:
+            raise UnreadableError(f"{path} is not a regular table ({error}): fetch it again.") from None
+        if not self.n_rows:
+            raise UnreadableError(f"{path} is a table without rows: fetch or export it again.")
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether the last line lacks its line end: the table may be cut there."""
+        return not self._last_line.endswith(("\n", "\r"))
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """A wanted column's values, NaN where missing.
+
+        Raises
+        ------
+        UnreadableError
+            If the table has no such column.
+        """
+        if name not in self._numbers:
+            raise UnreadableError(f"{self.path} has no column '{name}', which the mapping names: correct either.")
+        column = self._numbers[name]
+        if len(column.values) > 1:
+            column.values = [np.concatenate(column.values)]
+        return column.values[0]
+
+    def texts(self, name: str) -> list[str]:
+        """A column kept as text."""
+        if name not in self._texts:
+            raise UnreadableError(f"{self.path} has no column '{name}', which the mapping names: correct either.")
+        return self._texts[name]
+
+    def row(self, index: int) -> str:
+        """How to call a row in a message: its line, the header being line 1."""
+        return f"row {index + 2}"
+
+    def samples(self, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.float64], bool]:
+        """Columns in the smallest type that holds their decimal text exactly.
+
+        Returns
+        -------
+        samples : ndarray, shape (C, T)
+            int16 or int32, 0 where missing; float32, NaN where missing, if no integers hold the text.
+        scale : ndarray, shape (C,)
+            value = sample * scale.
+        exact : bool
+            Whether float32 holds every value.
+        """
+        decimals = [self._numbers[name].decimals for name in names]
+        if all(d is not None and d <= _MOST_DECIMALS for d in decimals):
+            powers = np.array([10.0**d for d in decimals if d is not None])
+            levels = [np.rint(np.nan_to_num(self.numbers(name)) * p) for name, p in zip(names, powers, strict=True)]
+            for dtype in (np.int16, np.int32):
+                limits = np.iinfo(dtype)
+                if min(x.min() for x in levels) >= limits.min and max(x.max() for x in levels) <= limits.max:
+                    return np.stack([x.astype(dtype) for x in levels]), 1 / powers, True
+        samples = np.stack([self.numbers(name).astype(np.float32) for name in names])
+        exact = all(
+            np.array_equal(row, self.numbers(name), equal_nan=True) for row, name in zip(samples, names, strict=True)
+        )
+        return samples, np.ones(len(names)), exact
+
+    def _lines(self) -> Iterator[str]:
+        open_text = gzip.open if self.path.suffix.lower() == ".gz" else open
+        with open_text(self.path, "rt", encoding="utf-8-sig", newline="") as text:
+            while line := text.readline(_LONGEST_LINE):
+                if len(line) == _LONGEST_LINE:
+                    raise UnreadableError(
+                        f"{self.path} has a line of more than {_LONGEST_LINE} characters: it is no table; export it "
+                        "again."
+                    )
+                self._last_line = line
+                yield line
+
+    def _take(self, rows: list[list[str]]) -> None:
+        n_cells = np.fromiter(map(len, rows), np.int64, len(rows))
+        if (n_cells != len(self.names)).any():
+            index = int(np.argmax(n_cells != len(self.names)))
+            where = self.row(self.n_rows + index)
+            if n_cells[index] < len(self.names):
+                raise UnreadableError(f"{self.path} is cut short in {where}: fewer cells than columns; fetch it again.")
+            raise UnreadableError(
+                f"{self.path} is not a regular table ({where} has {n_cells[index]} cells, the header "
+                f"{len(self.names)}): give each column its own header, or fetch it again."
+            )
+        if (self.n_rows + len(rows)) * max(len(self._numbers) + len(self._texts), 1) > _MOST_CELLS:
+            raise UnreadableError(
+                f"{self.path} has more than {_MOST_CELLS} numbers, too many for text: export it as .npy or "
+                "HDF5, which are read in parts."
+            )
+        columns = dict(zip(self.names, zip(*rows, strict=True), strict=True))
+        for name, numbers in self._numbers.items():
+            self._convert(columns[name], name, numbers)
+        for name, texts in self._texts.items():
+            texts += [cell.strip() for cell in columns[name]]
+        self.n_rows += len(rows)
+
+    def _convert(self, cells: Sequence[str], name: str, numbers: _Numbers) -> None:
+        """Each different text is understood once: an amplifier gives few different numbers."""
+        texts = {cell: cell.strip().replace(self._decimal, ".") for cell in set(cells)}
+        parsed = {cell: math.nan if text in self._missing else _number(text) for cell, text in texts.items()}
+        values = np.fromiter(map(parsed.__getitem__, cells), np.float64, len(cells))
+        if np.isinf(values).any():  # what `_number` makes of a cell that is none
+            row = int(np.argmax(np.isinf(values)))
+            raise UnreadableError(
+                f"{self.path} has '{cells[row].strip()[:40]}' in column '{name}', {self.row(self.n_rows + row)}, where "
+                "a number was expected: correct it, or list it under missing in the mapping."
+            )
+        numbers.values.append(values)
+        if numbers.decimals is not None:
+            here = _decimals([text for text in texts.values() if text not in self._missing])
+            numbers.decimals = None if here is None else max(numbers.decimals, here)
+
+
+def _delimiter_of(path: Path) -> str:
+    return "\t" if ".tsv" in path.name.lower() else ","
+
+
+def _number(cell: str) -> float:
+    """A cell's value; infinite where it is no finite number."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return math.inf
+    return value if math.isfinite(value) else math.inf
+
+
+def _decimals(cells: list[str]) -> int | None:
+    """Digits after the point that hold every cell exactly; None where cells are written otherwise (1e-3)."""
+    if "e" in "".join(cells).lower():
+        return None
+    return max((len(cell.partition(".")[2].rstrip("0")) for cell in cells), default=0)

@@ -1,0 +1,1 @@
+"""WFDB records (PhysioNet): header, signal files, segments, annotations, comments."""

@@ -1,0 +1,100 @@
+"""WFDB records (PhysioNet): header, signal files in any storage format, annotations, comments.
+
+WFDB's own names (`fs`, `sig_name`, `adc_gain`, …) stay inside this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from biosig.errors import UnreadableError
+from biosig.recording import BLOCK_BYTES, Recording, Source, content_hash
+from ingest.files import check_present, sha256_of
+from ingest.wfdb.annotations import read_annotations
+from ingest.wfdb.comments import parse_comments
+from ingest.wfdb.header import GAP, header_lines, is_master, parse_header
+from ingest.wfdb.joining import join_segments
+from ingest.wfdb.objects import groups_of
+from ingest.wfdb.segments import check_segments
+from ingest.wfdb.signals import Group, read_groups, streams_of
+
+
+class WfdbAdapter:
+    """Reads WFDB records of one segment or many; the ``.hea`` stands for the record."""
+
+    name = "wfdb"
+    describes = "WFDB records (.hea)"
+    in_memory = BLOCK_BYTES
+    """A lazily read record is brought into memory all the same if its signals of one rate take no more bytes."""
+
+    def claims(self, path: Path) -> bool:
+        """Whether `path` is a header, by its extension."""
+        return path.suffix.lower() == ".hea"
+
+    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+        """Read one record; the samples are the file's own integers.
+
+        A multi-segment record becomes one recording: what no segment holds is invalid. With `lazy`, samples that take
+        more than `in_memory` bytes stay in their files.
+
+        Raises
+        ------
+        UnreadableError
+            If the record is damaged or incomplete; the sentence names the file and the remedy.
+        """
+        if options:
+            raise TypeError(f"The WFDB adapter takes no options, not {', '.join(options)}.")
+        check_present(path)
+        header = parse_header(path)
+        if header.segments:
+            master = check_segments(header)
+            groups, notes = join_segments(master, self.in_memory)
+            files, notes = master.files, [*master.notes, *notes]
+        else:
+            groups, notes, files = read_groups(header, self.in_memory)
+            notes = [*header.notes, *notes]
+        recording = _recording(path.stem, groups, header.fs, header.comments)
+        if not lazy:
+            recording = recording.load()
+        recording.content_hash = content_hash(recording.streams)
+        annotations, annotation_files, more = read_annotations(path, files, header.fs, recording.duration)
+        recording.annotations = annotations
+        recording.source = Source(str(path), self.name, sha256_of((path, *files, *annotation_files)))
+        recording.notes = (*notes, *recording.notes, *more)
+        return recording
+
+    def parts(self, path: Path) -> list[Path]:
+        """Headers of the segments that `read` joins into one recording: no recordings of their own beside it."""
+        try:
+            if not path.is_file() or not is_master(header_lines(path)[0]):
+                return []
+            segments = parse_header(path).segments
+        except (OSError, UnreadableError):
+            return []
+        return [path.with_name(f"{name}.hea") for name in dict.fromkeys(name for name, _ in segments) if name != GAP]
+
+    def convert(self, obj: object) -> Recording | None:
+        """Turn a ``wfdb.Record`` that holds digital or physical signals into a Recording; None for anything else."""
+        found = groups_of(obj)
+        if found is None:
+            return None
+        name, groups, fs, comments = found
+        recording = _recording(name, groups, fs, comments)
+        return replace(recording, content_hash=content_hash(recording.streams))
+
+
+def _recording(name: str, groups: Sequence[Group], fs: float, comments: list[str]) -> Recording:
+    streams, notes = streams_of(groups, fs)
+    said = parse_comments(comments)
+    return Recording(
+        id=name,
+        streams=streams,
+        subject=said.subject,
+        labels=said.labels,
+        report=said.report,
+        source=Source(adapter=WfdbAdapter.name),
+        notes=(*said.notes, *notes),
+    )
