@@ -190,9 +190,8 @@ def _normalise_integers(
     if len(members.rows) < stream.n_chans:
         stream = stream.pick(members.rows)
     samples = np.asarray(stream.samples)
-    lowest, highest = samples.min(axis=1), samples.max(axis=1)  # (C,)
+    lowest, highest, mean = survey_integers(samples)
     out[...] = samples
-    mean = samples.sum(axis=1, dtype=np.int32 if stream.n_times < 2**16 else np.int64) / stream.n_times
     valid = np.ones(out.shape, bool)
     if len(stream.invalid):
         valid = stream.valid()
@@ -200,19 +199,40 @@ def _normalise_integers(
             real = out[row, valid[row]]
             lowest[row], highest[row], mean[row] = (real.min(), real.max(), real.mean()) if real.size else (0, 0, 0)
     gain = stream.scale * members.factor
-    step = gain * members.sign / scale
-    largest = np.maximum(highest - mean, mean - lowest) * np.abs(step)
-    out -= mean.astype(np.float32)[:, None]
-    out *= step.astype(np.float32)[:, None]
-    if not largest.max() <= clip:
-        np.clip(out, -clip, clip, out=out)
+    moves = scale_integers(out, lowest, highest, mean, gain * members.sign / scale, clip)
     mean = mean * gain + stream.offset * members.factor
-    moves = (highest > lowest) & (largest > 0) & np.isfinite(largest + mean)
+    moves &= np.isfinite(mean)
     if not moves.all():
         out[~moves], valid[~moves], mean[~moves] = 0, False, 0
     if len(stream.invalid):
         out[~valid] = 0
     return valid, mean.astype(np.float32)
+
+
+def survey_integers(
+    samples: NDArray[np.int16],
+) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float64]]:
+    """Smallest, largest and mean of each row of (R, T)."""
+    n_times = samples.shape[1]
+    total = samples.sum(axis=1, dtype=np.int32 if n_times < 2**16 else np.int64)
+    return samples.min(axis=1), samples.max(axis=1), total / n_times
+
+
+def scale_integers(
+    values: NDArray[np.float32],
+    lowest: NDArray[np.int16],
+    highest: NDArray[np.int16],
+    mean: NDArray[np.float64],
+    step: NDArray[np.float64],
+    clip: float,
+) -> NDArray[np.bool_]:
+    """Turn counts (R, T) into clipped multiples of the scale, in place; gives which rows move, shape (R,)."""
+    largest = np.maximum(highest - mean, mean - lowest) * np.abs(step)
+    values -= mean.astype(np.float32)[:, None]
+    values *= step.astype(np.float32)[:, None]
+    if not largest.max() <= clip:
+        np.clip(values, -clip, clip, out=values)
+    return (highest > lowest) & (largest > 0) & np.isfinite(largest)
 
 
 def _to_contract(stream: Stream, members: Montage, contract: InputContract) -> NDArray[np.float32]:

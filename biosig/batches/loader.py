@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.contract import InputContract, prepare
 from biosig.batches.montage import montage
 from biosig.batches.packed import PackedBatch, Packer
+from biosig.batches.together import PlainWindow, in_groups, plain_window, prepare_together
 from biosig.batches.windows import Windows
 from biosig.errors import UsageError
 from biosig.recording import Recording
@@ -104,18 +105,26 @@ class _Batches(Dataset[LoadedBatch]):
 
     def __getitem__(self, step: int) -> LoadedBatch:
         rows = self.batches[step]
-        in_files = np.lexsort((self.windows.onset[rows], self.windows.recording[rows]))
-        read: dict[int, Recording] = {row: self.windows.read_signals(row) for row in rows[in_files].tolist()}
-        packer = Packer(self.contract, self._n_tokens(read.values()))
-        used = [packer.add(self._prepare(row, read.pop(row), packer)) for row in rows.tolist()]
-        return LoadedBatch(packer.batch() if any(used) else None, rows[used])
+        in_files = rows[np.lexsort((self.windows.onset[rows], self.windows.recording[rows]))].tolist()
+        found = {row: plain_window(self.windows, row, self.contract) for row in in_files}
+        plain = [window for window in found.values() if window is not None]
+        other = {row: self.windows.read_signals(row) for row, window in found.items() if window is None}
+        packer = Packer(self.contract, self._n_tokens(other.values(), plain))
+        used = []
+        for row, recording in other.items():
+            onset = float(self.windows.onset[row])
+            if packer.add(prepare(recording, self.contract, onset, packer.room)):
+                used.append(row)
+        for group in in_groups(plain):
+            prepared = prepare_together(group, self.contract[group[0].modality].clip, packer.room)
+            used += [w.row for w, part in zip(group, prepared, strict=True) if packer.add([part])]
+        return LoadedBatch(packer.batch() if used else None, np.array(used, np.int64))
 
-    def _prepare(self, row: int, window: Recording, packer: Packer) -> list[Prepared]:
-        return prepare(window, self.contract, float(self.windows.onset[row]), packer.room)
-
-    def _n_tokens(self, windows: Iterable[Recording]) -> dict[str, int]:
+    def _n_tokens(self, windows: Iterable[Recording], plain: Iterable[PlainWindow]) -> dict[str, int]:
         """Tokens of each modality in these windows."""
         n_tokens: dict[str, int] = {}
+        for modality, n_chans, n_times in (window.shape for window in plain):
+            n_tokens[modality] = n_tokens.get(modality, 0) + n_chans * self.contract[modality].n_patches(n_times)
         for stream in (stream for window in windows for stream in window.streams):
             for modality, contract in self.contract.items():
                 n_chans = len(montage(stream.channels, modality, contract.unit).rows)

@@ -104,7 +104,8 @@ class Packer:
         self._contract = contract
         shapes = {modality: (n, contract[modality].patch_size) for modality, n in n_tokens.items()}
         self._patches = {modality: np.empty(shape, np.float32) for modality, shape in shapes.items()}
-        self._sample_valid = {modality: np.ones(shape, bool) for modality, shape in shapes.items()}
+        self._shapes = shapes
+        self._sample_valid: dict[str, NDArray[np.bool_]] = {}  # of modalities with a sample that is not a real value
         self._filled: dict[str, int] = {}  # rows of the arrays that hold tokens
         self._given: dict[str, int] = {}  # and those that `room` gave away for the window to come
         self._seqlens: list[int] = []
@@ -126,8 +127,7 @@ class Packer:
         columns, seen = [], Counter[str]()
         for prepared in window:
             shared = self._token_columns(prepared, seen[prepared.modality])
-            whole = prepared.valid.all()
-            columns.append(shared if whole else {**shared, "valid": self._valid_patches(prepared)})
+            columns.append(shared if _is_whole(prepared.valid) else {**shared, "valid": self._valid_patches(prepared)})
             seen[prepared.modality] += len(prepared.channel)  # a modality may come in streams of several rates
         if not any(column["valid"].any() for column in columns):
             self._given = self._filled.copy()
@@ -149,11 +149,17 @@ class Packer:
         columns["window"] = np.repeat(np.array(window), n_tokens)
         return PackedBatch(
             patches={m: torch.from_numpy(self._patches[m][:n]) for m, n in self._filled.items()},
-            sample_valid={m: torch.from_numpy(self._sample_valid[m][:n]) for m, n in self._filled.items()},
+            sample_valid={m: self._real(m, n) for m, n in self._filled.items()},
             text_ids=torch.empty(0, dtype=torch.int64),
             seqlens=torch.tensor(self._seqlens),
             **{name: torch.from_numpy(column) for name, column in columns.items()},
         )
+
+    def _real(self, modality: str, n_tokens: int) -> Tensor:
+        """Which samples are real values, (N_m, P_m); where all are, one True that stands for them."""
+        if modality in self._sample_valid:
+            return torch.from_numpy(self._sample_valid[modality][:n_tokens])
+        return torch.ones(1, dtype=torch.bool).expand(n_tokens, self._contract[modality].patch_size)
 
     def _token_columns(self, prepared: Prepared, first_channel: int) -> dict[str, NDArray[Any]]:
         """What is the same for all windows with these channels and this length, made once a batch."""
@@ -190,11 +196,19 @@ class Packer:
         modality, contract, n_chans = prepared.modality, self._contract[prepared.modality], len(prepared.values)
         start = self._filled.get(modality, 0)
         stop = self._filled[modality] = start + len(valid)
-        out, real = self._patches[modality][start:stop], self._sample_valid[modality][start:stop]
+        out = self._patches[modality][start:stop]
         if start < stop and not np.may_share_memory(prepared.values, out):
             out.reshape(n_chans, -1, contract.patch_size)[...] = _patches(prepared.values, contract)
         if not valid.all():
+            if modality not in self._sample_valid:
+                self._sample_valid[modality] = np.ones(self._shapes[modality], bool)
+            real = self._sample_valid[modality][start:stop]
             real.reshape(n_chans, -1, contract.patch_size)[...] = _patches(prepared.valid, contract)
+
+
+def _is_whole(valid: NDArray[np.bool_]) -> bool:
+    """Whether all are True; one value that stands for all is looked at once."""
+    return bool(valid[:1, :1].all() if valid.strides == (0, 0) else valid.all())
 
 
 _COLUMNS = ("modality", "position", "reference", "channel", "valid", "channel_index", "patch_index")

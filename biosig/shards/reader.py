@@ -256,8 +256,24 @@ class Shard:
             onset=self.onset[stream] + start / self.sfreq[stream],
         )
 
-    def read_samples(self, row: int, stream: int, start: int, stop: int) -> NDArray[Any]:
-        """Samples `start` to `stop` of a stream of recording `row`, shape (C, stop − start).
+    def robust_scale(self, row: int, kind: str) -> float:
+        """The amplitude of recording `row` in the kind's unit; NaN where there is none."""
+        column = self._robust_scale.get(kind)
+        return float("nan") if column is None else column[row]
+
+    def calibration(self, stream: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scale and offset of a stream's channels."""
+        channels = slice(_first(self.channel_stop, stream), self.channel_stop[stream])
+        return self.scale[channels], self.offset[channels]
+
+    def has_gaps(self, stream: int) -> bool:
+        """Whether any sample of a stream is not a real value."""
+        return bool(_first(self.invalid_stop, stream) < self.invalid_stop[stream])
+
+    def read_samples(
+        self, row: int, stream: int, start: int, stop: int, out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        """Samples `start` to `stop` of a stream of recording `row`, shape (C, stop − start), in `out` where given.
 
         Raises
         ------
@@ -265,7 +281,7 @@ class Shard:
             If their checksum in the file says that they are not what was written.
         """
         try:
-            return self.samples[stream].read(self.start[stream] + start, stop - start)
+            return self.samples[stream].read(self.start[stream] + start, stop - start, out)
         except (OSError, RuntimeError) as error:
             raise UnreadableError(
                 f"Recording '{self.text['id'][row]}' in {self.path} is damaged ({error}): restore the shard from "

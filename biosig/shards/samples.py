@@ -30,10 +30,10 @@ class SampleDataset:
         self._memory_space = self._file_space
         self._memory_shape = (self.n_chans, -1)
 
-    def read(self, start: int, n_times: int) -> NDArray[Any]:
-        """Samples of shape (C, n_times) from position `start`."""
+    def read(self, start: int, n_times: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Samples of shape (C, n_times) from position `start`, in `out` where it is given."""
         shape = (self.n_chans, n_times)
-        samples = np.empty(shape, self.dtype)
+        samples = np.empty(shape, self.dtype) if out is None else out
         if n_times:
             with self._lock:
                 if shape != self._memory_shape:
