@@ -230,8 +230,8 @@ def scale_integers(
     largest = np.maximum(highest - mean, mean - lowest) * np.abs(step)
     values -= mean.astype(np.float32)[:, None]
     values *= step.astype(np.float32)[:, None]
-    if not largest.max() <= clip:
-        np.clip(values, -clip, clip, out=values)
+    for row in np.flatnonzero(~(largest <= clip)):
+        np.clip(values[row], -clip, clip, out=values[row])
     return (highest > lowest) & (largest > 0) & np.isfinite(largest)
 
 

@@ -7,7 +7,6 @@ Shape letters: B windows, N tokens, N_m tokens of modality m, P_m samples per pa
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -124,18 +123,22 @@ class Packer:
 
     def add(self, window: Sequence[Prepared]) -> bool:
         """Take one window; False, and nothing taken, if none of its patches consists of real values alone."""
-        columns, seen = [], Counter[str]()
+        columns: list[dict[str, NDArray[Any]]] = []
+        whole: list[bool] = []
+        seen: dict[str, int] = {}  # channels of each modality, which may come in streams of several rates
         for prepared in window:
-            shared = self._token_columns(prepared, seen[prepared.modality])
-            columns.append(shared if _is_whole(prepared.valid) else {**shared, "valid": self._valid_patches(prepared)})
-            seen[prepared.modality] += len(prepared.channel)  # a modality may come in streams of several rates
-        if not any(column["valid"].any() for column in columns):
+            first = seen.get(prepared.modality, 0)
+            seen[prepared.modality] = first + len(prepared.channel)
+            shared = self._token_columns(prepared, first)
+            whole.append(_is_whole(prepared.valid))
+            columns.append(shared if whole[-1] else {**shared, "valid": self._valid_patches(prepared)})
+        if not any(len(c["valid"]) if real else c["valid"].any() for c, real in zip(columns, whole, strict=True)):
             self._given = self._filled.copy()
             return False
-        for prepared, column in zip(window, columns, strict=True):
+        for prepared, column, real in zip(window, columns, whole, strict=True):
             self._columns.append(column)
             self._streams.append((len(column["valid"]), prepared.log_scale, prepared.onset, len(self._seqlens)))
-            self._write(prepared, column["valid"])
+            self._write(prepared, len(column["valid"]), real)
         self._seqlens.append(sum(len(column["valid"]) for column in columns))
         self._given = self._filled.copy()
         return True
@@ -192,14 +195,14 @@ class Packer:
             return np.empty(0, bool)
         return _patches(prepared.valid, contract).all(axis=2).ravel()
 
-    def _write(self, prepared: Prepared, valid: NDArray[np.bool_]) -> None:
+    def _write(self, prepared: Prepared, n_tokens: int, whole: bool) -> None:
         modality, contract, n_chans = prepared.modality, self._contract[prepared.modality], len(prepared.values)
         start = self._filled.get(modality, 0)
-        stop = self._filled[modality] = start + len(valid)
+        stop = self._filled[modality] = start + n_tokens
         out = self._patches[modality][start:stop]
         if start < stop and not np.may_share_memory(prepared.values, out):
             out.reshape(n_chans, -1, contract.patch_size)[...] = _patches(prepared.values, contract)
-        if not valid.all():
+        if not whole and n_tokens:
             if modality not in self._sample_valid:
                 self._sample_valid[modality] = np.ones(self._shapes[modality], bool)
             real = self._sample_valid[modality][start:stop]
