@@ -81,7 +81,8 @@ def ingest(
     key : Path, optional
         File with the secret key of the pseudonyms; default the one that BIOSIG_KEY_FILE names, else OUT.key is made.
     recording_names : {"auto", "keep", "hash"}
-        Ids of recordings: the files' names, their keyed hashes, or hashes only where the name tells the subject.
+        Ids of recordings: keep = the files' names (a keyed hash where two have one name), hash = keyed hashes, auto =
+        hashes where a name is no code ("rec01_night" is one) or tells the subject.
     compression : {"lz4", "zstd"}
         LZ4 reads nearly twice as fast; Zstandard writes faster and is up to a tenth smaller.
     set_ : tuple of str
@@ -165,8 +166,8 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
         say(f"  and {len(result.n_notes) - _SHOWN} other notes, kept with the recordings.")
     if result.n_renamed:
         say(
-            f"{result.n_renamed} recordings go by keyed hashes of their paths, as their names could tell the subject; "
-            "--recording-names keep keeps the names."
+            f"{result.n_renamed} recordings go by keyed hashes of their paths, as their names could tell the subject "
+            "or stand twice; --recording-names keep keeps names that stand once."
         )
     if result.without_subject:
         say(

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from biosig.recording import Annotation, Channel, Recording, Source, Stream, Subject
 from ingest.mne.adapter import FOREIGN_NOTE
-from ingest.privacy.pseudonyms import Pseudonyms, reveals
+from ingest.privacy.names import is_code, marks, name_words, reveals
+from ingest.privacy.pseudonyms import Pseudonyms
 from ingest.privacy.scrub import MARKS, removed, scrub, scrub_label
 
 _LATEST_ONSET = 1e6
@@ -22,10 +23,8 @@ _scrub_once = lru_cache(8192)(scrub)
 _scrub_label_once = lru_cache(8192)(scrub_label)
 """Channels, events and notes have few different texts in a million recordings, and the rules take a while."""
 
-_LONG_NUMBER = re.compile(r"\d{6}")
-_NO_NAMES = frozenset(
-    ("anonymous", "control", "healthy", "normal", "patient", "sub", "subject", "unknown", "volunteer")
-)
+_QUOTED = re.compile(r"(?<!\w)(['\"])(.*?)\1(?!\w)")
+"""What notes and histories cite from the file."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Hiding:
         Under the ingest's key.
     recording_names : {"auto", "keep", "hash"}
         Ids of recordings: their names, keyed hashes of their paths, or ("auto") hashes where the subject is read from
-        the path, the name tells the subject's id, a date or six digits in a row, or it needed the folder to be unique.
+        the path, the name tells the subject's id, or it is no code (`ingest.privacy.names.is_code`). An id that needed
+        the folder to be unique is hashed in any case: folders may be called after people.
     subject_in_path : bool
         Whether subjects are read from the path.
     asked : frozenset of str
@@ -59,13 +59,11 @@ class Hiding:
 
     def hashes_name(self, recording: Recording) -> bool:
         """Whether the recording's id becomes a keyed hash of its path."""
-        if self.recording_names != "auto":
-            return self.recording_names == "hash"
         name = recording.id
+        if self.recording_names != "auto" or "/" in name:
+            return self.recording_names == "hash" or "/" in name
         subject = recording.subject.id if recording.subject else ""
-        dated = "date" in removed(name, scrub(name.replace("_", " "), numbers=False))
-        told = dated or bool(_LONG_NUMBER.search(name)) or (bool(subject) and reveals(name, subject))
-        return self.subject_in_path or "/" in name or told
+        return self.subject_in_path or reveals(name, subject) or not is_code(name)
 
 
 def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
@@ -92,7 +90,7 @@ def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
     """
     subject = recording.subject or Subject("")
     role, whose = ("subject", subject.id) if subject.id else ("subject of recording", relative)
-    known = _words(subject.id)
+    known = name_words(subject.id)
     hashed = how.hashes_name(recording)
     name = PurePosixPath(relative).name
     texts = _Texts(known) if how.texts else None
@@ -100,7 +98,7 @@ def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
     notes = [note for note in recording.notes if not note.startswith(FOREIGN_NOTE)]
     notes = [_without_names(note, name, hashed, known) for note in notes]
     session = recording.session
-    if session is not None and scrub(session.replace("_", " "), known) != session.replace("_", " "):
+    if session is not None and marks(session, known):
         session = how.pseudonyms("session", session)
     hidden = replace(
         recording,
@@ -119,6 +117,7 @@ def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
             sorts = ", ".join(f"{mark}s" for mark in MARKS if mark in texts.found)
             notes.append(f"Taken out of the report, events or labels and marked there: {sorts}.")
     hidden.notes = tuple(notes)
+    hidden.history = tuple(_without_identifiers(line, known) for line in recording.history)
     return hidden
 
 
@@ -146,14 +145,8 @@ class _Texts:
         return [self.of_label(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _words(subject_id: str) -> frozenset[str]:
-    """Words of a subject's id that may be names: an EDF header gives "MCH-0234567 Haagse_Harry"."""
-    words = re.findall(r"[^\W\d_]{3,}", subject_id)
-    return frozenset(word for word in words if word.lower() not in _NO_NAMES)
-
-
 def _with_scrubbed_channels(recording: Recording, known: frozenset[str]) -> Recording:
-    """Channel names are typed by people, or carry a device's serial number; the notes quote them."""
+    """Channels without names of people: their names and units are typed, or carry a device's serial number."""
     new: dict[str, str] = {}
     for text in dict.fromkeys(text for c in recording.channels for text in (c.source_name, c.name)):
         clean = _scrub_once(text, known)
@@ -162,7 +155,8 @@ def _with_scrubbed_channels(recording: Recording, known: frozenset[str]) -> Reco
             new[text] = next(
                 end for n in range(len(taken) + 1) if (end := f"{clean} {n + 1}" if n else clean) not in taken
             )
-    if not new:
+    units = {unit: _scrub_once(unit, known) for unit in {channel.unit for channel in recording.channels}}
+    if not new and all(unit == clean for unit, clean in units.items()):
         return recording
 
     def renamed(channel: Channel) -> Channel:
@@ -170,6 +164,7 @@ def _with_scrubbed_channels(recording: Recording, known: frozenset[str]) -> Reco
             channel,
             name=new.get(channel.name, channel.name),
             source_name=new.get(channel.source_name, channel.source_name),
+            unit=units[channel.unit],
         )
 
     def told(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -205,4 +200,10 @@ def _without_names(note: str, name: str, hashed: bool, known: frozenset[str]) ->
     note = _FILE_NAME.sub(shown, note)
     if hashed:
         note = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", note)
-    return _scrub_once(note, known, numbers=False)
+    return _without_identifiers(note, known)
+
+
+def _without_identifiers(text: str, known: frozenset[str]) -> str:
+    """A note or a line of history, scrubbed: what it cites whole, the rest but for its numbers, such as a size."""
+    cited = _QUOTED.sub(lambda match: match[1] + _scrub_once(match[2], known) + match[1], text)
+    return _scrub_once(cited, known, numbers=False)

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import logging
 import os
-import re
 import secrets
 from pathlib import Path
 
@@ -89,15 +88,3 @@ def _parsed(text: str, where: str) -> bytes:
     if len(key) < _SHORTEST_KEY_BYTES:
         raise UsageError(f"{where} holds no key: it must be at least 32 hexadecimal digits and nothing else.")
     return key
-
-
-def reveals(name: str, subject: str) -> bool:
-    """Whether a recording's name tells its subject's id: a word of the id is in it, or one of its numbers is."""
-    numbers = {number.lstrip("0") for number in re.findall(r"\d+", name)}
-    for word in re.findall(r"[^\W_]+", subject):
-        if word.isdigit():
-            if word.lstrip("0") in numbers:
-                return True
-        elif len(word) >= 3 and word.lower() in name.lower():
-            return True
-    return False

@@ -127,7 +127,7 @@ def scrub(text: str, known: Collection[str] = (), numbers: bool = True) -> str:
     """
     if known:
         words = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
-        text = re.sub(rf"(?<![^\W_])(?:{words})(?![^\W_])", "[name]", text, flags=re.IGNORECASE)
+        text = re.sub(rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])", "[name]", text, flags=re.IGNORECASE)
     for mark, replacement, pattern in _RULES:
         if numbers or mark != "number":
             text = pattern.sub(replacement, text)

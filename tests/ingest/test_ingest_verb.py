@@ -156,7 +156,8 @@ def test_one_name_in_two_folders_is_told_apart(few, tmp_path):
     assert re.fullmatch("[0-9a-f]{16}", second)  # folders may be named after people
     names = {"recording_names": "keep"}
     assert ingest((tmp_path / "a", tmp_path / "b"), out=tmp_path / "kept", **names) == 0
-    assert biosig.open_shards(tmp_path / "kept").to_pandas()["recording"].tolist() == ["00001_lr", "b/00001_lr"]
+    first, second = biosig.open_shards(tmp_path / "kept").to_pandas()["recording"].tolist()
+    assert (first, len(second)) == ("00001_lr", 16)  # a folder may be called after a person
 
 
 def test_workers_give_the_same_recordings(few, tmp_path, monkeypatch):

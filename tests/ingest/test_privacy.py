@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from biosig.errors import UsageError
 from biosig.recording import Annotation, Channel, Recording, Source, Stream, Subject
 from ingest.privacy.hiding import Hiding, hide
-from ingest.privacy.pseudonyms import Pseudonyms, load_key, reveals
+from ingest.privacy.names import is_code, name_words, reveals
+from ingest.privacy.pseudonyms import Pseudonyms, load_key
 
 KEY = "00112233445566778899aabbccddeeff"
 
@@ -44,7 +47,8 @@ def test_recordings_without_a_subject_are_subjects_of_their_own():
         ("20130524_night", "", True),
         ("3000063", "", True),
         ("S001R04", "", False),
-        ("ward7/rec1", "", True),
+        ("Mustermann_Max", "", True),
+        ("EEG_1994_03_12", "", True),
     ],
 )
 def test_names_that_tell_something_are_hashed(name, subject, hidden):
@@ -52,6 +56,82 @@ def test_names_that_tell_something_are_hashed(name, subject, hidden):
     assert (found.id != name) == hidden
     assert hide(recording(name), f"root/{name}", how(recording_names="keep")).id == name
     assert len(hide(recording(name), f"root/{name}", how(recording_names="hash")).id) == 16
+
+
+@pytest.mark.parametrize("rule", ["auto", "keep", "hash"])
+def test_an_id_that_needs_its_folder_is_hashed(rule):
+    hidden = hide(recording("Mustermann/rec1"), "ward/Mustermann/rec1", how(recording_names=rule))
+    assert len(hidden.id) == 16
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "00001_lr",
+        "S001R04",
+        "bidmc_01",
+        "subject_01",
+        "rec1",
+        "a01",
+        "slp01a",
+        "SC4001EC",
+        "HR00001",
+        "100",
+        "ecg",
+        "p1_run-2_rest",
+    ],
+)
+def test_names_that_are_codes(name):
+    assert is_code(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Mustermann_Max",
+        "mustermann1",
+        "Max_1",
+        "王伟_1",
+        "Åse1",
+        "MM",
+        "12_03_94",
+        "rec_2020_1_31",
+        "sleep_24_May_2013",
+        "1994.03.12",
+        "a123456",
+    ],
+)
+def test_names_that_may_be_a_persons_or_a_days(name):
+    assert not is_code(name)
+
+
+def test_words_of_a_pseudonymous_subject_stay_in_texts():
+    assert name_words("sleep-EEG_01 sinus_03 stage-2 Haagse_Harry") == {"Haagse", "Harry"}
+    before = recording(
+        subject=Subject("sleep-EEG_01"), channels=("EEG Fpz-Cz",), annotations=[Annotation(0.0, 0.0, "Sleep stage W")]
+    )
+    after = hide(before, "rec1", how())
+    assert (after.ch_names, after.annotations[0].label) == (["EEG Fpz-Cz"], "Sleep stage W")
+
+
+def test_history_and_units_name_nobody():
+    before = recording(
+        subject=Subject("Mustermann"),
+        notes=("Left out, as the recipe asks: 'Mustermann3', 'Muse-1234567'.",),
+        history=(
+            "left out channels that were not asked for: 'Mustermann3', 'Muse-1234567 12.03.1994'",
+            "eeg: 100000 Hz to 250 Hz",
+        ),
+    )
+    stream = before.streams[0]
+    odd = Channel("II", "II", "misc", "Dr. Weber")
+    after = hide(replace(before, streams=[replace(stream, channels=(odd,))]), "rec1", how())
+    assert after.history == (
+        "left out channels that were not asked for: '[name]3', 'Muse-[number] [date]'",
+        "eeg: 100000 Hz to 250 Hz",
+    )
+    assert after.notes == ("Left out, as the recipe asks: '[name]3', 'Muse-[number]'.",)
+    assert after.channels[0].unit == "Dr. [name]"
 
 
 def test_free_texts_are_scrubbed_and_a_note_says_so():
@@ -137,3 +217,6 @@ def test_reveals():
     assert reveals("S001R04", "S001")
     assert reveals("ecg_0017", "17")
     assert not reveals("ecg_0018", "17")
+    assert reveals("Subject03_1", "23 Subject3")
+    assert not reveals("Subject03_1", "23 Subject4")
+    assert not reveals("S001R04", "")
