@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.recycled import recycled
 from biosig.errors import DataError
 
 MODALITY_IDS = {"ecg": 0, "ppg": 1, "eeg": 2, "text": 3}
@@ -102,7 +103,7 @@ class Packer:
     def __init__(self, contract: Mapping[str, InputContract], n_tokens: Mapping[str, int]) -> None:
         self._contract = contract
         shapes = {modality: (n, contract[modality].patch_size) for modality, n in n_tokens.items()}
-        self._patches = {modality: np.empty(shape, np.float32) for modality, shape in shapes.items()}
+        self._patches = {modality: recycled(shape) for modality, shape in shapes.items()}
         self._shapes = shapes
         self._sample_valid: dict[str, NDArray[np.bool_]] = {}  # of modalities with a sample that is not a real value
         self._filled: dict[str, int] = {}  # rows of the arrays that hold tokens
