@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
+from ingest.tables.clock import SECONDS
 from ingest.tables.hdf5 import Hdf5File
-from ingest.tables.mapping import SignalTable
+from ingest.tables.mapping import SignalTable, TimeUnit
 from ingest.tables.matlab import open_matlab
 from ingest.tables.variables import ArrayFile, NpyFile, NpzFile, ParquetFile, RawFile, Variable
 
@@ -124,3 +125,17 @@ def numbers(file: ArrayFile, name: str) -> NDArray[np.float64]:
         return np.asarray(array, np.float64).ravel()
     except (TypeError, ValueError):
         raise UnreadableError(f"{file.path}: '{name}' holds other things than numbers: correct the mapping.") from None
+
+
+def is_dated(file: ArrayFile, name: str) -> bool:
+    """Whether a variable holds date-times."""
+    return file.find(name).dtype.kind == "M"
+
+
+def times_of(file: ArrayFile, name: str, unit: TimeUnit) -> NDArray[np.float64]:
+    """A variable as times: numbers as they are, date-times as numbers of `unit` since 1970; NaN where absent."""
+    if not is_dated(file, name):
+        return numbers(file, name)
+    array = small(file, name).ravel()
+    step = np.ones(1, array.dtype.str.replace("M", "m", 1)) / np.timedelta64(1, "s") / SECONDS[unit]
+    return np.where(np.isnat(array), np.nan, array.astype(np.int64) * step)

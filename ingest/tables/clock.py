@@ -13,11 +13,12 @@ from biosig.recording import MODALITIES
 from biosig.signal import runs_from_mask
 from ingest.tables.mapping import Regularise, TimeUnit
 
-SECONDS: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+SECONDS: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 WALL_CLOCK = 1e6
 """Seconds from which a first time stamp must be a clock's (11 days), not a place within a recording."""
-_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
+_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _RATES = (4.0, 10_000.0)  # Hz, of any wearable, ECG or EEG: outside, a unit that gives a rate within is likelier
+_RATED = frozenset((*MODALITIES, "eog", "emg"))
 _USUAL_RATE = 200.0
 _FAR_OFF = 30.0  # between a factor of 1 and one of 1,000
 _MOST_SAMPLES = 2**26
@@ -32,18 +33,21 @@ class Times:
     ----------
     stamps : ndarray, shape (T,)
         The numbers.
-    unit : {"s", "ms", "us"}
+    unit : {"s", "ms", "us", "ns"}
         Their unit.
     where : str
         File and column, for messages.
     row : callable
         How to call an index in a message.
+    dated : bool
+        Whether they were date-times, whose unit is beyond doubt.
     """
 
     stamps: NDArray[np.float64]
     unit: TimeUnit
     where: str
     row: Callable[[int], str]
+    dated: bool = False
 
     def seconds(self) -> NDArray[np.float64]:
         """Seconds since the first."""
@@ -53,9 +57,13 @@ class Times:
         """The first time stamp in seconds."""
         return float(self.stamps[0] * SECONDS[self.unit])
 
+    def finest(self) -> float:
+        """Seconds between neighbouring numbers of the stamps' type: 0.2 us for a clock that counts from 1970."""
+        return float(np.spacing(np.abs(self.stamps).max()) * SECONDS[self.unit])
+
 
 def check_times(times: Times, expected: float | None, kinds: Iterable[str]) -> None:
-    """Refuse time stamps that are no numbers, or that tell another unit than the mapping.
+    """Refuse time stamps that are no numbers, or that tell another unit than the mapping, or a rate that cannot be.
 
     Parameters
     ----------
@@ -69,30 +77,50 @@ def check_times(times: Times, expected: float | None, kinds: Iterable[str]) -> N
     Raises
     ------
     UnreadableError
-        With the unit that would fit.
+        With the unit that would fit, if one does.
     """
     if not np.isfinite(times.stamps).all():
         raise UnreadableError(
             f"{times.where} has no time in {times.row(int(np.argmin(np.isfinite(times.stamps))))}: correct it."
         )
     step = float(np.median(np.diff(times.stamps))) if len(times.stamps) > 1 else 0.0
-    if step <= 0 or (expected is None and not set(kinds) & set(MODALITIES)):
+    rated = sorted(_RATED.intersection(kinds))
+    if step <= 0 or (expected is None and not rated):
         return
 
     def fits(unit: TimeUnit) -> bool:
         rate = 1 / (step * SECONDS[unit])
+        if times.dated and unit != times.unit:
+            return False
         if expected is not None:
             return expected / _FAR_OFF < rate < expected * _FAR_OFF
         return _RATES[0] <= rate <= _RATES[1]
 
     likely = [unit for unit in SECONDS if fits(unit)]
-    if likely and times.unit not in likely:
+    if times.unit in likely:
+        return
+    rate = 1 / (step * SECONDS[times.unit])
+    found = f"{times.where} steps by {step:g}, which in {_WORDS[times.unit]} is {rate:g} Hz"
+    if likely:
         aim = np.log(expected or _USUAL_RATE)
         best = min(likely, key=lambda unit: abs(-np.log(step * SECONDS[unit]) - aim))
+        believed = "" if expected else f", or sfreq: {rate:g} if that is the rate"
         raise UnreadableError(
-            f"{times.where} steps by {step:g}, which in {_WORDS[times.unit]} is {1 / (step * SECONDS[times.unit]):g} "
-            f"Hz: it looks like {_WORDS[best]}; write time_unit: {best} in the mapping."
+            f"{found}: it looks like {_WORDS[best]}; write time_unit: {best} in the mapping{believed}."
         )
+    if expected is None:
+        raise UnreadableError(
+            f"{found}, an unlikely rate of {' or '.join(rated)}: correct the times, or write sfreq: {rate:g} in the "
+            "mapping if that is the rate."
+        )
+
+
+def note_on_rate(sfreq: float, kinds: Iterable[str]) -> list[str]:
+    """What to tell of a rate in Hz that a mapping says and that no signal of these kinds usually has."""
+    rated = sorted(_RATED.intersection(kinds))
+    if not rated or _RATES[0] <= sfreq <= _RATES[1]:
+        return []
+    return [f"{sfreq:g} Hz is an unusual rate of {' and '.join(rated)}: check sfreq in the mapping."]
 
 
 def regular_rate(times: Times, sfreq: float | None) -> float:
@@ -107,7 +135,7 @@ def regular_rate(times: Times, sfreq: float | None) -> float:
     if sfreq is None:
         if len(seconds) < 2 or seconds[-1] <= 0:
             raise UnreadableError(f"{times.where}: no rate follows from its times; give sfreq in the mapping.")
-        sfreq = round((len(seconds) - 1) / float(seconds[-1]), 6)
+        sfreq = _plainest((len(seconds) - 1) / float(seconds[-1]), len(seconds) - 1, times.finest())
     late = np.abs(seconds - np.arange(len(seconds)) / sfreq) > 0.75 / sfreq
     if late.any():
         raise UnreadableError(
@@ -115,6 +143,12 @@ def regular_rate(times: Times, sfreq: float | None) -> float:
             "; correct sfreq, or bring the samples onto a grid with regularise (sfreq, longest_gap) in the mapping."
         )
     return sfreq
+
+
+def _plainest(sfreq: float, n_steps: int, finest: float) -> float:
+    """The rate with the fewest decimals that the stamps cannot tell from `sfreq`: 250, not 250.000006."""
+    rates = [round(sfreq, digits) for digits in range(7)]
+    return next((r for r in rates if r > 0 and abs(n_steps / r - n_steps / sfreq) <= 2 * finest), rates[-1] or sfreq)
 
 
 def onto_grid(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError, UsageError
 from biosig.recording import Annotation, Subject
 from ingest.demographics import note_on_age, parse_age, parse_sex
-from ingest.tables.array_files import format_of, numbers, open_arrays, small, texts
+from ingest.tables.array_files import format_of, numbers, open_arrays, small, texts, times_of
 from ingest.tables.clock import SECONDS
 from ingest.tables.mapped_signals import beside, check_columns
 from ingest.tables.mapping import EventTable, TableMapping
@@ -126,11 +126,12 @@ def _own_value(path: Path, mapping: TableMapping, index: int, name: str) -> Any:
 
 def _onsets(path: Path, events: EventTable, mapping: TableMapping) -> list[tuple[NDArray[np.float64], str]]:
     if format_of(path) in ("csv", "tsv"):
-        cells = TextTable(path, mapping.dialect, wanted=list(events.columns))
+        times = dict.fromkeys(events.columns, events.unit)
+        cells = TextTable(path, mapping.dialect, wanted=list(events.columns), times=times)
         names = check_columns(cells.names, {*events.columns, *events.ignore}, events.columns, path)
         return [(cells.numbers(name), events.columns[name]) for name in names]
     file = open_arrays(path)
-    return [(numbers(file, name), label) for name, label in events.columns.items()]
+    return [(times_of(file, name, events.unit), label) for name, label in events.columns.items()]
 
 
 def _rows(
@@ -140,12 +141,13 @@ def _rows(
     onset, label = str(events.onset), str(events.label)
     wanted = [onset, *([events.duration] if events.duration else [])]
     if format_of(path) in ("csv", "tsv"):
-        cells = TextTable(path, mapping.dialect, wanted=wanted, as_text=[label])
+        cells = TextTable(path, mapping.dialect, wanted=wanted, as_text=[label], times={onset: events.unit})
         check_columns(cells.names, {*wanted, label, *events.ignore}, {onset: None}, path)
         columns, labels = [cells.numbers(name) for name in wanted], cells.texts(label)
     else:
         file = open_arrays(path)
-        columns, labels = [numbers(file, name) for name in wanted], texts(file, label)
+        columns = [times_of(file, onset, events.unit), *(numbers(file, name) for name in wanted[1:])]
+        labels = texts(file, label)
     if {len(column) for column in columns} != {len(labels)}:
         raise UnreadableError(f"{path}: '{onset}' and '{label}' are not of one length: correct the mapping.")
     lengths = np.nan_to_num(columns[1]) if events.duration else np.zeros(len(labels))

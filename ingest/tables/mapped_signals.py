@@ -16,9 +16,9 @@ from biosig.recording import Channel, Stream
 from biosig.signal import mask_from_runs, runs_from_mask
 from ingest.channels import resolve
 from ingest.files import check_present
-from ingest.tables.array_files import format_of, numbers, open_arrays
+from ingest.tables.array_files import format_of, is_dated, numbers, open_arrays, times_of
 from ingest.tables.arrays import read_signals
-from ingest.tables.clock import Times, check_times, onto_grid, regular_rate
+from ingest.tables.clock import Times, check_times, note_on_rate, onto_grid, regular_rate
 from ingest.tables.mapping import Column, SignalTable, TableMapping
 from ingest.tables.text_table import TextTable
 from ingest.tables.variables import ArrayFile, check_fits
@@ -139,11 +139,13 @@ def _from_text(
 ) -> tuple[TextTable, MappedSignals]:
     if table.array is not None:
         raise UnreadableError(f"{file} is a table of columns: describe them under columns, not as an array.")
-    cells = TextTable(file, mapping.dialect, wanted=[*table.columns, *clock])
+    times = {table.time: table.time_unit} if table.time else {}
+    cells = TextTable(file, mapping.dialect, wanted=[*table.columns, *clock], times=times)
     names = check_columns(cells.names, {*table.columns, *table.ignore, *clock}, table.columns, file)
     samples, scale, exact = cells.samples(names)
     invalid = runs_from_mask(np.stack([np.isnan(cells.numbers(name)) for name in names]))
     found = _describe(file, names, [table.columns[name] for name in names], samples, scale, invalid)
+    found.notes += _note_on_absent(table, names)
     if not exact:
         found.notes.append("Values are rounded to float32.")
     if cells.ends_open:
@@ -163,7 +165,14 @@ def _from_arrays(
     samples = np.asarray(read.samples) if read.samples.in_memory else read.samples
     found = _describe(file, read.names, columns, samples, np.ones(len(columns)), read.invalid)
     found.notes += read.notes
+    if table.array is None:
+        found.notes += _note_on_absent(table, read.names)
     return arrays, found
+
+
+def _note_on_absent(table: SignalTable, names: Sequence[str]) -> list[str]:
+    absent = [repr(name) for name in table.columns if name not in names]
+    return [f"The mapping's columns {', '.join(absent)} are not in the table."] if absent else []
 
 
 def _describe(
@@ -189,27 +198,29 @@ def _describe(
     )
 
 
-def _numbers(source: TextTable | ArrayFile, name: str) -> NDArray[np.float64]:
-    return source.numbers(name) if isinstance(source, TextTable) else numbers(source, name)
-
-
 def _set_clock(found: MappedSignals, source: TextTable | ArrayFile, table: SignalTable) -> None:
     """Rate and start, from the mapping, a variable, or the time stamps; irregular ones are brought onto a grid."""
     said = _said_rate(source, table.sfreq) if table.sfreq is not None else None
+    kinds = {channel.kind for channel in found.channels}
+    if said is not None:
+        found.notes += note_on_rate(said, kinds)
     if table.time is None:
         found.sfreq = said or 0.0
         return
     n_times = found.samples.shape[1]
-    stamps = _numbers(source, table.time)
+    if isinstance(source, TextTable):
+        stamps, dated = source.numbers(table.time), table.time in source.dated
+    else:
+        stamps, dated = times_of(source, table.time, table.time_unit), is_dated(source, table.time)
     if len(stamps) != n_times:
         raise UnreadableError(
             f"{found.path}: '{table.time}' holds {len(stamps)} times for {n_times} samples: correct time or axes."
         )
     kind = "column" if isinstance(source, TextTable) else "variable"
     row = source.row if isinstance(source, TextTable) else "sample {}".format
-    times = Times(stamps, table.time_unit, f"{found.path}, {kind} '{table.time}',", row)
+    times = Times(stamps, table.time_unit, f"{found.path}, {kind} '{table.time}',", row, dated)
     spec = table.regularise
-    check_times(times, spec.sfreq if spec else said, {channel.kind for channel in found.channels})
+    check_times(times, spec.sfreq if spec else said, kinds)
     found.start = times.start()
     if spec is None:
         found.sfreq = regular_rate(times, said)
@@ -230,7 +241,7 @@ def _set_clock(found: MappedSignals, source: TextTable | ArrayFile, table: Signa
 def _said_rate(source: TextTable | ArrayFile, sfreq: float | str) -> float:
     if not isinstance(sfreq, str):
         return float(sfreq)
-    rates = np.unique(_numbers(source, sfreq))
+    rates = np.unique(source.numbers(sfreq) if isinstance(source, TextTable) else numbers(source, sfreq))
     if len(rates) != 1 or not (np.isfinite(rates[0]) and rates[0] > 0):
         raise UnreadableError(
             f"{source.path}: '{sfreq}' holds {', '.join(f'{rate:g}' for rate in rates[:4])}, where one rate in Hz was "

@@ -24,7 +24,7 @@ BESIDE = "biosig.yaml"
 
 Axis = Literal["record", "channel", "time"]
 Format = Literal["csv", "tsv", "parquet", "npy", "npz", "mat", "h5"]
-TimeUnit = Literal["s", "ms", "us"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
 
 
 class Dialect(NamedTuple):
@@ -152,8 +152,8 @@ class SignalTable:
         None = from `time`.
     time : str or None
         Column or variable with the time of each sample, checked to be regular. One of `sfreq` and `time` is needed.
-    time_unit : {"s", "ms", "us"}
-        Unit of `time`.
+    time_unit : {"s", "ms", "us", "ns"}
+        Unit of `time`, where it holds numbers; date-times (of Parquet, or ISO text) tell their own.
     regularise : Regularise or None
         For time stamps that are not regular.
     ignore : tuple of str
@@ -202,8 +202,8 @@ class EventTable:
         recording: the label of all of them.
     sfreq : float or None
         Where times are sample numbers: samples per second.
-    unit : {"s", "ms", "us"}
-        Unit of times that are not sample numbers.
+    unit : {"s", "ms", "us", "ns"}
+        Unit of times that are neither sample numbers nor date-times.
     ignore : tuple of str
         Columns that are left out on purpose.
     """

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from ingest.tables.mapping import Dialect
+from ingest.tables.clock import SECONDS
+from ingest.tables.mapping import Dialect, TimeUnit
 
 _MOST_DECIMALS = 9
 _MOST_CELLS = 2**26  # numbers of 8 bytes; a longer recording should not be text
 _LONGEST_LINE = 2**20
+_DELIMITERS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 _ROWS_AT_ONCE = 2**16
 
 
@@ -43,6 +48,8 @@ class TextTable:
         How it is written.
     wanted, as_text : sequence of str
         The columns to keep as numbers, and as text, as far as they are there.
+    times : mapping of str to {"s", "ms", "us", "ns"}
+        Wanted columns that may hold ISO date-times instead, and the unit to count these in, from 1970 on.
 
     Raises
     ------
@@ -50,14 +57,25 @@ class TextTable:
         If it is cut short, irregular, too large for text, or has a cell that is no number where one is wanted.
     """
 
-    def __init__(self, path: Path, dialect: Dialect, wanted: Sequence[str] = (), as_text: Sequence[str] = ()) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        dialect: Dialect,
+        wanted: Sequence[str] = (),
+        as_text: Sequence[str] = (),
+        times: Mapping[str, TimeUnit] = MappingProxyType({}),
+    ) -> None:
+        self.path, self._times = path, times
+        self.dated: set[str] = set()
+        """Those of `times` that hold date-times."""
         self._missing, self._decimal = set(dialect.missing), dialect.decimal
         self._last_line = ""
         self.n_rows = 0
-        reader = csv.reader(self._lines(), delimiter=dialect.delimiter or _delimiter_of(path))
+        delimiter = dialect.delimiter or _delimiter_of(path)
+        reader = csv.reader(self._lines(), delimiter=delimiter)
         try:
             self.names = [name.strip() for name in next(reader, [])]
+            _check_delimiter(path, self.names, delimiter)
             if len(set(self.names)) < len(self.names) or "" in self.names:
                 raise UnreadableError(f"{path} has columns without a header, or two with one name: give each its own.")
             self._numbers = {name: _Numbers([]) for name in wanted if name in self.names}
@@ -170,13 +188,19 @@ class TextTable:
     def _convert(self, cells: Sequence[str], name: str, numbers: _Numbers) -> None:
         """Each different text is understood once: an amplifier gives few different numbers."""
         texts = {cell: cell.strip().replace(self._decimal, ".") for cell in set(cells)}
-        parsed = {cell: math.nan if text in self._missing else _number(text) for cell, text in texts.items()}
+        parse = _time_in(self._times[name]) if name in self._times else _number
+        parsed = {cell: math.nan if text in self._missing else parse(text) for cell, text in texts.items()}
         values = np.fromiter(map(parsed.__getitem__, cells), np.float64, len(cells))
+        if name in self._times and any(":" in text for text in texts.values()):
+            self.dated.add(name)
         if np.isinf(values).any():  # what `_number` makes of a cell that is none
             row = int(np.argmax(np.isinf(values)))
+            cell = cells[row].strip()[:40]
+            wanted = "a number or a time such as 2024-03-01 10:00:00" if name in self._times else "a number"
+            comma = ', or write decimal: "," in the mapping' if "," in cell and self._decimal == "." else ""
             raise UnreadableError(
-                f"{self.path} has '{cells[row].strip()[:40]}' in column '{name}', {self.row(self.n_rows + row)}, where "
-                "a number was expected: correct it, or list it under missing in the mapping."
+                f"{self.path} has '{cell}' in column '{name}', {self.row(self.n_rows + row)}, where {wanted} was "
+                f"expected: correct it, or list it under missing in the mapping{comma}."
             )
         numbers.values.append(values)
         if numbers.decimals is not None:
@@ -186,6 +210,34 @@ class TextTable:
 
 def _delimiter_of(path: Path) -> str:
     return "\t" if ".tsv" in path.name.lower() else ","
+
+
+def _check_delimiter(path: Path, names: Sequence[str], delimiter: str) -> None:
+    """Refuse a table that seems to have one column because another delimiter stands between them."""
+    others = [sign for sign in _DELIMITERS if sign != delimiter and len(names) == 1 and sign in names[0]]
+    if others:
+        other = others[0]
+        comma = ', and decimal: "," where its numbers have commas' if other == ";" else ""
+        raise UnreadableError(
+            f"{path} has {_DELIMITERS[other]} between its columns: write delimiter: {json.dumps(other)} in the "
+            f"mapping{comma}."
+        )
+
+
+def _time_in(unit: TimeUnit) -> Callable[[str], float]:
+    """Reads numbers as they are, and ISO date-times in `unit` since 1970; without a zone they count as UTC."""
+
+    def parse(cell: str) -> float:
+        value = _number(cell)
+        if math.isfinite(value):  # "20240301" is a number first
+            return value
+        try:
+            moment = datetime.fromisoformat(cell)
+        except ValueError:
+            return math.inf
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() / SECONDS[unit]
+
+    return parse
 
 
 def _number(cell: str) -> float:

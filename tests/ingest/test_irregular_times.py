@@ -1,6 +1,8 @@
 """Time stamps that are not regular, in the wrong unit, repeated, backwards, or a clock's."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from biosig.errors import UnreadableError
@@ -100,3 +102,51 @@ def test_a_decimal_comma(tmp_path):
     mapping = {**described(sfreq=10), "delimiter": ";", "decimal": ","}
     (stream,) = TableAdapter(mapping).read(tmp_path / "r.csv").streams
     np.testing.assert_array_equal(stream.samples * stream.scale[:, None], [[1.25, -2.5]])
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_date_times_of_parquet_tell_their_own_unit(tmp_path, unit):
+    times = np.datetime64("2024-03-01T10:00:00", "ns") + np.arange(500) * np.timedelta64(4_000_000, "ns")
+    pq.write_table(pa.table({"t": times, "PLETH": np.arange(500.0)}), tmp_path / "r.parquet")
+    mapping = described(unit) | {"record": r"(\w+)\.parquet"}
+    (stream,) = TableAdapter(mapping).read(tmp_path / "r.parquet").streams
+    assert (stream.sfreq, stream.onset) == (250, 0)
+
+
+def test_integers_in_nanoseconds_need_their_unit_said(tmp_path):
+    columns = {"t": 1_709_287_200_000_000_000 + np.arange(500) * 4_000_000, "PLETH": np.arange(500.0)}
+    pq.write_table(pa.table(columns), tmp_path / "r.parquet")
+    for unit in ("s", "ms", "us"):
+        with pytest.raises(UnreadableError, match="write time_unit: ns in the mapping"):
+            TableAdapter(described(unit) | {"record": r"(\w+)\.parquet"}).read(tmp_path / "r.parquet")
+    (stream,) = TableAdapter(described("ns") | {"record": r"(\w+)\.parquet"}).read(tmp_path / "r.parquet").streams
+    assert stream.sfreq == 250
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        (np.arange(20) * 0.5, r"is 2 Hz: .* time_unit: ms .*, or sfreq: 2 if that is the rate"),
+        (
+            np.datetime64("2024-03-01T10:00:00", "ms") + np.arange(20) * 500,
+            r"is 2 Hz, an unlikely .* or write sfreq: 2",
+        ),
+    ],
+)
+def test_an_unlikely_rate_must_be_said(tmp_path, times, words):
+    path = table(tmp_path, times, range(20))
+    with pytest.raises(UnreadableError, match=words):
+        TableAdapter(described()).read(path)
+    recording = TableAdapter(described(sfreq=2)).read(path)  # it was said, so it is believed, and told
+    assert any("2 Hz is an unusual rate of ppg" in note for note in recording.notes)
+
+
+def test_date_times_as_text(tmp_path):
+    times = [f"2024-03-01 10:00:00.{n:02d}" for n in range(0, 100, 4)]
+    (tmp_path / "e.csv").write_text("when,what\n2024-03-01T10:00:00.5Z,sleep\n")
+    events = [{"file": "e.csv", "onset": "when", "label": "what"}]
+    recording = TableAdapter({**described(), "events": events}).read(table(tmp_path, times, range(25)))
+    assert recording.streams[0].sfreq == 25
+    assert [annotation.onset for annotation in recording.annotations] == pytest.approx([0.5])
+    with pytest.raises(UnreadableError, match="row 3, where a number or a time such as"):
+        TableAdapter(described()).read(table(tmp_path, ["2024-03-01", "1 March", "x"], range(3)))

@@ -115,3 +115,26 @@ def test_the_mapping_beside_the_samples_is_the_one_in_configs():
     beside = samples.path("bidmc") / "biosig.yaml"
     configs = Path(__file__).parents[2] / "configs" / "ingest" / "bidmc.yaml"
     assert yaml.safe_load(beside.read_text()) == yaml.safe_load(configs.read_text())
+
+
+def test_columns_that_are_not_there_are_told_once(tmp_path):
+    mapping = {"record": r"(\w+)_sig\.csv", "signals": [dict(MAPPING["signals"][0])]}
+    mapping["signals"][0]["columns"] = {**MAPPING["signals"][0]["columns"], "PLETX": {}}
+    recording = TableAdapter(mapping).read(table(tmp_path))
+    assert recording.notes.count("The mapping's columns 'PLETX' are not in the table.") == 1
+    assert not any("not in the table" in note for note in TableAdapter(MAPPING).read(tmp_path / "p1_sig.csv").notes)
+
+
+@pytest.mark.parametrize(("sfreq", "told"), [(0.25, True), (250_000, True), (4, False), (10_000, False)])
+def test_a_rate_that_no_ecg_has_is_told(tmp_path, sfreq, told):
+    mapping = {**MAPPING, "signals": [{"sfreq": sfreq, "ignore": ["t"], "columns": MAPPING["signals"][0]["columns"]}]}
+    notes = TableAdapter(mapping).read(table(tmp_path)).notes
+    assert any("unusual rate of ecg and ppg: check sfreq" in note for note in notes) == told
+
+
+def test_semicolons_and_decimal_commas_name_their_remedy(tmp_path):
+    path = table(tmp_path, "t;II;PLETH\n0,0;0,25;1\n")
+    with pytest.raises(UnreadableError, match=r'semicolons .* delimiter: ";" .* decimal: ","'):
+        TableAdapter(MAPPING).read(path)
+    with pytest.raises(UnreadableError, match=r"'0,25' .* or write decimal: \",\" in the mapping"):
+        TableAdapter({**MAPPING, "delimiter": ";"}).read(path)
