@@ -17,6 +17,7 @@ from biosig.errors import BiosigError
 from biosig.recording import Recording
 from biosig.shards import ShardWriter
 from ingest.discover import Failure, Item, adapters_with
+from ingest.interrupts import Interrupts
 from ingest.labels.labels import Labels
 from ingest.labels.subject_pattern import SubjectPattern
 from ingest.privacy.hiding import Hiding, hide
@@ -173,10 +174,15 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
         Of what is published when this returns; a full disk or an interruption is told in `stopped_by`.
     """
     shards = _Shards(job, number)
+    temporary = TemporaryDirectory(prefix=SPOOL, dir=job.out, ignore_cleanup_errors=True)
     try:
-        with shards, TemporaryDirectory(prefix=SPOOL, dir=job.out, ignore_cleanup_errors=True) as spool:
+        with Interrupts() as interrupts, shards, temporary as spool:
             for item in items:
-                outcome = prepare(job, item, Path(spool))
+                try:
+                    with interrupts.raised_when_repeated():
+                        outcome = prepare(job, item, Path(spool))
+                except KeyboardInterrupt:
+                    break
                 if isinstance(outcome, Failure):
                     shards.result.failures.append(outcome)
                 else:
@@ -186,9 +192,13 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
                 if not go_on():
                     shards.published.stopped_by = INTERRUPTED
                     break
+                if interrupts.asked:
+                    break
+        if interrupts.asked:  # perhaps only while the last shard was published
+            shards.published.stopped_by = INTERRUPTED
     except KeyboardInterrupt:
         shards.published.stopped_by = INTERRUPTED
-    except (OSError, RuntimeError, DiskFullError) as error:  # of HDF5 and of the system, on the way to the disk
+    except Exception as error:  # of HDF5 and of the system, on the way to the disk
         shards.published.stopped_by = f"writing to {job.out} failed ({error})"
     return shards.published
 
@@ -210,8 +220,8 @@ class _Shards:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None or kind is KeyboardInterrupt:
-            self._publish()  # what is complete is worth keeping: --resume continues behind it
+        if kind is None:
+            self._publish()  # also where a run ends early: --resume continues behind what is complete
         else:
             self._stack.__exit__(kind, error, traceback)
 

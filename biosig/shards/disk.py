@@ -2,7 +2,8 @@
 
 HDF5 cannot give up a file that it cannot finish: where a write fails, closing the file fails too, and the process
 crashes at the next garbage collection or at its end (seen with HDF5 1.14). So it writes through `FullDiskFile`, which
-keeps what the disk refuses in memory, and the error for the writer of the shard to raise.
+keeps what the disk refuses in memory, and the error for the writer of the shard to raise. An interrupt that comes while
+HDF5 writes is such an error, too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class FullDiskFile:
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         self._position = 0
         self._size = 0
-        self._error: OSError | None = None
+        self._error: BaseException | None = None
         self._refused: list[tuple[int, bytes]] = []
 
     def check(self) -> None:
@@ -34,24 +35,25 @@ class FullDiskFile:
         ------
         OSError
         """
-        if self._error is not None:
+        if isinstance(self._error, OSError):
             raise OSError(self._error.errno, self._error.strerror)
+        if self._error is not None:
+            raise self._error
 
     def write(self, data: memoryview) -> int:
         """Write at the present position."""
-        rest = memoryview(data)
+        wanted = memoryview(data).cast("B")
+        done = 0
         try:
-            while self._error is None and rest:
-                n = os.pwrite(self._handle, rest, self._position)
-                rest = rest[n:]
-                self._position += n
-        except OSError as error:
+            while self._error is None and done < len(wanted):
+                done += os.pwrite(self._handle, wanted[done:], self._position + done)
+        except BaseException as error:  # an interrupt as well: HDF5 must not see it
             self._error = error
-        if self._error is not None:
-            self._refused.append((self._position, rest.tobytes()))
-            self._position += len(rest)
+        if done < len(wanted):
+            self._refused.append((self._position + done, wanted[done:].tobytes()))
+        self._position += len(wanted)
         self._size = max(self._size, self._position)
-        return len(data)
+        return len(wanted)
 
     def readinto(self, buffer: memoryview) -> int:
         """Read from the present position; what was never written is zero."""
@@ -85,7 +87,7 @@ class FullDiskFile:
         try:
             if self._error is None:
                 os.ftruncate(self._handle, size)
-        except OSError as error:
+        except BaseException as error:
             self._error = error
         self._size = size
         return size

@@ -69,6 +69,7 @@ class ShardWriter:
         self._disk = FullDiskFile(self._temporary)
         self._file = h5py.File(self._disk, "w", libver=("v110", "v110"))
         self._samples: dict[str, GrowingSamples] = {}
+        self._is_whole = True
         self._ids: set[str] = set()
         self._recordings: dict[str, list[str]] = {name: [] for name in spec.RECORDING_TEXT}
         self._streams: dict[str, list[Any]] = {name: [] for name in (*spec.STREAM_NUMBERS, "samples")}
@@ -104,11 +105,13 @@ class ShardWriter:
         for stream in recording.streams:
             self._check_stream(recording, stream)
         before = {name: dataset.position for name, dataset in self._samples.items()}
+        self._is_whole = False
         try:
             written = [self._write_samples(stream) for stream in recording.streams]
         except BaseException:  # samples that are still in a file that turns out to be damaged
             for name, dataset in self._samples.items():
                 dataset.rewind(before.get(name, 0))
+            self._is_whole = True
             raise
         row["checksum"] = spec.to_json(spec.checksum(recording, [digest for _, digest in written]), "checksum")
         for stream, (start, _) in zip(recording.streams, written, strict=True):
@@ -119,6 +122,7 @@ class ShardWriter:
         self._annotations += [(a.onset, a.duration, a.label) for a in recording.annotations]
         self._stops["stream_stop"].append(len(self._streams["sfreq"]))
         self._stops["annotation_stop"].append(len(self._annotations))
+        self._is_whole = True
 
     def _metadata(self, recording: Recording) -> dict[str, str]:
         if recording.id in self._ids:
@@ -209,6 +213,8 @@ class ShardWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
+            if kind is None and not self._is_whole:
+                raise DataError(f"{self.path} was left in the middle of a recording and is not written: start it anew.")
             if kind is None and self._ids:
                 self._finish()
                 self._publish()
