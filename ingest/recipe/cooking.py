@@ -32,13 +32,15 @@ from biosig.signal import (
     runs_from_mask,
 )
 from biosig.signal.resample import PASSED, n_resampled, ratio, reach
+from ingest.recipe.quantising import Extent
 from ingest.recipe.reference import Reference
-from ingest.recipe.spool import LEVELS, Spool, SpooledSamples, largest_of, quantise, steps_for
+from ingest.recipe.spool import Spool
 
 REMEMBERED = 1e-6
 """What is left of a disturbance after the settling time."""
 
-QUANTISED = f"quantised to int16, one step = a channel's largest absolute value / {LEVELS}"
+MOST_AT_ONCE = 2**27
+"""Bytes of samples of a block with its margins, which may take it beyond the usual size where margins are long."""
 
 
 class Chain:
@@ -119,8 +121,14 @@ class Chain:
         return x
 
 
-def cook(stream: Stream, chain: Chain, spool: Path) -> Stream:
-    """A stream of one kind after `chain`, quantised to int16: in memory if it is one block, else in a file in `spool`.
+def cook(stream: Stream, chain: Chain, spool: Path) -> tuple[Stream, list[str]]:
+    """A stream of one kind after `chain`, quantised: in memory if it is one block, else in a file in `spool`.
+
+    Returns
+    -------
+    stream : Stream
+    told : list of str
+        How it was quantised, for its history.
 
     Raises
     ------
@@ -133,31 +141,35 @@ def cook(stream: Stream, chain: Chain, spool: Path) -> Stream:
             f"{stream.n_times} samples at {stream.sfreq:g} Hz leave none at {chain.new_sfreq:g} Hz: set min_duration "
             "in the recipe to refuse such recordings."
         )
-    length = max(stream.block_length() // chain.grid, 1) * chain.grid
-    file = Spool(spool, stream.n_chans) if length < stream.n_times else None
+    length = _block_length(stream, chain)
+    file = Spool(spool) if length < stream.n_times else None
+    extent = Extent(stream.n_chans, n_new)
     invalid: list[NDArray[np.int64]] = []
     values = np.empty((stream.n_chans, 0), np.float32)
     for start, values in _blocks(stream, chain, length, n_new):
         finite = np.isfinite(values)
-        if not finite.all():
+        whole = bool(finite.all())
+        if not whole:
             invalid.append(np.add(runs_from_mask(~finite), [0, start, start]))
-            values[~finite] = 0
+        extent.add(values, whole)
         if file is not None:
             file.append(values)
-    samples: NDArray[np.int16] | SpooledSamples
-    if file is not None:
-        samples, steps = file.finish()
-    else:
-        steps = steps_for(largest_of(values))
-        samples = quantise(values, steps)
-    return replace(
+    quantiser = extent.quantiser()
+    done = replace(
         stream,
         sfreq=chain.new_sfreq,
-        samples=samples,
-        scale=steps,
-        offset=np.zeros(stream.n_chans),
+        samples=quantiser(values) if file is None else file.finish(quantiser),
+        scale=quantiser.steps,
+        offset=quantiser.offset,
         invalid=join_runs(np.concatenate([np.empty((0, 3), np.int64), *invalid])),
     )
+    return done, quantiser.told
+
+
+def _block_length(stream: Stream, chain: Chain) -> int:
+    """Samples of a block: twice its margin while memory allows, or most of the work would be for the margins."""
+    roomy = min(2 * chain.margin, stream.block_length(MOST_AT_ONCE) - 2 * chain.margin)
+    return max(max(stream.block_length(), roomy) // chain.grid, 1) * chain.grid
 
 
 def _blocks(stream: Stream, chain: Chain, length: int, n_new: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -168,5 +180,7 @@ def _blocks(stream: Stream, chain: Chain, length: int, n_new: int) -> Iterator[t
         values = chain(stream.slice(first, last).physical())
         new_start = start // chain.down * chain.up
         new_stop = stop // chain.down * chain.up if stop < stream.n_times else n_new
+        if new_stop == new_start:  # the rest is less than half a new sample
+            return
         offset = first // chain.down * chain.up
         yield new_start, values[:, new_start - offset : new_stop - offset]

@@ -16,7 +16,7 @@ from biosig.errors import DataError, UsageError
 from biosig.recording import KINDS, Recording, Stream
 from biosig.signal import join_runs
 from ingest.recipe.amplitude import robust_scales
-from ingest.recipe.cooking import QUANTISED, Chain, cook
+from ingest.recipe.cooking import Chain, cook
 from ingest.recipe.dropouts import find_dropouts
 from ingest.recipe.reference import Reference, plan_reference
 from ingest.recipe.selection import choose, in_units, settle_unknown
@@ -217,8 +217,9 @@ class _Work:
         steps += chain.steps
         if not steps:
             return None
-        self.history += [f"{kind}: {step}" for step in (*steps, QUANTISED)]
-        return cook(stream, chain, self._spool)
+        done, quantised = cook(stream, chain, self._spool)
+        self.history += [f"{kind}: {step}" for step in (*steps, *quantised)]
+        return done
 
 
 def _of_kinds(stream: Stream, kinds: Sequence[str]) -> Stream:

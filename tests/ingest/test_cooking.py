@@ -7,7 +7,7 @@ import pytest
 
 from biosig.lazy import LazySamples
 from biosig.recording import Stream
-from biosig.signal import bandpass, notch, resample
+from biosig.signal import bandpass, notch, resample, robust_scale
 from ingest.recipe.cooking import Chain, cook
 from ingest.recipe.recipe import Recipe, apply
 
@@ -17,10 +17,11 @@ class Counted(LazySamples):
 
     def __init__(self, samples):
         super().__init__(samples.shape, samples.dtype)
-        self.samples, self.most = samples, 0
+        self.samples, self.most, self.read_in_all = samples, 0, 0
 
     def read(self, start, stop):
         self.most = max(self.most, stop - start)
+        self.read_in_all += stop - start
         return self.samples[:, start:stop].copy()
 
 
@@ -53,7 +54,7 @@ def test_blocks_leave_no_trace(night, small_blocks, tmp_path, options, gaps):
     stream = replace(night, samples=Counted(night.samples), invalid=gaps)
     chain = Chain(night.sfreq, n_times=night.n_times, **options)
     at_once = chain(replace(night, invalid=gaps).physical())
-    cooked = cook(stream, chain, tmp_path)
+    cooked, _ = cook(stream, chain, tmp_path)
     assert isinstance(cooked.samples, LazySamples)
     assert stream.samples.most <= 7001 + 2 * chain.margin
     assert cooked.samples.shape == at_once.shape
@@ -82,7 +83,7 @@ def test_what_the_resampler_removes_is_not_filtered_again():
 
 def test_spooled_samples_read_anywhere(night, small_blocks, tmp_path):
     chain = Chain(night.sfreq, 100, night.n_times, low=1)
-    cooked = cook(replace(night, samples=Counted(night.samples)), chain, tmp_path)
+    cooked, _ = cook(replace(night, samples=Counted(night.samples)), chain, tmp_path)
     everything = np.asarray(cooked.samples)
     assert np.abs(everything).max() == 32767
     for start, stop in ((0, 1), (4375, 4377), (4300, 9000), (5, 5)):
@@ -108,3 +109,55 @@ def test_native_reads_and_keeps_its_hands_off(eeg, small_blocks, tmp_path):
     assert out.streams[0].samples is samples
     assert samples.most <= 7001
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("blockwise", [False, True])
+@pytest.mark.parametrize(("beside", "dtype"), [("nothing", "int16"), ("offset", "int16"), ("pop", "int32")])
+def test_what_lies_far_beside_a_signal_does_not_cost_its_resolution(
+    eeg, beside, dtype, blockwise, tmp_path, monkeypatch
+):
+    if blockwise:
+        monkeypatch.setattr(Stream, "block_length", lambda self, n_bytes=0: 3001)
+    clean = eeg.streams[0].physical()
+    clean[1, 500:700] = np.nan
+    x = clean.copy()
+    if beside == "offset":
+        x[1] += 150_000
+    if beside == "pop":
+        x[1, 4000:4010] = 200_000
+    n = len(x)
+    stream = replace(eeg.streams[0], samples=x, scale=np.ones(n), offset=np.zeros(n))
+    recording = replace(eeg, streams=[stream])
+    out = apply(Recipe(sfreq={"eeg": 80}, check_units=False), recording, tmp_path)
+    got = out.streams[0]
+    assert isinstance(got.samples, LazySamples) == blockwise
+    assert got.samples.dtype == dtype
+    inner = slice(0, 1900) if beside == "pop" else slice(None)
+    values = got.physical()[:, inner]
+    wanted = resample(x, 160, 80)[:, inner]
+    error = np.nanstd(values[1] - wanted[1])
+    assert error < 0.004 * robust_scale(clean[1:2])
+    assert np.isnan(values[1, 260:340]).all()
+    others = [row for row in range(n) if row != 1]
+    assert not got.offset[others].any()
+    np.testing.assert_allclose(np.abs(got.samples)[others].max(axis=1), 32767, atol=1)
+    about = [line for line in out.history if f"1 of {n} channels counted from the middle" in line]
+    assert len(about) == (beside != "nothing")
+    assert np.abs(got.offset / got.scale - np.rint(got.offset / got.scale)).max() < 1e-6  # as WFDB wants it
+
+
+def test_long_margins_do_not_make_most_of_the_work(night, tmp_path, monkeypatch):
+    chain = Chain(night.sfreq, 100, night.n_times, low=0.5)
+    for usual, most_read in ((3000, 2.2 * night.n_times), (2000, np.inf)):
+        monkeypatch.setattr(Stream, "block_length", lambda self, n_bytes=2**24, n=usual: n_bytes // 2**24 * n)
+        samples = Counted(night.samples)
+        cook(replace(night, samples=samples), chain, tmp_path)
+        assert samples.read_in_all < most_read
+        assert samples.most <= 8 * usual
+
+
+def test_what_is_left_of_a_signal_may_be_less_than_a_sample(night, small_blocks, tmp_path):
+    chain = Chain(160, 16, 28_003, low=None)
+    samples = night.samples[:, :28_003]
+    cooked, _ = cook(replace(night, samples=Counted(samples)), chain, tmp_path)
+    assert cooked.n_times == 2800
