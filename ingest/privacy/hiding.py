@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from biosig.recording import Annotation, Channel, Recording, Source, Stream, Subject
+from ingest.demographics import OLDEST_AGE_KEPT
 from ingest.mne.adapter import FOREIGN_NOTE
 from ingest.privacy.names import is_code, marks, name_words, reveals
 from ingest.privacy.pseudonyms import Pseudonyms
@@ -72,7 +73,7 @@ def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
     Pseudonyms stand for the subject, the path, and where `how` says so for the recording's name; sessions that are
     dates or long numbers get one too. Free texts are scrubbed, and words of the subject's id are taken out of them.
     Warnings of a foreign reader stay behind, as they may quote anything. A recording without a subject is one of its
-    own. Times count from the first sample if they came from a clock.
+    own. Ages above 89 become 90. Times count from the first sample if they came from a clock.
 
     Parameters
     ----------
@@ -97,6 +98,10 @@ def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
     recording = _on_its_own_clock(_with_scrubbed_channels(recording, known))
     notes = [note for note in recording.notes if not note.startswith(FOREIGN_NOTE)]
     notes = [_without_names(note, name, hashed, known) for note in notes]
+    oldest = OLDEST_AGE_KEPT + 1
+    if subject.age is not None and subject.age > oldest:
+        subject = replace(subject, age=oldest)
+        notes.append(f"The subject is older than {OLDEST_AGE_KEPT:g}: kept as {oldest:g}.")
     session = recording.session
     if session is not None and marks(session, known):
         session = how.pseudonyms("session", session)

@@ -114,6 +114,14 @@ def test_words_of_a_pseudonymous_subject_stay_in_texts():
     assert (after.ch_names, after.annotations[0].label) == (["EEG Fpz-Cz"], "Sleep stage W")
 
 
+def test_an_age_above_89_is_90():
+    ages = [hide(recording(subject=Subject("a", age)), "rec1", how()).subject.age for age in (None, 89.9, 90.0, 97.0)]
+    assert ages == [None, 89.9, 90.0, 90.0]
+    assert hide(recording(subject=Subject("a", 97.0)), "rec1", how()).notes == (
+        "The subject is older than 89: kept as 90.",
+    )
+
+
 def test_history_and_units_name_nobody():
     before = recording(
         subject=Subject("Mustermann"),
