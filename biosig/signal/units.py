@@ -30,6 +30,8 @@ _SIZES = {
     "g": ("acceleration", 9.80665), "mg": ("acceleration", 9.80665e-3), "m/s2": ("acceleration", 1.0),
 }  # fmt: skip
 
+_VOLTS = ("uV", "mV", "V")
+
 _CANONICAL = {"ecg": "mV", "eeg": "uV", "eog": "uV", "emg": "uV"}
 
 _USUAL = {"ecg": 2e-4, "eeg": 2e-5, "eog": 5e-5, "emg": 5e-5}
@@ -49,6 +51,11 @@ def spell_unit(unit: str) -> str:
 def is_voltage(unit: str) -> bool:
     """Whether `unit` is V, mV, uV or nV, however it is spelt."""
     return _SIZES.get(spell_unit(unit), ("", 0.0))[0] == "voltage"
+
+
+def is_known_unit(unit: str) -> bool:
+    """Whether `unit` is one that this project has a spelling for."""
+    return spell_unit(unit) in _SPELLINGS.values()
 
 
 def unit_factor(from_unit: str, to_unit: str) -> float:
@@ -100,7 +107,7 @@ def check_plausible(values: NDArray[Any], kind: str, unit: str, where: str) -> N
     Raises
     ------
     DataError
-        With the unit that the numbers look like.
+        With how far off they are, and which mistakes in their unit do that.
     """
     if kind in _USUAL and is_voltage(unit):
         check_scale(robust_scale(values), kind, unit, where)
@@ -109,24 +116,26 @@ def check_plausible(values: NDArray[Any], kind: str, unit: str, where: str) -> N
 def check_scale(scale: float, kind: str, unit: str, where: str) -> None:
     """The check of `check_plausible` for a robust scale that is known already, in `unit`.
 
-    Kinds that have no usual size, units that are no voltage, and NaN pass.
+    Kinds that have no usual size, units that are no voltage, 0 and NaN pass. `unit` may be that of the kind, to which
+    numbers were converted from the one that is in doubt: so it is the factor that is told.
 
     Raises
     ------
     DataError
-        With the unit that the numbers look like.
+        With how far off they are, and which mistakes in their unit do that.
     """
     usual, spelt = _USUAL.get(kind), spell_unit(unit)
     if usual is None or not is_voltage(spelt):
         return
     times = scale * _SIZES[spelt][1] / usual
-    if math.isnan(scale) or 1 / _TOO_FAR[kind] < times < _TOO_FAR[kind]:
+    if not scale > 0 or 1 / _TOO_FAR[kind] < times < _TOO_FAR[kind]:
         return
-    expected = usual / _SIZES[spelt][1]
-    voltages = [name for name, (quantity, _) in _SIZES.items() if quantity == "voltage"]
-    likely = min(voltages, key=lambda name: abs(math.log(scale * _SIZES[name][1] / usual)))
-    names = {"V": "volts", "mV": "millivolts", "uV": "microvolts", "nV": "nanovolts"}
+    power = max(1, round(min(abs(math.log10(times)), 30) / 3))
+    small, usual_here = times < 1, usual / _SIZES[spelt][1]
+    pairs = zip(_VOLTS[power:], _VOLTS, strict=False) if small else zip(_VOLTS, _VOLTS[power:], strict=False)
+    mistakes = ", ".join(f"{true} taken for {said}" for true, said in pairs)
     raise DataError(
-        f"{where}: {kind.upper()} amplitudes are about {scale:.3g} {spelt} where about {expected:.3g} {spelt} is "
-        f"usual; this looks like {names[likely]}: state the unit that the numbers are in, '{likely}' perhaps."
+        f"{where}: {kind.upper()} amplitudes come to about {scale:.3g} {spelt}, where about {usual_here:.3g} {spelt} "
+        f"is usual: about {1000**power:,} times too {'small' if small else 'large'}{mistakes and f' ({mistakes}?)'}; "
+        "correct the unit that the source or its mapping states."
     )

@@ -106,7 +106,7 @@ def test_refusals(apply):
     x = np.random.default_rng(0).normal(size=(1, 1000))
     with pytest.raises(DataError, match="lasts 2 s"):
         apply(Recipe(min_duration=5), synthetic(x))
-    with pytest.raises(DataError, match="volts"):
+    with pytest.raises(DataError, match="1,000 times too small"):
         apply(Recipe(), synthetic(x * 1e-4, source="template"))
     with pytest.raises(DataError, match="without a known place: 'Q9'"):
         apply(Recipe(on_unknown="raise"), synthetic(x, name="Q9"))

@@ -78,6 +78,32 @@ def test_a_lead_that_comes_off_is_invalid_where_it_is_off(ecg, apply):
     assert not len(apply(Recipe(), changed(ecg, off)).streams[0].invalid)
 
 
+def test_missing_samples_are_no_lead_that_is_off(ecg, apply):
+    recipe = Recipe(flat_seconds={"ecg": 1}, clip_seconds={"ecg": 0.1})
+
+    def missing(x):
+        x[7, 300:520] = -(2**15)  # what stands for them in WFDB
+
+    recording = changed(ecg, missing)
+    recording.streams[0].invalid = np.array([(7, 300, 520)])
+    out = apply(recipe, recording)
+    assert out.notes == recording.notes
+    assert out.streams[0].invalid.tolist() == [[7, 300, 520]]
+
+    def off_too(x):
+        missing(x)
+        x[7, 520:700] = x[7, 520]
+        x[7, 250:300] = x[7, 299]  # too short
+
+    recording = changed(ecg, off_too)
+    recording.streams[0].invalid = np.array([(7, 300, 520)])
+    out = apply(recipe, recording)
+    assert any("invalid there: V2" in note for note in out.notes)
+    ((row, start, stop),) = out.streams[0].invalid.tolist()
+    assert (row, start) == (7, 300)
+    assert 700 <= stop < 705
+
+
 def test_saturation_is_invalid_and_a_plateau_elsewhere_is_not(ecg, apply):
     def clip(x):
         x[1, 400:430] = x[1].max() + 50  # 0.3 s at the end of the range
@@ -196,7 +222,7 @@ def test_eyes_and_muscles_in_volts_are_refused(eeg, apply):
         channels = tuple(replace(c, kind=kind, position=UNKNOWN) for c in eeg.streams[0].channels)
         stream = replace(eeg.streams[0], channels=channels)
         assert apply(Recipe(), replace(eeg, streams=[stream])).robust_scale[kind] > 1
-        with pytest.raises(DataError, match="this looks like volts"):
+        with pytest.raises(DataError, match="1,000,000 times too small"):
             apply(Recipe(), replace(eeg, streams=[replace(stream, scale=stream.scale * 1e-6)]))
 
 

@@ -28,14 +28,14 @@ def test_ecgs_have_a_clinical_size_and_volts_are_caught(ecgs):
         x = record.p_signal.T
         assert 0.02 < robust_scale(x) < 2
         check_plausible(x, "ecg", "mV", record.record_name)
-        with pytest.raises(DataError, match="looks like volts"):
+        with pytest.raises(DataError, match="1,000 times too small"):
             check_plausible(x / 1000, "ecg", "mV", record.record_name)
         assert all(make_channel(name, "mV").position_source == "template" for name in record.sig_name)
 
 
 def test_eeg_has_a_clinical_size_and_all_its_electrodes_a_place(eeg):
     check_plausible(eeg.get_data() * 1e6, "eeg", "uV", "S001R04")
-    with pytest.raises(DataError, match="looks like volts"):
+    with pytest.raises(DataError, match="1,000,000 times too small"):
         check_plausible(eeg.get_data(), "eeg", "uV", "S001R04")
     channels = [make_channel(name, "uV") for name in eeg.ch_names]
     assert {(c.kind, c.position_source) for c in channels} == {("eeg", "template")}

@@ -103,18 +103,19 @@ def test_no_factor_between_unlike_units(a, b):
 
 
 @pytest.mark.parametrize(
-    ("kind", "unit", "size", "looks_like"),
+    ("kind", "unit", "size", "told"),
     [
-        ("ecg", "mV", 0.25e-3, "volts"),
-        ("ecg", "mV", 250, "microvolts"),
-        ("ecg", "V", 0.25, "millivolts"),
-        ("eeg", "uV", 20e-6, "volts"),
-        ("eeg", "uV", 20e-3, "millivolts"),
-        ("eeg", "mV", 20, "microvolts"),
+        ("ecg", "mV", 0.25e-3, r"1,000 times too small \(mV taken for uV, V taken for mV\?\)"),
+        ("ecg", "mV", 250, r"1,000 times too large \(uV taken for mV, mV taken for V\?\)"),
+        ("ecg", "V", 0.25, r"1,000 times too large \(uV taken for mV, mV taken for V\?\)"),
+        ("ecg", "mV", 1e6, r"1,000,000 times too large \(uV taken for V\?\)"),
+        ("eeg", "uV", 20e-6, r"1,000,000 times too small \(V taken for uV\?\)"),
+        ("eeg", "uV", 20e-3, r"1,000 times too small \(mV taken for uV, V taken for mV\?\)"),
+        ("eeg", "uV", 20e-9, r"1,000,000,000 times too small; correct the unit"),
     ],
 )
-def test_wrong_units_are_refused_by_name(kind, unit, size, looks_like):
-    with pytest.raises(DataError, match=rf"a\.edf.*looks like {looks_like}:"):
+def test_wrong_units_are_refused_by_their_factor(kind, unit, size, told):
+    with pytest.raises(DataError, match=rf"a\.edf.*{told}"):
         check_plausible(NOISE * size, kind, unit, "a.edf")
 
 
@@ -162,5 +163,5 @@ def test_eyes_and_muscles_have_a_size_too():
     x = np.random.default_rng(0).normal(0, 60, (1, 1000))
     for kind in ("eog", "emg"):
         check_plausible(x, kind, "uV", "r")
-        with pytest.raises(DataError, match="looks like volts"):
+        with pytest.raises(DataError, match="1,000,000 times too small"):
             check_plausible(x * 1e-6, kind, "uV", "r")
