@@ -191,6 +191,8 @@ class Stream:
         if self.offset.any():
             values += self.offset[:, None].astype(precision)
         values = values.astype(np.float32, copy=False)
+        if self.samples.dtype.kind == "f":
+            values[np.isinf(values)] = np.nan
         for channel, start, stop in self.invalid:
             values[channel, start:stop] = np.nan
         return values

@@ -20,6 +20,8 @@ def find_dropouts(
 ) -> NDArray[np.int64]:
     """Runs of equal samples that are too long to be a signal; a channel that never moves is one such run.
 
+    Samples that are known to be missing are not looked at: what stands for them is mostly one and the same number.
+
     Parameters
     ----------
     stream : Stream
@@ -54,10 +56,11 @@ def find_dropouts(
         samples = np.asarray(block.samples)
         if len(rows) < stream.n_chans:
             samples = samples[list(rows)]
-        low, high = _extremes(samples, None if _all_valid(block) else block.valid()[list(rows)])
+        valid = None if _all_valid(block) else block.valid()[list(rows)]
+        low, high = _extremes(samples, valid)
         lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
         if shortest:
-            runs = _equal_runs(samples, shortest)
+            runs = _equal_runs(samples, shortest, valid)
             values = samples[runs[:, 0], runs[:, 1]].astype(np.float64)
             kept = no_signal(runs, values)  # at an extreme now: it need not be one in the end
             found.append(runs[kept] + np.array([0, first, first]))
@@ -84,13 +87,15 @@ def _extremes(
     return values.min(axis=1, initial=np.inf, where=where), values.max(axis=1, initial=-np.inf, where=where)
 
 
-def _equal_runs(samples: NDArray[Any], at_least: int) -> NDArray[np.int64]:
-    """Runs (channel, start, stop) of `at_least` or more equal samples in (C, T).
+def _equal_runs(samples: NDArray[Any], at_least: int, valid: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Runs (channel, start, stop) of `at_least` or more equal samples in (C, T), all of them valid.
 
     That many are equal from a sample on if half as many are, and half as many from there: doubling tells it for all
     samples in a few operations.
     """
     same = samples[:, 1:] == samples[:, :-1]
+    if valid is not None:
+        same &= valid[:, 1:] & valid[:, :-1]
     covered, steps = 1, at_least - 1
     while covered < steps:
         shift = min(covered, steps - covered)
