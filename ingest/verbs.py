@@ -91,7 +91,7 @@ def ingest(
     Returns
     -------
     int
-        Exit status: 1 if any file failed; the others are ingested all the same.
+        Exit status: 1 if any file failed, or a table of subjects knows none; the others are ingested all the same.
     """
     console = Console(highlight=False, soft_wrap=True)
     logging.getLogger("biosig").setLevel(logging.INFO)
@@ -132,7 +132,14 @@ def ingest(
             found, job, workers=workers or _cores(), scheduler=scheduler, resume=resume, progress=progress
         )
     _report(result, out, time.monotonic() - start, console)
-    return 1 if result.failures else 0
+    strangers = joins.strangers(result.unmatched_rows) if joins is not None else []
+    for name in strangers:
+        console.print(
+            f"{name} is about none of the recordings' subjects: check --subject-column, or say with --subject-pattern "
+            "where in the path a subject's id stands.",
+            markup=False,
+        )
+    return 1 if result.failures or strangers else 0
 
 
 def _cores() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -108,6 +108,16 @@ class Labels:
             names |= dict.fromkeys((table.names_of(row), table.path.name) for row in rows)
         return list(names)
 
+    def strangers(self, unmatched: Sequence[tuple[str, str]]) -> list[str]:
+        """File names of tables about subjects of which every row is among the `unmatched`."""
+        rows = set(unmatched)
+        return [
+            table.path.name
+            for table in self._keyed()
+            if isinstance(table, SubjectTable)
+            and all((table.names_of(row), table.path.name) in rows for row in range(len(table)))
+        ]
+
     def check(self, paths: Sequence[Path]) -> None:
         """Refuse a table about recordings that names none of these files: a wrong column, seen before the work.
 
@@ -159,17 +169,31 @@ def load_labels(
             raise UsageError("--labels-spec, --id-column and --subject-column describe a table: name it with --labels.")
         return None
     meaning = load(LabelSpecs, spec)
-    absent = sorted(set(meaning.tables) - {path.name for path in tables})
-    if absent:
-        raise UsageError(f"{spec} describes {', '.join(absent)}: name each such table with --labels too.")
+    given = {path.name: path.absolute() for path in tables}
+    if meaning.tables and meaning == LabelSpecs(tables=meaning.tables) and not given.keys() & meaning.tables.keys():
+        raise UsageError(
+            f"{spec} describes {', '.join(meaning.tables)} and none of the tables given, {', '.join(given)}: name one "
+            "of those with --labels, or describe these."
+        )
+    if meaning.maps and given.keys() <= meaning.tables.keys():
+        raise UsageError(f"The maps at the top of {spec} need a table of codes: name it with --labels too.")
     common = replace(
         meaning,
         id_columns=tuple(id_columns) or meaning.id_columns,
         subject_column=subject_column or meaning.subject_column,
     )
     return Labels(
-        [_load_table(path, meaning.tables.get(path.name) or _for_one(path, common, tables)) for path in tables]
+        [
+            _load_table(path, _with_paths(meaning.tables.get(path.name) or _for_one(path, common, tables), given))
+            for path in tables
+        ]
     )
+
+
+def _with_paths(spec: LabelSpec, given: Mapping[str, Path]) -> LabelSpec:
+    """The spec with the paths of those code tables that were given with --labels."""
+    maps = (replace(m, table=str(given.get(m.table, m.table))) if m.table else m for m in spec.maps)
+    return replace(spec, maps=tuple(maps))
 
 
 def _for_one(path: Path, common: LabelSpec, tables: Sequence[Path]) -> LabelSpec:

@@ -23,7 +23,7 @@ class CodeMap:
     value : str
         Column of the code table with the names; a code whose cell is empty gives none.
     table : str or None
-        The code table, beside the label table; None = the label table is itself the code table.
+        The code table: one of --labels, or a path from the label table's folder; None = the label table is itself it.
     key : str or None
         Its column of codes; None = its first.
     where : str or None

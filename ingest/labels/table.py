@@ -65,7 +65,7 @@ class LabelTable:
             first, second = (row + 1 if cells.is_typed else row + 2 for row in repeated)
             raise DataError(
                 f"{path} has two rows for {self._what} '{self.names_of(repeated[0])}' (rows {first} and {second}): "
-                "keep one."
+                "keep one, or if each row is an event, say so in --labels-spec (events)."
             )
         self._types, self.left_out = _choose_labels(cells, spec)
         self._maps = [CodeNames(wanted, path) for wanted in spec.maps]
@@ -164,6 +164,12 @@ class SubjectTable(LabelTable):
         """The row of a subject, or of one of its sittings where the table tells them apart; None if there is none."""
         rows = self._index.find(_sitting(subject, (session or "") if self.spec.session_column else ""))
         return int(rows[0]) if len(rows) else None
+
+    def names_of(self, row: int) -> str:
+        """The subject of a row and its sitting, for messages."""
+        cells, spec = self._cells, self.spec
+        columns = (spec.subject_column, spec.session_column)
+        return ", session ".join(filter(None, (cells.text(row, column) for column in columns)))
 
     def matched(self, found: Found) -> NDArray[np.bool_]:
         """Which rows are about a subject, or a sitting, of which a recording was stored."""

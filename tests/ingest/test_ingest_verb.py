@@ -223,3 +223,13 @@ def test_tables_by_recording_and_by_subject_and_what_neither_knows(tmp_path, cap
         ("row", "00009_lr", "ecgs.csv"),
         ("row", "9", "people.csv"),
     ]
+
+
+def test_a_table_of_subjects_that_knows_nobody_is_told(few, tmp_path, capsys):
+    (tmp_path / "people.csv").write_text("who,smoker\nP1,true\nP2,false\n")
+    options = {"labels": (tmp_path / "people.csv",), "subject_column": "who", "workers": 1}
+    assert ingest((few,), out=tmp_path / "out", **options) == 1
+    told = "people.csv is about none of the recordings' subjects: check --subject-column, or say with --subject-pattern"
+    assert told in capsys.readouterr().out
+    (tmp_path / "people.csv").write_text("who,smoker\nS001,true\nP2,false\n")
+    assert ingest((few,), out=tmp_path / "more", subject_pattern=r"(S\d{3})R", **options) == 0

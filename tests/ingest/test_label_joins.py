@@ -43,6 +43,8 @@ def test_a_table_by_subject_fills_in_what_a_recording_does_not_know(write):
     hidden = Pseudonyms(b"x" * 16)
     stored = [(hidden("subject", "7"), None), (hidden("subject", "8"), "pre")]
     assert labels.unmatched(Found([], frozenset(stored), hidden)) == [("9", "people.csv")]
+    assert labels.strangers([("9", "people.csv")]) == []
+    assert labels.strangers([(name, "people.csv") for name in "789"]) == ["people.csv"]
 
 
 def test_a_table_by_subject_and_sitting(write):
@@ -53,7 +55,9 @@ def test_a_table_by_subject_and_sitting(write):
     assert labels.join(recording(subject=Subject("7")), Path("r1")) == (ANY, ("visits.csv",))
     hidden = Pseudonyms(b"x" * 16)
     subject = hidden("subject", "7")
-    assert labels.unmatched(Found([], frozenset([(subject, "post"), (subject, None)]), hidden)) == [("7", "visits.csv")]
+    assert labels.unmatched(Found([], frozenset([(subject, "post"), (subject, None)]), hidden)) == [
+        ("7, session pre", "visits.csv")
+    ]
     assert (
         labels.unmatched(Found([], frozenset([(subject, "post"), (subject, hidden("session", "pre"))]), hidden)) == []
     )
@@ -87,7 +91,7 @@ def test_tables_that_contradict_each_other(write):
     labels = load_labels((one, two), spec, ("file",), "ward")
     with pytest.raises(DataError, match="about the subject's id of r1"):
         labels.join(recording(), Path("r1.hea"))
-    with pytest.raises(UsageError, match=r"describes two\.csv: name each such table"):
+    with pytest.raises(UsageError, match=r"describes two\.csv and none of the tables given, one\.csv"):
         load_labels((one,), spec, ("file",))
 
 
@@ -190,6 +194,24 @@ def test_codes_of_the_header_get_their_names(write):
     assert labels.join(recording(), Path("r1.hea"))[1] == ("scored_diagnoses_2021.csv",)
     assert labels.unmatched(Found([], frozenset([]), Pseudonyms(b"x" * 16))) == []
     assert labels.asked == {"dx_scored", "dx_names"}
+
+
+CODES = "Dx,SNOMEDCTCode,Abbreviation\natrial fibrillation,164889003,AF\n"
+SHIPPED = Path(__file__).parents[2] / "configs" / "ingest" / "cinc2021-labels.yaml"
+
+
+def test_the_shipped_spec_of_the_challenge_of_2021(write, tmp_path):
+    codes = write("scored_diagnoses_2021.csv", CODES)
+    (tmp_path / "SPH").mkdir()
+    shandong = write("SPH/metadata.csv", "ECG_ID,Patient_ID,SNOMEDCTCode,AHA_Code\nA1,S1,164889003,50\n")
+    headers = recording(labels={"dx": ["164889003"]})
+    for tables in ((codes,), (shandong, codes)):
+        joined, _ = load_labels(tables, SHIPPED).join(headers, Path("training/r1.hea"))
+        assert joined.labels == {"dx": ["164889003"], "dx_scored": ["AF"], "dx_names": ["atrial fibrillation"]}
+    joined, _ = load_labels((shandong, codes), SHIPPED).join(recording(), Path("SPH/A1.h5"))
+    assert (joined.subject.id, joined.labels["dx_scored"]) == ("S1", ["AF"])
+    with pytest.raises(UsageError, match="need a table of codes: name it with --labels too"):
+        load_labels((shandong,), SHIPPED)
 
 
 def test_tables_may_share_the_recordings_among_them(write):

@@ -61,7 +61,9 @@ def test_columns_named_age_and_sex_are_the_subjects(tmp_path):
 
 def test_two_rows_for_one_recording_and_absent_columns(tmp_path):
     (tmp_path / "l.csv").write_text("id,y\nr1,1\nr1.hea,2\n")
-    with pytest.raises(DataError, match="two rows for the recording"):
+    with pytest.raises(
+        DataError, match=r"two rows for the recording .* if each row is an event, say so in --labels-spec \(events\)"
+    ):
         LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("id",)))
     with pytest.raises(UsageError, match="no column 'nr'"):
         LabelTable(tmp_path / "l.csv", LabelSpec(id_columns=("nr",)))
