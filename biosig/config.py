@@ -10,13 +10,15 @@ import dataclasses
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
 from biosig.errors import UsageError
 
 T = TypeVar("T")
+
+_WORDS = {float: "a number", int: "a whole number", str: "text", bool: "true or false", Path: "a path"}
 
 
 def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, overrides: Iterable[str] = ()) -> T:
@@ -25,7 +27,8 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, ove
     Parameters
     ----------
     cls : type
-        A dataclass; its nested fields may be dataclasses, `X | None`, lists, tuples, dicts, `Literal`.
+        A dataclass; its nested fields may be dataclasses, `X | None`, lists, tuples, dicts, `Literal`. Keys of a dict
+        that are ``Annotated[str, "ecg"]`` show "ecg" as an example where something else than a dict is given.
     source : path or mapping, optional
         YAML file, or a mapping already loaded; None = all defaults.
     overrides : iterable of str
@@ -89,24 +92,30 @@ def _set(values: dict[str, Any], keys: Sequence[str], value: Any) -> None:
 
 
 def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    hints = get_type_hints(cls)
-    known = {field.name for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    hints = get_type_hints(cls, include_extras=True)
+    fields = [field for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+    known = {field.name for field in fields}
     unknown = sorted(set(map(str, values)) - known)
     if unknown:
         raise UsageError(
             f"Unknown key {', '.join(repr(where + key) for key in unknown)} for {cls.__name__}; "
             f"known keys are {', '.join(sorted(known))}."
         )
-    try:
-        return cls(**{key: _convert(hints[key], value, where + key) for key, value in values.items()})
-    except TypeError as error:
-        raise UsageError(f"{cls.__name__} cannot be built{f' at {where[:-1]}' if where else ''}: {error}.") from error
+    required = [f.name for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
+    missing = [where + name for name in required if name not in values]
+    if missing:
+        raise UsageError(
+            f"{cls.__name__} lacks {', '.join(map(repr, missing))}: add {'them' if missing[1:] else 'it'}."
+        )
+    return cls(**{key: _convert(hints[key], value, where + key) for key, value in values.items()})
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any:
         return value
+    if origin is Annotated:
+        return _convert(args[0], value, where)
     if origin in (Union, types.UnionType):
         return _convert_union(args, value, where)
     if origin is Literal:
@@ -128,7 +137,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         items = [_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
         return tuple(items) if origin is tuple else items
     if origin in (dict, Mapping):
-        _expect(isinstance(value, Mapping), value, "keys with values", where)
+        key = getattr(args[0], "__metadata__", ["KEY"])[0]
+        _expect(isinstance(value, Mapping), value, f"keys with values, such as {where}.{key},", where)
         return {_convert(args[0], k, where): _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
     return _convert_scalar(hint, value, where)
 
@@ -144,12 +154,27 @@ def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
             return _convert(arg, value, where)
         except UsageError as error:
             problems.append(str(error))
-    raise UsageError(problems[0] if problems else f"{where} must be empty.")
+    within = [problem for problem in problems if not problem.startswith(f"{where} is ")]
+    raise UsageError(
+        within[0] if within else f"{where} is {value!r}, where {' or '.join(map(_words, args))} was expected."
+    )
+
+
+def _words(hint: Any) -> str:
+    """What a value should be, for messages."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return " or ".join(map(repr, args))
+    if origin in (list, tuple, Sequence):
+        return "a list"
+    if hint is type(None):
+        return "nothing"
+    return _WORDS.get(hint, "keys with values")
 
 
 def _convert_scalar(hint: type, value: Any, where: str) -> Any:
     if hint is Path:
-        _expect(isinstance(value, str | Path), value, "a path", where)
+        _expect(isinstance(value, str | Path), value, _words(hint), where)
         return Path(value)
     if hint is float and isinstance(value, str):
         try:
@@ -159,10 +184,11 @@ def _convert_scalar(hint: type, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     wrong_bool = isinstance(value, bool) and hint is not bool
-    _expect(isinstance(value, hint) and not wrong_bool, value, f"a {hint.__name__}", where)
+    _expect(isinstance(value, hint) and not wrong_bool, value, _words(hint), where)
     return value
 
 
 def _expect(condition: bool, value: Any, wanted: str, where: str) -> None:
     if not condition:
-        raise UsageError(f"{where} is {value!r}, where {wanted} was expected.")
+        plural = "were" if wanted.startswith("keys") else "was"
+        raise UsageError(f"{where} is {value!r}, where {wanted} {plural} expected.")

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
@@ -17,13 +17,22 @@ class Optimizer:
 
 
 @dataclass
+class Table:
+    file: str
+    sfreq: float
+    unit: str = "mV"
+
+
+@dataclass
 class Run:
     name: str = "run"
     steps: int = 10
     out: Path | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     shards: list[Path] = field(default_factory=list)
-    sfreq: dict[str, float] = field(default_factory=dict)
+    sfreq: dict[Annotated[str, "ecg"], float] = field(default_factory=dict)
+    reference: Literal["none", "average"] | tuple[str, ...] = "none"
+    tables: list[Table] = field(default_factory=list)
     optimizer: Optimizer = field(default_factory=Optimizer)
 
 
@@ -38,11 +47,16 @@ def test_a_file_and_overrides_merge(tmp_path):
     [
         ({"stpes": 3}, "Unknown key 'stpes' for Run; known keys are .*steps"),
         ({"optimizer": {"learning_rate": 3}}, "Unknown key 'optimizer.learning_rate'"),
-        ({"steps": "many"}, "steps is 'many', where a int was expected"),
+        ({"steps": "many"}, "steps is 'many', where a whole number was expected"),
         ({"steps": True}, "steps is True"),
         ({"precision": "float16"}, "must be one of 'float32', 'bfloat16'"),
         ({"optimizer": {"betas": [0.9]}}, "a list of 2 values"),
-        ({"sfreq": {"ecg": "fast"}}, r"sfreq.ecg is 'fast'"),
+        ({"sfreq": {"ecg": "fast"}}, r"sfreq.ecg is 'fast', where a number was expected"),
+        ({"sfreq": 250}, r"sfreq is 250, where keys with values, such as sfreq\.ecg, were expected"),
+        ({"reference": "Cz"}, r"reference is 'Cz', where 'none' or 'average' or a list was expected"),
+        ({"reference": [1]}, r"reference\[0\] is 1, where text was expected"),
+        ({"out": 3}, r"out is 3, where a path or nothing was expected"),
+        ({"tables": [{"unit": "mV"}]}, r"Table lacks 'tables\[0\]\.file', 'tables\[0\]\.sfreq': add them"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_the_key(values, sentence):
