@@ -16,11 +16,12 @@ from typing import Literal, Self
 from biosig.errors import BiosigError
 from biosig.recording import Recording
 from biosig.shards import ShardWriter
+from biosig.shards.reader import Shard
 from ingest.discover import Failure, Item, adapters_with
 from ingest.interrupts import Interrupts
 from ingest.labels.labels import Labels
 from ingest.labels.subject_pattern import SubjectPattern
-from ingest.privacy.hiding import Hiding, hide
+from ingest.privacy.hiding import NO_SUBJECT, RENAMED, Hiding, hide
 from ingest.privacy.pseudonyms import Pseudonyms
 from ingest.recipe.recipe import Recipe, apply, with_versions
 from ingest.tables.mapping import TableMapping
@@ -57,7 +58,7 @@ class Job:
 
     def source_name(self, item: Item) -> str:
         """What a shard keeps of an item's path: its pseudonym, by which --resume knows it again."""
-        return self.hiding.source_name(item.relative)
+        return self.hiding.source_name(item.key)
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
         stage = "recipe"
         recording = apply(job.recipe, recording, spool)
         subject_known = recording.subject is not None and bool(recording.subject.id)
-        hidden = hide(recording, item.relative, job.hiding)
+        hidden = hide(recording, item.relative, job.hiding, item.key)
         return Prepared(hidden, missed_by, subject_known, renamed=hidden.id != recording.id)
     except BiosigError as error:
         return Failure(str(item.path), stage, str(error))
@@ -162,7 +163,8 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
     job : Job
         What is to be done.
     number : int
-        Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it.
+        Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it; what an earlier try
+        at this one published is counted and not done again (a cluster repeats what a lost worker had in hand).
     items : sequence of Item
         The files, in the order in which they are stored.
     go_on : callable
@@ -177,7 +179,8 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
     temporary = TemporaryDirectory(prefix=SPOOL, dir=job.out, ignore_cleanup_errors=True)
     try:
         with Interrupts() as interrupts, shards, temporary as spool:
-            for item in items:
+            shards.published, left = published_before(job, number, items)
+            for item in left:
                 try:
                     with interrupts.raised_when_repeated():
                         outcome = prepare(job, item, Path(spool))
@@ -187,8 +190,8 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
                     shards.result.failures.append(outcome)
                 else:
                     shards.add(outcome, item)
-                for left in Path(spool).iterdir():
-                    left.unlink()
+                for used in Path(spool).iterdir():
+                    used.unlink()
                 if not go_on():
                     shards.published.stopped_by = INTERRUPTED
                     break
@@ -201,6 +204,26 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
     except Exception as error:  # of HDF5 and of the system, on the way to the disk
         shards.published.stopped_by = f"writing to {job.out} failed ({error})"
     return shards.published
+
+
+def published_before(job: Job, number: int, items: Sequence[Item]) -> tuple[Result, list[Item]]:
+    """What is in the shards of this number already, and the items that are not."""
+    result = Result()
+    left = {job.source_name(item): item for item in items}
+    for path in sorted(job.out.glob(f"{number:05d}*.h5")):
+        if path.stem.partition("-")[0] != f"{number:05d}":  # of a longer number
+            continue
+        shard = Shard(path)
+        result.n_shards += 1
+        for row, source in enumerate(shard.text["source"]):
+            item = left.pop(source.path)
+            result.n_ingested += 1
+            result.seconds += shard.duration(row)
+            result.without_subject += shard.text["subject"][row] == job.pseudonyms(NO_SUBJECT, item.key)
+            result.n_renamed += shard.text["id"][row] == job.pseudonyms(RENAMED, item.key)
+            result.kinds.update({channel.kind for channel in shard.channels(row)})
+            result.n_notes.update(shard.text["notes"][row])
+    return result, list(left.values())
 
 
 class _Shards:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from biosig.errors import BiosigError, UsageError
@@ -41,6 +42,9 @@ class Item:
         Its name, and where that is taken, `relative`.
     member : str or None
         Which recording of a file that holds several.
+    key : str
+        As `relative`, but always with the extension: the same whatever lies beside the file, so that a resumed ingest
+        knows it again.
     """
 
     path: Path
@@ -48,6 +52,7 @@ class Item:
     relative: str
     id: str = ""
     member: str | None = None
+    key: str = ""
 
     @property
     def name(self) -> str:
@@ -184,7 +189,8 @@ def _take(file: Path, folder: Path, root: str, known: dict[str, Adapter], found:
     for member in [None] if members is None else members:
         ending = "" if member is None else f"#{member}"
         short, long = (str(relative.with_name(end + ending)) for end in (stem, relative.name))
-        found.items.append(Item(file, adapter.name, long if short in found.names else short, member=member))
+        name = long if short in found.names else short
+        found.items.append(Item(file, adapter.name, name, member=member, key=long))
         found.names.add(found.items[-1].relative)
 
 
@@ -195,7 +201,8 @@ def with_ids(items: Sequence[Item], known: dict[str, Adapter], taken: Iterable[s
     for item in items:
         name_of = getattr(known[item.adapter], "name_of", None)
         name = name_of(item.path) if name_of and item.member is None else item.name
-        out.append(replace(item, id=item.relative if name in used else name))
+        names = chain((name, item.relative), (f"{item.relative} ({n})" for n in count(2)))
+        out.append(replace(item, id=next(free for free in names if free not in used)))
         used.add(out[-1].id)
     return out
 

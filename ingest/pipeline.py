@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -100,8 +100,9 @@ def ingest_items(
             workers = _worth(workers, items)
             crew = InProcess(job, told) if workers == 1 else Pool(job, workers, told)
         try:
-            for outcome in run(crew, split(items, workers, _next_number(job.out))):
-                result += outcome
+            with closing(run(job, crew, split(items, workers, _next_number(job.out)))) as outcomes:
+                for outcome in outcomes:
+                    result += outcome
         finally:  # also after Ctrl-C: what was published is listed
             _sweep(job.out)
             _unmatched_rows(found, job, result)

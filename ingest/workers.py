@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from biosig.errors import DataError, UsageError
-from ingest.batch import INTERRUPTED, SHARD_RECORDINGS, Job, Result, write_batch
+from ingest.batch import INTERRUPTED, SHARD_RECORDINGS, Job, Result, published_before, write_batch
 from ingest.discover import Failure, Item
 
 _BATCHES_PER_WORKER = 4  # so that none waits long for the last one
@@ -41,6 +41,11 @@ class Batch:
         middle = len(self.items) // 2
         return Batch(self.number, self.items[:middle]), Batch(next(numbers), self.items[middle:])
 
+    def after_death(self, job: Job, numbers: Iterator[int]) -> tuple[Result, Batch]:
+        """What was published before the worker died, and the rest under a number that no shard has."""
+        published, left = published_before(job, self.number, self.items)
+        return published, Batch(next(numbers), tuple(left))
+
 
 def split(items: Sequence[Item], workers: int, first: int) -> list[Batch]:
     """Items in batches of nearly equal size, each small enough for one shard, numbered from `first`."""
@@ -56,11 +61,13 @@ class Crew(Protocol):
         """Each batch and what became of it, as they end; None where its worker died. `alone`: one after the other."""
 
 
-def run(crew: Crew, batches: Sequence[Batch]) -> Iterator[Result]:
+def run(job: Job, crew: Crew, batches: Sequence[Batch]) -> Generator[Result, None, None]:
     """What became of each batch, and of the parts of those whose worker died.
 
     Parameters
     ----------
+    job : Job
+        What is done.
     crew : Crew
         Where they run.
     batches : sequence of Batch
@@ -68,19 +75,26 @@ def run(crew: Crew, batches: Sequence[Batch]) -> Iterator[Result]:
     """
     numbers = count(max((batch.number for batch in batches), default=-1) + 1)
     suspects: deque[Batch] = deque()
+    stopped = False
     for batch, result in crew.run(batches, alone=False):
         if result is None:
-            suspects.append(batch)
-        else:
+            result, left = batch.after_death(job, numbers)
+            suspects.append(left)
+        yield result
+        stopped = stopped or bool(result.stopped_by)
+    while suspects and not stopped:
+        batch = suspects.popleft()
+        if not batch.items:
+            continue
+        for _, result in crew.run([batch], alone=True):  # nothing comes of it where the run was stopped
+            if result is None:
+                result, left = batch.after_death(job, numbers)
+                if len(left.items) > 1:
+                    suspects.extendleft(reversed(left.halves(numbers)))
+                else:
+                    result.failures += [_fatal(item) for item in left.items]
             yield result
-    while suspects:
-        ((batch, result),) = crew.run([suspects.popleft()], alone=True)
-        if result is not None:
-            yield result
-        elif len(batch.items) > 1:
-            suspects.extendleft(reversed(batch.halves(numbers)))
-        else:
-            yield Result(failures=[_fatal(batch.items[0])])
+            stopped = bool(result.stopped_by)
 
 
 def _fatal(item: Item) -> Failure:
@@ -163,6 +177,7 @@ class Pool:
                 self._stop.set()  # the processes end after the file in hand and publish what they have
                 for future in wait(waiting).done:
                     yield waiting[future], _unless_dead(future) or Result(stopped_by=INTERRUPTED)
+                raise
             finally:
                 self._stop_early(waiting)
 

@@ -16,6 +16,12 @@ from ingest.privacy.names import is_code, marks, name_words, reveals
 from ingest.privacy.pseudonyms import Pseudonyms
 from ingest.privacy.scrub import MARKS, removed, scrub, scrub_label
 
+RENAMED = "recording"
+"""The role in which a file's path has a pseudonym that is its recording's id."""
+
+NO_SUBJECT = "subject of recording"
+"""The role in which it has one for a subject whom nothing names."""
+
 _LATEST_ONSET = 1e6
 """Seconds. A first sample later than this is on the clock of a calendar or a machine, not of the recording."""
 
@@ -67,7 +73,7 @@ class Hiding:
         return self.subject_in_path or reveals(name, subject) or not is_code(name)
 
 
-def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
+def hide(recording: Recording, relative: str, how: Hiding, key: str = "") -> Recording:
     """The recording as a shard may hold it.
 
     Pseudonyms stand for the subject, the path, and where `how` says so for the recording's name; sessions that are
@@ -83,6 +89,9 @@ def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
         The file's path within what is ingested (`ingest.discover.Item.relative`).
     how : Hiding
         What is hidden.
+    key : str, optional
+        What pseudonyms are made of, where it is not `relative`: the path with its extension (`Item.key`), which does
+        not depend on the files beside it.
 
     Returns
     -------
@@ -90,7 +99,8 @@ def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
         Samples untouched; a note says what sorts of text were taken out.
     """
     subject = recording.subject or Subject("")
-    role, whose = ("subject", subject.id) if subject.id else ("subject of recording", relative)
+    key = key or relative
+    role, whose = ("subject", subject.id) if subject.id else (NO_SUBJECT, key)
     known = name_words(subject.id)
     hashed = how.hashes_name(recording)
     name = PurePosixPath(relative).name
@@ -107,10 +117,10 @@ def hide(recording: Recording, relative: str, how: Hiding) -> Recording:
         session = how.pseudonyms("session", session)
     hidden = replace(
         recording,
-        id=how.pseudonyms("recording", relative) if hashed else recording.id,
+        id=how.pseudonyms(RENAMED, key) if hashed else recording.id,
         subject=replace(subject, id=how.pseudonyms(role, whose)),
         session=session,
-        source=Source(how.source_name(relative), recording.source.adapter, recording.source.sha256),
+        source=Source(how.source_name(key), recording.source.adapter, recording.source.sha256),
     )
     if texts is not None:
         hidden.report = texts(recording.report, scrub) if recording.report else recording.report

@@ -94,3 +94,15 @@ def test_a_pattern_or_a_table_that_knows_nothing_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"names none of the 1 recordings .*'other': check --id-column"):
         ingest((folder,), out=tmp_path / "out", labels=(tmp_path / "l.csv",), id_column=("file",))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_resumed_ingest_knows_files_whatever_lies_beside_them(edf_writer, ramp, tmp_path):
+    ward, out = tmp_path / "ward", tmp_path / "out"
+    ward.mkdir()
+    options = {"out": out, "workers": 1, "recording_names": "hash"}
+    edf_writer(ward / "a.edf", [("EEG Cz", "uV", -3276.8, 3276.7, ramp(200, seed=1))], n_records=2)
+    assert ingest((ward,), **options) == 0
+    edf_writer(ward / "a.bdf", [("EEG Cz", "uV", -3276.8, 3276.7, ramp(200, seed=2))], n_records=2, bdf=True)
+    assert ingest((ward,), **options, resume=True) == 0
+    table = biosig.open_shards(out).to_pandas()
+    assert [table[column].nunique() for column in ("recording", "subject", "content_hash")] == [2, 2, 2]
