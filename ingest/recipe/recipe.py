@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from biosig.config import to_dict
 from biosig.errors import DataError, UsageError
 from biosig.recording import KINDS, Recording, Stream
-from biosig.signal import join_runs
+from biosig.signal import canonical_unit, join_runs, spell_unit
+from biosig.signal.units import is_known_unit, is_voltage
 from ingest.recipe.amplitude import robust_scales
 from ingest.recipe.cooking import Chain, cook
 from ingest.recipe.dropouts import find_dropouts
@@ -22,6 +23,10 @@ from ingest.recipe.reference import Reference, plan_reference
 from ingest.recipe.selection import choose, in_units, settle_unknown
 
 _PER_KIND = ("unit", "flat_seconds", "clip_seconds", "notch", "band", "sfreq")
+_FASTEST = 100_000.0  # Hz, beyond any amplifier
+
+Kind = Annotated[str, "ecg"]
+"""One of `biosig.recording.KINDS`."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,14 @@ class Recipe:
     on_unknown: Literal["keep", "raise", "skip"] = "keep"
     kinds: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
-    unit: dict[str, str] = field(default_factory=dict)
+    unit: dict[Kind, str] = field(default_factory=dict)
     min_duration: float = 0.0
-    flat_seconds: dict[str, float] = field(default_factory=dict)
-    clip_seconds: dict[str, float] = field(default_factory=dict)
+    flat_seconds: dict[Kind, float] = field(default_factory=dict)
+    clip_seconds: dict[Kind, float] = field(default_factory=dict)
     reference: Literal["none", "average"] | tuple[str, ...] = "none"
-    notch: dict[str, float] = field(default_factory=dict)
-    band: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    sfreq: dict[str, float] = field(default_factory=dict)
+    notch: dict[Kind, float] = field(default_factory=dict)
+    band: dict[Kind, tuple[float | None, float | None]] = field(default_factory=dict)
+    sfreq: dict[Kind, float] = field(default_factory=dict)
     check_units: bool = True
     scrub_texts: bool = True
 
@@ -88,15 +93,44 @@ class Recipe:
                 raise UsageError(f"{where}: there is no kind '{kind}'; known kinds are {', '.join(KINDS)}.")
         for step, unit in (("flat_seconds", "s"), ("clip_seconds", "s"), ("notch", "Hz"), ("sfreq", "Hz")):
             for kind, value in getattr(self, step).items():
-                if not value > 0:
-                    raise UsageError(f"{step}.{kind} is {value:g}; it must be a positive number of {unit}.")
+                if not 0 < value < math.inf or (unit == "Hz" and value > _FASTEST):
+                    most = f", at most {_FASTEST:g}" if unit == "Hz" else ""
+                    raise UsageError(f"{step}.{kind} is {value:g}; it must be a positive number of {unit}{most}.")
+        if not 0 <= self.min_duration < math.inf:
+            raise UsageError(f"min_duration is {self.min_duration:g}; it must be 0 or a positive number of s.")
         if not self.reference:
             raise UsageError("reference is an empty list; name channels, or write average or none.")
+        for kind, (low, high) in self.band.items():
+            _check_band(kind, low, high, self.sfreq.get(kind, _FASTEST))
+        for kind, unit in self.unit.items():
+            _check_unit(kind, unit)
+        object.__setattr__(self, "unit", {kind: spell_unit(unit) for kind, unit in self.unit.items()})
 
     def processes(self, kind: str) -> bool:
         """Whether samples of this kind become other numbers."""
         referred = kind == "eeg" and self.reference != "none"
         return referred or kind in self.sfreq or kind in self.band or kind in self.notch
+
+
+def _check_band(kind: str, low: float | None, high: float | None, sfreq: float) -> None:
+    """Refuse cut-offs that no signal of this kind can have once it is at `sfreq`."""
+    bottom, top = 0.0 if low is None else low, math.inf if high is None else high
+    if (low is None and high is None) or low == 0 or not 0 <= bottom < min(top, sfreq / 2):
+        raise UsageError(
+            f"band.{kind} is [{_side(low)}, {_side(high)}]; it must be [low, high] in Hz with 0 < low < high and low "
+            f"below {sfreq / 2:g}, half the rate; null leaves one side open."
+        )
+
+
+def _side(cutoff: float | None) -> str:
+    return "null" if cutoff is None else f"{cutoff:g}"
+
+
+def _check_unit(kind: str, unit: str) -> None:
+    """Refuse units that no channel of this kind can be brought into."""
+    if not is_known_unit(unit) or (canonical_unit(kind) and not is_voltage(unit)):
+        wanted = "V, mV, uV or nV" if canonical_unit(kind) else "a known one, such as mmHg or m/s2"
+        raise UsageError(f"unit.{kind} is '{unit}'; it must be {wanted}.")
 
 
 def with_versions(recipe: Recipe) -> dict[str, Any]:

@@ -124,3 +124,33 @@ def test_unknown_channels_can_be_left_out(apply):
     assert out.ch_names == ["II"]
     assert any("Q9" in note for note in out.notes)
     assert apply(Recipe(), Recording("r", [stream])).ch_names == ["II", "Q9"]
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("band.ecg=[40, 0.5]", r"band\.ecg is \[40, 0\.5\]; it must be .* 0 < low < high"),
+        ("band.ecg=[150, null]", r"low below 125, half the rate"),
+        ("band.ecg=[null, null]", "null leaves one side open"),
+        ("band.ecg=[0, 40]", r"band\.ecg is \[0, 40\]"),
+        ("band.ecg=[.nan, 40]", r"band\.ecg is \[nan, 40\]"),
+        ("unit.ecg=furlong", r"unit\.ecg is 'furlong'; it must be V, mV, uV or nV"),
+        ("unit.ecg=mmHg", r"unit\.ecg is 'mmHg'; it must be V"),
+        ("unit.abp=furlong", r"unit\.abp is 'furlong'; it must be a known one"),
+        ("sfreq.ecg=1e9", r"sfreq\.ecg is 1e\+09; it must be a positive number of Hz, at most 100000"),
+        ("sfreq.ecg=250 Hz", r"sfreq\.ecg is '250 Hz', where a number was expected"),
+        ("notch.ecg=.inf", r"notch\.ecg is inf"),
+        ("min_duration=-1", "min_duration is -1"),
+        ("sfreq=250", r"sfreq is 250, where keys with values, such as sfreq\.ecg"),
+        ("reference=Cz", "where 'none' or 'average' or a list was expected"),
+    ],
+)
+def test_what_no_recording_could_take_is_refused_at_once(override, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        load(Recipe, CONFIGS / "ecg.yaml", [override])
+
+
+def test_units_may_be_spelt_as_usual(ecg, apply):
+    recipe = load(Recipe, {"unit": {"ecg": "\N{MICRO SIGN}V", "abp": "kPa"}})
+    assert recipe.unit == {"ecg": "uV", "abp": "kPa"}
+    assert {c.unit for c in apply(recipe, ecg).channels} == {"uV"}

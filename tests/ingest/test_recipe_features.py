@@ -60,8 +60,10 @@ def test_units_change_by_scale_alone(ecg, apply):
     assert {c.unit for c in out.channels} == {"uV"}
     assert out.streams[0].samples is ecg.streams[0].samples
     np.testing.assert_allclose(out.streams[0].physical(), ecg.streams[0].physical() * 1000, rtol=1e-5)
-    with pytest.raises(DataError, match=r"channel 'I' is in 'mV', which does not convert into the recipe's 'mmHg'"):
-        apply(Recipe(unit={"ecg": "mmHg"}), ecg)
+    stream = ecg.streams[0]
+    counts = replace(ecg, streams=[replace(stream, channels=tuple(replace(c, unit="adu") for c in stream.channels))])
+    with pytest.raises(DataError, match=r"channel 'I' is in 'adu', which does not convert into the recipe's 'uV'"):
+        apply(Recipe(unit={"ecg": "uV"}), counts)
 
 
 def test_a_lead_that_comes_off_is_invalid_where_it_is_off(ecg, apply):
