@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from biosig.errors import DataError
 from biosig.export.edf_calibration import OFFSET_TOLERANCE, SCALE_TOLERANCE
-from biosig.recording import Recording, Stream
+from biosig.recording import Recording, Stream, sample_range
 
 _DECIMALS = 9
 """Of seconds, to which times of events are compared."""
@@ -25,7 +25,7 @@ def differences(recording: Recording, streams: Sequence[Stream], again: Recordin
     Parameters
     ----------
     recording : Recording
-        What was exported.
+        What was exported, its annotations timed from the file's first sample.
     streams : sequence of Stream
         Those of its streams that are in the file.
     again : Recording
@@ -40,7 +40,9 @@ def differences(recording: Recording, streams: Sequence[Stream], again: Recordin
     if len(streams) != len(again.streams):
         raise DataError(f"Recording '{recording.id}' came back with {len(again.streams)} streams, not {len(streams)}.")
     for one, other in zip(streams, again.streams, strict=True):
-        _check_samples(recording.id, one, other)
+        told["stream(s) with values that are real under an annotation BAD…, and read as none"] += _check_samples(
+            recording, one, other
+        )
         for a, b in zip(one.channels, other.channels, strict=True):
             told["channel name(s)"] += (a.name, a.source_name) != (b.name, b.source_name)
             told["kind(s) of channel"] += a.kind != b.kind
@@ -86,21 +88,36 @@ def _offset_off(one: Stream, other: Stream) -> NDArray[np.float64]:
     return np.abs((other.offset - one.offset) / one.scale)[_in_one_unit(one, other)]
 
 
-def _check_samples(name: str, one: Stream, other: Stream) -> None:
-    """Refuse streams that differ in more than the last bits of their calibration; rows of `other` may be longer."""
+def _check_samples(recording: Recording, one: Stream, other: Stream) -> bool:
+    """Refuse streams that differ in more than the last bits of their calibration; rows of `other` may be longer.
+
+    Returns
+    -------
+    bool
+        Whether real values are no longer any because an annotation there says BAD, which readers of EDF obey.
+    """
     same = one.sfreq == other.sfreq and one.n_chans == other.n_chans and one.n_times <= other.n_times
     if same:
         same = bool((_scale_off(one, other) <= SCALE_TOLERANCE).all())
         same &= bool((_offset_off(one, other) <= OFFSET_TOLERANCE).all())
+    bad = [e for e in recording.annotations if e.label.lower().startswith("bad") and e.duration > 0]
+    spans = np.array([sample_range(e.onset, e.duration, one.sfreq, one.n_times) for e in bad]).reshape(-1, 2)
+    obeyed = False
     for a in one.blocks() if same else ():
         start = round((a.onset - one.onset) * one.sfreq)
         b = other.slice(start, start + a.n_times)
-        valid = a.valid()
-        same &= bool(np.array_equal(valid, b.valid()))
+        valid, after = a.valid(), b.valid()
+        marked = np.zeros(a.n_times, bool)
+        for first, stop in (spans - start).clip(0, a.n_times):
+            marked[first:stop] = True
+        same &= bool(((after == valid) | (valid & marked)).all())
         same &= bool((np.asarray(a.samples) == np.asarray(b.samples))[valid].all())
+        obeyed |= bool((after != valid).any())
     if same and other.n_times > one.n_times:  # filled up to a whole data record
         same = all(not b.valid().any() for b in [other.slice(one.n_times, other.n_times)])
     if not same:
         raise DataError(
-            f"Recording '{name}' reads back otherwise than it was written: nothing was exported; please report it."
+            f"Recording '{recording.id}' reads back otherwise than it was written: nothing was exported; please "
+            "report it."
         )
+    return obeyed

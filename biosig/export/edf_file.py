@@ -113,7 +113,7 @@ def _annotation_texts(events: Sequence[Annotation], layout: Layout) -> list[byte
     records: list[list[bytes]] = [[] for _ in range(layout.n_records)]
     encoded = [(event.onset, _tal(event)) for event in sorted(events, key=lambda event: event.onset)]
     for onset, tal in encoded:
-        records[min(int(onset / layout.duration), layout.n_records - 1)].append(tal)
+        records[min(max(int(onset / layout.duration), 0), layout.n_records - 1)].append(tal)
     if max(sum(map(len, record)) for record in records) > _MOST_ANNOTATION_BYTES:
         parts = np.array_split(np.arange(len(encoded)), layout.n_records)
         records = [[encoded[i][1] for i in part] for part in parts]
@@ -124,7 +124,8 @@ def _annotation_texts(events: Sequence[Annotation], layout: Layout) -> list[byte
 def _tal(event: Annotation) -> bytes:
     length = f"\x15{_decimal(event.duration)}" if event.duration else ""
     text = "".join(character for character in event.label if character not in "\x00\x14\x15")
-    return f"+{_decimal(event.onset)}{length}\x14{text}\x14\x00".encode()
+    sign = "+" if event.onset >= 0 else ""
+    return f"{sign}{_decimal(event.onset)}{length}\x14{text}\x14\x00".encode()
 
 
 def _decimal(number: float) -> str:

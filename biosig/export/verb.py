@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -32,10 +34,13 @@ class Exported:
     lost: list[str]
 
 
-def export_recording(recording: Recording, out: Path, form: Literal["wfdb", "edf"]) -> Exported:
+def export_recording(
+    recording: Recording, out: Path, form: Literal["wfdb", "edf"], name: str | None = None
+) -> Exported:
     """Write a recording as WFDB or EDF (BDF where it needs 24 bits), read it again, and keep it if that agrees.
 
-    Streams that do not span the same time become files of their own, with the rate in the name.
+    Streams that do not span the same time become files of their own, with the rate in the name. Time counts from the
+    first sample of each file, that of its annotations too.
 
     Parameters
     ----------
@@ -45,6 +50,8 @@ def export_recording(recording: Recording, out: Path, form: Literal["wfdb", "edf
         An existing folder.
     form : {"wfdb", "edf"}
         The format.
+    name : str, optional
+        Of the files, without extension; default the recording's id as `file_names` spells it.
 
     Returns
     -------
@@ -65,20 +72,34 @@ def export_recording(recording: Recording, out: Path, form: Literal["wfdb", "edf
                 f"Recording '{recording.id}' holds {stream.samples.dtype} samples ({stream.ch_names[0]}), where WFDB "
                 "and EDF hold integers: ingest it with a recipe that processes these channels, or read the shard."
             )
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", recording.id)
+    name = name or file_names([recording.id])[0]
     lost: dict[str, None] = {}
     with TemporaryDirectory(prefix=".export-", dir=out) as made:
         for streams in _files_of(recording, form):
             ending = "" if len(streams) == len(recording.streams) else f"_{streams[0].sfreq:g}Hz".replace(".", "p")
             suffix = ".hea" if form == "wfdb" else edf_suffix(streams)
             path = Path(made, name + ending + suffix)
-            (write_wfdb if form == "wfdb" else write_edf)(recording, streams, path)
-            lost |= dict.fromkeys(differences(recording, streams, read(path, lazy=True)))
+            events = [replace(event, onset=event.onset - streams[0].onset) for event in recording.annotations]
+            timed = replace(recording, annotations=events)
+            (write_wfdb if form == "wfdb" else write_edf)(timed, streams, path)
+            lost |= dict.fromkeys(differences(timed, streams, read(path, lazy=True)))
         files = sorted(Path(made).iterdir())
         taken = [out / file.name for file in files if (out / file.name).exists()]
         if taken:
             raise UsageError(f"{taken[0]} exists: give a new folder, or delete it first.")
         return Exported([file.rename(out / file.name) for file in files], list(lost))
+
+
+def file_names(ids: Sequence[str]) -> list[str]:
+    """A name for the files of each id, in letters, digits, "-" and "_"; no two are one, even where case is ignored."""
+    plain = [re.sub(r"[^A-Za-z0-9_-]+", "_", name) for name in ids]
+    names = [""] * len(ids)
+    taken: set[str] = set()
+    for row in sorted(range(len(ids)), key=lambda row: plain[row] != ids[row]):  # those that need no change keep theirs
+        numbered = (f"{plain[row]}_{n}" for n in count(2))
+        names[row] = next(name for name in chain([plain[row]], numbered) if name.lower() not in taken)
+        taken.add(names[row].lower())
+    return names
 
 
 def _files_of(recording: Recording, form: Literal["wfdb", "edf"]) -> list[list[Stream]]:
@@ -125,15 +146,18 @@ def export(
         raise UsageError(f"{src} has no recording {', '.join(map(repr, absent))}: see the ids in its index.")
     rows = [row for row, name in enumerate(ids) if not recording or name in recording]
     out.mkdir(parents=True, exist_ok=True)
+    names = file_names(ids)
+    present = {file.stem: file for file in out.iterdir()}
+    for row in rows:
+        if names[row] in present:
+            raise UsageError(f"{present[names[row]]} exists: give a new folder, or delete it first.")
     lost: Counter[str] = Counter()
     failures: list[str] = []
     n_files = 0
     with show_progress(Console(stderr=True)) as progress:
         for n, row in enumerate(rows):
             try:
-                done = export_recording(shards[row].read(lazy=True), out, format_)
-            except UsageError:
-                raise
+                done = export_recording(shards[row].read(lazy=True), out, format_, names[row])
             except BiosigError as error:
                 failures.append(str(error))
             else:

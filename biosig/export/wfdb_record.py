@@ -19,7 +19,7 @@ from biosig.recording import BLOCK_BYTES, Annotation, Recording, Stream
 _MISSING = {16: -(2**15), 32: -(2**31)}
 """What stands for a missing sample in formats 16 and 32 (signal(5))."""
 
-_ANNOTATOR = re.compile(r"([a-z]{1,4}\d?):(\S.*)", re.DOTALL)
+_ANNOTATOR = re.compile(r"(?!dat:|hea:)([a-z]{1,4}):(\S.*)", re.DOTALL)
 _TEXT = '"'
 _RHYTHM = "+"
 _LONGEST_TEXT = 255
@@ -59,7 +59,7 @@ def write_wfdb(recording: Recording, streams: Sequence[Stream], header: Path) ->
             frames = f"x{k}" if k > 1 else ""
             lines.append(
                 f"{data.name} {bits}{frames} {gain!r}({baseline})/{unit} {bits} 0 {first[row]} {total} 0 "
-                f"{channel.source_name}"
+                f"{_in_one_line(channel.source_name)}"
             )
             row += 1
     header.write_text("\n".join([*lines, *_comments(recording)]) + "\n", encoding="utf-8")
@@ -145,8 +145,15 @@ def _comments(recording: Recording) -> list[str]:
     return [*lines, *(f"#{line}" for line in (recording.report or "").splitlines() if line.strip())]
 
 
+def _in_one_line(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+
+
 def _write_annotations(annotations: Sequence[Annotation], sfreq: float, header: Path) -> None:
-    """One file per annotator: a label that begins "qrs:" goes to ``.qrs``, others to the reference ``.atr``."""
+    """One file per annotator: a label that begins "qrs:" goes to ``.qrs``, others to the reference ``.atr``.
+
+    Events before the first sample have no place in such a file and are left out.
+    """
     import wfdb  # slow
 
     known = {symbol for symbol in wfdb.io.annotation.ann_label_table["symbol"] if symbol.strip()}
@@ -155,10 +162,12 @@ def _write_annotations(annotations: Sequence[Annotation], sfreq: float, header: 
         match = _ANNOTATOR.fullmatch(annotation.label)
         extension, label = (match[1], match[2]) if match else ("atr", annotation.label)
         sample = round(annotation.onset * sfreq)
+        if sample < 0:
+            continue
         symbol, text = (label, "") if label in known else (_TEXT, label)
         if text.startswith("(") or (text and sample == 0):  # wfdb's Python drops comments at sample 0
             symbol = _RHYTHM
-        text = text.encode("ascii", "replace").decode()[:_LONGEST_TEXT]
+        text = _in_one_line(text).encode("ascii", "replace").decode()[:_LONGEST_TEXT]
         by_file.setdefault(extension, []).append((sample, symbol, text))
     for extension, rows in by_file.items():
         samples, symbols, texts = zip(*sorted(rows, key=lambda row: row[0]), strict=True)

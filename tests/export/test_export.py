@@ -6,7 +6,7 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.errors import DataError, UsageError
-from biosig.export.verb import export, export_recording
+from biosig.export.verb import export, export_recording, file_names
 from biosig.lazy import LazySamples
 from biosig.recording import Annotation, Channel, Recording, Stream, Subject, content_hash
 from biosig.shards import ShardWriter, build_index
@@ -137,6 +137,41 @@ def test_spans_marked_bad_need_no_second_mark(tmp_path):
     assert [a.label for a in biosig.read(tmp_path / "r1.edf").annotations] == ["BAD_x"]
 
 
+def test_real_values_under_a_bad_mark_are_exported_and_it_is_told(tmp_path):
+    x = ramp(1000)
+    marked = recording(stream(x, invalid=[(0, 10, 15)]), annotations=[Annotation(0.1, 0.1, "BAD blink")])
+    done = export_recording(marked, tmp_path, "edf")
+    assert "1 stream(s) with values that are real under an annotation BAD…, and read as none" in done.lost
+    after = biosig.read(tmp_path / "r1.edf")
+    assert after.annotations == marked.annotations
+    assert np.array_equal(after.streams[0].samples, x)
+    assert not any("BAD" in what for what in export_recording(marked, tmp_path, "wfdb").lost)
+
+
+@pytest.mark.parametrize("form", ["wfdb", "edf"])
+def test_events_stay_beside_their_samples_where_a_signal_begins_late(tmp_path, form):
+    events = [Annotation(2.0, 0.0, "too early"), Annotation(7.5, 0.0, "seen")]
+    late = recording(stream(ramp(1000), onset=5.0), annotations=events)
+    done = export_recording(late, tmp_path, form)
+    assert {"1 onset(s) of signals", "1 annotation(s)"} <= set(done.lost)
+    after = biosig.read(tmp_path / ("r1.hea" if form == "wfdb" else "r1.edf"))
+    assert after.annotations == [Annotation(2.5, 0.0, "seen")]
+
+
+@pytest.mark.parametrize("form", ["wfdb", "edf"])
+@pytest.mark.parametrize("label", ["two\nlines", "hea:no header", "lead1:off", "dat:x", "line\u2028end", "x" * 300])
+def test_any_text_of_an_event_or_a_channel_is_written(tmp_path, form, label):
+    before = recording(stream(ramp(1000)), annotations=[Annotation(2.0, 0.0, label), Annotation(-3, 1.0, "before")])
+    before.streams[0].channels = (Channel(label, label, "misc", "mV"), Channel("b", "b", "misc", "mV"))
+    done = export_recording(before, tmp_path, form)
+    after = biosig.read(done.files[0] if form == "edf" else tmp_path / "r1.hea")
+    (event,) = after.annotations
+    assert event.onset == 2.0
+    held = event.label == label
+    assert f"{1 + (not held)} annotation(s)" in done.lost
+    assert held or form == "wfdb"
+
+
 def test_annotations_of_every_kind(tmp_path):
     events = [
         Annotation(0.0, 4.0, "(AFIB"),
@@ -212,6 +247,24 @@ def test_names_are_made_fit_for_files(tmp_path):
     before = recording(stream(ramp(100)))
     before.id = "ward 7/../Müller"
     assert [file.name for file in export_recording(before, tmp_path, "edf").files] == ["ward_7_M_ller.edf"]
+
+
+def test_ids_that_would_share_a_file_get_names_of_their_own(tmp_path):
+    assert file_names(["a b", "a_b", "A_B", "a?b"]) == ["a_b_3", "a_b", "A_B_2", "a_b_4"]
+    x = {"a b": ramp(100, seed=1), "a_b": ramp(100, seed=2), "c": ramp(100, seed=3)}
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    with ShardWriter(folder / "0.h5", {}) as writer:
+        for name, samples_ in x.items():
+            one = recording(stream(samples_))
+            one.id = name
+            writer.add(one)
+    build_index(folder)
+    assert export(folder, out=tmp_path / "all", format_="edf") == 0
+    for name, file in (("a b", "a_b_2"), ("a_b", "a_b"), ("c", "c")):
+        assert np.array_equal(biosig.read(tmp_path / "all" / f"{file}.edf").streams[0].samples, x[name])
+    assert export(folder, out=tmp_path / "one", format_="edf", recording=("a b",)) == 0
+    assert [file.name for file in (tmp_path / "one").iterdir()] == ["a_b_2.edf"]
 
 
 def test_a_channel_that_is_taken_for_another_kind_is_told(tmp_path):
