@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from rich.table import Table
 
 from biosig.electrodes import canonical_orientation
 from biosig.errors import BiosigError, DataError
+from biosig.reading import Adapter
 from biosig.recording import MODALITIES, Recording, Stream, is_known
 from biosig.signal import is_flat
-from ingest.discover import adapters_with, discover
+from ingest.discover import Item, adapters_with, discover
 from ingest.privacy.report import show_privacy
 from ingest.recipe.amplitude import robust_scales
 from ingest.tables.mapping import load_mapping
@@ -31,9 +33,10 @@ def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, pr
     Parameters
     ----------
     path : Path
-        A recording's file (WFDB, EDF, BDF, FIF, BrainVision, EEGLAB, CSV …), or a folder of them.
+        A recording's file (WFDB, EDF, BDF, DICOM, FIF, BrainVision, EEGLAB, CSV, HDF5, …: docs/ingest.md lists all),
+        or a folder of them.
     mapping : Path, optional
-        For tables: the YAML file that says which column is which channel; default the biosig.yaml beside each.
+        For tables and arrays: the YAML file that says which column is which channel; default the biosig.yaml beside.
     privacy : bool
         Instead, list what the files reveal about persons, dates and devices, masked, and what becomes of it at ingest.
 
@@ -49,27 +52,58 @@ def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, pr
     known = adapters_with(tables)
     if privacy:
         return show_privacy(found, known, console)
-    status = 0
+    failures: list[str] = []
     if len(found.items) == 1:
         item = found.items[0]
-        _show(known[item.adapter].read(item.path), console)
+        _show(known[item.adapter].read(item.path, lazy=False, **item.options), console)
     elif found.items:
-        summary = Table("recording", "kinds", "channels", "sfreq (Hz)", "duration (s)", "events", "notes", box=None)
-        for item in found.items:
-            try:
-                r = known[item.adapter].read(item.path)
-            except BiosigError as error:
-                console.print(f"failed: {error}", markup=False)
-                status = 1
-                continue
-            rates = ", ".join(f"{s.sfreq:g}" for s in r.streams)
-            numbers = (str(len(r.channels)), rates, f"{r.duration:.1f}", str(len(r.annotations)), str(len(r.notes)))
-            summary.add_row(item.relative, "+".join(r.kinds), *numbers)
-        console.print(summary)
-    for failure in found.failures:
-        console.print(f"failed: {failure.sentence}", markup=False)
-        status = 1
-    return status
+        failures = _list(found.items, known, console)
+    failures += [failure.sentence for failure in found.failures]
+    for sentence in failures:
+        console.print(f"failed: {sentence}", markup=False)
+    return 1 if failures else 0
+
+
+def _list(items: Sequence[Item], known: dict[str, Adapter], console: Console) -> list[str]:
+    """A line per recording, and what there is to say about several; returns why the others cannot be read."""
+    say = lambda text: console.print(text, markup=False)  # noqa: E731
+    summary = Table("recording", "kinds", "channels", "sfreq (Hz)", "duration (s)", "events", "notes", box=None)
+    notes: Counter[str] = Counter()
+    refusals: list[str] = []
+    failures: list[str] = []
+    for item in items:
+        try:
+            r = known[item.adapter].read(item.path, lazy=True, **item.options)
+            refusals += _refusal(r)
+        except BiosigError as error:
+            failures.append(str(error))
+            continue
+        except Exception as error:  # a foreign library on a damaged file must not end the list
+            failures.append(f"{item.path} cannot be looked into ({type(error).__name__}: {error}): please report it.")
+            continue
+        notes.update(set(r.notes))
+        rates = ", ".join(f"{s.sfreq:g}" for s in r.streams)
+        numbers = (str(len(r.channels)), rates, f"{r.duration:.1f}", str(len(r.annotations)), str(len(r.notes)))
+        summary.add_row(item.relative, "+".join(r.kinds), *numbers)
+    console.print(summary)
+    for note, n in notes.most_common(_SHOWN):
+        say(f"note on {n} of {len(items)}: {note}")
+    if len(notes) > _SHOWN:
+        say(f"Other notes: {len(notes) - _SHOWN}; inspect a recording alone to see its own.")
+    for refusal in refusals[:_SHOWN]:
+        say(refusal)
+    if len(refusals) > _SHOWN:
+        say(f"Others that ingest would refuse: {len(refusals) - _SHOWN}.")
+    return failures
+
+
+def _refusal(recording: Recording) -> list[str]:
+    """What ingest would say of amplitudes that cannot be."""
+    try:
+        robust_scales(recording, recording.source.path)
+    except DataError as error:
+        return [f"ingest would refuse it: {error}"]
+    return []
 
 
 def _show(recording: Recording, console: Console) -> None:
@@ -135,12 +169,7 @@ def _seen(stream: Stream) -> list[str]:
 
 def _amplitudes(recording: Recording) -> list[str]:
     """Per kind its robust scale and how much is invalid, as ingest would find them."""
-    refusal = []
-    try:
-        scales, _ = robust_scales(recording, recording.source.path)
-    except DataError as error:
-        refusal = [f"ingest would refuse it: {error}"]
-        scales, _ = robust_scales(recording, None)
+    scales, _ = robust_scales(recording, None)
     lines = []
     for kind in recording.kinds:
         streams = list(recording.of_kind(kind))
@@ -150,7 +179,7 @@ def _amplitudes(recording: Recording) -> list[str]:
         n_invalid = sum(int((~stream.valid()).sum()) for stream in streams)
         n = sum(stream.samples.size for stream in streams)
         lines.append(text + (f", {100 * n_invalid / n:.3g} % of samples invalid" if n_invalid else ""))
-    return lines + refusal
+    return lines + _refusal(recording)
 
 
 def _contracts(recording: Recording) -> list[str]:

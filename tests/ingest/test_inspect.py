@@ -1,0 +1,63 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from biosig import samples
+from ingest.inspect_verb import inspect
+from ingest.wfdb.adapter import WfdbAdapter
+
+ECG = samples.path("ptbxl") / "records100" / "00000"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("00001_lr", "00002_lr"):
+        for suffix in (".hea", ".dat"):
+            shutil.copy(ECG / f"{name}{suffix}", tmp_path)
+    return tmp_path
+
+
+def said(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_folder_tells_notes_and_what_would_be_refused(folder, capsys):
+    header = folder / "00001_lr.hea"
+    header.write_text(header.read_text().replace("/mV", "/uV").replace(" I\n", " Foo\n"))
+    assert inspect(folder) == 0
+    text = said(capsys)
+    assert "note on 1 of 2: No electrode position is known for 'Foo'" in text
+    assert "ingest would refuse it: " in text
+    assert "00001_lr.hea" in text
+
+
+def test_a_reader_that_breaks_does_not_end_the_list(folder, capsys, monkeypatch):
+    read = WfdbAdapter.read
+
+    def breaks(self, path, **options):
+        if "00001" in path.name:
+            raise ZeroDivisionError("division by zero")
+        return read(self, path, **options)
+
+    monkeypatch.setattr(WfdbAdapter, "read", breaks)
+    assert inspect(folder) == 1
+    text = said(capsys)
+    assert "00002_lr ecg" in text
+    assert "00001_lr.hea cannot be looked into (ZeroDivisionError: division by zero): please report it." in text
+
+
+def test_recordings_of_one_file(tmp_path, capsys):
+    x = np.sin(np.arange(500) / 10).astype(np.float32)
+    mapping = tmp_path / "biosig.yaml"
+    mapping.write_text(
+        "record: '(x)\\.npz'\n"
+        "signals:\n- sfreq: 100\n"
+        "  array: {name: X, axes: [record, channel, time], channels: [II], default: {unit: mV}}\n"
+    )
+    np.savez(tmp_path / "x.npz", X=np.stack((x, x))[:, None])
+    assert inspect(tmp_path) == 0
+    assert "x#0" in said(capsys)
+    np.savez(tmp_path / "x.npz", X=x[None, None])
+    assert inspect(tmp_path) == 0
+    assert "the model sees" in said(capsys)
