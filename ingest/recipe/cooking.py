@@ -47,7 +47,8 @@ class Chain:
     """What is done to one kind of signal at one rate.
 
     Filters run at the lower of the two rates, where they cost least. A cut-off at or above what comes through the
-    resampler, and hum above the lower Nyquist frequency, are left to it.
+    resampler, and hum above the lower Nyquist frequency, are left to it: `steps` tells what is done, `left_out` what
+    of it needs not be.
 
     Parameters
     ----------
@@ -77,8 +78,13 @@ class Chain:
         self.up, self.down = ratio(sfreq, new_sfreq, n_times)
         rate = min(sfreq, new_sfreq)
         passed = (PASSED if new_sfreq < sfreq else 1.0) * rate / 2
-        hum = hum if hum is not None and hum < rate / 2 else None
-        high = high if high is not None and high < passed else None
+        self.left_out: list[str] = []
+        if hum is not None and hum >= rate / 2:
+            self.left_out.append(f"no notch at {hum:g} Hz, as nothing above {rate / 2:g} Hz is there")
+            hum = None
+        if high is not None and high >= passed:
+            self.left_out.append(f"no low-pass at {high:g} Hz, as nothing above {passed:g} Hz is there")
+            high = None
         self.steps: list[str] = []
         filters: list[ZeroPhase] = []
         if hum is not None:

@@ -249,6 +249,7 @@ class _Work:
         new_sfreq = recipe.sfreq.get(kind, stream.sfreq)
         chain = Chain(stream.sfreq, new_sfreq, stream.n_times, recipe.notch.get(kind), low, high, reference)
         steps += chain.steps
+        self.history += [f"{kind}: {what}" for what in chain.left_out]
         if not steps:
             return None
         done, quantised = cook(stream, chain, self._spool)

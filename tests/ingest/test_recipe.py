@@ -154,3 +154,17 @@ def test_units_may_be_spelt_as_usual(ecg, apply):
     recipe = load(Recipe, {"unit": {"ecg": "\N{MICRO SIGN}V", "abp": "kPa"}})
     assert recipe.unit == {"ecg": "uV", "abp": "kPa"}
     assert {c.unit for c in apply(recipe, ecg).channels} == {"uV"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        (Recipe(notch={"ecg": 60}), "ecg: no notch at 60 Hz, as nothing above 50 Hz is there"),
+        (Recipe(band={"ecg": (0.5, 100)}), "ecg: no low-pass at 100 Hz, as nothing above 50 Hz is there"),
+        (Recipe(band={"ecg": (None, 100)}, sfreq={"ecg": 250}), "ecg: no low-pass at 100 Hz, as nothing above 50 Hz"),
+    ],
+)
+def test_steps_that_a_rate_makes_needless_are_told(ecg, apply, recipe, told):
+    out = apply(recipe, ecg)
+    assert any(line.startswith(told) for line in out.history)
+    assert not any("notch at 60 Hz and" in line or " 100 Hz, zero phase" in line for line in out.history)
