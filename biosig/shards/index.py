@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from biosig.errors import UnreadableError, UsageError
 from biosig.shards import spec
 from biosig.shards.reader import Shard
-from biosig.shards.writer import file_checksum, sidecar
+from biosig.shards.writer import file_checksum, sidecar, write_sidecar
 
 INDEX_VERSION = 1
 
@@ -93,7 +93,7 @@ def shard_checksum(path: Path) -> str:
 
 
 def sidecar_checksum(path: Path) -> str | None:
-    """The SHA-256 in a shard's side-car; None without a side-car.
+    """The SHA-256 in the side-car of a shard or an index; None without a side-car.
 
     Raises
     ------
@@ -104,12 +104,14 @@ def sidecar_checksum(path: Path) -> str | None:
         return None
     words = sidecar(path).read_bytes().split()
     if len(words) != 2 or len(words[0]) != 64 or not words[0].isalnum():
-        raise UnreadableError(f"{sidecar(path)} holds no SHA-256 of its shard: restore it or delete it.")
+        raise UnreadableError(f"{sidecar(path)} holds no SHA-256 of {path.name}: restore it or delete it.")
     return words[0].decode("ascii", "replace")
 
 
 def build_index(folder: str | Path) -> Path:
     """Write the index of all shards in `folder`, from the shards alone, replacing an older one at once.
+
+    Its side-car is taken away before and written after: one that is there is always of the index beside it.
 
     Returns
     -------
@@ -130,7 +132,11 @@ def build_index(folder: str | Path) -> Path:
     temporary = folder / f".{spec.INDEX_NAME}.{secrets.token_hex(4)}.tmp"
     try:
         pq.write_table(index_table(paths), temporary, compression="zstd")
-        return temporary.replace(folder / spec.INDEX_NAME)
+        checksum, index = file_checksum(temporary), folder / spec.INDEX_NAME
+        sidecar(index).unlink(missing_ok=True)
+        temporary.replace(index)
+        write_sidecar(index, checksum)
+        return index
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -16,7 +16,7 @@ from biosig.errors import BiosigError, UsageError
 from biosig.shards import spec
 from biosig.shards.index import SCHEMA, index_table, read_index, shard_paths, sidecar_checksum
 from biosig.shards.reader import Shard
-from biosig.shards.writer import file_checksum, sidecar
+from biosig.shards.writer import file_checksum, sidecar, sidecar_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,14 @@ def _check_bytes(path: Path) -> Iterator[Problem]:
             None,
             "its bytes are not those that were published, outside all samples: restore it or ingest it again.",
         )
+    elif not _is_whole(sidecar(path), sidecar_text(path, expected)):
+        yield Problem(
+            str(path), None, f"its checksum file {sidecar(path).name} is damaged or of another file: restore it."
+        )
+
+
+def _is_whole(path: Path, text: str) -> bool:
+    return path.read_bytes() == text.encode()
 
 
 def _check_index(folder: Path, sound: Iterable[Path], damaged: set[str]) -> Iterator[Problem]:
@@ -132,9 +140,15 @@ def _check_index(folder: Path, sound: Iterable[Path], damaged: set[str]) -> Iter
     try:
         index = read_index(file)
         names = index["shard"].to_pylist()
+        expected = sidecar_checksum(file)
     except (BiosigError, ValueError) as error:
         yield Problem(str(file), None, str(error))
         return
+    if expected is not None and expected != file_checksum(file):
+        yield Problem(str(file), None, f"its bytes are not those that were written: {remedy}.")
+        return
+    if expected is not None and not _is_whole(sidecar(file), sidecar_text(file, expected)):
+        yield Problem(str(file), None, f"its checksum file {sidecar(file).name} is damaged: {remedy}.")
     present = {path.name: path for path in sound}
     for name in sorted(set(names) - present.keys()):
         if str(folder / name) not in damaged:

@@ -280,11 +280,16 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + spec.SIDECAR_SUFFIX)
 
 
+def sidecar_text(path: Path, checksum: str) -> str:
+    """What a side-car says, to the letter."""
+    return f"{checksum}  {path.name}\n"
+
+
 def write_sidecar(path: Path, checksum: str) -> None:
-    """Write the side-car of the shard `path`, whole or not at all, and flush it to disk."""
+    """Write the side-car of the shard or index `path`, whole or not at all, and flush it to disk."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        temporary.write_text(f"{checksum}  {path.name}\n", encoding="utf-8")
+        temporary.write_text(sidecar_text(path, checksum), encoding="utf-8")
         _sync(temporary)
         temporary.replace(sidecar(path))
     finally:

@@ -184,7 +184,7 @@ def test_index_and_shards_must_agree(folder):
     (folder / "b.h5").unlink()
     (folder / "c.h5").write_bytes((folder / "a.h5").read_bytes())
     (folder / "a.h5").unlink()
-    (folder / "c.h5.sha256").write_text((folder / "a.h5.sha256").read_text())
+    (folder / "c.h5.sha256").write_text((folder / "a.h5.sha256").read_text().replace("a.h5", "c.h5"))
     problems = {Path(p.file).name: p.message for p in check_shards(folder).problems}
     assert "it is gone" in problems["a.h5"]
     assert "not in the index" in problems["c.h5"]
@@ -217,3 +217,21 @@ def test_a_missing_side_car_is_reported(folder):
     (folder / "a.h5.sha256").unlink()
     (problem,) = check_shards(folder).problems
     assert "a.h5.sha256 is missing" in problem.message
+
+
+@pytest.mark.parametrize("name", ["a.h5.sha256", "index.parquet", "index.parquet.sha256"])
+def test_every_byte_beside_the_shards_is_checked(folder, name):
+    file = folder / name
+    good = file.read_bytes()
+    for at in range(0, len(good), 1 + len(good) // 80):
+        flip(file, good, at)
+        assert check_shards(folder).problems, at
+    file.write_bytes(good)
+    assert not check_shards(folder).problems
+
+
+def test_an_index_without_its_side_car_is_read_all_the_same(folder):
+    (folder / "index.parquet.sha256").unlink()
+    assert not check_shards(folder).problems
+    build_index(folder)
+    assert (folder / "index.parquet.sha256").exists()

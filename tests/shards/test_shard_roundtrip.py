@@ -298,7 +298,12 @@ def test_a_published_shard_is_never_replaced(tmp_path):
     assert path.read_bytes() == published
     build_index(tmp_path)
     assert check_shards(tmp_path).problems == []
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.h5", "a.h5.sha256", "index.parquet"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "a.h5",
+        "a.h5.sha256",
+        "index.parquet",
+        "index.parquet.sha256",
+    ]
 
 
 def test_a_refused_recording_leaves_the_shard_as_it_was(tmp_path):
