@@ -23,6 +23,7 @@ from ingest.batch import INTERRUPTED, SHARD_RECORDINGS, Job, Result, published_b
 from ingest.discover import Failure, Item
 
 _BATCHES_PER_WORKER = 4  # so that none waits long for the last one
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read by NumPy when it is imported
 _POLL = 0.5  # seconds between looks at how far the workers are
 
 Progress = Callable[[int], None]
@@ -163,7 +164,8 @@ class Pool:
                 while waiting or (rest and not dead and not self._stop.is_set()):
                     while rest and len(waiting) < workers and not dead and not self._stop.is_set():
                         batch = rest.popleft()
-                        waiting[pool.submit(_run_here, batch)] = batch
+                        with _one_thread_each():  # the first batch starts the processes
+                            waiting[pool.submit(_run_here, batch)] = batch
                     for future in wait(waiting, timeout=_POLL, return_when=FIRST_COMPLETED).done:
                         result = _unless_dead(future)
                         dead = dead or result is None
@@ -187,6 +189,21 @@ class Pool:
             self._stop.set()
             for process in multiprocessing.active_children():
                 process.kill()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that start here multiply matrices in one thread each, unless the environment says how many.
+
+    There is a process for each core already: threads of all of them would wait for each other.
+    """
+    unset = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(unset, "1"))
+    try:
+        yield
+    finally:
+        for name in unset:
+            del os.environ[name]
 
 
 _here: tuple[Job, Any, Any]

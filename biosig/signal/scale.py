@@ -67,10 +67,10 @@ def _scale_of(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def _quantile(x: NDArray[Any], q: float) -> NDArray[Any]:
-    """`numpy.quantile` along the last axis of (C, T), T > 1: selecting one order statistic is faster than two."""
-    below, share = divmod((x.shape[1] - 1) * q, 1)
-    split = np.partition(x, int(below) + 1, axis=1)
-    lower, upper = split[:, : int(below) + 1].max(axis=1), split[:, int(below) + 1]
+    """`numpy.quantile` along the last axis of (C, T), T > 1, without its many calls for short signals."""
+    place, share = divmod((x.shape[1] - 1) * q, 1)
+    below = int(place)
+    lower, upper = np.partition(x, (below, below + 1), axis=1)[:, below : below + 2].T
     return lower + x.dtype.type(share) * (upper - lower)
 
 
