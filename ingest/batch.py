@@ -17,7 +17,7 @@ from biosig.errors import BiosigError
 from biosig.recording import Recording
 from biosig.shards import ShardWriter
 from biosig.shards.reader import Shard
-from ingest.discover import Failure, Item, adapters_with
+from ingest.discover import Failure, Item, adapters_with, printable
 from ingest.interrupts import Interrupts
 from ingest.labels.labels import Labels
 from ingest.labels.subject_pattern import SubjectPattern
@@ -272,7 +272,7 @@ class _Shards:
         result.kinds.update(recording.kinds)
         result.n_notes.update(recording.notes)
         if outcome.missed_by:
-            result.unmatched_recordings.append((item.relative, ", ".join(outcome.missed_by)))
+            result.unmatched_recordings.append((printable(item.relative), ", ".join(outcome.missed_by)))
 
     def _publish(self) -> None:
         writer, self._writer = self._writer, None

@@ -16,6 +16,11 @@ from ingest.tables.adapter import TableAdapter
 from ingest.tables.mapping import TableMapping
 
 
+def printable(path: str) -> str:
+    """A path, or a text that quotes one, as tables and screens can show it: names of files may be no UTF-8."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A file that did not become a recording: where, at what stage, and the sentence that says why."""
@@ -23,6 +28,10 @@ class Failure:
     file: str
     stage: str
     sentence: str
+
+    def __post_init__(self) -> None:
+        for name in ("file", "sentence"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +114,11 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
     Raises
     ------
     UsageError
-        If none of the sources exists.
+        If none of the sources exists, or the mapping is about none of their files.
     """
     known = adapters_with(mapping)
     found = Discovery()
+    looked_at: list[Path] = []
     seen: set[str] = set()
     paths = [source if os.path.lexists(source) else source.with_name(source.name + ".hea") for source in sources]
     roots = _root_names([_root(path) for path in paths])
@@ -116,16 +126,21 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
         root = roots[_root(path)]
         before = len(found.items) + found.n_repeated + len(found.failures)
         if os.path.isdir(path) and adapter_for(path, known) is None:
-            for file in sorted(_walk(path, known, found)):
+            files = sorted(_walk(path, known, found))
+            for file in files:
                 _take(file, path, root, known, found, seen)
+            looked_at += files
             wrong = "holds no recording in a known format:"
         elif os.path.lexists(path):
             _take(path, path.parent, root, known, found, seen)
+            looked_at.append(path)
             wrong = "is in no format that is read here; supported are"
         else:
             found.failures.append(Failure(str(source), "find", f"{source} does not exist: check the path."))
         if len(found.items) + found.n_repeated + len(found.failures) == before:
             found.failures.append(Failure(str(path), "find", f"{path} {wrong} {_formats(known)}."))
+    if mapping is not None:
+        mapping.check_matches(looked_at)
     _drop_parts(found, known, {os.path.realpath(path) for path in paths})
     if not found.items and not any(map(os.path.lexists, sources)) and found.failures:
         raise UsageError(" ".join(failure.sentence for failure in found.failures))

@@ -6,7 +6,8 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -15,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.errors import DataError, UsageError
+from biosig.errors import BiosigError, DataError, UnreadableError, UsageError
 from biosig.recording import Channel, Recording, Stream
 from biosig.shards import spec
 from biosig.shards.disk import FullDiskFile
@@ -98,6 +99,8 @@ class ShardWriter:
         ------
         DataError
             If its id is already in this shard, or a field cannot be stored; the shard stays as it was.
+        UnreadableError
+            If its samples are in a file that cannot be read; the shard stays as it was.
         OSError
             If the disk is full; nothing of this shard can be published then.
         """
@@ -107,7 +110,7 @@ class ShardWriter:
         before = {name: dataset.position for name, dataset in self._samples.items()}
         self._is_whole = False
         try:
-            written = [self._write_samples(stream) for stream in recording.streams]
+            written = [self._write_samples(stream, recording.id) for stream in recording.streams]
         except BaseException:  # samples that are still in a file that turns out to be damaged
             for name, dataset in self._samples.items():
                 dataset.rewind(before.get(name, 0))
@@ -162,19 +165,20 @@ class ShardWriter:
                 f"and {stream.n_times} samples: correct the (channel, start, stop) rows."
             )
 
-    def _write_samples(self, stream: Stream) -> tuple[int, bytes]:
+    def _write_samples(self, stream: Stream, recording: str) -> tuple[int, bytes]:
         """Where the first sample of the stream lies in its dataset, and the hashes of all of them."""
         name = spec.samples_name(stream.samples.dtype, stream.n_chans)
         if name not in self._samples:
             block = spec.block_length(stream.n_times, stream.n_chans, stream.samples.itemsize)
-            codec = best_codec(stream.samples[:, :block], self._compression)
+            with _reading(recording):
+                first = stream.samples[:, :block]
+            codec = best_codec(first, self._compression)
             self._samples[name] = GrowingSamples(
                 self._file, f"samples/{name}", stream.samples.dtype, stream.n_chans, block, codec
             )
         start = self._samples[name].position
         hashes = spec.SampleHashes(stream.n_chans)
-        for block_of_samples in stream.blocks():
-            samples = np.asarray(block_of_samples.samples)
+        for samples in _blocks(stream, recording):
             hashes.update(samples)
             self._samples[name].append(samples)
             self._disk.check()
@@ -295,6 +299,26 @@ def write_sidecar(path: Path, checksum: str) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     _sync(path.parent)
+
+
+@contextmanager
+def _reading(recording: str) -> Iterator[None]:
+    """Samples may still be in a file: what keeps them from being read is no fault of the disk written to."""
+    try:
+        yield
+    except BiosigError:
+        raise
+    except Exception as error:
+        raise UnreadableError(
+            f"The samples of recording '{recording}' cannot be read ({type(error).__name__}: {error}): see whether "
+            "its file is still there and whole."
+        ) from error
+
+
+def _blocks(stream: Stream, recording: str) -> Iterator[NDArray[Any]]:
+    with _reading(recording):
+        for block in stream.blocks():
+            yield np.asarray(block.samples)
 
 
 def _give_name(temporary: Path, path: Path) -> None:

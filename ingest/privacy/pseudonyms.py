@@ -33,7 +33,8 @@ class Pseudonyms:
 
     def __call__(self, what: str, value: str) -> str:
         """The pseudonym of `value` in the role of `what` ("subject", "recording"), 16 hexadecimal digits."""
-        return hmac.new(self._key, f"{what}\0{value}".encode(), hashlib.sha256).hexdigest()[:16]
+        message = f"{what}\0{value}".encode("utf-8", "surrogateescape")  # file names may be any bytes
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()[:16]
 
 
 def load_key(path: Path | None, out: Path) -> tuple[bytes, str]:

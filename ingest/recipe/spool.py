@@ -59,7 +59,7 @@ class Spool:
         """Take the next values, shape (C, T)."""
         self._n_times += values.shape[1]
         with self._path.open("ab") as file:
-            np.ascontiguousarray(values.T).tofile(file)
+            file.write(np.ascontiguousarray(values.T).data)  # tofile would not tell that the disk is full
 
     def finish(self, quantiser: Quantiser) -> SpooledSamples:
         """All samples."""
