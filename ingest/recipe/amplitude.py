@@ -13,6 +13,9 @@ from biosig.signal import channel_scales, check_scale
 MEASURED = 2**16
 """A channel of more samples is measured by about so many of them."""
 
+_ENVELOPE = 50.0
+"""Hz. An EMG of fewer samples is what was left of one, rectified and averaged (Sleep-EDF: 1 Hz): of no usual size."""
+
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -29,7 +32,8 @@ def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, fl
     Raises
     ------
     DataError
-        If an ECG, EEG, EOG or EMG is too large or too small by a factor of about 1,000 or more.
+        If an ECG, EEG, EOG or EMG is too large or too small by a factor of about 1,000 or more. An EMG of fewer than
+        50 samples a second passes.
     """
     per_kind: dict[str, list[float]] = defaultdict(list)
     flat: dict[str, list[str]] = defaultdict(list)
@@ -38,7 +42,8 @@ def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, fl
         for kind, unit in dict.fromkeys((c.kind, c.unit) for c in stream.channels):
             rows = [row for row, c in enumerate(stream.channels) if (c.kind, c.unit) == (kind, unit)]
             usable = scales[rows][np.isfinite(scales[rows])]
-            if where and usable.size:
+            is_envelope = kind == "emg" and stream.sfreq < _ENVELOPE
+            if where and usable.size and not is_envelope:
                 check_scale(float(np.median(usable)), kind, unit, where)
             per_kind[kind] += usable.tolist()
             flat[kind] += [stream.channels[row].name for row in rows if dead[row]]

@@ -228,6 +228,17 @@ def test_eyes_and_muscles_in_volts_are_refused(eeg, apply):
             apply(Recipe(), replace(eeg, streams=[replace(stream, scale=stream.scale * 1e-6)]))
 
 
+def test_an_envelope_of_an_emg_may_be_small(eeg, apply):
+    def muscle(sfreq):
+        channel = replace(eeg.channels[0], kind="emg")
+        samples = np.asarray(eeg.streams[0].samples)[:1, ::160]
+        return replace(eeg, streams=[Stream(sfreq, (channel,), samples, 0.001, 0.0)])
+
+    assert apply(Recipe(), muscle(1.0)).robust_scale["emg"] < 0.1
+    with pytest.raises(DataError, match="EMG amplitudes"):
+        apply(Recipe(), muscle(100.0))
+
+
 class _Lazy(LazySamples):
     def __init__(self, samples):
         super().__init__(samples.shape, samples.dtype)
