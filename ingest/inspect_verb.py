@@ -191,9 +191,13 @@ def _contracts(recording: Recording) -> list[str]:
         streams = list(recording.of_kind(kind))
         if streams:
             n = sum(stream.n_chans for stream in streams)
-            patches = contract.n_patches_in(max(stream.duration for stream in streams))
+            longest = max(stream.duration for stream in streams)
+            patches = contract.n_patches_in(longest)
             lines.append(
                 f"{_PRESET} sees {kind} at {contract.sfreq:g} Hz: {n} channels × {patches} patches of "
+                f"{contract.patch_seconds:g} s"
+                if patches
+                else f"{_PRESET} sees nothing of {kind}: {longest:g} s are less than one patch of "
                 f"{contract.patch_seconds:g} s"
             )
     return lines

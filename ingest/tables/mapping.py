@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -322,9 +322,24 @@ class TableMapping:
 
     def record_of(self, path: Path) -> str | None:
         """The name of the recording that `path` stands for in this family, or None if it stands for none."""
-        n_parts = self.record.count("/") + 1
-        match = re.fullmatch(self.record, "/".join(path.absolute().parts[-n_parts:]))
+        match = re.fullmatch(self.record, self._end_of(path))
         return None if match is None else match[1]
+
+    def _end_of(self, path: Path) -> str:
+        """As much of a path as `record` is about."""
+        return "/".join(path.absolute().parts[-self.record.count("/") - 1 :])
+
+    def check_matches(self, paths: Sequence[Path]) -> None:
+        """Refuse to go on where no family is about any of the files, if there are some."""
+        if not paths or any(self.for_file(path) for path in paths):
+            return
+        tables = (path for path in paths if path.suffix.lower() in (".csv", ".tsv", ".parquet", ".gz"))
+        example = self._end_of(next(tables, paths[0]))
+        patterns = " or ".join(f"'{family.record}'" for family in (self, *self.also))
+        raise UsageError(
+            f"The mapping's record {patterns} matches none of the {len(paths)} files looked at, such as '{example}': "
+            "correct it."
+        )
 
 
 def load_mapping(source: str | Path | Mapping[str, Any] | TableMapping) -> TableMapping:

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from biosig import samples
+from biosig.errors import UsageError
 from ingest.inspect_verb import inspect
+from ingest.verbs import ingest
 from ingest.wfdb.adapter import WfdbAdapter
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
@@ -45,6 +47,26 @@ def test_a_reader_that_breaks_does_not_end_the_list(folder, capsys, monkeypatch)
     text = said(capsys)
     assert "00002_lr ecg" in text
     assert "00001_lr.hea cannot be looked into (ZeroDivisionError: division by zero): please report it." in text
+
+
+def test_too_short_for_a_patch_is_said_in_words(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("II\n0.1\n0.2\n0.3\n")
+    (tmp_path / "biosig.yaml").write_text(
+        "record: '(a)\\.csv'\nsignals: [{sfreq: 250, columns: {II: {kind: ecg, unit: mV}}}]\n"
+    )
+    assert inspect(tmp_path / "a.csv") == 0
+    assert "sees nothing of ecg: 0.012 s are less than one patch of" in said(capsys)
+
+
+def test_a_mapping_of_other_files_is_refused_with_an_example(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("II\n0.1\n")
+    mapping = tmp_path / "m.yaml"
+    mapping.write_text("record: '(.+)/x\\.csv'\nsignals: [{sfreq: 250, columns: {II: {kind: ecg, unit: mV}}}]\n")
+    wrong = rf"record '\(\.\+\)/x\\\.csv' matches none of the 2 files .*such as '{tmp_path.name}/a\.csv'"
+    with pytest.raises(UsageError, match=wrong):
+        inspect(tmp_path, mapping=mapping)
+    with pytest.raises(UsageError, match=wrong):
+        ingest((tmp_path,), out=tmp_path / "out", mapping=mapping)
 
 
 def test_recordings_of_one_file(tmp_path, capsys):
