@@ -178,7 +178,9 @@ def _parse_record_line(path: Path, line: str) -> Header:
         if not form.fullmatch(text):
             raise UnreadableError(f"{path} gives '{text[:60]}' as its {what}: write a plain number in its first line.")
     if not int(rest[0]):
-        raise UnreadableError(f"{path} describes no signal, only annotations: point to a record with signals.")
+        raise UnreadableError(
+            f"{path} describes no signal (it may only go with annotations): point to a record with signals."
+        )
     fs = float(rest[1].split("/")[0]) if len(rest) > 1 else 250.0
     if not (math.isfinite(fs) and fs > 0):
         raise UnreadableError(f"{path} gives a sampling rate of {fs:g} Hz: correct its first line.")
