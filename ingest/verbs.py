@@ -132,6 +132,12 @@ def ingest(
             found, job, workers=workers or _cores(), scheduler=scheduler, resume=resume, progress=progress
         )
     _report(result, out, time.monotonic() - start, console)
+    if result.n_ingested and cooking.concerns and not result.kinds.keys() & set(cooking.concerns):
+        console.print(
+            f"The recipe speaks of {', '.join(cooking.concerns)}, but none of these recordings has them: these steps "
+            "were not done.",
+            markup=False,
+        )
     strangers = joins.strangers(result.unmatched_rows) if joins is not None else []
     for name in strangers:
         console.print(

@@ -106,6 +106,12 @@ class Recipe:
             _check_unit(kind, unit)
         object.__setattr__(self, "unit", {kind: spell_unit(unit) for kind, unit in self.unit.items()})
 
+    @property
+    def concerns(self) -> list[str]:
+        """The kinds of which it says what becomes of them; empty = it treats all alike."""
+        named = {kind for step in _PER_KIND for kind in getattr(self, step)}
+        return [kind for kind in KINDS if kind in named or (kind == "eeg" and self.reference != "none")]
+
     def processes(self, kind: str) -> bool:
         """Whether samples of this kind become other numbers."""
         referred = kind == "eeg" and self.reference != "none"

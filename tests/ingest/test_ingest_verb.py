@@ -233,3 +233,12 @@ def test_a_table_of_subjects_that_knows_nobody_is_told(few, tmp_path, capsys):
     assert told in capsys.readouterr().out
     (tmp_path / "people.csv").write_text("who,smoker\nS001,true\nP2,false\n")
     assert ingest((few,), out=tmp_path / "more", subject_pattern=r"(S\d{3})R", **options) == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "told"), [("sfreq.eeg=100", True), ("reference=average", True), ("sfreq.ecg=50", False)]
+)
+def test_a_recipe_for_other_signals_is_told(tmp_path, capsys, step, told):
+    assert ingest((ECG / "00001_lr.hea",), out=tmp_path / "out", set_=(step,)) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert ("The recipe speaks of eeg, but none of these recordings has them" in text) == told
