@@ -66,8 +66,13 @@ def show_progress(console: Console) -> Iterator[Progress]:
 def _plain_lines(console: Console) -> Progress:
     started: dict[str, float] = {}
     told: dict[str, float] = {}
+    ended: tuple[str, int] | None = None
 
     def report(stage: str, done: int, total: int, note: str = "") -> None:
+        nonlocal ended
+        if (stage, done) == ended:  # who asks several workers hears of the end more than once
+            return
+        ended = (stage, done) if done >= total else None
         now = time.monotonic()
         begun = started.setdefault(stage, now)
         if done < total and now - told.get(stage, begun) < PLAIN_INTERVAL:

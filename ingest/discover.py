@@ -185,7 +185,8 @@ def _root_names(roots: Sequence[str]) -> dict[str, str]:
 def _take(file: Path, folder: Path, root: str, known: dict[str, Adapter], found: Discovery, seen: set[str]) -> None:
     adapter = adapter_for(file, known)
     if adapter is None:
-        found.unclaimed[file.suffix.lower() or "(no extension)"] += 1
+        found.unclaimed[file.suffix.lower() or "(no extension)"] += str(file) not in seen
+        seen.add(str(file))
         return
     real = os.path.realpath(file)
     if real in seen:

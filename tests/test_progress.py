@@ -16,6 +16,14 @@ def test_without_a_terminal_each_stage_ends_in_one_plain_line():
     assert out.getvalue().splitlines() == ["reading: 1000 of 1000", "fitting: 1000 of 1000"]
 
 
+def test_an_end_that_is_told_again_is_one_line():
+    out = io.StringIO()
+    with show_progress(Console(file=out)) as progress:
+        for done in (1, 3, 3, 3, 1, 3):
+            progress("reading", done, 3)
+    assert out.getvalue().splitlines() == ["reading: 3 of 3", "reading: 3 of 3"]
+
+
 def test_a_stage_that_comes_again_has_its_own_clock(monkeypatch):
     clock = iter([0.0, 1000.0, 5000.0, 5020.0])
     monkeypatch.setattr("biosig.progress.time.monotonic", lambda: next(clock))

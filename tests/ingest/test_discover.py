@@ -68,6 +68,7 @@ def test_files_that_are_left_aside_and_repeated_are_counted(tmp_path, capsys):
     assert ingest((folder, folder / "00001_lr"), out=tmp_path / "out", workers=1) == 0
     text = capsys.readouterr().out
     assert "1 .docx" in text
+    assert discover([folder, folder]).unclaimed == {".docx": 1, ".dat": 1}
     assert "1 .dat" in text
     assert "2 files were reached twice" in text
 

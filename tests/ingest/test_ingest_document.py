@@ -26,7 +26,7 @@ def test_the_first_ingest(tmp_path, monkeypatch):
     commands = re.findall(r"^    biosig ([^#\n]+)", TEXT.partition("## A first ingest")[2], re.MULTILINE)[:3]
     assert [command.split()[0] for command in commands] == ["inspect", "ingest", "verify"]
     for command in commands:
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             main(shlex.split(command))
     told = {}
     exec(python, told)
