@@ -177,6 +177,8 @@ class SignalTable:
             raise UsageError("Signals need sfreq (Hz) or time (what holds each sample's time): add one to the mapping.")
         if isinstance(self.sfreq, float | int) and not (self.sfreq > 0 and math.isfinite(self.sfreq)):
             raise UsageError(f"sfreq is {self.sfreq:g}; it must be a positive number of Hz.")
+        if isinstance(self.sfreq, str) and (number := re.fullmatch(r"\s*([\d.]+)\s*hz\s*", self.sfreq, re.IGNORECASE)):
+            raise UsageError(f"sfreq is '{self.sfreq}'; write the number alone, sfreq: {number[1]}, as it is in Hz.")
         if not self.columns and self.array is None:
             raise UsageError("Signals need columns (name → what it is) or an array: add one to the mapping.")
         if self.raw is not None and (self.array is None or isinstance(self.array.channels, str) or self.time):

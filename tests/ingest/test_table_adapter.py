@@ -138,3 +138,21 @@ def test_semicolons_and_decimal_commas_name_their_remedy(tmp_path):
         TableAdapter(MAPPING).read(path)
     with pytest.raises(UnreadableError, match=r"'0,25' .* or write decimal: \",\" in the mapping"):
         TableAdapter({**MAPPING, "delimiter": ";"}).read(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"sfreq": "250 Hz"}, r"sfreq is '250 Hz'; write the number alone, sfreq: 250, as it is in Hz"),
+        ({"sfreq": [250]}, "where a number or text or nothing was expected"),
+        ({"time_unit": "min"}, "time_unit is 'min'; it must be one of 's', 'ms', 'us', 'ns'"),
+    ],
+)
+def test_a_rate_or_unit_that_is_none(changes, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        TableAdapter({**MAPPING, "signals": [{**MAPPING["signals"][0], **changes}]})
+
+
+def test_what_a_mapping_lacks_is_named():
+    with pytest.raises(UsageError, match="TableMapping lacks 'record', 'signals': add them"):
+        TableAdapter({"decimal": ","})
