@@ -1,8 +1,8 @@
 """Readers that can end the interpreter: they work in a process of their own and hand the recording over as a shard.
 
 A C library that meets a damaged file may abort, hang or take all memory. Here it takes only itself along. The shard
-is the project's own format, so that nothing is unpickled and the samples need not fit into memory. The process is kept
-for the next file, since starting one takes longer than most files do.
+is the project's own format, so that nothing is unpickled and the samples need not fit into memory; all else that comes
+over is JSON. The process is kept for the next file, since starting one takes longer than most files do.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -64,7 +65,7 @@ def read_isolated(adapter: type[Unguarded], path: Path, lazy: bool = False) -> R
     folder = _Folder()
     try:
         shard = folder.path / "0.h5"
-        _reader.read(adapter, path, shard)
+        call_isolated(read_to_shard, path, str(shard), adapter.__module__, adapter.__qualname__)
         recording = open_shard(str(shard)).read(0, lazy=lazy)
     except BaseException:
         folder.remove()
@@ -74,6 +75,33 @@ def read_isolated(adapter: type[Unguarded], path: Path, lazy: bool = False) -> R
             stream.samples = _Held(stream.samples, folder)
     recording.source = replace(recording.source, path=str(path))
     return recording
+
+
+def read_to_shard(path: Path, shard: str, module: str, name: str) -> None:
+    """What `read_isolated` has done in the other process."""
+    adapter: Unguarded = getattr(import_module(module), name)()
+    with ShardWriter(Path(shard), {}) as writer:
+        writer.add(adapter.read_here(path))
+
+
+def call_isolated(function: Callable[..., Any], path: Path, *arguments: Any) -> Any:
+    """`function(path, *arguments)` in a process of its own.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module's top level.
+    path : Path
+        The file that it reads.
+    arguments, and what is returned
+        Values that JSON knows; tuples come back as lists.
+
+    Raises
+    ------
+    UnreadableError
+        If the function refuses the file, ends the process, or needs more time or memory than a file of its size should.
+    """
+    return _reader.call(function, path, arguments)
 
 
 class _Folder:
@@ -103,14 +131,14 @@ class _Reader:
         self._n_files = 0
         self._lock = threading.Lock()
 
-    def read(self, adapter: type[Unguarded], path: Path, shard: Path) -> None:
-        """Have the recording written to `shard`."""
+    def call(self, function: Callable[..., Any], path: Path, arguments: Sequence[Any]) -> Any:
+        """See `call_isolated`."""
         size = path.stat().st_size
         extra = size // _BYTES_PER_SECOND
         request = {
-            "adapter": [adapter.__module__, adapter.__qualname__],
+            "function": [function.__module__, function.__qualname__],
             "path": os.path.abspath(path),
-            "shard": str(shard),
+            "arguments": arguments,
             "cpu_seconds": _CPU_SECONDS + extra,
             "memory": _MEMORY + _MEMORY_PER_BYTE * size,
         }
@@ -118,14 +146,15 @@ class _Reader:
             answer = self._ask(request, _SECONDS + extra)
             if answer is None:
                 raise UnreadableError(
-                    f"{path} cannot be read: the vendor's reader {self._end()}, which a damaged file can cause; export "
-                    "it again, to EDF or BrainVision if that fails too."
+                    f"{path} cannot be read: its reader {self._end()}, which a damaged file can cause; export it "
+                    "again, in another format if that fails too."
                 )
             self._n_files += 1
             if answer["spent"] or self._n_files >= _FILES_PER_PROCESS:
                 self._end()
         if answer["refused"]:
             raise UnreadableError(answer["refused"])
+        return answer["value"]
 
     def _ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any] | None:
         """The answer, or None where none comes."""
@@ -193,19 +222,17 @@ def _limit(cpu_seconds: int, memory: int) -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    module, name = request["adapter"]
+    module, name = request["function"]
     path = Path(request["path"])
-    adapter: Unguarded = getattr(import_module(module), name)()
+    function = getattr(import_module(module), name)
     _limit(request["cpu_seconds"], request["memory"])
     try:
-        with ShardWriter(Path(request["shard"]), {}) as writer:
-            writer.add(adapter.read_here(path))
+        return {"value": function(path, *request["arguments"]), "refused": "", "spent": False}
     except BiosigError as error:
         return {"refused": str(error), "spent": False}
     except MemoryError:
         sentence = f"{path} needs more memory than a file of its size should: it is damaged, fetch or export it again."
         return {"refused": sentence, "spent": True}
-    return {"refused": "", "spent": False}
 
 
 def _serve() -> None:

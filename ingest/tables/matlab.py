@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
 from ingest.foreign import read_as
+from ingest.isolated import call_isolated
 from ingest.tables.hdf5 import Hdf5File
 from ingest.tables.variables import MOST_IN_MEMORY, ArrayFile, InMemory, Variable, check_fits
 
@@ -55,8 +56,7 @@ class MatlabFile(ArrayFile):
                 f"{path} unpacks to more than {MOST_IN_MEMORY / 2**30:.0f} GiB: save it with -v7.3, which is read in "
                 "parts."
             )
-        with read_as("MATLAB file", path):
-            self._listed = scipy.io.whosmat(path)
+        self._listed = call_isolated(list_variables, path)
         self._loaded: dict[str, Any] = {}
 
     @property
@@ -87,9 +87,22 @@ class MatlabFile(ArrayFile):
             check_fits(n * _BYTES_PER_ELEMENT.get(kind, 1), f"{self.path}, '{top}'", "with -v7.3")
             if n > _MOST_CELLS and kind in ("cell", "struct", "object"):
                 raise UnreadableError(f"{self.path}: '{top}' is a {kind} of {n} elements: save an array of numbers.")
+            call_isolated(try_variable, self.path, top)
             with read_as("MATLAB file", self.path):
                 self._loaded = {top: scipy.io.loadmat(self.path, variable_names=[top])[top]}
         return np.asarray(self._loaded[top])
+
+
+def list_variables(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
+    """Name, shape and class of each variable."""
+    with read_as("MATLAB file", path):
+        return scipy.io.whosmat(path)
+
+
+def try_variable(path: Path, name: str) -> None:
+    """Load a variable where it can do no harm: SciPy can end the interpreter over a damaged file."""
+    with read_as("MATLAB file", path):
+        scipy.io.loadmat(path, variable_names=[name])
 
 
 def _cells(array: NDArray[Any], path: Path, name: str) -> NDArray[Any]:

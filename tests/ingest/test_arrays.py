@@ -3,6 +3,7 @@
 import gzip
 import io
 import re
+import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -195,6 +196,15 @@ def as_damaged_npz(folder):
     return path
 
 
+def as_deep_matlab(folder):
+    """Cells in cells, so many that SciPy's reader runs out of stack and takes the process along."""
+    n, head = 200_000, struct.pack("<IIIIIIiiII", 6, 8, 1, 0, 5, 8, 1, 1, 1, 0)
+    cells = b"".join(struct.pack("<II", 14, k * (len(head) + 8) - 8) + head for k in range(n, 0, -1))
+    top = struct.pack("<II", 14, len(cells) + 40) + head[:32] + struct.pack("<HH4s", 1, 1, b"X")
+    (folder / "r.mat").write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H2s", 256, b"IM") + top + cells)
+    return folder / "r.mat"
+
+
 def as_cut_matlab(folder):
     path = exports.as_matlab(folder)
     path.write_bytes(path.read_bytes()[:-500])
@@ -245,6 +255,7 @@ HDF5 = {
         (as_huge_npz, "variable 'X' unpacks to 14.9 GiB at once"),
         (as_damaged_npz, "no whole NumPy|damaged"),
         (as_cut_matlab, "no whole MATLAB file"),
+        (as_deep_matlab, "its reader ended with status -11"),
         *[pytest.param(in_hdf5(write), words, id=name) for name, (write, words) in HDF5.items()],
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from biosig.errors import UnreadableError
 from biosig.recording import Channel, Recording, Stream
-from ingest.isolated import read_isolated
+from ingest.isolated import call_isolated, read_isolated
 
 VALUES = np.arange(4000, dtype=np.float32).reshape(2, 2000)
 
@@ -70,7 +70,7 @@ def test_samples_come_over_and_their_folder_goes_with_them(path):
 @pytest.mark.parametrize(
     ("reader", "words"),
     [
-        (Aborts, "the vendor's reader ended with status -6"),
+        (Aborts, "its reader ended with status -6"),
         (Refuses, r"file\.cnt is damaged: fetch it again"),
         (Devours, "needs more memory than a file of its size should"),
     ],
@@ -80,6 +80,16 @@ def test_whatever_a_reader_does_ends_in_one_sentence(path, reader, words):
         read_isolated(reader, path)
     assert str(path) in str(failure.value)
     assert list(path.parent.iterdir()) == [path]
+
+
+def where_it_runs(path, *arguments):
+    return {"here": os.getpid(), "name": path.name, "arguments": arguments}
+
+
+def test_plain_values_go_over_and_come_back(path):
+    answer = call_isolated(where_it_runs, path, 1, "two", None)
+    assert answer["here"] != os.getpid()
+    assert (answer["name"], answer["arguments"]) == ("file.cnt", [1, "two", None])
 
 
 def test_the_process_is_kept_and_replaced_when_it_dies(path):
@@ -94,6 +104,6 @@ def test_the_process_is_kept_and_replaced_when_it_dies(path):
 def test_a_reader_that_never_ends_is_ended(path, monkeypatch):
     monkeypatch.setattr("ingest.isolated._CPU_SECONDS", 4)
     start = time.monotonic()
-    with pytest.raises(UnreadableError, match="the vendor's reader ended"):
+    with pytest.raises(UnreadableError, match="its reader ended"):
         read_isolated(Spins, path)
     assert time.monotonic() - start < 60
