@@ -52,6 +52,7 @@ def hospital(tmp_path, edf_writer):
         [
             ("EEG Fp1", "uV", -3276.8, 3276.7, np.arange(-500, 500)),
             ("EEG Dr. Weber", "uV", -3276.8, 3276.7, np.arange(1000) % 97),
+            ("Mustermann3", "4711234", -3276.8, 3276.7, np.arange(1000) % 89),
         ],
         n_records=2,
         annotations=[
@@ -115,6 +116,14 @@ def test_no_planted_identifier_is_published(hospital, tmp_path):
     assert "426783006" in said
     assert "[name] moved" in said
     assert {r.subject.age for r in ds} == {61.0}
+
+
+def test_channels_that_are_left_out_leave_no_name_behind(hospital, tmp_path):
+    out = tmp_path / "out"
+    assert ingest((hospital,), out=out, set_=("kinds=[ecg,eeg]",), workers=1) == 0
+    assert PLANTED.findall(published(out)) == []
+    (told,) = (line for r in biosig.open_shards(out) for line in r.read().history if "left out" in line)
+    assert "[name]3" in told
 
 
 def test_the_search_finds_what_is_not_hidden(hospital, tmp_path):
