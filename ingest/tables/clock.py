@@ -18,6 +18,7 @@ WALL_CLOCK = 1e6
 """Seconds from which a first time stamp must be a clock's (11 days), not a place within a recording."""
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _RATES = (4.0, 10_000.0)  # Hz, of any wearable, ECG or EEG: outside, a unit that gives a rate within is likelier
+_POSSIBLE = (0.1, 100_000.0)  # Hz, of an unusual recorder: outside, nobody is asked whether that is the rate
 _RATED = frozenset((*MODALITIES, "eog", "emg"))
 _USUAL_RATE = 200.0
 _FAR_OFF = 30.0  # between a factor of 1 and one of 1,000
@@ -104,7 +105,8 @@ def check_times(times: Times, expected: float | None, kinds: Iterable[str]) -> N
     if likely:
         aim = np.log(expected or _USUAL_RATE)
         best = min(likely, key=lambda unit: abs(-np.log(step * SECONDS[unit]) - aim))
-        believed = "" if expected else f", or sfreq: {rate:g} if that is the rate"
+        possible = expected is None and _POSSIBLE[0] <= rate <= _POSSIBLE[1]
+        believed = f", or sfreq: {rate:g} if that is the rate" if possible else ""
         raise UnreadableError(
             f"{found}: it looks like {_WORDS[best]}; write time_unit: {best} in the mapping{believed}."
         )
