@@ -62,7 +62,7 @@ def plan_reference(wanted: Sequence[str] | str, stream: Stream, where: str) -> t
     Raises
     ------
     DataError
-        If a named electrode is not among the channels, or an average would be of fewer than two.
+        If a named electrode is not among the channels or is there twice, or an average would be of fewer than two.
     """
     common = [row for row, channel in enumerate(stream.channels) if not is_known(channel.reference)]
     if wanted == "average":
@@ -75,7 +75,13 @@ def plan_reference(wanted: Sequence[str] | str, stream: Stream, where: str) -> t
         told = f"re-referenced to the average of {len(common)} channels"
         return reference, _with_reference(stream, common, UNKNOWN), told
     rows = {stream.channels[row].name: row for row in common}
+    names = [stream.channels[row].name for row in common]
     for name in wanted:
+        if names.count(name) > 1:
+            raise DataError(
+                f"{where} has {names.count(name)} EEG channels '{name}' at {stream.sfreq:g} Hz and does not say which "
+                "is the reference: set reference to another channel, average or none."
+            )
         if name not in rows:
             raise DataError(
                 f"{where} has no EEG channel '{name}' at {stream.sfreq:g} Hz to refer the others to: its channels are "

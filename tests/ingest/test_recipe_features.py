@@ -181,6 +181,14 @@ def test_a_sample_is_invalid_where_its_reference_is(eeg, apply):
         apply(Recipe(reference=("A9",)), eeg)
 
 
+def test_a_reference_that_is_there_twice_is_refused(eeg, apply):
+    stream = eeg.streams[0]
+    twice = replace(stream, channels=(stream.channels[0], replace(stream.channels[0]), *stream.channels[2:]))
+    name = stream.channels[0].name
+    with pytest.raises(DataError, match=f"has 2 EEG channels '{name}'"):
+        apply(Recipe(reference=(name,)), replace(eeg, streams=[twice]))
+
+
 def test_a_bipolar_derivation_keeps_its_reference(eeg, apply):
     stream = eeg.streams[0]
     channels = list(stream.channels)
