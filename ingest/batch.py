@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Literal, Self
 
-from biosig.errors import BiosigError
+from biosig.errors import BiosigError, DataError
 from biosig.recording import Recording
 from biosig.shards import ShardWriter
 from biosig.shards.reader import Shard
@@ -48,6 +48,8 @@ class Job:
     labels: Labels | None = None
     pattern: SubjectPattern | None = None
     compression: Literal["lz4", "zstd"] = "lz4"
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Content hashes and ids of recordings that are in the shards and came from none of the files at hand."""
 
     @property
     def hiding(self) -> Hiding:
@@ -127,6 +129,11 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
     stage = "read"
     try:
         recording = adapters_with(job.mapping)[item.adapter].read(item.path, lazy=True, **item.options)
+        if twin := job.elsewhere.get(recording.content_hash):
+            raise DataError(
+                f"{item.path} holds the same samples as recording '{twin}', which is in {job.out} already from another "
+                "path: resume with the same sources, under the same names, or leave this one out."
+            )
         recording = replace(recording, id=item.id)
         stage = "label"
         missed_by: tuple[str, ...] = ()

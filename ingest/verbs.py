@@ -20,7 +20,8 @@ from ingest.batch import Job, Result
 from ingest.discover import Discovery, discover
 from ingest.labels.labels import Labels, load_labels
 from ingest.labels.subject_pattern import SubjectPattern
-from ingest.pipeline import FAILURES, UNMATCHED, ingest_items
+from ingest.outcome import FAILURES, UNMATCHED
+from ingest.pipeline import ingest_items
 from ingest.privacy.pseudonyms import Pseudonyms, load_key
 from ingest.recipe.recipe import Recipe
 from ingest.tables.mapping import TableMapping, load_mapping

@@ -58,7 +58,7 @@ class CodeTable:
     """
 
     def __init__(self, path: Path, spec: LabelSpec) -> None:
-        self.path = path
+        self.path, self.spec = path, spec
         self._maps = [CodeNames(wanted, path) for wanted in spec.maps]
         self.gives = self.asked = frozenset(wanted.label for wanted in spec.maps)
 

@@ -56,6 +56,11 @@ class Labels:
         return tuple(column for table in self._keyed() for column in table.left_out)
 
     @property
+    def described(self) -> str:
+        """Which tables these are and how their columns are read; the rows may grow."""
+        return repr([(table.path.name, table.spec) for table in self._tables])
+
+    @property
     def asked(self) -> frozenset[str]:
         """Labels that the spec names, but for free text; all others came along."""
         return frozenset(label for table in self._tables for label in table.asked)

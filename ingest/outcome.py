@@ -1,0 +1,84 @@
+"""The tables that an ingest leaves beside its shards: the index, the files that failed, what labels do not match."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from biosig.shards import build_index
+from biosig.shards.index import shard_paths
+from biosig.shards.reader import Shard
+from ingest.batch import Job, Result
+from ingest.discover import Discovery, Item, printable
+from ingest.labels.row_index import Found
+from ingest.output import replacing
+
+log = logging.getLogger(__name__)
+
+FAILURES = "failures.parquet"
+UNMATCHED = "unmatched.parquet"
+
+
+def add_unmatched_rows(found: Discovery, job: Job, result: Result) -> None:
+    """Rows of the label tables that are about nothing, whether this run ingested it or one before."""
+    if job.labels is not None:
+        sittings: set[tuple[str, str | None]] = set()
+        for path in shard_paths(job.out):
+            text = Shard(path).text
+            sittings.update(zip(text["subject"], text["session"], strict=True))
+        paths = [item.named for item in found.items]
+        result.unmatched_rows = job.labels.unmatched(Found(paths, frozenset(sittings), job.pseudonyms))
+
+
+def write_tables(out: Path, result: Result, tried: Sequence[Item] | None) -> None:
+    """Write the index, and what failed or matches nothing; a table that would be empty goes.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    result : Result
+        Of this run; `stopped_by` is set if the disk is full.
+    tried : sequence of Item or None
+        What this run went through. An earlier run's failures stay where they are about other files; so do its
+        recordings that no label table knows, as they are in the shards. None = there was no earlier run.
+    """
+    failures = [{"file": f.file, "stage": f.stage, "sentence": f.sentence} for f in result.failures]
+    recordings = [{"what": "recording", "name": name, "table": table} for name, table in result.unmatched_recordings]
+    rows = [{"what": "row", "name": name, "table": table} for name, table in result.unmatched_rows]
+    try:
+        if tried is not None:
+            again = {
+                os.path.abspath(file) for file in (*(str(i.path) for i in tried), *(f.file for f in result.failures))
+            }
+            again = {printable(file) for file in again}
+            failures = [row for row in _rows(out / FAILURES) if os.path.abspath(row["file"]) not in again] + failures
+            told = {row["name"] for row in recordings}
+            before = [row for row in _rows(out / UNMATCHED) if row["what"] == "recording" and row["name"] not in told]
+            recordings = before + recordings
+        if shard_paths(out):
+            build_index(out)
+        for name, table in ((FAILURES, failures), (UNMATCHED, recordings + rows)):
+            if table:
+                with replacing(out / name) as temporary:
+                    pq.write_table(pa.Table.from_pylist(table), temporary)
+            else:
+                (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        result.stopped_by = result.stopped_by or f"writing to {out} failed ({error})"
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    try:
+        return pq.read_table(path).to_pylist()
+    except pa.ArrowException as error:
+        log.warning("%s is damaged (%s): what it said of an earlier run is lost.", path, error)
+        return []

@@ -1,0 +1,206 @@
+"""The folder that an ingest fills: one ingest at a time, made one way, and what an earlier run left in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from biosig.config import dump, load
+from biosig.errors import DataError, UsageError
+from biosig.shards.index import shard_paths
+from biosig.shards.reader import Shard
+from ingest.batch import SPOOL, Job
+from ingest.recipe.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+RECIPE = "recipe.yaml"
+KEY_ID = "key_id.txt"
+"""Tells the key of the pseudonyms from others without giving it away; the key itself lies elsewhere."""
+OPTIONS = "options.json"
+"""Tells what else decides what a recording becomes: names of recordings to the letter, the others by a keyed hash."""
+LOCK = ".lock"
+
+_FLAGS = {
+    "labels": "--labels, --labels-spec, --id-column or --subject-column",
+    "pattern": "--subject-pattern",
+    "mapping": "--mapping",
+    "recording_names": "--recording-names",
+}
+
+
+@dataclass(slots=True)
+class Earlier:
+    """The recordings that are in the shards of a folder."""
+
+    done: set[str] = field(default_factory=set)
+    """Source names of those that came from the files at hand."""
+    ids: set[str] = field(default_factory=set)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """Content hash and id of those that came from others."""
+
+
+def made(out: Path) -> Path:
+    """The folder, made where there is none.
+
+    Raises
+    ------
+    UsageError
+        If that cannot be.
+    """
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise UsageError(f"{out} is a file: give a folder for the shards.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be made ({error.strerror}): give a folder that you may write to.") from None
+    return out
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Keep a second ingest out of the folder: it would take this one's unfinished files for left-overs.
+
+    Raises
+    ------
+    UsageError
+        If another is there.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on this system
+        yield
+        return
+    path = out / LOCK
+    while True:
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"Another ingest is writing to {out}: wait for its end, or choose another folder."
+                ) from None
+            except OSError as error:  # some network file systems know no locks
+                log.warning(
+                    "%s cannot be locked (%s): see to it that no other ingest writes there.", out, error.strerror
+                )
+            if not _is_at(lock.fileno(), path):  # the one before removed it after it was opened here
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def ready(job: Job, resume: bool) -> None:
+    """Write down how the folder is made, and remove what a killed run left unfinished.
+
+    Raises
+    ------
+    UsageError
+        If it holds shards and `resume` is not set, or they were made otherwise.
+    DataError
+        If nothing can be written there.
+    """
+    out = job.out
+    fingerprint = job.pseudonyms("key", "")
+    options = {
+        "labels": job.pseudonyms("labels", job.labels.described) if job.labels else "",
+        "pattern": job.pseudonyms("pattern", job.pattern.text) if job.pattern else "",
+        "mapping": job.pseudonyms("mapping", repr(job.mapping)) if job.mapping else "",
+        "recording_names": job.recording_names,
+    }
+    if shard_paths(out):
+        if not resume:
+            raise UsageError(f"{out} holds shards already: choose another folder, or continue with --resume.")
+        _refuse_if_made_otherwise(job, fingerprint, options)
+    sweep(out)
+    try:
+        with replacing(out / RECIPE) as temporary:
+            dump(job.recipe, temporary)
+        with replacing(out / KEY_ID) as temporary:
+            temporary.write_text(fingerprint + "\n", encoding="utf-8")
+        with replacing(out / OPTIONS) as temporary:
+            temporary.write_text(json.dumps(options, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"Writing to {out} failed ({error.strerror}): make room, or choose another folder.") from None
+
+
+def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str]) -> None:
+    recipe, key_id, made_with = (job.out / name for name in (RECIPE, KEY_ID, OPTIONS))
+    if recipe.is_file() and load(Recipe, recipe) != job.recipe:
+        raise UsageError(
+            f"{job.out} was made with another recipe ({recipe}): resume with that one, or choose another folder."
+        )
+    if key_id.is_file() and key_id.read_text(encoding="utf-8").strip() != fingerprint:
+        raise UsageError(
+            f"{job.out} was made under another key, so each subject would get a second name: resume with that one "
+            "(--key)."
+        )
+    if made_with.is_file():
+        before = json.loads(made_with.read_text(encoding="utf-8"))
+        changed = "; ".join(_FLAGS[name] for name, value in options.items() if before.get(name) != value)
+        if changed:
+            raise UsageError(
+                f"{job.out} was made with other {changed}: resume with what it was made with, or choose another folder."
+            )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name for a file, which gets its own when the block ends: a kill leaves the old one or the new."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        handle = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def earlier(out: Path, sources: Set[str]) -> Earlier:
+    """What is in the shards of a folder, as seen from the source names of the files at hand."""
+    there = Earlier()
+    for path in shard_paths(out):  # one open at a time: a system allows so many files, and there may be more shards
+        text = Shard(path).text
+        there.ids.update(text["id"])
+        for source, name, content in zip(text["source"], text["id"], text["content_hash"], strict=True):
+            if source.path in sources:
+                there.done.add(source.path)
+            elif content:
+                there.elsewhere[content] = name
+    return there
+
+
+def sweep(out: Path) -> None:
+    """Remove what a process that was killed left unfinished."""
+    for left in (*out.glob(".*.tmp"), *out.glob(f"{SPOOL}*")):
+        log.info("removed %s, which was left unfinished", left)
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def next_number(out: Path) -> int:
+    """The first number that names no shard of the folder ("00012.h5", "00012-1.h5")."""
+    numbers = [path.stem.partition("-")[0] for path in shard_paths(out)]
+    return max((int(number) for number in numbers if number.isdigit()), default=-1) + 1
