@@ -78,7 +78,7 @@ def ingest(
         Regular expression over the path; its group `subject`, or its first, is the subject's id; a group `session`
         names the sitting, other named groups become labels.
     mapping : Path, optional
-        For tables of signals: the YAML file that says which column is which channel; default the biosig.yaml beside.
+        For tables and arrays: the YAML file that says which column is which channel; default the biosig.yaml beside.
     key : Path, optional
         File with the secret key of the pseudonyms; default the one that BIOSIG_KEY_FILE names, else OUT.key is made.
     recording_names : {"auto", "keep", "hash"}
@@ -109,11 +109,11 @@ def ingest(
         raise DataError(" ".join(f.sentence for f in found.failures) or "Nothing to ingest was found.")
     _check_joins(found, joins, pattern)
     secret, place = load_key(key, out)
-    console.print(f"{len(found.items)} recordings found; pseudonyms under the key in {place}.", markup=False)
+    console.print(f"Found {_n(len(found.items), 'recording')}; pseudonyms under the key in {place}.", markup=False)
     if found.n_repeated:
-        console.print(f"{found.n_repeated} files were reached twice, by name or by a link: ingested once.")
+        console.print(f"Reached twice, by name or by a link, and ingested once: {_n(found.n_repeated, 'file')}.")
     if found.n_parts:
-        console.print(f"{found.n_parts} files are segments of others: ingested with these.")
+        console.print(f"Segments of others, ingested with these: {_n(found.n_parts, 'file')}.")
     if found.aside:
         console.print(f"Passed over, as no recordings of a BIDS set lie there: {', '.join(found.aside)}.", markup=False)
     if found.unclaimed:
@@ -171,34 +171,38 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
     kinds = ", ".join(f"{n} with {kind}" for kind, n in sorted(result.kinds.items()))
     skipped = f", {result.n_skipped} were there already" if result.n_skipped else ""
     say(
-        f"Ingested {result.n_ingested} recordings ({kinds or 'none'}), {result.seconds / 3600:.2f} h of signal, into "
-        f"{result.n_shards} new shard(s) in {out}{skipped}; {seconds:.1f} s."
+        f"Ingested {_n(result.n_ingested, 'recording')} ({kinds or 'none'}), {result.seconds / 3600:.2f} h of signal, "
+        f"into {_n(result.n_shards, 'new shard')} in {out}{skipped}; {seconds:.1f} s."
     )
     for note, n in Counter(result.n_notes).most_common(_SHOWN):
-        say(f"  note on {n} recording(s): {shorten(note, 200)}")
+        say(f"  note on {_n(n, 'recording')}: {shorten(note, 200)}")
     if len(result.n_notes) > _SHOWN:
-        say(f"  and {len(result.n_notes) - _SHOWN} other notes, kept with the recordings.")
+        say(f"  and {_n(len(result.n_notes) - _SHOWN, 'other note')}, kept with the recordings.")
     if result.n_renamed:
         say(
-            f"{result.n_renamed} recordings go by keyed hashes of their paths, as their names could tell the subject "
-            "or stand twice; --recording-names keep keeps names that stand once."
+            f"Keyed hashes of paths stand for {_n(result.n_renamed, 'name')} that could tell the subject or stand "
+            "twice; --recording-names keep keeps names that stand once."
         )
     if result.without_subject:
         say(
-            f"{result.without_subject} recordings name no subject, so each counts as a subject of its own; join them "
-            "with --labels or --subject-pattern."
+            f"No subject is named for {_n(result.without_subject, 'recording')}, each of which counts as a subject "
+            "of its own; join them with --labels or --subject-pattern."
         )
-    for what, unmatched in (
-        ("recordings are unknown to the label tables or the pattern", result.unmatched_recordings),
-        ("rows of label tables match no recording", result.unmatched_rows),
+    for what, noun, unmatched in (
+        ("The label tables or the pattern do not know", "recording", result.unmatched_recordings),
+        ("In the label tables, no recording matches", "row", result.unmatched_rows),
     ):
         if unmatched:
             names = ", ".join(name for name, _ in unmatched[:3])
             more = "" if len(unmatched) <= 3 else f" and others in {out / UNMATCHED}"
-            say(f"{len(unmatched)} {what}: {names}{more}.")
+            say(f"{what} {_n(len(unmatched), noun)}: {names}{more}.")
     if result.failures:
         say(f"{len(result.failures)} failed (all in {out / FAILURES}):")
         for failure in result.failures[:_SHOWN]:
             say(f"  {failure.stage}: {failure.sentence}")
         if len(result.failures) > _SHOWN:
-            say(f"  and {len(result.failures) - _SHOWN} others.")
+            say(f"  and {_n(len(result.failures) - _SHOWN, 'other')}.")
+
+
+def _n(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

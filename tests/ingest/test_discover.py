@@ -39,7 +39,7 @@ def test_a_link_to_nothing_a_loop_and_a_pipe_are_told(tmp_path, capsys):
     os.mkfifo(folder / "pipe.edf")
     assert ingest((folder,), out=tmp_path / "out", workers=1) == 1
     text = capsys.readouterr().out
-    assert "Ingested 1 recordings" in text
+    assert "Ingested 1 recording (" in text
     assert "absent.edf is a link to nothing" in text
     assert "loop.hea cannot be opened" in text
     assert "pipe.edf is a folder or a device" in text
@@ -70,7 +70,7 @@ def test_files_that_are_left_aside_and_repeated_are_counted(tmp_path, capsys):
     assert "1 .docx" in text
     assert discover([folder, folder]).unclaimed == {".docx": 1, ".dat": 1}
     assert "1 .dat" in text
-    assert "2 files were reached twice" in text
+    assert "ingested once: 2 files." in text
 
 
 def test_folders_of_one_name_stay_apart(tmp_path):

@@ -66,7 +66,7 @@ def test_subjects_from_the_path_are_hidden_with_the_names(tmp_path, capsys):
     assert set(first.labels["run"]) == {"R04", "R06"}
     assert b"T1" in metadata(tmp_path / "a")
     assert b"S001" not in metadata(tmp_path / "a")
-    assert "14 recordings go by keyed hashes of their paths" in capsys.readouterr().out
+    assert "Keyed hashes of paths stand for 14 names that could tell the subject" in capsys.readouterr().out
 
 
 def metadata(folder):
