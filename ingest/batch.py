@@ -6,7 +6,7 @@ import errno
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,9 @@ SHARD_BYTES = 256 * 2**20
 SHARD_RECORDINGS = 4096
 SPOOL = ".spool-"
 """Begins the name of a folder for samples on their way; a run that is killed leaves it to the next."""
+
+_SIGNAL_SUFFIXES = (".dat", ".mat", ".eeg", ".fdt")
+"""Of files with the samples of a header of the same name, in WFDB, BrainVision and EEGLAB."""
 
 INTERRUPTED = "it was interrupted"
 
@@ -188,6 +191,7 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
         with Interrupts() as interrupts, shards, temporary as spool:
             shards.published, left = published_before(job, number, items)
             for item in left:
+                state = _state(item.path)
                 try:
                     with interrupts.raised_when_repeated():
                         outcome = prepare(job, item, Path(spool))
@@ -196,7 +200,7 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
                 if isinstance(outcome, Failure):
                     shards.result.failures.append(outcome)
                 else:
-                    shards.add(outcome, item)
+                    shards.add(outcome, item, state)
                 for used in Path(spool).iterdir():
                     used.unlink()
                 if not go_on():
@@ -211,6 +215,16 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
     except Exception as error:  # of HDF5 and of the system, on the way to the disk
         shards.published.stopped_by = f"writing to {job.out} failed ({error})"
     return shards.published
+
+
+def _state(path: Path) -> list[tuple[int, int]]:
+    """Size and time of change of a file and of those beside it that it is likely to stand for."""
+    found = []
+    for suffix in (path.suffix, *_SIGNAL_SUFFIXES):
+        with suppress(OSError):
+            status = path.with_suffix(suffix).stat()
+            found.append((status.st_size, status.st_mtime_ns))
+    return found
 
 
 def published_before(job: Job, number: int, items: Sequence[Item]) -> tuple[Result, list[Item]]:
@@ -255,14 +269,18 @@ class _Shards:
         else:
             self._stack.__exit__(kind, error, traceback)
 
-    def add(self, outcome: Prepared, item: Item) -> None:
+    def add(self, outcome: Prepared, item: Item, state: list[tuple[int, int]]) -> None:
+        def confirm() -> None:
+            if _state(item.path) != state:
+                raise DataError(f"{item.path} changed while it was read: ingest it again once it is complete.")
+
         recording = outcome.recording
         if self._writer is None:
             more = f"-{self.published.n_shards}" if self.published.n_shards else ""
             path = self._job.out / f"{self._number:05d}{more}.h5"
             self._writer = self._stack.enter_context(ShardWriter(path, self._recipe, self._job.compression))
         try:
-            self._writer.add(recording)
+            self._writer.add(recording, confirm)
         except BiosigError as error:
             self.result.failures.append(Failure(str(item.path), "write", str(error)))
             return

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -92,8 +92,15 @@ class ShardWriter:
         """Bytes on disk so far, to decide when a shard is full."""
         return self._temporary.stat().st_size
 
-    def add(self, recording: Recording) -> None:
+    def add(self, recording: Recording, confirm: Callable[[], None] | None = None) -> None:
         """Append one recording.
+
+        Parameters
+        ----------
+        recording : Recording
+            Its samples may still be in a file.
+        confirm : callable, optional
+            Called when they are all read; what it raises keeps the recording out of the shard.
 
         Raises
         ------
@@ -111,6 +118,8 @@ class ShardWriter:
         self._is_whole = False
         try:
             written = [self._write_samples(stream, recording.id) for stream in recording.streams]
+            if confirm is not None:
+                confirm()
         except BaseException:  # samples that are still in a file that turns out to be damaged
             for name, dataset in self._samples.items():
                 dataset.rewind(before.get(name, 0))

@@ -100,3 +100,21 @@ def key_in(folder):
     path = folder / "secret.key"
     path.write_text("00112233445566778899aabbccddeeff")
     return path
+
+
+@pytest.mark.parametrize("suffix", [".hea", ".dat"])
+def test_a_file_that_changes_while_it_is_read_fails_and_goes_in_later(ward, tmp_path, monkeypatch, suffix):
+    out = tmp_path / "out"
+    apply = batch.apply
+
+    def changing(recipe, recording, spool):
+        if recording.id == "00002_lr":
+            with (ward / f"00002_lr{suffix}").open("ab") as file:
+                file.write(b"\n\n")
+        return apply(recipe, recording, spool)
+
+    monkeypatch.setattr(batch, "apply", changing)
+    assert ingest((ward,), out=out, workers=1) == 1
+    assert "changed while it was read" in pq.read_table(out / "failures.parquet").to_pylist()[0]["sentence"]
+    assert sorted(biosig.open_shards(out).to_pandas()["recording"]) == ["00001_lr", "00003_lr"]
+    assert check_shards(out).problems == []
