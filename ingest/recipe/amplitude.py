@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +46,10 @@ def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, fl
             usable = scales[rows][np.isfinite(scales[rows])]
             is_envelope = kind == "emg" and stream.sfreq < _ENVELOPE
             if where and usable.size and not is_envelope:
-                check_scale(float(np.median(usable)), kind, unit, where)
+                check_scale(median(usable.tolist()), kind, unit, where)
             per_kind[kind] += usable.tolist()
             flat[kind] += [stream.channels[row].name for row in rows if dead[row]]
-    found = {kind: float(np.median(per_kind[kind])) for kind in sorted(per_kind) if per_kind[kind] and kind != "stim"}
+    found = {kind: median(per_kind[kind]) for kind in sorted(per_kind) if per_kind[kind] and kind != "stim"}
     notes = [f"Flat or invalid throughout: {', '.join(flat[kind])}." for kind in MODALITIES if flat.get(kind)]
     return found, notes
 
@@ -71,6 +73,7 @@ def _measure(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     return channel_scales(values), highest <= lowest
 
 
+@lru_cache(maxsize=32)
 def spread(n_times: int, at_most: int) -> NDArray[np.int64]:
     """Sample numbers, sorted and well spread over a signal: all if there are not more than `at_most`.
 
