@@ -32,7 +32,7 @@ def further_parts(path: Path) -> list[Path]:
     """
     parts = [path]
     while (name := _next_name(parts[-1])) is not None:
-        if "/" in name or "\\" in name or name == "..":
+        if "/" in name or "\\" in name or name in (".", ".."):
             raise UnreadableError(f"{parts[-1]} is continued in '{name}', outside its own folder: put it beside it.")
         following = path.with_name(name)
         if following in parts or len(parts) > _MOST_PARTS:

@@ -116,7 +116,7 @@ def _named(path: Path) -> list[Path]:
     found = []
     for key, name in _NAMED_FILES.findall(text):
         name = name.replace("$b", path.stem)
-        if "/" in name or "\\" in name or name == "..":
+        if "/" in name or "\\" in name or name in (".", ".."):
             raise _elsewhere(path, name)
         beside = path.with_name(name) if name else path
         if key.lower() != "markerfile":

@@ -112,8 +112,8 @@ def corpus(tmp_path_factory):
 
 def mutate(record, name, kind, luck):
     """Break one file of a record; `kind` chooses how."""
-    files = sorted(file for file in record.iterdir() if file.name != "biosig.yaml")
-    main = record / name
+    files = sorted(file for file in record.rglob("*") if file.is_file() and file.name != "biosig.yaml")
+    main = record / name if (record / name).is_file() else luck.choice(files)  # a folder may be a recording
     target = luck.choice(files)
     raw = bytearray(target.read_bytes())
     head = bytearray(main.read_bytes())
@@ -146,7 +146,7 @@ def mutate(record, name, kind, luck):
             target.symlink_to(target.name)
         case 9:
             target.unlink()
-            (record / target.name).mkdir()
+            target.mkdir()
         case _:
             numbers = list(re.finditer(rb"(?<![\w.])-?\d+\.?\d*", bytes(head[:text])))
             for _ in range(1 if kind < 12 else 5):
