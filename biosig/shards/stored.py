@@ -83,7 +83,7 @@ class StoredRecording:
 
     @property
     def content_hash(self) -> str:
-        """Fingerprint of the native samples (`biosig.recording.content_hash`)."""
+        """Fingerprint of the native samples (`biosig.fingerprint.content_hash`)."""
         return open_shard(self.path).text["content_hash"][self.row]
 
     @property

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Source, Stream, Subject, content_hash
+from biosig.fingerprint import content_hash
+from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Source, Stream, Subject
 from ingest.bids.sidecars import with_sidecars
 from ingest.channels import notes_on, resolve, settle
 from ingest.demographics import parse_sex

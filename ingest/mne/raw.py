@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from biosig.electrodes import guess_kind
 from biosig.errors import BiosigError, UnreadableError
+from biosig.fingerprint import content_hash
 from biosig.lazy import LazySamples
 from biosig.recording import (
     BLOCK_BYTES,
@@ -21,7 +22,6 @@ from biosig.recording import (
     Source,
     Stream,
     Subject,
-    content_hash,
 )
 from biosig.signal import runs_from_mask
 from ingest.channels import notes_on, resolve, settle

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError, UsageError
-from biosig.recording import Recording, Source, Stream, Subject, content_hash
+from biosig.fingerprint import content_hash
+from biosig.recording import Recording, Source, Stream, Subject
 from ingest.channels import notes_on, resolve, settle
 from ingest.files import check_present, sha256_of
 from ingest.foreign import read_as

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
+from biosig.fingerprint import content_hash
 from biosig.lazy import LazySamples
-from biosig.recording import Annotation, Recording, Source, Stream, content_hash
+from biosig.recording import Annotation, Recording, Source, Stream
 from ingest.channels import notes_on, resolve, settle
 from ingest.events import in_range, mark_bad_spans
 from ingest.files import check_present, sha256_of

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from biosig.recording import KINDS, Annotation, Channel, Recording, Source, Stream, content_hash
+from biosig.fingerprint import content_hash
+from biosig.recording import KINDS, Annotation, Channel, Recording, Source, Stream
 from ingest.channels import notes_on, resolve, settle
 from ingest.events import in_range
 from ingest.files import check_present, sha256_of

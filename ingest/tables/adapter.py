@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from biosig.errors import UnreadableError, UsageError
-from biosig.recording import Annotation, Recording, Source, content_hash
+from biosig.fingerprint import content_hash
+from biosig.recording import Annotation, Recording, Source
 from ingest.channels import notes_on, settle
 from ingest.files import check_present, sha256_of
 from ingest.tables.array_files import Stamp, format_of, open_arrays, stamp_of, texts

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from biosig.errors import UnreadableError
-from biosig.recording import BLOCK_BYTES, Recording, Source, content_hash
+from biosig.fingerprint import content_hash
+from biosig.recording import BLOCK_BYTES, Recording, Source
 from ingest.files import check_present, sha256_of
 from ingest.wfdb.annotations import read_annotations
 from ingest.wfdb.comments import parse_comments

@@ -7,8 +7,9 @@ import biosig
 from biosig import samples
 from biosig.errors import DataError, UsageError
 from biosig.export.verb import export, export_recording, file_names
+from biosig.fingerprint import content_hash
 from biosig.lazy import LazySamples
-from biosig.recording import Annotation, Channel, Recording, Stream, Subject, content_hash
+from biosig.recording import Annotation, Channel, Recording, Stream, Subject
 from biosig.shards import ShardWriter, build_index
 
 ECG = samples.path("ptbxl") / "records100" / "00000" / "00001_lr.hea"

@@ -20,8 +20,9 @@ from vendor_files import write_gdf, write_ncs, write_xdf
 import biosig
 from biosig import samples
 from biosig.electrodes import channel_id
+from biosig.fingerprint import content_hash
 from biosig.reading import adapter_for, adapters, read
-from biosig.recording import KINDS, MODALITIES, content_hash, is_known
+from biosig.recording import KINDS, MODALITIES, is_known
 from biosig.signal import canonical_unit, check_plausible
 from ingest.verbs import ingest
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import wfdb
 
+from biosig.fingerprint import content_hash
 from biosig.lazy import LazySamples
-from biosig.recording import content_hash
 from ingest.wfdb.adapter import WfdbAdapter
 
 MISSING = -(2**15)

@@ -7,8 +7,8 @@ import pytest
 
 import biosig.recording as recording_module
 from biosig.errors import UnreadableError
+from biosig.fingerprint import content_hash
 from biosig.lazy import LazySamples
-from biosig.recording import content_hash
 from biosig.shards import ShardWriter, build_index, open_shards
 from biosig.shards.spec import checksum
 from biosig.shards.verify import check_shards
