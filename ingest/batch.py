@@ -191,7 +191,7 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
         with Interrupts() as interrupts, shards, temporary as spool:
             shards.published, left = published_before(job, number, items)
             for item in left:
-                state = _state(item.path)
+                state = state_of(item.path)
                 try:
                     with interrupts.raised_when_repeated():
                         outcome = prepare(job, item, Path(spool))
@@ -217,10 +217,10 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
     return shards.published
 
 
-def _state(path: Path) -> list[tuple[int, int]]:
+def state_of(path: Path) -> list[tuple[int, int]]:
     """Size and time of change of a file and of those beside it that it is likely to stand for."""
     found = []
-    for suffix in (path.suffix, *_SIGNAL_SUFFIXES):
+    for suffix in dict.fromkeys((path.suffix, *_SIGNAL_SUFFIXES)):
         with suppress(OSError):
             status = path.with_suffix(suffix).stat()
             found.append((status.st_size, status.st_mtime_ns))
@@ -271,7 +271,7 @@ class _Shards:
 
     def add(self, outcome: Prepared, item: Item, state: list[tuple[int, int]]) -> None:
         def confirm() -> None:
-            if _state(item.path) != state:
+            if state_of(item.path) != state:
                 raise DataError(f"{item.path} changed while it was read: ingest it again once it is complete.")
 
         recording = outcome.recording

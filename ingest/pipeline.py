@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from biosig.errors import DataError
 from biosig.progress import Progress
-from ingest.batch import INTERRUPTED, Job, Result
+from ingest.batch import INTERRUPTED, Job, Result, state_of
 from ingest.discover import Discovery, Item, adapters_with, with_ids
 from ingest.outcome import add_unmatched_rows, write_tables
 from ingest.output import earlier, locked, made, next_number, ready, sweep
@@ -105,6 +104,9 @@ def ingest_items(
 
 
 def _worth(workers: int, items: Sequence[Item]) -> int:
-    """How many processes the files are worth."""
-    n_bytes = sum(item.path.stat().st_size for item in items if os.path.isfile(item.path))
-    return max(min(workers, max(math.ceil(len(items) / _FILES_PER_WORKER), n_bytes // _BYTES_PER_WORKER)), 1)
+    """How many processes the files are worth, with the samples that lie beside a header."""
+    by_number = math.ceil(len(items) / _FILES_PER_WORKER)
+    if by_number >= workers:
+        return workers
+    n_bytes = sum(size for item in items for size, _ in state_of(item.path))
+    return max(min(workers, max(by_number, n_bytes // _BYTES_PER_WORKER)), 1)

@@ -168,6 +168,13 @@ def test_workers_give_the_same_recordings(few, tmp_path, monkeypatch):
     assert biosig.open_shards(tmp_path / "one").hash == biosig.open_shards(tmp_path / "two").hash
 
 
+def test_samples_beside_a_header_count_for_how_many_workers_a_set_is_worth(few, tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.pipeline._BYTES_PER_WORKER", 20_000)  # a header has 700 bytes, its samples 24,000
+    headers = tuple(sorted(few.glob("*.hea")))
+    assert ingest(headers, out=tmp_path / "out", workers=2) == 0
+    assert len(list((tmp_path / "out").glob("*.h5"))) > 1
+
+
 def test_inspect_names_places_and_what_the_model_sees(capsys):
     assert inspect(ECG / "00001_lr.hea") == 0
     text = capsys.readouterr().out
