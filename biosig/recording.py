@@ -129,6 +129,8 @@ class Stream:
         Runs of samples that are not real values, as rows (channel, start, stop), stop excluded.
     onset : float
         Time of the first sample in seconds after the recording's start.
+    moments : ndarray of float64, shape (C, 2), optional
+        Mean and deviation of each channel over the whole recording, in the channel's unit; None = not worked out.
     """
 
     sfreq: float
@@ -138,6 +140,7 @@ class Stream:
     offset: NDArray[np.float64]
     invalid: NDArray[np.int64] = field(default_factory=_no_runs)
     onset: float = 0.0
+    moments: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         n_chans = len(self.channels)
@@ -227,6 +230,7 @@ class Stream:
             scale=self.scale[index],
             offset=self.offset[index],
             invalid=np.array(runs, np.int64).reshape(-1, 3),
+            moments=None if self.moments is None else self.moments[index],
         )
 
 
@@ -254,6 +258,8 @@ class Recording:
         Where it was read from.
     robust_scale : dict
         Kind → one amplitude per recording, in the kind's unit (`biosig.signal.robust_scale`); filled by ingest.
+    band : dict
+        Kind → (low, high) in Hz that the samples were limited to since they were read; None = that side is open.
     content_hash : str
         `content_hash` of the native samples, before any recipe; filled by the adapter or `biosig.read`.
     history : tuple of str
@@ -271,6 +277,7 @@ class Recording:
     report: str | None = None
     source: Source = field(default_factory=Source)
     robust_scale: Mapping[str, float] = field(default_factory=dict)
+    band: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     content_hash: str = ""
     history: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

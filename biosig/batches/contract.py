@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.montage import Montage, montage
+from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
 from biosig.signal import bandpass, is_flat, resample, resample_valid, robust_scale
 
@@ -33,9 +34,12 @@ class InputContract:
         Unit of the physical values; None = the source's own (PPG has no common unit).
     band : tuple of (float or None), optional
         Pass band in Hz (low, high); None = as recorded, up to the anti-alias filter.
-    normalisation : {"robust"}
+    normalisation : {"robust", "zscore", "constant"}
         "robust": minus each channel's mean in the window, over one robust scale per recording and kind, so that the
-        ratios between leads survive.
+        ratios between leads survive. "zscore": minus each channel's mean in the recording, over its deviation there
+        (`Stream.moments`; of the window where a window is all there is). "constant": over `divisor`.
+    divisor : float
+        In `unit`, for "constant".
     clip : float
         Normalised values are limited to ± this: an electrode pop must not outweigh everything else.
     window_seconds : float
@@ -48,9 +52,15 @@ class InputContract:
     stride_seconds: float
     unit: str | None
     band: tuple[float | None, float | None] | None = None
-    normalisation: Literal["robust"] = "robust"
+    normalisation: Literal["robust", "zscore", "constant"] = "robust"
     clip: float = 20.0
     window_seconds: float = 10.0
+    divisor: float = 1.0
+    frame: Literal["head", "mri"] = "head"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.divisor < math.inf:
+            raise UsageError(f"divisor is {self.divisor:g}; it must be a positive amplitude in the contract's unit.")
 
     @property
     def patch_size(self) -> int:
@@ -86,18 +96,18 @@ class Prepared:
     channel: NDArray[np.int64]  # (C,) vocabulary id or -1
     sign: NDArray[np.float32]  # (C,) -1 where the measurement was turned round
     mean: NDArray[np.float32]  # (C,) what was subtracted, in the source's orientation
-    scale: float  # what was divided by
+    scale: float | NDArray[np.float32]  # what was divided by: one number, or (C,)
     onset: float  # seconds from the window's start to the first sample
     ch_names: list[str]
 
     @property
     def log_scale(self) -> float:
-        """Natural logarithm of the robust scale; 0 where there is none."""
-        return math.log(self.scale) if self.scale > 0 else 0.0
+        """Natural logarithm of the recording's scale; 0 where it has none, or each channel its own."""
+        return math.log(self.scale) if isinstance(self.scale, float) and self.scale > 0 else 0.0
 
     def to_physical(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map normalised values (C, T) back to the source's orientation and the contract's unit."""
-        return values * self.scale * self.sign[:, None] + self.mean[:, None]
+        return values * np.reshape(self.scale, (-1, 1)) * self.sign[:, None] + self.mean[:, None]
 
 
 Room = Callable[[str, int, int], NDArray[np.float32]]
@@ -141,24 +151,28 @@ def prepare(
         wanted = contract.get(modality)
         if wanted is None:
             continue
-        parts = [(stream, montage(stream.channels, modality, wanted.unit)) for stream in window.streams]
+        parts = [(stream, montage(stream.channels, modality, wanted.unit, wanted.frame)) for stream in window.streams]
         parts = [(stream, members) for stream, members in parts if members.rows]
         if not parts:
             continue
         scale = float(window.robust_scale.get(modality, math.nan))
         plain = [0 < scale < math.inf and _is_plain(stream, wanted) for stream, _ in parts]
+        done = _lies_within(window.band.get(modality), wanted.band)
         physical = {
-            i: _to_contract(stream, members, wanted) for i, (stream, members) in enumerate(parts) if not plain[i]
+            i: _to_contract(stream, members, wanted, done) for i, (stream, members) in enumerate(parts) if not plain[i]
         }
-        if not scale > 0:
+        if wanted.normalisation == "robust" and not scale > 0:
             scale = robust_scale(_stacked(physical.values()))
         for i, (stream, members) in enumerate(parts):
             n_times = stream.n_times if plain[i] else physical[i].shape[1]
             values = room(modality, len(members.rows), n_times)
+            known = scale if 0 < scale < math.inf else 0.0
+            divisor: float | NDArray[np.float32] = known
             if plain[i]:
                 valid, mean = _normalise_integers(stream, members, scale, wanted.clip, out=values)
             else:
-                valid, mean = _normalise(physical[i], members, scale, wanted.clip, out=values)
+                mean, divisor = _centre_and_scale(physical[i], stream, members, wanted, known)
+                valid = _normalise(physical[i], members.sign, mean, divisor, wanted.clip, out=values)
             prepared.append(
                 Prepared(
                     modality=modality,
@@ -169,7 +183,7 @@ def prepare(
                     channel=members.channel,
                     sign=members.sign,
                     mean=mean,
-                    scale=scale if 0 < scale < math.inf else 0.0,
+                    scale=divisor,
                     onset=stream.onset - window_onset,
                     ch_names=members.ch_names,
                 )
@@ -177,9 +191,19 @@ def prepare(
     return prepared
 
 
+def _lies_within(
+    band: tuple[float | None, float | None] | None, wanted: tuple[float | None, float | None] | None
+) -> bool:
+    """Whether samples limited to `band` need no filter to be limited to `wanted`."""
+    if wanted is None:
+        return True
+    low, high = band or (None, None)
+    return (wanted[0] is None or (low or 0) >= wanted[0]) and (wanted[1] is None or (high or math.inf) <= wanted[1])
+
+
 def _is_plain(stream: Stream, contract: InputContract) -> bool:
     """Whether the stream holds integers at the contract's rate that only need to be scaled."""
-    as_wanted = stream.sfreq == contract.sfreq and contract.band is None
+    as_wanted = stream.sfreq == contract.sfreq and contract.band is None and contract.normalisation == "robust"
     return as_wanted and stream.samples.dtype == np.int16 and stream.n_times > 0
 
 
@@ -235,7 +259,7 @@ def scale_integers(
     return (highest > lowest) & (largest > 0) & np.isfinite(largest)
 
 
-def _to_contract(stream: Stream, members: Montage, contract: InputContract) -> NDArray[np.float32]:
+def _to_contract(stream: Stream, members: Montage, contract: InputContract, in_band: bool) -> NDArray[np.float32]:
     """Values (C, T) in the contract's unit, band and rate; NaN where not valid."""
     if len(members.rows) < stream.n_chans:
         stream = stream.pick(members.rows)
@@ -244,31 +268,62 @@ def _to_contract(stream: Stream, members: Montage, contract: InputContract) -> N
         values = values * members.factor.astype(np.float32)[:, None]
     # A lead that never moves is an electrode that is off, not a signal of zero. Told before the filters: they ripple.
     values[is_flat(values)] = np.nan
-    if contract.band is None and stream.sfreq == contract.sfreq:
+    if in_band and stream.sfreq == contract.sfreq:
         return values
     valid = np.isfinite(values)
-    if contract.band is not None:
-        values = bandpass(values, stream.sfreq, *contract.band)
+    if not in_band and contract.band is not None:
+        values = limit_band(values, stream.sfreq, contract.band)
     if stream.sfreq != contract.sfreq:
         values = resample(values, stream.sfreq, contract.sfreq)
         valid = resample_valid(valid, stream.sfreq, contract.sfreq)
     return np.where(valid, values, np.float32(np.nan)).astype(np.float32, copy=False)
 
 
-def _normalise(
-    physical: NDArray[np.float32], members: Montage, scale: float, clip: float, out: NDArray[np.float32]
-) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Write normalised values (C, T) to `out`; gives which are real (C, T), and the mean that was subtracted (C,)."""
+def limit_band(
+    values: NDArray[np.float32], sfreq: float, band: tuple[float | None, float | None]
+) -> NDArray[np.float32]:
+    """Values (C, T) within `band` (Hz); an upper edge that half the rate does not reach needs no filter."""
+    low, high = band
+    if high is not None and high >= sfreq / 2:
+        high = None
+    return values if low is None and high is None else bandpass(values, sfreq, low, high)
+
+
+def _centre_and_scale(
+    physical: NDArray[np.float32], stream: Stream, members: Montage, contract: InputContract, scale: float
+) -> tuple[NDArray[np.float32], float | NDArray[np.float32]]:
+    """What is subtracted from each channel (C,), and what it is divided by: one number or (C,)."""
+    if contract.normalisation == "constant":
+        return np.zeros(len(physical), np.float32), contract.divisor
+    if contract.normalisation == "zscore" and stream.moments is not None:
+        mean, deviation = (stream.moments[members.rows] * members.factor[:, None]).T  # (C,), (C,)
+        return mean.astype(np.float32), np.abs(deviation).astype(np.float32)
     valid = np.isfinite(physical)
-    usable = 0 < scale < math.inf
-    if not usable:
-        valid[:] = False
+    count = np.maximum(valid.sum(axis=1), 1)
+    mean = np.where(valid, physical, np.float32(0)).sum(axis=1, dtype=np.float64) / count
+    if contract.normalisation == "robust":
+        return mean.astype(np.float32), scale
+    squares = np.where(valid, physical - mean[:, None], 0.0) ** 2
+    return mean.astype(np.float32), np.sqrt(squares.sum(axis=1) / count).astype(np.float32)
+
+
+def _normalise(
+    physical: NDArray[np.float32],
+    sign: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    divisor: float | NDArray[np.float32],
+    clip: float,
+    out: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Write normalised values (C, T) to `out`; gives which are real (C, T)."""
+    divisors = np.broadcast_to(np.asarray(divisor, np.float32), sign.shape)
+    usable = (divisors > 0) & (divisors < np.inf)
+    valid = np.isfinite(physical) & usable[:, None]
+    factor = np.divide(sign, divisors, out=np.zeros_like(sign), where=usable)
     values = np.where(valid, physical, np.float32(0))
-    mean = values.sum(axis=1, dtype=np.float64) / np.maximum(valid.sum(axis=1), 1)
-    factor = (members.sign / np.float32(scale))[:, None] if usable else np.float32(0)
-    values = np.clip((values - mean[:, None].astype(np.float32)) * factor, -clip, clip)
+    values = np.clip((values - mean[:, None]) * factor[:, None], -clip, clip)
     out[...] = np.where(valid, values, np.float32(0))
-    return valid, mean.astype(np.float32)
+    return valid
 
 
 def _stacked(parts: Collection[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biosig.electrodes import canonical_orientation, channel_id
+from biosig.electrodes.frames import head_to_mri
 from biosig.errors import UsageError
 from biosig.recording import Channel
 from biosig.signal import unit_factor
@@ -24,54 +27,77 @@ class Montage:
     ch_names: list[str]
     factor: NDArray[np.float64]  # (C,) from the channels' units to the contract's
     sign: NDArray[np.float32]  # (C,) -1 where the measurement is turned round
-    position: NDArray[np.float32]  # (C, 3) after turning, NaN = unknown
+    position: NDArray[np.float32]  # (C, 3) after turning, in the contract's frame, NaN = unknown
     reference: NDArray[np.float32]  # (C, 3) after turning, NaN = unknown or none
     channel: NDArray[np.int64]  # (C,) vocabulary id or -1
 
 
-def montage(channels: tuple[Channel, ...], modality: str, unit: str | None) -> Montage:
-    """The montage of a stream with these channels, in `unit` (None = the source's own).
+def montage(
+    channels: tuple[Channel, ...], modality: str, unit: str | None, frame: Literal["head", "mri"] = "head"
+) -> Montage:
+    """The montage of a stream with these channels, in `unit` (None = the source's own) and `frame`.
 
     Raises
     ------
     UsageError
-        If a channel's unit cannot be brought to `unit`.
+        If a channel's unit cannot be brought to `unit`, or `frame` is "mri" and a channel has no position.
     """
-    key = (id(channels), modality, unit)
+    key = (id(channels), modality, unit, frame)
     known = _known.get(key)
     if known is None:
         if len(_known) >= MAX_KNOWN:
             _known.clear()
-        known = _known[key] = (channels, _make(channels, modality, unit))
+        known = _known[key] = (channels, _make(channels, modality, unit, frame))
     return known[1]
 
 
 MAX_KNOWN = 4096
 
-_known: dict[tuple[int, str, str | None], tuple[tuple[Channel, ...], Montage]] = {}
+_known: dict[tuple[int, str, str | None, str], tuple[tuple[Channel, ...], Montage]] = {}
 """By the channels' identity: a shard's windows share them, and hashing 64 takes longer than all else. They are kept
 beside what they gave, so that no other tuple takes their id."""
 
 
-def _make(channels: tuple[Channel, ...], modality: str, unit: str | None) -> Montage:
+def _make(channels: tuple[Channel, ...], modality: str, unit: str | None, frame: str) -> Montage:
     rows = [row for row, channel in enumerate(channels) if channel.kind == modality]
     members = [channels[row] for row in rows]
-    position = np.array([c.position for c in members], np.float32).reshape(-1, 3)
-    reference = np.array([c.reference for c in members], np.float32).reshape(-1, 3)
-    sign = canonical_orientation(position, reference).astype(np.float32) if members else np.empty(0, np.float32)
-    turned = (sign < 0)[:, None]
+    position, reference, sign = _in_template_frame(members) if frame == "mri" else _in_head_frame(members)
     made = Montage(
         rows=rows,
         ch_names=[c.name for c in members],
         factor=np.array([_factor(c, unit) for c in members], np.float64),
         sign=sign,
-        position=np.where(turned, reference, position),
-        reference=np.where(turned, position, reference),
+        position=position,
+        reference=reference,
         channel=np.array([channel_id(c) for c in members], np.int64),
     )
     for shared in (made.factor, made.sign, made.position, made.reference, made.channel):
         shared.flags.writeable = False
     return made
+
+
+def _in_head_frame(members: list[Channel]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Position, reference and sign of channels in their canonical orientation."""
+    position = np.array([c.position for c in members], np.float32).reshape(-1, 3)
+    reference = np.array([c.reference for c in members], np.float32).reshape(-1, 3)
+    sign = canonical_orientation(position, reference).astype(np.float32) if members else np.empty(0, np.float32)
+    turned = (sign < 0)[:, None]
+    return np.where(turned, reference, position), np.where(turned, position, reference), sign
+
+
+def _in_template_frame(members: list[Channel]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Position of channels in the frame of MNE's templates, derivations at their midpoint (REVE, appendix C)."""
+    position = np.array([c.position for c in members], np.float64).reshape(-1, 3)
+    reference = np.array([c.reference for c in members], np.float64).reshape(-1, 3)
+    nowhere = [c.source_name for c in members if not all(map(math.isfinite, c.position))]
+    if nowhere:
+        raise UsageError(
+            f"Channels {', '.join(nowhere[:12])} have no known position, without which this model cannot take them: "
+            f"give positions, or leave the channels out."
+        )
+    derived = np.isfinite(reference).all(axis=1, keepdims=True)
+    centre = head_to_mri(np.where(derived, (position + reference) / 2, position)).astype(np.float32)
+    return centre, np.full_like(centre, np.nan), np.ones(len(members), np.float32)
 
 
 def _factor(channel: Channel, unit: str | None) -> float:

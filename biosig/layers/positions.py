@@ -11,9 +11,14 @@ Shape letters: N tokens, D embed_dim, F frequencies.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from biosig.batches.packed import PackedBatch
 
 SPACE_WAVELENGTHS = (4.0, 0.06)
 """m: from a body length and more, so that space never wraps round, to the spacing of a 64-channel cap."""
@@ -65,7 +70,22 @@ class Fourier(nn.Module):
         return torch.cat((phase.sin() - self.centre[0], phase.cos() - self.centre[1]), dim=1).flatten(1)
 
 
-class PositionCode(nn.Module):
+@dataclass(frozen=True)
+class BodyCode:
+    """Chooses `BodyPositions`.
+
+    Parameters
+    ----------
+    n_space, n_time : int
+        Frequencies per spatial axis, and in time (beside the four long ones).
+    """
+
+    kind: Literal["body"] = "body"
+    n_space: int = 8
+    n_time: int = 16
+
+
+class BodyPositions(nn.Module):
     """norm(place) + norm(time) + modality, from Fourier features and an MLP of the raw coordinates.
 
     Place is position and reference. It and time are normalised apart, so that neither drowns the other.
@@ -76,12 +96,13 @@ class PositionCode(nn.Module):
         Width of a token.
     n_modalities : int
         Size of the modality embedding.
-    n_space, n_time : int
-        Frequencies per spatial axis, and in time (beside the four long ones).
+    code : BodyCode
+        How many frequencies.
     """
 
-    def __init__(self, embed_dim: int, n_modalities: int, n_space: int = 8, n_time: int = 16) -> None:
+    def __init__(self, embed_dim: int, n_modalities: int, code: BodyCode) -> None:
         super().__init__()
+        n_space, n_time = code.n_space, code.n_time
         self.space = Fourier(geometric_frequencies(SPACE_WAVELENGTHS, n_space), SPACE_EXTENT)
         slow, fast = geometric_frequencies(LONG_TIME_WAVELENGTHS, 4), geometric_frequencies(TIME_WAVELENGTHS, n_time)
         self.time = Fourier(torch.cat((slow, fast)), TIME_EXTENT)
@@ -95,8 +116,14 @@ class PositionCode(nn.Module):
         self.place_norm = nn.RMSNorm(embed_dim, eps=1e-6)
         self.time_norm = nn.RMSNorm(embed_dim, eps=1e-6)
 
-    def forward(self, position: Tensor, reference: Tensor, modality: Tensor) -> Tensor:
-        """Position (N, 4), reference (N, 3), modality (N,) → (N, D). NaN coordinates are unknown."""
+    def initialise(self) -> None:
+        """Draw what stands for the unknown, and the modalities, about as large as the rest of the code."""
+        for vector in (self.unknown_position, self.no_reference, self.modality.weight):
+            nn.init.normal_(vector, std=0.1)
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """The code of each token of a packed batch (N, D); NaN coordinates are unknown."""
+        position, reference = batch.position, batch.reference  # (N, 4), (N, 3)
         placed = position[:, :3].isfinite().all(dim=1, keepdim=True)  # (N, 1)
         referred = reference.isfinite().all(dim=1, keepdim=True)  # (N, 1)
         xyz = torch.where(placed, position[:, :3], 0.0)
@@ -108,4 +135,4 @@ class PositionCode(nn.Module):
         joint = self.mlp(torch.cat((10 * xyz, 10 * ref, t.clamp(min=0).log1p()), dim=1))
         time = self.from_time(self.time(t))
         # Norms in float32, also where autocast makes the products bfloat16.
-        return self.place_norm((place + joint).float()) + self.time_norm(time.float()) + self.modality(modality)
+        return self.place_norm((place + joint).float()) + self.time_norm(time.float()) + self.modality(batch.modality)

@@ -6,6 +6,7 @@ Shape letters: N tokens of the packed row, M visible tokens, D embed_dim, B wind
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,8 @@ from biosig.layers.attention import PackedLengths
 from biosig.layers.block import Block
 from biosig.layers.patches import PatchEmbedding
 from biosig.layers.pooling import AttentionPool
-from biosig.layers.positions import PositionCode
+from biosig.layers.positions import BodyCode, BodyPositions
+from biosig.layers.reve_positions import ReveCode, RevePositions
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class EncoderConfig:
         Feed-forward width over `embed_dim`.
     contract : dict of str to InputContract
         What each modality must be before it becomes tokens.
+    position : BodyCode or ReveCode
+        The position code.
+    final_norm : bool
+        Whether a norm follows the last block.
+    initialisation : {"mimetic", "megatron"}
+        How the blocks start: attention to like tokens (`Attention.initialise`), or all matrices normal with deviation
+        0.02, cut at three deviations (REVE, section 3.2).
     """
 
     embed_dim: int
@@ -42,8 +51,9 @@ class EncoderConfig:
     head_dim: int
     contract: dict[str, InputContract]
     mlp_ratio: float = 8 / 3
-    n_space_frequencies: int = 8
-    n_time_frequencies: int = 16
+    position: BodyCode | ReveCode = field(default_factory=BodyCode)
+    final_norm: bool = True
+    initialisation: Literal["mimetic", "megatron"] = "mimetic"
     name: str = field(default="custom")
 
     def __post_init__(self) -> None:
@@ -51,6 +61,11 @@ class EncoderConfig:
         if unknown:
             raise UsageError(
                 f"No embedding exists for modality {', '.join(sorted(unknown))}; there are {', '.join(MODALITY_IDS)}."
+            )
+        if isinstance(self.position, ReveCode) and len(self.contract) != 1:
+            raise UsageError(
+                f"REVE's position code does not tell modalities apart: the contract has {', '.join(self.contract)}, "
+                f"leave one, or choose position.kind body."
             )
 
 
@@ -75,6 +90,20 @@ class VisibleTokens:
         return cls(rows, PackedLengths.of(counts[windows]))
 
 
+def megatron_(module: nn.Module) -> None:
+    """Draw every matrix of a module's linear layers normal with deviation 0.02, cut at three deviations."""
+    for linear in module.modules():
+        if isinstance(linear, nn.Linear):
+            nn.init.trunc_normal_(linear.weight, std=0.02, a=-0.06, b=0.06)
+
+
+def _position_code(config: EncoderConfig) -> BodyPositions | RevePositions:
+    if isinstance(config.position, ReveCode):
+        (only,) = config.contract.values()  # REVE has no embedding for modalities
+        return RevePositions(config.embed_dim, config.position, only.patch_seconds, only.stride_seconds)
+    return BodyPositions(config.embed_dim, len(MODALITY_IDS), config.position)
+
+
 class Encoder(nn.Module):
     """One transformer over any set of channels, of any length, in any order.
 
@@ -88,29 +117,37 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         dim = config.embed_dim
-        self.patches = PatchEmbedding({m: c.patch_size for m, c in config.contract.items()}, dim)
-        self.amplitude = nn.Linear(1, dim, bias=False)
-        self.positions = PositionCode(dim, len(MODALITY_IDS), config.n_space_frequencies, config.n_time_frequencies)
+        contract = config.contract
+        self.patches = PatchEmbedding({m: c.patch_size for m, c in contract.items()}, dim)
+        # A robust scale takes the amplitude out of the patches, so each token is told it.
+        scaled = any(c.normalisation == "robust" for c in contract.values())
+        self.amplitude = nn.Linear(1, dim, bias=False) if scaled else None
+        self.positions = _position_code(config)
         self.blocks = nn.ModuleList(
             Block(dim, config.num_heads, config.head_dim, config.mlp_ratio) for _ in range(config.depth)
         )
-        self.norm = nn.RMSNorm(dim, eps=1e-6)
+        self.norm = nn.RMSNorm(dim, eps=1e-6) if config.final_norm else nn.Identity()
         self.pool = AttentionPool(dim)
         self._initialise()
 
     def _initialise(self) -> None:
         # The input layers keep torch's fan-in scaling, so that a patch of 20 and one of 80 samples give tokens as large
         # as the position code that is added to them.
-        for vector in (self.positions.unknown_position, self.positions.no_reference, self.positions.modality.weight):
-            nn.init.normal_(vector, std=0.1)
-        nn.init.normal_(self.amplitude.weight, std=0.1)  # log scales reach ±5
+        if isinstance(self.positions, BodyPositions):
+            self.positions.initialise()
+        if self.amplitude is not None:
+            nn.init.normal_(self.amplitude.weight, std=0.1)  # log scales reach ±5
+        if self.config.initialisation == "megatron":
+            megatron_(self.blocks)
         nn.init.normal_(self.pool.query, std=0.02)
 
     def embed(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
         """Tokens before the first block (N, D), and the position code alone (N, D)."""
         rows = {m: (batch.modality == MODALITY_IDS[m]).nonzero().squeeze(1) for m in batch.patches}
-        tokens = self.patches(batch.patches, rows, batch.n_tokens) + self.amplitude(batch.log_scale[:, None])
-        position = self.positions(batch.position, batch.reference, batch.modality)
+        tokens = self.patches(batch.patches, rows, batch.n_tokens)
+        if self.amplitude is not None:
+            tokens = tokens + self.amplitude(batch.log_scale[:, None])
+        position = self.positions(batch)
         return tokens + position, position
 
     def encode_visible(self, tokens: Tensor, visible: VisibleTokens, layer: int = -1) -> Tensor:
@@ -124,6 +161,13 @@ class Encoder(nn.Module):
         for block in self.blocks[: depth if layer == -1 else layer]:
             x = block(x, visible.lengths)
         return self.norm(x) if layer == -1 else x
+
+    def hidden_states(self, tokens: Tensor, visible: VisibleTokens) -> list[Tensor]:
+        """The embedding output and the output of each block, depth + 1 tensors (M, D), before the final norm."""
+        states = [tokens[visible.rows]]
+        for block in self.blocks:
+            states.append(block(states[-1], visible.lengths))
+        return states
 
     def forward(self, batch: PackedBatch, layer: int = -1) -> Tensor:
         """Tokens (N, D): invalid ones are neither attended to nor attend, and come out as zeros.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from biosig.batches.contract import InputContract
 from biosig.errors import UsageError
+from biosig.layers.reve_positions import ReveCode
 from biosig.models.encoder import EncoderConfig
 
 
@@ -21,11 +22,35 @@ _CONTRACT = _contract({"ecg": 250.0, "ppg": 125.0, "eeg": 200.0}, {"ecg": 0.2, "
 # For tests and the demo on two cores: lower rates and longer patches, so half the tokens.
 _TINY_CONTRACT = _contract({"ecg": 100.0, "ppg": 50.0, "eeg": 100.0}, {"ecg": 0.4, "ppg": 0.4, "eeg": 0.4})
 
+# REVE (arXiv:2510.21585, table 5): 1-s patches that overlap by 0.1 s, 0.5-99.5 Hz, z-scores clipped at 15.
+_REVE_CONTRACT = {
+    "eeg": InputContract(200.0, 1.0, 0.9, "uV", band=(0.5, 99.5), normalisation="zscore", clip=15.0, frame="mri")
+}
+
+
+def _reve(name: str, embed_dim: int, depth: int, n_frequencies: int) -> EncoderConfig:
+    return EncoderConfig(
+        embed_dim=embed_dim,
+        depth=depth,
+        num_heads=embed_dim // 64,
+        head_dim=64,
+        contract=_REVE_CONTRACT,
+        mlp_ratio=2.66,  # the released code's; the paper writes 8/3
+        position=ReveCode(n_frequencies=n_frequencies),
+        final_norm=False,
+        initialisation="megatron",
+        name=name,
+    )
+
+
 _PRESETS = {
     "biosig-tiny": EncoderConfig(128, 4, 4, 32, _TINY_CONTRACT, name="biosig-tiny"),
     "biosig-small": EncoderConfig(256, 7, 4, 64, _CONTRACT, name="biosig-small"),
     "biosig-base": EncoderConfig(512, 22, 8, 64, _CONTRACT, name="biosig-base"),
     "biosig-large": EncoderConfig(1216, 22, 19, 64, _CONTRACT, name="biosig-large"),
+    "reve-small": _reve("reve-small", 512, 4, 4),
+    "reve-base": _reve("reve-base", 512, 22, 4),
+    "reve-large": _reve("reve-large", 1216, 22, 5),  # as released: table 6 of the paper says 1250
 }
 
 
