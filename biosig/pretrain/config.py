@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from biosig.errors import UsageError
+from biosig.models.encoder import Encoder
 from biosig.pretrain.masking import BlockMasking
-from biosig.pretrain.reconstruction import DecoderConfig
+from biosig.pretrain.objective import DecoderConfig, Objective
+from biosig.pretrain.optimizer import OptimizerConfig
+from biosig.pretrain.reconstruction import MaskedReconstruction
+from biosig.pretrain.reve_masking import ReveMasking
+from biosig.pretrain.reve_reconstruction import ReveReconstruction
 
 
 @dataclass(frozen=True)
@@ -25,34 +30,6 @@ class SourceConfig:
 
     shards: Path
     query: str | None = None
-
-
-@dataclass(frozen=True)
-class OptimizerConfig:
-    """AdamW with linear warm-up and cosine decay.
-
-    Parameters
-    ----------
-    lr : float
-        Peak learning rate.
-    betas : tuple of 2 float
-        As in MAE (He 2022, appendix A.1): a second moment that follows changing masks.
-    weight_decay : float
-        On matrices only; norms, biases, embeddings and single vectors are left alone.
-    warmup : float
-        Share of the steps in which the rate rises.
-    final_lr : float
-        Rate at the last step, as a share of `lr`.
-    clip_norm : float
-        Largest norm of a step's gradient.
-    """
-
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.05
-    warmup: float = 0.1
-    final_lr: float = 0.01
-    clip_norm: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +52,18 @@ class PretrainConfig:
         Optimiser steps.
     batch_tokens : int
         Tokens per step.
+    masking : BlockMasking or ReveMasking
+        What is hidden; the keys that are given tell which of the two is meant.
+    position_noise : float
+        Metres: deviation of the noise on the channels' positions in training.
+    objective : {"reconstruction", "reve"}
+        What the encoder is trained for.
+    decoder : DecoderConfig
+        Size of the decoder.
+    global_weight : float
+        Weight of the reconstruction from the pooled token.
+    optimizer : OptimizerConfig
+        Optimiser and schedule.
     validation : float
         Share of each source's subjects whose windows are kept out of training and give the validation loss.
     validate_every, checkpoint_every, log_every : int
@@ -96,7 +85,9 @@ class PretrainConfig:
     stride: float | None = None
     steps: int = 10000
     batch_tokens: int = 16384
-    masking: BlockMasking = field(default_factory=BlockMasking)
+    masking: BlockMasking | ReveMasking = field(default_factory=BlockMasking)
+    position_noise: float = 0.0
+    objective: Literal["reconstruction", "reve"] = "reconstruction"
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     global_weight: float = 0.1
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -114,6 +105,13 @@ class PretrainConfig:
             raise UsageError("A pretraining run needs at least one entry in sources.")
         if not 0 <= self.validation < 1:
             raise UsageError(f"validation is {self.validation:g}; it is a share of the subjects, from 0 to below 1.")
+        if not 0 <= self.position_noise < 1:
+            raise UsageError(f"position_noise is {self.position_noise:g}; it is in metres: 0.0025 moves by 2.5 mm.")
         for name in ("steps", "batch_tokens", "validate_every", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+
+    def make_objective(self, encoder: Encoder) -> Objective:
+        """What this run trains `encoder` with."""
+        cls = {"reconstruction": MaskedReconstruction, "reve": ReveReconstruction}[self.objective]
+        return cls(encoder, self.decoder, self.global_weight)

@@ -6,7 +6,6 @@ killed and started again takes the same steps as one that was not.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -24,11 +23,13 @@ from biosig.errors import DataError, UsageError
 from biosig.models.checkpoint import LEDGER, save
 from biosig.models.encoder import Encoder
 from biosig.models.presets import preset
-from biosig.pretrain.config import OptimizerConfig, PretrainConfig
+from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.data import draw, load_windows
 from biosig.pretrain.log import RunLog
+from biosig.pretrain.objective import Objective
+from biosig.pretrain.optimizer import learning_rate, make_optimizer, set_lr
+from biosig.pretrain.position_noise import with_position_noise
 from biosig.pretrain.publish import model_card, write_ledger
-from biosig.pretrain.reconstruction import MaskedReconstruction
 from biosig.pretrain.state import TRAINING_STATE, resume_training, save_decoder, save_training
 from biosig.progress import Progress
 
@@ -69,7 +70,7 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     device = resolve_device(config.device)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(config.seed)
-        objective = MaskedReconstruction(_encoder(config), config.decoder, config.global_weight).to(device)
+        objective = config.make_objective(_encoder(config)).to(device)
     optimizer = make_optimizer(objective, config.optimizer)
     start = resume_training(out / TRAINING_STATE, objective, optimizer)
     contract = objective.encoder.config.contract
@@ -118,40 +119,15 @@ def _refuse_another_run(out: Path, config: PretrainConfig) -> None:
             raise UsageError(f"{out} holds a run with another {', '.join(differing)}: give another out, or delete it.")
 
 
-def make_optimizer(module: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW that decays matrices only."""
-    tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
-    decay: list[nn.Parameter] = []
-    keep: list[nn.Parameter] = []
-    for parameter in module.parameters():
-        (decay if parameter.ndim >= 2 and id(parameter) not in tables else keep).append(parameter)
-    groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas)
-
-
-def learning_rate(step: int, steps: int, config: OptimizerConfig) -> float:
-    """Rate of step 1 … `steps`: linear warm-up, then half a cosine down to the final rate."""
-    warmup = max(round(config.warmup * steps), 1)
-    if step <= warmup:
-        return config.lr * step / warmup
-    progress = (step - warmup) / max(steps - warmup, 1)
-    return config.lr * (config.final_lr + (1 - config.final_lr) * 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Set the rate of all groups."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-
-
 def _train_step(
     config: PretrainConfig,
-    objective: MaskedReconstruction,
+    objective: Objective,
     optimizer: torch.optim.Optimizer,
     loaded: LoadedBatch,
     step: int,
 ) -> dict[str, float]:
-    losses = _losses(config, objective, loaded, np.random.default_rng([config.seed, _TRAINING_STREAM, step]))
+    rng = np.random.default_rng([config.seed, _TRAINING_STREAM, step])
+    losses = _losses(config, objective, loaded, rng, config.position_noise)
     if not torch.isfinite(losses["loss"]):
         raise DataError(
             f"The loss is {losses['loss'].item()} at step {step}: lower optimizer.lr, or look for recordings "
@@ -159,26 +135,32 @@ def _train_step(
         )
     optimizer.zero_grad(set_to_none=True)
     losses["loss"].backward()
-    nn.utils.clip_grad_norm_(objective.parameters(), config.optimizer.clip_norm)
+    if config.optimizer.clip_norm is not None:
+        nn.utils.clip_grad_norm_(objective.parameters(), config.optimizer.clip_norm)
     optimizer.step()
     return {key: value.item() for key, value in losses.items()}
 
 
 def _losses(
-    config: PretrainConfig, objective: MaskedReconstruction, loaded: LoadedBatch, rng: np.random.Generator
+    config: PretrainConfig,
+    objective: Objective,
+    loaded: LoadedBatch,
+    rng: np.random.Generator,
+    position_noise: float = 0.0,
 ) -> dict[str, Tensor]:
     if loaded.batch is None:
         raise DataError("None of the windows of a batch has a valid token: leave out such recordings with a query.")
     device = next(objective.parameters()).device
-    mask = config.masking(loaded.batch, rng)
+    mask = config.masking(loaded.batch, rng)  # by the true positions
+    batch = with_position_noise(loaded.batch, position_noise, rng)
     with autocast(device, config.precision):
-        return objective(loaded.batch.to(device), mask.to(device))
+        return objective(batch.to(device), mask.to(device))
 
 
 class _Validator:
     """The masked loss on held-out subjects: the same windows and the same masks every time."""
 
-    def __init__(self, config: PretrainConfig, windows: Windows, objective: MaskedReconstruction) -> None:
+    def __init__(self, config: PretrainConfig, windows: Windows, objective: Objective) -> None:
         self.config, self.windows, self.objective = config, windows, objective
         contract = objective.encoder.config.contract
         self.batches = in_order(count_tokens(windows, contract), config.batch_tokens) if len(windows) else []

@@ -8,7 +8,8 @@ Shape letters: N tokens of the packed row, C channels, H patches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class BlockMasking:
     mask_ratio: float = 0.55
     radius_space: float = 0.1
     radius_time: float = 0.6
-    all_channels: float = field(default=0.5)
+    all_channels: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 < self.mask_ratio < 1:
@@ -48,14 +49,10 @@ class BlockMasking:
 
     def __call__(self, batch: PackedBatch, rng: np.random.Generator) -> Tensor:
         """Draw a mask, shape (N,) bool on the CPU: True = hidden. Only valid tokens are hidden."""
-        columns = (batch.window, batch.modality, batch.channel_index, batch.position, batch.valid)
-        window, modality, channel, position, valid = (column.cpu().numpy() for column in columns)
+        channel, position = batch.channel_index.cpu().numpy(), batch.position.cpu().numpy()
         mask = np.zeros(batch.n_tokens, bool)
-        starts = np.flatnonzero(np.diff(window, prepend=-1) | np.diff(modality, prepend=-1))
-        for start, stop in zip(starts, [*starts[1:], batch.n_tokens], strict=True):
-            part = slice(start, stop)
-            rows = np.flatnonzero(valid[part])
-            mask[start + rows] = self._hide(channel[part][rows], position[part][rows], rng)
+        for rows in valid_rows(batch):
+            mask[rows] = self._hide(channel[rows], position[rows], rng)
         return torch.from_numpy(mask)
 
     def _hide(
@@ -81,3 +78,13 @@ class BlockMasking:
             if len(block) >= room:
                 break
         return hidden
+
+
+def valid_rows(batch: PackedBatch) -> Iterator[NDArray[np.int64]]:
+    """The rows of the valid tokens of each window and modality, where there are any."""
+    window, modality, valid = (column.cpu().numpy() for column in (batch.window, batch.modality, batch.valid))
+    starts = np.flatnonzero(np.diff(window, prepend=-1) | np.diff(modality, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], batch.n_tokens], strict=True):
+        rows = start + np.flatnonzero(valid[start:stop])
+        if len(rows):
+            yield rows

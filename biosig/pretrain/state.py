@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from biosig import config as configuration
 from biosig.models.checkpoint import load, load_state, read_tensors, write_tensors
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.reconstruction import MaskedReconstruction
+from biosig.pretrain.objective import Objective
 
 TRAINING_STATE, DECODER = "training.safetensors", "decoder.safetensors"
 
@@ -41,7 +41,7 @@ def resume_training(path: Path, objective: nn.Module, optimizer: torch.optim.Opt
     return step
 
 
-def save_decoder(objective: MaskedReconstruction, run: Path) -> None:
+def save_decoder(objective: Objective, run: Path) -> None:
     """Write the weights that are not the encoder's beside the finished model, for pictures of reconstructions."""
     state = objective.state_dict()
     write_tensors(
@@ -49,11 +49,11 @@ def save_decoder(objective: MaskedReconstruction, run: Path) -> None:
     )
 
 
-def load_objective(run: Path) -> tuple[PretrainConfig, MaskedReconstruction]:
+def load_objective(run: Path) -> tuple[PretrainConfig, Objective]:
     """The configuration of a finished run folder, and its encoder and decoder."""
     config = configuration.load(PretrainConfig, run / "config.yaml")
     encoder, _, _ = load(run / "model")
-    objective = MaskedReconstruction(encoder, config.decoder, config.global_weight)
+    objective = config.make_objective(encoder)
     own = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
     load_state(objective, {**own, **read_tensors(run / DECODER)}, str(run / DECODER))
     return config, objective.eval()
