@@ -157,7 +157,7 @@ def prepare(
             continue
         scale = float(window.robust_scale.get(modality, math.nan))
         plain = [0 < scale < math.inf and _is_plain(stream, wanted) for stream, _ in parts]
-        done = _lies_within(window.band.get(modality), wanted.band)
+        done = lies_within(window.band.get(modality), wanted.band)
         physical = {
             i: _to_contract(stream, members, wanted, done) for i, (stream, members) in enumerate(parts) if not plain[i]
         }
@@ -191,7 +191,7 @@ def prepare(
     return prepared
 
 
-def _lies_within(
+def lies_within(
     band: tuple[float | None, float | None] | None, wanted: tuple[float | None, float | None] | None
 ) -> bool:
     """Whether samples limited to `band` need no filter to be limited to `wanted`."""

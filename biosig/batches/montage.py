@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from biosig.electrodes import canonical_orientation, channel_id
 from biosig.electrodes.frames import head_to_mri
+from biosig.electrodes.reve_bank import reve_positions
 from biosig.errors import UsageError
 from biosig.recording import Channel
 from biosig.signal import unit_factor
@@ -89,15 +89,20 @@ def _in_template_frame(members: list[Channel]) -> tuple[NDArray[np.float32], NDA
     """Position of channels in the frame of MNE's templates, derivations at their midpoint (REVE, appendix C)."""
     position = np.array([c.position for c in members], np.float64).reshape(-1, 3)
     reference = np.array([c.reference for c in members], np.float64).reshape(-1, 3)
-    nowhere = [c.source_name for c in members if not all(map(math.isfinite, c.position))]
-    if nowhere:
-        raise UsageError(
-            f"Channels {', '.join(nowhere[:12])} have no known position, without which this model cannot take them: "
-            f"give positions, or leave the channels out."
-        )
     derived = np.isfinite(reference).all(axis=1, keepdims=True)
-    centre = head_to_mri(np.where(derived, (position + reference) / 2, position)).astype(np.float32)
-    return centre, np.full_like(centre, np.nan), np.ones(len(members), np.float32)
+    centre = head_to_mri(np.where(derived, (position + reference) / 2, position))
+    unplaced = ~np.isfinite(centre).all(axis=1)
+    if unplaced.any():  # nets and caps that our tables do not have: their names say little outside a REVE model
+        names = [c.source_name for c in members]
+        centre[unplaced] = reve_positions(names, on_unknown="unplaced")[unplaced]
+        nowhere = [name for name, xyz in zip(names, centre, strict=True) if not np.isfinite(xyz).all()]
+        if nowhere:
+            raise UsageError(
+                f"Channels {', '.join(nowhere[:12])} have no known position, without which this model cannot take "
+                f"them: give positions, or leave the channels out."
+            )
+    place = centre.astype(np.float32)
+    return place, np.full_like(place, np.nan), np.ones(len(members), np.float32)
 
 
 def _factor(channel: Channel, unit: str | None) -> float:

@@ -127,6 +127,11 @@ class Shard:
             return self._file.text("recipe")
 
     @cached_property
+    def band(self) -> dict[str, tuple[float | None, float | None]]:
+        """Kind → (low, high) in Hz that the recipe limited the samples to; None = that side is open."""
+        return {kind: (low, high) for kind, (low, high) in self.recipe.get("band", {}).items()}
+
+    @cached_property
     def _robust_scale(self) -> dict[str, memoryview[Any]]:
         """Kind → a number per recording, NaN where it has none: a tenth of the memory of a dict per recording."""
         with self._file.naming():
@@ -211,6 +216,7 @@ class Shard:
             report=text["report"][row],
             source=text["source"][row],
             robust_scale=dict(text["robust_scale"][row]),
+            band=self.band,
             content_hash=text["content_hash"][row],
             history=tuple(text["history"][row]),
             notes=tuple(text["notes"][row]),
@@ -219,7 +225,7 @@ class Shard:
     def read_signals(self, row: int, onset: float, duration: float) -> Recording:
         """`StoredRecording.read_signals` of recording `row`."""
         scales = {kind: column[row] for kind, column in self._robust_scale.items()}
-        return Recording(self.text["id"][row], self._window(row, onset, duration), robust_scale=scales)
+        return Recording(self.text["id"][row], self._window(row, onset, duration), robust_scale=scales, band=self.band)
 
     def _window(self, row: int, onset: float, duration: float) -> list[Stream]:
         streams = []

@@ -1,0 +1,182 @@
+"""Windows for contracts with a band or z-scores: what a window alone cannot tell is taken from its recording.
+
+A zero-phase filter wants the signal before and after the window, a z-score the mean and deviation of the recording.
+Shards that a recipe has limited to the band already are only looked at for the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from biosig.batches.contract import InputContract, lies_within, limit_band
+from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
+from biosig.errors import EmptyWindowError
+from biosig.recording import Channel, Recording, Stream, Subject
+from biosig.signal import is_flat
+
+MARGIN = 10.0
+"""s on either side of a window that the filter sees: the echo of a 0.5-Hz edge has fallen below 1e-6 by then."""
+
+BLOCK = 60.0
+"""s of a recording that are in memory together while its moments are worked out."""
+
+
+def conditioned(windows: Windows, contract: Mapping[str, InputContract]) -> Windows:
+    """The same windows, in the band of the contract and with the moments that its z-scores need.
+
+    Parameters
+    ----------
+    windows : Windows
+        Of any recordings.
+    contract : mapping of modality to InputContract
+        Where it has neither a band nor z-scores, the windows are given back as they are.
+    """
+    if all(wanted.band is None and wanted.normalisation != "zscore" for wanted in contract.values()):
+        return windows
+    return replace(windows, ds=ConditionedSet(windows.ds, contract))
+
+
+class ConditionedSet:
+    """A set of recordings, each as a contract wants it.
+
+    Parameters
+    ----------
+    ds : RecordingSet
+        The recordings.
+    contract : mapping of modality to InputContract
+        Bands, and which modalities need moments.
+    """
+
+    def __init__(self, ds: RecordingSet, contract: Mapping[str, InputContract]) -> None:
+        self._ds, self._contract = ds, dict(contract)
+        self._durations = ds.to_pandas()["duration"].to_numpy(np.float64)
+        self._moments: dict[int, _Moments] = {}
+
+    @property
+    def annotations(self) -> pd.DataFrame:
+        """The recordings' annotations."""
+        return self._ds.annotations
+
+    def __len__(self) -> int:
+        return len(self._ds)
+
+    def __getitem__(self, row: int) -> ConditionedRecording:
+        moments = self._moments.setdefault(row, {})
+        return ConditionedRecording(self._ds[row], self._contract, float(self._durations[row]), moments)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per recording, as in the set itself."""
+        return self._ds.to_pandas()
+
+
+_Moments = dict[tuple[float, tuple[Channel, ...]], NDArray[np.float64]]  # of each stream, (C, 2)
+
+
+class ConditionedRecording:
+    """A recording whose windows come in the contract's band, with the recording's moments.
+
+    Parameters
+    ----------
+    recording : ReadableRecording
+        The recording.
+    contract : mapping of modality to InputContract
+        Bands, and which modalities need moments.
+    duration : float
+        Of the recording, in seconds.
+    moments : dict
+        Filled when they are first needed; empty = not worked out.
+    """
+
+    def __init__(
+        self,
+        recording: ReadableRecording,
+        contract: Mapping[str, InputContract],
+        duration: float,
+        moments: _Moments,
+    ) -> None:
+        self._recording, self._contract, self._duration, self._moments = recording, contract, duration, moments
+        self.id: str = recording.id
+        self.read = recording.read
+
+    @property
+    def subject(self) -> Subject | None:
+        """Who was recorded."""
+        return self._recording.subject
+
+    @property
+    def channels(self) -> list[Channel]:
+        """Channels of all streams, in order."""
+        return self._recording.channels
+
+    @property
+    def content_hash(self) -> str:
+        """Fingerprint of the native samples."""
+        return self._recording.content_hash
+
+    def read_signals(self, onset: float, duration: float) -> Recording:
+        """The window, limited to the band, its streams with their moments."""
+        window = self._limited(onset, duration)
+        if not any(wanted.normalisation == "zscore" for wanted in self._contract.values()):
+            return window
+        if not self._moments:
+            self._moments.update(self._work_out())
+        streams = [replace(stream, moments=self._moments[_key(stream)]) for stream in window.streams]
+        return replace(window, streams=streams)
+
+    def _limited(self, onset: float, duration: float) -> Recording:
+        wide = self._recording.read_signals(onset - MARGIN, duration + 2 * MARGIN)
+        bands = {
+            kind: wanted.band
+            for kind, wanted in self._contract.items()
+            if wanted.band is not None and not lies_within(wide.band.get(kind), wanted.band)
+        }
+        if not bands.keys() & {channel.kind for channel in wide.channels}:
+            return wide.crop(onset, duration)
+        flat = {_key(stream): is_flat(stream.physical()) for stream in wide.crop(onset, duration).streams}
+        streams = [_filtered(stream, bands, flat.get(_key(stream))) for stream in wide.streams]
+        return replace(wide, streams=streams, band={**wide.band, **bands}).crop(onset, duration)
+
+    def _work_out(self) -> _Moments:
+        """Mean and deviation of each channel of each stream, over its real values."""
+        sums: dict[tuple[float, tuple[Channel, ...]], NDArray[np.float64]] = {}
+        for start in np.arange(0.0, self._duration, BLOCK):
+            try:
+                block = self._limited(float(start), BLOCK)
+            except EmptyWindowError:
+                continue
+            for stream in block.streams:
+                values = stream.physical().astype(np.float64)  # (C, T)
+                real = np.isfinite(values)
+                values[~real] = 0
+                part = np.stack((real.sum(axis=1), values.sum(axis=1), (values**2).sum(axis=1)), axis=1)  # (C, 3)
+                sums[_key(stream)] = sums.get(_key(stream), 0) + part
+        moments = {}
+        for key, total in sums.items():
+            count, mean, square = (total / np.maximum(total[:, :1], 1)).T
+            moments[key] = np.stack((mean, np.sqrt(np.maximum(square - mean**2, 0))), axis=1)
+            moments[key][count == 0] = np.nan
+        return moments
+
+
+def _key(stream: Stream) -> tuple[float, tuple[Channel, ...]]:
+    return stream.sfreq, stream.channels
+
+
+def _filtered(
+    stream: Stream, bands: Mapping[str, tuple[float | None, float | None]], flat: NDArray[np.bool_] | None
+) -> Stream:
+    """The stream with each kind in its band, as float32; a lead that does not move in the window has no real value."""
+    values = stream.physical()  # (C, T)
+    for kind, band in bands.items():
+        rows = [row for row, channel in enumerate(stream.channels) if channel.kind == kind]
+        if rows:
+            values[rows] = limit_band(values[rows], stream.sfreq, band)
+    if flat is not None:
+        values[flat] = np.nan
+    one = np.ones(stream.n_chans)
+    return replace(stream, samples=values, scale=one, offset=0 * one, invalid=np.empty((0, 3), np.int64))

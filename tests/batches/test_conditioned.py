@@ -1,0 +1,137 @@
+"""Windows in a contract's band, with their recording's moments: as if the whole recording had been filtered first."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import biosig
+from biosig.batches.conditioned import conditioned
+from biosig.batches.contract import InputContract, prepare
+from biosig.batches.loader import count_tokens, in_order, load_batches
+from biosig.batches.memory import RecordingList
+from biosig.batches.windows import grid
+from biosig.electrodes.frames import head_to_mri
+from biosig.electrodes.reve_bank import reve_positions
+from biosig.errors import UsageError
+from biosig.models.presets import preset
+from biosig.recording import Recording, Stream
+from biosig.shards import ShardWriter, build_index
+from biosig.signal import bandpass
+
+ZSCORE = {"eeg": InputContract(160.0, 1.0, 0.9, "uV", band=(0.5, 45.0), normalisation="zscore", clip=15.0)}
+
+
+def as_stream(stream, values):
+    one = np.ones(stream.n_chans)
+    return replace(stream, samples=values.astype(np.float32), scale=one, offset=0 * one)
+
+
+@pytest.fixture(scope="module")
+def whole(eeg):
+    """All samples of the recording filtered at once, (C, T)."""
+    return bandpass(eeg.streams[0].physical(), 160.0, 0.5, 45.0)
+
+
+def test_a_window_is_cut_from_the_filtered_recording_and_scored_by_its_moments(eeg, whole):
+    windows = conditioned(grid(RecordingList([eeg]), 10.0), ZSCORE)
+    score = (whole - whole.mean(axis=1, keepdims=True)) / whole.std(axis=1, keepdims=True)
+    for i in (0, 3, len(windows) - 1):
+        start = round(windows.onset[i] * 160)
+        (prepared,) = prepare(windows.read_signals(i), ZSCORE, windows.onset[i])
+        expected = np.clip(score[:, start : start + 1600], -15, 15)
+        assert np.abs(prepared.values - expected).max() < 1e-3 * np.abs(expected).max()
+        assert prepared.valid.all()
+        assert prepared.log_scale == 0
+        raw = prepared.to_physical(prepared.values)
+        inside = np.abs(expected) < 15
+        assert np.abs(raw - whole[:, start : start + 1600])[inside].max() < 2e-3 * np.abs(whole).max()
+
+
+def test_samples_that_lie_in_the_band_are_left_alone(eeg, whole):
+    done = replace(eeg, streams=[as_stream(eeg.streams[0], whole)], band={"eeg": (1.0, 40.0)})
+    window = conditioned(grid(RecordingList([done]), 10.0), ZSCORE).read_signals(2)
+    assert np.array_equal(window.streams[0].samples, whole[:, 3200:4800].astype(np.float32))
+
+
+def test_a_shard_tells_the_band_of_its_recipe(tmp_path, eeg):
+    with ShardWriter(tmp_path / "00000.h5", recipe={"band": {"eeg": [0.5, 40.0], "ecg": [None, 100.0]}}) as writer:
+        writer.add(eeg)
+    build_index(tmp_path)
+    stored = biosig.open_shards(tmp_path)[0]
+    assert stored.read().band == {"eeg": (0.5, 40.0), "ecg": (None, 100.0)}
+    assert stored.read_signals(0, 5).band == stored.read().band
+
+
+def test_a_lead_that_does_not_move_in_a_window_has_no_real_value_there(eeg):
+    values = eeg.streams[0].physical()
+    values[5, 1600:3200] = 12.5
+    held = replace(eeg, streams=[as_stream(eeg.streams[0], values)])
+    windows = conditioned(grid(RecordingList([held]), 10.0), ZSCORE)
+    valid = [prepare(windows.read_signals(i), ZSCORE)[0].valid[5] for i in range(3)]
+    assert [part.all() for part in valid] == [True, False, True]
+    assert not valid[1].any()
+
+
+def test_a_contract_without_band_and_scores_changes_nothing(eeg):
+    windows = grid(RecordingList([eeg]), 10.0)
+    assert conditioned(windows, preset("biosig-tiny").contract) is windows
+
+
+def test_batches_for_reve_come_from_shards_and_from_memory_alike(tmp_path, eeg):
+    contract = preset("reve-small").contract
+    with ShardWriter(tmp_path / "00000.h5", recipe={}) as writer:
+        writer.add(eeg)
+    build_index(tmp_path)
+    batches = []
+    for ds in (biosig.open_shards(tmp_path), RecordingList([eeg])):
+        windows = grid(ds, 10.0)[:2]
+        (loaded,) = load_batches(windows, in_order(count_tokens(windows, contract), 10**6), contract)
+        batches.append(loaded.batch)
+    stored, held = batches
+    assert stored.patches["eeg"].shape == (2 * 19 * 11, 200)
+    assert np.abs(stored.patches["eeg"] - held.patches["eeg"]).max() < 1e-3
+    assert stored.patches["eeg"].std() == pytest.approx(1, abs=0.3)
+
+
+def test_positions_are_told_in_the_templates_frame_and_derivations_at_their_midpoint(eeg):
+    contract = preset("reve-small").contract
+    stream = eeg.streams[0]
+    (prepared,) = prepare(eeg.crop(0, 10), contract)
+    assert prepared.position == pytest.approx(head_to_mri([c.position for c in stream.channels]), abs=1e-7)
+    assert np.isnan(prepared.reference).all()
+    bipolar = biosig.electrodes.make_channel("F3-C3", "uV", "eeg")
+    turned = biosig.electrodes.make_channel("C3-F3", "uV", "eeg")
+    rows = stream.pick([0, 1])
+    both = Recording("r", [replace(rows, channels=(bipolar, turned)).slice(0, 1600)])
+    (prepared,) = prepare(both, contract)
+    middle = (np.array(bipolar.position) + bipolar.reference) / 2
+    assert prepared.position == pytest.approx(head_to_mri([middle, middle]), abs=1e-7)
+    assert (prepared.sign == 1).all()
+
+
+def test_a_channel_without_a_place_is_refused_by_name(eeg):
+    nowhere = biosig.electrodes.make_channel("Gizmo 7", "uV", "eeg")
+    stream = replace(eeg.streams[0].pick([0]), channels=(nowhere,))
+    with pytest.raises(UsageError, match=r"Gizmo 7.*give positions"):
+        prepare(Recording("r", [stream]), preset("reve-small").contract)
+
+
+def test_constant_scaling_is_a_division():
+    contract = {"eeg": InputContract(200.0, 1.0, 1.0, "uV", normalisation="constant", divisor=100.0, clip=15.0)}
+    values = np.random.default_rng(0).normal(50, 30, (1, 400)).astype(np.float32)
+    channel = biosig.electrodes.make_channel("Cz", "uV", "eeg")
+    stream = Stream(200.0, (channel,), values, np.ones(1), np.zeros(1))
+    (prepared,) = prepare(Recording("r", [stream]), contract)
+    assert prepared.values == pytest.approx(values / 100)
+    with pytest.raises(UsageError, match="divisor is 0"):
+        replace(contract["eeg"], divisor=0.0)
+
+
+def test_a_net_that_only_the_published_bank_knows_is_placed_by_it():
+    model = biosig.build_model("reve-small")
+    signals = np.random.default_rng(0).normal(0, 20, (1, 2, 400)).astype(np.float32)
+    named = model.encode(signals, sfreq=200, ch_names=["E17", "E22"])
+    bank = biosig.electrodes.frames.mri_to_head(reve_positions(["E17", "E22"]))
+    placed = model.encode(signals, sfreq=200, positions=bank)
+    assert (named.tokens - placed.tokens).abs().max() < 1e-5 * placed.tokens.abs().max()
