@@ -17,7 +17,7 @@ from rich.console import Console
 from biosig import __version__
 from biosig.errors import BiosigError
 
-_ORDER = ("inspect", "ingest", "verify", "index", "merge", "export", "pretrain", "embed", "probe", "demo")
+_ORDER = ("inspect", "ingest", "verify", "index", "merge", "export", "convert", "pretrain", "embed", "probe", "demo")
 
 
 def verbs() -> dict[str, EntryPoint]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -96,14 +97,17 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
     if missing:
         raise UsageError(
             f"{folder} is no checkpoint folder: {' and '.join(missing)} not found there. "
-            f"Give a folder written by biosig pretrain or Model.save."
+            f"Give a folder written by biosig pretrain, biosig convert or Model.save."
+        )
+    content = read_config(folder / CONFIG)
+    if "format" not in content:
+        raise UsageError(
+            f"{folder} holds a model of another project: run 'biosig convert {folder} --out DIR', then load DIR."
         )
     try:
-        content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        written = int(content["format"])
-        values = content["encoder"]
+        written, values = int(content["format"]), content["encoder"]
     except (ValueError, KeyError, TypeError) as error:
-        raise UnreadableError(f"{folder / CONFIG} is damaged ({error}): copy the checkpoint again.") from error
+        raise UnreadableError(f"{folder / CONFIG} is damaged ({error}): copy it again.") from error
     if written > FORMAT:
         raise DataError(
             f"{folder} is a checkpoint of format {written}; this version reads up to {FORMAT}: upgrade biosig-fm."
@@ -112,6 +116,22 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
     load_state(encoder, read_tensors(folder / WEIGHTS), where=str(folder / WEIGHTS))
     card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
     return encoder, bool(content.get("trained", False)), card
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether the folder's `config.json` was written by `save`, and not by another project."""
+    return "format" in read_config(folder / CONFIG)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What a `config.json` holds, ours or another project's; damage is a DataError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UnreadableError(f"{path} is damaged ({error}): copy it again.") from error
+    if not isinstance(content, dict):
+        raise UnreadableError(f"{path} is damaged (it holds no keys with values): copy it again.")
+    return content
 
 
 def write_tensors(state: dict[str, Tensor], path: Path) -> None:
@@ -143,13 +163,14 @@ def load_state(module: nn.Module, state: dict[str, Tensor], where: str) -> None:
         f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in shared if state[k].shape != own[k].shape
     ]
     found = {"missing": own.keys() - shared, "left over": state.keys() - shared, "of another shape": reshaped}
-    problems = [f"{what}: {_listed(keys)}" for what, keys in found.items() if keys]
+    problems = [f"{what}: {listed(keys)}" for what, keys in found.items() if keys]
     if problems:
         raise DataError(f"The weights in {where} do not fit the model; {'; '.join(problems)}.")
     with torch.no_grad():
         module.load_state_dict(state, strict=True)
 
 
-def _listed(keys: Iterable[str], most: int = 8) -> str:
+def listed(keys: Iterable[str], most: int = 8) -> str:
+    """The first of some keys, in order, for a message."""
     names = sorted(keys)
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

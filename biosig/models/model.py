@@ -14,7 +14,7 @@ from torch import Tensor
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
 from biosig.errors import UsageError
-from biosig.models import checkpoint
+from biosig.models import checkpoint, hub
 from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import list_models, preset
@@ -238,20 +238,38 @@ def build_model(name: str, seed: int = 0) -> Model:
         return Model(Encoder(config), trained=False)
 
 
-def load_model(source: str | Path) -> Model:
-    """Load a checkpoint folder, checking that every key matched.
+def load_model(source: str | Path, revision: str | None = None) -> Model:
+    """Load a model from a checkpoint folder or from the Hugging Face hub, checking that every key matched.
 
     Parameters
     ----------
     source : str or Path
-        A folder written by `Model.save`, or by pretraining.
+        A folder written by `Model.save`, by pretraining or by `biosig convert`; or ``owner/name`` on the hub, such as
+        ``brain-bzh/reve-base``, where REVE's weights are converted as they are loaded. A path that exists is never
+        looked for on the hub.
+    revision : str, optional
+        Branch, tag or commit on the hub; pin the commit where a result must be reproducible.
 
     Raises
     ------
     UsageError
-        If the folder does not exist or is no checkpoint.
+        If the folder does not exist or is no checkpoint, or the hub refuses or cannot be reached.
     DataError
         If weights are missing, left over, or of another shape; the sentence lists them.
     """
-    encoder, trained, card = checkpoint.load(source)
-    return Model(encoder, trained, card, Path(source))
+    if not hub.is_repository(source):
+        if revision is not None:
+            raise UsageError(f"{source} is a folder, which has no revision '{revision}': leave revision out.")
+        return _from_folder(Path(source))
+    folder = hub.fetch(str(source), revision)
+    if checkpoint.is_checkpoint(folder):
+        return _from_folder(folder)
+    from biosig.models.convert import convert  # the tables of foreign names, which few sessions need
+
+    converted = convert(folder, origin=f"{source} on the Hugging Face hub, revision {folder.name}")
+    return Model(converted.encoder, trained=True, card=converted.card, folder=folder)
+
+
+def _from_folder(folder: Path) -> Model:
+    encoder, trained, card = checkpoint.load(folder)
+    return Model(encoder, trained, card, folder)

@@ -1,0 +1,129 @@
+"""Weights as another project wrote them: a Hugging Face folder, a safetensors file, or a PyTorch state dict.
+
+Nothing is unpickled but tensors and plain containers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from biosig.errors import DataError, UnreadableError, UsageError
+from biosig.models.checkpoint import CONFIG, WEIGHTS, read_config, read_tensors
+from biosig.models.encoder import EncoderConfig
+
+
+@dataclass(frozen=True)
+class ForeignWeights:
+    """Tensors by the names that their project gives them.
+
+    Parameters
+    ----------
+    state : dict of str to Tensor
+        As in the file, without the wrappers of training scripts.
+    config : dict
+        `config.json` beside them; empty where there is none.
+    path : Path
+        The file that holds the weights.
+    sha256 : str
+        Of that file.
+    beside : tuple of str
+        What the file holds beside the weights, such as an optimizer's state.
+    """
+
+    state: dict[str, Tensor]
+    config: dict[str, Any]
+    path: Path
+    sha256: str
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to become of foreign weights.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        The encoder that they fit.
+    names : dict of str to str
+        Foreign key → ours, for every tensor that the encoder needs.
+    left_out : dict of str to str
+        Foreign key → why it has no place in an encoder.
+    absent : dict of str to str
+        Our key → what it means that such weights may lack it; the encoder has zeros there.
+    notes : tuple of str
+        Sentences for the model card: licence, and what had to be assumed.
+    """
+
+    config: EncoderConfig
+    names: dict[str, str]
+    left_out: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_foreign(source: Path) -> ForeignWeights:
+    """Read a folder with `config.json` and `model.safetensors`, or one file of weights.
+
+    Parameters
+    ----------
+    source : Path
+        The folder, a ``.safetensors`` file, or a PyTorch file (``.pth``, ``.pt``, ``.bin``).
+
+    Raises
+    ------
+    UsageError
+        If there is no such folder or file.
+    DataError
+        If it is damaged, or holds anything but tensors.
+    """
+    config: dict[str, Any] = {}
+    path = source
+    if source.is_dir():
+        path = source / WEIGHTS
+        missing = [name for name in (CONFIG, WEIGHTS) if not (source / name).is_file()]
+        if missing:
+            raise UsageError(
+                f"{source} has no {' and no '.join(missing)}: give a folder with both, or the file of weights itself."
+            )
+        config = read_config(source / CONFIG)
+    if not path.is_file():
+        raise UsageError(f"{source} does not exist: check the path.")
+    beside: tuple[str, ...] = ()
+    if path.suffix == ".safetensors":
+        state: Mapping[str, Any] = read_tensors(path)
+    else:
+        state, beside = _read_pytorch(path)
+    others = sorted(str(key) for key, value in state.items() if not isinstance(value, Tensor))
+    if others or not state:
+        raise DataError(f"{path} holds {', '.join(others[:8]) or 'nothing'} where a tensor each was expected.")
+    if all(key.startswith("module.") for key in state):  # torch's DistributedDataParallel
+        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return ForeignWeights(dict(state), config, path, sha256, beside)
+
+
+def _read_pytorch(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The state dict in a PyTorch file, and the names of what else is in it."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UnreadableError(
+            f"{path} cannot be read as a file of tensors ({str(error).splitlines()[0]}): give safetensors or a plain "
+            f"PyTorch state dict."
+        ) from error
+    if not isinstance(content, Mapping):
+        raise UnreadableError(f"{path} holds a {type(content).__name__}: give a PyTorch state dict.")
+    for wrapper in ("model", "state_dict"):
+        if isinstance(content.get(wrapper), Mapping):
+            return content[wrapper], tuple(str(key) for key in content if key != wrapper)
+    return content, ()

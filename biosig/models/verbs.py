@@ -1,0 +1,37 @@
+"""The verb `biosig convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from biosig.errors import UsageError
+from biosig.models import checkpoint
+from biosig.models.convert import by_reason, convert
+from biosig.models.model import Model
+
+
+def convert_verb(src: tyro.conf.Positional[Path], *, out: Path) -> int:
+    """Turn weights of REVE (from the hub, its own code, or braindecode) into a checkpoint folder.
+
+    Parameters
+    ----------
+    src : Path
+        Folder with config.json and model.safetensors, or a file of weights (safetensors, pth).
+    out : Path
+        The checkpoint folder to write.
+    """
+    if (out / checkpoint.CONFIG).exists():
+        raise UsageError(f"{out} holds a checkpoint: give a new folder, or delete it first.")
+    converted = convert(src)
+    model = Model(converted.encoder, trained=True, card=converted.card)
+    model.save(out)
+    console = Console(highlight=False, soft_wrap=True)
+    lines = [f"Wrote {out}: {model.name}, {model.n_parameters:,} parameters, revision {model.revision}."]
+    lines += [f"Left out: {line}." for line in by_reason(converted.left_out)]
+    lines += [f"Missing: {sentence}." for sentence in converted.missing]
+    for line in lines:
+        console.print(line, markup=False)
+    return 0
