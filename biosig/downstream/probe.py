@@ -16,15 +16,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biosig.downstream.linear import OutOfFold, chance_predictions, cross_validated_predictions
+from biosig.downstream.linear import chance_predictions, cross_validated_predictions
+from biosig.downstream.rating import rate
 from biosig.downstream.result import ProbeResult, refuse_existing
-from biosig.downstream.targets import LabelledWindows, Target, WindowPlan, label_windows
-from biosig.errors import DataError, UsageError
+from biosig.downstream.targets import LabelledWindows, Target, WindowPlan
+from biosig.downstream.task import cohort, open_model, open_task, what_pretraining_saw, with_prediction
+from biosig.errors import UsageError
 from biosig.evaluate.baselines.features import feature_table
-from biosig.evaluate.intervals import bootstrap
-from biosig.evaluate.ledger import overlap
-from biosig.evaluate.metrics import Floats, metrics_for
-from biosig.evaluate.splits import Fold, check_subjects, group_folds, manifest
+from biosig.evaluate.metrics import Floats
+from biosig.evaluate.splits import Fold, group_folds, manifest
 from biosig.progress import Progress
 
 if TYPE_CHECKING:
@@ -106,37 +106,16 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     DataError
         If recordings have no subject, or a class has no window.
     """
-    from biosig.shards.dataset import open_shards
-
     if config.out is not None:
         refuse_existing(config.out)
-    ds = open_shards(config.shards)
-    if config.query:
-        ds = ds.query(config.query)
-    labelled = label_windows(ds, config.target, config.windows)
+    task = open_task(config.shards, config.query, config.target, config.windows)
+    labelled, subjects = task.labelled, task.subjects
     windows, n_classes = labelled.windows, len(labelled.class_names)
-    ids = ds.to_pandas()["recording"]
-    if ids.duplicated().any():
-        raise DataError(
-            f"Two recordings in {config.shards} have the id '{ids[ids.duplicated()].iloc[0]}', so their scores cannot "
-            "be told apart: ingest each source once."
-        )
-    recordings = np.asarray(ids, object)[windows.recording]
-    check_subjects(windows.subjects, recordings)
-    subjects = windows.subjects.astype(str)
     folds = group_folds(subjects, config.n_folds, config.seed, y=labelled.y if n_classes else None)
-    model = _open_model(config)
+    model = open_model(config.model, config.seed, config.device)
     notes = [*labelled.notes, *_standing_notes(labelled, model, config)]
 
-    rows = pd.DataFrame(
-        {
-            "fold": _fold_of(folds, len(windows)),
-            "recording": recordings,
-            "subject": subjects,
-            "onset": windows.onset,
-            "y": labelled.y,
-        }
-    )
+    rows = task.rows().assign(fold=_fold_of(folds, len(windows)))
     names = labelled.class_names
     predictions = []
     for method in ("model", *config.baselines):
@@ -146,7 +125,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
             features, remarks = _features(method, model, windows, config.seed, progress)
             fitted = cross_validated_predictions(features, labelled.y, subjects, folds, n_classes)
             notes += [f"{method}: {remark}" for remark in remarks + fitted.notes]
-        predictions.append(_with_prediction(rows.assign(method=method), fitted, names))
+        predictions.append(with_prediction(rows.assign(method=method), fitted.prediction, names))
 
     scored = pd.concat(predictions, ignore_index=True)
     table, caveats = rate(scored, config)
@@ -159,24 +138,15 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
             "model": model.name,
             "model_revision": model.revision,
             "model_trained": model.trained,
-            "shards_hash": ds.hash,
+            "shards_hash": task.shards_hash,
             "scored_per": labelled.unit,
-            "cohort": _cohort(rows, names),
+            "cohort": cohort(rows, names),
         },
         config=config,
     )
     if config.out is not None:
         result.save(config.out)
     return result
-
-
-def _open_model(config: ProbeConfig) -> Model:
-    from biosig.device import resolve_device
-    from biosig.models.model import build_model, list_models, load_model
-
-    is_preset = config.model in list_models()
-    model = build_model(config.model, config.seed) if is_preset else load_model(config.model)
-    return model.to(resolve_device(config.device))
 
 
 def _standing_notes(labelled: LabelledWindows, model: Model, config: ProbeConfig) -> list[str]:
@@ -186,19 +156,12 @@ def _standing_notes(labelled: LabelledWindows, model: Model, config: ProbeConfig
     if labelled.unit == "recording":
         notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
     if model.trained:
-        notes.append(_what_pretraining_saw(labelled.windows, model))
+        notes.append(what_pretraining_saw(labelled.windows, model))
     else:
         notes.append(
             f"The model on trial, {model.name}, has random weights: this table is no evidence for pretraining."
         )
     return notes
-
-
-def _what_pretraining_saw(windows: Windows, model: Model) -> str:
-    rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
-    subjects = [str(subject) for subject in windows.subjects]
-    found = overlap(model.folder, [r.content_hash for r in rows], subjects) if model.folder else None
-    return found.sentence() if found else "The model has no ledger of what it has seen."
 
 
 def _features(
@@ -246,73 +209,3 @@ def _fold_of(folds: list[Fold], n_rows: int) -> NDArray[np.int64]:
     for i, fold in enumerate(folds):
         number[fold.test] = i
     return number
-
-
-def _with_prediction(rows: pd.DataFrame, fitted: OutOfFold, names: tuple[str, ...]) -> pd.DataFrame:
-    """Truth and prediction of each window; classes by name, with one score column each."""
-    if not names:
-        return rows.assign(prediction=fitted.prediction)
-    by_name = np.asarray(names, object)
-    scores = {f"score_{name}": fitted.prediction[:, k] for k, name in enumerate(names)}
-    return rows.assign(y=by_name[rows["y"]], **scores, prediction=by_name[fitted.prediction.argmax(1)])
-
-
-def rate(predictions: pd.DataFrame, config: ProbeConfig) -> tuple[pd.DataFrame, list[str]]:
-    """The score table of out-of-fold predictions, and caveats on its intervals.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        As in `ProbeResult.predictions`: one row per method and window.
-    config : ProbeConfig
-        Names the target, and the bootstrap's size and seed.
-
-    Returns
-    -------
-    table : DataFrame
-        Columns method, metric, value, low, high, n_subjects, n_recordings, n_windows.
-    caveats : list of str
-        What a reader must know before trusting the intervals.
-    """
-    names = config.target.class_names
-    columns = [f"score_{name}" for name in names] or ["prediction"]
-    records, caveats = [], []
-    for method, windows in predictions.groupby("method", sort=False):
-        scored = windows
-        if not config.target.events:
-            firsts = dict.fromkeys(("subject", "y"), "first")
-            scored = windows.groupby("recording", sort=False).agg({**firsts, **dict.fromkeys(columns, "mean")})
-        truth, values = scored["y"].to_numpy(), scored[columns].to_numpy(np.float64)
-        if names:
-            truth = pd.Index(names).get_indexer(truth)
-        else:
-            truth, values = truth.astype(np.float64), values[:, 0]
-        for metric in metrics_for(config.target.task):
-            interval = bootstrap(metric, truth, values, scored["subject"].to_numpy(), config.n_bootstrap, config.seed)
-            caveats += [text for text in interval.caveats() if text not in caveats]
-            records.append(
-                {
-                    "method": method,
-                    "metric": metric.name,
-                    "value": interval.value,
-                    "low": interval.low,
-                    "high": interval.high,
-                    "n_subjects": interval.n_subjects,
-                    "n_recordings": windows["recording"].nunique(),
-                    "n_windows": len(windows),
-                }
-            )
-    return pd.DataFrame(records), caveats
-
-
-def _cohort(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    """How many subjects, recordings and windows stand behind each class, and behind all."""
-    groups = {name: rows[rows["y"] == k] for k, name in enumerate(names)} | {"all": rows}
-    return {
-        name: {
-            "n_subjects": int(group["subject"].nunique()),
-            "n_recordings": int(group["recording"].nunique()),
-            "n_windows": len(group),
-        }
-        for name, group in groups.items()
-    }

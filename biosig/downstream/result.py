@@ -1,4 +1,4 @@
-"""The result of a probe, and the folder that it is saved in."""
+"""The result of a probe or a fine-tuning, and the folder that it is saved in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +18,20 @@ import pandas as pd
 from biosig import config as configuration
 from biosig.errors import UsageError
 
-_PACKAGES = ("biosig-fm", "torch", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "neurokit2", "mne", "wfdb")
+_PACKAGES = (
+    "biosig-fm",
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "neurokit2",
+    "mne",
+    "wfdb",
+    "peft",
+    "pyriemann",
+)
 
 
 @dataclass(frozen=True)
@@ -26,10 +41,10 @@ class ProbeResult:
     Parameters
     ----------
     table : DataFrame
-        method, metric, value, low, high, n_subjects, n_recordings, n_windows.
+        method, metric, value, low, high, n_subjects, n_recordings, n_windows (see `biosig.downstream.rating.rate`).
     predictions : DataFrame
         Out-of-fold, one row per method and window: method, fold, recording, subject, onset (s), y, one score per
-        class, prediction.
+        class, prediction; with a column seed, one row per seed too.
     notes : list of str
         What a reader must know: who was left out, how scores were pooled, how far intervals can be trusted.
     splits : dict
@@ -48,28 +63,45 @@ class ProbeResult:
     config: Any
 
     def save(self, folder: str | Path) -> Path:
-        """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json.
-
-        The folder appears whole or not at all.
+        """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json to a new folder.
 
         Raises
         ------
         UsageError
             If the folder already holds something.
         """
-        folder = Path(folder)
-        refuse_existing(folder)
-        partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        with whole_or_not_at_all(Path(folder)) as partial:
+            self.write(partial)
+        return Path(folder)
+
+    def write(self, folder: Path) -> None:
+        """Write the files to a folder that is there."""
         scores = json.loads(self.table.to_json(orient="records", double_precision=15))  # NaN becomes null
-        _write(partial / "metrics.json", {"scores": scores, "notes": self.notes, **self.facts})
-        _write(partial / "splits.json", self.splits)
-        _write(partial / "environment.json", environment())
-        configuration.dump(self.config, partial / "config.yaml")
-        self.predictions.to_parquet(partial / "predictions.parquet", index=False)
+        _write(folder / "metrics.json", {"scores": scores, "notes": self.notes, **self.facts})
+        _write(folder / "splits.json", self.splits)
+        _write(folder / "environment.json", environment())
+        configuration.dump(self.config, folder / "config.yaml")
+        self.predictions.to_parquet(folder / "predictions.parquet", index=False)
+
+
+@contextmanager
+def whole_or_not_at_all(folder: Path) -> Iterator[Path]:
+    """A place to write to, which becomes `folder` at the end, and is deleted where something goes wrong before.
+
+    Raises
+    ------
+    UsageError
+        If the folder already holds something, or cannot be made.
+    """
+    refuse_existing(folder)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
         os.replace(partial, folder)
-        return folder
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def refuse_existing(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The verb `probe`."""
+"""The verbs `probe` and `finetune`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from biosig import config as configuration
+from biosig.downstream.finetune import run_finetune
 from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.result import ProbeResult
+from biosig.downstream.settings import FineTuneConfig
 from biosig.progress import show_progress
 
 
@@ -37,6 +39,31 @@ def probe(
     settings = configuration.load(ProbeConfig, config, overrides)
     with show_progress(Console(file=sys.stderr)) as progress:
         result = run_probe(settings, progress)
+    print_result(result, Console())
+    return 0
+
+
+def finetune(
+    config: Annotated[Path, tyro.conf.Positional],
+    overrides: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+) -> int:
+    """Tune a model on a labelled task, beside networks from scratch: a score table with 95 % intervals, and weights.
+
+    Parameters
+    ----------
+    config : Path
+        YAML file of a run (see configs/finetune/): model, shards, target, windows, split and what is not default.
+    overrides : tuple of str
+        Changes to it, key=value with dots for nesting: model=runs/small/model tune.method=full out=results/a.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    settings = configuration.load(FineTuneConfig, config, overrides)
+    with show_progress(Console(file=sys.stderr)) as progress:
+        result = run_finetune(settings, progress)
     print_result(result, Console())
     return 0
 

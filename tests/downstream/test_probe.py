@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from biosig import config as configuration
-from biosig.downstream.probe import ProbeConfig, rate, run_probe
+from biosig.downstream.probe import ProbeConfig, run_probe
+from biosig.downstream.rating import rate
 from biosig.downstream.verbs import probe
 from biosig.errors import DataError, UsageError
 from biosig.shards import ShardWriter, build_index

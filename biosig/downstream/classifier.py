@@ -1,0 +1,110 @@
+"""An encoder with a head: RMSNorm → dropout → linear over what is pooled from its tokens (REVE, arXiv:2510.21585).
+
+Shape letters: B windows, N tokens, D embed_dim, F features, K classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from biosig.batches.packed import PackedBatch
+from biosig.downstream.examples import Tokens
+from biosig.downstream.settings import Pooling
+from biosig.errors import UnreadableError
+from biosig.models import checkpoint
+from biosig.models.encoder import Encoder
+
+HEAD_WEIGHTS, HEAD = "head.safetensors", "classifier.json"
+
+
+class Classifier(nn.Module):
+    """Logits of windows.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Gives the tokens, and the query of the attention pooling.
+    class_names : sequence of str
+        K of them.
+    pooling : {"attention", "mean", "flatten"}
+        What the head reads: the pool query's vector, the mean of the valid tokens, or the vector and all tokens side by
+        side.
+    n_tokens : int
+        Tokens of every window, for "flatten".
+    """
+
+    def __init__(
+        self, encoder: Encoder, class_names: Sequence[str], pooling: Pooling = "attention", n_tokens: int = 0
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.class_names = tuple(class_names)
+        self.pooling = pooling
+        self.n_tokens = n_tokens
+        n_features = encoder.config.embed_dim * (1 + n_tokens if pooling == "flatten" else 1)
+        self.head = nn.Sequential(
+            nn.RMSNorm(n_features, eps=1e-6), nn.Dropout(0.0), nn.Linear(n_features, len(self.class_names))
+        )
+
+    def forward(self, batch: PackedBatch | Tokens) -> Tensor:
+        """Logits (B, K) of packed windows, or of their tokens."""
+        tokens = batch if isinstance(batch, Tokens) else Tokens.of(self.encoder(batch), batch)
+        return self.head(self.pooled(tokens))
+
+    def pooled(self, tokens: Tokens) -> Tensor:
+        """What the head reads of each window, shape (B, F)."""
+        values, window = tokens.values[tokens.valid], tokens.window[tokens.valid]  # (M, D), (M,)
+        if self.pooling == "mean":
+            total = values.new_zeros(tokens.n_windows, values.shape[1]).index_add(0, window, values)  # (B, D)
+            return total / torch.bincount(window, minlength=tokens.n_windows).clamp(min=1)[:, None]
+        vector = self.encoder.pool(values, window, tokens.n_windows)  # (B, D)
+        if self.pooling == "attention":
+            return vector
+        return torch.cat((vector, tokens.values.reshape(tokens.n_windows, -1)), dim=1)  # (B, (1 + n_tokens) · D)
+
+    def train_head_only(self) -> None:
+        """Let gradients reach the head and the pool query, and nothing else."""
+        self.requires_grad_(False)
+        self.head.requires_grad_(True)
+        self.encoder.pool.requires_grad_(True)
+
+
+def save_classifier(classifier: Classifier, folder: Path, card: str) -> Path:
+    """Write a folder that is a checkpoint of the encoder (`biosig.load_model`) with the head beside it."""
+    checkpoint.save(classifier.encoder, True, folder, card)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.head.state_dict().items()}
+    checkpoint.write_tensors(state, folder / HEAD_WEIGHTS)
+    facts = {
+        "class_names": classifier.class_names,
+        "pooling": classifier.pooling,
+        "n_tokens": classifier.n_tokens,
+    }
+    (folder / HEAD).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def load_classifier(folder: str | Path) -> Classifier:
+    """Read what fine-tuning has saved, ready to be applied to packed batches of `classifier.encoder.config.contract`.
+
+    Raises
+    ------
+    UsageError
+        If the folder is no checkpoint.
+    DataError
+        If a file is damaged or weights do not fit.
+    """
+    folder = Path(folder)
+    encoder, _, _ = checkpoint.load(folder)
+    try:
+        classifier = Classifier(encoder, **json.loads((folder / HEAD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UnreadableError(
+            f"{folder / HEAD} is absent or damaged ({error}): give a folder of tuned weights."
+        ) from error
+    checkpoint.load_state(classifier.head, checkpoint.read_tensors(folder / HEAD_WEIGHTS), str(folder / HEAD_WEIGHTS))
+    return classifier.eval()

@@ -1,0 +1,176 @@
+"""From window numbers to what a network takes: packed tokens, cached tokens of a frozen encoder, or a dense array.
+
+Shape letters: B windows, C channels, T samples, N tokens, D embed_dim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from biosig.batches.packed import PackedBatch, pack
+from biosig.device import autocast
+from biosig.downstream.mixup import Mix, draw, mixed
+from biosig.downstream.prepared import PreparedWindows, layout_of
+from biosig.errors import DataError
+from biosig.models.encoder import Encoder
+
+
+class Examples(Protocol):
+    """What the training loop asks for batches."""
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """The windows of these numbers, mixed if asked, on the device."""
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+        """A random mix of these windows."""
+
+
+class PackedExamples:
+    """Packed batches, for a classifier whose encoder is trained.
+
+    Parameters
+    ----------
+    windows : PreparedWindows
+        All windows of the task.
+    device : torch.device
+        Where batches are put.
+    """
+
+    def __init__(self, windows: PreparedWindows, device: torch.device) -> None:
+        self.windows, self.device = windows, device
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """A `PackedBatch` of these windows."""
+        chosen = [self.windows[row] for row in rows]
+        return pack(mixed(chosen, mix) if mix else chosen, self.windows.contract).to(self.device)
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+        """Partners of one layout that miss no sample: two windows with gaps may have no token in common."""
+        chosen = [self.windows[row] for row in rows]
+        whole = [all(stream.valid.all() for stream in window) for window in chosen]
+        return draw([layout_of(w) if complete else None for w, complete in zip(chosen, whole, strict=True)], rng)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Encoded tokens of some windows, window after window."""
+
+    values: Tensor  # (N, D), zeros where not valid
+    valid: Tensor  # (N,) bool
+    window: Tensor  # (N,) int64, non-decreasing
+    n_windows: int
+
+    @classmethod
+    def of(cls, values: Tensor, batch: PackedBatch) -> Tokens:
+        """The encoder's output for a batch."""
+        return cls(values, batch.valid, batch.window, batch.n_windows)
+
+
+class FrozenExamples(PackedExamples):
+    """As `PackedExamples`, but windows that are not mixed come as tokens, which are computed once and kept.
+
+    Parameters
+    ----------
+    windows : PreparedWindows
+        All windows of the task.
+    encoder : Encoder
+        Never changed while these are in use.
+    device : torch.device
+        Where batches are put.
+    keep_bytes : float
+        Tokens that may stay in memory.
+    """
+
+    def __init__(self, windows: PreparedWindows, encoder: Encoder, device: torch.device, keep_bytes: float) -> None:
+        super().__init__(windows, device)
+        self.encoder = encoder
+        self._room = keep_bytes
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """`Tokens` of these windows, or a `PackedBatch` of mixed ones."""
+        if mix:
+            return super().batch(rows, mix)
+        values, valid = zip(*(self._kept.get(row) or self._encoded(row) for row in rows), strict=True)
+        lengths = torch.tensor([len(v) for v in valid], device=self.device)
+        window = torch.repeat_interleave(torch.arange(len(rows), device=self.device), lengths)
+        return Tokens(torch.cat(values), torch.cat(valid), window, len(rows))
+
+    def _encoded(self, row: int) -> tuple[Tensor, Tensor]:
+        """Tokens of one window (n, D), and which are valid (n,): alone, so that its company never shows in them."""
+        packed = super().batch([row])
+        with torch.no_grad(), autocast(self.device, "auto"):
+            values = self.encoder(packed).float()
+        if values.nbytes <= self._room:
+            self._room -= values.nbytes
+            self._kept[row] = values, packed.valid
+        return values, packed.valid
+
+
+class DenseExamples:
+    """Arrays (B, C, T) of one montage, for networks that know channels by their row.
+
+    Parameters
+    ----------
+    windows : PreparedWindows
+        All windows of the task; of one layout (`check_one_layout`).
+    device : torch.device
+        Where batches are put.
+    """
+
+    def __init__(self, windows: PreparedWindows, device: torch.device) -> None:
+        self.windows, self.device = windows, device
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """A Tensor (B, C, T); samples that are missing are zeros."""
+        chosen = [self.windows[row] for row in rows]
+        values = np.stack([window[0].values for window in (mixed(chosen, mix) if mix else chosen)])
+        return torch.from_numpy(values).to(self.device)
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+        """Partners among all windows."""
+        return draw([0] * len(rows), rng)
+
+
+def check_one_layout(windows: PreparedWindows, who: str, one_stream: bool = False) -> None:
+    """Refuse windows of differing channels or lengths.
+
+    Parameters
+    ----------
+    windows : PreparedWindows
+        All windows of the task.
+    who : str
+        What needs them equal, for the message.
+    one_stream : bool
+        Whether all channels must also have one modality and rate.
+
+    Raises
+    ------
+    DataError
+        Naming the first recording that differs, and how.
+    """
+    ids = [windows.windows.ds[int(row)].id for row in windows.windows.recording[:1]]
+    first = layout_of(windows[0])
+    if one_stream and len(first) != 1:
+        raise DataError(
+            f"Recording '{ids[0]}' has {', '.join(modality for modality, *_ in first)}, and {who} takes channels of "
+            f"one modality and rate: leave {who} out."
+        )
+    for row in range(1, len(windows)):
+        layout = layout_of(windows[row])
+        if layout != first:
+            other = windows.windows.ds[int(windows.windows.recording[row])].id
+            raise DataError(
+                f"Recording '{other}' gives windows of {_words(layout)}, '{ids[0]}' of {_words(first)}, and {who} "
+                f"needs the same channels and length in all: choose recordings with a query, or leave {who} out."
+            )
+
+
+def _words(layout: Sequence[tuple[str, int, tuple[str, ...]]]) -> str:
+    return " and ".join(f"{len(names)} {m} channels × {n} samples ({names[0]} …)" for m, n, names in layout)

@@ -1,0 +1,164 @@
+"""Fine-tuning: a pretrained model made a classifier, tested on unseen people, beside what it has to beat.
+
+Every method has the same windows, parts and seeds, is fitted on the training part, chooses its epoch or its penalty on
+the validation part, and is tested once per fold and seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from biosig.downstream.contenders import FIXED_MONTAGE, SEEDLESS, Bench, Run, test_predictions
+from biosig.downstream.examples import FrozenExamples, check_one_layout
+from biosig.downstream.parts import Parts, QuerySplit, make_parts
+from biosig.downstream.prepared import PreparedWindows
+from biosig.downstream.rating import rate
+from biosig.downstream.result import ProbeResult, whole_or_not_at_all
+from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.task import Task, cohort, open_model, open_task, what_pretraining_saw, with_prediction
+from biosig.errors import UsageError
+from biosig.evaluate.splits import Fold, manifest
+from biosig.progress import Progress
+
+if TYPE_CHECKING:
+    from biosig.models.model import Model
+
+
+def run_finetune(config: FineTuneConfig, progress: Progress | None = None) -> ProbeResult:
+    """Label windows, split by subject, tune the model, fit its baselines, and rate all on the test parts.
+
+    Parameters
+    ----------
+    config : FineTuneConfig
+        What to do.
+    progress : callable, optional
+        Told how far the work is.
+
+    Returns
+    -------
+    ProbeResult
+        With a column `seed` in its predictions. Also written to `config.out` when that is given, with the tuned models
+        in `weights/fold-F-seed-S/` (`biosig.downstream.classifier.load_classifier`).
+
+    Raises
+    ------
+    UsageError
+        If the configuration contradicts itself, `config.out` already holds a result, or an optional package is absent.
+    DataError
+        If recordings have no subject, a class has no window, or montages differ where one is needed.
+    """
+    with whole_or_not_at_all(config.out) if config.out else nullcontext() as out:
+        result = _result(config, out / "weights" if out and config.keep_weights else None, progress)
+        if out:
+            result.write(out)
+    return result
+
+
+def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | None) -> ProbeResult:
+    names = config.target.class_names
+    task = open_task(config.shards, config.query, config.target, config.windows)
+    model = _with_input(open_model(config.model, config.seed, config.device), config)
+    task, windows, left_out = _prepared(task, model, config, progress)
+    _check_layouts(windows, config)
+    parts, remarks = make_parts(config.split, task.labelled.windows, task.labelled.y, names, config.seed)
+    frozen = FrozenExamples(windows, model.encoder, model.device, config.keep_gb * 1e9)
+    bench = Bench(config, model, windows, task.labelled.y, frozen, progress)
+    rows = task.rows()
+    scored = []
+    for method in ("model", *config.baselines):
+        for fold, part in enumerate(parts):
+            for seed in config.seeds[:1] if method in SEEDLESS else config.seeds:
+                prediction = test_predictions(bench, Run(method, fold, seed, part, weights))
+                tested = rows.iloc[part.test].assign(fold=fold, method=method, seed=seed)
+                scored.append(with_prediction(tested, prediction, names))
+    predictions = pd.concat(scored, ignore_index=True)
+    table, caveats = rate(predictions, config)
+    return ProbeResult(
+        table=table,
+        predictions=predictions,
+        notes=[*task.labelled.notes, *left_out, *remarks, *_standing_notes(task, model, config, parts), *caveats],
+        splits=_splits(task, parts),
+        facts={
+            "model": model.name,
+            "model_revision": model.revision,
+            "model_trained": model.trained,
+            "shards_hash": task.shards_hash,
+            "scored_per": task.labelled.unit,
+            "cohort": cohort(rows.iloc[np.unique(np.concatenate([part.test for part in parts]))], names),
+        },
+        config=config,
+    )
+
+
+def _with_input(model: Model, config: FineTuneConfig) -> Model:
+    """The model, fed its unit over a constant where the configuration asks for that."""
+    if config.divisor is None:
+        return model
+    if any(wanted.normalisation == "robust" for wanted in model.contract.values()):
+        raise UsageError(
+            f"Model '{model.name}' is told each recording's robust scale beside the signal, and "
+            f"divisor={config.divisor:g} would leave it without: leave divisor out."
+        )
+    contract = {
+        m: replace(wanted, normalisation="constant", divisor=config.divisor) for m, wanted in model.contract.items()
+    }
+    model.encoder.config = replace(model.config, contract=contract)
+    return model
+
+
+def _prepared(
+    task: Task, model: Model, config: FineTuneConfig, progress: Progress | None
+) -> tuple[Task, PreparedWindows, list[str]]:
+    """The windows that give the model a token, at its contract, and what to say of the others."""
+    windows = PreparedWindows(task.labelled.windows, model.contract, config.align, config.keep_gb * 1e9)
+    usable = windows.survey(progress)
+    if usable.all():
+        return task, windows, []
+    note = f"{int((~usable).sum())} of {len(usable)} windows give the model no valid token and are left out."
+    return (*_prepared(task.only(usable), model, config, progress)[:2], [note])
+
+
+def _check_layouts(windows: PreparedWindows, config: FineTuneConfig) -> None:
+    for method in [name for name in config.baselines if name in FIXED_MONTAGE]:
+        check_one_layout(windows, f"the baseline {method}", one_stream=True)
+    if config.pooling == "flatten":
+        check_one_layout(windows, "pooling=flatten")
+
+
+def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Sequence[Parts]) -> list[str]:
+    if isinstance(config.split, QuerySplit):
+        notes = ["The test part is scored once per seed; the validation part chose the epochs."]
+    else:
+        notes = [
+            f"Each subject is tested once per seed, in one of {len(parts)} folds, and all folds are rated together, so "
+            "AUROC also compares scores of models that were fitted on different people; subjects of the training part "
+            "chose the epochs."
+        ]
+    if len(config.seeds) > 1:
+        notes.append(f"Values are means over {len(config.seeds)} seeds, intervals are over subjects.")
+    if task.labelled.unit == "recording":
+        notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
+    if config.align == "euclidean":
+        notes.append(
+            "Each subject's EEG is aligned with all of that subject's windows in the task, without labels; so a "
+            "subject under test is known by all windows before the first is classified."
+        )
+    if model.trained:
+        notes.append(what_pretraining_saw(task.labelled.windows, model))
+    else:
+        notes.append(f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining.")
+    return notes
+
+
+def _splits(task: Task, parts: Sequence[Parts]) -> dict[str, Any]:
+    """Test and validation subjects of each fold."""
+    tested = manifest(task.subjects, [Fold(part.train, part.test) for part in parts])
+    chosen = manifest(task.subjects, [Fold(part.train, part.validation) for part in parts])
+    return {**tested, "validation_subjects": chosen["test_subjects"]}

@@ -1,0 +1,160 @@
+"""Training, validation and test parts: three groups of people who share nobody.
+
+The validation part chooses the epoch, so that the test part is looked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.batches.windows import Windows
+from biosig.errors import UsageError
+from biosig.evaluate.splits import Fold, Rows, check_disjoint, group_folds
+from biosig.shards.dataset import ShardDataset
+
+
+@dataclass(frozen=True)
+class FoldSplit:
+    """Every subject is tested once.
+
+    Parameters
+    ----------
+    folds : int or "subjects"
+        Folds over subjects; "subjects" leaves one subject out at a time.
+    validation : float
+        Share of a fold's training subjects that choose the epoch; at most a half.
+    """
+
+    folds: int | Literal["subjects"] = "subjects"
+    validation: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check_share(self.validation)
+
+
+@dataclass(frozen=True)
+class QuerySplit:
+    """Named parts, as published splits have them.
+
+    Parameters
+    ----------
+    train, test : str
+        Pandas expressions over the index and the labels: "part == 'train'", "number <= '070'".
+    validation : str or float
+        An expression likewise, or the share of the training subjects; at most a half.
+    """
+
+    train: str
+    test: str
+    validation: str | float = 0.2
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.validation, str):
+            _check_share(self.validation)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Row numbers to fit on, to choose the epoch by, and to score, each (n,) int64."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+
+def make_parts(
+    split: FoldSplit | QuerySplit, windows: Windows, y: NDArray[np.int64], class_names: Sequence[str], seed: int
+) -> tuple[list[Parts], list[str]]:
+    """The parts of each fold, and what to say about them.
+
+    Parameters
+    ----------
+    split : FoldSplit or QuerySplit
+        How to divide.
+    windows : Windows
+        N windows of a shard dataset.
+    y : ndarray of int64, shape (N,)
+        Their classes.
+    class_names : sequence of str
+        Names of the classes.
+    seed : int
+        Of the folds and the validation subjects.
+
+    Raises
+    ------
+    UsageError
+        If there are too few subjects, or a part lacks a class.
+    DataError
+        If a subject is in two parts.
+    """
+    subjects = windows.subjects.astype(str)
+    if isinstance(split, QuerySplit):
+        parts, notes = _by_query(split, windows, y, subjects, seed)
+    else:
+        notes = []
+        parts = [
+            Parts(*_with_validation(fold.train, split.validation, y, subjects, seed + number), fold.test)
+            for number, fold in enumerate(_folds(split.folds, y, subjects, seed))
+        ]
+    for part in parts:
+        pairs = ((part.train, part.test), (part.train, part.validation), (part.validation, part.test))
+        check_disjoint(subjects, [Fold(*pair) for pair in pairs])
+        _check_classes(y[part.train], class_names, "training")
+        _check_classes(y[part.validation], class_names, "validation")
+    _check_classes(y[np.concatenate([part.test for part in parts])], class_names, "test")
+    return parts, notes
+
+
+def _folds(n_folds: int | str, y: NDArray[np.int64], subjects: NDArray[np.str_], seed: int) -> list[Fold]:
+    if isinstance(n_folds, int):
+        return group_folds(subjects, n_folds, seed, y)
+    everyone = np.unique(subjects)
+    return [Fold(np.flatnonzero(subjects != one), np.flatnonzero(subjects == one)) for one in everyone]
+
+
+def _with_validation(
+    train: Rows, share: float, y: NDArray[np.int64], subjects: NDArray[np.str_], seed: int
+) -> tuple[Rows, Rows]:
+    """Training rows, less those of the subjects that choose the epoch, and the latter's."""
+    inner = group_folds(subjects[train], round(1 / share), seed, y[train])[0]
+    return train[inner.train], train[inner.test]
+
+
+def _by_query(
+    split: QuerySplit, windows: Windows, y: NDArray[np.int64], subjects: NDArray[np.str_], seed: int
+) -> tuple[list[Parts], list[str]]:
+    assert isinstance(windows.ds, ShardDataset)
+    train, test = (_rows(expression, windows, windows.ds) for expression in (split.train, split.test))
+    if isinstance(split.validation, str):
+        validation = _rows(split.validation, windows, windows.ds)
+    else:
+        train, validation = _with_validation(train, split.validation, y, subjects, seed)
+    unused = len(windows) - len(train) - len(validation) - len(test)
+    notes = [f"{unused} of {len(windows)} windows are in no part of the split and are left out."] if unused > 0 else []
+    return [Parts(train, validation, test)], notes
+
+
+def _rows(expression: str, windows: Windows, ds: ShardDataset) -> Rows:
+    chosen = np.isin(ds.to_pandas()["recording"], ds.query(expression).to_pandas()["recording"])
+    rows = np.flatnonzero(chosen[windows.recording])
+    if not len(rows):
+        raise UsageError(f"No window is in the part {expression!r} of the split: correct the expression or the query.")
+    return rows
+
+
+def _check_classes(y: NDArray[Any], class_names: Sequence[str], part: str) -> None:
+    absent = [name for number, name in enumerate(class_names) if not (y == number).any()]
+    if absent:
+        raise UsageError(
+            f"The {part} part has no window of class '{absent[0]}': use fewer folds, a larger share, or another seed."
+        )
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share <= 0.5:
+        raise UsageError(f"split.validation is {share:g}; it is a share of the subjects, above 0 and at most 0.5.")

@@ -1,0 +1,123 @@
+"""Windows at the model's input contract, prepared once and kept while memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.batches.conditioned import conditioned
+from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.packed import pack
+from biosig.batches.windows import Windows
+from biosig.downstream.alignment import Floats, aligned, covariance, whitening
+from biosig.errors import DataError
+from biosig.progress import Progress
+
+Layout = tuple[tuple[str, int, tuple[str, ...]], ...]
+"""Modality, samples and channel names of each stream."""
+
+
+def layout_of(window: Sequence[Prepared]) -> Layout:
+    """What must be equal for two windows to be laid over each other."""
+    return tuple((stream.modality, stream.values.shape[1], tuple(stream.ch_names)) for stream in window)
+
+
+class PreparedWindows:
+    """The windows of a task by number, each a list of streams.
+
+    Parameters
+    ----------
+    windows : Windows
+        N windows.
+    contract : mapping of str to InputContract
+        What the model wants.
+    align : {"none", "euclidean"}
+        Whether each subject's EEG is aligned, which `survey` prepares.
+    keep_bytes : float
+        Samples that may stay in memory; windows beyond are read again each time.
+    """
+
+    def __init__(
+        self,
+        windows: Windows,
+        contract: Mapping[str, InputContract],
+        align: Literal["none", "euclidean"] = "none",
+        keep_bytes: float = 4e9,
+    ) -> None:
+        self.windows, self.contract, self.align = conditioned(windows, contract), contract, align
+        self._room = keep_bytes
+        self._kept: dict[int, list[Prepared]] = {}
+        self._matrices: dict[Hashable, Floats] = {}
+        self._subjects = windows.subjects
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, row: int) -> list[Prepared]:
+        window = self._prepared(row)
+        if self.align == "none":
+            return window
+        return [
+            aligned(stream, self._matrices[self._group(row, stream)]) if stream.modality == "eeg" else stream
+            for stream in window
+        ]
+
+    def survey(self, progress: Progress | None = None) -> NDArray[np.bool_]:
+        """Look at every window once: which give the model a token, shape (N,); and measure what alignment needs.
+
+        Raises
+        ------
+        DataError
+            If a window that is to be aligned misses samples: its other channels would be mixed with a guess.
+        """
+        usable = np.zeros(len(self), bool)
+        sums: dict[Hashable, Floats] = {}
+        counts: dict[Hashable, int] = {}
+        for row in range(len(self)):
+            window = self._prepared(row)
+            usable[row] = _has_token(window, self.contract)
+            for stream in window if self.align == "euclidean" and usable[row] else ():
+                if stream.modality == "eeg":
+                    self._refuse_gaps(row, stream)
+                    group = self._group(row, stream)
+                    sums[group] = sums.get(group, 0.0) + covariance(stream.values)
+                    counts[group] = counts.get(group, 0) + 1
+            if progress:
+                progress("prepare", row + 1, len(self))
+        self._matrices = {group: whitening(total / counts[group]) for group, total in sums.items()}
+        return usable
+
+    def _prepared(self, row: int) -> list[Prepared]:
+        known = self._kept.get(row)
+        if known is not None:
+            return known
+        window = prepare(self.windows.read_signals(row), self.contract, float(self.windows.onset[row]))
+        size = sum(stream.values.nbytes + stream.valid.nbytes for stream in window)
+        if size <= self._room:
+            self._room -= size
+            self._kept[row] = window
+        return window
+
+    def _group(self, row: int, stream: Prepared) -> Hashable:
+        return self._subjects[row], tuple(stream.ch_names)
+
+    def _refuse_gaps(self, row: int, stream: Prepared) -> None:
+        whole = stream.valid.all(axis=1)
+        if not whole.all():
+            raise DataError(
+                f"Channel '{stream.ch_names[int(np.argmin(whole))]}' of recording "
+                f"'{self.windows.ds[int(self.windows.recording[row])].id}' misses samples at "
+                f"{self.windows.onset[row]:g} s, and Euclidean Alignment mixes all channels: leave the recording out "
+                f"with a query, or choose align=none."
+            )
+
+
+def _has_token(window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> bool:
+    try:
+        pack([window], contract)
+    except DataError:
+        return False
+    return True

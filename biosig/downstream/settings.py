@@ -1,0 +1,176 @@
+"""A fine-tuning run, complete: the same settings and data give the same table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from biosig.downstream.parts import FoldSplit, QuerySplit
+from biosig.downstream.targets import Target, WindowPlan
+from biosig.errors import UsageError
+
+Baseline = Literal["chance", "from_scratch", "eegnet", "shallow", "tangent"]
+Pooling = Literal["attention", "mean", "flatten"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training.
+
+    Parameters
+    ----------
+    lr : float
+        Peak learning rate.
+    epochs : int
+        Passes over the training part at most; 0 leaves the stage out.
+    warmup : int
+        Epochs in which the rate rises as (10^(s/S) - 1) / 9 (REVE's released code).
+    patience : int
+        Epochs without a better validation score after which the stage ends.
+    dropout : float
+        Share of the pooled features that is dropped.
+    batch_size : int
+        Windows per step.
+    weight_decay : float
+        Decoupled, on all parameters.
+    mixup : bool
+        Whether windows of a batch are mixed in pairs (`biosig.downstream.mixup`).
+    """
+
+    lr: float
+    epochs: int
+    warmup: int = 3
+    patience: int = 10
+    dropout: float = 0.1
+    batch_size: int = 32
+    weight_decay: float = 0.01
+    mixup: bool = True
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.warmup < 0 or self.patience < 1 or self.batch_size < 1:
+            raise UsageError(
+                f"A stage has epochs {self.epochs}, warmup {self.warmup}, patience {self.patience} and batch_size "
+                f"{self.batch_size}: the first two cannot be negative, the others must be 1 or more."
+            )
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout is {self.dropout:g}; it is a share, from 0 to below 1.")
+
+
+@dataclass(frozen=True)
+class TuneStage(Stage):
+    """The stretch in which the encoder is trained too.
+
+    Parameters
+    ----------
+    method : {"lora", "full"}
+        Low-rank changes of the attention's projections (`biosig.downstream.lora`), or every weight.
+    rank : int
+        Rank of the changes.
+    alpha : float
+        They are scaled by alpha / rank.
+    """
+
+    method: Literal["lora", "full"] = "lora"
+    rank: int = 16
+    alpha: float = 16.0
+
+
+@dataclass(frozen=True)
+class FineTuneConfig:
+    """What to tune, on what, how, and beside what.
+
+    Parameters
+    ----------
+    model : str
+        A checkpoint folder, or a preset's name for random weights.
+    shards : str
+        Folder of shards.
+    target : Target
+        What to predict; classes only.
+    windows : WindowPlan
+        Where windows lie, in seconds.
+    split : FoldSplit or QuerySplit
+        Who is trained on, who chooses the epoch, who is tested.
+    query : str, optional
+        Which recordings take part: a pandas expression over the index and the labels ("run == 'R04'").
+    divisor : float, optional
+        Feed the model its unit over this number, as REVE's downstream recipes do; None = the model's own normalisation.
+    align : {"none", "euclidean"}
+        Euclidean Alignment of each subject's EEG (`biosig.downstream.alignment`).
+    pooling : {"attention", "mean", "flatten"}
+        What the head reads: the pool query's vector, the mean of the tokens, or the vector and all tokens side by side,
+        which ties it to one montage and length.
+    probe : Stage
+        First: the head and the pool query, with the encoder frozen.
+    tune : TuneStage
+        Then: the encoder too. It starts from the best epoch of the first stage, and ends with it if no epoch is better.
+    scratch : Stage, optional
+        For the baselines that start from random weights; None = as `tune`, with as many epochs as both stages together
+        and a rate of 1e-3.
+    optimizer : {"adamw", "stable_adamw"}
+        With betas 0.92 and 0.999 and eps 1e-9 (REVE's released code).
+    soup : int
+        How many second stages are run from one first stage, and averaged (`biosig.downstream.soup`).
+    seeds : list of int
+        One complete run each: heads, order, dropout, mixup.
+    seed : int
+        Of the folds, the validation subjects, the bootstrap and a preset's random weights.
+    baselines : list
+        What stands beside the model; leave one out by naming the others.
+    n_bootstrap : int
+        Resamples behind each interval.
+    keep_gb : float
+        Prepared windows, and tokens of the frozen encoder, that may stay in memory, in gigabytes each; others are read
+        or computed again in each epoch.
+    device : str
+        "auto" = CUDA where there is one.
+    out : Path, optional
+        Folder for the result; None = nothing is written.
+    keep_weights : bool
+        Whether the tuned models are written to `out`, one per fold and seed.
+    """
+
+    model: str
+    shards: str
+    target: Target
+    windows: WindowPlan
+    split: FoldSplit | QuerySplit
+    query: str | None = None
+    divisor: float | None = None
+    align: Literal["none", "euclidean"] = "none"
+    pooling: Pooling = "attention"
+    probe: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20))
+    tune: TuneStage = field(default_factory=lambda: TuneStage(lr=1e-4, epochs=50, warmup=5))
+    scratch: Stage | None = None
+    optimizer: Literal["adamw", "stable_adamw"] = "adamw"
+    soup: int = 1
+    seeds: list[int] = field(default_factory=lambda: [0])
+    seed: int = 0
+    baselines: list[Baseline] = field(
+        default_factory=lambda: ["chance", "from_scratch", "eegnet", "shallow", "tangent"]
+    )
+    n_bootstrap: int = 1000
+    keep_gb: float = 4.0
+    device: str = "auto"
+    out: Path | None = None
+    keep_weights: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.target.class_names:
+            raise UsageError(f"Fine-tuning predicts classes: give target.classes for '{self.target.label}'.")
+        if self.n_bootstrap < 100:
+            raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")
+        if self.soup < 1 or not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise UsageError(f"soup is {self.soup} and seeds are {self.seeds}: give 1 or more, and seeds that differ.")
+        if self.soup > 1 and not self.tune.epochs:
+            raise UsageError(f"A soup of {self.soup} averages second stages: give tune.epochs, or soup=1.")
+
+    @property
+    def from_random(self) -> Stage:
+        """The stage of baselines that start from random weights."""
+        if self.scratch is not None:
+            return self.scratch
+        t = self.tune
+        budget = Stage(1e-3, 1, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup)
+        return replace(budget, epochs=self.probe.epochs + t.epochs)

@@ -1,0 +1,191 @@
+"""One training loop for every network of a fine-tuning run: the epoch is chosen on the validation part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from biosig.device import autocast
+from biosig.downstream.examples import Examples
+from biosig.downstream.parts import Parts
+from biosig.downstream.seeding import seeded
+from biosig.downstream.settings import Stage
+from biosig.errors import DataError
+from biosig.evaluate.metrics import Floats, balanced_accuracy
+from biosig.pretrain.stable_adamw import StableAdamW
+from biosig.progress import Progress
+
+# REVE's released fine-tuning (arXiv:2510.21585).
+BETAS, EPS = (0.92, 0.999), 1e-9
+CLIP_NORM = 2.0
+PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 5
+
+
+class Score(NamedTuple):
+    """How good an epoch is: balanced accuracy first; of equals, which few windows often are, the lower loss."""
+
+    balanced_accuracy: float
+    minus_loss: float
+
+
+def fit(
+    network: nn.Module,
+    examples: Examples,
+    y: NDArray[np.int64],
+    parts: Parts,
+    stage: Stage,
+    optimizer: str,
+    key: Sequence[int],
+    progress: Progress | None = None,
+    title: str = "train",
+) -> Score:
+    """Train what requires a gradient, and leave the network as it was after its best epoch, the start included.
+
+    Parameters
+    ----------
+    network : Module
+        Batches of `examples` → logits (B, K).
+    examples : Examples
+        All windows by number.
+    y : ndarray of int64, shape (N,)
+        Their classes; those of the test part are never looked at.
+    parts : Parts
+        `train` is fitted, `validation` chooses the epoch.
+    stage : Stage
+        Rate, epochs, patience and so on.
+    optimizer : {"adamw", "stable_adamw"}
+        Which.
+    key : sequence of int
+        Seeds order, mixup and dropout.
+    progress : callable, optional
+        Called after each epoch.
+    title : str
+        What it calls the stage.
+
+    Returns
+    -------
+    Score
+        Of the best epoch, on the validation part.
+
+    Raises
+    ------
+    DataError
+        If the loss is not finite.
+    """
+    rng = np.random.default_rng([*key])
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = stage.dropout
+    best = _score(network, examples, y, parts.validation, stage.batch_size)
+    kept = _trained_state(network)
+    optimiser = _optimizer([p for p in network.parameters() if p.requires_grad], optimizer, stage)
+    plateau = ReduceLROnPlateau(optimiser, mode="max", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
+    n_batches = math.ceil(len(parts.train) / stage.batch_size)
+    waited = 0
+    with seeded(key, _device(network)):
+        for epoch in range(stage.epochs):
+            network.train()
+            for number, rows in enumerate(np.array_split(rng.permutation(parts.train), n_batches)):
+                if epoch < stage.warmup:
+                    _set_lr(optimiser, stage.lr * warmup((epoch + (number + 1) / n_batches) / stage.warmup))
+                _step(network, optimiser, examples, y, rows, stage.mixup, rng)
+            score = _score(network, examples, y, parts.validation, stage.batch_size)
+            if epoch + 1 >= stage.warmup:
+                plateau.step(score.balanced_accuracy)
+            waited += 1
+            if score > best:
+                best, kept, waited = score, _trained_state(network), 0
+            ended = waited >= stage.patience or epoch + 1 == stage.epochs
+            if progress:
+                done = stage.epochs if ended else epoch + 1
+                progress(title, done, stage.epochs, f"validation {score.balanced_accuracy:.3f}")
+            if ended:
+                break
+    network.load_state_dict(kept, strict=False)
+    network.eval()
+    return best
+
+
+def warmup(progress: float) -> float:
+    """Share of the peak rate after `progress` (0 to 1) of the warm-up: (10^progress - 1) / 9."""
+    return (10**progress - 1) / 9
+
+
+def predict(network: nn.Module, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> Floats:
+    """Class probabilities (n, K) of windows."""
+    return F.softmax(_logits(network, examples, rows, batch_size), dim=1).cpu().double().numpy()
+
+
+@torch.no_grad()
+def _logits(network: nn.Module, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> Tensor:
+    network.eval()
+    logits = []
+    for start in range(0, len(rows), batch_size):
+        with autocast(_device(network), "auto"):
+            logits.append(network(examples.batch(rows[start : start + batch_size].tolist())).float())
+    return torch.cat(logits)
+
+
+def _score(
+    network: nn.Module, examples: Examples, y: NDArray[np.int64], rows: NDArray[np.int64], batch_size: int
+) -> Score:
+    logits = _logits(network, examples, rows, batch_size)
+    truth = torch.from_numpy(y[rows]).to(logits.device)
+    scores = logits.cpu().double().numpy()
+    return Score(balanced_accuracy(y[rows], scores), -float(F.cross_entropy(logits, truth)))
+
+
+def _step(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    examples: Examples,
+    y: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    mixup: bool,
+    rng: np.random.Generator,
+) -> None:
+    mix = examples.draw_mix(rows.tolist(), rng) if mixup else None
+    device = _device(network)
+    with autocast(device, "auto"):
+        logits = network(examples.batch(rows.tolist(), mix)).float()  # (B, K)
+    truth = torch.from_numpy(y[rows]).to(device)
+    loss = F.cross_entropy(logits, truth)
+    if mix:
+        loss = mix.weight * loss + (1 - mix.weight) * F.cross_entropy(logits, truth[mix.partner])
+    if not torch.isfinite(loss):
+        raise DataError(
+            f"The loss is {loss.item()}: lower the stage's lr, or look for recordings with wild amplitudes with "
+            f"biosig inspect."
+        )
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], CLIP_NORM)
+    optimiser.step()
+
+
+def _optimizer(parameters: list[nn.Parameter], name: str, stage: Stage) -> torch.optim.Optimizer:
+    cls = {"adamw": torch.optim.AdamW, "stable_adamw": StableAdamW}[name]
+    return cls(parameters, lr=stage.lr, betas=BETAS, eps=EPS, weight_decay=stage.weight_decay)
+
+
+def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+
+
+def _trained_state(network: nn.Module) -> dict[str, Tensor]:
+    """Copies of what training changes: parameters with a gradient, and buffers."""
+    changing = [(n, p) for n, p in network.named_parameters() if p.requires_grad] + [*network.named_buffers()]
+    return {name: tensor.detach().clone() for name, tensor in changing}
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device

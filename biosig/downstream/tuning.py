@@ -1,0 +1,98 @@
+"""Two stages, as in REVE (arXiv:2510.21585, section 4): the head on a frozen encoder, then the encoder too."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from biosig.downstream.classifier import Classifier
+from biosig.downstream.examples import FrozenExamples, PackedExamples
+from biosig.downstream.lora import add_lora, merge
+from biosig.downstream.parts import Parts
+from biosig.downstream.seeding import seeded
+from biosig.downstream.settings import FineTuneConfig, TuneStage
+from biosig.downstream.soup import average
+from biosig.downstream.training import fit
+from biosig.models.encoder import Encoder
+from biosig.progress import Progress
+
+_HEAD, _PROBE, _TUNE = 0, 1, 2  # streams of random numbers within one run
+
+
+def fine_tune(
+    encoder: Encoder,
+    frozen: FrozenExamples,
+    y: NDArray[np.int64],
+    parts: Parts,
+    config: FineTuneConfig,
+    key: Sequence[int],
+    progress: Progress | None = None,
+    title: str = "model",
+) -> Classifier:
+    """Probe, then tune, and average the second stages if a soup is asked for.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Left as it is.
+    frozen : FrozenExamples
+        All windows, and their tokens by this encoder.
+    y : ndarray of int64, shape (N,)
+        Classes.
+    parts : Parts
+        Who is trained on, and who chooses the epochs.
+    config : FineTuneConfig
+        The stages, and the head.
+    key : sequence of int
+        Seeds everything random.
+    progress : callable, optional
+        Called after each epoch.
+    title : str
+        What it calls the run.
+
+    Returns
+    -------
+    Classifier
+        In evaluation mode, with ordinary layers only.
+    """
+    classifier = new_classifier(copy.deepcopy(encoder), frozen, config, [*key, _HEAD])
+    classifier.train_head_only()
+    fit(classifier, frozen, y, parts, config.probe, config.optimizer, [*key, _PROBE], progress, f"{title}, head")
+    if not config.tune.epochs:
+        return classifier
+    packed = PackedExamples(frozen.windows, frozen.device)
+    states: list[dict[str, Tensor]] = []
+    for member in range(config.soup):
+        tuned = copy.deepcopy(classifier)
+        member_key = [*key, _TUNE, member]
+        adapted = make_trainable(tuned, config.tune, member_key)
+        what = f"{title}, tune" + (f" {member + 1} of {config.soup}" if config.soup > 1 else "")
+        fit(tuned, packed, y, parts, config.tune, config.optimizer, member_key, progress, what)
+        if adapted is not None:
+            tuned.encoder = merge(adapted)
+        states.append(tuned.state_dict())
+    classifier.load_state_dict(average(states))
+    return classifier.eval()
+
+
+def new_classifier(encoder: Encoder, windows: PackedExamples, config: FineTuneConfig, key: Sequence[int]) -> Classifier:
+    """A classifier with a random head, on the device of the windows."""
+    n_tokens = windows.batch([0]).n_tokens if config.pooling == "flatten" else 0
+    with seeded(key):
+        return Classifier(encoder, config.target.class_names, config.pooling, n_tokens).to(windows.device)
+
+
+def make_trainable(classifier: Classifier, stage: TuneStage, key: Sequence[int]) -> Any:
+    """Let gradients reach what the stage trains; gives the adapted encoder for `merge`, None with method "full"."""
+    if stage.method == "full":
+        classifier.requires_grad_(True)
+        return None
+    with seeded(key):
+        adapted = add_lora(classifier.encoder, stage.rank, stage.alpha)
+    classifier.encoder.pool.requires_grad_(True)
+    return adapted
