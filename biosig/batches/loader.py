@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from biosig.batches.conditioned import conditioned
 from biosig.batches.contract import InputContract, prepare
 from biosig.batches.montage import montage
 from biosig.batches.packed import PackedBatch, Packer
-from biosig.batches.together import PlainWindow, in_groups, plain_window, prepare_together
+from biosig.batches.together import PlainWindow, add_together, in_groups, plain_windows
 from biosig.batches.windows import Windows
 from biosig.errors import UsageError
 from biosig.recording import Recording
@@ -105,29 +106,30 @@ class _Batches(Dataset[LoadedBatch]):
 
     def __getitem__(self, step: int) -> LoadedBatch:
         rows = self.batches[step]
-        in_files = rows[np.lexsort((self.windows.onset[rows], self.windows.recording[rows]))].tolist()
-        found = {row: plain_window(self.windows, row, self.contract) for row in in_files}
-        plain = [window for window in found.values() if window is not None]
-        other = {row: self.windows.read_signals(row) for row, window in found.items() if window is None}
-        packer = Packer(self.contract, self._n_tokens(other.values(), plain))
-        used = []
-        for row, recording in other.items():
+        rows = rows[np.lexsort((self.windows.onset[rows], self.windows.recording[rows]))]  # as they lie in the files
+        plain, other = plain_windows(self.windows, rows, self.contract)
+        recordings = {row: self.windows.read_signals(row) for row in other}
+        packer = Packer(self.contract, self._n_tokens(recordings.values(), plain))
+        used: list[int] = []
+        for group in in_groups(plain):
+            added, other = add_together(group, self.contract[group[0].modality].clip, packer)
+            used += added
+            recordings |= {row: self.windows.read_signals(row) for row in other}
+        for row, recording in recordings.items():
             onset = float(self.windows.onset[row])
             if packer.add(prepare(recording, self.contract, onset, packer.room)):
                 used.append(row)
-        for group in in_groups(plain):
-            prepared = prepare_together(group, self.contract[group[0].modality].clip, packer.room)
-            used += [w.row for w, part in zip(group, prepared, strict=True) if packer.add([part])]
         return LoadedBatch(packer.batch() if used else None, np.array(used, np.int64))
 
-    def _n_tokens(self, windows: Iterable[Recording], plain: Iterable[PlainWindow]) -> dict[str, int]:
+    def _n_tokens(self, recordings: Iterable[Recording], plain: Iterable[PlainWindow]) -> dict[str, int]:
         """Tokens of each modality in these windows."""
         n_tokens: dict[str, int] = {}
-        for modality, n_chans, n_times in (window.shape for window in plain):
-            n_tokens[modality] = n_tokens.get(modality, 0) + n_chans * self.contract[modality].n_patches(n_times)
-        for stream in (stream for window in windows for stream in window.streams):
+        for window in plain:
+            n_patches = self.contract[window.modality].n_patches(window.stop - window.start)
+            n_tokens[window.modality] = n_tokens.get(window.modality, 0) + len(window.members.rows) * n_patches
+        for stream in (stream for recording in recordings for stream in recording.streams):
             for modality, contract in self.contract.items():
-                n_chans = len(montage(stream.channels, modality, contract.unit).rows)
+                n_chans = len(montage(stream.channels, modality, contract.unit, contract.frame).rows)
                 n_patches = contract.n_patches(round(stream.n_times * contract.sfreq / stream.sfreq))
                 n_tokens[modality] = n_tokens.get(modality, 0) + n_chans * n_patches
         return n_tokens
@@ -138,7 +140,7 @@ def load_batches(
 ) -> Iterator[LoadedBatch]:
     """Read, prepare and pack batches in order, in `workers` background processes (0 = in this one)."""
     loader = DataLoader(
-        _Batches(windows, batches, contract),
+        _Batches(conditioned(windows, contract), batches, contract),
         batch_size=None,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,  # HDF5 and forked threads do not mix

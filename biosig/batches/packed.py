@@ -7,6 +7,7 @@ Shape letters: B windows, N tokens, N_m tokens of modality m, P_m samples per pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.montage import Montage
 from biosig.batches.recycled import recycled
 from biosig.errors import DataError
 
@@ -130,7 +132,7 @@ class Packer:
         for prepared in window:
             first = seen.get(prepared.modality, 0)
             seen[prepared.modality] = first + len(prepared.channel)
-            shared = self._token_columns(prepared, first)
+            shared = self._token_columns(prepared.modality, prepared.values.shape[1], prepared, first)
             whole.append(_is_whole(prepared.valid))
             columns.append(shared if whole[-1] else {**shared, "valid": self._valid_patches(prepared)})
         if not any(len(c["valid"]) if real else c["valid"].any() for c, real in zip(columns, whole, strict=True)):
@@ -139,10 +141,43 @@ class Packer:
         for prepared, column, real in zip(window, columns, whole, strict=True):
             self._columns.append(column)
             self._streams.append((len(column["valid"]), prepared.log_scale, prepared.onset, len(self._seqlens)))
-            self._write(prepared, len(column["valid"]), real)
+            part = self._write(prepared.modality, prepared.values)
+            if not real:
+                self._write_valid(prepared, part)
         self._seqlens.append(sum(len(column["valid"]) for column in columns))
         self._given = self._filled.copy()
         return True
+
+    def add_whole(
+        self,
+        modality: str,
+        values: NDArray[np.float32],
+        members: Montage,
+        scale: Sequence[float],
+        onset: Sequence[float],
+    ) -> None:
+        """Take B windows at once (or none), each one stream of the same channels and length, every sample real.
+
+        Parameters
+        ----------
+        modality : str
+            Of all of them.
+        values : ndarray of float32, shape (B · C, T)
+            Normalised, window after window; in place if they were written to `room`.
+        members : Montage
+            The channels of each.
+        scale, onset : sequence of float, B long
+            What was divided by, and seconds from the window's start to the first sample.
+        """
+        if scale:
+            columns = self._token_columns(modality, values.shape[1], members, 0)
+            n_tokens, first = len(columns["valid"]), len(self._seqlens)
+            self._columns += [columns] * len(scale)
+            self._seqlens += [n_tokens] * len(scale)
+            for number, (divisor, start) in enumerate(zip(scale, onset, strict=True), first):
+                self._streams.append((n_tokens, math.log(divisor), start, number))
+            self._write(modality, values)
+        self._given = self._filled.copy()
 
     def batch(self) -> PackedBatch:
         """All windows so far as one batch."""
@@ -165,22 +200,24 @@ class Packer:
             return torch.from_numpy(self._sample_valid[modality][:n_tokens])
         return torch.ones(1, dtype=torch.bool).expand(n_tokens, self._contract[modality].patch_size)
 
-    def _token_columns(self, prepared: Prepared, first_channel: int) -> dict[str, NDArray[Any]]:
+    def _token_columns(
+        self, modality: str, n_times: int, members: Prepared | Montage, first_channel: int
+    ) -> dict[str, NDArray[Any]]:
         """What is the same for all windows with these channels and this length, made once a batch."""
-        arrays = (prepared.position, prepared.reference, prepared.channel)
-        key = (prepared.modality, prepared.values.shape[1], first_channel, *map(id, arrays))
+        arrays = (members.position, members.reference, members.channel)
+        key = (modality, n_times, first_channel, *map(id, arrays))
         known = self._shared.get(key)
         if known is None:
-            contract = self._contract[prepared.modality]
-            n_chans, n_patches = len(prepared.channel), contract.n_patches(prepared.values.shape[1])
+            contract = self._contract[modality]
+            n_chans, n_patches = len(members.channel), contract.n_patches(n_times)
             position = np.empty((n_chans, n_patches, 4), np.float32)
-            position[:, :, :3] = prepared.position[:, None]
+            position[:, :, :3] = members.position[:, None]
             position[:, :, 3] = (np.arange(n_patches) * contract.stride + contract.patch_size / 2) / contract.sfreq
             columns = {
-                "modality": np.full(n_chans * n_patches, MODALITY_IDS[prepared.modality]),
+                "modality": np.full(n_chans * n_patches, MODALITY_IDS[modality]),
                 "position": position.reshape(-1, 4),
-                "reference": np.repeat(prepared.reference, n_patches, axis=0),
-                "channel": np.repeat(prepared.channel, n_patches),
+                "reference": np.repeat(members.reference, n_patches, axis=0),
+                "channel": np.repeat(members.channel, n_patches),
                 "valid": np.ones(n_chans * n_patches, bool),
                 "channel_index": np.repeat(np.arange(first_channel, first_channel + n_chans), n_patches),
                 "patch_index": np.tile(np.arange(n_patches), n_chans),
@@ -196,18 +233,23 @@ class Packer:
             return np.empty(0, bool)
         return _patches(prepared.valid, contract).all(axis=2).ravel()
 
-    def _write(self, prepared: Prepared, n_tokens: int, whole: bool) -> None:
-        modality, contract, n_chans = prepared.modality, self._contract[prepared.modality], len(prepared.values)
+    def _write(self, modality: str, values: NDArray[np.float32]) -> slice:
+        """Keep values (C, T), unless they were written to `room`; gives the rows that hold their patches."""
+        contract, n_chans = self._contract[modality], len(values)
         start = self._filled.get(modality, 0)
-        stop = self._filled[modality] = start + n_tokens
+        stop = self._filled[modality] = start + n_chans * contract.n_patches(values.shape[1])
         out = self._patches[modality][start:stop]
-        if start < stop and not np.may_share_memory(prepared.values, out):
-            out.reshape(n_chans, -1, contract.patch_size)[...] = _patches(prepared.values, contract)
-        if not whole and n_tokens:
+        if start < stop and not np.may_share_memory(values, out):
+            out.reshape(n_chans, -1, contract.patch_size)[...] = _patches(values, contract)
+        return slice(start, stop)
+
+    def _write_valid(self, prepared: Prepared, part: slice) -> None:
+        modality, contract = prepared.modality, self._contract[prepared.modality]
+        if part.start < part.stop:
             if modality not in self._sample_valid:
                 self._sample_valid[modality] = np.ones(self._shapes[modality], bool)
-            real = self._sample_valid[modality][start:stop]
-            real.reshape(n_chans, -1, contract.patch_size)[...] = _patches(prepared.valid, contract)
+            real = self._sample_valid[modality][part]
+            real.reshape(len(prepared.valid), -1, contract.patch_size)[...] = _patches(prepared.valid, contract)
 
 
 def _is_whole(valid: NDArray[np.bool_]) -> bool:

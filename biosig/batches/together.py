@@ -6,24 +6,26 @@ by one they cost as much in calls as in samples; a few together still lie in the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from biosig.batches.contract import InputContract, Prepared, Room, scale_integers, survey_integers
+from biosig.batches.contract import InputContract, scale_integers, survey_integers
 from biosig.batches.montage import Montage, montage
+from biosig.batches.packed import Packer
 from biosig.batches.windows import Windows
 from biosig.recording import sample_range
 from biosig.shards.reader import Shard, open_shard
 from biosig.shards.stored import StoredRecording
 
-GROUP_BYTES = 2**19
+GROUP_BYTES = 2**18
 """Samples that are handled together."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlainWindow:
+class PlainWindow(NamedTuple):
     """Where the samples of such a window lie, and what they need."""
 
     row: int  # its number among the windows
@@ -37,33 +39,52 @@ class PlainWindow:
     scale: float  # the recording's robust scale
     onset: float  # seconds from the window's start to the first sample
 
-    @property
-    def shape(self) -> tuple[str, int, int]:
-        """Modality, channels and samples."""
-        return self.modality, len(self.members.rows), self.stop - self.start
+
+def plain_windows(
+    windows: Windows, rows: NDArray[np.int64], contract: Mapping[str, InputContract]
+) -> tuple[list[PlainWindow], list[int]]:
+    """Those of the windows numbered `rows` that are of this sort and lie in a shard, and the numbers of the others."""
+    shards: dict[str, Shard] = {}  # whether a file is still the one that was opened is asked once, not by every window
+    plain, other = [], []
+    columns = (windows.recording, windows.onset, windows.duration)
+    for row, recording, onset, duration in zip(rows.tolist(), *(c[rows].tolist() for c in columns), strict=True):
+        stored = windows.ds[recording]
+        window = None
+        if isinstance(stored, StoredRecording):
+            shard = shards.get(stored.path)
+            if shard is None:
+                shard = shards[stored.path] = open_shard(stored.path)
+            window = _plain_window(row, shard, stored.row, onset, duration, contract)
+        if window is None:
+            other.append(row)
+        else:
+            plain.append(window)
+    return plain, other
 
 
-def plain_window(windows: Windows, row: int, contract: Mapping[str, InputContract]) -> PlainWindow | None:
-    """Window number `row`, if it is of this sort and lies in a shard."""
-    stored = windows.ds[int(windows.recording[row])]
-    if not isinstance(stored, StoredRecording):
-        return None
-    shard, onset = open_shard(stored.path), float(windows.onset[row])
-    streams = shard.streams_of(stored.row)
+def _plain_window(
+    row: int, shard: Shard, recording: int, onset: float, duration: float, contract: Mapping[str, InputContract]
+) -> PlainWindow | None:
+    streams = shard.streams_of(recording)
     if len(streams) != 1 or shard.has_gaps(streams[0]) or shard.samples[streams[0]].dtype != np.int16:
         return None
     stream = streams[0]
     channels, sfreq, begins = shard.channel_sets[shard.channel_set[stream]], shard.sfreq[stream], shard.onset[stream]
-    wanted = contract.get(channels[0].kind)
-    if wanted is None or wanted.sfreq != sfreq or wanted.band is not None or wanted.stride != wanted.patch_size:
+    kind = channels[0].kind
+    wanted = contract.get(kind)
+    if wanted is None or wanted.sfreq != sfreq or not _only_scales(wanted):
         return None
-    start, stop = sample_range(onset - begins, float(windows.duration[row]), sfreq, shard.n_times[stream])
-    members = montage(channels, channels[0].kind, wanted.unit)
-    scale = shard.robust_scale(stored.row, channels[0].kind)
-    if len(members.rows) < len(channels) or not 0 < scale < np.inf or stop == start or (stop - start) % wanted.stride:
+    start, stop = sample_range(onset - begins, duration, sfreq, shard.n_times[stream])
+    members = montage(channels, kind, wanted.unit, wanted.frame)
+    scale = shard.robust_scale(recording, kind)
+    if len(members.rows) < len(channels) or not 0 < scale < math.inf or stop == start or (stop - start) % wanted.stride:
         return None
-    first = begins + start / sfreq - onset
-    return PlainWindow(row, shard, stored.row, stream, start, stop, channels[0].kind, members, scale, first)
+    return PlainWindow(row, shard, recording, stream, start, stop, kind, members, scale, begins + start / sfreq - onset)
+
+
+def _only_scales(contract: InputContract) -> bool:
+    """Whether integers at the contract's rate need nothing but one scale, and are cut end to end."""
+    return contract.normalisation == "robust" and contract.band is None and contract.stride == contract.patch_size
 
 
 def in_groups(windows: Sequence[PlainWindow]) -> Iterator[list[PlainWindow]]:
@@ -78,8 +99,8 @@ def in_groups(windows: Sequence[PlainWindow]) -> Iterator[list[PlainWindow]]:
     yield from by_shape.values()
 
 
-def prepare_together(group: Sequence[PlainWindow], clip: float, room: Room) -> list[Prepared]:
-    """Read windows of equal channels and length, and bring them to the contract: one `Prepared` each.
+def add_together(group: Sequence[PlainWindow], clip: float, packer: Packer) -> tuple[list[int], list[int]]:
+    """Read windows of equal channels and length, bring them to the contract and add them to a batch.
 
     Parameters
     ----------
@@ -87,46 +108,32 @@ def prepare_together(group: Sequence[PlainWindow], clip: float, room: Room) -> l
         From `in_groups`.
     clip : float
         As in the contract of their modality.
-    room : callable
-        Gives the array to write all their values to.
+    packer : Packer
+        Of the batch, with room for them.
+
+    Returns
+    -------
+    added, other : list of int
+        The windows' numbers. Those with a channel that does not move are not added: they have samples that are not
+        real, and need `prepare`.
     """
-    modality, n_chans, n_times = group[0].shape
-    members = group[0].members
+    modality, members = group[0].modality, group[0].members
+    n_chans, n_times = len(members.rows), group[0].stop - group[0].start
     samples = np.empty((len(group), n_chans, n_times), np.int16)
     for window, own in zip(group, samples, strict=True):
         window.shard.read_samples(window.recording, window.stream, window.start, window.stop, out=own)
     rows = samples.reshape(-1, n_times)  # (G · C, T)
-    gain, offset = (np.concatenate(x) for x in zip(*(w.shard.calibration(w.stream) for w in group), strict=True))
-    gain, offset = (x * np.tile(members.factor, len(group)) for x in (gain, offset))
-    scale = np.repeat([window.scale for window in group], n_chans)
-    out = room(modality, len(rows), n_times)
-    out[...] = rows
-    extremes = survey_integers(rows)
-    moves = scale_integers(out, *extremes, gain * np.tile(members.sign, len(group)) / scale, clip)
-    mean = extremes[2] * gain + offset
-    moves &= np.isfinite(mean)
-    mean = mean.astype(np.float32)
-    all_move, all_real = bool(moves.all()), np.broadcast_to(True, (n_chans, n_times))
-    prepared = []
-    for i, window in enumerate(group):
-        part = slice(i * n_chans, (i + 1) * n_chans)
-        valid = all_real
-        if not (all_move or moves[part].all()):
-            valid = np.repeat(moves[part, None], n_times, axis=1)
-            out[part][~moves[part]], mean[part][~moves[part]] = 0, 0
-        prepared.append(
-            Prepared(
-                modality=modality,
-                values=out[part],
-                valid=valid,
-                position=members.position,
-                reference=members.reference,
-                channel=members.channel,
-                sign=members.sign,
-                mean=mean[part],
-                scale=window.scale,
-                onset=window.onset,
-                ch_names=members.ch_names,
-            )
-        )
-    return prepared
+    calibrations = [window.shard.calibration(window.stream) for window in group]
+    gain, offset = np.array(calibrations).transpose(1, 0, 2) * members.factor  # (G, C), (G, C)
+    step = gain * members.sign / np.array([window.scale for window in group])[:, None]
+    values = packer.room(modality, len(rows), n_times)
+    values[...] = rows
+    lowest, highest, mean = survey_integers(rows)
+    moves = scale_integers(values, lowest, highest, mean, step.ravel(), clip).reshape(step.shape)
+    moves &= np.isfinite(mean.reshape(step.shape) * gain + offset)
+    whole = np.flatnonzero(moves.all(axis=1)).tolist()
+    if len(whole) < len(group):
+        values = values.reshape(samples.shape)[whole].reshape(-1, n_times)
+    added = [group[i] for i in whole]
+    packer.add_whole(modality, values, members, [w.scale for w in added], [w.onset for w in added])
+    return [w.row for w in added], [w.row for i, w in enumerate(group) if i not in whole]

@@ -63,12 +63,17 @@ def test_a_batch_is_what_prepare_and_pack_give(shards, monkeypatch, group_bytes)
 
 def test_most_windows_of_shards_at_the_models_rate_are_of_this_sort(shards):
     windows = grid(shards, 4.0)
-    plain = {
-        shards[int(windows.recording[row])].id
-        for row in range(len(windows))
-        if together.plain_window(windows, row, CONTRACT)
-    }
+    found, other = together.plain_windows(windows, np.arange(len(windows)), CONTRACT)
+    assert sorted([*other, *(window.row for window in found)]) == list(range(len(windows)))
+    plain = {shards[int(windows.recording[window.row])].id for window in found}
     assert plain == {"plain", "flat", "dead", "eeg", "turned"}
+
+
+def test_windows_that_give_nothing_leave_no_trace(shards):
+    windows = grid(shards.query("recording == 'dead' or recording == 'eeg'"), 4.0)
+    ((batch, rows),) = load_batches(windows, [np.arange(len(windows))], CONTRACT)
+    assert {shards[5].id} == {windows.ds[int(windows.recording[row])].id for row in rows.tolist()} == {"eeg"}
+    assert batch.patches.keys() == {"eeg"}
 
 
 def test_a_batch_travels_and_moves_whether_or_not_all_of_it_is_real(shards):
