@@ -23,10 +23,16 @@ def resolve_device(device: str) -> torch.device:
     return chosen
 
 
-def autocast(device: torch.device, dtype: str) -> Any:
-    """A context in which matrix products run in `dtype`: "auto" = bfloat16 on CUDA, float32 elsewhere."""
+def resolve_dtype(device: torch.device, dtype: str) -> torch.dtype:
+    """What matrix products run in: "auto" = bfloat16 on CUDA, float32 elsewhere."""
     if dtype not in ("auto", "float32", "bfloat16"):
         raise UsageError(f"dtype is '{dtype}'; it must be auto, float32 or bfloat16.")
-    if dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda"):
+    half = dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda")
+    return torch.bfloat16 if half else torch.float32
+
+
+def autocast(device: torch.device, dtype: str) -> Any:
+    """A context for training in which matrix products run in `dtype`, see `resolve_dtype`."""
+    if resolve_dtype(device, dtype) == torch.bfloat16:
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()

@@ -19,7 +19,7 @@ from biosig.batches.loader import count_tokens, in_order, load_batches
 from biosig.batches.memory import RecordingList
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import RecordingSet, Windows, grid
-from biosig.device import autocast, resolve_device
+from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
 from biosig.progress import Progress
@@ -196,21 +196,21 @@ def _embed_parts(
 
     A recording without a channel of the model's modalities has no row, so a table cannot tell how far it goes.
     """
-    tokens = count_tokens(windows[start:], model.contract)
-    batches = [rows + start for rows in in_order(tokens, batch_tokens)]
+    counts = count_tokens(windows[start:], model.contract)
+    batches = [rows + start for rows in in_order(counts, batch_tokens)]
     subjects, revision = windows.subjects, model.revision
     for planned, (batch, rows) in zip(batches, load_batches(windows, batches, model.contract, workers), strict=True):
         vectors = np.full((len(planned), len(MODALITY_IDS), model.embed_dim), np.nan, np.float32)
         fraction = np.zeros((len(planned), len(MODALITY_IDS)))
         if batch is not None:
-            with autocast(model.device, dtype):
-                pooled = model.pool(model.encode_batch(batch), batch, by_modality=True)
+            tokens = model.encode_batch(batch, dtype=resolve_dtype(model.device, dtype))
+            pooled = model.pool(tokens, batch, by_modality=True)
             where = rows - planned[0]
-            counts = torch.zeros(2, batch.n_windows * len(MODALITY_IDS))
+            seen = torch.zeros(2, batch.n_windows * len(MODALITY_IDS))
             segment = batch.window * len(MODALITY_IDS) + batch.modality
-            counts[0].index_add_(0, segment, torch.ones(batch.n_tokens))
-            counts[1].index_add_(0, segment, batch.valid.float())
-            share = (counts[1] / counts[0].clamp(min=1)).view(batch.n_windows, -1).numpy()
+            seen[0].index_add_(0, segment, torch.ones(batch.n_tokens))
+            seen[1].index_add_(0, segment, batch.valid.float())
+            share = (seen[1] / seen[0].clamp(min=1)).view(batch.n_windows, -1).numpy()
             fraction[where] = share
             pooled_rows = pooled.float().cpu().numpy()
             vectors[where] = np.where(share[..., None] > 0, pooled_rows, np.nan)

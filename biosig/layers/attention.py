@@ -80,6 +80,8 @@ def packed_attention(q: Tensor, k: Tensor, v: Tensor, lengths: PackedLengths, ba
     if backend == "xformers":
         return _xformers(q, k, v, lengths)
     if backend == "sdpa":
+        if not q.is_cuda and q.dtype == torch.bfloat16:  # on CPUs the float32 kernel is the quicker one
+            return _by_run(F.scaled_dot_product_attention, q.float(), k.float(), v.float(), lengths).to(q.dtype)
         return _by_run(F.scaled_dot_product_attention, q, k, v, lengths)
     if backend == "matmul":
         return _by_run(_matmul, q, k, v, lengths)

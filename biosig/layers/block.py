@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from biosig.layers.attention import Attention, PackedLengths
+from biosig.layers.linear import AlignedLinear
 
 
 class GEGLU(nn.Module):
@@ -21,8 +22,8 @@ class GEGLU(nn.Module):
 
     def __init__(self, embed_dim: int, hidden_dim: int) -> None:
         super().__init__()
-        self.expand = nn.Linear(embed_dim, 2 * hidden_dim, bias=False)
-        self.contract = nn.Linear(hidden_dim, embed_dim, bias=False)
+        self.expand = AlignedLinear(embed_dim, 2 * hidden_dim, bias=False)
+        self.contract = AlignedLinear(hidden_dim, embed_dim, bias=False)
         for linear in (self.expand, self.contract):
             nn.init.trunc_normal_(linear.weight, std=0.02)  # ViT and MAE practice
 
@@ -55,6 +56,7 @@ class Block(nn.Module):
         self.mlp = GEGLU(embed_dim, int(embed_dim * mlp_ratio))
 
     def forward(self, x: Tensor, lengths: PackedLengths) -> Tensor:
-        """x (N, D) → (N, D)."""
-        x = x + self.attention(self.attention_norm(x), lengths)
-        return x + self.mlp(self.mlp_norm(x))
+        """x (N, D) → (N, D), float32 where x is, also where the matrices are bfloat16."""
+        dtype = self.attention.qkv.weight.dtype
+        x = x + self.attention(self.attention_norm(x).to(dtype), lengths)
+        return x + self.mlp(self.mlp_norm(x).to(dtype))

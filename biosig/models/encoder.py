@@ -5,6 +5,7 @@ Shape letters: N tokens of the packed row, M visible tokens, D embed_dim, B wind
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -168,6 +169,17 @@ class Encoder(nn.Module):
         for block in self.blocks:
             states.append(block(states[-1], visible.lengths))
         return states
+
+    def with_matrices_in(self, dtype: torch.dtype) -> Encoder:
+        """A copy for inference whose blocks multiply in `dtype`, while tokens stay float32 from block to block.
+
+        Autocast would round the weights anew in every pass, a tenth of its time.
+        """
+        copied = copy.deepcopy(self)
+        for module in copied.blocks.modules():
+            if isinstance(module, nn.Linear):
+                module.to(dtype)
+        return copied.requires_grad_(False)
 
     def forward(self, batch: PackedBatch, layer: int = -1) -> Tensor:
         """Tokens (N, D): invalid ones are neither attended to nor attend, and come out as zeros.

@@ -51,6 +51,7 @@ class Model:
         self.trained = trained
         self.card = card
         self.folder = folder
+        self._half: Encoder | None = None
         self._warned = False
 
     @property
@@ -98,6 +99,8 @@ class Model:
 
     def to(self, device: str | torch.device) -> Model:
         """Move the weights; returns the model itself."""
+        if torch.device(device) != self.device:
+            self._half = None
         self.encoder.to(device)
         return self
 
@@ -115,12 +118,18 @@ class Model:
         """Bring a recording, or a part of one, to the input contract; see `biosig.batches.contract.prepare`."""
         return prepare(window, self.contract, window_onset)
 
-    def encode_batch(self, batch: PackedBatch, layer: int = -1) -> Tensor:
-        """Tokens (N, D) of a packed batch on the model's device, without gradients."""
+    def encode_batch(self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Tokens (N, D) of a packed batch on the model's device, without gradients.
+
+        With `dtype` bfloat16 the blocks multiply in that; the copy of their weights is kept for the next batch.
+        """
         self._warn_if_random()
         self._warn_if_long(batch)
+        encoder = self.encoder
+        if dtype != torch.float32:
+            self._half = encoder = self._half or encoder.with_matrices_in(dtype)
         with torch.inference_mode():
-            tokens: Tensor = self.encoder(batch.to(self.device), layer)
+            tokens: Tensor = encoder(batch.to(self.device), layer)
         return tokens
 
     @torch.inference_mode()

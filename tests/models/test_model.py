@@ -274,3 +274,14 @@ def test_a_trained_model_does_not_warn(tiny, x):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert trained.encode(x, sfreq=100, ch_names=LEADS, kind="ecg").valid.all()
+
+
+@pytest.mark.filterwarnings("ignore::biosig.models.model.RandomWeightsWarning")
+@pytest.mark.parametrize("name", ["biosig-small", "reve-small"])
+def test_bfloat16_matrices_leave_tokens_within_half_a_percent(name, eeg):
+    model = biosig.build_model(name)
+    batch = pack([model.prepare(eeg.crop(onset, 4.0)) for onset in (0.0, 10.0)], model.contract)
+    exact, rounded = (model.encode_batch(batch, dtype=dtype) for dtype in (torch.float32, torch.bfloat16))
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).norm() / exact.norm() < 5e-3
+    assert next(model.encoder.blocks.parameters()).dtype == torch.float32
