@@ -13,18 +13,24 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 
 import biosig
 from biosig import config, samples
 from biosig.errors import UsageError
+from biosig.models.encoder import Encoder
 from biosig.models.model import LongWindowWarning
+from biosig.models.presets import preset
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.objective import DecoderConfig
 from biosig.pretrain.optimizer import OptimizerConfig
+from biosig.pretrain.reve_masking import ReveMasking
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
+
+SIZES = ("small", "base", "large")
 
 
 @pytest.fixture(scope="module")
@@ -139,16 +145,45 @@ def test_a_run_that_found_no_shards_leaves_its_folder_free(run, tmp_path):
     assert pretrain(run).exists()
 
 
-def test_the_shipped_configuration_shows_every_key_with_its_default():
-    import yaml
+CONFIGS = Path(__file__).parents[2] / "configs" / "pretrain"
 
-    path = Path(__file__).parents[2] / "configs" / "pretrain" / "biosig-small.yaml"
-    shown, loaded = yaml.safe_load(path.read_text()), config.load(PretrainConfig, path)
-    default = config.to_dict(PretrainConfig(out=loaded.out, sources=loaded.sources))
-    assert shown.keys() == default.keys()
-    assert config.to_dict(loaded) == default
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_configuration_loads_and_what_it_writes_is_it(path, tmp_path):
+    loaded = config.load(PretrainConfig, path)
+    config.dump(loaded, tmp_path / "again.yaml")
+    assert config.load(PretrainConfig, tmp_path / "again.yaml") == loaded
+    with torch.device("meta"):
+        loaded.make_objective(Encoder(preset(loaded.model)))
+
+
+@pytest.mark.parametrize("name", ["biosig-small", *(f"reve-{s}{r}" for s in SIZES for r in ("", "-released"))])
+def test_a_configuration_for_copying_shows_every_key(name):
+    shown = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    all_keys = config.to_dict(config.load(PretrainConfig, shown))
+    assert shown.keys() == all_keys.keys()
     for group in ("masking", "optimizer", "decoder"):
-        assert shown[group].keys() == default[group].keys()
+        assert shown[group].keys() == all_keys[group].keys()
+
+
+def test_the_first_of_them_is_the_defaults():
+    loaded = config.load(PretrainConfig, CONFIGS / "biosig-small.yaml")
+    assert loaded == PretrainConfig(out=loaded.out, sources=loaded.sources)
+
+
+def test_the_published_recipes_are_reves():
+    for size in SIZES:
+        paper, released = (config.load(PretrainConfig, CONFIGS / f"reve-{size}{r}.yaml") for r in ("", "-released"))
+        assert paper.masking == ReveMasking()
+        assert released.masking == ReveMasking(radius_time=2.7, rounding="down")
+        assert (paper.objective, paper.decoder, paper.position_noise) == ("reve", DecoderConfig(512, 4, 8), 0.0025)
+        assert (released.objective, released.decoder, released.position_noise) == ("reve", paper.decoder, 0.0025)
+        assert (released.optimizer.name, released.optimizer.lr, released.optimizer.cycles) == (
+            "stable_adamw",
+            1e-3,
+            200,
+        )
+    assert paper.optimizer.lr == pytest.approx(2.4e-4 * (1216 / 512) ** -0.9, rel=0.01)
 
 
 def test_no_subject_is_trained_and_validated_on(run):
