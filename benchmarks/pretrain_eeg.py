@@ -1,7 +1,7 @@
 """Masked loss on held-out subjects after a short pretraining on EEG, beside what needs no training.
 
-Ingests EEGMMIDB (64 electrodes) and EEGMAT (19 and a bipolar pair), pretrains for some minutes on a CPU, and rebuilds the
-hidden patches of held-out subjects in four ways, with the same masks:
+Ingests EEGMMIDB (64 electrodes) and EEGMAT (19 and a bipolar pair), pretrains for some minutes on a CPU, and rebuilds
+the hidden patches of held-out subjects in four ways, with the same masks:
 
 - the model;
 - the mean of each channel over the window, which is 0 in the model's units;
