@@ -113,8 +113,8 @@ def _tuned(bench: Bench, run: Run) -> Floats:
 
 def _from_scratch(bench: Bench, run: Run) -> Floats:
     encoder = bench.model.with_random_weights(int(np.random.default_rng(run.key).integers(2**31))).encoder
-    packed = PackedExamples(bench.windows, bench.model.device)
-    return _fitted(bench, run, new_classifier(encoder, packed, bench.config, run.key), packed)
+    classifier = new_classifier(encoder, bench.windows, bench.config, run.key)
+    return _fitted(bench, run, classifier, PackedExamples(bench.windows, bench.model.device))
 
 
 def _network(cls: type[EEGNet | ShallowFBCSPNet]) -> Callable[[Bench, Run], Floats]:

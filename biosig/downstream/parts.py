@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows
+from biosig.downstream.targets import matching
 from biosig.errors import UsageError
 from biosig.evaluate.splits import Fold, Rows, check_disjoint, group_folds
 from biosig.shards.dataset import ShardDataset
@@ -140,8 +141,7 @@ def _by_query(
 
 
 def _rows(expression: str, windows: Windows, ds: ShardDataset) -> Rows:
-    chosen = np.isin(ds.to_pandas()["recording"], ds.query(expression).to_pandas()["recording"])
-    rows = np.flatnonzero(chosen[windows.recording])
+    rows = np.flatnonzero(matching(ds, expression)[windows.recording])
     if not len(rows):
         raise UsageError(f"No window is in the part {expression!r} of the split: correct the expression or the query.")
     return rows

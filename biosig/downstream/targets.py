@@ -42,11 +42,15 @@ class Target:
         none, is left out and counted. So {normal: [NORM], abnormal: [MI, CD]} leaves out who has both NORM and MI.
     events : dict
         Class name → annotation labels. Every such event gives one window.
+    where : dict
+        Class name → the recordings in which its events count, as a pandas expression over the index and the labels;
+        all, where a class is not named. So T1 can mean the left fist in one run and both fists in another.
     """
 
     label: str = ""
     classes: dict[str, list[str]] = field(default_factory=dict)
     events: dict[str, list[str]] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if bool(self.label) == bool(self.events):
@@ -56,7 +60,11 @@ class Target:
         groups = self.events or self.classes
         if len(groups) == 1:
             raise UsageError(f"The target has the one class '{next(iter(groups))}': name two or more.")
-        repeated = [value for value, n in Counter(v for values in groups.values() for v in values).items() if n > 1]
+        unknown = [name for name in self.where if name not in self.events]
+        if unknown:
+            raise UsageError(f"'where' names '{unknown[0]}', which is no class of events: name one of 'events'.")
+        everywhere = [values for name, values in groups.items() if name not in self.where]
+        repeated = [value for value, n in Counter(v for values in everywhere for v in values).items() if n > 1]
         if repeated:
             raise UsageError(f"'{repeated[0]}' stands in two classes of the target: a value can mean one class only.")
 
@@ -149,15 +157,40 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
 def _event_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
     if plan.after is None or plan.length is not None or plan.stride is not None:
         raise UsageError("Events need windows.after (and perhaps windows.before) in seconds, and no windows.length.")
-    class_of = {label: number for number, labels in enumerate(target.events.values()) for label in labels}
-    windows = around(ds, list(class_of), plan.before or 0.0, plan.after)
-    assert windows.label is not None
-    n_events = int(ds.annotations["label"].isin(list(class_of)).sum())
+    wanted = sorted({label for labels in target.events.values() for label in labels})
+    windows = around(ds, wanted, plan.before or 0.0, plan.after)
+    n_events = int(ds.annotations["label"].isin(wanted).sum())
     notes = []
     if n_events > len(windows):
         notes.append(f"{n_events - len(windows)} of {n_events} events lie too close to an end of their recording.")
-    y = np.array([class_of[label] for label in windows.label], np.int64)
-    return LabelledWindows(windows, y, target.class_names, "window", notes)
+    y = _event_classes(ds, windows, target)
+    elsewhere = int((y < 0).sum())
+    if elsewhere:
+        notes.append(f"{elsewhere} of {n_events} events are in recordings where they mean no class.")
+    return LabelledWindows(windows[y >= 0], y[y >= 0], target.class_names, "window", notes)
+
+
+def _event_classes(ds: ShardDataset, windows: Windows, target: Target) -> NDArray[np.int64]:
+    """The class number of each window, -1 where its event counts for none."""
+    happened = np.asarray(windows.label, object)
+    y = np.full(len(windows), -1, np.int64)
+    for number, (name, labels) in enumerate(target.events.items()):
+        counts = np.isin(happened, labels)
+        if name in target.where:
+            counts &= matching(ds, target.where[name])[windows.recording]
+        if (y[counts] >= 0).any():
+            first = int(np.flatnonzero(counts & (y >= 0))[0])
+            raise UsageError(
+                f"'{happened[first]}' in recording '{ds[int(windows.recording[first])].id}' means both "
+                f"'{target.class_names[y[first]]}' and '{name}': let target.where tell them apart."
+            )
+        y[counts] = number
+    return y
+
+
+def matching(ds: ShardDataset, expression: str) -> NDArray[np.bool_]:
+    """Which recordings a query finds, shape (n_recordings,)."""
+    return np.isin(ds.to_pandas()["recording"], ds.query(expression).to_pandas()["recording"])
 
 
 def _recording_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from biosig.batches.packed import pack
 from biosig.downstream.classifier import Classifier
 from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.lora import add_lora, merge
 from biosig.downstream.parts import Parts
+from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.seeding import seeded
 from biosig.downstream.settings import FineTuneConfig, TuneStage
 from biosig.downstream.soup import average
@@ -60,7 +62,7 @@ def fine_tune(
     Classifier
         In evaluation mode, with ordinary layers only.
     """
-    classifier = new_classifier(copy.deepcopy(encoder), frozen, config, [*key, _HEAD])
+    classifier = new_classifier(copy.deepcopy(encoder), frozen.windows, config, [*key, _HEAD])
     classifier.train_head_only()
     fit(classifier, frozen, y, parts, config.probe, config.optimizer, [*key, _PROBE], progress, f"{title}, head")
     if not config.tune.epochs:
@@ -80,11 +82,14 @@ def fine_tune(
     return classifier.eval()
 
 
-def new_classifier(encoder: Encoder, windows: PackedExamples, config: FineTuneConfig, key: Sequence[int]) -> Classifier:
-    """A classifier with a random head, on the device of the windows."""
-    n_tokens = windows.batch([0]).n_tokens if config.pooling == "flatten" else 0
+def new_classifier(
+    encoder: Encoder, windows: PreparedWindows, config: FineTuneConfig, key: Sequence[int]
+) -> Classifier:
+    """A classifier with a random head, on the encoder's device."""
+    n_tokens = pack([windows[0]], windows.contract).n_tokens if config.pooling == "flatten" else 0
     with seeded(key):
-        return Classifier(encoder, config.target.class_names, config.pooling, n_tokens).to(windows.device)
+        classifier = Classifier(encoder, config.target.class_names, config.pooling, n_tokens)
+    return classifier.to(encoder.pool.query.device)
 
 
 def make_trainable(classifier: Classifier, stage: TuneStage, key: Sequence[int]) -> Any:

@@ -66,6 +66,23 @@ def test_a_query_selects_one_run(eeg_shards):
     assert 0 < len(one.y) < len(both.y)
 
 
+def test_an_event_can_mean_one_thing_in_one_run_and_another_in_another(eeg_shards):
+    """T1 is the left fist in R04 and both fists in R06."""
+    events = {"left": ["T1"], "right": ["T2"], "fists": ["T1"], "feet": ["T2"]}
+    fourth, sixth = "run == 'R04'", "run == 'R06'"
+    target = Target(events=events, where={"left": fourth, "right": fourth, "fists": sixth, "feet": sixth})
+    labelled = label_windows(eeg_shards, target, WindowPlan(after=2.0))
+    runs = eeg_shards.labels["run"].to_numpy()[labelled.windows.recording]
+    meant = {("R04", "T1"): 0, ("R04", "T2"): 1, ("R06", "T1"): 2, ("R06", "T2"): 3}
+    assert [meant[key] for key in zip(runs, labelled.windows.label, strict=True)] == labelled.y.tolist()
+    some = Target(events={"left": ["T1"], "right": ["T2"]}, where={"left": fourth, "right": fourth})
+    labelled = label_windows(eeg_shards, some, WindowPlan(after=2.0))
+    assert "are in recordings where they mean no class" in labelled.notes[-1]
+    both = Target(events={"left": ["T1"], "fists": ["T1"]}, where={"fists": sixth})
+    with pytest.raises(UsageError, match=r"'T1' in recording '.*R06' means both 'left' and 'fists'"):
+        label_windows(eeg_shards, both, WindowPlan(after=2.0))
+
+
 @pytest.mark.parametrize(
     ("target", "plan", "says"),
     [
@@ -89,6 +106,7 @@ def test_what_cannot_be_labelled_says_why(ecg_shards, target, plan, says):
         ({"label": "a", "events": {"x": ["1"], "y": ["2"]}}, "not both"),
         ({"label": "a", "classes": {"x": ["1"]}}, "one class 'x'"),
         ({"label": "a", "classes": {"x": ["1"], "y": ["1"]}}, "stands in two classes"),
+        ({"events": {"x": ["1"], "y": ["2"]}, "where": {"z": "a == 1"}}, "which is no class of events"),
     ],
 )
 def test_a_target_that_contradicts_itself_is_refused(options, says):

@@ -1,0 +1,269 @@
+"""The pieces of fine-tuning: low-rank changes, soups, alignment, mixup, pooling, the training loop."""
+
+import builtins
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import biosig
+from biosig.batches.memory import RecordingList
+from biosig.batches.packed import pack
+from biosig.batches.windows import grid
+from biosig.downstream.alignment import covariance, whitening
+from biosig.downstream.classifier import Classifier, load_classifier, save_classifier
+from biosig.downstream.examples import FrozenExamples, PackedExamples, Tokens
+from biosig.downstream.lora import add_lora, merge
+from biosig.downstream.mixup import Mix, draw, mixed
+from biosig.downstream.parts import Parts
+from biosig.downstream.prepared import PreparedWindows
+from biosig.downstream.settings import Stage, TuneStage
+from biosig.downstream.soup import average
+from biosig.downstream.training import Score, fit, predict, warmup
+from biosig.downstream.tuning import make_trainable
+from biosig.errors import DataError, UsageError
+
+
+@pytest.fixture(scope="module")
+def windows(eeg):
+    """Six windows of 2 s with eight channels."""
+    stream = eeg.streams[0].pick(list(range(8)))
+    recording = replace(eeg, streams=[stream]).crop(0.0, 12.0)
+    model = biosig.build_model("biosig-tiny")
+    prepared = PreparedWindows(grid(RecordingList([recording]), 2.0), model.contract)
+    assert prepared.survey().all()
+    return prepared
+
+
+@pytest.fixture
+def classifier():
+    torch.manual_seed(0)
+    return Classifier(biosig.build_model("biosig-tiny").encoder, ("a", "b"))
+
+
+def _batch(windows, rows=range(6)):
+    return pack([windows[row] for row in rows], windows.contract)
+
+
+def test_lora_trains_its_own_matrices_the_head_and_the_query_alone(windows, classifier):
+    make_trainable(classifier, TuneStage(lr=1e-2, epochs=1, rank=4), key=[0])
+    trained = {name for name, p in classifier.named_parameters() if p.requires_grad}
+    before = copy.deepcopy(classifier.state_dict())
+    optimiser = torch.optim.AdamW([p for p in classifier.parameters() if p.requires_grad], lr=1e-2)
+    for _ in range(2):  # the first step moves B from zero, the second A
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(classifier(_batch(windows)), torch.tensor([0, 1, 0, 1, 0, 1])).backward()
+        optimiser.step()
+    moved = {name for name, tensor in classifier.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved == trained
+    depth = len(classifier.encoder.blocks)
+    lora = {name for name in moved if "lora_" in name}
+    assert len(lora) == depth * 2 * 2  # A and B beside qkv and out
+    assert moved - lora == {"head.0.weight", "head.2.weight", "head.2.bias", "encoder.pool.query"}
+
+
+def test_lora_starts_from_the_model_and_merges_to_the_same_outputs(windows, classifier):
+    encoder = classifier.encoder
+    batch = _batch(windows)
+    names = list(encoder.state_dict())
+    with torch.no_grad():
+        original = encoder(batch)
+        adapted = add_lora(encoder, rank=4, alpha=8.0)
+        torch.testing.assert_close(encoder(batch), original)
+        for name, parameter in encoder.named_parameters():
+            if "lora_B" in name:
+                nn.init.normal_(parameter, std=0.05)
+        changed = encoder(batch)
+        assert not torch.allclose(changed, original, atol=1e-3)
+        merged = merge(adapted)
+        torch.testing.assert_close(merged(batch), changed, atol=1e-5, rtol=1e-4)
+    assert list(merged.state_dict()) == names
+
+
+def test_without_peft_the_extra_is_named(classifier, monkeypatch):
+    _absent(monkeypatch, "peft")
+    with pytest.raises(UsageError, match=r"biosig-fm\[peft\]"):
+        add_lora(classifier.encoder, 4, 4.0)
+
+
+def _absent(monkeypatch, package):
+    load = builtins.__import__
+
+    def fails(name, *args, **kwargs):
+        if name.partition(".")[0] == package:
+            raise ImportError(name)
+        return load(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", fails)
+
+
+def test_a_soup_of_equal_weights_is_these_weights_and_of_two_their_mean(classifier):
+    state = classifier.state_dict()
+    assert all(torch.equal(average([state] * 3)[name], state[name]) for name in state)
+    other = {name: tensor + 1 for name, tensor in state.items()}
+    for name, tensor in average([state, other]).items():
+        torch.testing.assert_close(tensor, state[name] + 0.5)
+    with pytest.raises(UsageError, match="same keys"):
+        average([state, {}])
+
+
+def test_alignment_makes_the_mean_covariance_of_each_subject_the_identity(eeg):
+    subjects = []
+    for name, shift in (("s1", 0), ("s2", 3)):
+        stream = eeg.streams[0].pick(list(range(shift, shift + 5)))
+        subjects.append(replace(eeg, id=name, streams=[stream], subject=biosig.Subject(name)).crop(0.0, 20.0))
+    windows = grid(RecordingList(subjects), 2.0)
+    aligned = PreparedWindows(windows, biosig.build_model("biosig-tiny").contract, align="euclidean")
+    aligned.survey()
+    for half in (range(10), range(10, 20)):
+        mean = np.mean([covariance(aligned[row][0].values) for row in half], axis=0)
+        np.testing.assert_allclose(mean, np.eye(5), atol=1e-4)
+
+
+def test_alignment_of_average_referenced_eeg_is_the_identity_where_there_is_signal():
+    x = np.random.default_rng(0).normal(size=(4, 1000)).astype(np.float32)
+    x -= x.mean(axis=0)
+    matrix = whitening(covariance(x))
+    np.testing.assert_allclose(matrix @ covariance(x) @ matrix, np.eye(4) - 0.25, atol=1e-5)
+
+
+def test_alignment_refuses_missing_samples(eeg):
+    stream = eeg.streams[0].pick([0, 1, 2])
+    samples = np.asarray(stream.samples)[:, : 160 * 4].copy()
+    samples[1, :200] = samples[1, 0]
+    recording = replace(eeg, streams=[replace(stream, samples=samples)], subject=biosig.Subject("s"))
+    windows = grid(RecordingList([recording]), 1.0)
+    prepared = PreparedWindows(windows, biosig.build_model("biosig-tiny").contract, align="euclidean")
+    with pytest.raises(DataError, match=rf"Channel '{stream.ch_names[1]}' .* misses samples at 0 s"):
+        prepared.survey()
+
+
+def test_mixup_averages_windows_of_one_layout_and_leaves_others_alone(windows):
+    batch = [windows[0], windows[1], windows[2]]
+    mix = Mix(0.25, np.array([1, 0, 2]))
+    got = mixed(batch, mix)
+    np.testing.assert_allclose(got[0][0].values, 0.25 * batch[0][0].values + 0.75 * batch[1][0].values, atol=1e-6)
+    assert got[0][0].log_scale == pytest.approx(batch[0][0].log_scale * 0.25 + batch[1][0].log_scale * 0.75)
+    assert got[2][0] is batch[2][0]
+    rng = np.random.default_rng(0)
+    drawn = [draw(["x", "y", "x", None, "y", "x"], rng) for _ in range(200)]
+    for one in drawn:
+        assert one.partner[3] == 3
+        assert sorted(one.partner[[0, 2, 5]]) == [0, 2, 5]
+        assert sorted(one.partner[[1, 4]]) == [1, 4]
+    weights = np.array([one.weight for one in drawn])
+    assert weights.mean() == pytest.approx(0.5, abs=0.07)
+    assert weights.std() == pytest.approx(12**-0.5, abs=0.04)
+
+
+def test_frozen_tokens_give_what_the_encoder_gives_whatever_is_kept(windows, classifier):
+    classifier.eval()
+    device = torch.device("cpu")
+    with torch.no_grad():
+        direct = classifier(PackedExamples(windows, device).batch([4, 0, 2]))
+        for keep in (0, 1e5, 1e9):
+            frozen = FrozenExamples(windows, classifier.encoder, device, keep)
+            frozen.batch([2, 3])
+            torch.testing.assert_close(classifier(frozen.batch([4, 0, 2])), direct, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean", "flatten"])
+def test_pooling_reads_valid_tokens_in_their_order(pooling):
+    encoder = biosig.build_model("biosig-tiny").encoder
+    classifier = Classifier(encoder, ("a", "b"), pooling, n_tokens=3)
+    values = torch.randn(6, 128)
+    values[4] = 0  # not valid
+    valid = torch.tensor([True, True, True, True, False, True])
+    tokens = Tokens(values, valid, torch.tensor([0, 0, 0, 1, 1, 1]), 2)
+    pooled = classifier.pooled(tokens)
+    for i, own in enumerate((values[:3], values[[3, 5]])):
+        weights = (own @ encoder.pool.query / 128**0.5).softmax(0)
+        vector = own.mean(0) if pooling == "mean" else weights @ own
+        torch.testing.assert_close(pooled[i, :128], vector, atol=1e-5, rtol=1e-4)
+    if pooling == "flatten":
+        torch.testing.assert_close(pooled[:, 128:], values.reshape(2, -1))
+
+
+def test_a_classifier_comes_back_from_its_folder(windows, classifier, tmp_path):
+    classifier.eval()
+    save_classifier(classifier, tmp_path / "tuned", "# card")
+    again = load_classifier(tmp_path / "tuned")
+    with torch.no_grad():
+        assert torch.equal(again(_batch(windows)), classifier(_batch(windows)))
+    (tmp_path / "tuned" / "classifier.json").unlink()
+    with pytest.raises(DataError, match="tuned weights"):
+        load_classifier(tmp_path / "tuned")
+
+
+class _Points:
+    """Windows that are vectors: the loop on its own."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def batch(self, rows, mix=None):
+        x = self.x[rows]
+        return x if mix is None else mix.weight * x + (1 - mix.weight) * x[mix.partner]
+
+    def draw_mix(self, rows, rng):
+        return draw([0] * len(rows), rng)
+
+
+@pytest.fixture
+def points():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 90)
+    x = rng.normal(size=(90, 5)) + 2 * np.outer(y, [1, 0, 0, 0, 0])
+    rows = np.arange(90)
+    return _Points(torch.tensor(x, dtype=torch.float32)), y, Parts(rows[:40], rows[40:60], rows[60:])
+
+
+@pytest.mark.parametrize("mixup", [False, True])
+@pytest.mark.parametrize("optimizer", ["adamw", "stable_adamw"])
+def test_the_loop_learns_and_keeps_its_best_epoch(points, mixup, optimizer):
+    examples, y, parts = points
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Dropout(0.0), nn.Linear(16, 2))
+    stage = Stage(lr=1e-2, epochs=40, dropout=0.2, batch_size=8, mixup=mixup)
+    told = []
+    best = fit(network, examples, y, parts, stage, optimizer, [0], lambda *what: told.append(what))
+    assert network[2].p == 0.2
+    assert best.balanced_accuracy > 0.75
+    said = [float(note.removeprefix("validation ")) for *_, note in told]
+    assert best.balanced_accuracy == pytest.approx(max(said), abs=1e-3)
+    scores = predict(network, examples, parts.validation, 8)
+    assert np.mean([(scores.argmax(1) == y[parts.validation])[y[parts.validation] == k].mean() for k in (0, 1)]) == (
+        pytest.approx(best.balanced_accuracy)
+    )
+    assert told[-1][1] == told[-1][2] == 40
+
+
+def test_the_loop_stops_when_validation_gets_no_better(points):
+    examples, y, parts = points
+    network = nn.Linear(5, 2)
+    told = []
+    swapped = y.copy()
+    swapped[parts.train] = 1 - y[parts.train]  # what is learned makes validation worse
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[-1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0]]))
+        network.bias.copy_(torch.tensor([1.0, -1.0]))
+        before = copy.deepcopy(network.state_dict())
+    fit(network, examples, swapped, parts, Stage(1.0, 50, 0, 4), "adamw", [0], lambda *w: told.append(w))
+    assert len(told) == 4
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_a_loss_that_is_not_finite_is_said(points):
+    examples, y, parts = points
+    examples.x[3] = torch.inf
+    with pytest.raises(DataError, match="lower the stage's lr"):
+        fit(nn.Linear(5, 2), examples, y, parts, Stage(1e-2, 2), "adamw", [0])
+
+
+def test_the_warm_up_rises_from_nothing_to_the_whole_rate_and_equals_are_told_apart_by_loss():
+    assert (warmup(0.0), warmup(1.0)) == (0.0, 1.0)
+    assert warmup(0.5) == pytest.approx((10**0.5 - 1) / 9)
+    assert Score(0.5, -0.6) > Score(0.5, -0.7) > Score(0.4, -0.1)
