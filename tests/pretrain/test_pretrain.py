@@ -26,6 +26,7 @@ from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.objective import DecoderConfig
 from biosig.pretrain.optimizer import OptimizerConfig
+from biosig.pretrain.rebuild import rebuild_window
 from biosig.pretrain.reve_masking import ReveMasking
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
@@ -99,6 +100,46 @@ def test_killed_and_run_again_it_ends_with_the_same_weights(run, tmp_path):
     assert all(torch.equal(one[name], other[name]) for name in one)
     lines = [json.loads(line) for line in (run.out / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if line["part"] == "train"] == [1, 2, 3, 4, 5, 6]
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_reves_recipe_goes_on_exactly_too(run, tmp_path, eeg):
+    reve = replace(
+        run,
+        objective="reve",
+        masking=ReveMasking(),
+        position_noise=0.0025,
+        optimizer=OptimizerConfig(name="stable_adamw", schedule="trapezoid", eps=1e-9, clip_norm=None),
+    )
+    whole = pretrain(replace(reve, out=tmp_path / "whole"))
+
+    def stop(stage, step, *_):
+        if step == 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        pretrain(reve, stop)
+    one, other = weights(whole), weights(pretrain(reve))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    (rebuilt,) = rebuild_window(reve.out, eeg.crop(0, 10))
+    assert rebuilt.mask.mean() == pytest.approx(0.55, abs=0.06)
+    assert (rebuilt.reconstruction != rebuilt.truth)[rebuilt.mask].all()
+    assert (rebuilt.reconstruction == rebuilt.truth)[~rebuilt.mask].all()
+
+
+def test_position_noise_is_for_training_alone(run, tmp_path):
+    still = replace(run, steps=1, optimizer=OptimizerConfig(lr=0.0))
+    pretrain(still)
+    pretrain(replace(still, position_noise=0.01, out=tmp_path / "noisy"))
+    one, other = (
+        {line["part"]: line["loss"] for line in map(json.loads, (out / "log.jsonl").read_text().splitlines())}
+        for out in (run.out, tmp_path / "noisy")
+    )
+    assert one["train"] != other["train"]
+    assert one["validation"] == other["validation"]
 
 
 def test_the_loss_falls_on_every_modality(run):
