@@ -21,7 +21,6 @@ import itertools
 import logging
 import tempfile
 import time
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,7 +35,7 @@ from biosig import config as configuration
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.packed import pack
 from biosig.batches.windows import Windows
-from biosig.evaluate.intervals import bootstrap
+from biosig.evaluate.intervals import bootstrap, multiplicities
 from biosig.evaluate.metrics import METRICS
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.data import load_windows
@@ -182,7 +181,7 @@ def measure(run: Path, windows: Windows) -> tuple[pd.DataFrame, Splines]:
                 "linear in time": in_time(window),
                 "spherical spline": splines(window),
             }
-            cap = "64 electrodes" if len(window.truth) == 64 else "20 electrodes"
+            cap = f"{len(window.truth)} channels"
             for method, values in rebuilt.items():
                 error = np.where(window.hidden, values - window.truth, 0)
                 for band, limits in BANDS.items():
@@ -197,24 +196,34 @@ def with_interval(errors: pd.DataFrame) -> str:
     return f"{found.value:.3f} ({found.low:.3f}–{found.high:.3f})"
 
 
+def less_than(errors: pd.DataFrame, other: str) -> str:
+    """By how much the model's error is below that of another method in the same windows, with its interval."""
+    by_method = {method: part.reset_index(drop=True) for method, part in errors.groupby("method")}
+    gain = by_method[other]["error"] - by_method["model"]["error"]
+    by_subject = gain.groupby(by_method["model"]["subject"]).agg(["sum", "size"]).to_numpy()  # (S, 2)
+    total, count = (multiplicities(len(by_subject), 1000, 0) @ by_subject).T
+    low, high = np.percentile(total / count, [2.5, 97.5])
+    return f"{gain.mean():.3f} ({low:.3f}–{high:.3f})"
+
+
+def print_table(first: str, rows: dict[str, pd.DataFrame]) -> None:
+    """One line for each part of the errors, one column for each method."""
+    methods = list(dict.fromkeys(next(iter(rows.values()))["method"]))
+    print("\n| " + " | ".join([first, *methods, "spline less model"]) + " |")
+    print("|---" * (len(methods) + 2) + "|")
+    for name, part in rows.items():
+        cells = [with_interval(part[part["method"] == method]) for method in methods]
+        print("| " + " | ".join([name, *cells, less_than(part, "spherical spline")]) + " |")
+
+
 def report(table: pd.DataFrame, splines: Splines) -> None:
     """Print the tables."""
-    methods = table["method"].unique()
-    print("\n| hidden patches of | " + " | ".join(methods) + " |\n|---" * 1 + "|---" * len(methods) + "|")
-    groups: dict[str, pd.DataFrame] = defaultdict(pd.DataFrame)
     whole = table[table["band"] == "all"]
-    groups["all"] = whole
-    groups.update({str(cap): part for cap, part in whole.groupby("cap")})
-    for name, part in groups.items():
-        print(f"| {name} | " + " | ".join(with_interval(part[part["method"] == m]) for m in methods) + " |")
-    print("\n| band | " + " | ".join(methods) + " |\n|---" + "|---" * len(methods) + "|")
-    for band, limits in BANDS.items():
-        part = table[table["band"] == band]
-        name = f"{band} {limits[0]:g}–{limits[1]:g} Hz" if limits else band
-        print(f"| {name} | " + " | ".join(with_interval(part[part["method"] == m]) for m in methods) + " |")
-    n = table["subject"].nunique()
-    print(f"\n{n} held-out subjects; intervals over so few are too narrow to trust.")
-    print(f"The spline had nothing to start from for {splines.n_without / splines.n_hidden:.1%} of the hidden samples.")
+    print_table("hidden samples of", {"all": whole, **{str(cap): part for cap, part in whole.groupby("cap")}})
+    names = {band: f"{band} {limits[0]:g}–{limits[1]:g} Hz" for band, limits in BANDS.items() if limits}
+    print_table("band", {name: table[table["band"] == band] for band, name in names.items()})
+    print(f"\n{table['subject'].nunique()} held-out subjects; intervals over so few are too narrow to trust.")
+    print(f"The spline had nothing to go by for {splines.n_without / splines.n_hidden:.1%} of the hidden samples.")
 
 
 def main() -> None:
