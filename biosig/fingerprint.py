@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,24 +38,29 @@ def _channel_digests(stream: Stream) -> list[bytes]:
             for digest, x in zip(hashes, _valid_rows(block), strict=True):
                 digest.update(np.ascontiguousarray(x, "<f4").data)
         return [digest.digest() for digest in hashes]
-    wide = np.int32 if stream.samples.dtype == np.int16 else np.int64  # holds any difference
-    first: dict[int, int] = {}
+    first: dict[int, Any] = {}
     steps, reach = [0] * stream.n_chans, [0] * stream.n_chans
     for block in stream.blocks():
-        for row, x in enumerate(_valid_rows(block)):
+        rows = _valid_rows(block)
+        for row, (x, low, high) in enumerate(zip(rows, *_ends(rows), strict=True)):
             if x.size:
-                start = first.setdefault(row, int(x[0]))
-                reach[row] = max(reach[row], int(x.max()) - start, start - int(x.min()))
+                start = int(first.setdefault(row, x[0]))
+                reach[row] = max(reach[row], high - start, start - low)
                 if steps[row] != 1:
-                    steps[row] = math.gcd(steps[row], _step(x, start))
+                    steps[row] = _step(x, start, steps[row])
     widths = [_narrowest(distance // max(step, 1)) for distance, step in zip(reach, steps, strict=True)]
     for block in stream.blocks():
         for row, x in enumerate(_valid_rows(block)):
-            reduced = x.astype(wide) - first.get(row, 0)
-            if steps[row] > 1:
-                reduced = reduced // steps[row]
-            hashes[row].update(np.ascontiguousarray(reduced, widths[row]).data)
+            if x.size:
+                hashes[row].update(_reduced(x, first[row], steps[row], widths[row]).data)
     return [digest.digest() for digest in hashes]
+
+
+def _reduced(x: NDArray[Any], first: Any, step: int, width: str) -> NDArray[Any]:
+    """(x − first) / step in an integer type that holds it."""
+    if step <= 1:  # the difference fits, so it comes out right even where both numbers wrap around
+        return np.asarray(np.subtract(x, first, dtype=width, casting="unsafe"))
+    return np.asarray((np.subtract(x, first, dtype=np.int64) // step).astype(width))
 
 
 def _narrowest(reach: int) -> str:
@@ -63,17 +68,25 @@ def _narrowest(reach: int) -> str:
     return "<i2" if reach < 2**15 else "<i4" if reach < 2**31 else "<i8"
 
 
-def _valid_rows(block: Stream) -> Iterator[NDArray[Any]]:
-    """Each channel's samples that are real values."""
+def _valid_rows(block: Stream) -> NDArray[Any] | list[NDArray[Any]]:
+    """Each channel's samples that are real values; all of them as one array (C, T)."""
     samples = np.asarray(block.samples)
     if not len(block.invalid) and samples.dtype.kind == "i":
-        yield from samples
-        return
-    for x, valid in zip(samples, block.valid(), strict=True):
-        yield x if valid.all() else x[valid]
+        return samples
+    return [x if valid.all() else x[valid] for x, valid in zip(samples, block.valid(), strict=True)]
 
 
-def _step(x: NDArray[Any], first: int) -> int:
-    """The greatest common divisor of all differences to `first`; a few samples mostly tell that it is 1."""
-    head = math.gcd(*(x[:256].astype(np.int64) - first).tolist())
-    return head if head == 1 else math.gcd(head, int(np.gcd.reduce(x[256:].astype(np.int64) - first, initial=0)))
+def _ends(rows: NDArray[Any] | list[NDArray[Any]]) -> tuple[list[int], list[int]]:
+    """The smallest and the largest of each row's samples; 0 where it has none."""
+    if isinstance(rows, np.ndarray) and rows.size:
+        return rows.min(axis=1).tolist(), rows.max(axis=1).tolist()
+    return [int(x.min()) if x.size else 0 for x in rows], [int(x.max()) if x.size else 0 for x in rows]
+
+
+def _step(x: NDArray[Any], first: int, step: int) -> int:
+    """The greatest common divisor of `step` and all differences to `first`; a few samples mostly tell that it is 1."""
+    for part in (x[:8], x[8:256]):
+        step = math.gcd(step, *(value - first for value in part.tolist()))
+        if step == 1:
+            return 1
+    return math.gcd(step, int(np.gcd.reduce(x[256:].astype(np.int64) - first, initial=0)))

@@ -215,6 +215,9 @@ class Stream:
     def blocks(self, n_bytes: int = BLOCK_BYTES) -> Iterator[Stream]:
         """The stream in consecutive parts of at most `n_bytes` of samples (and at least one sample), each in memory."""
         length = self.block_length(n_bytes)
+        if 0 < self.n_times <= length and isinstance(self.samples, np.ndarray):
+            yield self
+            return
         for start in range(0, self.n_times, length):
             yield self.slice(start, min(start + length, self.n_times))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -201,8 +202,8 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
                     shards.result.failures.append(outcome)
                 else:
                     shards.add(outcome, item, state)
-                for used in Path(spool).iterdir():
-                    used.unlink()
+                for used in os.listdir(spool):
+                    os.unlink(os.path.join(spool, used))
                 if not go_on():
                     shards.published.stopped_by = INTERRUPTED
                     break
@@ -219,10 +220,11 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
 
 def state_of(path: Path) -> list[tuple[int, int]]:
     """Size and time of change of a file and of those beside it that it is likely to stand for."""
+    stem, suffix = os.path.splitext(path)
     found = []
-    for suffix in dict.fromkeys((path.suffix, *_SIGNAL_SUFFIXES)):
+    for end in dict.fromkeys((suffix, *_SIGNAL_SUFFIXES)):
         with suppress(OSError):
-            status = path.with_suffix(suffix).stat()
+            status = os.stat(stem + end)
             found.append((status.st_size, status.st_mtime_ns))
     return found
 

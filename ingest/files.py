@@ -16,15 +16,15 @@ def sha256_of(paths: Iterable[Path]) -> str:
     """SHA-256 over the bytes of `paths`, one after the other, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
+        with open(path, "rb", buffering=0) as file:
+            while block := file.read(1 << 18):
                 digest.update(block)
     return digest.hexdigest()
 
 
 def is_lfs_pointer(path: Path) -> bool:
     """Whether `path` holds a git-LFS pointer instead of its data."""
-    with path.open("rb") as file:
+    with open(path, "rb", buffering=0) as file:
         return file.read(len(_LFS_POINTER)) == _LFS_POINTER
 
 

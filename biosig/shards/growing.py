@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from biosig.shards import spec
 
+_AT_ONCE = 2**20  # bytes that are written together, where recordings are small: each call of HDF5 takes its time
+
 
 class GrowingSamples:
     """One dataset of samples that grows along time and is written in whole chunks, each compressed once.
@@ -45,35 +47,43 @@ class GrowingSamples:
             **codec,
         )
         self._block = block
-        self._pending: NDArray[Any] = np.empty((n_chans, 0), dtype)
+        self._waiting = np.empty((n_chans, max(_AT_ONCE // (n_chans * dtype.itemsize * block), 1) * block), dtype)
+        self._n_waiting = 0
         self._n_written = 0
 
     @property
     def position(self) -> int:
         """Where the next sample will lie."""
-        return self._n_written + self._pending.shape[1]
+        return self._n_written + self._n_waiting
 
     def append(self, samples: NDArray[Any]) -> None:
-        """Take samples of shape (C, T); what fills no chunk waits in memory."""
-        if self._pending.size:
-            samples = np.concatenate((self._pending, samples), axis=1)
-        n_whole = samples.shape[1] - samples.shape[1] % self._block
-        self._write(samples[:, :n_whole])
-        self._pending = samples[:, n_whole:].copy()
+        """Take samples of shape (C, T); the last ones wait in memory."""
+        while samples.shape[1]:
+            room = self._waiting.shape[1]
+            if not self._n_waiting and samples.shape[1] >= room:
+                n = samples.shape[1] // room * room
+                self._write(samples[:, :n])
+            else:
+                n = min(room - self._n_waiting, samples.shape[1])
+                self._waiting[:, self._n_waiting : self._n_waiting + n] = samples[:, :n]
+                self._n_waiting += n
+                if self._n_waiting == room:
+                    self.flush()
+            samples = samples[:, n:]
 
     def rewind(self, position: int) -> None:
         """Forget the samples from `position` on."""
-        if position >= self._n_written:
-            self._pending = self._pending[:, : position - self._n_written]
-            return
-        whole = position - position % self._block
-        self._pending = self._dataset[:, whole:position]
-        self._n_written = whole
-        self._dataset.resize(whole, axis=1)
+        if position < self._n_written:
+            whole = position - position % self._block
+            self._waiting[:, : position - whole] = self._dataset[:, whole:position]
+            self._dataset.resize(whole, axis=1)
+            self._n_written = whole
+        self._n_waiting = position - self._n_written
 
     def flush(self) -> None:
-        """Write what is left."""
-        self._write(self._pending)
+        """Write what waits; only where nothing comes after it may that end within a chunk."""
+        self._write(self._waiting[:, : self._n_waiting])
+        self._n_waiting = 0
 
     def _write(self, samples: NDArray[Any]) -> None:
         if samples.size:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import secrets
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -377,7 +378,7 @@ def _write_numbers(file: h5py.File, name: str, numbers: NDArray[Any]) -> None:
 
 def _bits(position: tuple[float, float, float]) -> bytes:
     """Coordinates as bytes: NaN is not equal to itself and would make every channel a new one."""
-    return np.array(position, np.float64).tobytes()
+    return struct.pack("=3d", *position)
 
 
 def _is_unicode(text: str) -> bool:

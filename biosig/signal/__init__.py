@@ -4,6 +4,7 @@ Arrays end in time, (…, T), float32 or float64; NaN marks a sample that is not
 same moments and nowhere else: gaps are bridged by a straight line while a filter passes over them, then marked again.
 """
 
+from biosig.signal.clean import neurokit_clean
 from biosig.signal.filters import ZeroPhase, band_filter, bandpass, notch, notch_filter
 from biosig.signal.resample import resample, resample_valid
 from biosig.signal.scale import channel_scales, is_flat, robust_scale
@@ -23,6 +24,7 @@ __all__ = [
     "is_flat",
     "join_runs",
     "mask_from_runs",
+    "neurokit_clean",
     "notch",
     "notch_filter",
     "resample",

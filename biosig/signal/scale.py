@@ -41,18 +41,21 @@ def channel_scales(values: NDArray[Any]) -> NDArray[np.float64]:
     Parameters
     ----------
     values : ndarray, shape (C, T)
-        Physical values; NaN = invalid.
+        Physical values, NaN = invalid; or a recorder's counts, int16, whose scale is in counts.
 
     Returns
     -------
     ndarray of float64, shape (C,)
     """
-    x = as_float(values)
+    values = np.asarray(values)
+    are_counts = values.dtype == np.int16
+    x = values if are_counts else as_float(values)
     scales = np.full(len(x), np.nan)
-    if x.shape[1] > 1 and np.isfinite(x).all():
+    if x.shape[1] > 1 and (are_counts or np.isfinite(x).all()):
         step = max(_AT_ONCE // x.shape[1], 1)
+        scale_of = _scale_of_counts if are_counts else _scale_of
         for row in range(0, len(x), step):
-            scales[row : row + step] = _scale_of(x[row : row + step])
+            scales[row : row + step] = scale_of(x[row : row + step])
     else:
         for row, channel in enumerate(x):
             values = channel[np.isfinite(channel)]
@@ -66,12 +69,33 @@ def _scale_of(x: NDArray[Any]) -> NDArray[Any]:
     return _quantile(np.abs(x - _quantile(x, 0.5)[:, None]), 0.95) / 1.96
 
 
+def _scale_of_counts(x: NDArray[np.int16]) -> NDArray[np.float64]:
+    """`_scale_of` for integers, in a third of its time: NumPy's stable sort of 16 bits counts and does not compare.
+
+    The k values nearest to the median are neighbours in the sorted row. So the k-th smallest distance is that of the
+    farther end of some run of k values, and the smallest of these over all runs.
+    """
+    x = np.sort(x, axis=1, kind="stable")
+    below, share = _place(x.shape[1], 0.5)
+    middle = x[:, below] + share * (x[:, below + 1].astype(np.float64) - x[:, below])
+    below, share = _place(x.shape[1], 0.95)
+    first, last = np.abs(x[:, : x.shape[1] - below] - middle[:, None]), np.abs(x[:, below:] - middle[:, None])
+    lower = np.maximum(first, last).min(axis=1)
+    upper = np.maximum(first[:, :-1], last[:, 1:]).min(axis=1)
+    return np.asarray((lower + share * (upper - lower)) / 1.96)
+
+
 def _quantile(x: NDArray[Any], q: float) -> NDArray[Any]:
     """`numpy.quantile` along the last axis of (C, T), T > 1, without its many calls for short signals."""
-    place, share = divmod((x.shape[1] - 1) * q, 1)
-    below = int(place)
+    below, share = _place(x.shape[1], q)
     lower, upper = np.partition(x, (below, below + 1), axis=1)[:, below : below + 2].T
     return lower + x.dtype.type(share) * (upper - lower)
+
+
+def _place(n: int, q: float) -> tuple[int, float]:
+    """Between which of `n` sorted values the quantile lies: the number of the lower, and the share of the way."""
+    place, share = divmod((n - 1) * q, 1)
+    return int(place), share
 
 
 def is_flat(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -218,6 +218,7 @@ def _without_names(note: str, name: str, hashed: bool, known: frozenset[str]) ->
     return _without_identifiers(note, known)
 
 
+@lru_cache(8192)
 def _without_identifiers(text: str, known: frozenset[str]) -> str:
     """A note or a line of history, scrubbed: what it cites whole, the rest but for its numbers, such as a size."""
     cited = _QUOTED.sub(lambda match: match[1] + _scrub_once(match[2], known) + match[1], text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import os
@@ -34,7 +33,7 @@ class Pseudonyms:
     def __call__(self, what: str, value: str) -> str:
         """The pseudonym of `value` in the role of `what` ("subject", "recording"), 16 hexadecimal digits."""
         message = f"{what}\0{value}".encode("utf-8", "surrogateescape")  # file names may be any bytes
-        return hmac.new(self._key, message, hashlib.sha256).hexdigest()[:16]
+        return hmac.digest(self._key, message, "sha256").hex()[:16]
 
 
 def load_key(path: Path | None, out: Path) -> tuple[bytes, str]:

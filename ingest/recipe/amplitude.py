@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from biosig.recording import MODALITIES, Recording, Stream
 from biosig.signal import channel_scales, check_scale
+from ingest.recipe.dropouts import extremes
 
 MEASURED = 2**16
 """A channel of more samples is measured by about so many of them."""
@@ -57,20 +58,21 @@ def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, fl
 def _measure(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Each channel's robust scale (NaN if it has none), and whether no two of its valid samples differ."""
     times = spread(stream.n_times, MEASURED)
+    are_counts = stream.samples.dtype == np.int16 and not len(stream.invalid) and bool(stream.scale.all())
     lowest, highest = np.full(stream.n_chans, np.inf), np.full(stream.n_chans, -np.inf)
     parts = []
     start = 0
     for block in stream.blocks():
-        x = block.physical()
-        finite = np.isfinite(x)
-        whole = bool(finite.all())
-        lowest = np.minimum(lowest, np.min(x, axis=1, initial=np.inf, where=True if whole else finite))
-        highest = np.maximum(highest, np.max(x, axis=1, initial=-np.inf, where=True if whole else finite))
+        x = np.asarray(block.samples) if are_counts else block.physical()
+        finite = None if are_counts else np.isfinite(x)
+        low, high = extremes(x, None if finite is None or finite.all() else finite)
+        lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
         here = times[np.searchsorted(times, start) : np.searchsorted(times, start + block.n_times)] - start
         parts.append(x if len(here) == block.n_times else x[:, here])
         start += block.n_times
     values = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0] if parts else np.empty((stream.n_chans, 0))
-    return channel_scales(values), highest <= lowest
+    scales = channel_scales(values) * (np.abs(stream.scale) if are_counts else 1.0)
+    return scales, highest <= lowest
 
 
 @lru_cache(maxsize=32)

@@ -57,7 +57,7 @@ def find_dropouts(
         if len(rows) < stream.n_chans:
             samples = samples[list(rows)]
         valid = None if _all_valid(block) else block.valid()[list(rows)]
-        low, high = _extremes(samples, valid)
+        low, high = extremes(samples, valid)
         lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
         if shortest:
             runs = _equal_runs(samples, shortest, valid)
@@ -76,9 +76,7 @@ def _all_valid(block: Stream) -> bool:
     return block.samples.dtype.kind == "i" and not len(block.invalid)
 
 
-def _extremes(
-    samples: NDArray[Any], valid: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def extremes(samples: NDArray[Any], valid: NDArray[np.bool_] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The smallest and the largest valid sample per channel; infinities where there is none."""
     if valid is None and samples.shape[1]:
         return samples.min(axis=1).astype(np.float64), samples.max(axis=1).astype(np.float64)
@@ -101,4 +99,6 @@ def _equal_runs(samples: NDArray[Any], at_least: int, valid: NDArray[np.bool_] |
         shift = min(covered, steps - covered)
         same = same[:, :-shift] & same[:, shift:]
         covered += shift
+    if not same.any():
+        return np.empty((0, 3), np.int64)
     return runs_from_mask(same) + np.array([0, 0, covered])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -253,7 +254,7 @@ class _Work:
             steps.append(told)
         low, high = recipe.band.get(kind, (None, None))
         new_sfreq = recipe.sfreq.get(kind, stream.sfreq)
-        chain = Chain(stream.sfreq, new_sfreq, stream.n_times, recipe.notch.get(kind), low, high, reference)
+        chain = _chain(stream.sfreq, new_sfreq, stream.n_times, recipe.notch.get(kind), low, high, reference)
         steps += chain.steps
         self.history += [f"{kind}: {what}" for what in chain.left_out]
         if not steps:
@@ -261,6 +262,10 @@ class _Work:
         done, quantised = cook(stream, chain, self._spool)
         self.history += [f"{kind}: {step}" for step in (*steps, *quantised)]
         return done
+
+
+_chain = lru_cache(maxsize=64)(Chain)
+"""Records of one database share a few lengths, and the recipe is one."""
 
 
 def _of_kinds(stream: Stream, kinds: Sequence[str]) -> Stream:

@@ -7,6 +7,7 @@ Format: WFDB Applications Guide, header(5), https://physionet.org/physiotools/wa
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -116,10 +117,10 @@ def header_lines(path: Path) -> tuple[list[str], list[str]]:
     UnreadableError
         If there is no line but comments, or more text than a header holds.
     """
-    with path.open("rb") as file:
-        raw = file.read(_MAX_BYTES + 1)
-    if len(raw) > _MAX_BYTES:
-        raise UnreadableError(f"{path} holds more than {_MAX_BYTES} bytes: it is not a WFDB header.")
+    with open(path, "rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size > _MAX_BYTES:
+            raise UnreadableError(f"{path} holds more than {_MAX_BYTES} bytes: it is not a WFDB header.")
+        raw = file.read()
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:

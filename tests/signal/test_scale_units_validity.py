@@ -159,6 +159,12 @@ def test_the_scale_is_that_of_exact_percentiles(n_times):
     np.testing.assert_allclose(channel_scales(x), expected, rtol=1e-5)
 
 
+@given(arrays(np.int16, st.tuples(st.integers(1, 3), st.integers(2, 50))))
+def test_the_scale_of_counts_is_that_of_exact_percentiles(x):
+    expected = [np.percentile(np.abs(row - np.median(row)), 95) / 1.96 for row in x.astype(np.float64)]
+    np.testing.assert_allclose(np.nan_to_num(channel_scales(x)), expected, rtol=1e-12)
+
+
 def test_eyes_and_muscles_have_a_size_too():
     x = np.random.default_rng(0).normal(0, 60, (1, 1000))
     for kind in ("eog", "emg"):
