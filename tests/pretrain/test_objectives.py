@@ -44,15 +44,15 @@ def objective(request):
 @pytest.fixture
 def batch(objective, ecg, eeg, bedside):
     """Windows of several lengths and montages: 19 electrodes and 5, and an ECG and a PPG where the model knows them."""
-    few = eeg.crop(10, 4)
+    few = eeg.crop(10, 2)
     few = replace(few, streams=[few.streams[0].pick([0, 4, 8, 12, 16])])
-    gap = replace(few, streams=[replace(few.streams[0], invalid=np.array([[1, 0, 200]]))])
-    recordings = [eeg.crop(0, 10), few, gap]
+    gap = replace(few, streams=[replace(few.streams[0], invalid=np.array([[1, 0, 150]]))])
+    recordings = [eeg.crop(0, 4), few, gap]
     contract = objective.encoder.config.contract
     if "ecg" in contract:
         first, *others = few.streams[0].channels
         nowhere = replace(few.streams[0], channels=(replace(first, name="X", position=UNKNOWN), *others))
-        recordings += [ecg, bedside.crop(5, 10), replace(few, streams=[nowhere])]
+        recordings += [ecg.crop(0, 2), bedside.crop(5, 4), replace(few, streams=[nowhere])]
     return pack([prepare(r, contract) for r in recordings], contract)
 
 
