@@ -122,7 +122,7 @@ def _network(cls: type[EEGNet | ShallowFBCSPNet]) -> Callable[[Bench, Run], Floa
         (stream,) = bench.windows[0]
         n_chans, n_times = stream.values.shape
         with seeded(run.key):
-            network = cls(n_chans, n_times, bench.model.contract[stream.modality].sfreq, len(_names(bench)))
+            network = cls(n_chans, n_times, _sfreq(bench), len(_names(bench)))
         dense = DenseExamples(bench.windows, bench.model.device)
         return _fitted(bench, run, network.to(bench.model.device), dense)
 
@@ -130,7 +130,7 @@ def _network(cls: type[EEGNet | ShallowFBCSPNet]) -> Callable[[Bench, Run], Floa
 
 
 def _fitted(bench: Bench, run: Run, network: nn.Module, examples: Examples) -> Floats:
-    stage = bench.config.from_random
+    stage = bench.config.stage_of(run.method)
     fit(network, examples, bench.y, run.parts, stage, bench.config.optimizer, run.key, bench.progress, run.title)
     return predict(network, examples, run.parts.test, stage.batch_size)
 
@@ -141,7 +141,7 @@ def _tangent(bench: Bench, run: Run) -> Floats:
         for rows in (run.parts.train, run.parts.validation, run.parts.test)
     )
     y_train, y_validation = bench.y[run.parts.train], bench.y[run.parts.validation]
-    return tangent_space_predictions(x_train, y_train, x_validation, y_validation, x_test)
+    return tangent_space_predictions(x_train, y_train, x_validation, y_validation, x_test, _sfreq(bench))
 
 
 def _chance(bench: Bench, run: Run) -> Floats:
@@ -157,6 +157,11 @@ _METHODS: dict[str, Callable[[Bench, Run], Floats]] = {
     "shallow": _network(ShallowFBCSPNet),
     "tangent": _tangent,
 }
+
+
+def _sfreq(bench: Bench) -> float:
+    (stream,) = bench.windows[0]
+    return bench.model.contract[stream.modality].sfreq
 
 
 def _names(bench: Bench) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ def check_one_layout(windows: PreparedWindows, who: str, one_stream: bool = Fals
     Parameters
     ----------
     windows : PreparedWindows
-        All windows of the task.
+        All windows of the task, surveyed.
     who : str
         What needs them equal, for the message.
     one_stream : bool
@@ -155,19 +155,18 @@ def check_one_layout(windows: PreparedWindows, who: str, one_stream: bool = Fals
     DataError
         Naming the first recording that differs, and how.
     """
-    ids = [windows.windows.ds[int(row)].id for row in windows.windows.recording[:1]]
-    first = layout_of(windows[0])
+    one = windows.windows.ds[int(windows.windows.recording[0])].id
+    first = windows.layouts[0]
     if one_stream and len(first) != 1:
         raise DataError(
-            f"Recording '{ids[0]}' has {', '.join(modality for modality, *_ in first)}, and {who} takes channels of "
+            f"Recording '{one}' has {', '.join(modality for modality, *_ in first)}, and {who} takes channels of "
             f"one modality and rate: leave {who} out."
         )
-    for row in range(1, len(windows)):
-        layout = layout_of(windows[row])
+    for row, layout in enumerate(windows.layouts):
         if layout != first:
             other = windows.windows.ds[int(windows.windows.recording[row])].id
             raise DataError(
-                f"Recording '{other}' gives windows of {_words(layout)}, '{ids[0]}' of {_words(first)}, and {who} "
+                f"Recording '{other}' gives windows of {_words(layout)}, '{one}' of {_words(first)}, and {who} "
                 f"needs the same channels and length in all: choose recordings with a query, or leave {who} out."
             )
 

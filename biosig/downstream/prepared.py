@@ -52,6 +52,8 @@ class PreparedWindows:
         self._kept: dict[int, list[Prepared]] = {}
         self._matrices: dict[Hashable, Floats] = {}
         self._subjects = windows.subjects
+        self.layouts: list[Layout] = []
+        """Of each window; filled by `survey`."""
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -66,7 +68,9 @@ class PreparedWindows:
         ]
 
     def survey(self, progress: Progress | None = None) -> NDArray[np.bool_]:
-        """Look at every window once: which give the model a token, shape (N,); and measure what alignment needs.
+        """Look at every window, before any other use: which give the model a token, shape (N,).
+
+        Their layouts are noted, and what alignment needs is measured.
 
         Raises
         ------
@@ -79,6 +83,7 @@ class PreparedWindows:
         for row in range(len(self)):
             window = self._prepared(row)
             usable[row] = _has_token(window, self.contract)
+            self.layouts.append(layout_of(window))
             for stream in window if self.align == "euclidean" and usable[row] else ():
                 if stream.modality == "eeg":
                     self._refuse_gaps(row, stream)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -106,8 +106,10 @@ class FineTuneConfig:
     tune : TuneStage
         Then: the encoder too. It starts from the best epoch of the first stage, and ends with it if no epoch is better.
     scratch : Stage, optional
-        For the baselines that start from random weights; None = as `tune`, with as many epochs as both stages together
-        and a rate of 1e-3.
+        For the same encoder from random weights; None = as `tune`, with as many epochs as both stages together and a
+        rate of 1e-3.
+    convolutional : Stage, optional
+        For EEGNet and ShallowFBCSPNet; None = as `scratch`.
     optimizer : {"adamw", "stable_adamw"}
         With betas 0.92 and 0.999 and eps 1e-9 (REVE's released code).
     soup : int
@@ -143,6 +145,7 @@ class FineTuneConfig:
     probe: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20))
     tune: TuneStage = field(default_factory=lambda: TuneStage(lr=1e-4, epochs=50, warmup=5))
     scratch: Stage | None = None
+    convolutional: Stage | None = None
     optimizer: Literal["adamw", "stable_adamw"] = "adamw"
     soup: int = 1
     seeds: list[int] = field(default_factory=lambda: [0])
@@ -166,11 +169,11 @@ class FineTuneConfig:
         if self.soup > 1 and not self.tune.epochs:
             raise UsageError(f"A soup of {self.soup} averages second stages: give tune.epochs, or soup=1.")
 
-    @property
-    def from_random(self) -> Stage:
-        """The stage of baselines that start from random weights."""
+    def stage_of(self, method: str) -> Stage:
+        """How a network that starts from random weights is trained."""
+        if method != "from_scratch" and self.convolutional is not None:
+            return self.convolutional
         if self.scratch is not None:
             return self.scratch
-        t = self.tune
-        budget = Stage(1e-3, 1, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup)
-        return replace(budget, epochs=self.probe.epochs + t.epochs)
+        t, epochs = self.tune, self.probe.epochs + self.tune.epochs
+        return Stage(1e-3, epochs, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup)

@@ -261,9 +261,11 @@ def test_settings_that_contradict_themselves_are_refused(changes, says):
 
 def test_baselines_from_scratch_have_the_budget_of_both_stages():
     config = _config("anywhere", scratch=None)
-    assert config.from_random.epochs == config.probe.epochs + config.tune.epochs
-    assert type(config.from_random) is Stage
-    assert type(config.tune) is TuneStage
+    assert config.stage_of("from_scratch").epochs == config.probe.epochs + config.tune.epochs
+    assert config.stage_of("eegnet") == config.stage_of("from_scratch")
+    assert (type(config.stage_of("from_scratch")), type(config.tune)) == (Stage, TuneStage)
+    own = _config("anywhere", convolutional={"lr": 1e-2, "epochs": 7})
+    assert (own.stage_of("shallow").epochs, own.stage_of("from_scratch").epochs) == (7, 1)
 
 
 def test_every_shipped_configuration_loads(request):

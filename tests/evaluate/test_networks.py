@@ -57,7 +57,7 @@ def test_a_network_learns_a_rhythm_whose_place_tells_the_class(planted, cls):
 def test_tangent_space_finds_it_too(planted):
     x, y, parts = planted
     scores = tangent_space_predictions(
-        x[parts.train], y[parts.train], x[parts.validation], y[parts.validation], x[parts.test]
+        x[parts.train], y[parts.train], x[parts.validation], y[parts.validation], x[parts.test], SFREQ
     )
     assert (scores.argmax(1) == y[parts.test]).mean() > 0.9
     np.testing.assert_allclose(scores.sum(1), 1)
@@ -107,4 +107,4 @@ def test_without_pyriemann_the_extra_is_named(planted, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", fails)
     x, y, _ = planted
     with pytest.raises(UsageError, match=r"biosig-fm\[riemann\]"):
-        tangent_space_predictions(x, y, x, y, x)
+        tangent_space_predictions(x, y, x, y, x, SFREQ)
