@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 MOST_BYTES = 2**28
 """What is kept at most; more than that in use at a time comes and goes as other memory does."""
@@ -16,17 +17,19 @@ _free: dict[int, list[memoryview]] = {}
 """Memory that nobody holds, by its size."""
 
 
-def recycled(shape: Sequence[int]) -> NDArray[np.float32]:
-    """An array of any content, float32, in memory that an earlier one may have had.
+def recycled(shape: Sequence[int], dtype: DTypeLike = np.float32) -> NDArray[Any]:
+    """An array of any content, in memory that an earlier one may have had.
 
     The memory is free when the last array, view or tensor that looks at it is gone.
     """
-    n_bytes = 2 ** math.ceil(math.log2(max(math.prod(shape) * 4, 4096)))
+    wanted = np.dtype(dtype)
+    size = math.prod(shape)
+    n_bytes = 2 ** math.ceil(math.log2(max(size * wanted.itemsize, 4096)))
     kept = _free.get(n_bytes)
     memory = kept.pop() if kept else np.empty(n_bytes, np.uint8).data
-    whole = np.frombuffer(memory, np.float32)  # every view of it, however far derived, keeps this object alive
+    whole = np.frombuffer(memory, wanted)  # every view of it, however far derived, keeps this object alive
     weakref.finalize(whole, _give_back, memory).atexit = False
-    return whole[: math.prod(shape)].reshape(shape)
+    return whole[:size].reshape(shape)
 
 
 def _give_back(memory: memoryview) -> None:

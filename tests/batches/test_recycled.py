@@ -36,11 +36,12 @@ def test_memory_comes_back_when_the_last_view_is_gone():
 
 
 def test_arrays_are_writeable_and_of_the_shape_asked_for():
-    for shape in ((0, 100), (3, 5), (2048, 1024)):
-        array = recycled(shape)
-        array[...] = 2.0
-        assert array.shape == shape
-        assert array.dtype == np.float32
+    for dtype in (np.float32, bool):
+        for shape in ((0, 100), (3, 5), (2048, 1024)):
+            array = recycled(shape, dtype)
+            array[...] = 1
+            assert array.shape == shape
+            assert array.dtype == dtype
 
 
 def test_no_more_than_a_bounded_amount_is_kept(monkeypatch):
