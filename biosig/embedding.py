@@ -71,8 +71,9 @@ def embed(
     -------
     pyarrow.Table
         One row per window and modality: recording, subject, onset and duration (s), modality, ch_names,
-        valid_fraction, model, model_revision, vector (fixed-size list of float32). A window without a valid token has
-        valid_fraction 0 and a vector of NaN.
+        valid_fraction, model, model_revision, vector (fixed-size list of float32). A model whose windows have a token
+        of their own gives one row per window, its modality "ecg+ppg" where it read both. A window without a valid token
+        has valid_fraction 0 and a vector of NaN.
 
     Raises
     ------
@@ -199,20 +200,21 @@ def _embed_parts(
     counts = count_tokens(windows[start:], model.contract)
     batches = [rows + start for rows in in_order(counts, batch_tokens)]
     subjects, revision = windows.subjects, model.revision
+    precision = resolve_dtype(model.device, dtype)
+    n_rows = 1 if model.config.cls else len(MODALITY_IDS)  # of a window: a token of its own reads all modalities
     for planned, (batch, rows) in zip(batches, load_batches(windows, batches, model.contract, workers), strict=True):
-        vectors = np.full((len(planned), len(MODALITY_IDS), model.embed_dim), np.nan, np.float32)
-        fraction = np.zeros((len(planned), len(MODALITY_IDS)))
+        vectors = np.full((len(planned), n_rows, model.embed_dim), np.nan, np.float32)
+        fraction = np.zeros((len(planned), n_rows))
         if batch is not None:
-            tokens = model.encode_batch(batch, dtype=resolve_dtype(model.device, dtype))
-            pooled = model.pool(tokens, batch, by_modality=True)
+            _, pooled = model.encode_and_pool(batch, dtype=precision, by_modality=True)
             where = rows - planned[0]
-            seen = torch.zeros(2, batch.n_windows * len(MODALITY_IDS))
-            segment = batch.window * len(MODALITY_IDS) + batch.modality
+            seen = torch.zeros(2, batch.n_windows * n_rows)
+            segment = batch.window if n_rows == 1 else batch.window * n_rows + batch.modality
             seen[0].index_add_(0, segment, torch.ones(batch.n_tokens))
             seen[1].index_add_(0, segment, batch.valid.float())
             share = (seen[1] / seen[0].clamp(min=1)).view(batch.n_windows, -1).numpy()
             fraction[where] = share
-            pooled_rows = pooled.float().cpu().numpy()
+            pooled_rows = pooled.float().cpu().numpy().reshape(batch.n_windows, n_rows, -1)
             vectors[where] = np.where(share[..., None] > 0, pooled_rows, np.nan)
         reached = int(planned[-1]) + 1
         yield reached, _table(model, revision, windows, subjects, planned, vectors, fraction)
@@ -236,8 +238,11 @@ def _table(
         for channel in recording.channels:
             if channel.kind in model.contract:
                 by_modality.setdefault(channel.kind, []).append(channel.name)
+        if model.config.cls and by_modality:
+            read = [m for m in model.contract if m in by_modality]
+            by_modality = {"+".join(read): [name for m in read for name in by_modality[m]]}
         for modality, names in by_modality.items():
-            m = MODALITY_IDS[modality]
+            m = 0 if model.config.cls else MODALITY_IDS[modality]
             rows.append((number, recording.id, modality, names, fraction[i, m], vectors[i, m]))
     number = np.array([row[0] for row in rows], np.int64)
     flat = np.concatenate([row[5] for row in rows]) if rows else np.empty(0, np.float32)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from biosig.batches.montage import Montage, montage
 from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
-from biosig.signal import bandpass, is_flat, resample, resample_valid, robust_scale
+from biosig.signal import bandpass, is_flat, neurokit_clean, resample, resample_valid, robust_scale
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,11 @@ class InputContract:
         Unit of the physical values; None = the source's own (PPG has no common unit).
     band : tuple of (float or None), optional
         Pass band in Hz (low, high); None = as recorded, up to the anti-alias filter.
-    normalisation : {"robust", "zscore", "constant"}
+    normalisation : {"robust", "zscore", "window", "constant"}
         "robust": minus each channel's mean in the window, over one robust scale per recording and kind, so that the
         ratios between leads survive. "zscore": minus each channel's mean in the recording, over its deviation there
-        (`Stream.moments`; of the window where a window is all there is). "constant": over `divisor`.
+        (`Stream.moments`; of the window where a window is all there is). "window": the same by the window alone.
+        "constant": over `divisor`.
     divisor : float
         In `unit`, for "constant".
     clip : float
@@ -52,11 +53,12 @@ class InputContract:
     stride_seconds: float
     unit: str | None
     band: tuple[float | None, float | None] | None = None
-    normalisation: Literal["robust", "zscore", "constant"] = "robust"
+    normalisation: Literal["robust", "zscore", "window", "constant"] = "robust"
     clip: float = 20.0
     window_seconds: float = 10.0
     divisor: float = 1.0
-    frame: Literal["head", "mri"] = "head"
+    frame: Literal["head", "mri", "leads"] = "head"
+    cleaning: Literal["none", "neurokit"] = "none"
 
     def __post_init__(self) -> None:
         if not 0 < self.divisor < math.inf:
@@ -204,6 +206,7 @@ def lies_within(
 def _is_plain(stream: Stream, contract: InputContract) -> bool:
     """Whether the stream holds integers at the contract's rate that only need to be scaled."""
     as_wanted = stream.sfreq == contract.sfreq and contract.band is None and contract.normalisation == "robust"
+    as_wanted = as_wanted and contract.cleaning == "none" and contract.frame == "head"
     return as_wanted and stream.samples.dtype == np.int16 and stream.n_times > 0
 
 
@@ -267,8 +270,8 @@ def _to_contract(stream: Stream, members: Montage, contract: InputContract, in_b
     if (members.factor != 1.0).any():
         values = values * members.factor.astype(np.float32)[:, None]
     # A lead that never moves is an electrode that is off, not a signal of zero. Told before the filters: they ripple.
-    values[is_flat(values)] = np.nan
-    if in_band and stream.sfreq == contract.sfreq:
+    values[is_flat(values) | ~members.placed] = np.nan
+    if in_band and stream.sfreq == contract.sfreq and contract.cleaning == "none":
         return values
     valid = np.isfinite(values)
     if not in_band and contract.band is not None:
@@ -276,6 +279,8 @@ def _to_contract(stream: Stream, members: Montage, contract: InputContract, in_b
     if stream.sfreq != contract.sfreq:
         values = resample(values, stream.sfreq, contract.sfreq)
         valid = resample_valid(valid, stream.sfreq, contract.sfreq)
+    if contract.cleaning == "neurokit":
+        values = neurokit_clean(np.where(valid, values, np.float32(np.nan)), contract.sfreq, stream.channels[0].kind)
     return np.where(valid, values, np.float32(np.nan)).astype(np.float32, copy=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,10 +11,15 @@ from numpy.typing import NDArray
 
 from biosig.electrodes import canonical_orientation, channel_id
 from biosig.electrodes.frames import head_to_mri
+from biosig.electrodes.leads import as_leads
 from biosig.electrodes.reve_bank import reve_positions
 from biosig.errors import UsageError
 from biosig.recording import Channel
 from biosig.signal import unit_factor
+
+
+class UnplacedChannelWarning(UserWarning):
+    """A model that needs to know where a channel is does not see it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,17 +36,22 @@ class Montage:
     position: NDArray[np.float32]  # (C, 3) after turning, in the contract's frame, NaN = unknown
     reference: NDArray[np.float32]  # (C, 3) after turning, NaN = unknown or none
     channel: NDArray[np.int64]  # (C,) vocabulary id or -1
+    placed: NDArray[
+        np.bool_
+    ]  # (C,) False where the frame has no place for the channel, so that it gives no valid token
 
 
 def montage(
-    channels: tuple[Channel, ...], modality: str, unit: str | None, frame: Literal["head", "mri"] = "head"
+    channels: tuple[Channel, ...], modality: str, unit: str | None, frame: Literal["head", "mri", "leads"] = "head"
 ) -> Montage:
     """The montage of a stream with these channels, in `unit` (None = the source's own) and `frame`.
+
+    A channel without a place in `frame` is not `placed`, and a warning names it.
 
     Raises
     ------
     UsageError
-        If a channel's unit cannot be brought to `unit`, or `frame` is "mri" and a channel has no position.
+        If a channel's unit cannot be brought to `unit`.
     """
     key = (id(channels), modality, unit, frame)
     known = _known.get(key)
@@ -62,6 +73,14 @@ def _make(channels: tuple[Channel, ...], modality: str, unit: str | None, frame:
     rows = [row for row, channel in enumerate(channels) if channel.kind == modality]
     members = [channels[row] for row in rows]
     position, reference, sign = _in_template_frame(members) if frame == "mri" else _in_head_frame(members)
+    channel = as_leads(members) if frame == "leads" else [channel_id(c) for c in members]
+    placed: NDArray[np.bool_] = np.ones(len(members), bool)
+    if frame == "mri":
+        placed = np.asarray(np.isfinite(position).all(axis=1))
+    elif frame == "leads":
+        placed, sign = np.array(channel) >= 0, np.ones(len(members), np.float32)
+    if not placed.all():
+        _warn_of([c.source_name for c, known in zip(members, placed, strict=True) if not known], frame)
     made = Montage(
         rows=rows,
         ch_names=[c.name for c in members],
@@ -69,11 +88,22 @@ def _make(channels: tuple[Channel, ...], modality: str, unit: str | None, frame:
         sign=sign,
         position=position,
         reference=reference,
-        channel=np.array([channel_id(c) for c in members], np.int64),
+        channel=np.array(channel, np.int64),
+        placed=placed,
     )
-    for shared in (made.factor, made.sign, made.position, made.reference, made.channel):
+    for shared in (made.factor, made.sign, made.position, made.reference, made.channel, made.placed):
         shared.flags.writeable = False
     return made
+
+
+def _warn_of(names: list[str], frame: str) -> None:
+    what = "no known position" if frame == "mri" else "no lead that the model knows"
+    remedy = "give positions" if frame == "mri" else "give the name of the lead that it is nearest to"
+    warnings.warn(
+        f"Channels {', '.join(names[:12])} have {what}, so they give no valid token: {remedy}, or leave them out.",
+        UnplacedChannelWarning,
+        stacklevel=4,
+    )
 
 
 def _in_head_frame(members: list[Channel]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
@@ -95,12 +125,6 @@ def _in_template_frame(members: list[Channel]) -> tuple[NDArray[np.float32], NDA
     if unplaced.any():  # nets and caps that our tables do not have: their names say little outside a REVE model
         names = [c.source_name for c in members]
         centre[unplaced] = reve_positions(names, on_unknown="unplaced")[unplaced]
-        nowhere = [name for name, xyz in zip(names, centre, strict=True) if not np.isfinite(xyz).all()]
-        if nowhere:
-            raise UsageError(
-                f"Channels {', '.join(nowhere[:12])} have no known position, without which this model cannot take "
-                f"them: give positions, or leave the channels out."
-            )
     place = centre.astype(np.float32)
     return place, np.full_like(place, np.nan), np.ones(len(members), np.float32)
 

@@ -38,7 +38,7 @@ class PackedBatch:
     reference: Tensor  # (N, 3) float32, NaN = unknown or none
     channel: Tensor  # (N,) int64 vocabulary id or -1
     log_scale: Tensor  # (N,) float32
-    text_ids: Tensor  # (N_text,) int64
+    text_ids: Tensor  # (N_text,) int64 word ids, in the order of the text's tokens
     valid: Tensor  # (N,) bool: every sample of the token is a real value
     seqlens: Tensor  # (B,) int64 tokens per window
     window: Tensor  # (N,) int64: which window the token is of
@@ -65,7 +65,11 @@ class PackedBatch:
         return PackedBatch(**columns)
 
 
-def pack(windows: Sequence[Sequence[Prepared]], contract: Mapping[str, InputContract]) -> PackedBatch:
+def pack(
+    windows: Sequence[Sequence[Prepared]],
+    contract: Mapping[str, InputContract],
+    text: Sequence[Sequence[int]] | None = None,
+) -> PackedBatch:
     """Cut prepared windows into patches and lay all tokens in one row.
 
     Parameters
@@ -74,6 +78,8 @@ def pack(windows: Sequence[Sequence[Prepared]], contract: Mapping[str, InputCont
         One entry per window: its streams, as `prepare` gives them.
     contract : mapping of modality to InputContract
         The patch length and stride of each modality.
+    text : sequence of sequence of int, optional
+        Word ids of each window's text, none where it has no text; they follow its signals.
 
     Raises
     ------
@@ -86,7 +92,7 @@ def pack(windows: Sequence[Sequence[Prepared]], contract: Mapping[str, InputCont
         n_tokens[prepared.modality] += n_chans * contract[prepared.modality].n_patches(n_times)
     packer = Packer(contract, n_tokens)
     for i, window in enumerate(windows):
-        if not packer.add(window):
+        if not packer.add(window, text[i] if text else ()):
             raise DataError(_no_token(i, window, contract))
     return packer.batch()
 
@@ -110,6 +116,7 @@ class Packer:
         self._sample_valid: dict[str, NDArray[np.bool_]] = {}  # of modalities with a sample that is not a real value
         self._filled: dict[str, int] = {}  # rows of the arrays that hold tokens
         self._given: dict[str, int] = {}  # and those that `room` gave away for the window to come
+        self._text: list[int] = []  # word ids
         self._seqlens: list[int] = []
         self._columns: list[dict[str, NDArray[Any]]] = []  # of each stream of each window, in order
         self._streams: list[tuple[int, float, float, int]] = []  # and their tokens, log scale, onset and window
@@ -124,8 +131,11 @@ class Packer:
             return np.empty((n_chans, n_times), np.float32)
         return self._patches[modality][start:stop].reshape(n_chans, n_times)
 
-    def add(self, window: Sequence[Prepared]) -> bool:
-        """Take one window; False, and nothing taken, if none of its patches consists of real values alone."""
+    def add(self, window: Sequence[Prepared], text: Sequence[int] = ()) -> bool:
+        """Take one window with the word ids of its text.
+
+        False, and nothing taken, if there is no text and none of its patches consists of real values alone.
+        """
         columns: list[dict[str, NDArray[Any]]] = []
         whole: list[bool] = []
         seen: dict[str, int] = {}  # channels of each modality, which may come in streams of several rates
@@ -135,7 +145,8 @@ class Packer:
             shared = self._token_columns(prepared.modality, prepared.values.shape[1], prepared, first)
             whole.append(_is_whole(prepared.valid))
             columns.append(shared if whole[-1] else {**shared, "valid": self._valid_patches(prepared)})
-        if not any(len(c["valid"]) if real else c["valid"].any() for c, real in zip(columns, whole, strict=True)):
+        seen_any = any(len(c["valid"]) if real else c["valid"].any() for c, real in zip(columns, whole, strict=True))
+        if not (seen_any or len(text)):
             self._given = self._filled.copy()
             return False
         for prepared, column, real in zip(window, columns, whole, strict=True):
@@ -144,6 +155,11 @@ class Packer:
             part = self._write(prepared.modality, prepared.values)
             if not real:
                 self._write_valid(prepared, part)
+        if len(text):
+            columns.append(_text_columns(len(text)))
+            self._columns.append(columns[-1])
+            self._streams.append((len(text), 0.0, 0.0, len(self._seqlens)))
+            self._text.extend(text)
         self._seqlens.append(sum(len(column["valid"]) for column in columns))
         self._given = self._filled.copy()
         return True
@@ -189,7 +205,7 @@ class Packer:
         return PackedBatch(
             patches={m: torch.from_numpy(self._patches[m][:n]) for m, n in self._filled.items()},
             sample_valid={m: self._real(m, n) for m, n in self._filled.items()},
-            text_ids=torch.empty(0, dtype=torch.int64),
+            text_ids=torch.tensor(self._text, dtype=torch.int64),
             seqlens=torch.tensor(self._seqlens),
             **{name: torch.from_numpy(column) for name, column in columns.items()},
         )
@@ -247,9 +263,25 @@ class Packer:
         modality, contract = prepared.modality, self._contract[prepared.modality]
         if part.start < part.stop:
             if modality not in self._sample_valid:
-                self._sample_valid[modality] = np.ones(self._shapes[modality], bool)
+                self._sample_valid[modality] = recycled(self._shapes[modality], bool)
+                self._sample_valid[modality].fill(True)
             real = self._sample_valid[modality][part]
             real.reshape(len(prepared.valid), -1, contract.patch_size)[...] = _patches(prepared.valid, contract)
+
+
+def _text_columns(n_tokens: int) -> dict[str, NDArray[Any]]:
+    """The columns of one window's text: nowhere, at no time, its `patch_index` the place in the text."""
+    position = np.full((n_tokens, 4), np.nan, np.float32)
+    position[:, 3] = 0
+    return {
+        "modality": np.full(n_tokens, MODALITY_IDS["text"]),
+        "position": position,
+        "reference": np.full((n_tokens, 3), np.nan, np.float32),
+        "channel": np.full(n_tokens, -1),
+        "valid": np.ones(n_tokens, bool),
+        "channel_index": np.zeros(n_tokens, np.int64),
+        "patch_index": np.arange(n_tokens),
+    }
 
 
 def _is_whole(valid: NDArray[np.bool_]) -> bool:

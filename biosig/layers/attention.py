@@ -118,7 +118,7 @@ def _matmul(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over a packed row, without biases.
+    """Multi-head self-attention over a packed row.
 
     Parameters
     ----------
@@ -128,13 +128,15 @@ class Attention(nn.Module):
         Number of heads.
     head_dim : int
         Width of a head.
+    bias : bool
+        Whether the output has one; queries, keys and values have none.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, head_dim: int) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, head_dim: int, bias: bool = False) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.qkv = nn.Linear(embed_dim, 3 * num_heads * head_dim, bias=False)
-        self.out = nn.Linear(num_heads * head_dim, embed_dim, bias=False)
+        self.out = nn.Linear(num_heads * head_dim, embed_dim, bias=bias)
         self.backend = "auto"
         self.initialise()
 
@@ -154,6 +156,8 @@ class Attention(nn.Module):
             key.copy_(query)
             nn.init.trunc_normal_(value, std=0.02)
         nn.init.trunc_normal_(self.out.weight, std=0.02)
+        if self.out.bias is not None:
+            nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor, lengths: PackedLengths) -> Tensor:
         """x (N, D) → (N, D)."""

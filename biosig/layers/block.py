@@ -1,6 +1,9 @@
-"""The transformer block that every preset is made of: pre-norm attention and a gated feed-forward, both residual."""
+"""The transformer block that every preset is made of: pre-norm attention and a feed-forward, both residual."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,6 +36,51 @@ class GEGLU(nn.Module):
         return self.contract(value * F.gelu(gate))
 
 
+class MLP(nn.Module):
+    """The ungated feed-forward of the first transformers, linear · GELU · linear, with biases.
+
+    Parameters
+    ----------
+    embed_dim, hidden_dim : int
+        Width of a token, and between the two matrices.
+    """
+
+    def __init__(self, embed_dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.expand = AlignedLinear(embed_dim, hidden_dim)
+        self.contract = AlignedLinear(hidden_dim, embed_dim)
+        for linear in (self.expand, self.contract):
+            nn.init.trunc_normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, D) → (N, D)."""
+        return self.contract(F.gelu(self.expand(x)))
+
+
+@dataclass(frozen=True)
+class BlockStyle:
+    """What a block is made of.
+
+    Parameters
+    ----------
+    norm : {"rms", "layer"}
+        RMSNorm, or LayerNorm.
+    mlp : {"geglu", "gelu"}
+        `GEGLU` without biases, or `MLP` with them; the attention's output has one where the feed-forward does.
+    dropout : float
+        Share of what either half adds that training leaves out.
+    """
+
+    norm: Literal["rms", "layer"] = "rms"
+    mlp: Literal["geglu", "gelu"] = "geglu"
+    dropout: float = 0.0
+
+    def make_norm(self, embed_dim: int) -> nn.Module:
+        """A norm of this style."""
+        return nn.RMSNorm(embed_dim, eps=1e-6) if self.norm == "rms" else nn.LayerNorm(embed_dim)
+
+
 class Block(nn.Module):
     """x + attention(norm(x)), then x + feed-forward(norm(x)).
 
@@ -46,17 +94,24 @@ class Block(nn.Module):
         Width of a head.
     mlp_ratio : float
         Width of the feed-forward over `embed_dim`; 8/3 makes a gated one as large as an ungated one of ratio 4.
+    style : BlockStyle
+        Norm, feed-forward and dropout.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, head_dim: int, mlp_ratio: float) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, head_dim: int, mlp_ratio: float, style: BlockStyle | None = None
+    ) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(embed_dim, eps=1e-6)
-        self.attention = Attention(embed_dim, num_heads, head_dim)
-        self.mlp_norm = nn.RMSNorm(embed_dim, eps=1e-6)
-        self.mlp = GEGLU(embed_dim, int(embed_dim * mlp_ratio))
+        style = style or BlockStyle()
+        ungated = style.mlp == "gelu"
+        self.attention_norm = style.make_norm(embed_dim)
+        self.attention = Attention(embed_dim, num_heads, head_dim, bias=ungated)
+        self.mlp_norm = style.make_norm(embed_dim)
+        self.mlp = (MLP if ungated else GEGLU)(embed_dim, int(embed_dim * mlp_ratio))
+        self.dropout = nn.Dropout(style.dropout)
 
     def forward(self, x: Tensor, lengths: PackedLengths) -> Tensor:
         """x (N, D) → (N, D), float32 where x is, also where the matrices are bfloat16."""
         dtype = self.attention.qkv.weight.dtype
-        x = x + self.attention(self.attention_norm(x).to(dtype), lengths)
-        return x + self.mlp(self.mlp_norm(x).to(dtype))
+        x = x + self.dropout(self.attention(self.attention_norm(x).to(dtype), lengths))
+        return x + self.dropout(self.mlp(self.mlp_norm(x).to(dtype)))

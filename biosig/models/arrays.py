@@ -18,6 +18,7 @@ from torch import Tensor
 from biosig.batches.contract import InputContract, Prepared
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.electrodes import channel_id, make_channel
+from biosig.electrodes.leads import as_leads
 from biosig.errors import UsageError
 from biosig.recording import UNKNOWN, Channel, Position, Recording, Stream
 from biosig.signal import canonical_unit, check_plausible
@@ -35,14 +36,17 @@ class Encoded:
         Which tokens were computed from real values alone.
     pooled : Tensor, shape (B, D)
         One vector per window.
-    text : None
-        Text tokens, where a model has text.
+    text : Tensor, shape (B, L, D), or None
+        Tokens of the windows' texts, zeros behind a text shorter than the longest; None where no text was given.
+    text_valid : Tensor of bool, shape (B, L), or None
+        Which of them there are.
     """
 
     tokens: Tensor | dict[str, Tensor]
     valid: Tensor | dict[str, Tensor]
     pooled: Tensor
     text: Tensor | None = None
+    text_valid: Tensor | None = None
 
 
 def as_recordings(
@@ -178,16 +182,23 @@ def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> 
                     f"resample first, or leave prepare=True."
                 )
             values = stream.physical()
+            position = np.array([c.position for c in stream.channels], np.float32)
+            known = as_leads(stream.channels) if wanted.frame == "leads" else [channel_id(c) for c in stream.channels]
+            channel = np.array(known, np.int64)
             valid = np.isfinite(values)
+            if wanted.frame == "mri":
+                valid &= np.isfinite(position).all(axis=1, keepdims=True)
+            elif wanted.frame == "leads":
+                valid &= channel[:, None] >= 0
             n_chans = stream.n_chans
             prepared.append(
                 Prepared(
                     modality=modality,
                     values=np.where(valid, values, np.float32(0)),
                     valid=valid,
-                    position=np.array([c.position for c in stream.channels], np.float32),
+                    position=position,
                     reference=np.array([c.reference for c in stream.channels], np.float32),
-                    channel=np.array([channel_id(c) for c in stream.channels], np.int64),
+                    channel=channel,
                     sign=np.ones(n_chans, np.float32),
                     mean=np.zeros(n_chans, np.float32),
                     scale=float(recording.robust_scale.get(modality, 1.0)),
@@ -211,12 +222,27 @@ def unpack(
         shape = (batch.n_windows, len(rows), -1)
         by_modality[modality] = tokens[of].view(*shape, tokens.shape[1])
         valid_by_modality[modality] = batch.valid[of].view(shape)
+    text, text_valid = _unpack_text(tokens, batch)
     grids = {(contract[m].patch_seconds, contract[m].stride_seconds, by_modality[m].shape[2]) for m in rows_of}
     if len(grids) > 1:
-        return Encoded(by_modality, valid_by_modality, pooled)
+        return Encoded(by_modality, valid_by_modality, pooled, text, text_valid)
     order = torch.tensor(np.argsort(np.concatenate([rows_of[m] for m in by_modality]), kind="stable"))
     return Encoded(
         torch.cat(list(by_modality.values()), dim=1)[:, order],
         torch.cat(list(valid_by_modality.values()), dim=1)[:, order],
         pooled,
+        text,
+        text_valid,
     )
+
+
+def _unpack_text(tokens: Tensor, batch: PackedBatch) -> tuple[Tensor | None, Tensor | None]:
+    """The text's tokens of each window side by side (B, L, D), and which there are (B, L)."""
+    if not len(batch.text_ids):
+        return None, None
+    of_text = batch.modality == MODALITY_IDS["text"]  # (N,)
+    window, place = batch.window[of_text], batch.patch_index[of_text]
+    shape = batch.n_windows, int(place.max()) + 1
+    text, valid = tokens.new_zeros(*shape, tokens.shape[1]), torch.zeros(shape, dtype=torch.bool)
+    text[window, place], valid[window, place] = tokens[of_text], True
+    return text, valid

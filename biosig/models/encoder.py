@@ -6,6 +6,8 @@ Shape letters: N tokens of the packed row, M visible tokens, D embed_dim, B wind
 from __future__ import annotations
 
 import copy
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,11 +18,13 @@ from biosig.batches.contract import InputContract
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.errors import UsageError
 from biosig.layers.attention import PackedLengths
-from biosig.layers.block import Block
-from biosig.layers.patches import PatchEmbedding
+from biosig.layers.block import Block, BlockStyle
+from biosig.layers.lead_positions import LeadCode, LeadPositions
+from biosig.layers.patches import NormedPatchEmbedding, PatchEmbedding
 from biosig.layers.pooling import AttentionPool
 from biosig.layers.positions import BodyCode, BodyPositions
 from biosig.layers.reve_positions import ReveCode, RevePositions
+from biosig.layers.text import TextConfig, TextEmbedding
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,18 @@ class EncoderConfig:
         Feed-forward width over `embed_dim`.
     contract : dict of str to InputContract
         What each modality must be before it becomes tokens.
-    position : BodyCode or ReveCode
+    position : BodyCode, ReveCode or LeadCode
         The position code.
     final_norm : bool
         Whether a norm follows the last block.
+    block : BlockStyle
+        Norm, feed-forward and dropout of the blocks.
+    patches : {"linear", "normed"}
+        The patch embedding: `PatchEmbedding`, or `NormedPatchEmbedding`.
+    text : TextConfig, optional
+        The vocabulary; None = the model reads no text.
+    cls : bool
+        Whether each window has a token of its own that is its pooled vector; without, the pooling attends.
     initialisation : {"mimetic", "megatron"}
         How the blocks start: attention to like tokens (`Attention.initialise`), or all matrices normal with deviation
         0.02, cut at three deviations (REVE, section 3.2).
@@ -52,8 +64,12 @@ class EncoderConfig:
     head_dim: int
     contract: dict[str, InputContract]
     mlp_ratio: float = 8 / 3
-    position: BodyCode | ReveCode = field(default_factory=BodyCode)
+    position: BodyCode | ReveCode | LeadCode = field(default_factory=BodyCode)
     final_norm: bool = True
+    block: BlockStyle = field(default_factory=BlockStyle)
+    patches: Literal["linear", "normed"] = "linear"
+    text: TextConfig | None = None
+    cls: bool = False
     initialisation: Literal["mimetic", "megatron"] = "mimetic"
     name: str = field(default="custom")
 
@@ -76,6 +92,7 @@ class VisibleTokens:
 
     rows: Tensor  # (M,) rows of the packed batch
     lengths: PackedLengths
+    windows: Tensor  # (B,) the windows in the order in which their tokens lie
 
     @classmethod
     def of(cls, batch: PackedBatch, visible: Tensor | None = None) -> VisibleTokens:
@@ -88,7 +105,14 @@ class VisibleTokens:
         rank = torch.empty_like(windows)
         rank[windows] = torch.arange(len(windows), device=windows.device)
         rows = rows[torch.argsort(rank[batch.window[rows]], stable=True)]
-        return cls(rows, PackedLengths.of(counts[windows]))
+        return cls(rows, PackedLengths.of(counts[windows]), windows)
+
+    def with_cls(self) -> tuple[Tensor, Tensor, PackedLengths]:
+        """Where tokens (M,) and each window's own token (B,) go when that leads its window; and the lengths then."""
+        seqlens = torch.tensor(self.lengths.seqlens, device=self.rows.device)  # (B,)
+        rank = torch.arange(len(seqlens), device=self.rows.device)
+        of_tokens = torch.arange(len(self.rows), device=self.rows.device) + torch.repeat_interleave(rank + 1, seqlens)
+        return of_tokens, seqlens.cumsum(0) - seqlens + rank, PackedLengths.of(seqlens + 1)
 
 
 def megatron_(module: nn.Module) -> None:
@@ -98,11 +122,14 @@ def megatron_(module: nn.Module) -> None:
             nn.init.trunc_normal_(linear.weight, std=0.02, a=-0.06, b=0.06)
 
 
-def _position_code(config: EncoderConfig) -> BodyPositions | RevePositions:
-    if isinstance(config.position, ReveCode):
-        (only,) = config.contract.values()  # REVE has no embedding for modalities
-        return RevePositions(config.embed_dim, config.position, only.patch_seconds, only.stride_seconds)
-    return BodyPositions(config.embed_dim, len(MODALITY_IDS), config.position)
+def _position_code(config: EncoderConfig) -> BodyPositions | RevePositions | LeadPositions:
+    code, any_modality = config.position, next(iter(config.contract.values()))
+    grid = any_modality.patch_seconds, any_modality.stride_seconds
+    if isinstance(code, ReveCode):
+        return RevePositions(config.embed_dim, code, *grid)
+    if isinstance(code, LeadCode):
+        return LeadPositions(config.embed_dim, code, *grid)
+    return BodyPositions(config.embed_dim, len(MODALITY_IDS), code)
 
 
 class Encoder(nn.Module):
@@ -119,16 +146,21 @@ class Encoder(nn.Module):
         self.config = config
         dim = config.embed_dim
         contract = config.contract
-        self.patches = PatchEmbedding({m: c.patch_size for m, c in contract.items()}, dim)
+        sizes = {m: c.patch_size for m, c in contract.items()}
+        self.patches = (PatchEmbedding if config.patches == "linear" else NormedPatchEmbedding)(sizes, dim)
         # A robust scale takes the amplitude out of the patches, so each token is told it.
         scaled = any(c.normalisation == "robust" for c in contract.values())
         self.amplitude = nn.Linear(1, dim, bias=False) if scaled else None
+        self.text = TextEmbedding(config.text, dim) if config.text else None
         self.positions = _position_code(config)
         self.blocks = nn.ModuleList(
-            Block(dim, config.num_heads, config.head_dim, config.mlp_ratio) for _ in range(config.depth)
+            Block(dim, config.num_heads, config.head_dim, config.mlp_ratio, config.block) for _ in range(config.depth)
         )
-        self.norm = nn.RMSNorm(dim, eps=1e-6) if config.final_norm else nn.Identity()
-        self.pool = AttentionPool(dim)
+        self.norm = config.block.make_norm(dim) if config.final_norm else nn.Identity()
+        if config.cls:
+            self.cls = nn.Parameter(torch.empty(dim))
+        else:
+            self.pool = AttentionPool(dim)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -140,12 +172,28 @@ class Encoder(nn.Module):
             nn.init.normal_(self.amplitude.weight, std=0.1)  # log scales reach ±5
         if self.config.initialisation == "megatron":
             megatron_(self.blocks)
-        nn.init.normal_(self.pool.query, std=0.02)
+        nn.init.normal_(self.cls if self.config.cls else self.pool.query, std=0.02)
 
     def embed(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
-        """Tokens before the first block (N, D), and the position code alone (N, D)."""
-        rows = {m: (batch.modality == MODALITY_IDS[m]).nonzero().squeeze(1) for m in batch.patches}
-        tokens = self.patches(batch.patches, rows, batch.n_tokens)
+        """Tokens before the first block (N, D), and the position code alone (N, D).
+
+        Raises
+        ------
+        UsageError
+            If the batch has text and the model reads none.
+        """
+        parts = {MODALITY_IDS[m]: tokens for m, tokens in self.patches(batch.patches).items()}  # (N_m, D)
+        if len(batch.text_ids):
+            if self.text is None:
+                raise UsageError(f"Model '{self.config.name}' has no text modality: leave text out.")
+            text = batch.modality == MODALITY_IDS["text"]
+            parts[MODALITY_IDS["text"]] = self.text(batch.text_ids, batch.patch_index[text])
+        if len(parts) == 1:
+            (tokens,) = parts.values()
+        else:
+            rows_of = {m: (batch.modality == m).nonzero().squeeze(1) for m in parts}
+            tokens = torch.cat(list(parts.values()))  # (N, D) modality after modality
+            tokens = torch.empty_like(tokens).index_copy(0, torch.cat(list(rows_of.values())), tokens)
         if self.amplitude is not None:
             tokens = tokens + self.amplitude(batch.log_scale[:, None])
         position = self.positions(batch)
@@ -153,22 +201,42 @@ class Encoder(nn.Module):
 
     def encode_visible(self, tokens: Tensor, visible: VisibleTokens, layer: int = -1) -> Tensor:
         """Run the blocks over the visible of the embedded tokens (N, D) → (M, D), in the order of `visible.rows`."""
+        return self.encode_windows(tokens, visible, layer)[0]
+
+    def encode_windows(self, tokens: Tensor, visible: VisibleTokens, layer: int = -1) -> tuple[Tensor, Tensor | None]:
+        """As `encode_visible`, with the windows' own tokens (B, D) where the model has them."""
         depth = len(self.blocks)
         if not -1 <= layer <= depth:
             raise UsageError(
                 f"There is no layer {layer}: 0 is the embedding output, 1 to {depth} the blocks, -1 the output."
             )
-        x = tokens[visible.rows]  # (M, D)
-        for block in self.blocks[: depth if layer == -1 else layer]:
-            x = block(x, visible.lengths)
-        return self.norm(x) if layer == -1 else x
+        states = self._states(tokens, visible)
+        x, cls = next(itertools.islice(states, depth if layer == -1 else layer, None))
+        if layer == -1:
+            x, cls = self.norm(x), None if cls is None else self.norm(cls)
+        return x, cls
 
     def hidden_states(self, tokens: Tensor, visible: VisibleTokens) -> list[Tensor]:
         """The embedding output and the output of each block, depth + 1 tensors (M, D), before the final norm."""
-        states = [tokens[visible.rows]]
+        return [x for x, _ in self._states(tokens, visible)]
+
+    def _states(self, tokens: Tensor, visible: VisibleTokens) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Tokens (M, D) and the windows' own (B, D) before the first block and after each."""
+        x = tokens[visible.rows]  # (M, D)
+        if not self.config.cls:
+            yield x, None
+            for block in self.blocks:
+                x = block(x, visible.lengths)
+                yield x, None
+            return
+        seats, cls_seats, lengths = visible.with_cls()
+        full = x.new_empty(len(seats) + len(cls_seats), x.shape[1])
+        full = full.index_copy(0, seats, x).index_copy(0, cls_seats, self.cls.to(x.dtype).expand(len(cls_seats), -1))
+        in_order = cls_seats[torch.argsort(visible.windows)]  # (B,)
+        yield full[seats], full[in_order]
         for block in self.blocks:
-            states.append(block(states[-1], visible.lengths))
-        return states
+            full = block(full, lengths)
+            yield full[seats], full[in_order]
 
     def with_matrices_in(self, dtype: torch.dtype) -> Encoder:
         """A copy for inference whose blocks multiply in `dtype`, while tokens stay float32 from block to block.
@@ -191,7 +259,11 @@ class Encoder(nn.Module):
         layer : int
             0 the embedding output, k the output of block k, -1 the model's output with its final norm.
         """
+        return self.encode(batch, layer)[0]
+
+    def encode(self, batch: PackedBatch, layer: int = -1) -> tuple[Tensor, Tensor | None]:
+        """As `forward`, with the windows' own tokens (B, D) where the model has them."""
         tokens, _ = self.embed(batch)
         visible = VisibleTokens.of(batch)
-        x = self.encode_visible(tokens, visible, layer)
-        return x.new_zeros(batch.n_tokens, x.shape[1]).index_copy(0, visible.rows, x)
+        x, cls = self.encode_windows(tokens, visible, layer)
+        return x.new_zeros(batch.n_tokens, x.shape[1]).index_copy(0, visible.rows, x), cls

@@ -18,6 +18,7 @@ from biosig.models import checkpoint, hub
 from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import list_models, preset
+from biosig.models.text import Tokenizer
 from biosig.recording import Recording
 
 __all__ = ["Encoded", "Model", "build_model", "list_models", "load_model"]
@@ -44,13 +45,23 @@ class Model:
         The model card (Markdown) that is saved with it.
     folder : Path, optional
         The checkpoint folder that it was loaded from.
+    tokenizer : Tokenizer, optional
+        Cuts texts into words, for a model that reads text.
     """
 
-    def __init__(self, encoder: Encoder, trained: bool, card: str = "", folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        trained: bool,
+        card: str = "",
+        folder: Path | None = None,
+        tokenizer: Tokenizer | None = None,
+    ) -> None:
         self.encoder = encoder.eval()
         self.trained = trained
         self.card = card
         self.folder = folder
+        self.tokenizer = tokenizer
         self._half: Encoder | None = None
         self._warned = False
 
@@ -123,14 +134,27 @@ class Model:
 
         With `dtype` bfloat16 the blocks multiply in that; the copy of their weights is kept for the next batch.
         """
+        return self._encode(batch, layer, dtype)[0]
+
+    def encode_and_pool(
+        self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32, by_modality: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """As `encode_batch`, with one vector per window (B, D).
+
+        The vector is the window's own token where the model has one, which is one for all modalities; else `pool`'s,
+        also per window and modality (B, n_modalities, D).
+        """
+        tokens, cls = self._encode(batch, layer, dtype)
+        return tokens, self.pool(tokens, batch, by_modality) if cls is None else cls
+
+    def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         self._warn_if_random()
         self._warn_if_long(batch)
         encoder = self.encoder
         if dtype != torch.float32:
             self._half = encoder = self._half or encoder.with_matrices_in(dtype)
         with torch.inference_mode():
-            tokens: Tensor = encoder(batch.to(self.device), layer)
-        return tokens
+            return encoder.encode(batch.to(self.device), layer)
 
     @torch.inference_mode()
     def pool(self, tokens: Tensor, batch: PackedBatch, by_modality: bool = False) -> Tensor:
@@ -154,7 +178,7 @@ class Model:
         positions: ArrayLike | None = None,
         references: ArrayLike | None = None,
         scale: float | Mapping[str, float] | None = None,
-        text: None = None,
+        text: Sequence[str | Sequence[int] | None] | None = None,
         prepare: bool = True,
         layer: int = -1,
     ) -> Encoded:
@@ -176,8 +200,9 @@ class Model:
             Metres in the body frame, NaN = unknown; default from `ch_names`.
         scale : float or mapping of kind to float, optional
             The recording's robust scale, in the contract's unit; default the window's own.
-        text : None
-            Text needs a preset with a text modality; the presets of this version have none.
+        text : sequence of str, of word ids or of None, optional
+            The report of each window, for a model with a text modality; None = this window has none. Strings are
+            cleaned and cut into words by the model's tokenizer.
         prepare : bool
             False feeds all numbers as they are: no resampling, scaling, normalising, flipping.
         layer : int
@@ -187,7 +212,7 @@ class Model:
         -------
         Encoded
             `tokens` (B, C, n_patches, D), or {modality: …} where patches differ in length or number; `valid` alike,
-            without D; `pooled` (B, D); `text` None. CPU, float32.
+            without D; `pooled` (B, D); `text` (B, L, D) with `text_valid`, or None. CPU, float32.
 
         Raises
         ------
@@ -196,18 +221,54 @@ class Model:
         DataError
             For a window without a valid token, or amplitudes that another unit would explain.
         """
-        if text is not None:
-            raise UsageError(f"Model '{self.name}' has no text modality: leave text out.")
         recordings = as_recordings(
             signals, sfreq, ch_names, kind, units, positions, references, scale, self.contract, check=prepare
         )
         if not recordings:
             raise UsageError("signals hold no window: their first axis is empty.")
         windows = [self.prepare(r, 0.0) if prepare else as_they_are(r, self.contract) for r in recordings]
-        batch = pack(windows, self.contract)
-        tokens = self.encode_batch(batch, layer)
-        pooled = self.pool(tokens, batch)
+        batch = pack(windows, self.contract, None if text is None else self.word_ids(text, len(windows)))
+        tokens, pooled = self.encode_and_pool(batch, layer)
         return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], self.contract)
+
+    def word_ids(self, text: Sequence[str | Sequence[int] | None], n_windows: int) -> list[list[int]]:
+        """The word ids of each window's text, none where it has no text.
+
+        Raises
+        ------
+        UsageError
+            If the model reads no text, there are not as many texts as windows, a text is longer than the model reads,
+            an id is none of its words, or strings are given to a model without tokenizer.
+        """
+        reads = self.config.text
+        if reads is None:
+            raise UsageError(f"Model '{self.name}' has no text modality: leave text out.")
+        if isinstance(text, str) or len(text) != n_windows:
+            raise UsageError(f"text needs one entry per window, {n_windows} of them: None for a window without text.")
+        ids = [self._words(entry) for entry in text]
+        for number, words in enumerate(ids):
+            if len(words) > reads.n_tokens:
+                raise UsageError(
+                    f"The text of window {number} has {len(words)} tokens, and model '{self.name}' reads up to "
+                    f"{reads.n_tokens}: shorten it."
+                )
+            strange = [w for w in words if not (isinstance(w, int) and 0 <= w < reads.n_words)]
+            if strange:
+                raise UsageError(
+                    f"The text of window {number} has the word id {strange[0]!r}; model '{self.name}' has the words "
+                    f"0 to {reads.n_words - 1}: use the tokenizer that belongs to it."
+                )
+        return ids
+
+    def _words(self, text: str | Sequence[int] | None) -> list[int]:
+        if not isinstance(text, str):
+            return list(text or ())
+        if self.tokenizer is None:
+            raise UsageError(
+                f"Model '{self.name}' has no tokenizer to cut strings into words: give word ids, or set its tokenizer "
+                f"to biosig.models.text.Tokenizer.load('vocab.txt') with the vocabulary that it was trained with."
+            )
+        return self.tokenizer.encode(text)
 
     def _warn_if_random(self) -> None:
         if not self.trained and not self._warned:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from biosig.batches.contract import InputContract
 from biosig.errors import UsageError
+from biosig.layers.block import BlockStyle
+from biosig.layers.lead_positions import LeadCode
 from biosig.layers.reve_positions import ReveCode
+from biosig.layers.text import TextConfig
 from biosig.models.encoder import EncoderConfig
 
 
@@ -43,6 +47,31 @@ def _reve(name: str, embed_dim: int, depth: int, n_frequencies: int) -> EncoderC
     )
 
 
+# CSFM (arXiv:2507.01045; sizes from its public code): 100-ms patches at 250 Hz, cleaned by NeuroKit2, z-scores of the
+# window; none of 2500 samples can lie more than 50 deviations from their mean, so nothing is clipped.
+_CSFM_INPUT = InputContract(
+    250.0, 0.1, 0.1, "mV", normalisation="window", clip=50.0, frame="leads", cleaning="neurokit"
+)
+
+
+def _csfm(name: str, embed_dim: int, depth: int, num_heads: int, hidden_dim: int) -> EncoderConfig:
+    return EncoderConfig(
+        embed_dim=embed_dim,
+        depth=depth,
+        num_heads=num_heads,
+        head_dim=64,
+        contract={"ecg": _CSFM_INPUT, "ppg": replace(_CSFM_INPUT, unit=None)},
+        mlp_ratio=hidden_dim / embed_dim,
+        position=LeadCode(),
+        block=BlockStyle(norm="layer", mlp="gelu", dropout=0.1),
+        patches="normed",
+        text=TextConfig(30522, 64),  # the vocabulary of BERT, uncased
+        cls=True,
+        initialisation="megatron",
+        name=name,
+    )
+
+
 _PRESETS = {
     "biosig-tiny": EncoderConfig(128, 4, 4, 32, _TINY_CONTRACT, name="biosig-tiny"),
     "biosig-small": EncoderConfig(256, 7, 4, 64, _CONTRACT, name="biosig-small"),
@@ -51,6 +80,9 @@ _PRESETS = {
     "reve-small": _reve("reve-small", 512, 4, 4),
     "reve-base": _reve("reve-base", 512, 22, 4),
     "reve-large": _reve("reve-large", 1216, 22, 5),  # as released: table 6 of the paper says 1250
+    "csfm-tiny": _csfm("csfm-tiny", 768, 6, 8, 1024),
+    "csfm-base": _csfm("csfm-base", 768, 12, 12, 3072),
+    "csfm-large": _csfm("csfm-large", 1024, 16, 24, 4096),
 }
 
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from biosig.batches.packed import PackedBatch
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.errors import UsageError
 
 
@@ -81,10 +81,10 @@ class BlockMasking:
 
 
 def valid_rows(batch: PackedBatch) -> Iterator[NDArray[np.int64]]:
-    """The rows of the valid tokens of each window and modality, where there are any."""
+    """The rows of the valid tokens of each window and modality of signals, where there are any."""
     window, modality, valid = (column.cpu().numpy() for column in (batch.window, batch.modality, batch.valid))
     starts = np.flatnonzero(np.diff(window, prepend=-1) | np.diff(modality, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], batch.n_tokens], strict=True):
         rows = start + np.flatnonzero(valid[start:stop])
-        if len(rows):
+        if len(rows) and modality[start] != MODALITY_IDS["text"]:
             yield rows

@@ -10,6 +10,7 @@ from biosig.batches.conditioned import conditioned
 from biosig.batches.contract import InputContract, prepare
 from biosig.batches.loader import count_tokens, in_order, load_batches
 from biosig.batches.memory import RecordingList
+from biosig.batches.montage import UnplacedChannelWarning
 from biosig.batches.windows import grid
 from biosig.electrodes.frames import head_to_mri
 from biosig.electrodes.reve_bank import reve_positions
@@ -110,11 +111,13 @@ def test_positions_are_told_in_the_templates_frame_and_derivations_at_their_midp
     assert (prepared.sign == 1).all()
 
 
-def test_a_channel_without_a_place_is_refused_by_name(eeg):
+def test_a_channel_without_a_place_gives_no_valid_sample_and_is_named(eeg):
     nowhere = biosig.electrodes.make_channel("Gizmo 7", "uV", "eeg")
-    stream = replace(eeg.streams[0].pick([0]), channels=(nowhere,))
-    with pytest.raises(UsageError, match=r"Gizmo 7.*give positions"):
-        prepare(Recording("r", [stream]), preset("reve-small").contract)
+    stream = eeg.streams[0].pick([0, 1])
+    stream = replace(stream, channels=(stream.channels[0], nowhere)).slice(0, 1600)
+    with pytest.warns(UnplacedChannelWarning, match=r"Gizmo 7 have no known position.*give positions"):
+        (prepared,) = prepare(Recording("r", [stream]), preset("reve-small").contract)
+    assert prepared.valid.any(axis=1).tolist() == [True, False]
 
 
 def test_constant_scaling_is_a_division():
