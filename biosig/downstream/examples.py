@@ -16,7 +16,7 @@ from torch import Tensor
 from biosig.batches.packed import PackedBatch, pack
 from biosig.device import autocast
 from biosig.downstream.mixup import Mix, draw, mixed
-from biosig.downstream.prepared import PreparedWindows, layout_of
+from biosig.downstream.prepared import PreparedWindows
 from biosig.errors import DataError
 from biosig.models.encoder import Encoder
 
@@ -37,7 +37,7 @@ class PackedExamples:
     Parameters
     ----------
     windows : PreparedWindows
-        All windows of the task.
+        All windows of the task, surveyed.
     device : torch.device
         Where batches are put.
     """
@@ -52,9 +52,7 @@ class PackedExamples:
 
     def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
         """Partners of one layout that miss no sample: two windows with gaps may have no token in common."""
-        chosen = [self.windows[row] for row in rows]
-        whole = [all(stream.valid.all() for stream in window) for window in chosen]
-        return draw([layout_of(w) if complete else None for w, complete in zip(chosen, whole, strict=True)], rng)
+        return draw([self.windows.layouts[row] if self.windows.whole[row] else None for row in rows], rng)
 
 
 @dataclass(frozen=True)

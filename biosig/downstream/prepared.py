@@ -53,7 +53,9 @@ class PreparedWindows:
         self._matrices: dict[Hashable, Floats] = {}
         self._subjects = windows.subjects
         self.layouts: list[Layout] = []
-        """Of each window; filled by `survey`."""
+        """What each window's streams are; filled by `survey`."""
+        self.whole: list[bool] = []
+        """Whether each window misses no sample; filled by `survey`."""
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -70,7 +72,7 @@ class PreparedWindows:
     def survey(self, progress: Progress | None = None) -> NDArray[np.bool_]:
         """Look at every window, before any other use: which give the model a token, shape (N,).
 
-        Their layouts are noted, and what alignment needs is measured.
+        `layouts` and `whole` are noted, and what alignment needs is measured.
 
         Raises
         ------
@@ -84,6 +86,7 @@ class PreparedWindows:
             window = self._prepared(row)
             usable[row] = _has_token(window, self.contract)
             self.layouts.append(layout_of(window))
+            self.whole.append(all(stream.valid.all() for stream in window))
             for stream in window if self.align == "euclidean" and usable[row] else ():
                 if stream.modality == "eeg":
                     self._refuse_gaps(row, stream)
