@@ -60,25 +60,34 @@ def block_flop(config: EncoderConfig, n_tokens: int) -> float:
     return 2 * n_tokens * dim * (4 * inner + 3 * int(dim * config.mlp_ratio))
 
 
+def packed(ours: Model, *arrays: Tensor) -> PackedBatch:
+    """Arrays (B, C, T), each of any shape, as one batch."""
+    windows = []
+    for signals in arrays:
+        places = positions(signals.shape[1])
+        made = as_recordings(signals, 200, None, None, None, places, None, None, ours.contract, check=False)
+        windows += [as_they_are(recording, ours.contract) for recording in made]
+    return pack(windows, ours.contract)
+
+
 def embedding(ours: Model, theirs: REVE, n_rounds: int) -> None:
-    """Arrays in, tokens out: both sides in float32 and in bfloat16 autocast."""
+    """Arrays in, tokens out, in float32 and in bfloat16: our `dtype`, autocast for braindecode, which has no other."""
     signals = torch.randn(WINDOWS, CHANNELS, 200 * SECONDS)
     places = positions(CHANNELS)
 
-    def encode(dtype: str) -> Tensor:
-        with autocast(CPU, dtype):
-            return ours.encode(signals, sfreq=200, positions=places, prepare=False).tokens
+    def biosig(dtype: str) -> Tensor:
+        return ours.encode_batch(packed(ours, signals), dtype=getattr(torch, dtype))  # (B · C · H, D)
 
     @torch.inference_mode()
     def braindecode(dtype: str) -> Tensor:
         with autocast(CPU, dtype):
-            return theirs(signals, places.expand(WINDOWS, -1, -1), return_features=True)["features"]
+            return theirs(signals, places.expand(WINDOWS, -1, -1), return_features=True)["features"].flatten(0, 2)
 
     exact = braindecode("float32")
-    n_tokens = exact[..., 0].numel()
+    n_tokens = len(exact)
     runs: dict[str, Callable[[], Tensor]] = {}
     for dtype in DTYPES:
-        runs[f"biosig {dtype}"] = lambda d=dtype: encode(d)
+        runs[f"biosig {dtype}"] = lambda d=dtype: biosig(d)
         runs[f"braindecode {dtype}"] = lambda d=dtype: braindecode(d)
     bare = {f"products {d}": products(ours.config, n_tokens, getattr(torch, d)) for d in DTYPES}
     seconds = rounds({**runs, **bare}, n_rounds)
@@ -100,22 +109,10 @@ def embedding(ours: Model, theirs: REVE, n_rounds: int) -> None:
         print(f"| bare products {dtype} | | | {per_block / seconds[f'products {dtype}'] / 1e9:.0f} | | |")
 
 
-def packed(ours: Model, shapes: list[tuple[int, int]]) -> PackedBatch:
-    """Windows of (channels, seconds) each, as one batch."""
-    windows = []
-    for n_chans, seconds in shapes:
-        signals = torch.randn(1, n_chans, 200 * seconds)
-        recording = as_recordings(
-            signals, 200, None, None, None, positions(n_chans), None, None, ours.contract, check=False
-        )
-        windows.append(as_they_are(recording[0], ours.contract))
-    return pack(windows, ours.contract)
-
-
 @torch.inference_mode()
 def mixed(ours: Model, n_rounds: int) -> None:
     """Windows of several sizes in one batch: packed, against the same encoder with padding to the longest."""
-    batch = packed(ours, MIXED)
+    batch = packed(ours, *(torch.randn(1, n_chans, 200 * seconds) for n_chans, seconds in MIXED))
     one, other = ours.encoder(batch), forward_padded(ours.encoder, batch)
     runs = {"packed": lambda: ours.encoder(batch), "padded": lambda: forward_padded(ours.encoder, batch)}
     seconds = rounds(runs, n_rounds)
@@ -129,12 +126,11 @@ def mixed(ours: Model, n_rounds: int) -> None:
 
 def training(ours: Model, theirs: REVE, n_rounds: int) -> None:
     """Loss, gradients and AdamW of the masked autoencoder, the same masks hidden on both sides."""
-    batch = packed(ours, [(CHANNELS, SECONDS)] * WINDOWS)
+    signals = torch.randn(WINDOWS, CHANNELS, 200 * SECONDS)
+    batch = packed(ours, signals)
     mask = ReveMasking(rounding="down")(batch, np.random.default_rng(0))
     objective = ReveReconstruction(deepcopy(ours.encoder), DECODER).train()
     autoencoder = Autoencoder(deepcopy(theirs), objective).train()
-    patches = batch.patches["eeg"].view(WINDOWS, CHANNELS, -1, 200)  # (B, C, H, 200), one in 180 samples
-    signals = torch.cat([patches[..., :180].flatten(2), patches[:, :, -1, 180:]], dim=2)  # (B, C, T)
     places = positions(CHANNELS).expand(WINDOWS, -1, -1)
     hidden = mask.view(WINDOWS, -1)
     sides: dict[str, tuple[nn.Module, Callable[[], Tensor]]] = {
