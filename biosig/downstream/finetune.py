@@ -66,8 +66,8 @@ def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | N
     task = open_task(config.shards, config.query, config.target, config.windows)
     model = _with_input(open_model(config.model, config.seed, config.device), config)
     task, windows, left_out = _prepared(task, model, config, progress)
-    _check_layouts(windows, config)
-    parts, remarks = make_parts(config.split, task.labelled.windows, task.labelled.y, names, config.seed)
+    remarks = _check_layouts(windows, config)
+    parts, unused = make_parts(config.split, task.labelled.windows, task.labelled.y, names, config.seed)
     frozen = FrozenExamples(windows, model.encoder, model.device, config.keep_gb * 1e9)
     bench = Bench(config, model, windows, task.labelled.y, frozen, progress)
     rows = task.rows()
@@ -83,7 +83,14 @@ def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | N
     return ProbeResult(
         table=table,
         predictions=predictions,
-        notes=[*task.labelled.notes, *left_out, *remarks, *_standing_notes(task, model, config, parts), *caveats],
+        notes=[
+            *task.labelled.notes,
+            *left_out,
+            *unused,
+            *remarks,
+            *_standing_notes(task, model, config, parts),
+            *caveats,
+        ],
         splits=_splits(task, parts),
         facts={
             "model": model.name,
@@ -125,11 +132,17 @@ def _prepared(
     return (*_prepared(task.only(usable), model, config, progress)[:2], [note])
 
 
-def _check_layouts(windows: PreparedWindows, config: FineTuneConfig) -> None:
-    for method in [name for name in config.baselines if name in FIXED_MONTAGE]:
-        check_one_layout(windows, f"the baseline {method}", one_stream=True)
+def _check_layouts(windows: PreparedWindows, config: FineTuneConfig) -> list[str]:
+    """Refuse windows that differ where they must not; gives what to say of missing samples."""
     if config.pooling == "flatten":
         check_one_layout(windows, "pooling=flatten")
+    fixed = [name for name in config.baselines if name in FIXED_MONTAGE]
+    for method in fixed:
+        check_one_layout(windows, f"the baseline {method}", one_stream=True)
+    gaps = windows.whole.count(False)
+    if not (fixed and gaps):
+        return []
+    return [f"{gaps} of {len(windows)} windows miss samples, which are zeros for {', '.join(fixed)}."]
 
 
 def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Sequence[Parts]) -> list[str]:

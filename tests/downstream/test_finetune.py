@@ -164,12 +164,14 @@ def test_windows_without_a_token_are_left_out_and_counted(few_channels, tmp_path
             if i == 0:
                 samples = np.asarray(stream.samples).copy()
                 samples[:, : 20 * 160] = 0
+                samples[0] = 0
                 recording = replace(recording, streams=[replace(stream, samples=samples)])
             writer.add(recording)
     build_index(tmp_path)
-    config = _config(str(tmp_path), baselines=["chance"], tune={"lr": 1e-3, "epochs": 0})
+    config = _config(str(tmp_path), baselines=["tangent"], tune={"lr": 1e-3, "epochs": 0})
     result = run_finetune(config)
     assert any("windows give the model no valid token" in note for note in result.notes)
+    assert any("miss samples, which are zeros for tangent" in note for note in result.notes)
 
 
 def test_windows_of_differing_montage_are_refused_where_one_is_needed(few_channels, tmp_path):
