@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -142,9 +143,9 @@ class Pool:
 
     def __init__(self, job: Job, workers: int, progress: Progress) -> None:
         self._job, self._workers, self._progress = job, workers, progress
-        self._spawn = multiprocessing.get_context("spawn")  # HDF5 and forked threads do not mix
-        self._stop = self._spawn.Event()
-        self._done = self._spawn.Value("q", 0)
+        self._context = _context()
+        self._stop = self._context.Event()
+        self._done = self._context.Value("q", 0)
         self._n_ended = 0
 
     def run(self, batches: Sequence[Batch], alone: bool) -> Iterator[tuple[Batch, Result | None]]:
@@ -159,7 +160,7 @@ class Pool:
         dead = False
         shared = (self._job, self._stop, self._done)
         self._done.value = self._n_ended  # without those of a batch whose process died
-        with ProcessPoolExecutor(workers, mp_context=self._spawn, initializer=_begin, initargs=shared) as pool:
+        with ProcessPoolExecutor(workers, mp_context=self._context, initializer=_begin, initargs=shared) as pool:
             try:
                 while waiting or (rest and not dead and not self._stop.is_set()):
                     while rest and len(waiting) < workers and not dead and not self._stop.is_set():
@@ -189,6 +190,19 @@ class Pool:
             self._stop.set()
             for process in multiprocessing.active_children():
                 process.kill()
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """How processes start: never as a fork of this one, as HDF5 and forked threads do not mix.
+
+    On Linux they are forks of a process that has done the imports, which take longer than a hundred records, once for
+    all of them, and has no threads. macOS has the means, but its own libraries may crash in a fork.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def test_killed_twenty_times_it_ends_with_what_an_undisturbed_run_gives(clinic, 
         process = subprocess.Popen([*command, str(clinic), "--out", str(out), *resume], **SILENT)
         wait_for(lambda p=process, left=left: unfinished(out) - left or p.poll() is not None)
         time.sleep(luck.uniform(0, 0.15))
-        children = children_of(process.pid)
+        children = descendants_of(process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait()
         wait_for(lambda c=children: not any(Path(f"/proc/{child}").exists() for child in c))
@@ -95,10 +95,8 @@ def test_killed_workers_cost_nothing_and_deadly_files_are_named(clinic, command,
         [*command, str(clinic), "--out", str(out)], env={**os.environ, "DEADLY": " ".join(deadly)}, **SILENT
     )
     wait_for(lambda: len(list(out.glob("*.h5"))) >= 3)
-    for child in children_of(process.pid):
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-            os.kill(child, signal.SIGKILL)
-            break
+    server = next(child for child in children_of(process.pid) if children_of(child))
+    os.kill(children_of(server)[0], signal.SIGKILL)
     assert process.wait(timeout=300) == 1
     check_sound(out, N_RECORDINGS - len(deadly))
     failures = pq.read_table(out / "failures.parquet").to_pylist()
@@ -177,7 +175,16 @@ def wait_for(happened, seconds=60):
 
 
 def children_of(pid):
-    """Ids of a process's children (Linux)."""
+    """Ids of a process's children (Linux); none where it has ended."""
     if not os.path.isdir("/proc"):
         pytest.skip("needs /proc")
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def descendants_of(pid):
+    """Ids of a process's children, of theirs, and so on."""
+    children = children_of(pid)
+    return children + [further for child in children for further in descendants_of(child)]
