@@ -28,7 +28,7 @@ class TextConfig:
 
 
 class TextEmbedding(nn.Module):
-    """LayerNorm(word) + place + type (CSFM, arXiv:2507.01045).
+    """LayerNorm(word), and place + type as its position code (CSFM, arXiv:2507.01045).
 
     Parameters
     ----------
@@ -47,6 +47,10 @@ class TextEmbedding(nn.Module):
         for parameter in (self.word.weight, self.place, self.kind):
             nn.init.normal_(parameter, std=0.02)
 
-    def forward(self, ids: Tensor, place: Tensor) -> Tensor:
-        """Word ids (N_text,) and their places in their texts (N_text,) → (N_text, D)."""
-        return self.norm(self.word(ids)) + self.place[place] + self.kind
+    def forward(self, ids: Tensor) -> Tensor:
+        """Word ids (N_text,) → (N_text, D)."""
+        return self.norm(self.word(ids))
+
+    def code(self, place: Tensor) -> Tensor:
+        """Places in their texts (N_text,) → (N_text, D)."""
+        return self.place[place] + self.kind

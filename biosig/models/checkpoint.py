@@ -1,5 +1,7 @@
 """Checkpoint folders: `model.safetensors`, `config.json` with the input contract, `README.md` (the model card).
 
+A model with a tokenizer has its `tokenizer.json` there too.
+
 Nothing is unpickled, and a key that does not match is an error.
 """
 
@@ -18,8 +20,10 @@ from torch import Tensor, nn
 from biosig import __version__, config
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.models.encoder import Encoder, EncoderConfig
+from biosig.models.text import Tokenizer
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+TOKENIZER = "tokenizer.json"
 LEDGER = "seen.parquet"
 """Content hash and subject pseudonym of each recording that the weights have seen; written by pretraining."""
 FORMAT = 1
@@ -60,7 +64,9 @@ def default_card(encoder: Encoder, trained: bool) -> str:
     )
 
 
-def save(encoder: Encoder, trained: bool, folder: str | Path, card: str = "") -> Path:
+def save(
+    encoder: Encoder, trained: bool, folder: str | Path, card: str = "", tokenizer: Tokenizer | None = None
+) -> Path:
     """Write a checkpoint folder; each file appears whole or not at all.
 
     Returns
@@ -72,6 +78,9 @@ def save(encoder: Encoder, trained: bool, folder: str | Path, card: str = "") ->
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     write_tensors(state, folder / WEIGHTS)
+    (folder / TOKENIZER).unlink(missing_ok=True)
+    if tokenizer:
+        tokenizer.save(folder / TOKENIZER)
     # The configuration last: where it is, the folder is whole.
     for name, text in ((CARD, card or default_card(encoder, trained)), (CONFIG, config_json(encoder.config, trained))):
         temporary = folder / f".{name}.tmp"
@@ -116,6 +125,11 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
     load_state(encoder, read_tensors(folder / WEIGHTS), where=str(folder / WEIGHTS))
     card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
     return encoder, bool(content.get("trained", False)), card
+
+
+def load_tokenizer(folder: Path) -> Tokenizer | None:
+    """The tokenizer of a checkpoint folder; None where it has none."""
+    return Tokenizer.load(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
 
 
 def is_checkpoint(folder: Path) -> bool:

@@ -183,11 +183,13 @@ class Encoder(nn.Module):
             If the batch has text and the model reads none.
         """
         parts = {MODALITY_IDS[m]: tokens for m, tokens in self.patches(batch.patches).items()}  # (N_m, D)
+        position = self.positions(batch)
         if len(batch.text_ids):
             if self.text is None:
                 raise UsageError(f"Model '{self.config.name}' has no text modality: leave text out.")
-            text = batch.modality == MODALITY_IDS["text"]
-            parts[MODALITY_IDS["text"]] = self.text(batch.text_ids, batch.patch_index[text])
+            parts[MODALITY_IDS["text"]] = self.text(batch.text_ids)
+            rows = (batch.modality == MODALITY_IDS["text"]).nonzero().squeeze(1)
+            position = position.index_add(0, rows, self.text.code(batch.patch_index[rows]))
         if len(parts) == 1:
             (tokens,) = parts.values()
         else:
@@ -196,7 +198,6 @@ class Encoder(nn.Module):
             tokens = torch.empty_like(tokens).index_copy(0, torch.cat(list(rows_of.values())), tokens)
         if self.amplitude is not None:
             tokens = tokens + self.amplitude(batch.log_scale[:, None])
-        position = self.positions(batch)
         return tokens + position, position
 
     def encode_visible(self, tokens: Tensor, visible: VisibleTokens, layer: int = -1) -> Tensor:

@@ -119,11 +119,11 @@ class Model:
         """The same architecture and contract, never trained: the baseline that every claim needs."""
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
-            return Model(Encoder(self.config), trained=False).to(self.device)
+            return Model(Encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
 
     def save(self, folder: str | Path) -> Path:
-        """Write `model.safetensors`, `config.json` and `README.md`; see `biosig.models.checkpoint`."""
-        return checkpoint.save(self.encoder, self.trained, folder, self.card)
+        """Write `model.safetensors`, `config.json`, `README.md` and the tokenizer; see `biosig.models.checkpoint`."""
+        return checkpoint.save(self.encoder, self.trained, folder, self.card, self.tokenizer)
 
     def prepare(self, window: Recording, window_onset: float | None = None) -> list[Prepared]:
         """Bring a recording, or a part of one, to the input contract; see `biosig.batches.contract.prepare`."""
@@ -305,7 +305,10 @@ def build_model(name: str, seed: int = 0) -> Model:
     config = preset(name)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
-        return Model(Encoder(config), trained=False)
+        encoder = Encoder(config)
+    # CSFM's presets have room for the words of a BERT, which does not ship.
+    ships = config.text is not None and name.startswith("biosig-")
+    return Model(encoder, trained=False, tokenizer=Tokenizer.default() if ships else None)
 
 
 def load_model(source: str | Path, revision: str | None = None) -> Model:
@@ -342,4 +345,4 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
 
 def _from_folder(folder: Path) -> Model:
     encoder, trained, card = checkpoint.load(folder)
-    return Model(encoder, trained, card, folder)
+    return Model(encoder, trained, card, folder, checkpoint.load_tokenizer(folder))

@@ -26,6 +26,9 @@ _CONTRACT = _contract({"ecg": 250.0, "ppg": 125.0, "eeg": 200.0}, {"ecg": 0.2, "
 # For tests and the demo on two cores: lower rates and longer patches, so half the tokens.
 _TINY_CONTRACT = _contract({"ecg": 100.0, "ppg": 50.0, "eeg": 100.0}, {"ecg": 0.4, "ppg": 0.4, "eeg": 0.4})
 
+# The words of the tokenizer that ships, and the longest report of PTB-XL twice over.
+_TEXT = TextConfig(n_words=1066, n_tokens=128)
+
 # REVE (arXiv:2510.21585, table 5): 1-s patches that overlap by 0.1 s, 0.5-99.5 Hz, z-scores clipped at 15.
 _REVE_CONTRACT = {
     "eeg": InputContract(200.0, 1.0, 0.9, "uV", band=(0.5, 99.5), normalisation="zscore", clip=15.0, frame="mri")
@@ -73,10 +76,10 @@ def _csfm(name: str, embed_dim: int, depth: int, num_heads: int, hidden_dim: int
 
 
 _PRESETS = {
-    "biosig-tiny": EncoderConfig(128, 4, 4, 32, _TINY_CONTRACT, name="biosig-tiny"),
-    "biosig-small": EncoderConfig(256, 7, 4, 64, _CONTRACT, name="biosig-small"),
-    "biosig-base": EncoderConfig(512, 22, 8, 64, _CONTRACT, name="biosig-base"),
-    "biosig-large": EncoderConfig(1216, 22, 19, 64, _CONTRACT, name="biosig-large"),
+    "biosig-tiny": EncoderConfig(128, 4, 4, 32, _TINY_CONTRACT, text=_TEXT, name="biosig-tiny"),
+    "biosig-small": EncoderConfig(256, 7, 4, 64, _CONTRACT, text=_TEXT, name="biosig-small"),
+    "biosig-base": EncoderConfig(512, 22, 8, 64, _CONTRACT, text=_TEXT, name="biosig-base"),
+    "biosig-large": EncoderConfig(1216, 22, 19, 64, _CONTRACT, text=_TEXT, name="biosig-large"),
     "reve-small": _reve("reve-small", 512, 4, 4),
     "reve-base": _reve("reve-base", 512, 22, 4),
     "reve-large": _reve("reve-large", 1216, 22, 5),  # as released: table 6 of the paper says 1250

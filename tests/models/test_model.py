@@ -29,10 +29,10 @@ def x(ecg):
 
 
 SIZES = {
-    "biosig-tiny": 836_352,
-    "biosig-small": 5_657_088,
-    "biosig-base": 69_652_480,
-    "biosig-large": 392_254_848,
+    "biosig-tiny": 989_568,
+    "biosig-small": 5_963_520,
+    "biosig-base": 70_265_344,
+    "biosig-large": 393_710_400,
     "reve-small": 12_667_904,
     "reve-base": 69_189_632,
     "reve-large": 389_978_496,
@@ -220,7 +220,7 @@ def test_mixed_kinds_share_a_call(tiny, bedside):
         ({"ch_names": None}, "names or positions"),
         ({"ch_names": None, "positions": np.full((12, 3), 90.0)}, "look like mm"),
         ({"units": "V"}, "V"),
-        ({"text": ["sinus rhythm"]}, "no text modality"),
+        ({"text": [[5000]]}, "words 0 to 1065"),
     ],
 )
 def test_what_cannot_be_right_is_an_error_with_the_fix(tiny, x, change, sentence):
