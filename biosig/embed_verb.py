@@ -29,6 +29,7 @@ def embed_verb(
     dtype: str = "auto",
     batch_tokens: int = BATCH_TOKENS,
     workers: int = 0,
+    reports: bool = False,
 ) -> int:
     """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
 
@@ -56,6 +57,8 @@ def embed_verb(
         Tokens per batch; less takes less memory.
     workers : int
         Background processes that read and prepare; 0 = none.
+    reports : bool
+        Let the model also read the recordings' reports; it must have a tokenizer.
     """
     if out.suffix != ".parquet":
         raise UsageError(f"--out is {out}; give a file name that ends in .parquet.")
@@ -65,7 +68,7 @@ def embed_verb(
     encoder = find_model(model).to(resolve_device(device))
     windows = as_windows(_queried(source, query), window, stride, keep_tail)
     with show_progress(Console(stderr=True)) as progress:
-        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress)
+        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports)
     line = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
     Console().print(line, markup=False, highlight=False, soft_wrap=True)
     return 0

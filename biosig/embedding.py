@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from biosig.batches.loader import count_tokens, in_order, load_batches
+from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
 from biosig.batches.memory import RecordingList
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import RecordingSet, Windows, grid
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
+from biosig.models.reports import words_for
 from biosig.progress import Progress
 from biosig.reading import adapter_for, adapters, read
 from biosig.recording import MODALITIES, Recording
@@ -40,6 +41,7 @@ def embed(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int = BATCH_TOKENS,
+    reports: bool = False,
     progress: Progress | None = None,
     **array_options: Any,
 ) -> pa.Table:
@@ -64,6 +66,8 @@ def embed(
         "auto" = bfloat16 on CUDA, float32 elsewhere.
     batch_tokens : int
         Tokens per batch.
+    reports : bool
+        Whether the model also reads the recordings' reports: each window of a recording with its report.
     progress : callable, optional
         Told how many windows are done.
 
@@ -72,13 +76,15 @@ def embed(
     pyarrow.Table
         One row per window and modality: recording, subject, onset and duration (s), modality, ch_names,
         valid_fraction, model, model_revision, vector (fixed-size list of float32). A model whose windows have a token
-        of their own gives one row per window, its modality "ecg+ppg" where it read both. A window without a valid token
-        has valid_fraction 0 and a vector of NaN.
+        of their own gives one row per window, its modality "ecg+ppg" where it read both. A report that is read is the
+        modality "text". A window without a valid token has valid_fraction 0 and a vector of NaN.
 
     Raises
     ------
     UsageError
-        If the source is of no known type, or gives no window.
+        If the source is of no known type, or gives no window, or reports are asked for and the model reads no text.
+    DataError
+        If a report is longer than the model reads.
     """
     if not isinstance(model, Model):
         raise UsageError(
@@ -87,7 +93,8 @@ def embed(
         )
     windows = as_windows(source, window, stride, keep_tail, **array_options)
     model.to(resolve_device(device))
-    return embed_windows(model, windows, batch_tokens=batch_tokens, dtype=dtype, progress=progress).drop(["window"])
+    table = embed_windows(model, windows, batch_tokens, dtype, progress, reports=reports)
+    return table.drop(["window"])
 
 
 def as_windows(
@@ -177,9 +184,11 @@ def embed_windows(
     progress: Progress | None = None,
     workers: int = 0,
     stage: str = "embed",
+    reports: bool = False,
 ) -> pa.Table:
     """Embed the given windows; as `embed`, with a further column `window` (the row of `windows`)."""
-    parts = _embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress, stage)
+    words = words_for(model.config, model.tokenizer) if reports else None
+    parts = _embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress, words, stage)
     return pa.concat_tables([table for _, table in parts])
 
 
@@ -191,18 +200,20 @@ def _embed_parts(
     dtype: str,
     workers: int,
     progress: Progress | None,
+    words: Reports | None,
     stage: str = "embed",
 ) -> Iterator[tuple[int, pa.Table]]:
     """Tables of consecutive windows from number `start` on, one per batch, each with the number that it reaches.
 
     A recording without a channel of the model's modalities has no row, so a table cannot tell how far it goes.
     """
-    counts = count_tokens(windows[start:], model.contract)
+    counts = count_tokens(windows[start:], model.contract, words)
     batches = [rows + start for rows in in_order(counts, batch_tokens)]
     subjects, revision = windows.subjects, model.revision
     precision = resolve_dtype(model.device, dtype)
     n_rows = 1 if model.config.cls else len(MODALITY_IDS)  # of a window: a token of its own reads all modalities
-    for planned, (batch, rows) in zip(batches, load_batches(windows, batches, model.contract, workers), strict=True):
+    loader = load_batches(windows, batches, model.contract, workers, words)
+    for planned, (batch, rows) in zip(batches, loader, strict=True):
         vectors = np.full((len(planned), n_rows, model.embed_dim), np.nan, np.float32)
         fraction = np.zeros((len(planned), n_rows))
         if batch is not None:
@@ -217,7 +228,7 @@ def _embed_parts(
             pooled_rows = pooled.float().cpu().numpy().reshape(batch.n_windows, n_rows, -1)
             vectors[where] = np.where(share[..., None] > 0, pooled_rows, np.nan)
         reached = int(planned[-1]) + 1
-        yield reached, _table(model, revision, windows, subjects, planned, vectors, fraction)
+        yield reached, _table(model, revision, windows, subjects, planned, vectors, fraction, words)
         if progress:
             progress(stage, reached, len(windows))
 
@@ -230,6 +241,7 @@ def _table(
     planned: NDArray[np.int64],
     vectors: NDArray[np.float32],
     fraction: NDArray[np.float64],
+    words: Reports | None,
 ) -> pa.Table:
     rows = []
     for i, number in enumerate(planned.tolist()):
@@ -238,8 +250,10 @@ def _table(
         for channel in recording.channels:
             if channel.kind in model.contract:
                 by_modality.setdefault(channel.kind, []).append(channel.name)
+        if words and words(recording):
+            by_modality["text"] = []
         if model.config.cls and by_modality:
-            read = [m for m in model.contract if m in by_modality]
+            read = [m for m in MODALITY_IDS if m in by_modality]
             by_modality = {"+".join(read): [name for m in read for name in by_modality[m]]}
         for modality, names in by_modality.items():
             m = 0 if model.config.cls else MODALITY_IDS[modality]
@@ -271,6 +285,7 @@ def embed_to_file(
     dtype: str = "auto",
     workers: int = 0,
     progress: Progress | None = None,
+    reports: bool = False,
 ) -> Path:
     """Embed into a parquet file in bounded memory; killed and called again, it goes on where it was.
 
@@ -279,7 +294,7 @@ def embed_to_file(
     Raises
     ------
     DataError
-        If the parts there belong to another model, source, windows, dtype or batch_tokens.
+        If the parts there belong to another model, source, windows, dtype or batch_tokens, or one with other reports.
     """
     parts = out.with_name(out.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
@@ -289,6 +304,7 @@ def embed_to_file(
             "windows": _identity(windows),
             "batch_tokens": batch_tokens,
             "dtype": dtype,
+            **({"reports": True} if reports else {}),
         }
     )
     manifest = parts / "manifest.json"
@@ -300,9 +316,10 @@ def embed_to_file(
     manifest.write_text(identity)
     done = sorted(parts.glob("part-*.parquet"))
     start = int(done[-1].stem.split("-")[1]) if done else 0
+    words = words_for(model.config, model.tokenizer) if reports else None
     waiting: list[pa.Table] = []
     if start < len(windows):
-        for reached, table in _embed_parts(model, windows, start, batch_tokens, dtype, workers, progress):
+        for reached, table in _embed_parts(model, windows, start, batch_tokens, dtype, workers, progress, words):
             waiting.append(table)
             if reached - start >= PART_WINDOWS or reached == len(windows):
                 temporary = parts / ".part.tmp"

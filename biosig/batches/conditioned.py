@@ -114,6 +114,11 @@ class ConditionedRecording:
         return self._recording.channels
 
     @property
+    def report(self) -> str | None:
+        """Free text that came with the recording."""
+        return self._recording.report
+
+    @property
     def content_hash(self) -> str:
         """Fingerprint of the native samples."""
         return self._recording.content_hash

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,20 +15,29 @@ from biosig.batches.contract import InputContract, prepare
 from biosig.batches.montage import montage
 from biosig.batches.packed import PackedBatch, Packer
 from biosig.batches.together import PlainWindow, add_together, in_groups, plain_windows
-from biosig.batches.windows import Windows
+from biosig.batches.windows import ReadableRecording, Windows
 from biosig.errors import UsageError
 from biosig.recording import Recording
 
+Reports = Callable[[ReadableRecording], Sequence[int]]
+"""A recording → the word ids of its report, none where it has none; goes to workers, so it must pickle."""
 
-def count_tokens(windows: Windows, contract: Mapping[str, InputContract]) -> NDArray[np.int64]:
-    """Tokens that each window will give, shape (B,), from the index alone."""
+
+def count_tokens(
+    windows: Windows, contract: Mapping[str, InputContract], reports: Reports | None = None
+) -> NDArray[np.int64]:
+    """Tokens that each window will give, shape (B,), from the index alone; with reports, theirs too."""
     by_recording: dict[int, dict[str, int]] = {}
     counts = np.zeros(len(windows), np.int64)
+    n_words: dict[int, int] = {}
     for row in np.unique(windows.recording):
-        kinds = [channel.kind for channel in windows.ds[int(row)].channels]
+        recording = windows.ds[int(row)]
+        kinds = [channel.kind for channel in recording.channels]
         by_recording[int(row)] = {m: kinds.count(m) for m in contract if m in kinds}
+        n_words[int(row)] = len(reports(recording)) if reports else 0
     for i, (row, duration) in enumerate(zip(windows.recording, windows.duration, strict=True)):
         counts[i] = sum(n * contract[m].n_patches_in(float(duration)) for m, n in by_recording[int(row)].items())
+        counts[i] += n_words[int(row)] if counts[i] else 0
     return counts
 
 
@@ -97,9 +106,13 @@ class LoadedBatch(NamedTuple):
 
 class _Batches(Dataset[LoadedBatch]):
     def __init__(
-        self, windows: Windows, batches: list[NDArray[np.int64]], contract: Mapping[str, InputContract]
+        self,
+        windows: Windows,
+        batches: list[NDArray[np.int64]],
+        contract: Mapping[str, InputContract],
+        reports: Reports | None,
     ) -> None:
-        self.windows, self.batches, self.contract = windows, batches, dict(contract)
+        self.windows, self.batches, self.contract, self.reports = windows, batches, dict(contract), reports
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -107,7 +120,10 @@ class _Batches(Dataset[LoadedBatch]):
     def __getitem__(self, step: int) -> LoadedBatch:
         rows = self.batches[step]
         rows = rows[np.lexsort((self.windows.onset[rows], self.windows.recording[rows]))]  # as they lie in the files
-        plain, other = plain_windows(self.windows, rows, self.contract)
+        words = self._words(rows)
+        untold = np.array([row for row in rows.tolist() if row not in words], np.int64)
+        plain, other = plain_windows(self.windows, untold, self.contract)
+        other += words
         recordings = {row: self.windows.read_signals(row) for row in other}
         packer = Packer(self.contract, self._n_tokens(recordings.values(), plain))
         used: list[int] = []
@@ -117,9 +133,16 @@ class _Batches(Dataset[LoadedBatch]):
             recordings |= {row: self.windows.read_signals(row) for row in other}
         for row, recording in recordings.items():
             onset = float(self.windows.onset[row])
-            if packer.add(prepare(recording, self.contract, onset, packer.room)):
+            if packer.add(prepare(recording, self.contract, onset, packer.room), words.get(row, ())):
                 used.append(row)
         return LoadedBatch(packer.batch() if used else None, np.array(used, np.int64))
+
+    def _words(self, rows: NDArray[np.int64]) -> dict[int, Sequence[int]]:
+        """The words of the windows whose recording has a report."""
+        if self.reports is None:
+            return {}
+        words = {row: self.reports(self.windows.ds[int(self.windows.recording[row])]) for row in rows.tolist()}
+        return {row: ids for row, ids in words.items() if len(ids)}
 
     def _n_tokens(self, recordings: Iterable[Recording], plain: Iterable[PlainWindow]) -> dict[str, int]:
         """Tokens of each modality in these windows."""
@@ -136,11 +159,18 @@ class _Batches(Dataset[LoadedBatch]):
 
 
 def load_batches(
-    windows: Windows, batches: list[NDArray[np.int64]], contract: Mapping[str, InputContract], workers: int = 0
+    windows: Windows,
+    batches: list[NDArray[np.int64]],
+    contract: Mapping[str, InputContract],
+    workers: int = 0,
+    reports: Reports | None = None,
 ) -> Iterator[LoadedBatch]:
-    """Read, prepare and pack batches in order, in `workers` background processes (0 = in this one)."""
+    """Read, prepare and pack batches in order, in `workers` background processes (0 = in this one).
+
+    With `reports`, each window of a recording that has a report comes with its words.
+    """
     loader = DataLoader(
-        _Batches(conditioned(windows, contract), batches, contract),
+        _Batches(conditioned(windows, contract), batches, contract, reports),
         batch_size=None,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,  # HDF5 and forked threads do not mix

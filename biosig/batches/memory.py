@@ -18,6 +18,7 @@ class HeldRecording:
         self.id: str = recording.id
         self.subject: Subject | None = recording.subject
         self.channels: list[Channel] = recording.channels
+        self.report: str | None = recording.report
         self.content_hash: str = recording.content_hash
 
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:

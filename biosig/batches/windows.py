@@ -29,6 +29,9 @@ class ReadableRecording(Protocol):
     def channels(self) -> list[Channel]: ...  # noqa: D102
 
     @property
+    def report(self) -> str | None: ...  # noqa: D102
+
+    @property
     def content_hash(self) -> str: ...  # noqa: D102
 
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording: ...  # noqa: D102

@@ -1,21 +1,11 @@
-"""Reports as a model reads them: cleaned, and as word ids of a recording."""
+"""The reports of recordings as a model reads them, for batches."""
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from biosig.errors import DataError
+from biosig.batches.windows import ReadableRecording
+from biosig.errors import DataError, UsageError
+from biosig.models.encoder import EncoderConfig
 from biosig.models.text import Tokenizer
-
-
-class Reported(Protocol):
-    """A recording that may come with a report."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-
-    @property
-    def report(self) -> str | None: ...  # noqa: D102
 
 
 class RecordingWords:
@@ -40,7 +30,7 @@ class RecordingWords:
         """Recordings so far whose report was longer."""
         return len(self._too_long)
 
-    def __call__(self, recording: Reported) -> list[int]:
+    def __call__(self, recording: ReadableRecording) -> list[int]:
         """Word ids; none where there is no report, or none is left of it when it is cleaned.
 
         Raises
@@ -57,3 +47,35 @@ class RecordingWords:
                 )
             self._too_long.add(recording.id)
         return words[: self.n_tokens]
+
+
+def words_for(config: EncoderConfig, tokenizer: Tokenizer | None, cut: bool = False) -> RecordingWords:
+    """The words of reports for one model.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        Of the model.
+    tokenizer : Tokenizer or None
+        Its tokenizer.
+    cut : bool
+        Whether a longer report is cut to what the model reads.
+
+    Raises
+    ------
+    UsageError
+        If the model reads no text, or has no tokenizer, or one with more words than it knows.
+    """
+    if config.text is None:
+        raise UsageError(f"Model '{config.name}' has no text modality: leave reports out.")
+    if tokenizer is None:
+        raise UsageError(
+            f"Model '{config.name}' has no tokenizer to cut reports into words: set its tokenizer to "
+            f"biosig.models.text.Tokenizer.load('vocab.txt') with the vocabulary that it was trained with."
+        )
+    if tokenizer.n_words > config.text.n_words:
+        raise UsageError(
+            f"The tokenizer has {tokenizer.n_words} words, and model '{config.name}' has room for "
+            f"{config.text.n_words}: use the tokenizer that belongs to it."
+        )
+    return RecordingWords(tokenizer, config.text.n_tokens, cut)
