@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from numpy.typing import ArrayLike
@@ -62,7 +63,7 @@ class Model:
         self.card = card
         self.folder = folder
         self.tokenizer = tokenizer
-        self._half: Encoder | None = None
+        self._fast: tuple[torch.dtype, list[tuple[int, int]], Encoder] | None = None
         self._warned = False
 
     @property
@@ -110,8 +111,6 @@ class Model:
 
     def to(self, device: str | torch.device) -> Model:
         """Move the weights; returns the model itself."""
-        if torch.device(device) != self.device:
-            self._half = None
         self.encoder.to(device)
         return self
 
@@ -132,7 +131,7 @@ class Model:
     def encode_batch(self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32) -> Tensor:
         """Tokens (N, D) of a packed batch on the model's device, without gradients.
 
-        With `dtype` bfloat16 the blocks multiply in that; the copy of their weights is kept for the next batch.
+        The blocks multiply in `dtype`; the copy of their weights that is made for it is kept for the next batch.
         """
         return self._encode(batch, layer, dtype)[0]
 
@@ -150,10 +149,8 @@ class Model:
     def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         self._warn_if_random()
         self._warn_if_long(batch)
-        encoder = self.encoder
-        if dtype != torch.float32:
-            self._half = encoder = self._half or encoder.with_matrices_in(dtype)
-        with torch.inference_mode():
+        encoder = self._for_inference(dtype)
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             return encoder.encode(batch.to(self.device), layer)
 
     @torch.inference_mode()
@@ -230,6 +227,16 @@ class Model:
         batch = pack(windows, self.contract, None if text is None else self.word_ids(text, len(windows)))
         tokens, pooled = self.encode_and_pool(batch, layer)
         return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], self.contract)
+
+    def _for_inference(self, dtype: torch.dtype) -> Encoder:
+        """The encoder's copy for inference, made again if a weight has changed since."""
+        state = [(p.data_ptr(), p._version) for p in self.encoder.blocks.parameters()]
+        if self._fast is None or self._fast[:2] != (dtype, state):
+            self._fast = dtype, state, self.encoder.for_inference(dtype)
+        return self._fast[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_fast": None}  # copied and sent to workers without what can be made again
 
     def word_ids(self, text: Sequence[str | Sequence[int] | None], n_windows: int) -> list[list[int]]:
         """The word ids of each window's text, none where it has no text.

@@ -1,5 +1,6 @@
 """What the encoder promises, on real recordings, through its public door."""
 
+import copy
 import itertools
 import warnings
 from dataclasses import replace
@@ -288,3 +289,17 @@ def test_bfloat16_matrices_leave_tokens_within_half_a_percent(name, eeg):
     assert rounded.dtype == torch.float32
     assert 0 < (rounded - exact).norm() / exact.norm() < 5e-3
     assert next(model.encoder.blocks.parameters()).dtype == torch.float32
+
+
+@pytest.mark.filterwarnings("ignore::biosig.models.model.RandomWeightsWarning")
+def test_the_copy_that_multiplies_faster_follows_the_weights(ecg):
+    model = biosig.build_model("biosig-tiny")
+    batch = pack([model.prepare(ecg)], model.contract)
+    before = model.encode_batch(batch)
+    with torch.no_grad():
+        expected = model.encoder(batch)
+        assert far(before, expected) < 1e-5
+        model.encoder.blocks[0].mlp.contract.weight.mul_(2)
+        assert far(model.encode_batch(batch), model.encoder(batch)) < 1e-5
+    assert far(model.encode_batch(batch), before) > 1e-4
+    assert far(copy.deepcopy(model).encode_batch(batch), model.encode_batch(batch)) == 0

@@ -1,0 +1,80 @@
+"""Blocks for inference alone: matrices in the precision that was asked for, laid out once as the CPU multiplies them.
+
+oneDNN, which torch multiplies with on CPUs, reorders a matrix before each product; kept in that order, REVE's embedding
+takes three quarters of the time. Gradients do not pass.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from biosig.layers.block import GEGLU
+
+_TYPICAL_TOKENS = 2048
+"""Rows of the products that the order is chosen for; other numbers work."""
+
+
+def for_inference(blocks: nn.ModuleList, dtype: torch.dtype) -> nn.ModuleList:
+    """A copy of a model's blocks that multiplies in `dtype`; norms and what blocks add to tokens are as they were.
+
+    Parameters
+    ----------
+    blocks : ModuleList of Block
+        All on one device.
+    dtype : torch.dtype
+        float32 or bfloat16.
+    """
+    copied = copy.deepcopy(blocks).requires_grad_(False).eval()
+    for linear in [module for module in copied.modules() if isinstance(module, nn.Linear)]:
+        linear.to(dtype)
+    if next(copied.parameters()).device.type == "cpu" and torch.backends.mkldnn.is_available():
+        _order(copied)
+    return copied
+
+
+class OrderedLinear(nn.Module):
+    """A linear layer whose matrix lies in the order that oneDNN wants.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (out_features, in_features)
+        The matrix.
+    bias : Tensor, shape (out_features,), optional
+        What is added.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _TYPICAL_TOKENS)
+        self.bias = None if bias is None else bias.detach()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, in_features) → (N, out_features)."""
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+
+
+class _OrderedGEGLU(nn.Module):
+    """`GEGLU` with two products in place of one, so that value and gate are each contiguous."""
+
+    def __init__(self, mlp: GEGLU) -> None:
+        super().__init__()
+        self.value, self.gate = (OrderedLinear(half) for half in mlp.expand.weight.chunk(2))
+        self.contract = OrderedLinear(mlp.contract.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, D) → (N, D)."""
+        return self.contract(F.gelu(self.gate(x)).mul_(self.value(x)))
+
+
+def _order(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, GEGLU):
+            setattr(module, name, _OrderedGEGLU(child))
+        elif isinstance(child, nn.Linear):
+            setattr(module, name, OrderedLinear(child.weight, child.bias))
+        else:
+            _order(child)
