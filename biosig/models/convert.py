@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from biosig.errors import DataError
-from biosig.models import convert_reve
+from biosig.models import convert_csfm, convert_reve
 from biosig.models.checkpoint import default_card, listed, load_state
 from biosig.models.encoder import Encoder
 from biosig.models.foreign import ForeignWeights, Plan, read_foreign
@@ -29,7 +29,7 @@ class Family(Protocol):
     def plan(self, state: Mapping[str, Tensor], config: Mapping[str, Any], where: str) -> Plan: ...  # noqa: D102
 
 
-FAMILIES: dict[str, Family] = {"REVE": convert_reve}
+FAMILIES: dict[str, Family] = {"REVE": convert_reve, "CSFM": convert_csfm}
 
 
 @dataclass(frozen=True)
