@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from biosig.electrodes.leads import LEADS, lead_of_channel
@@ -74,3 +75,8 @@ class LeadPositions(nn.Module):
             )
         code = self.lead.new_zeros(batch.n_tokens, self.lead.shape[1])
         return code.index_copy(0, signal.nonzero().squeeze(1), self.lead[lead] + self.time[patch.clamp(min=0)])
+
+    def stretch(self, n_patches: int) -> None:
+        """Spread the learned times over a window of `n_patches`, with linear interpolation between neighbours."""
+        times = F.interpolate(self.time.detach().T[None], size=n_patches, mode="linear")  # (1, D, H)
+        self.time = nn.Parameter(times[0].T.contiguous(), requires_grad=self.time.requires_grad)

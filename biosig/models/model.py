@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from torch import Tensor
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
 from biosig.errors import UsageError
+from biosig.layers.lead_positions import LeadCode, LeadPositions
 from biosig.models import checkpoint, hub
 from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
 from biosig.models.encoder import Encoder, EncoderConfig
@@ -119,6 +122,35 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
             return Model(Encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
+
+    def with_longer_windows(self, seconds: float) -> Model:
+        """The same weights for windows of `seconds`, the times that CSFM has learned spread over them.
+
+        No patch is longer: times between the learned ones are interpolated linearly. Windows of that length were in no
+        training: compare with windows of the length that was.
+
+        Raises
+        ------
+        UsageError
+            If the model computes its times, or has learned them for windows as long already.
+        """
+        encoder = copy.deepcopy(self.encoder)
+        positions = encoder.positions
+        if not isinstance(positions, LeadPositions):
+            raise UsageError(f"Model '{self.name}' reads windows of any length: use it as it is.")
+        contract = {m: replace(c, window_seconds=float(seconds)) for m, c in self.contract.items()}
+        learned, wanted = len(positions.time), next(iter(contract.values())).n_patches_in(seconds)
+        if wanted < learned:
+            raise UsageError(
+                f"Windows of {seconds:g} s have {wanted} of the {learned} times that model '{self.name}' has learned: "
+                f"use it as it is."
+            )
+        encoder.config = replace(self.config, position=LeadCode(n_patches=wanted), contract=contract)
+        positions.stretch(wanted)
+        card = self.card or checkpoint.default_card(encoder, self.trained)
+        if wanted > learned:
+            card += f"\nLearned times interpolated from {learned} to {wanted} patches: no training saw them.\n"
+        return Model(encoder, self.trained, card, tokenizer=self.tokenizer)
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.safetensors`, `config.json`, `README.md` and the tokenizer; see `biosig.models.checkpoint`."""
