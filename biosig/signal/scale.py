@@ -35,13 +35,15 @@ def robust_scale(values: NDArray[Any]) -> float:
     return float(np.median(usable)) if usable.size else float("nan")
 
 
-def channel_scales(values: NDArray[Any]) -> NDArray[np.float64]:
+def channel_scales(values: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
     """What `robust_scale` takes the median of: one amplitude per channel, NaN where a channel is left out.
 
     Parameters
     ----------
     values : ndarray, shape (C, T)
-        Physical values, NaN = invalid; or a recorder's counts, int16, whose scale is in counts.
+        Physical values, or a recorder's counts (int16), whose scale is in counts.
+    valid : ndarray of bool, shape (C, T), optional
+        Which are real values; default those that are finite.
 
     Returns
     -------
@@ -49,18 +51,19 @@ def channel_scales(values: NDArray[Any]) -> NDArray[np.float64]:
     """
     values = np.asarray(values)
     are_counts = values.dtype == np.int16
-    x = values if are_counts else as_float(values)
+    x, scale_of = (values, _scale_of_counts) if are_counts else (as_float(values), _scale_of)
+    if valid is None and not are_counts:
+        valid = np.isfinite(x)
     scales = np.full(len(x), np.nan)
-    if x.shape[1] > 1 and (are_counts or np.isfinite(x).all()):
+    if x.shape[1] > 1 and (valid is None or valid.all()):
         step = max(_AT_ONCE // x.shape[1], 1)
-        scale_of = _scale_of_counts if are_counts else _scale_of
         for row in range(0, len(x), step):
             scales[row : row + step] = scale_of(x[row : row + step])
-    else:
-        for row, channel in enumerate(x):
-            values = channel[np.isfinite(channel)]
-            if values.size > 1:
-                scales[row] = _scale_of(values[None])[0]
+    elif valid is not None:
+        for row, (channel, there) in enumerate(zip(x, valid, strict=True)):
+            real = channel[there]
+            if real.size > 1:
+                scales[row] = scale_of(real[None])[0]
     scales[scales == 0] = np.nan
     return scales
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import lru_cache
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,21 +59,27 @@ def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, fl
 def _measure(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Each channel's robust scale (NaN if it has none), and whether no two of its valid samples differ."""
     times = spread(stream.n_times, MEASURED)
-    are_counts = stream.samples.dtype == np.int16 and not len(stream.invalid) and bool(stream.scale.all())
+    in_counts = stream.samples.dtype == np.int16 and bool(stream.scale.all())
     lowest, highest = np.full(stream.n_chans, np.inf), np.full(stream.n_chans, -np.inf)
-    parts = []
+    parts = [np.empty((stream.n_chans, 0), np.int16 if in_counts else np.float32)]
+    valid_parts = [np.empty((stream.n_chans, 0), bool)]
     start = 0
     for block in stream.blocks():
-        x = np.asarray(block.samples) if are_counts else block.physical()
-        finite = None if are_counts else np.isfinite(x)
-        low, high = extremes(x, None if finite is None or finite.all() else finite)
+        x = np.asarray(block.samples) if in_counts else block.physical()
+        valid = block.valid() if in_counts else np.isfinite(x)
+        low, high = extremes(x, None if valid.all() else valid)
         lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
         here = times[np.searchsorted(times, start) : np.searchsorted(times, start + block.n_times)] - start
-        parts.append(x if len(here) == block.n_times else x[:, here])
+        whole = len(here) == block.n_times
+        parts.append(x if whole else x[:, here])
+        valid_parts.append(valid if whole else valid[:, here])
         start += block.n_times
-    values = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0] if parts else np.empty((stream.n_chans, 0))
-    scales = channel_scales(values) * (np.abs(stream.scale) if are_counts else 1.0)
-    return scales, highest <= lowest
+    scales = channel_scales(_joined(parts), _joined(valid_parts))
+    return scales * np.abs(stream.scale) if in_counts else scales, highest <= lowest
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[1] if len(parts) == 2 else np.concatenate(parts, axis=1)
 
 
 @lru_cache(maxsize=32)

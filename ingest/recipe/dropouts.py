@@ -80,9 +80,12 @@ def extremes(samples: NDArray[Any], valid: NDArray[np.bool_] | None) -> tuple[ND
     """The smallest and the largest valid sample per channel; infinities where there is none."""
     if valid is None and samples.shape[1]:
         return samples.min(axis=1).astype(np.float64), samples.max(axis=1).astype(np.float64)
-    values = samples.astype(np.float64)
-    where = True if valid is None else valid
-    return values.min(axis=1, initial=np.inf, where=where), values.max(axis=1, initial=-np.inf, where=where)
+    lowest, highest = np.full(len(samples), np.inf), np.full(len(samples), -np.inf)
+    for row, x in enumerate(samples):
+        real = x if valid is None or valid[row].all() else x[valid[row]]
+        if real.size:
+            lowest[row], highest[row] = real.min(), real.max()
+    return lowest, highest
 
 
 def _equal_runs(samples: NDArray[Any], at_least: int, valid: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:

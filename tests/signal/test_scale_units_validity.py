@@ -165,6 +165,17 @@ def test_the_scale_of_counts_is_that_of_exact_percentiles(x):
     np.testing.assert_allclose(np.nan_to_num(channel_scales(x)), expected, rtol=1e-12)
 
 
+def test_counts_that_are_no_values_are_not_measured():
+    x = np.random.default_rng(0).normal(5, 100, (3, 1000)).astype(np.int16)
+    valid = np.ones(x.shape, bool)
+    valid[0, 200:700], valid[1] = False, False
+    without = np.where(valid, x, -(2**15)).astype(np.int16)
+    scales = channel_scales(without, valid)
+    assert scales[0] == channel_scales(x[:1, valid[0]])[0]
+    assert np.isnan(scales[1])
+    assert scales[2] == channel_scales(x)[2]
+
+
 def test_eyes_and_muscles_have_a_size_too():
     x = np.random.default_rng(0).normal(0, 60, (1, 1000))
     for kind in ("eog", "emg"):
