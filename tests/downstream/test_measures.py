@@ -1,0 +1,82 @@
+"""What the monitor showed in each window, and windows within rhythms, on the bedside samples."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import biosig
+from biosig import samples
+from biosig.batches.windows import grid
+from biosig.downstream.measures import window_values
+from biosig.downstream.spans import within
+from biosig.errors import DataError, UsageError
+from biosig.recording import Annotation
+from biosig.shards import ShardWriter, build_index, open_shards
+
+
+@pytest.fixture(scope="module")
+def bedsides(tmp_path_factory):
+    """The bedside samples, with two rhythms of which the second lasts to the end."""
+    out = tmp_path_factory.mktemp("bedsides")
+    with ShardWriter(out / "a.h5", recipe={}) as writer:
+        for path in sorted(samples.path("bidmc").rglob("*_Signals.csv.gz")):
+            recording = biosig.read(path)
+            rhythms = [Annotation(5.0, 25.0, "(N"), Annotation(30.0, recording.duration - 30.0, "(AFIB")]
+            writer.add(replace(recording, annotations=rhythms))
+    build_index(out)
+    return open_shards(out)
+
+
+def numerics(ds, row, name):
+    stream = next(s for s in ds[row].read().streams if name in s.ch_names)
+    return stream.physical()[stream.ch_names.index(name)]
+
+
+@pytest.mark.parametrize("channel", ["HR", "SpO2", "RR"])
+def test_a_windows_value_is_the_median_that_the_monitor_showed(bedsides, channel):
+    windows = grid(bedsides, 10.0, 7.0)
+    values = window_values(windows, channel)
+    for i in range(0, len(windows), 9):
+        start = round(windows.onset[i])
+        shown = numerics(bedsides, int(windows.recording[i]), channel)[start : start + 10]
+        expected = np.nanmedian(shown) if np.isfinite(shown).sum() >= 5 else np.nan
+        np.testing.assert_allclose(values[i], expected)
+    assert np.isfinite(values).mean() > 0.9
+
+
+def test_readings_out_of_range_are_no_readings(bedsides):
+    windows = grid(bedsides, 10.0)
+    values = window_values(windows, "HR")
+    limit = float(np.median(values[np.isfinite(values)]))
+    bounded = window_values(windows, "HR", (0.0, limit))
+    assert np.nanmax(bounded) <= limit
+    assert 0 < np.isfinite(bounded).sum() < np.isfinite(values).sum()
+
+
+def test_a_measure_must_be_there_and_out_of_the_models_sight(bedsides):
+    windows = grid(bedsides, 10.0)
+    with pytest.raises(DataError, match=r"No recording has the channel 'BP'; .*HR, PULSE, RR, SpO2"):
+        window_values(windows, "BP")
+    with pytest.raises(UsageError, match=r"'II' of recording .* is ecg, which a model sees"):
+        window_values(windows, "II")
+
+
+def test_windows_lie_whole_within_their_rhythm(bedsides):
+    windows = within(bedsides, ["(N", "(AFIB"], 10.0, 5.0)
+    start, end = {"(N": 5.0, "(AFIB": 30.0}, {"(N": 30.0, "(AFIB": float(bedsides.to_pandas()["duration"].min())}
+    for onset, duration, label in zip(windows.onset, windows.duration, windows.label, strict=True):
+        assert start[label] <= onset
+        assert onset + duration <= end[label] + 1e-6
+    of_first = windows[windows.recording == 0]
+    assert of_first.onset[of_first.label == "(N"].tolist() == [5, 10, 15, 20]
+    whole = bedsides.to_pandas()["duration"][0] - 30.0
+    assert (of_first.label == "(AFIB").sum() == int((whole - 10) / 5 + 1e-9) + 1
+    assert set(within(bedsides, ["(N", "(AFIB"], 26.0).label) == {"(AFIB"}  # "(N" lasts 25 s
+
+
+def test_a_rhythm_that_nobody_has_is_an_error(bedsides):
+    with pytest.raises(DataError, match=r"No annotation is labelled '\(SVTA'; labels that last: \(AFIB, \(N"):
+        within(bedsides, ["(SVTA"], 10.0)
+    with pytest.raises(UsageError, match="positive length"):
+        within(bedsides, ["(N"], 0.0)
