@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from biosig.errors import UsageError
-from biosig.models.encoder import Encoder
+from biosig.models.encoder import Encoder, EncoderConfig
+from biosig.models.presets import preset
+from biosig.models.reports import RecordingWords, words_for
+from biosig.models.text import Tokenizer
+from biosig.pretrain.csfm_masking import CsfmMasking
+from biosig.pretrain.csfm_reconstruction import CsfmReconstruction
 from biosig.pretrain.masking import BlockMasking
 from biosig.pretrain.objective import DecoderConfig, Objective
 from biosig.pretrain.optimizer import OptimizerConfig
@@ -33,6 +38,37 @@ class SourceConfig:
 
 
 @dataclass(frozen=True)
+class EncoderSize:
+    """What of a preset's size is another in this run; None = as in the preset.
+
+    Parameters
+    ----------
+    embed_dim, depth, num_heads, head_dim : int, optional
+        Width, number of blocks, attention heads, width of a head.
+    n_words : int, optional
+        Room for words, of a model that reads text.
+    """
+
+    embed_dim: int | None = None
+    depth: int | None = None
+    num_heads: int | None = None
+    head_dim: int | None = None
+    n_words: int | None = None
+
+    def of(self, config: EncoderConfig) -> EncoderConfig:
+        """The preset in this size, with a name that says so."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        if not given:
+            return config
+        n_words = given.pop("n_words", None)
+        if n_words and config.text is None:
+            raise UsageError(f"encoder.n_words is {n_words}, and {config.name} reads no text: leave it out.")
+        text = replace(config.text, n_words=n_words) if n_words and config.text else config.text
+        sized = replace(config, text=text, **given)
+        return replace(sized, name=f"{config.name}-{sized.embed_dim}x{sized.depth}")
+
+
+@dataclass(frozen=True)
 class PretrainConfig:
     """A pretraining run.
 
@@ -44,6 +80,12 @@ class PretrainConfig:
         Recordings to learn from; kinds may be mixed at will.
     model : str
         Preset.
+    encoder : EncoderSize
+        What of its size is another.
+    tokenizer : Path, optional
+        A tokenizer.json, or a BERT's vocab.txt, for a model that reads text; None = the demonstration that ships.
+    reports : bool
+        Whether a model that reads text is given the reports of the recordings; one that is too long is cut.
     window : float
         Seconds per window.
     stride : float, optional
@@ -52,16 +94,18 @@ class PretrainConfig:
         Optimiser steps.
     batch_tokens : int
         Tokens per step.
-    masking : BlockMasking or ReveMasking
-        What is hidden; the keys that are given tell which of the two is meant.
+    masking : BlockMasking, ReveMasking or CsfmMasking
+        What is hidden; the keys that are given tell which of them is meant. REVE's hides no words.
     position_noise : float
         Metres: deviation of the noise on the channels' positions in training.
-    objective : {"reconstruction", "reve"}
+    objective : {"reconstruction", "reve", "csfm"}
         What the encoder is trained for.
     decoder : DecoderConfig
         Size of the decoder.
     global_weight : float
         Weight of the reconstruction from the pooled token.
+    text_weight : float
+        Weight of the cross-entropy of hidden words, in nats.
     optimizer : OptimizerConfig
         Optimiser and schedule.
     validation : float
@@ -81,15 +125,19 @@ class PretrainConfig:
     out: Path
     sources: list[SourceConfig]
     model: str = "biosig-small"
+    encoder: EncoderSize = field(default_factory=EncoderSize)
+    tokenizer: Path | None = None
+    reports: bool = True
     window: float = 10.0
     stride: float | None = None
     steps: int = 10000
     batch_tokens: int = 16384
-    masking: BlockMasking | ReveMasking = field(default_factory=BlockMasking)
+    masking: BlockMasking | ReveMasking | CsfmMasking = field(default_factory=BlockMasking)
     position_noise: float = 0.0
-    objective: Literal["reconstruction", "reve"] = "reconstruction"
+    objective: Literal["reconstruction", "reve", "csfm"] = "reconstruction"
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     global_weight: float = 0.1
+    text_weight: float = 0.1
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     validation: float = 0.1
     validate_every: int = 500
@@ -111,7 +159,33 @@ class PretrainConfig:
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
 
+    def encoder_config(self) -> EncoderConfig:
+        """The preset in this run's size, with the run's window in its contract."""
+        size = self.encoder.of(preset(self.model))
+        contract = {m: replace(wanted, window_seconds=self.window) for m, wanted in size.contract.items()}
+        return replace(size, contract=contract)
+
+    def words(self) -> RecordingWords | None:
+        """The words of the recordings' reports; None where the model reads no text, or is given none."""
+        if preset(self.model).text is None or not self.reports:
+            return None
+        tokenizer = Tokenizer.load(self.tokenizer) if self.tokenizer else Tokenizer.default()
+        return words_for(self.encoder_config(), tokenizer, cut=True)
+
     def make_objective(self, encoder: Encoder) -> Objective:
-        """What this run trains `encoder` with."""
+        """What this run trains `encoder` with.
+
+        Raises
+        ------
+        UsageError
+            If the objective is not for an encoder of this kind.
+        """
+        if self.objective == "csfm":
+            return CsfmReconstruction(encoder, self.decoder, self.global_weight, self.text_weight)
+        if encoder.config.cls:
+            raise UsageError(
+                f"The objective {self.objective} trains a pooling, and '{encoder.config.name}' has a token per window "
+                f"instead: choose objective csfm."
+            )
         cls = {"reconstruction": MaskedReconstruction, "reve": ReveReconstruction}[self.objective]
-        return cls(encoder, self.decoder, self.global_weight)
+        return cls(encoder, self.decoder, self.global_weight, self.text_weight)

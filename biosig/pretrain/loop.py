@@ -6,9 +6,11 @@ killed and started again takes the same steps as one that was not.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from biosig.device import autocast, resolve_device
 from biosig.errors import DataError, UsageError
 from biosig.models.checkpoint import LEDGER, save
 from biosig.models.encoder import Encoder
-from biosig.models.presets import preset
+from biosig.models.reports import RecordingWords
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.data import draw, load_windows
 from biosig.pretrain.log import RunLog
@@ -33,9 +35,11 @@ from biosig.pretrain.publish import model_card, write_ledger
 from biosig.pretrain.state import TRAINING_STATE, resume_training, save_decoder, save_training
 from biosig.progress import Progress
 
+logger = logging.getLogger(__name__)
+
 VALIDATION_WINDOWS = 256
 _FREE_TO_CHANGE = ("out", "device", "workers", "log_every")  # of a run that goes on: they do not change its weights
-_VALIDATION_STREAM, _TRAINING_STREAM = 1, 0  # so that validation masks are never a training step's
+_VALIDATION_STREAM, _TRAINING_STREAM, _DROPOUT_STREAM = 1, 0, 2  # so that validation masks are never a training step's
 
 
 def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
@@ -70,14 +74,17 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     device = resolve_device(config.device)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(config.seed)
-        objective = config.make_objective(_encoder(config)).to(device)
+        objective = config.make_objective(Encoder(config.encoder_config())).to(device)
     optimizer = make_optimizer(objective, config.optimizer)
     start = resume_training(out / TRAINING_STATE, objective, optimizer)
     contract = objective.encoder.config.contract
-    plan = BatchPlan(count_tokens(train, contract), config.batch_tokens, config.seed)
-    validator = _Validator(config, draw(validation, VALIDATION_WINDOWS, config.seed), objective)
+    words = config.words()
+    plan = BatchPlan(count_tokens(train, contract, words), config.batch_tokens, config.seed)
+    validator = _Validator(config, draw(validation, VALIDATION_WINDOWS, config.seed), objective, words)
+    if words and words.n_cut:
+        logger.warning("%d reports are longer than %d tokens and are cut there.", words.n_cut, words.n_tokens)
     log = RunLog(out, start)
-    loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers)
+    loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words)
     for step, loaded in enumerate(loader, start + 1):
         began = time.perf_counter()
         set_lr(optimizer, learning_rate(step, config.steps, config.optimizer))
@@ -96,16 +103,10 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     log.close()
     save_decoder(objective, out)
     write_ledger(train, out / "model" / LEDGER)  # before the model, which may never stand there without it
-    folder = save(objective.encoder, True, out / "model", model_card(config, objective.encoder, train))
+    card = model_card(config, objective.encoder, train, words)
+    folder = save(objective.encoder, True, out / "model", card, words.tokenizer if words else None)
     (out / TRAINING_STATE).unlink(missing_ok=True)
     return folder
-
-
-def _encoder(config: PretrainConfig) -> Encoder:
-    """The preset, with the run's window in its contract."""
-    size = preset(config.model)
-    contract = {m: replace(wanted, window_seconds=config.window) for m, wanted in size.contract.items()}
-    return Encoder(replace(size, contract=contract))
 
 
 def _refuse_another_run(out: Path, config: PretrainConfig) -> None:
@@ -127,7 +128,8 @@ def _train_step(
     step: int,
 ) -> dict[str, float]:
     rng = np.random.default_rng([config.seed, _TRAINING_STREAM, step])
-    losses = _losses(config, objective, loaded, rng, config.position_noise)
+    with _dropout_from(next(objective.parameters()).device, config.seed, _DROPOUT_STREAM, step):
+        losses = _losses(config, objective, loaded, rng, config.position_noise)
     if not torch.isfinite(losses["loss"]):
         raise DataError(
             f"The loss is {losses['loss'].item()} at step {step}: lower optimizer.lr, or look for recordings "
@@ -139,6 +141,14 @@ def _train_step(
         nn.utils.clip_grad_norm_(objective.parameters(), config.optimizer.clip_norm)
     optimizer.step()
     return {key: value.item() for key, value in losses.items()}
+
+
+@contextmanager
+def _dropout_from(device: torch.device, *stream: int) -> Iterator[None]:
+    """Draw torch's random numbers from a stream of their own, and leave the caller's state as it was."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(np.random.SeedSequence(stream).generate_state(1)[0]))
+        yield
 
 
 def _losses(
@@ -160,18 +170,23 @@ def _losses(
 class _Validator:
     """The masked loss on held-out subjects: the same windows and the same masks every time."""
 
-    def __init__(self, config: PretrainConfig, windows: Windows, objective: Objective) -> None:
-        self.config, self.windows, self.objective = config, windows, objective
+    def __init__(
+        self, config: PretrainConfig, windows: Windows, objective: Objective, words: RecordingWords | None
+    ) -> None:
+        self.config, self.windows, self.objective, self.words = config, windows, objective, words
         contract = objective.encoder.config.contract
-        self.batches = in_order(count_tokens(windows, contract), config.batch_tokens) if len(windows) else []
+        self.batches = in_order(count_tokens(windows, contract, words), config.batch_tokens) if len(windows) else []
 
     @torch.inference_mode()
     def __call__(self) -> dict[str, float]:
         totals: dict[str, list[float]] = defaultdict(list)
-        loader = load_batches(self.windows, self.batches, self.objective.encoder.config.contract)
+        contract = self.objective.encoder.config.contract
+        loader = load_batches(self.windows, self.batches, contract, reports=self.words)
+        self.objective.eval()
         for number, loaded in enumerate(loader):
             if loaded.batch is not None:
                 rng = np.random.default_rng([self.config.seed, _VALIDATION_STREAM, number])
                 for key, value in _losses(self.config, self.objective, loaded, rng).items():
                     totals[key].append(value.item())
+        self.objective.train()
         return {key: float(np.mean(values)) for key, values in totals.items()}

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from biosig.batches.windows import Windows
 from biosig.models.checkpoint import LEDGER, default_card
 from biosig.models.encoder import Encoder
+from biosig.models.reports import RecordingWords
 from biosig.pretrain.config import PretrainConfig
 
 
@@ -27,7 +28,7 @@ def write_ledger(windows: Windows, path: Path) -> None:
     pq.write_table(table.sort_by("content_hash"), path, compression="zstd")
 
 
-def model_card(config: PretrainConfig, encoder: Encoder, train: Windows) -> str:
+def model_card(config: PretrainConfig, encoder: Encoder, train: Windows, words: RecordingWords | None) -> str:
     """The card of a pretrained model: what it saw, how, and what it is not."""
     recordings = np.unique(train.recording)
     subjects = {str(s) for s in train.subjects if s is not None}
@@ -37,16 +38,28 @@ def model_card(config: PretrainConfig, encoder: Encoder, train: Windows) -> str:
             default_card(encoder, trained=True),
             "## Pretraining",
             "",
-            f"Masked reconstruction, {config.masking.mask_ratio:.0%} of the tokens hidden in space-time blocks; "
-            f"{config.steps:,} steps of up to {config.batch_tokens:,} tokens, windows of {config.window:g} s, "
-            f"seed {config.seed}.",
+            f"Masked reconstruction, {config.masking.mask_ratio:.0%} of the tokens hidden, objective "
+            f"{config.objective}; {config.steps:,} steps of up to {config.batch_tokens:,} tokens, windows of "
+            f"{config.window:g} s, seed {config.seed}.",
             f"Seen: {len(recordings):,} recordings of {len(subjects):,} named subjects, "
             f"{train.duration.sum() / 3600:.1f} h of windows, from",
             "",
             *sources,
             "",
+            *_about_reports(words),
             f"`{LEDGER}` lists the content hash and the subject's pseudonym of each recording seen "
             "(exact: no false positives).",
             "",
         ]
     )
+
+
+def _about_reports(words: RecordingWords | None) -> list[str]:
+    if words is None:
+        return []
+    cut = f"{words.n_cut:,} of them were cut to {words.n_tokens} tokens" if words.n_cut else "none of them was cut"
+    return [
+        f"Reports that recordings came with were read and rebuilt in the {words.tokenizer.n_words:,} words of "
+        f"`tokenizer.json`; {cut}.",
+        "",
+    ]

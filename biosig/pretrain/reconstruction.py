@@ -1,4 +1,4 @@
-"""Masked reconstruction: the encoder sees part of the tokens, a light decoder rebuilds the hidden patches.
+"""Masked reconstruction: the encoder sees part of the tokens, a light decoder rebuilds hidden patches and words.
 
 The default objective of the `biosig-*` presets, after REVE (arXiv:2510.21585, section 3.3); `ReveReconstruction` is the
 published one. Here the decoder has its own view of the position code whatever its width, and the pooled token is read
@@ -27,10 +27,14 @@ class MaskedReconstruction(Objective):
         Size of the decoder.
     global_weight : float
         Weight of the reconstruction from the pooled token.
+    text_weight : float
+        Weight of the hidden words.
     """
 
-    def __init__(self, encoder: Encoder, decoder: DecoderConfig, global_weight: float = 0.1) -> None:
-        super().__init__(encoder, global_weight)
+    def __init__(
+        self, encoder: Encoder, decoder: DecoderConfig, global_weight: float = 0.1, text_weight: float = 0.1
+    ) -> None:
+        super().__init__(encoder, global_weight, text_weight)
         wide, dim = encoder.config.embed_dim, decoder.embed_dim
         self.enter = nn.Linear(wide, dim)
         self.place = nn.Linear(wide, dim)
@@ -41,7 +45,7 @@ class MaskedReconstruction(Objective):
         self.global_heads = Heads(dim, encoder.config)
 
     def predict(self, batch: PackedBatch, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Hidden patches {modality: (K_m, P_m)} as rebuilt by the decoder, and as rebuilt from the pooled token."""
+        """Hidden patches and words, as rebuilt by the decoder and from the pooled token."""
         tokens, position = self.encoder.embed(batch)
         visible = VisibleTokens.of(batch, ~mask)
         x = self.encoder.encode_visible(tokens, visible)  # (M, D)

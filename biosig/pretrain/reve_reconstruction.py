@@ -28,10 +28,14 @@ class ReveReconstruction(Objective):
         Size of the decoder; published are 4 blocks of width 512 with 8 heads.
     global_weight : float
         Weight of the reconstruction from the pooled token.
+    text_weight : float
+        Weight of the hidden words.
     """
 
-    def __init__(self, encoder: Encoder, decoder: DecoderConfig, global_weight: float = 0.1) -> None:
-        super().__init__(encoder, global_weight)
+    def __init__(
+        self, encoder: Encoder, decoder: DecoderConfig, global_weight: float = 0.1, text_weight: float = 0.1
+    ) -> None:
+        super().__init__(encoder, global_weight, text_weight)
         wide, dim = encoder.config.embed_dim, decoder.embed_dim
         same = wide == dim
         self.enter = nn.Identity() if same else nn.Linear(wide, dim)
@@ -42,7 +46,7 @@ class ReveReconstruction(Objective):
         self.global_heads = Heads(4 * wide, encoder.config)
 
     def predict(self, batch: PackedBatch, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Hidden patches {modality: (K_m, P_m)} as rebuilt by the decoder, and as rebuilt from the pooled token."""
+        """Hidden patches and words, as rebuilt by the decoder and from the pooled token."""
         tokens, position = self.encoder.embed(batch)
         visible = VisibleTokens.of(batch, ~mask)
         layers = self.encoder.hidden_states(tokens, visible)  # L × (M, D)

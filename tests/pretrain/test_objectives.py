@@ -9,9 +9,12 @@ from torch.optim import AdamW
 
 from biosig.batches.contract import InputContract, prepare
 from biosig.batches.packed import pack
+from biosig.layers.block import BlockStyle
 from biosig.layers.reve_positions import ReveCode
+from biosig.layers.text import TextConfig
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import preset
+from biosig.pretrain.csfm_reconstruction import CsfmReconstruction
 from biosig.pretrain.masking import BlockMasking
 from biosig.pretrain.objective import DecoderConfig
 from biosig.pretrain.position_noise import with_position_noise
@@ -25,11 +28,21 @@ CONTRACT = {"eeg": InputContract(32.0, 1.0, 0.9, "uV", normalisation="zscore", c
 SMALL_REVE = EncoderConfig(
     64, 2, 2, 32, CONTRACT, position=ReveCode(n_frequencies=3), final_norm=False, initialisation="megatron"
 )
+SMALL_CSFM = replace(
+    preset("csfm-tiny"),
+    embed_dim=64,
+    depth=2,
+    num_heads=2,
+    head_dim=32,
+    text=TextConfig(50, 8),
+    block=BlockStyle("layer", "gelu", dropout=0.0),
+)
 OBJECTIVES = {
     "reconstruction": (MaskedReconstruction, preset("biosig-tiny"), DecoderConfig(32, 1, 2)),
     "reve, as wide": (ReveReconstruction, SMALL_REVE, DecoderConfig(64, 2, 2)),
     "reve, narrower": (ReveReconstruction, SMALL_REVE, DecoderConfig(32, 1, 1)),
     "reve, of every modality": (ReveReconstruction, preset("biosig-tiny"), DecoderConfig(32, 1, 2)),
+    "csfm": (CsfmReconstruction, SMALL_CSFM, DecoderConfig(32, 1, 2)),
 }
 
 
@@ -43,17 +56,21 @@ def objective(request):
 
 @pytest.fixture
 def batch(objective, ecg, eeg, bedside):
-    """Windows of several lengths and montages: 19 electrodes and 5, and an ECG and a PPG where the model knows them."""
+    """Windows of several lengths and montages: 19 electrodes and 5; ECG, PPG and text where the model knows them."""
     few = eeg.crop(10, 2)
     few = replace(few, streams=[few.streams[0].pick([0, 4, 8, 12, 16])])
     gap = replace(few, streams=[replace(few.streams[0], invalid=np.array([[1, 0, 150]]))])
     recordings = [eeg.crop(0, 4), few, gap]
     contract = objective.encoder.config.contract
-    if "ecg" in contract:
+    if "eeg" not in contract:
+        holed = replace(ecg.streams[0], invalid=np.array([[3, 100, 400]]))
+        recordings = [ecg.crop(0, 2), bedside.crop(5, 4), replace(ecg, streams=[holed]).crop(0, 2)]
+    elif "ecg" in contract:
         first, *others = few.streams[0].channels
         nowhere = replace(few.streams[0], channels=(replace(first, name="X", position=UNKNOWN), *others))
         recordings += [ecg.crop(0, 2), bedside.crop(5, 4), replace(few, streams=[nowhere])]
-    return pack([prepare(r, contract) for r in recordings], contract)
+    text = [[3, 14, 15, 9], [2, 6], *([()] * (len(recordings) - 2))] if objective.encoder.text else None
+    return pack([prepare(r, contract) for r in recordings], contract, text)
 
 
 @pytest.fixture
@@ -72,16 +89,16 @@ def test_the_loss_is_finite_and_falls(objective, batch, mask):
         losses.append({key: value.item() for key, value in parts.items()})
     assert np.isfinite([list(step.values()) for step in losses]).all()
     present = {f"{name}_{m}" for m in batch.patches for name in ("loss", "mean_predictor")}
-    assert losses[0].keys() == {"loss", "loss_global", *present}
+    assert losses[0].keys() == {"loss", "loss_global", *present, *(["loss_text"] if objective.encoder.text else [])}
     assert losses[-1]["loss"] < 0.95 * losses[0]["loss"]
     assert losses[-1]["loss_global"] < losses[0]["loss_global"]
 
 
 def test_the_loss_is_what_the_reconstruction_misses(objective, batch, mask):
-    objective.global_weight = 0.0
+    objective.global_weight = objective.text_weight = 0.0
     rebuilt, errors = objective.reconstruct(batch, mask), []
     for modality, patches in batch.patches.items():
-        differs = (rebuilt[modality] - patches).abs().mean(dim=1)
+        differs = objective.distance(rebuilt[modality] - patches).mean(dim=1)
         of = batch.modality == {"ecg": 0, "ppg": 1, "eeg": 2}[modality]
         assert not differs[~mask[of]].any()  # what is visible stays as it was
         errors.append(differs[mask[of]])
@@ -95,17 +112,21 @@ def test_no_hidden_and_no_invalid_sample_is_seen(objective, batch, mask):
         if modality in batch.patches:
             rows = unseen[batch.modality == number]
             changed[modality] = torch.where(rows[:, None], 99.0, batch.patches[modality])
-    one, other = objective.predict(batch, mask), objective.predict(replace(batch, patches=changed), mask)
+    words = torch.where(mask[batch.modality == 3], 7, batch.text_ids)
+    other_batch = replace(batch, patches=changed, text_ids=words)
+    assert len(words) == 0 or not torch.equal(words, batch.text_ids)
+    one, other = objective.predict(batch, mask), objective.predict(other_batch, mask)
     for before, after in zip(one, other, strict=True):
         assert all(torch.equal(before[m], after[m]) for m in before)
 
 
 def test_windows_do_not_see_each_other(objective, batch, mask):
-    first = batch.window == 0
+    first, number = batch.window == 0, int(batch.modality[0])
+    name, of = {0: "ecg", 2: "eeg"}[number], first[batch.modality == number]
     moved = {m: p + 1.0 for m, p in batch.patches.items()}
-    moved["eeg"] = torch.where(first[batch.modality == 2, None], batch.patches["eeg"], moved["eeg"])
+    moved[name] = torch.where(of[:, None], batch.patches[name], moved[name])
     one, other = objective.reconstruct(batch, mask), objective.reconstruct(replace(batch, patches=moved), mask)
-    assert torch.allclose(one["eeg"][first[batch.modality == 2]], other["eeg"][first[batch.modality == 2]], atol=1e-5)
+    assert torch.allclose(one[name][of], other[name][of], atol=1e-5)
 
 
 def test_the_gradient_reaches_every_parameter(objective, batch, mask):

@@ -1,0 +1,110 @@
+"""CSFM's objective: hidden patches are rebuilt lead by lead, hidden words guessed (arXiv:2507.01045).
+
+What is published: three quarters of the signal's tokens and half of the text's are hidden, and its code has a linear
+map with a weight per channel. Not published are the decoder's depth and width and the weights of the losses: they are
+configuration here. Nor is what trains the window's own token, which a decoder of the other tokens alone would not: here
+hidden tokens are also rebuilt from it, as from the pooled token of the other objectives.
+
+Shape letters: K hidden tokens, D embed_dim, P samples of a patch, W words of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
+from biosig.electrodes.leads import LEADS, lead_of_channel
+from biosig.errors import UsageError
+from biosig.layers.lead_positions import LeadCode
+from biosig.models.encoder import Encoder, EncoderConfig, VisibleTokens
+from biosig.pretrain.objective import Decoder, DecoderConfig, Objective
+
+
+class LeadHeads(nn.Module):
+    """A linear map per lead from a token to the samples of its patch, and one from a token to the logits of its word.
+
+    Parameters
+    ----------
+    embed_dim : int
+        Width of a token.
+    encoder : EncoderConfig
+        Its contract says how long the patches are, and its text how many words there are.
+    """
+
+    lead_of_channel: Tensor
+
+    def __init__(self, embed_dim: int, encoder: EncoderConfig) -> None:
+        super().__init__()
+        patch_size = next(iter(encoder.contract.values())).patch_size
+        self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(len(LEADS), embed_dim, patch_size), std=0.02))
+        self.bias = nn.Parameter(torch.zeros(len(LEADS), patch_size))
+        self.words = nn.Linear(embed_dim, encoder.text.n_words) if encoder.text else None
+        self.register_buffer("lead_of_channel", torch.tensor(lead_of_channel()), persistent=False)
+
+    def forward(self, tokens: Tensor, modality: Tensor, channel: Tensor) -> dict[str, Tensor]:
+        """Tokens (K, D) with their modality (K,) and channel (K,) → {modality: (K_m, P)}, {"text": (K_text, W)}."""
+        rows = (modality != MODALITY_IDS["text"]).nonzero().squeeze(1)
+        lead = self.lead_of_channel[channel[rows]]
+        rows = rows[torch.argsort(lead, stable=True)]
+        counts = torch.bincount(lead, minlength=len(LEADS)).tolist()
+        parts = torch.split(tokens[rows], counts)
+        rebuilt = torch.cat([x @ w + b for x, w, b in zip(parts, self.weight, self.bias, strict=True)])
+        patches = rebuilt.new_zeros(len(tokens), rebuilt.shape[1]).index_copy(0, rows, rebuilt)  # (K, P)
+        out = {m: patches[modality == MODALITY_IDS[m]] for m in ("ecg", "ppg")}
+        if self.words:
+            out["text"] = self.words(tokens[modality == MODALITY_IDS["text"]])
+        return out
+
+
+class CsfmReconstruction(Objective):
+    """Encoder and decoder with heads per lead; the error of a sample is squared.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What is being pretrained: of twelve leads and PPG, with a token per window.
+    decoder : DecoderConfig
+        Size of the decoder.
+    global_weight : float
+        Weight of the reconstruction from the window's own token.
+    text_weight : float
+        Weight of the hidden words.
+
+    Raises
+    ------
+    UsageError
+        If the encoder is none of that kind.
+    """
+
+    distance = staticmethod(torch.square)
+
+    def __init__(
+        self, encoder: Encoder, decoder: DecoderConfig, global_weight: float = 0.1, text_weight: float = 0.1
+    ) -> None:
+        super().__init__(encoder, global_weight, text_weight)
+        config = encoder.config
+        if not (config.cls and isinstance(config.position, LeadCode)):
+            raise UsageError(
+                f"The objective csfm needs a token per window and learned leads, which '{config.name}' has not: "
+                f"choose a csfm preset, or the objective reconstruction."
+            )
+        wide, dim = config.embed_dim, decoder.embed_dim
+        self.enter = nn.Linear(wide, dim)
+        self.place = nn.Linear(wide, dim)
+        self.decoder = Decoder(decoder, config)
+        self.norm = config.block.make_norm(dim)
+        self.heads = LeadHeads(dim, config)
+        self.global_mlp = nn.Sequential(nn.Linear(wide, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.global_heads = LeadHeads(dim, config)
+
+    def predict(self, batch: PackedBatch, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Hidden patches and words, as rebuilt by the decoder and from the window's own token."""
+        tokens, position = self.encoder.embed(batch)
+        visible = VisibleTokens.of(batch, ~mask)
+        x, cls = self.encoder.encode_windows(tokens, visible)  # (M, D), (B, D)
+        assert cls is not None
+        from_cls = self.global_mlp(cls[batch.window[mask]] + position[mask])  # (K, decoder's D)
+        y = self.norm(self.decoder(self.enter(x), self.place(position), visible, batch, mask))  # (K, decoder's D)
+        which = batch.modality[mask], batch.channel[mask]  # (K,), (K,)
+        return self.heads(y, *which), self.global_heads(from_cls, *which)
