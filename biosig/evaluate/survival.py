@@ -1,8 +1,8 @@
 """Scores of a risk against times to an event, some of which are censored.
 
 `y` is (N, 2): time to the event or to the end of observation, and 1 where the event happened, 0 where observation ended
-before it. Each score takes the multiplicity of each row in each resample (`biosig.evaluate.intervals`), and is the plain
-one with a single resample of ones. Shape letters: N rows, R resamples, b rows of a block.
+before it. Each score takes the multiplicity of each row in each resample (`biosig.evaluate.intervals`), and `plain`
+asks for a single resample of ones. Shape letters: N rows, R resamples, b rows of a block.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _BLOCK_PAIRS = 4_000_000
 
 
 def concordance(y: Floats, risk: Floats, weights: Floats) -> Floats:
-    """Harrell's C: of the pairs in which it is known who had the event first, the share where that one's risk is higher.
+    """Harrell's C: of the pairs of which it is known who had the event first, the share in which the risks say so too.
 
-    Equal risks count a half (Harrell et al., Statistics in Medicine 1996; 15:361). Its value depends on when people were
-    lost, so it compares models on one cohort, not cohorts; see `uno_concordance`.
+    Equal risks count a half (Harrell et al., Statistics in Medicine 1996; 15:361). Its value depends on when people
+    were lost, so it compares models on one cohort, not cohorts; see `uno_concordance`.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def plain(score: Score) -> Callable[[Floats, Floats], float]:
         (found,) = score(y, risk, np.ones((1, len(y))))
         if not np.isfinite(found):
             raise DataError(
-                f"None of {len(y)} rows has an event before another row's time ({int(y[:, 1].sum())} events in all), so "
-                "no risks can be compared: observe more people, or for longer."
+                f"None of {len(y)} rows has an event before another row's time ({int(y[:, 1].sum())} events in all), "
+                "so no risks can be compared: observe more people, or for longer."
             )
         return float(found)
 
