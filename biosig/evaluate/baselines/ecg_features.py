@@ -57,7 +57,7 @@ def ecg_features(stream: Stream) -> dict[str, float]:
     if not leads:
         return features
     reference = next((name for name in DETECTION_LEADS if name in leads), next(iter(leads)))
-    peaks, waves = _beats(leads[reference], stream.sfreq)
+    peaks, waves = find_beats(leads[reference], stream.sfreq)
     if len(peaks) < FEWEST_BEATS:
         return features
     features |= _rhythm(peaks / stream.sfreq) | _intervals(waves, peaks, stream.sfreq)
@@ -79,8 +79,8 @@ _RHYTHM = (
 )
 
 
-def _beats(lead: NDArray[np.float64], sfreq: float) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
-    """R peaks (Makowski et al. 2021) and wave limits by prominence (Emrich et al. 2024); empty where it fails."""
+def find_beats(lead: NDArray[np.float64], sfreq: float) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+    """R peaks (n,) (Makowski et al. 2021) and wave limits by prominence (Emrich et al. 2024); empty where it fails."""
     import neurokit2 as nk
 
     rate = round(sfreq)  # NeuroKit2 wants an integer; at 0.2 % the error is below its own jitter

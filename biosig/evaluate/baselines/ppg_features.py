@@ -50,7 +50,7 @@ def _pulse_features(signal: NDArray[np.float64] | None, sfreq: float) -> dict[st
         return {}
     # Skewness is the best single index of pulse quality (Elgendi, Bioengineering 2016; 3:21).
     shape = {"skewness": float(skew(signal)), "kurtosis": float(kurtosis(signal)), "sd": float(signal.std())}
-    cleaned, peaks = _pulses(signal, sfreq)
+    cleaned, peaks = find_pulses(signal, sfreq)
     if len(peaks) < FEWEST_PULSES:
         return shape
     intervals = np.diff(peaks) / sfreq * 1000
@@ -68,7 +68,8 @@ def _pulse_features(signal: NDArray[np.float64] | None, sfreq: float) -> dict[st
     }
 
 
-def _pulses(signal: NDArray[np.float64], sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def find_pulses(signal: NDArray[np.float64], sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The cleaned signal (T,), and where its systolic peaks are (n,); no peaks where NeuroKit2 fails."""
     import neurokit2 as nk
 
     rate = round(sfreq)  # NeuroKit2 wants an integer
