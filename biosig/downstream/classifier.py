@@ -1,21 +1,23 @@
 """An encoder with a head: RMSNorm → dropout → linear over what is pooled from its tokens (REVE, arXiv:2510.21585).
 
-Shape letters: B windows, N tokens, D embed_dim, F features, K classes.
+Shape letters: B windows, N tokens, D embed_dim, F features, W outputs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from biosig import config as configuration
 from biosig.batches.packed import PackedBatch
 from biosig.downstream.examples import Tokens
+from biosig.downstream.objective import Objective
 from biosig.downstream.settings import Pooling
-from biosig.errors import UnreadableError
+from biosig.errors import UnreadableError, UsageError
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 
@@ -23,14 +25,14 @@ HEAD_WEIGHTS, HEAD = "head.safetensors", "classifier.json"
 
 
 class Classifier(nn.Module):
-    """Logits of windows.
+    """Outputs for windows, which `objective.predict` makes probabilities, values or log hazards.
 
     Parameters
     ----------
     encoder : Encoder
         Gives the tokens, and the query of the attention pooling.
-    class_names : sequence of str
-        K of them.
+    objective : Objective
+        What the W outputs mean.
     pooling : {"attention", "mean", "flatten"}
         What the head reads: the pool query's vector, the mean of the valid tokens, or the vector and all tokens side by
         side.
@@ -39,20 +41,20 @@ class Classifier(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, class_names: Sequence[str], pooling: Pooling = "attention", n_tokens: int = 0
+        self, encoder: Encoder, objective: Objective, pooling: Pooling = "attention", n_tokens: int = 0
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.class_names = tuple(class_names)
+        self.objective = objective
         self.pooling = pooling
         self.n_tokens = n_tokens
         n_features = encoder.config.embed_dim * (1 + n_tokens if pooling == "flatten" else 1)
         self.head = nn.Sequential(
-            nn.RMSNorm(n_features, eps=1e-6), nn.Dropout(0.0), nn.Linear(n_features, len(self.class_names))
+            nn.RMSNorm(n_features, eps=1e-6), nn.Dropout(0.0), nn.Linear(n_features, len(objective.names))
         )
 
     def forward(self, batch: PackedBatch | Tokens) -> Tensor:
-        """Logits (B, K) of packed windows, or of their tokens."""
+        """Outputs (B, W) of packed windows, or of their tokens."""
         tokens = batch if isinstance(batch, Tokens) else Tokens.of(self.encoder(batch), batch)
         return self.head(self.pooled(tokens))
 
@@ -80,7 +82,7 @@ def save_classifier(classifier: Classifier, folder: Path, card: str) -> Path:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.head.state_dict().items()}
     checkpoint.write_tensors(state, folder / HEAD_WEIGHTS)
     facts = {
-        "class_names": classifier.class_names,
+        "objective": asdict(classifier.objective),
         "pooling": classifier.pooling,
         "n_tokens": classifier.n_tokens,
     }
@@ -101,8 +103,9 @@ def load_classifier(folder: str | Path) -> Classifier:
     folder = Path(folder)
     encoder, _, _ = checkpoint.load(folder)
     try:
-        classifier = Classifier(encoder, **json.loads((folder / HEAD).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        facts = json.loads((folder / HEAD).read_text(encoding="utf-8"))
+        classifier = Classifier(encoder, configuration.load(Objective, facts.pop("objective")), **facts)
+    except (OSError, ValueError, TypeError, KeyError, UsageError) as error:
         raise UnreadableError(
             f"{folder / HEAD} is absent or damaged ({error}): give a folder of tuned weights."
         ) from error

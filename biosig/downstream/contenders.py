@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from torch import nn
 
 from biosig.downstream.classifier import save_classifier
 from biosig.downstream.examples import DenseExamples, Examples, FrozenExamples, PackedExamples
+from biosig.downstream.linear import uninformed
+from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.seeding import seeded
@@ -47,8 +49,8 @@ class Bench:
         On trial.
     windows : PreparedWindows
         N windows.
-    y : ndarray of int64, shape (N,)
-        Their classes.
+    y : ndarray, shape (N, ...)
+        Their truth, as in `LabelledWindows`.
     frozen : FrozenExamples
         The windows, and their tokens by the model as it is.
     progress : callable, optional
@@ -58,9 +60,13 @@ class Bench:
     config: FineTuneConfig
     model: Model
     windows: PreparedWindows
-    y: NDArray[np.int64]
+    y: NDArray[Any]
     frozen: FrozenExamples
     progress: Progress | None = None
+
+    def objective(self, parts: Parts) -> Objective:
+        """The loss, fitted to the training part."""
+        return Objective.fitted(self.config.target, self.y[parts.train], self.config.loss)
 
 
 @dataclass(frozen=True)
@@ -97,23 +103,32 @@ class Run:
 
 
 def test_predictions(bench: Bench, run: Run) -> Floats:
-    """Class probabilities (n, K) of the test part's windows, by one fit of one method."""
+    """Predictions (n, K) or (n,) of the test part's windows, by one fit of one method."""
     return _METHODS[run.method](bench, run)
 
 
 def _tuned(bench: Bench, run: Run) -> Floats:
+    objective = bench.objective(run.parts)
     classifier = fine_tune(
-        bench.model.encoder, bench.frozen, bench.y, run.parts, bench.config, run.key, bench.progress, run.title
+        bench.model.encoder,
+        bench.frozen,
+        bench.y,
+        objective,
+        run.parts,
+        bench.config,
+        run.key,
+        bench.progress,
+        run.title,
     )
     if run.weights is not None:
         save_classifier(classifier, run.weights / f"fold-{run.fold}-seed-{run.seed}", _card(bench, run))
     packed = PackedExamples(bench.windows, bench.model.device)
-    return predict(classifier, packed, run.parts.test, bench.config.tune.batch_size)
+    return predict(classifier, packed, objective, run.parts.test, bench.config.tune.batch_size)
 
 
 def _from_scratch(bench: Bench, run: Run) -> Floats:
     encoder = bench.model.with_random_weights(int(np.random.default_rng(run.key).integers(2**31))).encoder
-    classifier = new_classifier(encoder, bench.windows, bench.config, run.key)
+    classifier = new_classifier(encoder, bench.objective(run.parts), bench.windows, bench.config, run.key)
     return _fitted(bench, run, classifier, PackedExamples(bench.windows, bench.model.device))
 
 
@@ -122,7 +137,7 @@ def _network(cls: type[EEGNet | ShallowFBCSPNet]) -> Callable[[Bench, Run], Floa
         (stream,) = bench.windows[0]
         n_chans, n_times = stream.values.shape
         with seeded(run.key):
-            network = cls(n_chans, n_times, _sfreq(bench), len(_names(bench)))
+            network = cls(n_chans, n_times, _sfreq(bench), len(bench.objective(run.parts).names))
         dense = DenseExamples(bench.windows, bench.model.device)
         return _fitted(bench, run, network.to(bench.model.device), dense)
 
@@ -130,9 +145,20 @@ def _network(cls: type[EEGNet | ShallowFBCSPNet]) -> Callable[[Bench, Run], Floa
 
 
 def _fitted(bench: Bench, run: Run, network: nn.Module, examples: Examples) -> Floats:
-    stage = bench.config.stage_of(run.method)
-    fit(network, examples, bench.y, run.parts, stage, bench.config.optimizer, run.key, bench.progress, run.title)
-    return predict(network, examples, run.parts.test, stage.batch_size)
+    stage, objective = bench.config.stage_of(run.method), bench.objective(run.parts)
+    fit(
+        network,
+        examples,
+        bench.y,
+        objective,
+        run.parts,
+        stage,
+        bench.config.optimizer,
+        run.key,
+        bench.progress,
+        run.title,
+    )
+    return predict(network, examples, objective, run.parts.test, stage.batch_size)
 
 
 def _tangent(bench: Bench, run: Run) -> Floats:
@@ -145,8 +171,7 @@ def _tangent(bench: Bench, run: Run) -> Floats:
 
 
 def _chance(bench: Bench, run: Run) -> Floats:
-    n_classes = len(_names(bench))
-    return np.full((len(run.parts.test), n_classes), 1 / n_classes)
+    return uninformed(bench.y[run.parts.train], len(run.parts.test), bench.config.target.kind)
 
 
 _METHODS: dict[str, Callable[[Bench, Run], Floats]] = {
@@ -164,16 +189,12 @@ def _sfreq(bench: Bench) -> float:
     return bench.model.contract[stream.modality].sfreq
 
 
-def _names(bench: Bench) -> tuple[str, ...]:
-    return bench.config.target.class_names
-
-
 def _card(bench: Bench, run: Run) -> str:
     """The model card of tuned weights."""
     name, start = bench.model.name, "trained" if bench.model.trained else "random"
     return "\n".join(
         [
-            f"# {name}, tuned to tell {' from '.join(_names(bench))}",
+            f"# {name}, tuned to {bench.config.target.title}",
             "",
             f"From {start} weights of revision {bench.model.revision}, on {len(run.parts.train)} windows; "
             f"{len(run.parts.validation)} chose the epoch, {len(run.parts.test)} were never seen (fold {run.fold}, "

@@ -1,4 +1,4 @@
-"""Fine-tuning: a pretrained model made a classifier, tested on unseen people, beside what it has to beat.
+"""Fine-tuning: a pretrained model made one for a task, tested on unseen people, beside what it has to beat.
 
 Every method has the same windows, parts and seeds, is fitted on the training part, chooses its epoch or its penalty on
 the validation part, and is tested once per fold and seed.
@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contenders import FIXED_MONTAGE, SEEDLESS, Bench, Run, test_predictions
 from biosig.downstream.examples import FrozenExamples, check_one_layout
 from biosig.downstream.parts import Parts, QuerySplit, make_parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.rating import rate
+from biosig.downstream.rating import rate, rate_labels
 from biosig.downstream.result import ProbeResult, whole_or_not_at_all
 from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.task import Task, cohort, open_model, open_task, what_pretraining_saw, with_prediction
+from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
 from biosig.errors import UsageError
 from biosig.evaluate.splits import Fold, manifest
 from biosig.progress import Progress
@@ -62,12 +63,11 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None) -> Pr
 
 
 def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | None) -> ProbeResult:
-    names = config.target.class_names
     task = open_task(config.shards, config.query, config.target, config.windows)
     model = _with_input(open_model(config.model, config.seed, config.device), config)
     task, windows, left_out = _prepared(task, model, config, progress)
     remarks = _check_layouts(windows, config)
-    parts, unused = make_parts(config.split, task.labelled.windows, task.labelled.y, names, config.seed)
+    parts, unused = make_parts(config.split, task.labelled, config.seed)
     frozen = FrozenExamples(windows, model.encoder, model.device, config.keep_gb * 1e9)
     bench = Bench(config, model, windows, task.labelled.y, frozen, progress)
     rows = task.rows()
@@ -77,9 +77,10 @@ def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | N
             for seed in config.seeds[:1] if method in SEEDLESS else config.seeds:
                 prediction = test_predictions(bench, Run(method, fold, seed, part, weights))
                 tested = rows.iloc[part.test].assign(fold=fold, method=method, seed=seed)
-                scored.append(with_prediction(tested, prediction, names))
+                scored.append(tested.assign(**prediction_columns(prediction, config.target)))
     predictions = pd.concat(scored, ignore_index=True)
     table, caveats = rate(predictions, config)
+    by_label = rate_labels(predictions, config) if config.target.kind == "multilabel" else None
     return ProbeResult(
         table=table,
         predictions=predictions,
@@ -97,10 +98,11 @@ def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | N
             "model_revision": model.revision,
             "model_trained": model.trained,
             "shards_hash": task.shards_hash,
-            "scored_per": task.labelled.unit,
-            "cohort": cohort(rows.iloc[np.unique(np.concatenate([part.test for part in parts]))], names),
+            "scored_per": config.target.unit,
+            "cohort": task.cohort(np.concatenate([part.test for part in parts])),
         },
         config=config,
+        by_label=by_label,
     )
 
 
@@ -149,14 +151,15 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
     if isinstance(config.split, QuerySplit):
         notes = ["The test part is scored once per seed; the validation part chose the epochs."]
     else:
+        ranked = config.target.kind != "number"
         notes = [
-            f"Each subject is tested once per seed, in one of {len(parts)} folds, and all folds are rated together, so "
-            "AUROC also compares scores of models that were fitted on different people; subjects of the training part "
-            "chose the epochs."
+            f"Each subject is tested once per seed, in one of {len(parts)} folds, and all folds are rated together"
+            f"{', so ranks also compare scores of models that were fitted on different people' if ranked else ''}; "
+            "subjects of the training part chose the epochs."
         ]
     if len(config.seeds) > 1:
         notes.append(f"Values are means over {len(config.seeds)} seeds, intervals are over subjects.")
-    if task.labelled.unit == "recording":
+    if config.target.unit == "recording":
         notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
     if config.align == "euclidean":
         notes.append(

@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from biosig.downstream.cox import cox_regression
+from biosig.downstream.targets import strata
 from biosig.errors import UsageError
-from biosig.evaluate.metrics import METRICS, Floats
+from biosig.evaluate.catalogue import METRICS
+from biosig.evaluate.metrics import Floats, Kind
 from biosig.evaluate.splits import Fold, check_disjoint, group_folds
 
 PENALTIES = (1e4, 1e3, 1e2, 1e1, 1e0)
@@ -30,6 +32,8 @@ DEFAULT_PENALTY = 1e2
 
 INNER_FOLDS = 3
 
+_CHOOSE_BY: dict[Kind, str] = {"classes": "auroc", "number": "r2", "survival": "c_index"}
+
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
@@ -38,9 +42,9 @@ class OutOfFold:
     Parameters
     ----------
     prediction : ndarray of float64
-        Class probabilities (N, K), or values (N,).
+        Probabilities (N, K), values (N,), or log hazards (N,).
     penalties : list of float
-        The L2 penalty chosen in each fold.
+        The L2 penalty chosen in each fold, of several labels one after the other.
     notes : list of str
         What a reader must know about the fit.
     """
@@ -51,25 +55,26 @@ class OutOfFold:
 
 
 def cross_validated_predictions(
-    X: Floats, y: NDArray[Any], subjects: NDArray[Any], folds: list[Fold], n_classes: int = 0
+    X: Floats, y: NDArray[Any], subjects: NDArray[Any], folds: list[Fold], kind: Kind
 ) -> OutOfFold:
-    """Fit logistic or ridge regression on each fold's training part and predict its test part.
+    """Fit logistic, ridge or Cox regression on each fold's training part and predict its test part.
 
     Missing features take the training median, features are standardised with the training mean and deviation, and the
-    penalty is chosen by cross-validation inside the training subjects. Classes weigh equally whatever their size.
+    penalty is chosen by cross-validation inside the training subjects. Classes weigh equally whatever their size; of
+    several labels each has a model of its own.
 
     Parameters
     ----------
     X : ndarray, shape (N, F)
         Features; NaN where one is missing.
-    y : ndarray, shape (N,)
-        Class numbers, or values.
+    y : ndarray
+        Truth, as in `biosig.downstream.targets.LabelledWindows`.
     subjects : ndarray of str, shape (N,)
         Whose each row is.
     folds : list of Fold
         From `biosig.evaluate.splits.group_folds`.
-    n_classes : int
-        K; 0 = `y` holds values, for ridge regression.
+    kind : {"classes", "multilabel", "number", "survival"}
+        What the truth is like.
 
     Raises
     ------
@@ -77,56 +82,93 @@ def cross_validated_predictions(
         If a subject is on both sides of a fold.
     """
     check_disjoint(subjects, folds)
-    prediction = np.full((len(y), n_classes) if n_classes else len(y), np.nan)
+    if kind == "multilabel":
+        return _each_label(X, y, subjects, folds)
+    prediction = _empty(y, kind)
     penalties, notes = [], set()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         for fold in folds:
             train = fold.train
-            penalty, note = _choose_penalty(X[train], y[train], subjects[train], n_classes)
+            penalty, note = _choose_penalty(X[train], y[train], subjects[train], kind)
             notes.update(note)
-            prediction[fold.test] = _fit_predict(X[train], y[train], X[fold.test], penalty, n_classes)
+            prediction[fold.test] = _fit_predict(X[train], y[train], X[fold.test], penalty, kind)
             penalties.append(penalty)
     if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
         notes.add("The logistic regression did not converge in every fit.")
     return OutOfFold(prediction, penalties, sorted(notes))
 
 
-def chance_predictions(y: NDArray[Any], folds: list[Fold], n_classes: int = 0) -> OutOfFold:
-    """What knows nothing: equal scores for all classes, or the mean of the training part."""
-    prediction = np.full((len(y), n_classes) if n_classes else len(y), 1 / n_classes if n_classes else np.nan)
-    if not n_classes:
-        for fold in folds:
-            prediction[fold.test] = y[fold.train].mean()
+def _each_label(X: Floats, y: Floats, subjects: NDArray[Any], folds: list[Fold]) -> OutOfFold:
+    """One logistic regression per label, fitted where the label is known."""
+    fitted = []
+    for column in y.T:
+        known = np.isfinite(column)
+        within = [Fold(fold.train[known[fold.train]], fold.test) for fold in folds]
+        truth = np.where(known, column, 0).astype(np.int64)  # of rows that are only predicted, never looked at
+        fitted.append(cross_validated_predictions(X, truth, subjects, within, "classes"))
+    return OutOfFold(
+        np.stack([label.prediction[:, 1] for label in fitted], axis=1),
+        [penalty for label in fitted for penalty in label.penalties],
+        sorted({note for label in fitted for note in label.notes}),
+    )
+
+
+def chance_predictions(y: NDArray[Any], folds: list[Fold], kind: Kind) -> OutOfFold:
+    """What knows nothing, of each fold's training part (`uninformed`)."""
+    prediction = _empty(y, kind)
+    for fold in folds:
+        prediction[fold.test] = uninformed(y[fold.train], len(fold.test), kind)
     return OutOfFold(prediction, [], [])
 
 
-def _choose_penalty(X: Floats, y: NDArray[Any], subjects: NDArray[Any], n_classes: int) -> tuple[float, list[str]]:
-    """The penalty whose inner out-of-fold predictions rank (AUROC) or explain (R²) best, and what to say about it."""
+def uninformed(y_train: NDArray[Any], n_rows: int, kind: Kind) -> Floats:
+    """Predictions without looking: equal scores for all classes, a half for labels, the mean, or one hazard for all."""
+    if kind == "classes":
+        n_classes = int(y_train.max()) + 1
+        return np.full((n_rows, n_classes), 1 / n_classes)
+    if kind == "multilabel":
+        return np.full((n_rows, y_train.shape[1]), 0.5)
+    return np.full(n_rows, y_train.mean() if kind == "number" else 0.0)
+
+
+def _empty(y: NDArray[Any], kind: Kind) -> Floats:
+    """Room for predictions (N, K) or (N,)."""
+    if kind == "classes":
+        return np.full((len(y), int(y.max()) + 1), np.nan)
+    return np.full(y.shape if kind == "multilabel" else len(y), np.nan)
+
+
+def _choose_penalty(X: Floats, y: NDArray[Any], subjects: NDArray[Any], kind: Kind) -> tuple[float, list[str]]:
+    """The penalty whose inner out-of-fold predictions rank or explain best, and what to say about it."""
     try:
-        inner = group_folds(subjects, INNER_FOLDS, seed=0, y=y if n_classes else None)
+        inner = group_folds(subjects, INNER_FOLDS, seed=0, y=strata(y, kind))
     except UsageError:
         return DEFAULT_PENALTY, [
             f"A training part has too few subjects to choose the penalty by inner folds: it is {DEFAULT_PENALTY:g}."
         ]
-    score = METRICS["auroc" if n_classes else "r2"].value
+    score = METRICS[_CHOOSE_BY[kind]].value
     scores = []
     for penalty in PENALTIES:
-        held_out = np.full((len(y), n_classes) if n_classes else len(y), np.nan)
+        held_out = _empty(y, kind)
         for fold in inner:
-            held_out[fold.test] = _fit_predict(X[fold.train], y[fold.train], X[fold.test], penalty, n_classes)
+            held_out[fold.test] = _fit_predict(X[fold.train], y[fold.train], X[fold.test], penalty, kind)
         scores.append(score(y, held_out))
     return PENALTIES[int(np.argmax(scores))], []
 
 
-def _fit_predict(X: Floats, y: NDArray[Any], X_test: Floats, penalty: float, n_classes: int) -> Floats:
-    model = _pipeline(penalty, n_classes).fit(X, y)
-    return model.predict_proba(X_test) if n_classes else model.predict(X_test)
+def _fit_predict(X: Floats, y: NDArray[Any], X_test: Floats, penalty: float, kind: Kind) -> Floats:
+    prepare = _preparation()
+    if kind == "survival":
+        Z = prepare.fit_transform(X)
+        weights = cox_regression(Z, y[:, 0], y[:, 1], penalty / max(y[:, 1].sum(), 1))
+        return prepare.transform(X_test) @ weights
+    if kind == "number":
+        return make_pipeline(prepare, Ridge(alpha=penalty)).fit(X, y).predict(X_test)
+    logistic = LogisticRegression(C=1 / penalty, class_weight="balanced", max_iter=2000)
+    return make_pipeline(prepare, logistic).fit(X, y).predict_proba(X_test)
 
 
-def _pipeline(penalty: float, n_classes: int) -> Any:
-    last: BaseEstimator = (
-        LogisticRegression(C=1 / penalty, class_weight="balanced", max_iter=2000) if n_classes else Ridge(alpha=penalty)
-    )
+def _preparation() -> Any:
     # A feature that no training row has becomes a constant, so that every fold has the same columns.
-    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), last)
+    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())

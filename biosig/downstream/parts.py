@@ -5,15 +5,14 @@ The validation part chooses the epoch, so that the test part is looked at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows
-from biosig.downstream.targets import matching
+from biosig.downstream.targets import LabelledWindows, has_class, matching
 from biosig.errors import UsageError
 from biosig.evaluate.splits import Fold, Rows, check_disjoint, group_folds
 from biosig.shards.dataset import ShardDataset
@@ -59,6 +58,10 @@ class QuerySplit:
             _check_share(self.validation)
 
 
+Groups = NDArray[np.int64] | None
+"""What is spread evenly over folds (N,), if anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Row numbers to fit on, to choose the epoch by, and to score, each (n,) int64."""
@@ -68,21 +71,15 @@ class Parts:
     test: Rows
 
 
-def make_parts(
-    split: FoldSplit | QuerySplit, windows: Windows, y: NDArray[np.int64], class_names: Sequence[str], seed: int
-) -> tuple[list[Parts], list[str]]:
+def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: int) -> tuple[list[Parts], list[str]]:
     """The parts of each fold, and what to say about them.
 
     Parameters
     ----------
     split : FoldSplit or QuerySplit
         How to divide.
-    windows : Windows
-        N windows of a shard dataset.
-    y : ndarray of int64, shape (N,)
-        Their classes.
-    class_names : sequence of str
-        Names of the classes.
+    labelled : LabelledWindows
+        N windows of a shard dataset, and their truth.
     seed : int
         Of the folds and the validation subjects.
 
@@ -93,48 +90,50 @@ def make_parts(
     DataError
         If a subject is in two parts.
     """
+    windows, groups = labelled.windows, labelled.strata
     subjects = windows.subjects.astype(str)
     if isinstance(split, QuerySplit):
-        parts, notes = _by_query(split, windows, y, subjects, seed)
+        parts, notes = _by_query(split, windows, groups, subjects, seed)
     else:
         notes = []
         parts = [
-            Parts(*_with_validation(fold.train, split.validation, y, subjects, seed + number), fold.test)
-            for number, fold in enumerate(_folds(split.folds, y, subjects, seed))
+            Parts(*_with_validation(fold.train, split.validation, groups, subjects, seed + number), fold.test)
+            for number, fold in enumerate(_folds(split.folds, groups, subjects, seed))
         ]
     for part in parts:
         pairs = ((part.train, part.test), (part.train, part.validation), (part.validation, part.test))
         check_disjoint(subjects, [Fold(*pair) for pair in pairs])
-        _check_classes(y[part.train], class_names, "training")
-        _check_classes(y[part.validation], class_names, "validation")
-    _check_classes(y[np.concatenate([part.test for part in parts])], class_names, "test")
+        _check_truth(labelled, part.train, "training")
+        _check_truth(labelled, part.validation, "validation")
+    _check_truth(labelled, np.concatenate([part.test for part in parts]), "test")
     return parts, notes
 
 
-def _folds(n_folds: int | str, y: NDArray[np.int64], subjects: NDArray[np.str_], seed: int) -> list[Fold]:
+def _folds(n_folds: int | str, groups: Groups, subjects: NDArray[np.str_], seed: int) -> list[Fold]:
     if isinstance(n_folds, int):
-        return group_folds(subjects, n_folds, seed, y)
+        return group_folds(subjects, n_folds, seed, groups)
     everyone = np.unique(subjects)
     return [Fold(np.flatnonzero(subjects != one), np.flatnonzero(subjects == one)) for one in everyone]
 
 
 def _with_validation(
-    train: Rows, share: float, y: NDArray[np.int64], subjects: NDArray[np.str_], seed: int
+    train: Rows, share: float, groups: Groups, subjects: NDArray[np.str_], seed: int
 ) -> tuple[Rows, Rows]:
     """Training rows, less those of the subjects that choose the epoch, and the latter's."""
-    inner = group_folds(subjects[train], round(1 / share), seed, y[train])[0]
+    among = None if groups is None else groups[train]
+    inner = group_folds(subjects[train], round(1 / share), seed, among)[0]
     return train[inner.train], train[inner.test]
 
 
 def _by_query(
-    split: QuerySplit, windows: Windows, y: NDArray[np.int64], subjects: NDArray[np.str_], seed: int
+    split: QuerySplit, windows: Windows, groups: Groups, subjects: NDArray[np.str_], seed: int
 ) -> tuple[list[Parts], list[str]]:
     assert isinstance(windows.ds, ShardDataset)
     train, test = (_rows(expression, windows, windows.ds) for expression in (split.train, split.test))
     if isinstance(split.validation, str):
         validation = _rows(split.validation, windows, windows.ds)
     else:
-        train, validation = _with_validation(train, split.validation, y, subjects, seed)
+        train, validation = _with_validation(train, split.validation, groups, subjects, seed)
     unused = len(windows) - len(train) - len(validation) - len(test)
     notes = [f"{unused} of {len(windows)} windows are in no part of the split and are left out."] if unused > 0 else []
     return [Parts(train, validation, test)], notes
@@ -147,12 +146,18 @@ def _rows(expression: str, windows: Windows, ds: ShardDataset) -> Rows:
     return rows
 
 
-def _check_classes(y: NDArray[Any], class_names: Sequence[str], part: str) -> None:
-    absent = [name for number, name in enumerate(class_names) if not (y == number).any()]
-    if absent:
-        raise UsageError(
-            f"The {part} part has no window of class '{absent[0]}': use fewer folds, a larger share, or another seed."
-        )
+def _check_truth(labelled: LabelledWindows, rows: Rows, part: str) -> None:
+    """Refuse a part that nothing can be learned from, or be scored on."""
+    y, target = labelled.y[rows], labelled.target
+    if target.kind == "survival" and not y[:, 1].any():
+        raise UsageError(f"The {part} part has no event: use fewer folds, a larger share, or another seed.")
+    for number, name in enumerate(target.class_names):
+        present = has_class(y, target.kind, number)
+        if not present.any() or present.all():
+            raise UsageError(
+                f"The {part} part has {'no' if not present.any() else 'only'} windows of class '{name}': use fewer "
+                "folds, a larger share, or another seed."
+            )
 
 
 def _check_share(share: float) -> None:

@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from biosig.downstream.columns import prediction_columns
 from biosig.downstream.linear import chance_predictions, cross_validated_predictions
-from biosig.downstream.rating import rate
+from biosig.downstream.rating import rate, rate_labels
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.targets import LabelledWindows, Target, WindowPlan
-from biosig.downstream.task import cohort, open_model, open_task, what_pretraining_saw, with_prediction
+from biosig.downstream.task import open_model, open_task, what_pretraining_saw
 from biosig.errors import UsageError
 from biosig.evaluate.baselines.features import feature_table
 from biosig.evaluate.metrics import Floats
@@ -110,25 +111,26 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
         refuse_existing(config.out)
     task = open_task(config.shards, config.query, config.target, config.windows)
     labelled, subjects = task.labelled, task.subjects
-    windows, n_classes = labelled.windows, len(labelled.class_names)
-    folds = group_folds(subjects, config.n_folds, config.seed, y=labelled.y if n_classes else None)
+    windows, kind = labelled.windows, config.target.kind
+    folds = group_folds(subjects, config.n_folds, config.seed, y=labelled.strata)
     model = open_model(config.model, config.seed, config.device)
     notes = [*labelled.notes, *_standing_notes(labelled, model, config)]
 
     rows = task.rows().assign(fold=_fold_of(folds, len(windows)))
-    names = labelled.class_names
     predictions = []
     for method in ("model", *config.baselines):
         if method == "chance":
-            fitted = chance_predictions(labelled.y, folds, n_classes)
+            fitted = chance_predictions(labelled.y, folds, kind)
         else:
             features, remarks = _features(method, model, windows, config.seed, progress)
-            fitted = cross_validated_predictions(features, labelled.y, subjects, folds, n_classes)
+            fitted = cross_validated_predictions(features, labelled.y, subjects, folds, kind)
             notes += [f"{method}: {remark}" for remark in remarks + fitted.notes]
-        predictions.append(with_prediction(rows.assign(method=method), fitted.prediction, names))
+        columns = prediction_columns(fitted.prediction, config.target)
+        predictions.append(rows.assign(method=method, **columns))
 
     scored = pd.concat(predictions, ignore_index=True)
     table, caveats = rate(scored, config)
+    by_label = rate_labels(scored, config) if kind == "multilabel" else None
     result = ProbeResult(
         table=table,
         predictions=scored,
@@ -139,10 +141,11 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
             "model_revision": model.revision,
             "model_trained": model.trained,
             "shards_hash": task.shards_hash,
-            "scored_per": labelled.unit,
-            "cohort": cohort(rows, names),
+            "scored_per": config.target.unit,
+            "cohort": task.cohort(),
         },
         config=config,
+        by_label=by_label,
     )
     if config.out is not None:
         result.save(config.out)
@@ -151,9 +154,9 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
 
 def _standing_notes(labelled: LabelledWindows, model: Model, config: ProbeConfig) -> list[str]:
     pooled = f"Each subject is tested once, in one of {config.n_folds} folds, and all folds are rated together"
-    mixed = "; so AUROC also compares scores of models that were fitted on different people"
-    notes = [f"{pooled}{mixed if labelled.class_names else ''}."]
-    if labelled.unit == "recording":
+    mixed = "; so ranks also compare scores of models that were fitted on different people"
+    notes = [f"{pooled}{mixed if config.target.kind != 'number' else ''}."]
+    if config.target.unit == "recording":
         notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
     if model.trained:
         notes.append(what_pretraining_saw(labelled.windows, model))

@@ -5,16 +5,21 @@ Shape letters: N scored rows, K classes, S seeds, R resamples.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from biosig.downstream.columns import scored
 from biosig.downstream.targets import Target
+from biosig.evaluate.catalogue import metrics_for
 from biosig.evaluate.intervals import bootstrap
-from biosig.evaluate.metrics import Floats, Metric, metrics_for
+from biosig.evaluate.metrics import Metric
+
+Scored = tuple[NDArray[Any], NDArray[np.str_], NDArray[np.float64]]
 
 
 class Rated(Protocol):
@@ -52,13 +57,8 @@ def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[s
         What a reader must know before trusting the intervals.
     """
     records, caveats = [], []
-    for method, rows in predictions.groupby("method", sort=False):
-        runs = [run for _, run in rows.groupby("seed", sort=False)] if "seed" in rows else [rows]
-        truth, subjects, values = _scored(runs[0], config.target)
-        values = np.stack(
-            [values, *(_scored(run, config.target)[2] for run in runs[1:])], axis=-1
-        )  # (N, K, S) or (N, S)
-        for metric in metrics_for(config.target.task):
+    for method, runs, (truth, subjects, values) in _methods(predictions, config.target):
+        for metric in metrics_for(config.target.kind):
             interval = bootstrap(_mean_over_seeds(metric), truth, values, subjects, config.n_bootstrap, config.seed)
             caveats += [text for text in interval.caveats() if text not in caveats]
             record = {
@@ -71,7 +71,7 @@ def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[s
                 "n_recordings": runs[0]["recording"].nunique(),
                 "n_windows": len(runs[0]),
             }
-            if "seed" in rows:
+            if "seed" in runs[0]:
                 each = [metric.value(truth, values[..., s]) for s in range(len(runs))]
                 spread = float(np.std(each, ddof=1)) if len(runs) > 1 else np.nan
                 record |= {"n_seeds": len(runs), "sd_seeds": spread}
@@ -79,18 +79,44 @@ def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[s
     return pd.DataFrame(records), caveats
 
 
-def _scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[np.float64], NDArray[np.str_], Floats]:
-    """Truth (N,), subject (N,) and prediction (N, K) or (N,) of what the label belongs to: events, or recordings."""
-    names = target.class_names
-    columns = [f"score_{name}" for name in names] or ["prediction"]
-    if not target.events:
-        firsts = dict.fromkeys(("subject", "y"), "first")
-        rows = rows.groupby("recording", sort=False).agg({**firsts, **dict.fromkeys(columns, "mean")})
-    truth, values = rows["y"].to_numpy(), rows[columns].to_numpy(np.float64)
-    subjects = rows["subject"].to_numpy()
-    if names:
-        return pd.Index(names).get_indexer(truth), subjects, values
-    return truth.astype(np.float64), subjects, values[:, 0]
+def rate_labels(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
+    """As `rate`, but every label of a multi-label target by itself.
+
+    Returns
+    -------
+    DataFrame
+        Columns method, label, metric, value, low, high, n_rows (in which the label is known) and n_positive.
+    """
+    records = []
+    for method, _, (truth, subjects, values) in _methods(predictions, config.target):
+        for k, name in enumerate(config.target.class_names):
+            known = np.isfinite(truth[:, k])
+            y, scores = truth[known][:, [k]], values[known][:, [k]]  # (n, 1), (n, 1, S)
+            for metric in metrics_for("multilabel"):
+                interval = bootstrap(
+                    _mean_over_seeds(metric), y, scores, subjects[known], config.n_bootstrap, config.seed
+                )
+                records.append(
+                    {
+                        "method": method,
+                        "label": name,
+                        "metric": metric.name.removeprefix("macro_"),
+                        "value": interval.value,
+                        "low": interval.low,
+                        "high": interval.high,
+                        "n_rows": len(y),
+                        "n_positive": int(y.sum()),
+                    }
+                )
+    return pd.DataFrame(records)
+
+
+def _methods(predictions: pd.DataFrame, target: Target) -> Iterator[tuple[str, list[pd.DataFrame], Scored]]:
+    """Each method with the rows of each seed, its truth and subjects (N,), and its predictions (N, K, S) or (N, S)."""
+    for method, rows in predictions.groupby("method", sort=False):
+        runs = [run for _, run in rows.groupby("seed", sort=False)] if "seed" in rows else [rows]
+        truth, subjects, _ = scored(runs[0], target)
+        yield str(method), runs, (truth, subjects, np.stack([scored(run, target)[2] for run in runs], axis=-1))
 
 
 def _mean_over_seeds(metric: Metric) -> Metric:

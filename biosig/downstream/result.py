@@ -43,8 +43,8 @@ class ProbeResult:
     table : DataFrame
         method, metric, value, low, high, n_subjects, n_recordings, n_windows (see `biosig.downstream.rating.rate`).
     predictions : DataFrame
-        Out-of-fold, one row per method and window: method, fold, recording, subject, onset (s), y, one score per
-        class, prediction; with a column seed, one row per seed too.
+        Out-of-fold, one row per method and window: method, fold, recording, subject, onset (s), truth and prediction
+        (`biosig.downstream.columns`); with a column seed, one row per seed too.
     notes : list of str
         What a reader must know: who was left out, how scores were pooled, how far intervals can be trusted.
     splits : dict
@@ -53,6 +53,8 @@ class ProbeResult:
         Model and revision, hash of the shards, cohort by class, what was scored.
     config : Any
         The merged configuration, a dataclass.
+    by_label : DataFrame, optional
+        Each label of a multi-label target by itself (`biosig.downstream.rating.rate_labels`).
     """
 
     table: pd.DataFrame
@@ -61,6 +63,7 @@ class ProbeResult:
     splits: dict[str, Any]
     facts: dict[str, Any]
     config: Any
+    by_label: pd.DataFrame | None = None
 
     def save(self, folder: str | Path) -> Path:
         """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json to a new folder.
@@ -76,8 +79,9 @@ class ProbeResult:
 
     def write(self, folder: Path) -> None:
         """Write the files to a folder that is there."""
-        scores = json.loads(self.table.to_json(orient="records", double_precision=15))  # NaN becomes null
-        _write(folder / "metrics.json", {"scores": scores, "notes": self.notes, **self.facts})
+        labels = {} if self.by_label is None else {"labels": _records(self.by_label)}
+        content = {"scores": _records(self.table), **labels, "notes": self.notes, **self.facts}
+        _write(folder / "metrics.json", content)
         _write(folder / "splits.json", self.splits)
         _write(folder / "environment.json", environment())
         configuration.dump(self.config, folder / "config.yaml")
@@ -128,6 +132,10 @@ def environment() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def _records(table: pd.DataFrame) -> Any:
+    return json.loads(table.to_json(orient="records", double_precision=15))  # NaN becomes null
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from biosig.downstream.objective import LossConfig
 from biosig.downstream.parts import FoldSplit, QuerySplit
 from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
@@ -87,7 +88,7 @@ class FineTuneConfig:
     shards : str
         Folder of shards.
     target : Target
-        What to predict; classes only.
+        What to predict.
     windows : WindowPlan
         Where windows lie, in seconds.
     split : FoldSplit or QuerySplit
@@ -101,6 +102,8 @@ class FineTuneConfig:
     pooling : {"attention", "mean", "flatten"}
         What the head reads: the pool query's vector, the mean of the tokens, or the vector and all tokens side by side,
         which ties it to one montage and length.
+    loss : LossConfig
+        How errors weigh.
     probe : Stage
         First: the head and the pool query, with the encoder frozen.
     tune : TuneStage
@@ -142,6 +145,7 @@ class FineTuneConfig:
     divisor: float | None = None
     align: Literal["none", "euclidean"] = "none"
     pooling: Pooling = "attention"
+    loss: LossConfig = field(default_factory=LossConfig)
     probe: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20))
     tune: TuneStage = field(default_factory=lambda: TuneStage(lr=1e-4, epochs=50, warmup=5))
     scratch: Stage | None = None
@@ -160,14 +164,31 @@ class FineTuneConfig:
     keep_weights: bool = True
 
     def __post_init__(self) -> None:
-        if not self.target.class_names:
-            raise UsageError(f"Fine-tuning predicts classes: give target.classes for '{self.target.label}'.")
+        self._check_kind()
         if self.n_bootstrap < 100:
             raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")
         if self.soup < 1 or not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise UsageError(f"soup is {self.soup} and seeds are {self.seeds}: give 1 or more, and seeds that differ.")
         if self.soup > 1 and not self.tune.epochs:
             raise UsageError(f"A soup of {self.soup} averages second stages: give tune.epochs, or soup=1.")
+
+    def _check_kind(self) -> None:
+        kind = self.target.kind
+        if self.loss.asymmetric and kind != "multilabel":
+            raise UsageError(f"loss.asymmetric is for target.labels, and this target is of kind {kind}: leave it out.")
+        if self.loss.balanced and kind not in ("classes", "multilabel"):
+            raise UsageError(
+                f"loss.balanced weighs classes or labels, and this target is of kind {kind}: leave it out."
+            )
+        if "tangent" in self.baselines and kind != "classes":
+            raise UsageError(
+                f"The baseline tangent tells classes apart, and this target is of kind {kind}: leave it out."
+            )
+        if kind == "survival" and any(stage.mixup for stage in (self.probe, self.tune, *self._own_stages())):
+            raise UsageError("Mixed windows have no time to an event: give mixup: false in each stage.")
+
+    def _own_stages(self) -> list[Stage]:
+        return [stage for stage in (self.scratch, self.convolutional) if stage is not None]
 
     def stage_of(self, method: str) -> Stage:
         """How a network that starts from random weights is trained."""

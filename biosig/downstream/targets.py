@@ -1,16 +1,15 @@
 """From labels to y: which windows take part in a task, and what is true of each.
 
-Three sorts of target: classes of a recording's label, classes of annotated events, and a number (age, say). Every
+Four kinds of target: one of several classes (of a recording's label, or of annotated events), any number of classes at
+once, a number (a label such as age, or what a monitor measured in the window), and the time to an event. Every
 recording or event that takes no part is counted with the reason, because a cohort that shrinks in silence is a cohort
 that nobody can compare with.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,19 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows, around, grid
+from biosig.downstream.truth import any_classes, label_values, numbers, one_class, times_and_events
 from biosig.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from biosig.evaluate.metrics import Task
+    from biosig.evaluate.metrics import Kind
     from biosig.shards.dataset import ShardDataset
-
-SUBJECT_COLUMNS = ("age", "sex")
-"""Facts about the subject that can be targets like any label."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What to predict. Give `label` with `classes`, `events`, or `label` alone for a number.
+    """What to predict: `label` with `classes`, `labels` or nothing (a number); `events`; `measure`; `time` and `event`.
 
     Parameters
     ----------
@@ -40,23 +37,49 @@ class Target:
         Class name → the label values that mean it. A recording belongs to a class when it has one of the values; of
         a list of values those that no class names are disregarded; a recording with values of two classes, or of
         none, is left out and counted. So {normal: [NORM], abnormal: [MI, CD]} leaves out who has both NORM and MI.
+    labels : dict
+        As `classes`, but a recording has any number of them, each scored by itself. Who has values that no class names
+        has none of them; who has no value at all is left out and counted.
     events : dict
         Class name → annotation labels. Every such event gives one window.
     where : dict
         Class name → the recordings in which its events count, as a pandas expression over the index and the labels;
         all, where a class is not named. So T1 can mean the left fist in one run and both fists in another.
+    measure : str
+        A channel without a modality, such as the heart rate that a monitor shows: its median in each window.
+    plausible : tuple of float
+        Least and greatest reading of `measure` that counts; a monitor may show 0 where it measures nothing.
+    time, event : str
+        Two labels: how long a recording's subject was observed after it, and whether (1) or not (0) the event ended
+        that.
     """
 
     label: str = ""
     classes: dict[str, list[str]] = field(default_factory=dict)
+    labels: dict[str, list[str]] = field(default_factory=dict)
     events: dict[str, list[str]] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
+    measure: str = ""
+    plausible: tuple[float, float] = (-math.inf, math.inf)
+    time: str = ""
+    event: str = ""
 
     def __post_init__(self) -> None:
-        if bool(self.label) == bool(self.events):
-            raise UsageError("A target needs either 'label' (a recording's label) or 'events' (annotations), not both.")
-        if self.classes and not self.label:
-            raise UsageError("'classes' sorts the values of a recording's label: name it with 'label'.")
+        given = [bool(self.label), bool(self.events), bool(self.measure), bool(self.time or self.event)]
+        if sum(given) != 1:
+            raise UsageError(
+                "A target needs one of 'label' (a recording's label), 'events' (annotations), 'measure' (a channel) "
+                "and 'time' with 'event' (labels), not two of them."
+            )
+        if bool(self.time) != bool(self.event):
+            raise UsageError("A time to an event needs two labels: 'time' and 'event'.")
+        if (self.classes or self.labels) and not self.label:
+            raise UsageError("'classes' and 'labels' sort the values of a recording's label: name it with 'label'.")
+        if self.classes and self.labels:
+            raise UsageError("A target has 'classes' (exactly one each) or 'labels' (any number of them), not both.")
+        self._check_groups()
+
+    def _check_groups(self) -> None:
         groups = self.events or self.classes
         if len(groups) == 1:
             raise UsageError(f"The target has the one class '{next(iter(groups))}': name two or more.")
@@ -70,18 +93,35 @@ class Target:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes in the order of their numbers; empty for a number."""
-        return tuple(self.events or self.classes)
+        """The classes in the order of their numbers or columns; empty for a number and for a time."""
+        return tuple(self.events or self.classes or self.labels)
 
     @property
-    def task(self) -> Task:
-        """Whether classes or numbers are predicted."""
-        return "classes" if self.class_names else "number"
+    def kind(self) -> Kind:
+        """What y is like."""
+        if self.events or self.classes:
+            return "classes"
+        if self.labels:
+            return "multilabel"
+        return "survival" if self.time else "number"
+
+    @property
+    def unit(self) -> Literal["recording", "window"]:
+        """What the truth belongs to, hence what is scored."""
+        return "window" if self.events or self.measure else "recording"
+
+    @property
+    def title(self) -> str:
+        """For tables and cards."""
+        if self.kind == "survival":
+            return f"{self.time} to {self.event}"
+        between = ", " if self.kind == "multilabel" else " against "
+        return between.join(self.class_names) or self.label or self.measure
 
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """Where windows lie, in seconds: `length` and `stride` for labels, `before` and `after` for events.
+    """Where windows lie, in seconds: `before` and `after` for events, `length` and `stride` for all else.
 
     Parameters
     ----------
@@ -104,22 +144,44 @@ class LabelledWindows:
     Parameters
     ----------
     windows : Windows
-        N of them.
-    y : ndarray, shape (N,)
-        Class numbers (int64), or values (float64).
-    class_names : tuple of str
-        Empty for a number.
-    unit : {"recording", "window"}
-        What the label belongs to, hence what is scored.
+        N windows.
+    y : ndarray
+        By the target's kind: class numbers (N,) int64; 0 or 1 per class (N, K) float64; values (N,) float64; time and
+        event (N, 2) float64.
+    target : Target
+        What the truth is about.
     notes : list of str
         Who was left out and why.
     """
 
     windows: Windows
     y: NDArray[Any]
-    class_names: tuple[str, ...]
-    unit: Literal["recording", "window"]
+    target: Target
     notes: list[str]
+
+    @property
+    def strata(self) -> NDArray[np.int64] | None:
+        """Groups (N,) to spread evenly over folds: classes, each window's rarest class, events; None for numbers."""
+        return strata(self.y, self.target.kind)
+
+
+def strata(y: NDArray[Any], kind: Kind) -> NDArray[np.int64] | None:
+    """Groups (N,) to spread evenly over folds; see `LabelledWindows.strata`."""
+    if kind == "classes":
+        return y
+    if kind == "survival":
+        return y[:, 1].astype(np.int64)
+    if kind == "number":
+        return None
+    by_rarity = np.argsort(y.sum(axis=0))  # [K]
+    present = y[:, by_rarity] > 0
+    rarest = np.where(present.any(axis=1), by_rarity[present.argmax(axis=1)], y.shape[1])
+    return np.unique(rarest, return_inverse=True)[1].astype(np.int64)
+
+
+def has_class(y: NDArray[Any], kind: Kind, number: int) -> NDArray[np.bool_]:
+    """Which windows (N,) have the class of this number, for classes and multilabel."""
+    return y[:, number] > 0 if kind == "multilabel" else y == number
 
 
 def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
@@ -141,15 +203,16 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     DataError
         If no recording has the label, or a class is left without windows.
     """
-    labelled = _event_windows(ds, target, plan) if target.events else _recording_windows(ds, target, plan)
-    for number, name in enumerate(labelled.class_names):
-        if not (labelled.y == number).any():
+    labelled = _event_windows(ds, target, plan) if target.events else _grid_windows(ds, target, plan)
+    y = labelled.y
+    for number, name in enumerate(target.class_names):
+        if not has_class(y, target.kind, number).any():
             raise DataError(
                 f"No window is left for class '{name}' "
                 f"({' '.join(labelled.notes).rstrip('.') or 'nothing left out'}): "
                 "correct the target, the query or the windows."
             )
-    if not len(labelled.y):
+    if not len(y):
         raise DataError(f"No window of {plan.length:g} s is left: choose a shorter windows.length.")
     return labelled
 
@@ -167,7 +230,7 @@ def _event_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labell
     elsewhere = int((y < 0).sum())
     if elsewhere:
         notes.append(f"{elsewhere} of {n_events} events are in recordings where they mean no class.")
-    return LabelledWindows(windows[y >= 0], y[y >= 0], target.class_names, "window", notes)
+    return LabelledWindows(windows[y >= 0], y[y >= 0], target, notes)
 
 
 def _event_classes(ds: ShardDataset, windows: Windows, target: Target) -> NDArray[np.int64]:
@@ -193,62 +256,36 @@ def matching(ds: ShardDataset, expression: str) -> NDArray[np.bool_]:
     return np.isin(ds.to_pandas()["recording"], ds.query(expression).to_pandas()["recording"])
 
 
-def _recording_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
+def _grid_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
     if plan.length is None or plan.before is not None or plan.after is not None:
-        raise UsageError("A recording's label needs windows.length in seconds, and no windows.before or windows.after.")
-    values = _values(ds, target.label)
-    if target.classes:
-        truth, notes = _classes(values, target.classes)
-    else:
-        truth, notes = _numbers(values, target.label)
+        what = "A measure" if target.measure else "A recording's label"
+        raise UsageError(f"{what} needs windows.length in seconds, and no windows.before or windows.after.")
     windows = grid(ds, plan.length, plan.stride)
-    too_short = len(np.setdiff1d(np.flatnonzero(np.isfinite(truth)), windows.recording))
+    if target.measure:
+        from biosig.downstream.measures import window_values
+
+        y = window_values(windows, target.measure, target.plausible)
+        there = np.flatnonzero(np.isfinite(y))
+        absent = len(y) - len(there)
+        notes = [f"{absent} of {len(y)} windows have no {target.measure} and are left out."] if absent else []
+        return LabelledWindows(windows[there], y[there], target, notes)
+    truth, notes = _recordings_truth(ds, target)
+    known = np.all(np.isfinite(truth.reshape(len(truth), -1)), axis=1)  # (n_recordings,)
+    too_short = len(np.setdiff1d(np.flatnonzero(known), windows.recording))
     if too_short:
         notes.append(f"{too_short} recordings are shorter than one window of {plan.length:g} s.")
-    windows = windows[np.isfinite(truth[windows.recording])]
+    windows = windows[known[windows.recording]]
     y = truth[windows.recording]
-    return LabelledWindows(windows, y.astype(np.int64) if target.classes else y, target.class_names, "recording", notes)
+    return LabelledWindows(windows, y.astype(np.int64) if target.classes else y, target, notes)
 
 
-def _values(ds: ShardDataset, label: str) -> list[Any]:
-    """The label's value in each recording, None where there is none."""
-    if label in SUBJECT_COLUMNS:
-        values = ds.to_pandas()[label].tolist()
-    else:
-        # Not from the data frame of labels, in which one missing value makes every 1 a 1.0.
-        labels = [json.loads(text) for text in ds.table["labels"].to_pylist()]
-        known = dict.fromkeys(name for of_one in labels for name in of_one)
-        if label not in known:
-            present = ", ".join(dict.fromkeys([*known, *SUBJECT_COLUMNS]))
-            raise DataError(f"No recording has the label '{label}'; labels present: {present}.")
-        values = [of_one.get(label) for of_one in labels]
-    return [None if value is None or value != value else value for value in values]
-
-
-def _classes(values: Sequence[Any], classes: Mapping[str, Sequence[str]]) -> tuple[NDArray[np.float64], list[str]]:
-    """The class number of each recording, NaN where it takes no part."""
-    truth = np.full(len(values), math.nan)
-    none, several = 0, 0
-    for row, value in enumerate(values):
-        present = {str(item) for item in (value if isinstance(value, list | tuple) else [value])}
-        matching = [number for number, meant in enumerate(classes.values()) if present & set(meant)]
-        if len(matching) == 1:
-            truth[row] = matching[0]
-        none += not matching
-        several += len(matching) > 1
-    notes = []
-    if none:
-        notes.append(f"{none} of {len(values)} recordings belong to no class and are left out.")
-    if several:
-        notes.append(f"{several} of {len(values)} recordings belong to several classes and are left out.")
-    return truth, notes
-
-
-def _numbers(values: Sequence[Any], label: str) -> tuple[NDArray[np.float64], list[str]]:
-    """The value of each recording, NaN where there is none."""
-    words = [value for value in values if value is not None and not isinstance(value, int | float)]
-    if words:
-        raise UsageError(f"'{label}' holds {words[0]!r}, which is no number: sort its values with target.classes.")
-    truth = np.array([math.nan if value is None else float(value) for value in values], np.float64)
-    absent = int((~np.isfinite(truth)).sum())
-    return truth, [f"{absent} of {len(values)} recordings have no {label} and are left out."] if absent else []
+def _recordings_truth(ds: ShardDataset, target: Target) -> tuple[NDArray[np.float64], list[str]]:
+    if target.time:
+        times, events = label_values(ds, target.time), label_values(ds, target.event)
+        return times_and_events(times, events, target.time, target.event)
+    values = label_values(ds, target.label)
+    if target.classes:
+        return one_class(values, target.classes)
+    if target.labels:
+        return any_classes(values, target.labels, target.label)
+    return numbers(values, target.label)

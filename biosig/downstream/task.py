@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biosig.downstream.targets import LabelledWindows, Target, WindowPlan, label_windows
+from biosig.downstream.columns import truth_columns
+from biosig.downstream.targets import LabelledWindows, Target, WindowPlan, has_class, label_windows
 from biosig.errors import DataError
 from biosig.evaluate.ledger import overlap
-from biosig.evaluate.metrics import Floats
 from biosig.evaluate.splits import check_subjects
 
 if TYPE_CHECKING:
@@ -45,14 +44,29 @@ class Task:
         labelled = replace(self.labelled, windows=self.labelled.windows[chosen], y=self.labelled.y[chosen])
         return replace(self, labelled=labelled, recordings=self.recordings[chosen], subjects=self.subjects[chosen])
 
+    def cohort(self, tested: NDArray[np.int64] | None = None) -> dict[str, dict[str, int]]:
+        """How many subjects, recordings and windows stand behind each class, and behind all, in rows or in all."""
+        task = self if tested is None else self.only(np.isin(np.arange(len(self.subjects)), tested))
+        target, y = task.labelled.target, task.labelled.y
+        groups = {name: has_class(y, target.kind, k) for k, name in enumerate(target.class_names)}
+        groups["all"] = np.ones(len(y), bool)
+        return {
+            name: {
+                "n_subjects": len(np.unique(task.subjects[chosen])),
+                "n_recordings": len(set(task.recordings[chosen])),
+                "n_windows": int(chosen.sum()),
+            }
+            for name, chosen in groups.items()
+        }
+
     def rows(self) -> pd.DataFrame:
-        """One row per window: recording, subject, onset (s), y."""
+        """One row per window: recording, subject, onset (s), and its truth (`biosig.downstream.columns`)."""
         return pd.DataFrame(
             {
                 "recording": self.recordings,
                 "subject": self.subjects,
                 "onset": self.labelled.windows.onset,
-                "y": self.labelled.y,
+                **truth_columns(self.labelled.y, self.labelled.target),
             }
         )
 
@@ -100,35 +114,3 @@ def what_pretraining_saw(windows: Windows, model: Model) -> str:
     subjects = [str(subject) for subject in windows.subjects]
     found = overlap(model.folder, [r.content_hash for r in rows], subjects) if model.folder else None
     return found.sentence() if found else "The model has no ledger of what it has seen."
-
-
-def with_prediction(rows: pd.DataFrame, prediction: Floats, class_names: Sequence[str]) -> pd.DataFrame:
-    """Rows with truth and prediction; classes by name, with one score column each.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        With the column y: class numbers, or values.
-    prediction : ndarray, shape (N, K) or (N,)
-        Class scores, or values.
-    class_names : sequence of str
-        K of them; empty for values.
-    """
-    if not class_names:
-        return rows.assign(prediction=prediction)
-    by_name = np.asarray(class_names, object)
-    scores = {f"score_{name}": prediction[:, k] for k, name in enumerate(class_names)}
-    return rows.assign(y=by_name[rows["y"]], **scores, prediction=by_name[prediction.argmax(1)])
-
-
-def cohort(rows: pd.DataFrame, class_names: Sequence[str]) -> dict[str, dict[str, int]]:
-    """How many subjects, recordings and windows stand behind each class, and behind all."""
-    groups = {name: rows[rows["y"] == k] for k, name in enumerate(class_names)} | {"all": rows}
-    return {
-        name: {
-            "n_subjects": int(group["subject"].nunique()),
-            "n_recordings": int(group["recording"].nunique()),
-            "n_windows": len(group),
-        }
-        for name, group in groups.items()
-    }

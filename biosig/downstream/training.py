@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from biosig.device import autocast
 from biosig.downstream.examples import Examples
+from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.seeding import seeded
 from biosig.downstream.settings import Stage
 from biosig.errors import DataError
-from biosig.evaluate.metrics import Floats, balanced_accuracy
+from biosig.evaluate.catalogue import METRICS, SELECTION
+from biosig.evaluate.metrics import Floats
 from biosig.pretrain.stable_adamw import StableAdamW
 from biosig.progress import Progress
 
@@ -30,16 +31,17 @@ PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 5
 
 
 class Score(NamedTuple):
-    """How good an epoch is: balanced accuracy first; of equals, which few windows often are, the lower loss."""
+    """How good an epoch is: its metric first; of equals, which few windows often are, the lower loss."""
 
-    balanced_accuracy: float
+    value: float
     minus_loss: float
 
 
 def fit(
     network: nn.Module,
     examples: Examples,
-    y: NDArray[np.int64],
+    y: NDArray[Any],
+    objective: Objective,
     parts: Parts,
     stage: Stage,
     optimizer: str,
@@ -52,11 +54,13 @@ def fit(
     Parameters
     ----------
     network : Module
-        Batches of `examples` → logits (B, K).
+        Batches of `examples` → outputs (B, W).
     examples : Examples
         All windows by number.
-    y : ndarray of int64, shape (N,)
-        Their classes; those of the test part are never looked at.
+    y : ndarray, shape (N, ...)
+        Their truth, as in `LabelledWindows`; that of the test part is never looked at.
+    objective : Objective
+        The loss, and what outputs mean.
     parts : Parts
         `train` is fitted, `validation` chooses the epoch.
     stage : Stage
@@ -84,7 +88,7 @@ def fit(
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = stage.dropout
-    best = _score(network, examples, y, parts.validation, stage.batch_size)
+    best = _score(network, examples, y, objective, parts.validation, stage.batch_size)
     kept = _trained_state(network)
     optimiser = _optimizer([p for p in network.parameters() if p.requires_grad], optimizer, stage)
     plateau = ReduceLROnPlateau(optimiser, mode="max", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
@@ -96,17 +100,17 @@ def fit(
             for number, rows in enumerate(np.array_split(rng.permutation(parts.train), n_batches)):
                 if epoch < stage.warmup:
                     _set_lr(optimiser, stage.lr * warmup((epoch + (number + 1) / n_batches) / stage.warmup))
-                _step(network, optimiser, examples, y, rows, stage.mixup, rng)
-            score = _score(network, examples, y, parts.validation, stage.batch_size)
+                _step(network, optimiser, examples, y, objective, rows, stage.mixup, rng)
+            score = _score(network, examples, y, objective, parts.validation, stage.batch_size)
             if epoch + 1 >= stage.warmup:
-                plateau.step(score.balanced_accuracy)
+                plateau.step(score.value)
             waited += 1
             if score > best:
                 best, kept, waited = score, _trained_state(network), 0
             ended = waited >= stage.patience or epoch + 1 == stage.epochs
             if progress:
                 done = stage.epochs if ended else epoch + 1
-                progress(title, done, stage.epochs, f"validation {score.balanced_accuracy:.3f}")
+                progress(title, done, stage.epochs, f"validation {score.value:.3f}")
             if ended:
                 break
     network.load_state_dict(kept, strict=False)
@@ -119,35 +123,44 @@ def warmup(progress: float) -> float:
     return (10**progress - 1) / 9
 
 
-def predict(network: nn.Module, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> Floats:
-    """Class probabilities (n, K) of windows."""
-    return F.softmax(_logits(network, examples, rows, batch_size), dim=1).cpu().double().numpy()
+def predict(
+    network: nn.Module, examples: Examples, objective: Objective, rows: NDArray[np.int64], batch_size: int
+) -> Floats:
+    """Predictions of windows: probabilities (n, K), or values (n,)."""
+    return objective.predict(_outputs(network, examples, rows, batch_size)).cpu().double().numpy()
 
 
 @torch.no_grad()
-def _logits(network: nn.Module, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> Tensor:
+def _outputs(network: nn.Module, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> Tensor:
     network.eval()
-    logits = []
+    outputs = []
     for start in range(0, len(rows), batch_size):
         with autocast(_device(network), "auto"):
-            logits.append(network(examples.batch(rows[start : start + batch_size].tolist())).float())
-    return torch.cat(logits)
+            outputs.append(network(examples.batch(rows[start : start + batch_size].tolist())).float())
+    return torch.cat(outputs)
 
 
 def _score(
-    network: nn.Module, examples: Examples, y: NDArray[np.int64], rows: NDArray[np.int64], batch_size: int
+    network: nn.Module,
+    examples: Examples,
+    y: NDArray[Any],
+    objective: Objective,
+    rows: NDArray[np.int64],
+    batch_size: int,
 ) -> Score:
-    logits = _logits(network, examples, rows, batch_size)
-    truth = torch.from_numpy(y[rows]).to(logits.device)
-    scores = logits.cpu().double().numpy()
-    return Score(balanced_accuracy(y[rows], scores), -float(F.cross_entropy(logits, truth)))
+    outputs = _outputs(network, examples, rows, batch_size)
+    truth = torch.from_numpy(y[rows]).to(outputs.device)
+    prediction = objective.predict(outputs).cpu().double().numpy()
+    value = METRICS[SELECTION[objective.kind]].value(y[rows], prediction)
+    return Score(value, -float(objective.loss(outputs, truth)))
 
 
 def _step(
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
     examples: Examples,
-    y: NDArray[np.int64],
+    y: NDArray[Any],
+    objective: Objective,
     rows: NDArray[np.int64],
     mixup: bool,
     rng: np.random.Generator,
@@ -155,11 +168,11 @@ def _step(
     mix = examples.draw_mix(rows.tolist(), rng) if mixup else None
     device = _device(network)
     with autocast(device, "auto"):
-        logits = network(examples.batch(rows.tolist(), mix)).float()  # (B, K)
+        outputs = network(examples.batch(rows.tolist(), mix)).float()  # (B, W)
     truth = torch.from_numpy(y[rows]).to(device)
-    loss = F.cross_entropy(logits, truth)
+    loss = objective.loss(outputs, truth)
     if mix:
-        loss = mix.weight * loss + (1 - mix.weight) * F.cross_entropy(logits, truth[mix.partner])
+        loss = mix.weight * loss + (1 - mix.weight) * objective.loss(outputs, truth[mix.partner])
     if not torch.isfinite(loss):
         raise DataError(
             f"The loss is {loss.item()}: lower the stage's lr, or look for recordings with wild amplitudes with "

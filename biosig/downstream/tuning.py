@@ -6,7 +6,6 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from biosig.batches.packed import pack
 from biosig.downstream.classifier import Classifier
 from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.lora import add_lora, merge
+from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.seeding import seeded
@@ -29,7 +29,8 @@ _HEAD, _PROBE, _TUNE = 0, 1, 2  # streams of random numbers within one run
 def fine_tune(
     encoder: Encoder,
     frozen: FrozenExamples,
-    y: NDArray[np.int64],
+    y: NDArray[Any],
+    objective: Objective,
     parts: Parts,
     config: FineTuneConfig,
     key: Sequence[int],
@@ -44,8 +45,10 @@ def fine_tune(
         Left as it is.
     frozen : FrozenExamples
         All windows, and their tokens by this encoder.
-    y : ndarray of int64, shape (N,)
-        Classes.
+    y : ndarray, shape (N, ...)
+        Their truth, as in `LabelledWindows`.
+    objective : Objective
+        The loss, and what outputs mean.
     parts : Parts
         Who is trained on, and who chooses the epochs.
     config : FineTuneConfig
@@ -62,9 +65,20 @@ def fine_tune(
     Classifier
         In evaluation mode, with ordinary layers only.
     """
-    classifier = new_classifier(copy.deepcopy(encoder), frozen.windows, config, [*key, _HEAD])
+    classifier = new_classifier(copy.deepcopy(encoder), objective, frozen.windows, config, [*key, _HEAD])
     classifier.train_head_only()
-    fit(classifier, frozen, y, parts, config.probe, config.optimizer, [*key, _PROBE], progress, f"{title}, head")
+    fit(
+        classifier,
+        frozen,
+        y,
+        objective,
+        parts,
+        config.probe,
+        config.optimizer,
+        [*key, _PROBE],
+        progress,
+        f"{title}, head",
+    )
     if not config.tune.epochs:
         return classifier
     packed = PackedExamples(frozen.windows, frozen.device)
@@ -74,7 +88,7 @@ def fine_tune(
         member_key = [*key, _TUNE, member]
         adapted = make_trainable(tuned, config.tune, member_key)
         what = f"{title}, tune" + (f" {member + 1} of {config.soup}" if config.soup > 1 else "")
-        fit(tuned, packed, y, parts, config.tune, config.optimizer, member_key, progress, what)
+        fit(tuned, packed, y, objective, parts, config.tune, config.optimizer, member_key, progress, what)
         if adapted is not None:
             tuned.encoder = merge(adapted)
         states.append(tuned.state_dict())
@@ -83,12 +97,12 @@ def fine_tune(
 
 
 def new_classifier(
-    encoder: Encoder, windows: PreparedWindows, config: FineTuneConfig, key: Sequence[int]
+    encoder: Encoder, objective: Objective, windows: PreparedWindows, config: FineTuneConfig, key: Sequence[int]
 ) -> Classifier:
     """A classifier with a random head, on the encoder's device."""
     n_tokens = pack([windows[0]], windows.contract).n_tokens if config.pooling == "flatten" else 0
     with seeded(key):
-        classifier = Classifier(encoder, config.target.class_names, config.pooling, n_tokens)
+        classifier = Classifier(encoder, objective, config.pooling, n_tokens)
     return classifier.to(encoder.pool.query.device)
 
 

@@ -72,7 +72,7 @@ def print_result(result: ProbeResult, console: Console) -> None:
     """Print the score table and its notes."""
     target, cohort = result.config.target, result.facts["cohort"]["all"]
     shown = Table(
-        title=f"{result.facts['model']}: {' against '.join(target.class_names) or target.label}",
+        title=f"{result.facts['model']}: {target.title}",
         caption=f"{cohort['n_subjects']} subjects, {cohort['n_recordings']} recordings, {cohort['n_windows']} windows",
     )
     shown.add_column("method", no_wrap=True)

@@ -1,8 +1,9 @@
 """Scores of predictions, each in two forms: the plain one, and one for thousands of weighted resamples at once.
 
-A class problem is scored from integers `y` and one score column per class; a number problem from two float vectors.
-The resampled form takes each row's multiplicity in each resample, so that a bootstrap needs no loop
-(`biosig.evaluate.intervals`). Shape letters: N rows, K classes, R resamples.
+A class problem is scored from integers `y` and one score column per class; a number problem from two float vectors;
+see `biosig.evaluate.multilabel` and `biosig.evaluate.survival` for the other kinds. The resampled form takes each row's
+multiplicity in each resample, so that a bootstrap needs no loop (`biosig.evaluate.intervals`). Shape letters: N rows, K
+classes, R resamples.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, r2_sco
 from biosig.errors import DataError
 
 Floats = NDArray[np.float64]
-Task = Literal["classes", "number"]
+Kind = Literal["classes", "multilabel", "number", "survival"]
+"""What the truth of N rows is like: (N,) class numbers; (N, K) 0 or 1; (N,) values; (N, 2) time and event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,9 @@ class Metric:
     ----------
     name : str
         As it stands in a result table.
-    task : {"classes", "number"}
-        What it scores. For "classes" `y` is (N,) integers below K and `prediction` (N, K) scores; for "number" both
-        are (N,) floats.
+    kind : {"classes", "multilabel", "number", "survival"}
+        What it scores. `prediction` is (N, K) scores for "classes" and "multilabel", (N,) values for "number", (N,)
+        risks for "survival".
     value : callable
         (y, prediction) → float.
     resampled : callable
@@ -39,7 +41,7 @@ class Metric:
     """
 
     name: str
-    task: Task
+    kind: Kind
     value: Callable[[NDArray[Any], Floats], float]
     resampled: Callable[[NDArray[Any], Floats, Floats], Floats]
 
@@ -105,11 +107,28 @@ def _balanced_accuracy_resampled(y: NDArray[Any], scores: Floats, weights: Float
 
 
 def _auroc_resampled(y: NDArray[Any], scores: Floats, weights: Floats) -> Floats:
-    return np.mean([_binary_auroc(y == k, scores[:, k], weights) for k in _scored_classes(scores)], axis=0)
+    return np.mean([binary_auroc(y == k, scores[:, k], weights) for k in _scored_classes(scores)], axis=0)
 
 
-def _binary_auroc(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
-    """Mann–Whitney's statistic with weights: for each positive, the negatives below it and half of those level."""
+def binary_auroc(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
+    """AUROC of each resample: Mann–Whitney's statistic with weights.
+
+    For each positive, the negatives below it and half of those level with it.
+
+    Parameters
+    ----------
+    positive : ndarray of bool, shape (N,)
+        Truth.
+    score : ndarray, shape (N,)
+        Higher means positive.
+    weights : ndarray, shape (R, N)
+        How often each row is in each resample.
+
+    Returns
+    -------
+    ndarray, shape (R,)
+        NaN where a resample lacks positives or negatives.
+    """
     negatives = np.flatnonzero(~positive)
     negatives = negatives[np.argsort(score[negatives], kind="stable")]
     positives = np.flatnonzero(positive)
@@ -142,18 +161,9 @@ def _r2_resampled(y: NDArray[Any], prediction: Floats, weights: Floats) -> Float
     return 1 - weights @ (y - prediction) ** 2 / total
 
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("balanced_accuracy", "classes", balanced_accuracy, _balanced_accuracy_resampled),
-        Metric("auroc", "classes", auroc, _auroc_resampled),
-        Metric("mae", "number", _mae, _mae_resampled),
-        Metric("r2", "number", _r2, _r2_resampled),
-    )
-}
-"""Every metric by name, in the order in which tables show them."""
-
-
-def metrics_for(task: Task) -> list[Metric]:
-    """The metrics that score a task of this sort."""
-    return [metric for metric in METRICS.values() if metric.task == task]
+METRICS = (
+    Metric("balanced_accuracy", "classes", balanced_accuracy, _balanced_accuracy_resampled),
+    Metric("auroc", "classes", auroc, _auroc_resampled),
+    Metric("mae", "number", _mae, _mae_resampled),
+    Metric("r2", "number", _r2, _r2_resampled),
+)

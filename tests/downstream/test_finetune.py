@@ -104,7 +104,7 @@ def test_the_result_folder_can_be_checked_and_its_weights_give_the_predictions(f
     assert json.loads((out / "splits.json").read_text()) == result.splits
     assert sorted(p.name for p in (out / "weights").iterdir()) == [f"fold-{f}-seed-{s}" for f in (0, 1) for s in (0, 1)]
     classifier = load_classifier(out / "weights" / "fold-1-seed-0")
-    assert classifier.class_names == ("left", "right")
+    assert classifier.objective.names == ("left", "right")
     model = biosig.load_model(out / "weights" / "fold-1-seed-0")
     labelled = label_windows(few_channels, result.config.target, result.config.windows)
     rows = result.predictions.query("method == 'model' and fold == 1 and seed == 0")
@@ -221,7 +221,7 @@ def test_the_verb_prints_the_table(few_channels, tmp_path, capsys):
 
 def test_leaving_subjects_out_tests_each_once_with_people_kept_apart(eeg_shards):
     labelled = label_windows(eeg_shards, Target(**LEFT_RIGHT), WindowPlan(after=4.0))
-    parts, _ = make_parts(FoldSplit("subjects", 0.34), labelled.windows, labelled.y, labelled.class_names, seed=0)
+    parts, _ = make_parts(FoldSplit("subjects", 0.34), labelled, seed=0)
     subjects = labelled.windows.subjects
     assert [np.unique(subjects[part.test]).tolist() for part in parts] == [[s] for s in sorted(set(subjects))]
     for part in parts:
@@ -241,13 +241,13 @@ def test_leaving_subjects_out_tests_each_once_with_people_kept_apart(eeg_shards)
 def test_a_split_that_cannot_be_made_says_why(eeg_shards, split, says):
     labelled = label_windows(eeg_shards, Target(**LEFT_RIGHT), WindowPlan(after=4.0))
     with pytest.raises((UsageError, DataError), match=says):
-        make_parts(split, labelled.windows, labelled.y, labelled.class_names, seed=0)
+        make_parts(split, labelled, seed=0)
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"target": {"label": "age"}}, "predicts classes"),
+        ({"target": {"label": "age"}}, "baseline tangent tells classes apart"),
         ({"soup": 0}, "soup is 0"),
         ({"seeds": [1, 1]}, "seeds that differ"),
         ({"soup": 2, "tune": {"lr": 1e-3, "epochs": 0}}, "averages second stages"),

@@ -151,7 +151,7 @@ def test_the_verb_prints_the_table(eeg_shards, tmp_path, capsys):
 @pytest.mark.parametrize("name", ["ptbxl-normal", "eegmmidb-rest-imagery", "eegmmidb-left-right"])
 def test_the_shipped_configurations_load(name, request):
     path = request.config.rootpath / "configs" / "probe" / f"{name}.yaml"
-    assert configuration.load(ProbeConfig, path).target.task == "classes"
+    assert configuration.load(ProbeConfig, path).target.kind == "classes"
 
 
 def test_two_recordings_with_one_id_are_refused(ecg_shards, tmp_path):

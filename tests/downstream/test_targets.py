@@ -25,7 +25,7 @@ def test_normal_means_norm_and_nothing_else(ecg_shards):
     told = " ".join(labelled.notes)
     assert (f"{n_none} of {len(ecg_shards)} recordings belong to no class" in told) == bool(n_none)
     assert (f"{n_both} of {len(ecg_shards)} recordings belong to several" in told) == bool(n_both)
-    assert (labelled.class_names, labelled.unit) == (("normal", "abnormal"), "recording")
+    assert (labelled.target.class_names, labelled.target.unit) == (("normal", "abnormal"), "recording")
 
 
 def test_subject_facts_are_targets_too(ecg_shards):
@@ -48,7 +48,7 @@ def test_a_class_can_be_a_number_that_some_recordings_lack(ecg_shards, tmp_path)
 def test_events_become_windows_locked_to_them(eeg_shards):
     target = Target(events={"rest": ["T0"], "imagery": ["T1", "T2"]})
     labelled = label_windows(eeg_shards, target, WindowPlan(before=0.0, after=4.0))
-    assert labelled.unit == "window"
+    assert labelled.target.unit == "window"
     for i in range(0, len(labelled.y), 17):
         window = labelled.windows.read(i)
         starts = {a.label for a in window.annotations if abs(a.onset - labelled.windows.onset[i]) < 1e-6}
@@ -102,8 +102,8 @@ def test_what_cannot_be_labelled_says_why(ecg_shards, target, plan, says):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, "needs either 'label'"),
-        ({"label": "a", "events": {"x": ["1"], "y": ["2"]}}, "not both"),
+        ({}, "needs one of 'label'"),
+        ({"label": "a", "events": {"x": ["1"], "y": ["2"]}}, "not two of them"),
         ({"label": "a", "classes": {"x": ["1"]}}, "one class 'x'"),
         ({"label": "a", "classes": {"x": ["1"], "y": ["1"]}}, "stands in two classes"),
         ({"events": {"x": ["1"], "y": ["2"]}, "where": {"z": "a == 1"}}, "which is no class of events"),

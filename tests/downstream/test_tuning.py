@@ -18,6 +18,7 @@ from biosig.downstream.classifier import Classifier, load_classifier, save_class
 from biosig.downstream.examples import FrozenExamples, PackedExamples, Tokens
 from biosig.downstream.lora import add_lora, merge
 from biosig.downstream.mixup import Mix, draw, mixed
+from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import Stage, TuneStage
@@ -25,6 +26,8 @@ from biosig.downstream.soup import average
 from biosig.downstream.training import Score, fit, predict, warmup
 from biosig.downstream.tuning import make_trainable
 from biosig.errors import DataError, UsageError
+
+TWO = Objective("classes", ("a", "b"))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def windows(eeg):
 @pytest.fixture
 def classifier():
     torch.manual_seed(0)
-    return Classifier(biosig.build_model("biosig-tiny").encoder, ("a", "b"))
+    return Classifier(biosig.build_model("biosig-tiny").encoder, TWO)
 
 
 def _batch(windows, rows=range(6)):
@@ -173,7 +176,7 @@ def test_frozen_tokens_give_what_the_encoder_gives_whatever_is_kept(windows, cla
 @pytest.mark.parametrize("pooling", ["attention", "mean", "flatten"])
 def test_pooling_reads_valid_tokens_in_their_order(pooling):
     encoder = biosig.build_model("biosig-tiny").encoder
-    classifier = Classifier(encoder, ("a", "b"), pooling, n_tokens=3)
+    classifier = Classifier(encoder, TWO, pooling, n_tokens=3)
     values = torch.randn(6, 128)
     values[4] = 0  # not valid
     valid = torch.tensor([True, True, True, True, False, True])
@@ -229,14 +232,14 @@ def test_the_loop_learns_and_keeps_its_best_epoch(points, mixup, optimizer):
     network = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Dropout(0.0), nn.Linear(16, 2))
     stage = Stage(lr=1e-2, epochs=40, dropout=0.2, batch_size=8, mixup=mixup)
     told = []
-    best = fit(network, examples, y, parts, stage, optimizer, [0], lambda *what: told.append(what))
+    best = fit(network, examples, y, TWO, parts, stage, optimizer, [0], lambda *what: told.append(what))
     assert network[2].p == 0.2
-    assert best.balanced_accuracy > 0.75
+    assert best.value > 0.75
     said = [float(note.removeprefix("validation ")) for *_, note in told]
-    assert best.balanced_accuracy == pytest.approx(max(said), abs=1e-3)
-    scores = predict(network, examples, parts.validation, 8)
+    assert best.value == pytest.approx(max(said), abs=1e-3)
+    scores = predict(network, examples, TWO, parts.validation, 8)
     assert np.mean([(scores.argmax(1) == y[parts.validation])[y[parts.validation] == k].mean() for k in (0, 1)]) == (
-        pytest.approx(best.balanced_accuracy)
+        pytest.approx(best.value)
     )
     assert told[-1][1] == told[-1][2] == 40
 
@@ -251,7 +254,7 @@ def test_the_loop_stops_when_validation_gets_no_better(points):
         network.weight.copy_(torch.tensor([[-1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0]]))
         network.bias.copy_(torch.tensor([1.0, -1.0]))
         before = copy.deepcopy(network.state_dict())
-    fit(network, examples, swapped, parts, Stage(1.0, 50, 0, 4), "adamw", [0], lambda *w: told.append(w))
+    fit(network, examples, swapped, TWO, parts, Stage(1.0, 50, 0, 4), "adamw", [0], lambda *w: told.append(w))
     assert len(told) == 4
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
@@ -260,7 +263,7 @@ def test_a_loss_that_is_not_finite_is_said(points):
     examples, y, parts = points
     examples.x[3] = torch.inf
     with pytest.raises(DataError, match="lower the stage's lr"):
-        fit(nn.Linear(5, 2), examples, y, parts, Stage(1e-2, 2), "adamw", [0])
+        fit(nn.Linear(5, 2), examples, y, TWO, parts, Stage(1e-2, 2), "adamw", [0])
 
 
 def test_the_warm_up_rises_from_nothing_to_the_whole_rate_and_equals_are_told_apart_by_loss():

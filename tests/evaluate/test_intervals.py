@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, r2_score, roc_auc_score
 
 from biosig.errors import BiosigError
+from biosig.evaluate.catalogue import METRICS, metrics_for
 from biosig.evaluate.intervals import bootstrap, multiplicities
-from biosig.evaluate.metrics import METRICS, auroc, balanced_accuracy, metrics_for
+from biosig.evaluate.metrics import auroc, balanced_accuracy
 
 
 def _classes(n=60, n_classes=2, n_subjects=12, seed=0, ties=True):

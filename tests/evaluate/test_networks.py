@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from biosig.downstream.mixup import draw
+from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.settings import Stage
 from biosig.downstream.training import fit, predict
@@ -16,6 +17,7 @@ from biosig.evaluate.baselines.shallow import ShallowFBCSPNet
 from biosig.evaluate.baselines.tangent import tangent_space_predictions
 
 SFREQ, N_CHANS, N_TIMES = 100.0, 6, 200
+TWO = Objective("classes", ("a", "b"))
 
 
 class _Dense:
@@ -50,8 +52,8 @@ def test_a_network_learns_a_rhythm_whose_place_tells_the_class(planted, cls):
     network = cls(N_CHANS, N_TIMES, SFREQ, 2)
     dense = _Dense(torch.from_numpy(x))
     stage = Stage(lr=5e-3, epochs=30, warmup=1, patience=8, dropout=0.1, batch_size=16, mixup=False)
-    fit(network, dense, y, parts, stage, "adamw", [0])
-    assert (predict(network, dense, parts.test, 16).argmax(1) == y[parts.test]).mean() > 0.9
+    fit(network, dense, y, TWO, parts, stage, "adamw", [0])
+    assert (predict(network, dense, TWO, parts.test, 16).argmax(1) == y[parts.test]).mean() > 0.9
 
 
 def test_tangent_space_finds_it_too(planted):
