@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows, around, grid
+from biosig.downstream.spans import within
 from biosig.downstream.truth import any_classes, label_values, numbers, one_class, times_and_events
 from biosig.errors import DataError, UsageError
 
@@ -41,7 +42,8 @@ class Target:
         As `classes`, but a recording has any number of them, each scored by itself. Who has values that no class names
         has none of them; who has no value at all is left out and counted.
     events : dict
-        Class name → annotation labels. Every such event gives one window.
+        Class name → annotation labels. Every such event gives one window, or those that lie within it (a rhythm, a
+        stage of sleep): see `WindowPlan`.
     where : dict
         Class name → the recordings in which its events count, as a pandas expression over the index and the labels;
         all, where a class is not named. So T1 can mean the left fist in one run and both fists in another.
@@ -121,12 +123,12 @@ class Target:
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """Where windows lie, in seconds: `before` and `after` for events, `length` and `stride` for all else.
+    """Where windows lie, in seconds: `before` and `after` around an event's onset, `length` and `stride` for all else.
 
     Parameters
     ----------
     length, stride : float, optional
-        Seconds per window, and from one onset to the next (default `length`).
+        Seconds per window, and from one onset to the next (default `length`); for events within their duration.
     before, after : float, optional
         Seconds before and after an event's onset; `before` defaults to 0.
     """
@@ -194,7 +196,7 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     target : Target
         What to predict.
     plan : WindowPlan
-        `before`/`after` for a target of events, `length`/`stride` for all others.
+        `before`/`after` around events, `length`/`stride` within events and for all other targets.
 
     Raises
     ------
@@ -218,18 +220,27 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
 
 
 def _event_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
-    if plan.after is None or plan.length is not None or plan.stride is not None:
-        raise UsageError("Events need windows.after (and perhaps windows.before) in seconds, and no windows.length.")
     wanted = sorted({label for labels in target.events.values() for label in labels})
-    windows = around(ds, wanted, plan.before or 0.0, plan.after)
-    n_events = int(ds.annotations["label"].isin(wanted).sum())
-    notes = []
-    if n_events > len(windows):
-        notes.append(f"{n_events - len(windows)} of {n_events} events lie too close to an end of their recording.")
+    events = ds.annotations[ds.annotations["label"].isin(wanted)]
+    if plan.length is not None and plan.after is None and plan.before is None:
+        windows = within(ds, wanted, plan.length, plan.stride)
+        left_out, why = (
+            int((events["duration"] < plan.length).sum()),
+            f"are shorter than one window of {plan.length:g} s",
+        )
+    elif plan.after is not None and plan.length is None and plan.stride is None:
+        windows = around(ds, wanted, plan.before or 0.0, plan.after)
+        left_out, why = len(events) - len(windows), "lie too close to an end of their recording"
+    else:
+        raise UsageError(
+            "Events need windows.after (and perhaps windows.before) for one window around each, or windows.length "
+            "(and perhaps windows.stride) for the windows within each, in seconds."
+        )
+    notes = [f"{left_out} of {len(events)} events {why}."] if left_out else []
     y = _event_classes(ds, windows, target)
     elsewhere = int((y < 0).sum())
     if elsewhere:
-        notes.append(f"{elsewhere} of {n_events} events are in recordings where they mean no class.")
+        notes.append(f"{elsewhere} of {len(y)} windows are of events that mean no class in their recording.")
     return LabelledWindows(windows[y >= 0], y[y >= 0], target, notes)
 
 

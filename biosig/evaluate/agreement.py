@@ -16,8 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.intervals import multiplicities
-from biosig.evaluate.metrics import Floats
+from biosig.evaluate.catalogue import METRICS
+from biosig.evaluate.intervals import bootstrap, multiplicities
+from biosig.evaluate.metrics import Floats, Metric
 
 Z = 1.96
 """Standard deviations on either side of the bias that hold 95 % of normal differences."""
@@ -169,6 +170,82 @@ def subject_errors(
     )
     of_each["rmse"] = np.sqrt(of_each["rmse"])
     return of_each.sort_values("mae", ascending=False).reset_index()
+
+
+def within(tolerance: float) -> Metric:
+    """The share of estimates within a tolerance of the reference, as a metric (`biosig.evaluate.intervals`)."""
+
+    def near(y: NDArray[Any], prediction: Floats) -> Floats:
+        return (np.abs(prediction - y) <= tolerance).astype(np.float64)
+
+    return Metric(
+        f"within_{tolerance:g}",
+        "number",
+        lambda y, prediction: float(near(y, prediction).mean()),
+        lambda y, prediction, weights: weights @ near(y, prediction) / weights.sum(1),
+    )
+
+
+RMSE = Metric(
+    "rmse",
+    "number",
+    lambda y, prediction: float(np.sqrt(np.mean((prediction - y) ** 2))),
+    lambda y, prediction, weights: np.sqrt(weights @ (prediction - y) ** 2 / weights.sum(1)),
+)
+"""Root mean square error, as a metric."""
+
+
+def agreement_table(
+    predictions: pd.DataFrame, tolerance: float = 5.0, n_resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Errors and limits of agreement of each method of a result.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Columns method, subject, y and prediction, as in a probe's or a fine-tuning's result for a number that each
+        window has; with a column seed, the mean prediction over seeds is compared.
+    tolerance : float
+        In the unit of y.
+    n_resamples, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        Columns method, measure, value, low, high; the measures are mae, rmse, the share within the tolerance, bias,
+        lower and upper limit of agreement.
+
+    Raises
+    ------
+    UsageError
+        If a prediction is missing.
+    DataError
+        If there are fewer than two subjects, or none with two windows.
+    """
+    records = []
+    for method, rows in predictions.groupby("method", sort=False):
+        if "seed" in rows:
+            key = ["recording", "onset"]
+            rows = rows.groupby(key, sort=False).agg(
+                subject=("subject", "first"), y=("y", "first"), prediction=("prediction", "mean")
+            )
+        y, estimate, subjects = (
+            rows["y"].to_numpy(float),
+            rows["prediction"].to_numpy(float),
+            rows["subject"].to_numpy(),
+        )
+        limits = limits_of_agreement(y, estimate, subjects, n_resamples, seed)
+        for metric in (METRICS["mae"], RMSE, within(tolerance)):
+            found = bootstrap(metric, y, estimate, subjects, n_resamples, seed)
+            records.append((method, metric.name, found.value, found.low, found.high))
+        for name, value, interval in (
+            ("bias", limits.bias, limits.bias_interval),
+            ("lower_limit", limits.lower, limits.lower_interval),
+            ("upper_limit", limits.upper, limits.upper_interval),
+        ):
+            records.append((method, name, value, *interval))
+    return pd.DataFrame(records, columns=["method", "measure", "value", "low", "high"])
 
 
 def differences(

@@ -10,6 +10,7 @@ from biosig import samples
 from biosig.batches.windows import grid
 from biosig.downstream.measures import window_values
 from biosig.downstream.spans import within
+from biosig.downstream.targets import Target, WindowPlan, label_windows
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation
 from biosig.shards import ShardWriter, build_index, open_shards
@@ -80,3 +81,25 @@ def test_a_rhythm_that_nobody_has_is_an_error(bedsides):
         within(bedsides, ["(SVTA"], 10.0)
     with pytest.raises(UsageError, match="positive length"):
         within(bedsides, ["(N"], 0.0)
+
+
+def test_events_that_last_are_filled_with_windows(bedsides):
+    target = Target(events={"sinus": ["(N"], "fibrillation": ["(AFIB"]})
+    labelled = label_windows(bedsides, target, WindowPlan(length=10.0, stride=5.0))
+    assert set(labelled.windows.label[labelled.y == 0]) == {"(N"}
+    assert set(labelled.windows.label[labelled.y == 1]) == {"(AFIB"}
+    assert (labelled.y == 0).sum() == 4 * len(bedsides)
+    assert labelled.notes == []
+    longer = replace(target, events={"a": ["(AFIB"], "b": ["(N"]})
+    with pytest.raises(DataError, match=rf"class 'b' \({len(bedsides)} of {2 * len(bedsides)} events are shorter than"):
+        label_windows(bedsides, longer, WindowPlan(length=26.0))
+    with pytest.raises(UsageError, match=r"one window around each, or windows\.length"):
+        label_windows(bedsides, target, WindowPlan(length=10.0, after=1.0))
+
+
+def test_a_measure_is_a_target(bedsides):
+    labelled = label_windows(bedsides, Target(measure="RR", plausible=(12.0, 60.0)), WindowPlan(length=30.0))
+    assert labelled.target.unit == "window"
+    assert labelled.y.min() >= 12
+    told = int(labelled.notes[0].split()[0]) if labelled.notes else 0
+    assert len(labelled.y) + told == len(grid(bedsides, 30.0))

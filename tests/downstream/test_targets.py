@@ -77,7 +77,7 @@ def test_an_event_can_mean_one_thing_in_one_run_and_another_in_another(eeg_shard
     assert [meant[key] for key in zip(runs, labelled.windows.label, strict=True)] == labelled.y.tolist()
     some = Target(events={"left": ["T1"], "right": ["T2"]}, where={"left": fourth, "right": fourth})
     labelled = label_windows(eeg_shards, some, WindowPlan(after=2.0))
-    assert "are in recordings where they mean no class" in labelled.notes[-1]
+    assert "are of events that mean no class in their recording" in labelled.notes[-1]
     both = Target(events={"left": ["T1"], "fists": ["T1"]}, where={"fists": sixth})
     with pytest.raises(UsageError, match=r"'T1' in recording '.*R06' means both 'left' and 'fists'"):
         label_windows(eeg_shards, both, WindowPlan(after=2.0))
@@ -90,7 +90,7 @@ def test_an_event_can_mean_one_thing_in_one_run_and_another_in_another(eeg_shard
         (Target(label="site"), WindowPlan(5.0), "which is no number"),
         (NORMAL, WindowPlan(after=4.0), "needs windows.length"),
         (NORMAL, WindowPlan(length=60.0), r"class 'normal' \(.*60 s\): correct"),
-        (Target(events={"a": ["T0"], "b": ["T1"]}), WindowPlan(length=4.0), "Events need windows.after"),
+        (Target(events={"a": ["T0"], "b": ["T1"]}), WindowPlan(length=4.0, after=4.0), "Events need windows.after"),
         (Target(events={"a": ["T0"], "b": ["T9"]}), WindowPlan(after=4.0), "labels present"),
     ],
 )

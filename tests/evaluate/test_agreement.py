@@ -1,10 +1,11 @@
 """Limits of agreement against published data and a simulation, and errors by subject against plain arithmetic."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.agreement import limits_of_agreement, subject_errors
+from biosig.evaluate.agreement import agreement_table, limits_of_agreement, subject_errors
 
 # Cardiac output of 12 people by two methods, several times each (Bland & Altman, Stat Methods Med Res 1999; 8:135).
 CARDIAC_OUTPUT = """
@@ -80,3 +81,23 @@ def test_what_cannot_be_compared_is_refused():
         limits_of_agreement(np.ones(3), np.ones(3), list("aaa"))
     with pytest.raises(DataError, match="one of them with two pairs"):
         limits_of_agreement(np.ones(3), np.ones(3), list("abc"))
+
+
+def test_the_table_rates_each_method_over_its_seeds_mean():
+    reference, estimate, subjects = cardiac_output()
+    rows = pd.DataFrame({"recording": subjects, "onset": np.arange(60.0), "subject": subjects, "y": reference})
+    both = [
+        rows.assign(method="rv", seed=0, prediction=estimate - 0.5),
+        rows.assign(method="rv", seed=1, prediction=estimate + 0.5),
+        rows.assign(method="same", seed=0, prediction=reference),
+    ]
+    table = agreement_table(pd.concat(both), tolerance=1.0).set_index(["method", "measure"])
+    error = estimate - reference
+    assert table.loc[("rv", "bias"), "value"] == pytest.approx(0.602, abs=5e-4)
+    assert table.loc[("rv", "lower_limit"), "value"] == pytest.approx(-1.34, abs=5e-3)
+    assert table.loc[("rv", "mae"), "value"] == pytest.approx(np.abs(error).mean())
+    assert table.loc[("rv", "rmse"), "value"] == pytest.approx(np.sqrt((error**2).mean()))
+    assert table.loc[("rv", "within_1"), "value"] == pytest.approx((np.abs(error) <= 1).mean())
+    assert (table.loc["rv", "low"] < table.loc["rv", "value"]).all()
+    assert (table.loc["rv", "value"] < table.loc["rv", "high"]).all()
+    assert table.loc[("same", "rmse"), "value"] == 0
