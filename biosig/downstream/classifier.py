@@ -33,17 +33,26 @@ class Classifier(nn.Module):
         Gives the tokens, and the query of the attention pooling.
     objective : Objective
         What the W outputs mean.
-    pooling : {"attention", "mean", "flatten"}
-        What the head reads: the pool query's vector, the mean of the valid tokens, or the vector and all tokens side by
-        side.
+    pooling : {"attention", "cls", "mean", "flatten"}
+        What the head reads: the pool query's vector; the window's own token; the mean of the valid tokens; or the
+        vector and all tokens side by side.
     n_tokens : int
         Tokens of every window, for "flatten".
+
+    Raises
+    ------
+    UsageError
+        If the encoder has no such vector.
     """
 
     def __init__(
         self, encoder: Encoder, objective: Objective, pooling: Pooling = "attention", n_tokens: int = 0
     ) -> None:
         super().__init__()
+        unknown = "attention" if encoder.config.cls else "cls"
+        if pooling == unknown:
+            has, wanted = ("a token per window", "cls") if unknown == "attention" else ("a pool query", "attention")
+            raise UsageError(f"Model '{encoder.config.name}' has {has}, so pooling={pooling} cannot be: give {wanted}.")
         self.encoder = encoder
         self.objective = objective
         self.pooling = pooling
@@ -55,7 +64,7 @@ class Classifier(nn.Module):
 
     def forward(self, batch: PackedBatch | Tokens) -> Tensor:
         """Outputs (B, W) of packed windows, or of their tokens."""
-        tokens = batch if isinstance(batch, Tokens) else Tokens.of(self.encoder(batch), batch)
+        tokens = batch if isinstance(batch, Tokens) else Tokens.of(self.encoder, batch)
         return self.head(self.pooled(tokens))
 
     def pooled(self, tokens: Tokens) -> Tensor:
@@ -64,8 +73,8 @@ class Classifier(nn.Module):
         if self.pooling == "mean":
             total = values.new_zeros(tokens.n_windows, values.shape[1]).index_add(0, window, values)  # (B, D)
             return total / torch.bincount(window, minlength=tokens.n_windows).clamp(min=1)[:, None]
-        vector = self.encoder.pool(values, window, tokens.n_windows)  # (B, D)
-        if self.pooling == "attention":
+        vector = self.encoder.pool(values, window, tokens.n_windows) if tokens.own is None else tokens.own  # (B, D)
+        if self.pooling in ("attention", "cls"):
             return vector
         return torch.cat((vector, tokens.values.reshape(tokens.n_windows, -1)), dim=1)  # (B, (1 + n_tokens) · D)
 
@@ -73,7 +82,13 @@ class Classifier(nn.Module):
         """Let gradients reach the head and the pool query, and nothing else."""
         self.requires_grad_(False)
         self.head.requires_grad_(True)
-        self.encoder.pool.requires_grad_(True)
+        if self.pools_by_query:
+            self.encoder.pool.requires_grad_(True)
+
+    @property
+    def pools_by_query(self) -> bool:
+        """Whether the encoder has a pool query, and not a token of each window's own."""
+        return not self.encoder.config.cls
 
 
 def save_classifier(classifier: Classifier, folder: Path, card: str) -> Path:

@@ -6,7 +6,7 @@ Shape letters: B windows, C channels, T samples, N tokens, D embed_dim.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from biosig.batches.packed import PackedBatch, pack
 from biosig.device import autocast
+from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.mixup import Mix, draw, mixed
 from biosig.downstream.prepared import PreparedWindows
 from biosig.errors import DataError
@@ -36,13 +37,13 @@ class PackedExamples:
 
     Parameters
     ----------
-    windows : PreparedWindows
+    windows : PreparedWindows or PartialWindows
         All windows of the task, surveyed.
     device : torch.device
         Where batches are put.
     """
 
-    def __init__(self, windows: PreparedWindows, device: torch.device) -> None:
+    def __init__(self, windows: PreparedWindows | PartialWindows, device: torch.device) -> None:
         self.windows, self.device = windows, device
 
     def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
@@ -63,11 +64,27 @@ class Tokens:
     valid: Tensor  # (N,) bool
     window: Tensor  # (N,) int64, non-decreasing
     n_windows: int
+    own: Tensor | None  # (B, D) the token that is the window's own, of models that have one
 
     @classmethod
-    def of(cls, values: Tensor, batch: PackedBatch) -> Tokens:
+    def of(cls, encoder: Encoder, batch: PackedBatch) -> Tokens:
         """The encoder's output for a batch."""
-        return cls(values, batch.valid, batch.window, batch.n_windows)
+        values, own = encoder.encode(batch)
+        return cls(values, batch.valid, batch.window, batch.n_windows, own)
+
+    @classmethod
+    def joined(cls, windows: Sequence[Tokens]) -> Tokens:
+        """Tokens of single windows as those of one batch."""
+        device = windows[0].values.device
+        lengths = torch.tensor([len(tokens.valid) for tokens in windows], device=device)
+        own = [tokens.own for tokens in windows if tokens.own is not None]
+        return cls(
+            torch.cat([tokens.values for tokens in windows]),
+            torch.cat([tokens.valid for tokens in windows]),
+            torch.repeat_interleave(torch.arange(len(windows), device=device), lengths),
+            len(windows),
+            torch.cat(own) if own else None,
+        )
 
 
 class FrozenExamples(PackedExamples):
@@ -89,30 +106,29 @@ class FrozenExamples(PackedExamples):
         super().__init__(windows, device)
         self.encoder = encoder
         self._room = keep_bytes
-        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self._kept: dict[int, Tokens] = {}
 
     def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
         """`Tokens` of these windows, or a `PackedBatch` of mixed ones."""
         if mix:
             return super().batch(rows, mix)
-        values, valid = zip(*(self._kept.get(row) or self._encoded(row) for row in rows), strict=True)
-        lengths = torch.tensor([len(v) for v in valid], device=self.device)
-        window = torch.repeat_interleave(torch.arange(len(rows), device=self.device), lengths)
-        return Tokens(torch.cat(values), torch.cat(valid), window, len(rows))
+        return Tokens.joined([self._kept.get(row) or self._encoded(row) for row in rows])
 
-    def _encoded(self, row: int) -> tuple[Tensor, Tensor]:
-        """Tokens of one window (n, D), and which are valid (n,): alone, so that its company never shows in them."""
+    def _encoded(self, row: int) -> Tokens:
+        """Tokens of one window: alone, so that its company never shows in them."""
         packed = super().batch([row])
         with torch.no_grad(), autocast(self.device, "auto"):
-            values = self.encoder(packed).float()
-        if values.nbytes <= self._room:
-            self._room -= values.nbytes
-            self._kept[row] = values, packed.valid
-        return values, packed.valid
+            tokens = Tokens.of(self.encoder, packed)
+        own = None if tokens.own is None else tokens.own.float()
+        tokens = replace(tokens, values=tokens.values.float(), own=own)
+        if tokens.values.nbytes <= self._room:
+            self._room -= tokens.values.nbytes
+            self._kept[row] = tokens
+        return tokens
 
 
 class DenseExamples:
-    """Arrays (B, C, T) of one montage, for networks that know channels by their row.
+    """Arrays (B, C, T) of one montage and rate, for networks that know channels by their row.
 
     Parameters
     ----------
@@ -128,7 +144,8 @@ class DenseExamples:
     def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
         """A Tensor (B, C, T); samples that are missing are zeros."""
         chosen = [self.windows[row] for row in rows]
-        values = np.stack([window[0].values for window in (mixed(chosen, mix) if mix else chosen)])
+        windows = mixed(chosen, mix) if mix else chosen
+        values = np.stack([np.concatenate([stream.values for stream in window]) for window in windows])
         return torch.from_numpy(values).to(self.device)
 
     def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
@@ -136,7 +153,7 @@ class DenseExamples:
         return draw([0] * len(rows), rng)
 
 
-def check_one_layout(windows: PreparedWindows, who: str, one_stream: bool = False) -> None:
+def check_one_layout(windows: PreparedWindows, who: str, one_rate: bool = False) -> None:
     """Refuse windows of differing channels or lengths.
 
     Parameters
@@ -145,8 +162,8 @@ def check_one_layout(windows: PreparedWindows, who: str, one_stream: bool = Fals
         All windows of the task, surveyed.
     who : str
         What needs them equal, for the message.
-    one_stream : bool
-        Whether all channels must also have one modality and rate.
+    one_rate : bool
+        Whether all channels must also have one number of samples.
 
     Raises
     ------
@@ -155,10 +172,9 @@ def check_one_layout(windows: PreparedWindows, who: str, one_stream: bool = Fals
     """
     one = windows.windows.ds[int(windows.windows.recording[0])].id
     first = windows.layouts[0]
-    if one_stream and len(first) != 1:
+    if one_rate and len({n_times for _, n_times, _ in first}) > 1:
         raise DataError(
-            f"Recording '{one}' has {', '.join(modality for modality, *_ in first)}, and {who} takes channels of "
-            f"one modality and rate: leave {who} out."
+            f"Recording '{one}' has {_words(first)}, and {who} takes channels of one rate: leave {who} out."
         )
     for row, layout in enumerate(windows.layouts):
         if layout != first:

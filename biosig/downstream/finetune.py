@@ -18,6 +18,7 @@ import pandas as pd
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contenders import FIXED_MONTAGE, SEEDLESS, Bench, Run, test_predictions
 from biosig.downstream.examples import FrozenExamples, check_one_layout
+from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.parts import Parts, QuerySplit, make_parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.rating import rate, rate_labels
@@ -75,9 +76,9 @@ def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | N
     for method in ("model", *config.baselines):
         for fold, part in enumerate(parts):
             for seed in config.seeds[:1] if method in SEEDLESS else config.seeds:
-                prediction = test_predictions(bench, Run(method, fold, seed, part, weights))
-                tested = rows.iloc[part.test].assign(fold=fold, method=method, seed=seed)
-                scored.append(tested.assign(**prediction_columns(prediction, config.target)))
+                for name, prediction in test_predictions(bench, Run(method, fold, seed, part, weights)).items():
+                    tested = rows.iloc[part.test].assign(fold=fold, method=name, seed=seed)
+                    scored.append(tested.assign(**prediction_columns(prediction, config.target)))
     predictions = pd.concat(scored, ignore_index=True)
     table, caveats = rate(predictions, config)
     by_label = rate_labels(predictions, config) if config.target.kind == "multilabel" else None
@@ -89,6 +90,7 @@ def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | N
             *left_out,
             *unused,
             *remarks,
+            *(f"handmade: {remark}" for remark in (bench.features[1] if "handmade" in config.baselines else [])),
             *_standing_notes(task, model, config, parts),
             *caveats,
         ],
@@ -126,11 +128,16 @@ def _prepared(
     task: Task, model: Model, config: FineTuneConfig, progress: Progress | None
 ) -> tuple[Task, PreparedWindows, list[str]]:
     """The windows that give the model a token, at its contract, and what to say of the others."""
-    windows = PreparedWindows(task.labelled.windows, model.contract, config.align, config.keep_gb * 1e9)
+    windows = PreparedWindows(
+        task.labelled.windows, model.contract, config.align, config.keep_gb * 1e9, config.channels
+    )
     usable = windows.survey(progress)
+    for keep in config.inputs.values() if usable.all() else ():
+        usable &= PartialWindows(windows, keep).usable()
     if usable.all():
         return task, windows, []
-    note = f"{int((~usable).sum())} of {len(usable)} windows give the model no valid token and are left out."
+    among = " in one of the inputs" if config.inputs else ""
+    note = f"{int((~usable).sum())} of {len(usable)} windows give the model no valid token{among} and are left out."
     return (*_prepared(task.only(usable), model, config, progress)[:2], [note])
 
 
@@ -140,7 +147,7 @@ def _check_layouts(windows: PreparedWindows, config: FineTuneConfig) -> list[str
         check_one_layout(windows, "pooling=flatten")
     fixed = [name for name in config.baselines if name in FIXED_MONTAGE]
     for method in fixed:
-        check_one_layout(windows, f"the baseline {method}", one_stream=True)
+        check_one_layout(windows, f"the baseline {method}", one_rate=True)
     gaps = windows.whole.count(False)
     if not (fixed and gaps):
         return []

@@ -92,7 +92,7 @@ def cross_validated_predictions(
             train = fold.train
             penalty, note = _choose_penalty(X[train], y[train], subjects[train], kind)
             notes.update(note)
-            prediction[fold.test] = _fit_predict(X[train], y[train], X[fold.test], penalty, kind)
+            prediction[fold.test] = fit_predict(X[train], y[train], X[fold.test], penalty, kind)
             penalties.append(penalty)
     if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
         notes.add("The logistic regression did not converge in every fit.")
@@ -152,12 +152,13 @@ def _choose_penalty(X: Floats, y: NDArray[Any], subjects: NDArray[Any], kind: Ki
     for penalty in PENALTIES:
         held_out = _empty(y, kind)
         for fold in inner:
-            held_out[fold.test] = _fit_predict(X[fold.train], y[fold.train], X[fold.test], penalty, kind)
+            held_out[fold.test] = fit_predict(X[fold.train], y[fold.train], X[fold.test], penalty, kind)
         scores.append(score(y, held_out))
     return PENALTIES[int(np.argmax(scores))], []
 
 
-def _fit_predict(X: Floats, y: NDArray[Any], X_test: Floats, penalty: float, kind: Kind) -> Floats:
+def fit_predict(X: Floats, y: NDArray[Any], X_test: Floats, penalty: float, kind: Kind) -> Floats:
+    """Predictions (n, K) or (n,) of one model, for all kinds of truth but several labels."""
     prepare = _preparation()
     if kind == "survival":
         Z = prepare.fit_transform(X)

@@ -46,7 +46,7 @@ class Objective:
 
     Parameters
     ----------
-    kind : {"classes", "multilabel", "number", "survival"}
+    kind : {"classes", "multilabel", "number", "survival", "answers"}
         What the truth is like.
     names : tuple of str
         Of the W outputs.
@@ -97,7 +97,7 @@ class Objective:
         """What outputs (B, W) say: probabilities (B, K), values (B,) in the unit of the truth, or log hazards (B,)."""
         if self.kind == "classes":
             return F.softmax(outputs, dim=1)
-        if self.kind == "multilabel":
+        if self.kind in ("multilabel", "answers"):
             return torch.sigmoid(outputs)
         return outputs[:, 0] * self.scale + self.centre
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.packed import pack
 from biosig.batches.windows import Windows
 from biosig.downstream.alignment import Floats, aligned, covariance, whitening
-from biosig.errors import DataError
+from biosig.errors import DataError, UsageError
 from biosig.progress import Progress
 
 Layout = tuple[tuple[str, int, tuple[str, ...]], ...]
@@ -23,6 +24,27 @@ Layout = tuple[tuple[str, int, tuple[str, ...]], ...]
 def layout_of(window: Sequence[Prepared]) -> Layout:
     """What must be equal for two windows to be laid over each other."""
     return tuple((stream.modality, stream.values.shape[1], tuple(stream.ch_names)) for stream in window)
+
+
+def names_of(layouts: Sequence[Layout]) -> set[str]:
+    """The modalities and channels that windows have."""
+    return {name for layout in set(layouts) for modality, _, channels in layout for name in (modality, *channels)}
+
+
+def chosen(window: Sequence[Prepared], channels: Collection[str]) -> list[Prepared]:
+    """A window with the channels of these names or modalities only, without streams that have none."""
+    picked = [_picked(stream, channels) for stream in window]
+    return [stream for stream in picked if stream.ch_names]
+
+
+def _picked(stream: Prepared, channels: Collection[str]) -> Prepared:
+    if stream.modality in channels:
+        return stream
+    rows = [row for row, name in enumerate(stream.ch_names) if name in channels]
+    arrays = ("values", "valid", "position", "reference", "channel", "sign", "mean")
+    scale = stream.scale if isinstance(stream.scale, float) else stream.scale[rows]
+    picked = {name: getattr(stream, name)[rows] for name in arrays}
+    return replace(stream, **picked, scale=scale, ch_names=[stream.ch_names[row] for row in rows])
 
 
 class PreparedWindows:
@@ -38,6 +60,8 @@ class PreparedWindows:
         Whether each subject's EEG is aligned, which `survey` prepares.
     keep_bytes : float
         Samples that may stay in memory; windows beyond are read again each time.
+    channels : sequence of str
+        Names of channels, or modalities, that are kept; none = all.
     """
 
     def __init__(
@@ -46,8 +70,10 @@ class PreparedWindows:
         contract: Mapping[str, InputContract],
         align: Literal["none", "euclidean"] = "none",
         keep_bytes: float = 4e9,
+        channels: Sequence[str] = (),
     ) -> None:
         self.windows, self.contract, self.align = conditioned(windows, contract), contract, align
+        self.channels = frozenset(channels)
         self._room = keep_bytes
         self._kept: dict[int, list[Prepared]] = {}
         self._matrices: dict[Hashable, Floats] = {}
@@ -78,13 +104,15 @@ class PreparedWindows:
         ------
         DataError
             If a window that is to be aligned misses samples: its other channels would be mixed with a guess.
+        UsageError
+            If no window has one of the channels that are kept.
         """
         usable = np.zeros(len(self), bool)
         sums: dict[Hashable, Floats] = {}
         counts: dict[Hashable, int] = {}
         for row in range(len(self)):
             window = self._prepared(row)
-            usable[row] = _has_token(window, self.contract)
+            usable[row] = has_token(window, self.contract)
             self.layouts.append(layout_of(window))
             self.whole.append(all(stream.valid.all() for stream in window))
             for stream in window if self.align == "euclidean" and usable[row] else ():
@@ -95,6 +123,9 @@ class PreparedWindows:
                     counts[group] = counts.get(group, 0) + 1
             if progress:
                 progress("prepare", row + 1, len(self))
+        unknown = sorted(self.channels - names_of(self.layouts))
+        if unknown:
+            raise UsageError(f"No window has the channel or modality '{unknown[0]}': correct channels.")
         self._matrices = {group: whitening(total / counts[group]) for group, total in sums.items()}
         return usable
 
@@ -103,6 +134,8 @@ class PreparedWindows:
         if known is not None:
             return known
         window = prepare(self.windows.read_signals(row), self.contract, float(self.windows.onset[row]))
+        if self.channels:
+            window = chosen(window, self.channels)
         size = sum(stream.values.nbytes + stream.valid.nbytes for stream in window)
         if size <= self._room:
             self._room -= size
@@ -123,7 +156,8 @@ class PreparedWindows:
             )
 
 
-def _has_token(window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> bool:
+def has_token(window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> bool:
+    """Whether a window gives a model of this contract a valid token."""
     try:
         pack([window], contract)
     except DataError:

@@ -11,8 +11,10 @@ from biosig.downstream.parts import FoldSplit, QuerySplit
 from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
 
-Baseline = Literal["chance", "from_scratch", "eegnet", "shallow", "tangent"]
-Pooling = Literal["attention", "mean", "flatten"]
+Baseline = Literal[
+    "chance", "random_weights", "from_scratch", "handmade", "eegnet", "shallow", "tangent", "xresnet", "s4"
+]
+Pooling = Literal["attention", "cls", "mean", "flatten"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,17 @@ class Stage:
     epochs : int
         Passes over the training part at most; 0 leaves the stage out.
     warmup : int
-        Epochs in which the rate rises as (10^(s/S) - 1) / 9 (REVE's released code).
+        Epochs in which the rate rises: as (10^(s/S) - 1) / 9 (REVE's released code), or in a line with the schedule
+        "linear".
+    schedule : {"plateau", "linear"}
+        Halved when validation gets no better for five epochs (REVE's released code), or falling in a line to nothing
+        at the last epoch (CSFM, arXiv:2507.01045).
+    layer_decay : float
+        The rate of a block is this share of that of the block after it, the last block's of that of the head.
     patience : int
         Epochs without a better validation score after which the stage ends.
     dropout : float
-        Share of the pooled features that is dropped.
+        Share of the pooled features that is dropped, and of what networks drop inside.
     batch_size : int
         Windows per step.
     weight_decay : float
@@ -47,6 +55,8 @@ class Stage:
     batch_size: int = 32
     weight_decay: float = 0.01
     mixup: bool = True
+    schedule: Literal["plateau", "linear"] = "plateau"
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.warmup < 0 or self.patience < 1 or self.batch_size < 1:
@@ -54,6 +64,8 @@ class Stage:
                 f"A stage has epochs {self.epochs}, warmup {self.warmup}, patience {self.patience} and batch_size "
                 f"{self.batch_size}: the first two cannot be negative, the others must be 1 or more."
             )
+        if not 0 < self.layer_decay <= 1:
+            raise UsageError(f"layer_decay is {self.layer_decay:g}; it is a share, above 0 and at most 1.")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout is {self.dropout:g}; it is a share, from 0 to below 1.")
 
@@ -95,13 +107,19 @@ class FineTuneConfig:
         Who is trained on, who chooses the epoch, who is tested.
     query : str, optional
         Which recordings take part: a pandas expression over the index and the labels ("run == 'R04'").
+    channels : list of str
+        Names of channels, or modalities, that take part; none = all that the model reads.
     divisor : float, optional
         Feed the model its unit over this number, as REVE's downstream recipes do; None = the model's own normalisation.
     align : {"none", "euclidean"}
         Euclidean Alignment of each subject's EEG (`biosig.downstream.alignment`).
-    pooling : {"attention", "mean", "flatten"}
-        What the head reads: the pool query's vector, the mean of the tokens, or the vector and all tokens side by side,
-        which ties it to one montage and length.
+    pooling : {"attention", "cls", "mean", "flatten"}
+        What the head reads: the pool query's vector; the window's own token, of models that have one instead of the
+        query; the mean of the tokens; or the vector and all tokens side by side, which ties it to one montage and
+        length.
+    inputs : dict
+        Name → channels or modalities: what else the tuned model is tested with, such as {6 leads: [I, II, III, aVR,
+        aVL, aVF], PPG: [ppg]}; each is a row "model, NAME" of the table.
     loss : LossConfig
         How errors weigh.
     probe : Stage
@@ -112,7 +130,9 @@ class FineTuneConfig:
         For the same encoder from random weights; None = as `tune`, with as many epochs as both stages together and a
         rate of 1e-3.
     convolutional : Stage, optional
-        For EEGNet and ShallowFBCSPNet; None = as `scratch`.
+        For EEGNet, ShallowFBCSPNet, xresnet and S4; None = as `scratch`.
+    network_width : int
+        Channels of xresnet's first stage, and S4's features.
     optimizer : {"adamw", "stable_adamw"}
         With betas 0.92 and 0.999 and eps 1e-9 (REVE's released code).
     soup : int
@@ -142,14 +162,17 @@ class FineTuneConfig:
     windows: WindowPlan
     split: FoldSplit | QuerySplit
     query: str | None = None
+    channels: list[str] = field(default_factory=list)
     divisor: float | None = None
     align: Literal["none", "euclidean"] = "none"
     pooling: Pooling = "attention"
+    inputs: dict[str, list[str]] = field(default_factory=dict)
     loss: LossConfig = field(default_factory=LossConfig)
     probe: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20))
     tune: TuneStage = field(default_factory=lambda: TuneStage(lr=1e-4, epochs=50, warmup=5))
     scratch: Stage | None = None
     convolutional: Stage | None = None
+    network_width: int = 64
     optimizer: Literal["adamw", "stable_adamw"] = "adamw"
     soup: int = 1
     seeds: list[int] = field(default_factory=lambda: [0])
@@ -192,9 +215,11 @@ class FineTuneConfig:
 
     def stage_of(self, method: str) -> Stage:
         """How a network that starts from random weights is trained."""
+        if method == "random_weights":
+            return self.probe
         if method != "from_scratch" and self.convolutional is not None:
             return self.convolutional
         if self.scratch is not None:
             return self.scratch
         t, epochs = self.tune, self.probe.epochs + self.tune.epochs
-        return Stage(1e-3, epochs, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup)
+        return Stage(1e-3, epochs, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup, t.schedule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -28,6 +29,9 @@ from biosig.progress import Progress
 BETAS, EPS = (0.92, 0.999), 1e-9
 CLIP_NORM = 2.0
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 5
+
+_BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")
+_EMBEDDING = re.compile(r"encoder\.(patches|amplitude|text|positions|cls)\b")
 
 
 class Score(NamedTuple):
@@ -90,7 +94,7 @@ def fit(
             module.p = stage.dropout
     best = _score(network, examples, y, objective, parts.validation, stage.batch_size)
     kept = _trained_state(network)
-    optimiser = _optimizer([p for p in network.parameters() if p.requires_grad], optimizer, stage)
+    optimiser = _optimizer(network, optimizer, stage)
     plateau = ReduceLROnPlateau(optimiser, mode="max", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
     n_batches = math.ceil(len(parts.train) / stage.batch_size)
     waited = 0
@@ -98,11 +102,12 @@ def fit(
         for epoch in range(stage.epochs):
             network.train()
             for number, rows in enumerate(np.array_split(rng.permutation(parts.train), n_batches)):
-                if epoch < stage.warmup:
-                    _set_lr(optimiser, stage.lr * warmup((epoch + (number + 1) / n_batches) / stage.warmup))
+                share = rate_share(stage, epoch + (number + 1) / n_batches)
+                if share is not None:
+                    _set_lr(optimiser, stage.lr * share)
                 _step(network, optimiser, examples, y, objective, rows, stage.mixup, rng)
             score = _score(network, examples, y, objective, parts.validation, stage.batch_size)
-            if epoch + 1 >= stage.warmup:
+            if epoch + 1 >= stage.warmup and stage.schedule == "plateau":
                 plateau.step(score.value)
             waited += 1
             if score > best:
@@ -118,9 +123,12 @@ def fit(
     return best
 
 
-def warmup(progress: float) -> float:
-    """Share of the peak rate after `progress` (0 to 1) of the warm-up: (10^progress - 1) / 9."""
-    return (10**progress - 1) / 9
+def rate_share(stage: Stage, epoch: float) -> float | None:
+    """Share of the peak rate after so many epochs; None where the schedule leaves it as it is."""
+    if stage.schedule == "linear":
+        rising = epoch / stage.warmup if stage.warmup else 1.0
+        return min(rising, (stage.epochs - epoch) / max(stage.epochs - stage.warmup, 1))
+    return (10 ** (epoch / stage.warmup) - 1) / 9 if epoch <= stage.warmup and stage.warmup else None
 
 
 def predict(
@@ -184,14 +192,34 @@ def _step(
     optimiser.step()
 
 
-def _optimizer(parameters: list[nn.Parameter], name: str, stage: Stage) -> torch.optim.Optimizer:
+def _optimizer(network: nn.Module, name: str, stage: Stage) -> torch.optim.Optimizer:
     cls = {"adamw": torch.optim.AdamW, "stable_adamw": StableAdamW}[name]
-    return cls(parameters, lr=stage.lr, betas=BETAS, eps=EPS, weight_decay=stage.weight_decay)
+    groups = [
+        {"params": parameters, "lr": stage.lr * share, "share": share}
+        for share, parameters in layer_shares(network, stage.layer_decay).items()
+    ]
+    return cls(groups, lr=stage.lr, betas=BETAS, eps=EPS, weight_decay=stage.weight_decay)
+
+
+def layer_shares(network: nn.Module, layer_decay: float) -> dict[float, list[nn.Parameter]]:
+    """What is trained, by its share of the rate: less for each block that lies between it and the head.
+
+    The embedding lies below the first block (Clark 2020, arXiv:2003.10555, appendix B; Bao 2022, arXiv:2106.08254).
+    """
+    found = {name: _BLOCK.match(name) for name, _ in network.named_parameters()}
+    depth = max((int(block[1]) for block in found.values() if block), default=-1) + 1
+    shares: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        block = found[name]
+        height = int(block[1]) + 1 if block else 0 if _EMBEDDING.match(name) else depth + 1
+        if parameter.requires_grad:
+            shares.setdefault(layer_decay ** (depth + 1 - height), []).append(parameter)
+    return shares
 
 
 def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
     for group in optimiser.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["share"]
 
 
 def _trained_state(network: nn.Module) -> dict[str, Tensor]:

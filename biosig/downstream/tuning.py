@@ -12,6 +12,7 @@ from torch import Tensor
 from biosig.batches.packed import pack
 from biosig.downstream.classifier import Classifier
 from biosig.downstream.examples import FrozenExamples, PackedExamples
+from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.lora import add_lora, merge
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
@@ -97,13 +98,17 @@ def fine_tune(
 
 
 def new_classifier(
-    encoder: Encoder, objective: Objective, windows: PreparedWindows, config: FineTuneConfig, key: Sequence[int]
+    encoder: Encoder,
+    objective: Objective,
+    windows: PreparedWindows | PartialWindows,
+    config: FineTuneConfig,
+    key: Sequence[int],
 ) -> Classifier:
     """A classifier with a random head, on the encoder's device."""
     n_tokens = pack([windows[0]], windows.contract).n_tokens if config.pooling == "flatten" else 0
     with seeded(key):
         classifier = Classifier(encoder, objective, config.pooling, n_tokens)
-    return classifier.to(encoder.pool.query.device)
+    return classifier.to(next(encoder.parameters()).device)
 
 
 def make_trainable(classifier: Classifier, stage: TuneStage, key: Sequence[int]) -> Any:
@@ -113,5 +118,6 @@ def make_trainable(classifier: Classifier, stage: TuneStage, key: Sequence[int])
         return None
     with seeded(key):
         adapted = add_lora(classifier.encoder, stage.rank, stage.alpha)
-    classifier.encoder.pool.requires_grad_(True)
+    if classifier.pools_by_query:
+        classifier.encoder.pool.requires_grad_(True)
     return adapted

@@ -64,6 +64,12 @@ def finetune(
     settings = configuration.load(FineTuneConfig, config, overrides)
     with show_progress(Console(file=sys.stderr)) as progress:
         result = run_finetune(settings, progress)
+    if settings.inputs and settings.out is not None:
+        from biosig.plots.robustness import plot_robustness
+
+        plot_robustness(result.table, f"{result.facts['model']}: {settings.target.title}").savefig(
+            settings.out / "robustness.png", dpi=150
+        )
     print_result(result, Console())
     return 0
 

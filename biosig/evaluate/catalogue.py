@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from biosig.evaluate import metrics, multilabel
+from biosig.evaluate import answers, metrics, multilabel
 from biosig.evaluate.metrics import Kind, Metric
 from biosig.evaluate.survival import concordance, dynamic_auroc, plain, uno_concordance
 
@@ -14,6 +14,7 @@ METRICS: dict[str, Metric] = {
         *metrics.METRICS,
         *multilabel.METRICS,
         *(Metric(name, "survival", plain(score), score) for name, score in _SURVIVAL.items()),
+        *answers.METRICS,
     )
 }
 """In the order in which tables show them."""
@@ -23,6 +24,7 @@ SELECTION: dict[Kind, str] = {
     "multilabel": "macro_auroc",
     "number": "r2",
     "survival": "c_index",
+    "answers": "exact_match",
 }
 """By which an epoch is chosen on the validation part."""
 

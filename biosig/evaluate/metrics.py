@@ -19,8 +19,9 @@ from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, r2_sco
 from biosig.errors import DataError
 
 Floats = NDArray[np.float64]
-Kind = Literal["classes", "multilabel", "number", "survival"]
-"""What the truth of N rows is like: (N,) class numbers; (N, K) 0 or 1; (N,) values; (N, 2) time and event."""
+Kind = Literal["classes", "multilabel", "number", "survival", "answers"]
+"""What the truth of N rows is like: (N,) class numbers; (N, K) 0 or 1; (N,) values; (N, 2) time and event; (N, K) 0, 1
+or NaN, of answers that are right, wrong or not to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,9 @@ class Metric:
     ----------
     name : str
         As it stands in a result table.
-    kind : {"classes", "multilabel", "number", "survival"}
-        What it scores. `prediction` is (N, K) scores for "classes" and "multilabel", (N,) values for "number", (N,)
-        risks for "survival".
+    kind : {"classes", "multilabel", "number", "survival", "answers"}
+        What it scores. `prediction` is (N, K) scores for "classes", "multilabel" and "answers", (N,) values for
+        "number", (N,) risks for "survival".
     value : callable
         (y, prediction) → float.
     resampled : callable

@@ -15,8 +15,18 @@ METHODS = {
     "handmade": "hand-made features",
     "chance": "chance",
 }
-METRICS = {"balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "mae": "mean absolute error", "r2": "R²"}
-FLOOR = {"balanced_accuracy": (0.0, 1.0), "auroc": (0.0, 1.0)}
+METRICS = {
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC",
+    "macro_auroc": "macro AUROC",
+    "macro_auprc": "macro AUPRC",
+    "mae": "mean absolute error",
+    "r2": "R²",
+    "c_index": "C-index",
+    "c_index_uno": "Uno's C-index",
+    "dynamic_auroc": "dynamic AUROC",
+}
+FLOOR = dict.fromkeys(("balanced_accuracy", "auroc", "macro_auroc", "c_index", "c_index_uno"), (0.0, 1.0))
 
 
 def plot_scores(table: pd.DataFrame, title: str = "Probe on frozen embeddings") -> Figure:

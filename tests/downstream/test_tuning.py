@@ -23,7 +23,7 @@ from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import Stage, TuneStage
 from biosig.downstream.soup import average
-from biosig.downstream.training import Score, fit, predict, warmup
+from biosig.downstream.training import Score, fit, layer_shares, predict, rate_share
 from biosig.downstream.tuning import make_trainable
 from biosig.errors import DataError, UsageError
 
@@ -180,7 +180,7 @@ def test_pooling_reads_valid_tokens_in_their_order(pooling):
     values = torch.randn(6, 128)
     values[4] = 0  # not valid
     valid = torch.tensor([True, True, True, True, False, True])
-    tokens = Tokens(values, valid, torch.tensor([0, 0, 0, 1, 1, 1]), 2)
+    tokens = Tokens(values, valid, torch.tensor([0, 0, 0, 1, 1, 1]), 2, None)
     pooled = classifier.pooled(tokens)
     for i, own in enumerate((values[:3], values[[3, 5]])):
         weights = (own @ encoder.pool.query / 128**0.5).softmax(0)
@@ -267,6 +267,21 @@ def test_a_loss_that_is_not_finite_is_said(points):
 
 
 def test_the_warm_up_rises_from_nothing_to_the_whole_rate_and_equals_are_told_apart_by_loss():
-    assert (warmup(0.0), warmup(1.0)) == (0.0, 1.0)
-    assert warmup(0.5) == pytest.approx((10**0.5 - 1) / 9)
+    stage = Stage(lr=1.0, epochs=20, warmup=2)
+    assert (rate_share(stage, 0.0), rate_share(stage, 2.0), rate_share(stage, 2.1)) == (0.0, 1.0, None)
+    assert rate_share(stage, 1.0) == pytest.approx((10**0.5 - 1) / 9)
+    line = replace(stage, schedule="linear")
+    assert [rate_share(line, epoch) for epoch in (0, 1, 2, 11, 20)] == pytest.approx([0, 0.5, 1, 0.5, 0])
     assert Score(0.5, -0.6) > Score(0.5, -0.7) > Score(0.4, -0.1)
+
+
+def test_layers_far_from_the_head_learn_slower():
+    encoder = biosig.build_model("csfm-tiny").encoder
+    classifier = Classifier(encoder, TWO, "cls")
+    shares = {id(p): share for share, group in layer_shares(classifier, 0.5).items() for p in group}
+    assert len(shares) == len([*classifier.parameters()])
+    of = {name: shares[id(p)] for name, p in classifier.named_parameters()}
+    assert of["head.2.weight"] == of["encoder.norm.weight"] == 1
+    assert (of["encoder.blocks.5.mlp_norm.weight"], of["encoder.blocks.0.mlp_norm.weight"]) == (0.5, 0.5**6)
+    assert of["encoder.cls"] == 0.5**7
+    assert set(layer_shares(nn.Linear(2, 2), 0.5)) == {1.0}

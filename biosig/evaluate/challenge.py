@@ -1,0 +1,92 @@
+"""The score of the PhysioNet/CinC Challenges 2020 and 2021, in which a wrong diagnosis may be partly right.
+
+Weights say how much an output is worth for each diagnosis that a recording has (Alday 2020, doi
+10.1088/1361-6579/abc960; Reyna 2021, doi 10.23919/CinC53138.2021.9662687). The score is the summed worth of all
+outputs, on a scale where always answering "sinus rhythm" is 0 and the truth is 1. The challenge's matrix is weights.csv
+of github.com/physionetchallenges/evaluation-2021; codes that it treats as one stand in one name with a bar between.
+
+Shape letters: N recordings, K diagnoses.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import DataError, UsageError
+from biosig.evaluate.metrics import Floats
+
+SINUS_RHYTHM = "426783006"
+"""SNOMED CT code of the answer that is worth 0."""
+
+
+def read_weights(path: str | Path) -> tuple[tuple[str, ...], Floats]:
+    """The diagnoses and the matrix (K, K) of a file in the challenge's format.
+
+    Raises
+    ------
+    DataError
+        If the file is no square table with the same names on both sides.
+    """
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        rows = [row for row in csv.reader(file) if row]
+    names = tuple(rows[0][1:]) if rows else ()
+    try:
+        weights = np.array([row[1:] for row in rows[1:]], np.float64)
+    except ValueError as error:
+        raise DataError(f"{path} holds weights that are no numbers ({error}): give the challenge's file.") from error
+    if not names or tuple(row[0] for row in rows[1:]) != names or weights.shape != (len(names), len(names)):
+        raise DataError(f"{path} is no square table of weights with the same codes on both sides: give such a file.")
+    return names, weights
+
+
+def has_codes(codes: Sequence[Sequence[str]], names: Sequence[str]) -> NDArray[np.bool_]:
+    """Which recording has which diagnosis, (N, K): one of the codes that stand in its name."""
+    meant = [set(name.split("|")) for name in names]
+    return np.array([[bool(of_name & set(present)) for of_name in meant] for present in codes])
+
+
+def challenge_score(
+    y: NDArray[np.bool_], output: NDArray[np.bool_], names: Sequence[str], weights: Floats, normal: str = SINUS_RHYTHM
+) -> float:
+    """The score of outputs.
+
+    Parameters
+    ----------
+    y, output : ndarray of bool, shape (N, K)
+        Which diagnoses recordings have, and which they are given; those without any count for nothing.
+    names : sequence of str
+        Of the K diagnoses.
+    weights : ndarray, shape (K, K)
+        What an output (column) is worth for a diagnosis (row).
+    normal : str
+        The diagnosis that is worth 0 when it is given to all.
+
+    Raises
+    ------
+    UsageError
+        If `normal` is none of the diagnoses.
+    DataError
+        If the truth is worth no more than `normal` for all.
+    """
+    if normal not in names:
+        raise UsageError(f"'{normal}' is none of the {len(names)} diagnoses: name the one that is worth 0.")
+    always_normal = np.zeros_like(y)
+    always_normal[:, list(names).index(normal)] = True
+    perfect, inactive = _worth(y, y, weights), _worth(y, always_normal, weights)
+    if perfect <= inactive:
+        raise DataError(
+            f"Answering '{normal}' for all {len(y)} recordings is as good as the truth: add other recordings."
+        )
+    return (_worth(y, output, weights) - inactive) / (perfect - inactive)
+
+
+def _worth(y: NDArray[np.bool_], output: NDArray[np.bool_], weights: Floats) -> float:
+    # Each recording has one unit to give, over all diagnoses that it has or is given.
+    share = 1 / np.maximum((y | output).sum(axis=1), 1)  # (N,)
+    confusion = (y * share[:, None]).T @ output.astype(np.float64)  # (K, K)
+    return float((weights * confusion).sum())
