@@ -21,6 +21,9 @@ SELF_LOGIT = 20.0
 SHORT = 256
 """Tokens of a window whose scores may be written out, heads · L² of them."""
 
+TILE = 256
+"""Queries of a longer window whose scores are written out at a time."""
+
 BACKENDS = ("auto", "sdpa", "xformers", "matmul")
 
 
@@ -34,6 +37,7 @@ class PackedLengths:
     seqlens: tuple[int, ...]
     runs: tuple[tuple[int, int], ...] = field(init=False)  # (number of windows, tokens of each)
     _xformers_mask: list[Any] = field(init=False, default_factory=list, repr=False, compare=False)
+    _parts: dict[int, list[PackedLengths]] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         runs: list[list[int]] = []
@@ -48,6 +52,17 @@ class PackedLengths:
     def of(cls, seqlens: Sequence[int] | Tensor) -> PackedLengths:
         """From a tensor or a sequence of lengths."""
         return cls(tuple(seqlens.tolist() if isinstance(seqlens, Tensor) else seqlens))
+
+    def parts(self, n_tokens: int) -> list[PackedLengths]:
+        """Runs of windows of at most `n_tokens` together, or one window that has more."""
+        if n_tokens not in self._parts:
+            groups: list[list[int]] = [[]]
+            for length in self.seqlens:
+                if groups[-1] and sum(groups[-1]) + length > n_tokens:
+                    groups.append([])
+                groups[-1].append(length)
+            self._parts[n_tokens] = [PackedLengths.of(group) for group in groups]
+        return self._parts[n_tokens]
 
     def xformers_mask(self, device: torch.device) -> Any:
         """xformers' `BlockDiagonalMask` for these lengths, made once per batch and shared by all blocks."""
@@ -116,10 +131,18 @@ def _by_run(attend: Any, q: Tensor, k: Tensor, v: Tensor, lengths: PackedLengths
 
 
 def _bfloat16_on_cpu(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """What is quickest there: torch's own kernel for bfloat16 takes half as long again, and twice as long backwards."""
-    if q.shape[2] > SHORT:
+    """What is quickest there: torch's own kernel takes half as long again or more, and twice as long backwards."""
+    if q.shape[2] <= SHORT:
+        return _matmul(q.contiguous(), k.contiguous(), v.contiguous())
+    if torch.is_grad_enabled() and q.requires_grad:  # which would keep all scores
         return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
-    return _matmul(q.contiguous(), k.contiguous(), v.contiguous())
+    return _tiled(q, k, v)
+
+
+def _tiled(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """`_matmul` with the scores of a few queries at a time, which stay in cache; for inference."""
+    keys, v = (k * k.shape[-1] ** -0.5).transpose(-2, -1).contiguous(), v.contiguous()  # (B, H, K, L), (B, H, L, K)
+    return torch.cat([(queries @ keys).softmax(dim=-1) @ v for queries in q.split(TILE, dim=2)], dim=2)
 
 
 def _matmul(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

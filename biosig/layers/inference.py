@@ -1,7 +1,8 @@
 """Blocks for inference alone: matrices in the precision that was asked for, laid out once as the CPU multiplies them.
 
 oneDNN, which torch multiplies with on CPUs, reorders a matrix before each product; kept in that order, REVE's embedding
-takes three quarters of the time. Gradients do not pass.
+takes three quarters of the time. A few windows go through a block at a time, since what lies between its products for
+all of them is larger than caches, and new memory from the system each time. Gradients do not pass.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from biosig.layers.block import GEGLU
+from biosig.layers.attention import PackedLengths
+from biosig.layers.block import GEGLU, MLP
 
 _TYPICAL_TOKENS = 2048
-"""Rows of the products that the order is chosen for; other numbers work."""
+"""Rows of the products: as many windows at a time as stay below, one at least."""
 
 
 def for_inference(blocks: nn.ModuleList, dtype: torch.dtype) -> nn.ModuleList:
@@ -33,6 +35,7 @@ def for_inference(blocks: nn.ModuleList, dtype: torch.dtype) -> nn.ModuleList:
         linear.to(dtype)
     if next(copied.parameters()).device.type == "cpu" and torch.backends.mkldnn.is_available():
         _order(copied)
+        return nn.ModuleList(_InParts(block) for block in copied)
     return copied
 
 
@@ -45,16 +48,19 @@ class OrderedLinear(nn.Module):
         The matrix.
     bias : Tensor, shape (out_features,), optional
         What is added.
+    then : {"none", "gelu"}
+        What is done to each number before it is written.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, then: str = "none") -> None:
         super().__init__()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _TYPICAL_TOKENS)
         self.bias = None if bias is None else bias.detach()
+        self.then = then
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, in_features) → (N, out_features)."""
-        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.then, [], "none")
 
 
 class _OrderedGEGLU(nn.Module):
@@ -70,10 +76,34 @@ class _OrderedGEGLU(nn.Module):
         return self.contract(F.gelu(self.gate(x)).mul_(self.value(x)))
 
 
+class _InParts(nn.Module):
+    """A block through which a few windows go at a time."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor, lengths: PackedLengths) -> Tensor:
+        """x (N, D) → (N, D)."""
+        parts = lengths.parts(_TYPICAL_TOKENS)
+        if len(parts) == 1:
+            return self.block(x, lengths)
+        out = torch.empty_like(x)
+        start = 0
+        for part in parts:
+            stop = start + sum(part.seqlens)
+            out[start:stop] = self.block(x[start:stop], part)
+            start = stop
+        return out
+
+
 def _order(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, GEGLU):
             setattr(module, name, _OrderedGEGLU(child))
+        elif isinstance(child, MLP):
+            expand = OrderedLinear(child.expand.weight, child.expand.bias, "gelu")
+            setattr(module, name, nn.Sequential(expand, OrderedLinear(child.contract.weight, child.contract.bias)))
         elif isinstance(child, nn.Linear):
             setattr(module, name, OrderedLinear(child.weight, child.bias))
         else:

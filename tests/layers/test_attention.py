@@ -30,6 +30,20 @@ def test_backends_agree_with_the_definition(backend, seqlens, seed):
     assert (out - expected).abs().max() / expected.abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("length", [40, 700])
+def test_bfloat16_agrees_with_the_definition_within_its_digits(length):
+    q, k, v = qkv(2 * length)
+    expected = reference(q, k, v, [length, length])
+    inputs = [x.bfloat16().requires_grad_() for x in (q, k, v)]
+    lengths = PackedLengths.of([length, length])
+    trained = packed_attention(*inputs, lengths)
+    trained.float().square().sum().backward()
+    with torch.inference_mode():
+        embedded = packed_attention(*inputs, lengths)
+    for out in (trained, embedded):
+        assert (out - expected).norm() / expected.norm() < 1e-2
+
+
 def test_the_mask_given_to_xformers_is_the_same_block_diagonal():
     pytest.importorskip("xformers")
     seqlens = [3, 3, 7, 1]
