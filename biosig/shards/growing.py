@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import h5py
-import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,9 +92,9 @@ class GrowingSamples:
             self._n_written = stop
 
 
-def best_codec(samples: NDArray[Any], compression: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The HDF5 filter that stores a first chunk (C, T) in the fewest bytes: bit or byte shuffle, tried in memory."""
-    codecs = [hdf5plugin.Blosc2(**compression, filters=shuffle) for shuffle in spec.SHUFFLES]
+def best_codec(samples: NDArray[Any], compression: str) -> Mapping[str, Any]:
+    """The HDF5 filter that stores a first chunk (C, T) in the fewest bytes, or none if none is worth its time."""
+    codecs = spec.codecs(compression)
     if not samples.size:
         return codecs[0]
     sizes = []
@@ -103,4 +102,4 @@ def best_codec(samples: NDArray[Any], compression: Mapping[str, Any]) -> Mapping
         for number, codec in enumerate(codecs):
             dataset = trial.create_dataset(str(number), data=samples, chunks=samples.shape, **codec)
             sizes.append(dataset.id.get_storage_size())
-    return codecs[sizes.index(min(sizes))]
+    return codecs[sizes.index(min(sizes))] if min(sizes) <= spec.WORTHWHILE * samples.nbytes else {}

@@ -65,7 +65,7 @@ class ShardWriter:
         if not self.path.parent.is_dir():
             raise UsageError(f"The folder {self.path.parent} does not exist: create it before writing shards there.")
         _refuse_if_taken(self.path)
-        self._compression = spec.COMPRESSION[compression]
+        self._compression = compression
         self._recipe = spec.to_json(recipe, f"The recipe of {self.path}")
         self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
         self._disk = FullDiskFile(self._temporary)
