@@ -26,6 +26,8 @@ from biosig.downstream.soup import average
 from biosig.downstream.training import Score, fit, layer_shares, predict, rate_share
 from biosig.downstream.tuning import make_trainable
 from biosig.errors import DataError, UsageError
+from biosig.models.encoder import Encoder
+from biosig.models.presets import preset
 
 TWO = Objective("classes", ("a", "b"))
 
@@ -188,6 +190,32 @@ def test_pooling_reads_valid_tokens_in_their_order(pooling):
         torch.testing.assert_close(pooled[i, :128], vector, atol=1e-5, rtol=1e-4)
     if pooling == "flatten":
         torch.testing.assert_close(pooled[:, 128:], values.reshape(2, -1))
+
+
+def test_a_head_reads_the_windows_own_token_frozen_or_not(ecg):
+    config = replace(preset("csfm-tiny"), embed_dim=64, num_heads=1, depth=1)
+    encoder = Encoder(config).eval()
+    prepared = PreparedWindows(grid(RecordingList([ecg]), 5.0), config.contract)
+    assert prepared.survey().all()
+    with pytest.raises(UsageError, match="has a token per window"):
+        Classifier(encoder, TWO)
+    with pytest.raises(UsageError, match="has a pool query"):
+        Classifier(biosig.build_model("biosig-tiny").encoder, TWO, "cls")
+    classifier = Classifier(encoder, TWO, "cls").eval()
+    classifier.train_head_only()
+    assert {name for name, p in classifier.named_parameters() if p.requires_grad} == {
+        "head.0.weight",
+        "head.2.weight",
+        "head.2.bias",
+    }
+    device = torch.device("cpu")
+    with torch.no_grad():
+        packed = PackedExamples(prepared, device).batch([1, 0])
+        direct = classifier(packed)
+        torch.testing.assert_close(classifier.pooled(Tokens.of(encoder, packed)), encoder.encode(packed)[1])
+        frozen = classifier(FrozenExamples(prepared, encoder, device, 1e9).batch([1, 0]))
+    torch.testing.assert_close(frozen, direct, atol=1e-5, rtol=1e-4)
+    assert make_trainable(classifier, TuneStage(lr=1e-2, epochs=1, rank=2), key=[0]) is not None
 
 
 def test_a_classifier_comes_back_from_its_folder(windows, classifier, tmp_path):

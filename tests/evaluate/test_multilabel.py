@@ -54,7 +54,7 @@ def test_the_challenges_score_by_hand(tmp_path):
     normal[:, 2] = True
     assert challenge_score(y, normal, names, weights) == 0
     output = has_codes([["2"], ["2"], ["1"], ["426783006"]], names)
-    # Worth of the output 0.5/2 + 1 + (1 + 0.5)/2 + 1 = 3, of the truth 1 + 1 + (1 + 0.5 + 0.5 + 1)/2 + 1 = 4.5, of normal 1.
+    # Worth of output: 0.5/2 + 1 + (1 + 0.5)/2 + 1 = 3; of truth: 1 + 1 + (1 + 0.5 + 0.5 + 1)/2 + 1 = 4.5; of normal: 1.
     assert challenge_score(y, output, names, weights) == pytest.approx((3 - 1) / (4.5 - 1))
     with pytest.raises(BiosigError, match="none of the 3"):
         challenge_score(y, y, names, weights, normal="7")
