@@ -1,0 +1,143 @@
+"""Training of heads whose truth is no class: waveforms, and reports. The epoch is chosen on the validation part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from biosig.device import autocast
+from biosig.downstream.seeding import seeded
+from biosig.errors import DataError, UsageError
+from biosig.evaluate.splits import Rows
+from biosig.pretrain.optimizer import OptimizerConfig, learning_rate, make_optimizer, set_lr
+from biosig.progress import Progress
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long and how fast.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training part at most.
+    batch_size : int
+        Windows per step.
+    patience : int
+        Epochs without a better validation score after which training ends.
+    encoder : {"tuned", "frozen"}
+        Whether the encoder is trained with the head.
+    optimizer : OptimizerConfig
+        Optimiser, and its schedule over all epochs.
+    """
+
+    epochs: int = 40
+    batch_size: int = 16
+    patience: int = 10
+    encoder: Literal["tuned", "frozen"] = "tuned"
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.patience) < 1:
+            raise UsageError(
+                f"training has epochs {self.epochs}, batch_size {self.batch_size} and patience {self.patience}: each "
+                "must be 1 or more."
+            )
+
+
+def train(
+    network: nn.Module,
+    rows: Rows,
+    loss: Callable[[Sequence[int]], Tensor],
+    score: Callable[[], float],
+    config: Training,
+    key: Sequence[int],
+    progress: Progress | None = None,
+    title: str = "train",
+) -> float:
+    """Train what requires a gradient, and leave the network as it was after its best epoch.
+
+    Parameters
+    ----------
+    network : Module
+        What is trained.
+    rows : ndarray of int64, shape (N,)
+        The windows to learn from.
+    loss : callable
+        Numbers of some windows → scalar to minimise.
+    score : callable
+        How good the network is on the validation part, higher is better; called in evaluation mode, without gradients.
+    config : Training
+        How long and how fast.
+    key : sequence of int
+        Seeds order and dropout.
+    progress : callable, optional
+        Called after each epoch.
+    title : str
+        What it calls the work.
+
+    Returns
+    -------
+    float
+        The best epoch's score.
+
+    Raises
+    ------
+    DataError
+        If the loss is not finite.
+    """
+    device = next(network.parameters()).device
+    rng, n_batches = np.random.default_rng([*key]), math.ceil(len(rows) / config.batch_size)
+    optimizer = make_optimizer(network, config.optimizer)
+    best, waited, step, kept = -math.inf, 0, 0, _state(network)
+    with seeded(key, device):
+        for epoch in range(config.epochs):
+            network.train()
+            for chosen in np.array_split(rng.permutation(rows), n_batches):
+                step += 1
+                set_lr(optimizer, learning_rate(step, config.epochs * n_batches, config.optimizer))
+                _step(network, optimizer, loss, chosen.tolist(), config, device)
+            network.eval()
+            with torch.no_grad(), autocast(device, "auto"):
+                reached = score()
+            waited += 1
+            if reached > best:
+                best, kept, waited = reached, _state(network), 0
+            ended = waited >= config.patience or epoch + 1 == config.epochs
+            if progress:
+                progress(title, config.epochs if ended else epoch + 1, config.epochs, f"validation {reached:.3f}")
+            if ended:
+                break
+    network.load_state_dict(kept, strict=False)
+    network.eval()
+    return best
+
+
+def _step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[Sequence[int]], Tensor],
+    rows: Sequence[int],
+    config: Training,
+    device: torch.device,
+) -> None:
+    with autocast(device, "auto"):
+        value = loss(rows)
+    if not torch.isfinite(value):
+        raise DataError(f"The loss is {value.item()}: lower training.optimizer.lr, or look for wild amplitudes.")
+    optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    if config.optimizer.clip_norm is not None:
+        nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], config.optimizer.clip_norm)
+    optimizer.step()
+
+
+def _state(network: nn.Module) -> dict[str, Tensor]:
+    """Copies of what training changes."""
+    return {name: p.detach().clone() for name, p in network.named_parameters() if p.requires_grad}

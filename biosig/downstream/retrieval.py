@@ -1,0 +1,295 @@
+"""Finding a recording's report among others, and the other way round: recall@k on unseen people, beside chance.
+
+Shape letters: N recordings of the test part, G gallery, k first answers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.special import gammaln
+from torch import Tensor
+
+from biosig.batches.windows import Windows
+from biosig.device import autocast
+from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
+from biosig.downstream.cross_modal_rating import rate_means
+from biosig.downstream.cross_modal_training import Training, train
+from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
+from biosig.downstream.prepared import PreparedWindows
+from biosig.downstream.result import ProbeResult, whole_or_not_at_all
+from biosig.downstream.retrieval_model import RetrievalModel, ranked, save_retrieval_model
+from biosig.downstream.seeding import seeded
+from biosig.downstream.task import open_model
+from biosig.errors import UsageError
+from biosig.models.model import Model
+from biosig.models.reports import words_for
+from biosig.models.text import Tokenizer, clean_report
+from biosig.progress import Progress
+
+DIRECTIONS = ("signal to report", "report to signal")
+
+
+@dataclass(frozen=True)
+class RetrievalConfig:
+    """What to match, and how.
+
+    Parameters
+    ----------
+    model : str
+        A checkpoint folder, or a preset's name for random weights; it must read text.
+    shards : str
+        Folder of shards whose recordings have reports.
+    split : FoldSplit or QuerySplit
+        Who is trained on, who chooses the epoch, who is tested.
+    query : str, optional
+        Which recordings take part: a pandas expression over the index and the labels.
+    length : float
+        Seconds of the window, which is the first of each recording.
+    tokenizer : Path, optional
+        A tokenizer.json or a BERT's vocab.txt, for a model without one; None = the model's.
+    cut_reports : bool
+        Whether reports longer than the model reads are cut; else they are an error.
+    embed_dim : int
+        Width of the common space.
+    training : Training
+        How long and how fast; a batch is what a signal's report is told from.
+    at : list of int
+        The k of recall@k.
+    seed : int
+        Of folds, weights, order and bootstrap.
+    n_bootstrap : int
+        Resamples behind each interval.
+    keep_gb : float
+        Prepared windows that may stay in memory, in gigabytes.
+    device : str
+        "auto" = CUDA where there is one.
+    out : Path, optional
+        Folder for the result; None = nothing is written.
+    keep_weights : bool
+        Whether the tuned models are written to `out`, one per fold.
+    """
+
+    model: str
+    shards: str
+    split: FoldSplit | QuerySplit
+    query: str | None = None
+    length: float = 10.0
+    tokenizer: Path | None = None
+    cut_reports: bool = False
+    embed_dim: int = 128
+    training: Training = field(default_factory=lambda: Training(batch_size=64))
+    at: list[int] = field(default_factory=lambda: [1, 5, 10])
+    seed: int = 0
+    n_bootstrap: int = 1000
+    keep_gb: float = 4.0
+    device: str = "auto"
+    out: Path | None = None
+    keep_weights: bool = True
+
+    def __post_init__(self) -> None:
+        if self.training.batch_size < 2:
+            raise UsageError("training.batch_size is 1: a report is told from the others of its batch, take 2 or more.")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The first window of each of N recordings, prepared, with its report as word ids and as a number.
+
+    `said` is equal where the cleaned reports are.
+    """
+
+    windows: PreparedWindows
+    words: list[list[int]]
+    said: NDArray[np.int64]
+
+
+def run_retrieval(config: RetrievalConfig, progress: Progress | None = None) -> ProbeResult:
+    """Split recordings by subject, tune the model to match signals and reports, and rank the test part.
+
+    Parameters
+    ----------
+    config : RetrievalConfig
+        What to do.
+    progress : callable, optional
+        Told how far the work is.
+
+    Returns
+    -------
+    ProbeResult
+        `table` has a row per method, direction and k. Beside the model stand "chance", the gallery in random order,
+        and "most frequent", which answers each signal with the reports that were most frequent in the training part.
+        `predictions` has each query's hits, and the rank of the first right answer. Also written to `config.out` when
+        that is given, with the tuned models in `weights/fold-F/`.
+
+    Raises
+    ------
+    UsageError
+        If the configuration contradicts itself, the model reads no text, or `config.out` already holds a result.
+    DataError
+        If recordings have no subject, or a report is longer than the model reads.
+    """
+    with whole_or_not_at_all(config.out) if config.out else nullcontext() as out:
+        result = _result(config, out / "weights" if out and config.keep_weights else None, progress)
+        if out:
+            result.write(out)
+    return result
+
+
+def _result(config: RetrievalConfig, weights: Path | None, progress: Progress | None) -> ProbeResult:
+    model = open_model(config.model, config.seed, config.device)
+    if config.tokenizer is not None:
+        model.tokenizer = Tokenizer.load(config.tokenizer)
+    windows, pairs, notes = _pairs(config, model, progress)
+    parts, unused = parts_of(config.split, windows, config.seed)
+    scored = []
+    for fold, part in enumerate(parts):
+        tuned = _tuned(model, pairs, part, config, fold, progress)
+        if weights:
+            save_retrieval_model(tuned, weights / f"fold-{fold}", model.card, model.tokenizer)
+        scored.append(_scores(tuned, pairs, part, config, rows_of(windows)).assign(fold=fold))
+    scores = pd.concat(scored, ignore_index=True)
+    metrics = [f"recall@{k}" for k in config.at]
+    table, caveats = rate_means(scores, ["direction"], metrics, config.n_bootstrap, config.seed)
+    galleries = ", ".join(
+        f"{len(part.test)} ({len(np.unique(pairs.said[part.test]))} different reports)" for part in parts
+    )
+    notes += [
+        *unused,
+        f"A gallery is the test part of a fold: {galleries} recordings. One whose cleaned report equals the query's is "
+        "a right answer too, for the model as for chance.",
+        start_note(model, windows),
+        *caveats,
+    ]
+    return ProbeResult(table, scores, notes, splits_of(windows, parts), facts_of(model, windows, scores), config)
+
+
+def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> tuple[Windows, Pairs, list[str]]:
+    """The recordings that have a signal and a report."""
+    reader = words_for(model.config, model.tokenizer, config.cut_reports)
+    windows = open_windows(config.shards, config.query, config.length)
+    windows = windows[np.unique(windows.recording, return_index=True)[1]]
+    n_recordings = len(windows)
+    words = [reader(windows.ds[int(row)]) for row in windows.recording]
+    told = np.array([len(ids) > 0 for ids in words])
+    if not told.any():
+        raise UsageError(f"No recording of {config.shards} has a report: ingest with a label table that has them.")
+    windows = windows[told]
+    seen = PreparedWindows(windows, model.contract).survey(progress)
+    windows = windows[seen]
+    words = [ids for ids, has in zip(words, told, strict=True) if has]
+    words = [ids for ids, has in zip(words, seen, strict=True) if has]
+    reports = [clean_report(windows.ds[int(row)].report or "") for row in windows.recording]
+    said = np.unique(reports, return_inverse=True)[1]
+    notes = []
+    if len(windows) < n_recordings:
+        notes.append(f"{n_recordings - len(windows)} of {n_recordings} recordings have no report, or no valid token.")
+    if reader.n_cut:
+        notes.append(
+            f"{reader.n_cut} reports are longer than the {reader.n_tokens} tokens that the model reads, and cut."
+        )
+    return windows, Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.keep_gb * 1e9), words, said), notes
+
+
+def _tuned(
+    model: Model, pairs: Pairs, part: Parts, config: RetrievalConfig, fold: int, progress: Progress | None
+) -> RetrievalModel:
+    """A model of the training part, from the epoch that is best on the validation part."""
+    key = (config.seed, fold)
+    with seeded(key):
+        network = RetrievalModel(copy.deepcopy(model.encoder), config.embed_dim).to(model.device)
+    if config.training.encoder == "frozen":
+        network.encoder.requires_grad_(False)
+
+    def loss(rows: Sequence[int]) -> Tensor:
+        return _loss(network, *_vectors(network, pairs, rows), pairs, rows)
+
+    def score() -> float:
+        """Minus the loss over the validation part as one batch."""
+        rows = part.validation.tolist()
+        return -float(_loss(network, *_in_batches(network, pairs, rows, config.training.batch_size), pairs, rows))
+
+    train(network, part.train, loss, score, config.training, key, progress, f"fold {fold}")
+    return network
+
+
+def _vectors(network: RetrievalModel, pairs: Pairs, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Unit vectors of the signals and of the reports, (B, E) each."""
+    return network.of_signals([pairs.windows[row] for row in rows]), network.of_reports(
+        [pairs.words[row] for row in rows]
+    )
+
+
+def _in_batches(network: RetrievalModel, pairs: Pairs, rows: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
+    batches = [_vectors(network, pairs, rows[start : start + size]) for start in range(0, len(rows), size)]
+    signals, reports = zip(*batches, strict=True)
+    return torch.cat(signals), torch.cat(reports)
+
+
+def _loss(network: RetrievalModel, signals: Tensor, reports: Tensor, pairs: Pairs, rows: Sequence[int]) -> Tensor:
+    said = torch.from_numpy(pairs.said[list(rows)]).to(signals.device)
+    return network.loss(signals, reports, said[:, None] == said[None])
+
+
+def _scores(
+    network: RetrievalModel, pairs: Pairs, part: Parts, config: RetrievalConfig, who: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per method, direction and query of the test part."""
+    rows = part.test.tolist()
+    with torch.inference_mode(), autocast(network.log_temperature.device, "auto"):
+        signals, reports = _in_batches(network, pairs, rows, config.training.batch_size)
+        orders = ranked(signals, reports).cpu().numpy(), ranked(reports, signals).cpu().numpy()  # (N, N)
+    said = pairs.said[part.test]
+    same = said[:, None] == said[None]  # (N, N)
+    frequency = np.bincount(pairs.said[part.train], minlength=pairs.said.max() + 1)[said]
+    by_frequency = np.tile(np.argsort(-frequency, kind="stable"), (len(rows), 1))
+    tested, parts = who.iloc[part.test].reset_index(drop=True), []
+    chance = pd.DataFrame({f"recall@{k}": chance_of_hit(same.sum(axis=1), len(rows), k) for k in config.at})
+    for direction, order in zip(DIRECTIONS, orders, strict=True):
+        methods = {"model": hits(order, same, config.at), "chance": chance}
+        if direction == DIRECTIONS[0]:
+            methods["most frequent"] = hits(by_frequency, same, config.at)
+        parts += [tested.join(found).assign(direction=direction, method=method) for method, found in methods.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def hits(order: NDArray[np.int64], same: NDArray[np.bool_], at: Sequence[int]) -> pd.DataFrame:
+    """Whether a right answer is among the first k, for each query.
+
+    Parameters
+    ----------
+    order : ndarray of int64, shape (N, G)
+        The gallery as it was ranked for each query.
+    same : ndarray of bool, shape (N, G)
+        Which of the gallery are right answers; each query has one or more.
+    at : sequence of int
+        The k.
+
+    Returns
+    -------
+    DataFrame
+        `recall@k` (0 or 1) for each k, and `rank` of the first right answer, from 1.
+    """
+    rank = np.take_along_axis(same, order, axis=1).argmax(axis=1) + 1
+    return pd.DataFrame({**{f"recall@{k}": (rank <= k).astype(float) for k in at}, "rank": rank})
+
+
+def chance_of_hit(n_right: NDArray[np.int64], n_gallery: int, k: int) -> NDArray[np.float64]:
+    """How likely the first `k` of a gallery in random order hold one of `n_right` (N,) right answers.
+
+    One less the hypergeometric probability of none: C(G - m, k) / C(G, k).
+    """
+    wrong = n_gallery - np.asarray(n_right, np.float64)
+    k = min(k, n_gallery)
+    possible = wrong >= k
+    wrong = np.where(possible, wrong, k)
+    log_none = gammaln(wrong + 1) - gammaln(wrong - k + 1) - gammaln(n_gallery + 1) + gammaln(n_gallery - k + 1)
+    return np.where(possible, 1 - np.exp(log_none), 1.0)

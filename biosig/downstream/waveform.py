@@ -1,0 +1,239 @@
+"""Rebuilding absent channels: a model tuned and tested on unseen people, beside the mean beat and a linear filter."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from biosig.batches.contract import InputContract
+from biosig.device import autocast
+from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
+from biosig.downstream.cross_modal_rating import correlation, rate_means
+from biosig.downstream.cross_modal_training import Training, train
+from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
+from biosig.downstream.result import ProbeResult, whole_or_not_at_all
+from biosig.downstream.seeding import seeded
+from biosig.downstream.task import open_model
+from biosig.downstream.waveform_baselines import Baseline, LinearFilter, MeanBeat
+from biosig.downstream.waveform_model import WaveformHead, WaveformModel, save_waveform_model
+from biosig.downstream.waveform_windows import Floats, WaveformWindows
+from biosig.errors import UsageError
+from biosig.models.model import Model
+from biosig.pretrain.objective import DecoderConfig
+from biosig.progress import Progress
+
+METRICS = ["correlation", "rmse"]
+_BASELINES: dict[str, Callable[[Mapping[str, InputContract]], Baseline]] = {
+    "mean_beat": MeanBeat,
+    "linear": LinearFilter,
+}
+
+
+@dataclass(frozen=True)
+class WaveformConfig:
+    """What to rebuild from what, and how.
+
+    Parameters
+    ----------
+    model : str
+        A checkpoint folder, or a preset's name for random weights.
+    shards : str
+        Folder of shards.
+    inputs : list of str
+        The channels that the model sees: names, or kinds for all channels of that kind.
+    targets : list of str
+        The channels to rebuild: names, or kinds that a recording has one channel of. A recording may lack some.
+    split : FoldSplit or QuerySplit
+        Who is trained on, who chooses the epoch, who is tested.
+    query : str, optional
+        Which recordings take part: a pandas expression over the index and the labels.
+    length : float
+        Seconds per window.
+    stride : float, optional
+        Seconds from one onset to the next; None = `length`.
+    decoder : DecoderConfig
+        Size of the head.
+    training : Training
+        How long and how fast.
+    baselines : list
+        What stands beside the model.
+    seed : int
+        Of folds, weights, order and bootstrap.
+    n_bootstrap : int
+        Resamples behind each interval.
+    keep_gb : float
+        Prepared windows that may stay in memory, in gigabytes; others are read again in each epoch.
+    device : str
+        "auto" = CUDA where there is one.
+    out : Path, optional
+        Folder for the result; None = nothing is written.
+    keep_weights : bool
+        Whether the tuned models are written to `out`, one per fold.
+    """
+
+    model: str
+    shards: str
+    inputs: list[str]
+    targets: list[str]
+    split: FoldSplit | QuerySplit
+    query: str | None = None
+    length: float = 10.0
+    stride: float | None = None
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    training: Training = field(default_factory=Training)
+    baselines: list[Literal["mean_beat", "linear"]] = field(default_factory=lambda: ["mean_beat", "linear"])
+    seed: int = 0
+    n_bootstrap: int = 1000
+    keep_gb: float = 4.0
+    device: str = "auto"
+    out: Path | None = None
+    keep_weights: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.inputs or not self.targets or len(set(self.targets)) < len(self.targets):
+            raise UsageError(f"inputs are {self.inputs} and targets {self.targets}: give one or more, targets once.")
+
+
+def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> ProbeResult:
+    """Split windows by subject, tune the model to rebuild the targets, fit the baselines, and rate all.
+
+    Parameters
+    ----------
+    config : WaveformConfig
+        What to do.
+    progress : callable, optional
+        Told how far the work is.
+
+    Returns
+    -------
+    ProbeResult
+        `table` has a row per method, channel and metric: the correlation within windows, and the root mean square error
+        in the channel's unit. `predictions` has both for each window. Also written to `config.out` when that is given,
+        with the tuned models in `weights/fold-F/` (`biosig.downstream.waveform_model.load_waveform_model`).
+
+    Raises
+    ------
+    UsageError
+        If the configuration contradicts itself, channels are not there, or `config.out` already holds a result.
+    DataError
+        If recordings have no subject, or no window has all inputs and a target.
+    """
+    with whole_or_not_at_all(config.out) if config.out else nullcontext() as out:
+        result = _result(config, out / "weights" if out and config.keep_weights else None, progress)
+        if out:
+            result.write(out)
+    return result
+
+
+def _result(config: WaveformConfig, weights: Path | None, progress: Progress | None) -> ProbeResult:
+    model = open_model(config.model, config.seed, config.device)
+    windows = open_windows(config.shards, config.query, config.length, config.stride)
+    usable = WaveformWindows(windows, model.contract, config.inputs, config.targets, 0.0).usable()
+    if not usable.any():
+        raise UsageError(
+            f"No window has a real patch of {' and '.join(config.inputs)}, and a target: correct the names."
+        )
+    n_left_out, windows = int((~usable).sum()), windows[usable]
+    data = WaveformWindows(windows, model.contract, config.inputs, config.targets, config.keep_gb * 1e9)
+    parts, notes = parts_of(config.split, windows, config.seed)
+    scored = []
+    for fold, part in enumerate(parts):
+        data.measure(part.train)
+        tuned = _tuned(model, data, part, config, fold, progress)
+        if weights:
+            save_waveform_model(tuned, weights / f"fold-{fold}", model.card)
+        scored.append(_scores(tuned, data, part, config).assign(fold=fold))
+    scores = pd.concat(scored, ignore_index=True)
+    table, caveats = rate_means(scores, ["channel"], METRICS, config.n_bootstrap, config.seed)
+    if len(data.targets) > 1:
+        together, _ = rate_means(
+            scores.assign(channel="all"), ["channel"], METRICS[:1], config.n_bootstrap, config.seed
+        )
+        table = pd.concat([table, together], ignore_index=True)
+    if n_left_out:
+        notes.append(f"{n_left_out} of {len(usable)} windows lack an input or all targets and are left out.")
+    units = ", ".join(f"{target.name} in {target.unit(model.contract)}" for target in data.targets)
+    notes += [
+        f"Waveforms as the model's contract filters them; rmse is of {units}, around each window's own mean"
+        f"{' except for those that are not read by the model' if any(t.borrowed for t in data.targets) else ''}.",
+        start_note(model, windows),
+        *caveats,
+    ]
+    return ProbeResult(table, scores, notes, splits_of(windows, parts), facts_of(model, windows, scores), config)
+
+
+def _tuned(
+    model: Model, data: WaveformWindows, part: Parts, config: WaveformConfig, fold: int, progress: Progress | None
+) -> WaveformModel:
+    """A model of the training part, from the epoch that is best on the validation part."""
+    key = (config.seed, fold)
+    with seeded(key):
+        network = WaveformModel(
+            copy.deepcopy(model.encoder), WaveformHead(config.inputs, data.targets, config.decoder)
+        ).to(model.device)
+    if config.training.encoder == "frozen":
+        network.encoder.requires_grad_(False)
+
+    def loss(rows: Sequence[int]) -> Tensor:
+        return _squared_error(network, data, rows)
+
+    def score() -> float:
+        """Minus the error, each window alike."""
+        batches = np.array_split(part.validation, -(-len(part.validation) // config.training.batch_size))
+        errors = [float(_squared_error(network, data, rows.tolist())) * len(rows) for rows in batches]
+        return -sum(errors) / len(part.validation)
+
+    train(network, part.train, loss, score, config.training, key, progress, f"fold {fold}")
+    return network
+
+
+def _squared_error(network: WaveformModel, data: WaveformWindows, rows: Sequence[int]) -> Tensor:
+    """Mean square error in the model's units over all real samples, each sample alike."""
+    questions, known = zip(*(data[row] for row in rows), strict=True)
+    errors = []
+    for question, of_window, predictions in zip(questions, known, network(questions), strict=True):
+        for wanted, values, prediction in zip(question.wanted, of_window, predictions, strict=True):
+            clip = data.contract[wanted.place.modality].clip
+            truth = torch.from_numpy(values).clamp(-clip, clip).to(prediction.device)
+            error = (prediction - truth) ** 2  # (T,), NaN where there is no truth
+            errors.append(error[error.isfinite()])
+    return torch.cat(errors).mean()
+
+
+def _scores(network: WaveformModel, data: WaveformWindows, part: Parts, config: WaveformConfig) -> pd.DataFrame:
+    """One row per method, window of the test part and channel."""
+    rivals: dict[str, Baseline] = {name: _BASELINES[name](data.contract) for name in config.baselines}
+    for rival in rivals.values():
+        rival.fit(data, part.train.tolist())
+    who, records = rows_of(data.windows), []
+    for row in part.test.tolist():
+        question, truth = data[row]
+        with torch.inference_mode(), autocast(network.target.device, "auto"):
+            (predicted,) = network([question])
+        methods: dict[str, list[Floats]] = {"model": [values.float().cpu().numpy() for values in predicted]}
+        methods |= {name: rival.predict(question) for name, rival in rivals.items()}
+        for method, predictions in methods.items():
+            for wanted, values, prediction in zip(question.wanted, truth, predictions, strict=True):
+                target = data.targets[wanted.number]
+                record = {**who.iloc[row].to_dict(), "channel": target.name, "method": method}
+                records.append(record | _rated(target.physical(prediction), target.physical(values)))
+    return pd.DataFrame(records)
+
+
+def _rated(prediction: NDArray[np.float32], truth: Floats) -> dict[str, float]:
+    real = np.isfinite(truth)
+    error = (prediction - truth)[real].astype(np.float64)
+    return {
+        "correlation": correlation(prediction[real].astype(np.float64), truth[real].astype(np.float64)),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+    }
