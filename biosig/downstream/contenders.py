@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 FIXED_MONTAGE = ("eegnet", "shallow", "tangent", "xresnet", "s4")
 """Methods that need all windows to have the same channels and length."""
 
-SEEDLESS = ("chance", "tangent", "handmade")
+SEEDLESS = ("chance", "tangent", "handmade", "age")
 """Methods without anything random."""
 
 
@@ -76,7 +76,7 @@ class Bench:
         """Hand-made features (N, F) of every window as it was stored, and remarks on them."""
         windows, channels = self.windows.windows, self.windows.channels
         read = (windows.read(row) for row in range(len(windows)))
-        table, remarks = feature_table(_with_channels(window, channels) if channels else window for window in read)
+        table, remarks = feature_table(with_channels(window, channels) if channels else window for window in read)
         return table.to_numpy(np.float64), remarks
 
     @cached_property
@@ -204,7 +204,18 @@ def _tangent(bench: Bench, run: Run) -> Floats:
 
 
 def _handmade(bench: Bench, run: Run) -> Floats:
-    X, y, parts = bench.features[0], bench.y, run.parts
+    return _from_features(bench, run, bench.features[0])
+
+
+def _age(bench: Bench, run: Run) -> Floats:
+    windows = bench.windows.windows
+    ages = windows.ds.to_pandas()["age"].to_numpy(np.float64)
+    return _from_features(bench, run, ages[windows.recording, None])
+
+
+def _from_features(bench: Bench, run: Run, X: Floats) -> Floats:
+    """A linear Cox model of a time to an event, boosted trees of all else."""
+    y, parts = bench.y, run.parts
     if bench.config.target.kind == "survival":
         return fit_predict(X[parts.train], y[parts.train], X[parts.test], DEFAULT_PENALTY, "survival")
     train, validation = ((X[rows], y[rows]) for rows in (parts.train, parts.validation))
@@ -247,10 +258,11 @@ _METHODS: dict[str, Callable[[Bench, Run], dict[str, Floats]]] = {
     "handmade": _alone(_handmade),
     "xresnet": _alone(_network(_xresnet)),
     "s4": _alone(_network(_s4)),
+    "age": _alone(_age),
 }
 
 
-def _with_channels(window: Recording, channels: Collection[str]) -> Recording:
+def with_channels(window: Recording, channels: Collection[str]) -> Recording:
     """The window with the channels of these names or kinds only."""
     rows = [[i for i, c in enumerate(s.channels) if c.name in channels or c.kind in channels] for s in window.streams]
     return replace(window, streams=[s.pick(picked) for s, picked in zip(window.streams, rows, strict=True) if picked])

@@ -12,7 +12,7 @@ from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
 
 Baseline = Literal[
-    "chance", "random_weights", "from_scratch", "handmade", "eegnet", "shallow", "tangent", "xresnet", "s4"
+    "chance", "random_weights", "from_scratch", "handmade", "eegnet", "shallow", "tangent", "xresnet", "s4", "age"
 ]
 Pooling = Literal["attention", "cls", "mean", "flatten"]
 

@@ -74,9 +74,9 @@ class Tokenizer:
         """Size of the vocabulary."""
         return self._inner.get_vocab_size()
 
-    def encode(self, text: str) -> list[int]:
-        """Word ids of a text, cleaned by `clean_report`; none where nothing is left of it."""
-        return self._inner.encode(clean_report(text), add_special_tokens=False).ids
+    def encode(self, text: str, clean: bool = True) -> list[int]:
+        """Word ids of a text, cleaned by `clean_report`, which may leave none of it, or as it is."""
+        return self._inner.encode(clean_report(text) if clean else text, add_special_tokens=False).ids
 
     def decode(self, ids: list[int]) -> str:
         """The text that word ids stand for."""

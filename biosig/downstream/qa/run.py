@@ -1,0 +1,188 @@
+"""Question answering, from configuration to score table: exact match by type, beside what has to be beaten."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from biosig.downstream.prepared import PreparedWindows
+from biosig.downstream.qa.answers import AnswerSet
+from biosig.downstream.qa.cohort import Cohort, make_cohort
+from biosig.downstream.qa.contenders import Bench, test_scores, word_ids
+from biosig.downstream.qa.settings import QaConfig
+from biosig.downstream.result import ProbeResult, refuse_existing
+from biosig.downstream.task import open_model, what_pretraining_saw
+from biosig.errors import DataError
+from biosig.evaluate.answers import matches
+from biosig.evaluate.intervals import bootstrap
+from biosig.evaluate.metrics import Floats, Metric
+from biosig.progress import Progress
+from biosig.shards.dataset import open_shards
+
+BEATEN = "model less most_frequent"
+"""The row of the table that says by how much, with the interval of the difference."""
+
+
+def run_qa(config: QaConfig, progress: Progress | None = None) -> ProbeResult:
+    """Make or read questions, tune the model to answer them, fit its baselines, and rate all on the test part.
+
+    Parameters
+    ----------
+    config : QaConfig
+        What to do.
+    progress : callable, optional
+        Told how far the work is.
+
+    Returns
+    -------
+    ProbeResult
+        `table`: one row per method and type of question ("all" first), its metric exact match; `predictions`: one row
+        per method and test question, with the answer given. Also written to `config.out` when that is given.
+
+    Raises
+    ------
+    UsageError
+        If the configuration contradicts itself, the model reads no text, or `config.out` already holds a result.
+    DataError
+        If recordings have no subject, or a part has no question.
+    """
+    from biosig.models.model import RandomWeightsWarning
+
+    if config.out is not None:
+        refuse_existing(config.out)
+    ds = open_shards(config.shards)
+    if config.query:
+        ds = ds.query(config.query)
+    model = open_model(config.model, config.seed, config.device)
+    cohort = make_cohort(ds, config)
+    windows = PreparedWindows(cohort.windows, model.contract, keep_bytes=config.keep_gb * 1e9, channels=config.channels)
+    _refuse_silent(cohort, windows.survey(progress))
+    questions = cohort.questions
+    answers = AnswerSet.of([questions[row] for row in cohort.parts.train.tolist()])
+    words = word_ids(model, [question.question for question in questions])
+    bench = Bench(config, model, cohort, words, windows, answers, answers.truth(questions), progress)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RandomWeightsWarning)  # the table and its notes say so
+        scores = {method: test_scores(bench, method) for method in ("model", *config.baselines)}
+    predictions = pd.concat([_rows(bench, method, given) for method, given in scores.items()], ignore_index=True)
+    table, caveats = rate(predictions, config)
+    weights = (
+        what_pretraining_saw(cohort.windows, model)
+        if model.trained
+        else f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining."
+    )
+    result = ProbeResult(
+        table=table,
+        predictions=predictions,
+        notes=[*cohort.notes, "A comparison counts for the subject of its first ECG.", weights, *caveats],
+        splits=_splits(cohort),
+        facts={
+            "model": model.name,
+            "model_revision": model.revision,
+            "model_trained": model.trained,
+            "shards_hash": ds.hash,
+            "scored_per": "question",
+            "answers": list(answers.answers),
+            "n_questions": {name: len(getattr(cohort.parts, name)) for name in ("train", "validation", "test")},
+        },
+        config=config,
+    )
+    if config.out is not None:
+        result.save(config.out)
+    return result
+
+
+def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, list[str]]:
+    """Exact match by method and type of question, with intervals over subjects; and the model's lead, drawn in pairs.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        One row per method and test question: method, question_type, subject, right.
+    config : QaConfig
+        Names the bootstrap's size and seed.
+
+    Returns
+    -------
+    table : DataFrame
+        method, metric ("exact match, <type>"), value, low, high, n_questions, n_subjects.
+    caveats : list of str
+        What a reader must know before trusting the intervals.
+    """
+    of_method = {method: rows.reset_index(drop=True) for method, rows in predictions.groupby("method", sort=False)}
+    gained = {method: rows["right"].to_numpy(np.float64) for method, rows in of_method.items()}
+    first = of_method["model"]
+    if "most_frequent" in gained:
+        gained[BEATEN] = gained["model"] - gained["most_frequent"]
+    types = ["all", *sorted(first["question_type"].unique())]
+    records, caveats = [], []
+    for method, values in gained.items():
+        for name in types:
+            chosen = np.flatnonzero((first["question_type"] == name) | (name == "all"))
+            subjects = first["subject"].to_numpy()[chosen]
+            interval = bootstrap(_MEAN, values[chosen], values[chosen], subjects, config.n_bootstrap, config.seed)
+            caveats += [text for text in interval.caveats() if name == "all" and text not in caveats]
+            records.append(
+                {
+                    "method": method,
+                    "metric": f"exact match, {name}",
+                    "value": interval.value,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "n_questions": len(chosen),
+                    "n_subjects": interval.n_subjects,
+                }
+            )
+    return pd.DataFrame(records), caveats
+
+
+_MEAN = Metric(
+    "mean",
+    "number",
+    lambda _, right: float(right.mean()),
+    lambda _, right, weights: weights @ right / weights.sum(axis=1),
+)
+
+
+def _rows(bench: Bench, method: str, scores: Floats) -> pd.DataFrame:
+    """One row per test question: what was asked, what is right, and what was answered."""
+    test: NDArray[np.int64] = bench.cohort.parts.test
+    asked = [bench.cohort.questions[row] for row in test.tolist()]
+    y = bench.y[test]
+    complete = [set(q.answer) <= set(bench.answers.of_template.get(q.template_id, ())) for q in asked]
+    return pd.DataFrame(
+        {
+            "method": method,
+            "question_type": [q.question_type for q in asked],
+            "attribute_type": [q.attribute_type for q in asked],
+            "template_id": [q.template_id for q in asked],
+            "question": [q.question for q in asked],
+            "recordings": [" ".join(q.recordings) for q in asked],
+            "subject": bench.cohort.subjects[test],
+            "answer": ["; ".join(q.answer) for q in asked],
+            "prediction": ["; ".join(given) for given in bench.answers.chosen(y, scores)],
+            "right": matches(y, scores) & complete,
+        }
+    )
+
+
+def _splits(cohort: Cohort) -> dict[str, list[str]]:
+    """The subjects of each part."""
+    index = cohort.windows.ds.to_pandas().set_index("recording")["subject"]
+    parts = {"test": cohort.parts.test, "validation": cohort.parts.validation}
+    return {
+        f"{name}_subjects": sorted({index[r] for row in rows.tolist() for r in cohort.questions[row].recordings})
+        for name, rows in parts.items()
+    }
+
+
+def _refuse_silent(cohort: Cohort, usable: NDArray[np.bool_]) -> None:
+    if not usable.all():
+        first = list(cohort.window_of)[int(np.argmin(usable))]
+        raise DataError(
+            f"{int((~usable).sum())} of {len(usable)} recordings that are asked about give the model no valid token, "
+            f"the first is '{first}': leave them out with a query."
+        )
