@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -217,8 +218,8 @@ def _normalise_integers(
     if len(members.rows) < stream.n_chans:
         stream = stream.pick(members.rows)
     samples = np.asarray(stream.samples)
-    lowest, highest, mean = survey_integers(samples)
     out[...] = samples
+    lowest, highest, mean = survey_integers(samples, out)
     valid = np.ones(out.shape, bool)
     if len(stream.invalid):
         valid = stream.valid()
@@ -237,12 +238,23 @@ def _normalise_integers(
 
 
 def survey_integers(
-    samples: NDArray[np.int16],
+    samples: NDArray[np.int16], values: NDArray[np.float32]
 ) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float64]]:
-    """Smallest, largest and mean of each row of (R, T)."""
+    """Smallest, largest and mean of each row of counts (R, T), which `values` are too."""
     n_times = samples.shape[1]
-    total = samples.sum(axis=1, dtype=np.int32 if n_times < 2**16 else np.int64)
+    length = _exact_length(n_times)
+    if length >= 64:  # a matrix product is the quickest sum, and exact for so few integers of 16 bits
+        parts = values.reshape(-1, length) @ np.ones(length, np.float32)
+        total = parts.reshape(len(samples), -1).sum(axis=1, dtype=np.float64)
+    else:
+        total = samples.sum(axis=1, dtype=np.int64).astype(np.float64)
     return samples.min(axis=1), samples.max(axis=1), total / n_times
+
+
+@lru_cache(maxsize=1024)
+def _exact_length(n_times: int) -> int:
+    """The longest even part of `n_times` whose sum of int16 float32 holds exactly, 512 at most."""
+    return next(length for length in range(min(512, max(n_times, 1)), 0, -1) if n_times % length == 0)
 
 
 def scale_integers(

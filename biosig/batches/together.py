@@ -84,7 +84,8 @@ def _plain_window(
 
 def _only_scales(contract: InputContract) -> bool:
     """Whether integers at the contract's rate need nothing but one scale, and are cut end to end."""
-    return contract.normalisation == "robust" and contract.band is None and contract.stride == contract.patch_size
+    scaled = contract.normalisation == "robust" and contract.band is None and contract.cleaning == "none"
+    return scaled and contract.frame == "head" and contract.stride == contract.patch_size
 
 
 def in_groups(windows: Sequence[PlainWindow]) -> Iterator[list[PlainWindow]]:
@@ -128,7 +129,7 @@ def add_together(group: Sequence[PlainWindow], clip: float, packer: Packer) -> t
     step = gain * members.sign / np.array([window.scale for window in group])[:, None]
     values = packer.room(modality, len(rows), n_times)
     values[...] = rows
-    lowest, highest, mean = survey_integers(rows)
+    lowest, highest, mean = survey_integers(rows, values)
     moves = scale_integers(values, lowest, highest, mean, step.ravel(), clip).reshape(step.shape)
     moves &= np.isfinite(mean.reshape(step.shape) * gain + offset)
     whole = np.flatnonzero(moves.all(axis=1)).tolist()
