@@ -20,6 +20,7 @@ from biosig.batches.conditioned import conditioned
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.montage import montage
 from biosig.batches.windows import Windows
+from biosig.electrodes.leads import as_leads
 from biosig.errors import DataError, UsageError
 from biosig.recording import Channel, Recording, Stream
 
@@ -144,8 +145,6 @@ def blank(target: Target, inputs: Sequence[Prepared], contract: Mapping[str, Inp
         where = (beside.position[:1], beside.reference[:1], beside.channel[:1], np.ones(1, np.float32))
     else:
         members = montage(_alone(target.channel), target.modality, wanted.unit, wanted.frame)
-        if not members.placed.all():
-            raise UsageError(f"The model has no place for the target '{target.name}': leave it out.")
         where = (members.position, members.reference, members.channel, members.sign)
     position, reference, channel, sign = where
     no_mean = np.zeros(1, np.float32)
@@ -224,8 +223,18 @@ class WaveformWindows:
                 target = find_target(name, channels, self.inputs, self.contract)
                 if any(matches(target.channel, given) for given in self.inputs):
                     raise UsageError(f"'{name}' is both input and target: leave it out of one.")
+                self._check_place(target)
                 return target
         raise UsageError(f"No recording has a channel '{name}' beside {' and '.join(self.inputs)}: correct the names.")
+
+    def _check_place(self, target: Target) -> None:
+        """Refuse a target that the model cannot be told of."""
+        wanted, channel = self.contract[target.modality], target.channel
+        if target.borrowed:
+            return
+        unknown_lead = wanted.frame == "leads" and as_leads([channel, channel])[0] < 0  # one alone would pass for II
+        if unknown_lead or not montage(_alone(channel), target.modality, wanted.unit, wanted.frame).placed.all():
+            raise UsageError(f"The model has no place for the target '{target.name}': leave it out, or take another.")
 
     def _has_inputs(self, channels: Sequence[Channel]) -> bool:
         return all(any(c.kind in self.contract and matches(c, name) for c in channels) for name in self.inputs)
@@ -296,6 +305,11 @@ class WaveformWindows:
         for number, target in enumerate(self.targets):
             contract = target.contract(self.contract)
             streams = [_read_as(stream, target.modality) for stream in pick(window, [target.name]).streams]
+            if sum(stream.n_chans for stream in streams) > 1:
+                raise DataError(
+                    f"The target '{target.name}' stands for several channels of recording '{window.id}': leave the "
+                    "recording out with a query, or give the channel's name."
+                )
             for stream in prepare(replace(window, streams=streams), {target.modality: contract}, onset):
                 n_times = contract.n_patches_in(duration) * contract.patch_size
                 values = np.full(n_times, np.nan, np.float32)

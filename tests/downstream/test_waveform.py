@@ -174,6 +174,13 @@ def test_overlapping_patches_are_refused(ecg):
         _windows(ecg, ["II"], ["V1"], preset("reve-small").contract)
 
 
+def test_a_chest_lead_of_unknown_place_is_no_target_for_csfm(bedside):
+    with pytest.raises(UsageError, match="no place for the target 'V'"):
+        _windows([bedside], ["II"], ["V"], _csfm().config.contract)
+    contract = build_model("biosig-tiny").contract
+    assert _windows([bedside], ["II"], ["V"], contract).targets[0].name == "V"  # known by a vector of its own
+
+
 def test_a_recording_without_the_input_is_refused_by_name(ecg):
     model = build_model("biosig-tiny")
     network = _model(model.encoder, _windows(ecg, ["II"], ["V1"], model.contract))
