@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from biosig.downstream.qa.settings import Files, Made, QaConfig
 from biosig.errors import DataError
 from biosig.evaluate.splits import check_subjects, group_folds
 from biosig.shards.dataset import ShardDataset
+
+PART_NAMES = ("training", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -60,54 +62,57 @@ def make_cohort(ds: ShardDataset, config: QaConfig) -> Cohort:
         twice = index["recording"][index["recording"].duplicated()].iloc[0]
         raise DataError(f"Two recordings in {config.shards} have the id '{twice}': ingest each source once.")
     check_subjects(index["subject"].tolist(), index["recording"].tolist())
-    subject_of = dict(zip(index["recording"], index["subject"], strict=True))
-    short = set(index["recording"][index["duration"] < config.seconds - 1e-6])
     three = _made(ds, config.questions, config.seed) if isinstance(config.questions, Made) else _read(config.questions)
-    known, notes = [], [_standing_note(config)]
-    for name, questions in zip(("training", "validation", "test"), three, strict=True):
-        kept = [q for q in questions if all(r in subject_of and r not in short for r in q.recordings)]
-        if len(kept) < len(questions):
-            notes.append(
-                f"{len(questions) - len(kept)} of {len(questions)} {name} questions are about recordings that are not "
-                f"there or shorter than {config.seconds:g} s and are left out."
-            )
-        known.append(kept)
-    for later, name in ((2, "test"), (1, "validation")):
-        people = {subject_of[r] for q in known[later] for r in q.recordings}
-        for earlier in range(later):
-            kept = [q for q in known[earlier] if not people & {subject_of[r] for r in q.recordings}]
-            if len(kept) < len(known[earlier]):
-                notes.append(
-                    f"{len(known[earlier]) - len(kept)} questions of another part are about people of the {name} part "
-                    "and are left out."
-                )
-            known[earlier] = kept
-    return _joined(known, subject_of, ds, config, notes)
-
-
-def _joined(
-    known: Sequence[list[Question]], subject_of: dict[str, str], ds: ShardDataset, config: QaConfig, notes: list[str]
-) -> Cohort:
-    for name, questions in zip(("training", "validation", "test"), known, strict=True):
+    long_enough = index[index["duration"] >= config.seconds - 1e-6]
+    subject_of = dict(zip(long_enough["recording"], long_enough["subject"], strict=True))
+    three, absent = _present(three, subject_of, config.seconds)
+    three, shared = _apart(three, subject_of)
+    for name, questions in zip(PART_NAMES, three, strict=True):
         if not questions:
             raise DataError(
                 f"The {name} part has no question about a recording of {config.shards}: ingest the recordings that "
                 "are asked about, or correct questions.recording."
             )
-    questions = [q for part in known for q in part]
-    ends = np.cumsum([len(part) for part in known])
-    asked = {r for q in questions for r in q.recordings}
-    rows = np.flatnonzero(ds.to_pandas()["recording"].isin(asked))
-    ids = ds.to_pandas()["recording"].iloc[rows]
-    windows = Windows(ds, rows, np.zeros(len(rows)), np.full(len(rows), config.seconds))
+    questions = [question for part in three for question in part]
+    ends = np.cumsum([len(part) for part in three])
+    rows = np.flatnonzero(index["recording"].isin({r for question in questions for r in question.recordings}))
     return Cohort(
         questions,
         Parts(*np.split(np.arange(ends[-1]), ends[:-1])),
-        np.array([subject_of[q.recordings[0]] for q in questions]),
-        windows,
-        {recording: number for number, recording in enumerate(ids)},
-        notes,
+        np.array([subject_of[question.recordings[0]] for question in questions]),
+        Windows(ds, rows, np.zeros(len(rows)), np.full(len(rows), config.seconds)),
+        {recording: number for number, recording in enumerate(index["recording"].iloc[rows])},
+        [_standing_note(config), *absent, *shared],
     )
+
+
+def _present(
+    three: Sequence[list[Question]], subject_of: Mapping[str, str], seconds: float
+) -> tuple[list[list[Question]], list[str]]:
+    """Questions of each part about recordings that are there, and what to say of the others."""
+    kept = [[q for q in part if all(r in subject_of for r in q.recordings)] for part in three]
+    return kept, [
+        f"{len(before) - len(after)} of {len(before)} {name} questions are about recordings that are not there or "
+        f"shorter than {seconds:g} s and are left out."
+        for name, before, after in zip(PART_NAMES, three, kept, strict=True)
+        if len(after) < len(before)
+    ]
+
+
+def _apart(three: Sequence[list[Question]], subject_of: Mapping[str, str]) -> tuple[list[list[Question]], list[str]]:
+    """Questions of each part less those about people of a later one, and what to say of these."""
+    kept, notes = list(three), []
+    for later in (2, 1):
+        people = {subject_of[r] for q in kept[later] for r in q.recordings}
+        for earlier in range(later):
+            apart = [q for q in kept[earlier] if not people & {subject_of[r] for r in q.recordings}]
+            if len(apart) < len(kept[earlier]):
+                notes.append(
+                    f"{len(kept[earlier]) - len(apart)} {PART_NAMES[earlier]} questions are about people of the "
+                    f"{PART_NAMES[later]} part and are left out."
+                )
+            kept[earlier] = apart
+    return kept, notes
 
 
 def _made(ds: ShardDataset, made: Made, seed: int) -> list[list[Question]]:

@@ -121,7 +121,7 @@ def test_files_of_ecgqa_drive_a_run_and_nobody_is_in_two_parts(coded_shards, sma
     assert qa(path) == 0
     shown = capsys.readouterr().out
     assert "1 of 18 test questions are about recordings that are not there" in shown
-    assert "1 questions of another part are about people of the test part" in shown
+    assert "1 training questions are about people of the test part" in shown
     assert "17 test questions, 30 trained on" in shown
 
 

@@ -1,13 +1,16 @@
 import json
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from biosig import config as configuration
 from biosig.downstream.qa.answers import AnswerSet
 from biosig.downstream.qa.facts import AXES, FINDINGS, axis_class, heart_axis
 from biosig.downstream.qa.generate import generate
 from biosig.downstream.qa.questions import QUESTION_TYPES, Question, read_questions
+from biosig.downstream.qa.settings import Files, Made, QaConfig
 from biosig.errors import UnreadableError, UsageError
 from biosig.recording import Channel, Recording, Stream
 
@@ -106,3 +109,9 @@ def test_the_answers_of_a_template_are_those_of_the_training_part():
     np.testing.assert_array_equal(answers.truth(new), [[nan, nan, 0, 1], [0, 1, nan, nan], [nan] * 4])
     np.testing.assert_array_equal(answers.most_frequent(new), [[0, 0, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]])
     assert answers.chosen(answers.truth(new), answers.most_frequent(new)) == [("no",), ("a", "b"), ()]
+
+
+def test_shipped_configurations_are_valid():
+    folder = Path(__file__).parents[3] / "configs" / "qa"
+    kinds = {path.stem: type(configuration.load(QaConfig, path).questions) for path in folder.glob("*.yaml")}
+    assert kinds == {"ptbxl-made": Made, "ecgqa-ptbxl": Files}
