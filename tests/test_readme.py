@@ -42,11 +42,13 @@ def test_from_files_to_a_tested_claim(tmp_path):
             command += quick
         if command[1] == "probe":
             command += ["n_bootstrap=100"]
+        if command[1] == "finetune":
+            command += ["n_bootstrap=100", "probe.epochs=1", "tune.epochs=1", "seeds=[0]", "baselines=[chance]"]
         run = [sys.executable, "-c", "from biosig.cli import main; main()", *command[1:]]
         done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-    assert verbs == ["inspect", "ingest", "verify", "export", "pretrain", "embed", "probe"]
-    assert "random_weights" in done.stdout
+    assert verbs == ["inspect", "ingest", "verify", "export", "pretrain", "embed", "probe", "finetune"]
+    assert "chance" in done.stdout
 
 
 def test_its_links_lead_somewhere():
