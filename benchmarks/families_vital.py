@@ -42,6 +42,8 @@ INGEST = {
 MOST_BEATS = 25
 """Of a patient in an AAMI class."""
 
+BASELINES = ("chance", "random_weights", "handmade", "from_scratch")
+
 BUDGET = (
     "probe={lr: 5.0e-3, epochs: 10, warmup: 1, patience: 4, batch_size: 32, mixup: false}",
     "tune={lr: 5.0e-4, epochs: 2, warmup: 1, patience: 2, batch_size: 32, mixup: false}",
@@ -74,16 +76,18 @@ def demographics(data: Path, work: Path, model: str) -> None:
 
 
 def vital_signs(data: Path, work: Path, model: str) -> None:
-    """Heart rate, respiratory rate and oxygen saturation of BIDMC from both signals, heart rate also from each."""
+    """Heart rate, respiratory rate and oxygen saturation of BIDMC, from PPG, from ECG, and from both."""
     shards = ingested("bidmc", data, work)
     for name, channels, rule in (
         ("bidmc-heart-rate", "[finger]", heart_rate),
         ("bidmc-heart-rate", "[II]", heart_rate),
         ("bidmc-heart-rate", "[finger, II]", heart_rate),
+        ("bidmc-respiratory-rate", "[finger]", respiratory_rate),
         ("bidmc-respiratory-rate", "[finger, II]", respiratory_rate),
-        ("bidmc-spo2", "[finger, II]", None),
+        ("bidmc-spo2", "[finger]", None),
     ):
-        alone = [] if "," in channels else ["inputs={}"]
+        # A network that takes arrays needs one rate, and ECG and PPG may have two.
+        alone = [] if "," in channels else ["inputs={}", f"baselines=[{', '.join((*BASELINES, 'xresnet'))}]"]
         cut = ("windows.stride=30.0", "split.folds=4", f"channels={channels}", *alone)
         result = _finetuned(name, shards, model, *cut)
         _report(f"{name} from {channels}", result)

@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import biosig
 from biosig import config as configuration
+from biosig import samples
+from biosig.downstream.finetune import run_finetune
 from biosig.downstream.settings import FineTuneConfig
+from biosig.evaluate.agreement import agreement_table
+from biosig.shards import ShardWriter, build_index
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NAMES = sorted(
@@ -56,3 +62,24 @@ def test_nobody_is_trained_on_and_tested(records):
     train, test = used.query(config.split.train), used.query(config.split.test)
     assert not set(train["patient"]) & set(test["patient"])
     assert (len(train), len(test)) == (21, 22)
+
+
+def test_a_vital_sign_from_its_configuration_to_limits_of_agreement(tmp_path):
+    with ShardWriter(tmp_path / "a.h5", recipe={}) as writer:
+        for path in sorted(samples.path("bidmc").rglob("*_Signals.csv.gz")):
+            writer.add(biosig.read(path))
+    build_index(tmp_path)
+    stage = "{lr: 1.0e-3, epochs: 1, warmup: 0, mixup: false}"
+    overrides = [
+        *(f"shards={tmp_path}", "model=biosig-tiny", "device=cpu", "windows.stride=60.0", "n_bootstrap=100"),
+        *("split={folds: 2, validation: 0.5}", f"probe={stage}", f"tune={stage}", "baselines=[chance]"),
+    ]
+    result = run_finetune(configuration.load(FineTuneConfig, CONFIGS / "finetune" / "bidmc-heart-rate.yaml", overrides))
+    assert set(result.predictions["method"]) == {"model", "model, PPG alone", "model, ECG alone", "chance"}
+    assert np.isfinite(result.predictions["prediction"]).all()
+    assert result.predictions["y"].between(20, 300).all()
+    table = agreement_table(result.predictions, n_resamples=100).set_index(["method", "measure"])["value"]
+    for method in ("model", "chance"):
+        mae = result.table.query("method == @method and metric == 'mae'")["value"].item()
+        assert table[method, "mae"] == pytest.approx(mae)
+        assert table[method, "lower_limit"] < table[method, "bias"] < table[method, "upper_limit"]
