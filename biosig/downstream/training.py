@@ -22,8 +22,8 @@ from biosig.downstream.settings import Stage
 from biosig.errors import DataError
 from biosig.evaluate.catalogue import METRICS, SELECTION
 from biosig.evaluate.metrics import Floats
-from biosig.pretrain.stable_adamw import StableAdamW
 from biosig.progress import Progress
+from biosig.stable_adamw import StableAdamW
 
 # REVE's released fine-tuning (arXiv:2510.21585).
 BETAS, EPS = (0.92, 0.999), 1e-9

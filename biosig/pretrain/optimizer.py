@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from biosig.errors import UsageError
-from biosig.pretrain.stable_adamw import StableAdamW
+from biosig.stable_adamw import StableAdamW
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import nn
 
 from biosig.errors import UsageError
 from biosig.pretrain.optimizer import OptimizerConfig, learning_rate, make_optimizer
-from biosig.pretrain.stable_adamw import StableAdamW
+from biosig.stable_adamw import StableAdamW
 
 
 def test_stable_adamw_takes_the_steps_of_its_formula():
