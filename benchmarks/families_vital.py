@@ -39,7 +39,7 @@ INGEST = {
 }
 """Words after ``biosig ingest``, of which the first is a folder in the data."""
 
-MOST_BEATS = 25
+MOST_BEATS = 12
 """Of a patient in an AAMI class."""
 
 BASELINES = ("chance", "random_weights", "handmade", "from_scratch")
@@ -64,7 +64,7 @@ def beats(data: Path, work: Path, model: str) -> None:
             for recording in open_shards(whole):
                 writer.add(_thinned(recording.read(), groups))
         build_index(shards)
-    _report("mitdb-beats", _finetuned("mitdb-beats", shards, model))
+    _report("mitdb-beats", _finetuned("mitdb-beats", shards, model, "split.folds=3"))
     _report("mitdb-rhythm", _finetuned("mitdb-rhythm", shards, model, "windows.stride=30.0"))
 
 
