@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from biosig.device import autocast
 from biosig.downstream.seeding import seeded
+from biosig.downstream.training import restore, trained_state
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.splits import Rows
 from biosig.pretrain.optimizer import OptimizerConfig, learning_rate, make_optimizer, set_lr
@@ -95,7 +96,7 @@ def train(
     device = next(network.parameters()).device
     rng, n_batches = np.random.default_rng([*key]), math.ceil(len(rows) / config.batch_size)
     optimizer = make_optimizer(network, config.optimizer)
-    best, waited, step, kept = -math.inf, 0, 0, _state(network)
+    best, waited, step, kept = -math.inf, 0, 0, trained_state(network)
     with seeded(key, device):
         for epoch in range(config.epochs):
             network.train()
@@ -108,13 +109,13 @@ def train(
                 reached = score()
             waited += 1
             if reached > best:
-                best, kept, waited = reached, _state(network), 0
+                best, kept, waited = reached, trained_state(network), 0
             ended = waited >= config.patience or epoch + 1 == config.epochs
             if progress:
                 progress(title, config.epochs if ended else epoch + 1, config.epochs, f"validation {reached:.3f}")
             if ended:
                 break
-    network.load_state_dict(kept, strict=False)
+    restore(network, kept)
     network.eval()
     return best
 
@@ -136,8 +137,3 @@ def _step(
     if config.optimizer.clip_norm is not None:
         nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], config.optimizer.clip_norm)
     optimizer.step()
-
-
-def _state(network: nn.Module) -> dict[str, Tensor]:
-    """Copies of what training changes."""
-    return {name: p.detach().clone() for name, p in network.named_parameters() if p.requires_grad}

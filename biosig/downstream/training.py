@@ -93,7 +93,7 @@ def fit(
         if isinstance(module, nn.Dropout):
             module.p = stage.dropout
     best = _score(network, examples, y, objective, parts.validation, stage.batch_size)
-    kept = _trained_state(network)
+    kept = trained_state(network)
     optimiser = _optimizer(network, optimizer, stage)
     plateau = ReduceLROnPlateau(optimiser, mode="max", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
     n_batches = math.ceil(len(parts.train) / stage.batch_size)
@@ -111,14 +111,14 @@ def fit(
                 plateau.step(score.value)
             waited += 1
             if score > best:
-                best, kept, waited = score, _trained_state(network), 0
+                best, kept, waited = score, trained_state(network), 0
             ended = waited >= stage.patience or epoch + 1 == stage.epochs
             if progress:
                 done = stage.epochs if ended else epoch + 1
                 progress(title, done, stage.epochs, f"validation {score.value:.3f}")
             if ended:
                 break
-    network.load_state_dict(kept, strict=False)
+    restore(network, kept)
     network.eval()
     return best
 
@@ -222,10 +222,18 @@ def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr * group["share"]
 
 
-def _trained_state(network: nn.Module) -> dict[str, Tensor]:
+def trained_state(network: nn.Module) -> dict[str, Tensor]:
     """Copies of what training changes: parameters with a gradient, and buffers."""
     changing = [(n, p) for n, p in network.named_parameters() if p.requires_grad] + [*network.named_buffers()]
     return {name: tensor.detach().clone() for name, tensor in changing}
+
+
+def restore(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Put back what `trained_state` has copied from the same network."""
+    own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    with torch.no_grad():
+        for name, tensor in state.items():
+            own[name].copy_(tensor)
 
 
 def _device(network: nn.Module) -> torch.device:
