@@ -25,7 +25,7 @@ CONFIGS = Path(__file__).parents[1] / "configs" / "ingest"
 
 COMMANDS = {
     "ptbxl-500": "{data} --labels {data}/ptbxl_database.csv --labels-spec {configs}/ptbxl-labels.yaml",
-    "mitdb": r"{data} --subject-pattern '/(\d{{3}})$'",
+    "mitdb": "{data} --labels {configs}/mitdb-records.csv --labels-spec {configs}/mitdb-labels.yaml",
     "chagas2025": "{data}",
     "chagas2025-b": "{data}",
     "cinc2020-awwong1": "{data}",
