@@ -24,6 +24,14 @@ from ingest.verbs import ingest
 ECG = samples.path("ptbxl") / "records100" / "00000"
 
 
+@pytest.fixture(autouse=True)
+def _listens_to_ctrl_c():
+    """A shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def ward(tmp_path):
     folder = tmp_path / "ward"
