@@ -13,6 +13,7 @@ from rich.table import Table
 from biosig import config as configuration
 from biosig.downstream.result import ProbeResult
 from biosig.downstream.retrieval import RetrievalConfig, run_retrieval
+from biosig.downstream.verbs import print_notes
 from biosig.downstream.waveform import WaveformConfig, run_waveform
 from biosig.progress import show_progress
 
@@ -86,7 +87,4 @@ def print_means(result: ProbeResult, by: str, title: str, console: Console) -> N
             shown.add_row(group, method, *(cells.get(metric, "") for metric in metrics))
         shown.add_section()
     console.print(shown)
-    for note in result.notes:
-        console.print(f"- {note}", highlight=False, markup=False, soft_wrap=True)
-    if result.config.out is not None:
-        console.print(f"Saved in {result.config.out}", highlight=False, markup=False, soft_wrap=True)
+    print_notes(result, console)

@@ -90,6 +90,11 @@ def print_result(result: ProbeResult, console: Console) -> None:
             shown.add_row(method, row.metric, f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}")
         shown.add_section()
     console.print(shown)
+    print_notes(result, console)
+
+
+def print_notes(result: ProbeResult, console: Console) -> None:
+    """Print what a reader of the table must know, and where it is saved."""
     for note in result.notes:
         console.print(f"- {note}", highlight=False, markup=False, soft_wrap=True)
     if result.config.out is not None:

@@ -261,7 +261,9 @@ class Model:
         return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], self.contract)
 
     def _for_inference(self, dtype: torch.dtype) -> Encoder:
-        """The encoder's copy for inference, made again if a weight has changed since."""
+        """The encoder's copy for inference, made again if a weight has changed; the encoder where it would gain nothing."""
+        if dtype == torch.float32 and self.device.type != "cpu":
+            return self.encoder
         state = [(p.data_ptr(), p._version) for p in self.encoder.blocks.parameters()]
         if self._fast is None or self._fast[:2] != (dtype, state):
             self._fast = dtype, state, self.encoder.for_inference(dtype)

@@ -14,6 +14,7 @@ from biosig import config as configuration
 from biosig.downstream.qa.run import run_qa
 from biosig.downstream.qa.settings import QaConfig
 from biosig.downstream.result import ProbeResult
+from biosig.downstream.verbs import print_notes
 from biosig.progress import show_progress
 
 
@@ -59,7 +60,4 @@ def _print(result: ProbeResult, console: Console) -> None:
             shown.add_row(method, kind, str(row.n_questions), f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}")
         shown.add_section()
     console.print(shown)
-    for note in result.notes:
-        console.print(f"- {note}", highlight=False, markup=False, soft_wrap=True)
-    if result.config.out is not None:
-        console.print(f"Saved in {result.config.out}", highlight=False, markup=False, soft_wrap=True)
+    print_notes(result, console)
