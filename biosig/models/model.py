@@ -261,7 +261,7 @@ class Model:
         return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], self.contract)
 
     def _for_inference(self, dtype: torch.dtype) -> Encoder:
-        """The encoder's copy for inference, made again if a weight has changed; the encoder where it would gain nothing."""
+        """The encoder's copy for inference, made again when a weight has changed; on a GPU float32 needs none."""
         if dtype == torch.float32 and self.device.type != "cpu":
             return self.encoder
         state = [(p.data_ptr(), p._version) for p in self.encoder.blocks.parameters()]
