@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from biosig.downstream.cross_modal_rating import rate_means
 from biosig.downstream.cross_modal_training import Training, train
 from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.result import ProbeResult, whole_or_not_at_all
+from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.retrieval_model import RetrievalModel, ranked, save_retrieval_model
 from biosig.downstream.seeding import seeded
 from biosig.downstream.task import open_model
@@ -137,14 +136,10 @@ def run_retrieval(config: RetrievalConfig, progress: Progress | None = None) -> 
     DataError
         If recordings have no subject, or a report is longer than the model reads.
     """
-    with whole_or_not_at_all(config.out) if config.out else nullcontext() as out:
-        result = _result(config, out / "weights" if out and config.keep_weights else None, progress)
-        if out:
-            result.write(out)
-    return result
+    return in_folder(config.out, lambda out: _result(config, out, progress))
 
 
-def _result(config: RetrievalConfig, weights: Path | None, progress: Progress | None) -> ProbeResult:
+def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
     model = open_model(config.model, config.seed, config.device)
     if config.tokenizer is not None:
         model.tokenizer = Tokenizer.load(config.tokenizer)
@@ -153,19 +148,19 @@ def _result(config: RetrievalConfig, weights: Path | None, progress: Progress | 
     scored = []
     for fold, part in enumerate(parts):
         tuned = _tuned(model, pairs, part, config, fold, progress)
-        if weights:
-            save_retrieval_model(tuned, weights / f"fold-{fold}", model.card, model.tokenizer)
+        if out and config.keep_weights:
+            save_retrieval_model(tuned, out / "weights" / f"fold-{fold}", model.card, model.tokenizer)
         scored.append(_scores(tuned, pairs, part, config, rows_of(windows)).assign(fold=fold))
     scores = pd.concat(scored, ignore_index=True)
     metrics = [f"recall@{k}" for k in config.at]
     table, caveats = rate_means(scores, ["direction"], metrics, config.n_bootstrap, config.seed)
     galleries = ", ".join(
-        f"{len(part.test)} ({len(np.unique(pairs.said[part.test]))} different reports)" for part in parts
+        f"{len(part.test)} recordings with {len(np.unique(pairs.said[part.test]))} different reports" for part in parts
     )
     notes += [
         *unused,
-        f"A gallery is the test part of a fold: {galleries} recordings. One whose cleaned report equals the query's is "
-        "a right answer too, for the model as for chance.",
+        f"The galleries are the different reports, and the recordings, of a fold's test part: {galleries}. A recording "
+        "whose cleaned report equals the query's is a right answer too, for the model as for chance.",
         start_note(model, windows),
         *caveats,
     ]
@@ -246,19 +241,21 @@ def _scores(
     rows = part.test.tolist()
     with torch.inference_mode(), autocast(network.log_temperature.device, "auto"):
         signals, reports = _in_batches(network, pairs, rows, config.training.batch_size)
-        orders = ranked(signals, reports).cpu().numpy(), ranked(reports, signals).cpu().numpy()  # (N, N)
     said = pairs.said[part.test]
-    same = said[:, None] == said[None]  # (N, N)
-    frequency = np.bincount(pairs.said[part.train], minlength=pairs.said.max() + 1)[said]
+    different, first = np.unique(said, return_index=True)  # the reports of the gallery, each once
+    frequency = np.bincount(pairs.said[part.train], minlength=pairs.said.max() + 1)[different]
     by_frequency = np.tile(np.argsort(-frequency, kind="stable"), (len(rows), 1))
-    tested, parts = who.iloc[part.test].reset_index(drop=True), []
-    chance = pd.DataFrame({f"recall@{k}": chance_of_hit(same.sum(axis=1), len(rows), k) for k in config.at})
-    for direction, order in zip(DIRECTIONS, orders, strict=True):
-        methods = {"model": hits(order, same, config.at), "chance": chance}
+    to_report = ranked(signals, reports[torch.from_numpy(first)]).cpu().numpy()  # (N, G)
+    to_signal = ranked(reports, signals).cpu().numpy()  # (N, N)
+    tested, scores = who.iloc[part.test].reset_index(drop=True), []
+    for direction, order, answers in zip(DIRECTIONS, (to_report, to_signal), (different, said), strict=True):
+        right = said[:, None] == answers[None]  # (N, G)
+        chance = {f"recall@{k}": chance_of_hit(right.sum(axis=1), len(answers), k) for k in config.at}
+        methods = {"model": hits(order, right, config.at), "chance": pd.DataFrame(chance)}
         if direction == DIRECTIONS[0]:
-            methods["most frequent"] = hits(by_frequency, same, config.at)
-        parts += [tested.join(found).assign(direction=direction, method=method) for method, found in methods.items()]
-    return pd.concat(parts, ignore_index=True)
+            methods["most frequent"] = hits(by_frequency, right, config.at)
+        scores += [tested.join(found).assign(direction=direction, method=method) for method, found in methods.items()]
+    return pd.concat(scores, ignore_index=True)
 
 
 def hits(order: NDArray[np.int64], same: NDArray[np.bool_], at: Sequence[int]) -> pd.DataFrame:
