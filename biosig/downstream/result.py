@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from biosig import config as configuration
+from biosig.downstream.environment import environment
 from biosig.errors import UsageError
-
-_PACKAGES = (
-    "biosig-fm",
-    "torch",
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "scikit-learn",
-    "neurokit2",
-    "mne",
-    "wfdb",
-    "peft",
-    "pyriemann",
-)
 
 
 @dataclass(frozen=True)
@@ -55,6 +39,11 @@ class ProbeResult:
         The merged configuration, a dataclass.
     by_label : DataFrame, optional
         Each label of a multi-label target by itself (`biosig.downstream.rating.rate_labels`).
+    recordings : DataFrame, optional
+        Who and what was recorded, one row per recording (`biosig.downstream.cohort.recording_table`).
+    tables : dict
+        Name → further tables, such as scores by number of labels; each becomes tables/NAME.csv, shown in the
+        report.
     """
 
     table: pd.DataFrame
@@ -64,9 +53,11 @@ class ProbeResult:
     facts: dict[str, Any]
     config: Any
     by_label: pd.DataFrame | None = None
+    recordings: pd.DataFrame | None = None
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def save(self, folder: str | Path) -> Path:
-        """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json to a new folder.
+        """Write all files (see `write`) to a new folder.
 
         Raises
         ------
@@ -78,7 +69,7 @@ class ProbeResult:
         return Path(folder)
 
     def write(self, folder: Path) -> None:
-        """Write the files to a folder that is there."""
+        """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json to an empty folder."""
         labels = {} if self.by_label is None else {"labels": _records(self.by_label)}
         content = {"scores": _records(self.table), **labels, "notes": self.notes, **self.facts}
         _write(folder / "metrics.json", content)
@@ -86,6 +77,34 @@ class ProbeResult:
         _write(folder / "environment.json", environment())
         configuration.dump(self.config, folder / "config.yaml")
         self.predictions.to_parquet(folder / "predictions.parquet", index=False)
+        if self.recordings is not None:
+            self.recordings.to_parquet(folder / "recordings.parquet", index=False)
+        for name, table in self.tables.items():
+            (folder / "tables").mkdir(exist_ok=True)
+            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+
+
+def in_folder(out: Path | None, make: Callable[[Path | None], ProbeResult]) -> ProbeResult:
+    """Make a result, and write it to `out` if that is given, whole or not at all.
+
+    Parameters
+    ----------
+    out : Path, optional
+        Folder for the result; it must be absent or empty, which is found out before the work.
+    make : callable
+        Makes the result; it is given the folder that will become `out`, for weights, or None.
+
+    Raises
+    ------
+    UsageError
+        If `out` already holds something, or cannot be made.
+    """
+    if out is None:
+        return make(None)
+    with whole_or_not_at_all(out) as partial:
+        result = make(partial)
+        result.write(partial)
+    return result
 
 
 @contextmanager
@@ -121,17 +140,6 @@ def refuse_existing(folder: Path) -> None:
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise UsageError(f"{folder} cannot be made, {above} is no folder to write to: give another with out=….")
-
-
-def environment() -> dict[str, str]:
-    """Versions of what computed a result."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 def _records(table: pd.DataFrame) -> Any:

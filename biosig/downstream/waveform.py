@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -21,7 +20,7 @@ from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of,
 from biosig.downstream.cross_modal_rating import correlation, rate_means
 from biosig.downstream.cross_modal_training import Training, train
 from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
-from biosig.downstream.result import ProbeResult, whole_or_not_at_all
+from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.seeding import seeded
 from biosig.downstream.task import open_model
 from biosig.downstream.waveform_baselines import Baseline, LinearFilter, MeanBeat
@@ -128,14 +127,10 @@ def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> Pr
     DataError
         If recordings have no subject, or no window has all inputs and a target.
     """
-    with whole_or_not_at_all(config.out) if config.out else nullcontext() as out:
-        result = _result(config, out / "weights" if out and config.keep_weights else None, progress)
-        if out:
-            result.write(out)
-    return result
+    return in_folder(config.out, lambda out: _result(config, out, progress))
 
 
-def _result(config: WaveformConfig, weights: Path | None, progress: Progress | None) -> ProbeResult:
+def _result(config: WaveformConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
     model = open_model(config.model, config.seed, config.device)
     windows = open_windows(config.shards, config.query, config.length, config.stride)
     usable = WaveformWindows(windows, model.contract, config.inputs, config.targets, 0.0).usable()
@@ -150,8 +145,8 @@ def _result(config: WaveformConfig, weights: Path | None, progress: Progress | N
     for fold, part in enumerate(parts):
         data.measure(part.train)
         tuned = _tuned(model, data, part, config, fold, progress)
-        if weights:
-            save_waveform_model(tuned, weights / f"fold-{fold}", model.card)
+        if out and config.keep_weights:
+            save_waveform_model(tuned, out / "weights" / f"fold-{fold}", model.card)
         scored.append(_scores(tuned, data, part, config).assign(fold=fold))
     scores = pd.concat(scored, ignore_index=True)
     table, caveats = rate_means(scores, ["channel"], METRICS, config.n_bootstrap, config.seed)

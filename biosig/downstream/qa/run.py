@@ -13,7 +13,7 @@ from biosig.downstream.qa.answers import AnswerSet
 from biosig.downstream.qa.cohort import Cohort, make_cohort
 from biosig.downstream.qa.contenders import Bench, test_scores, word_ids
 from biosig.downstream.qa.settings import QaConfig
-from biosig.downstream.result import ProbeResult, refuse_existing
+from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.task import open_model, what_pretraining_saw
 from biosig.errors import DataError
 from biosig.evaluate.answers import matches
@@ -49,10 +49,12 @@ def run_qa(config: QaConfig, progress: Progress | None = None) -> ProbeResult:
     DataError
         If recordings have no subject, or a part has no question.
     """
+    return in_folder(config.out, lambda _: _result(config, progress))
+
+
+def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
     from biosig.models.model import RandomWeightsWarning
 
-    if config.out is not None:
-        refuse_existing(config.out)
     ds = open_shards(config.shards)
     if config.query:
         ds = ds.query(config.query)
@@ -74,7 +76,7 @@ def run_qa(config: QaConfig, progress: Progress | None = None) -> ProbeResult:
         if model.trained
         else f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining."
     )
-    result = ProbeResult(
+    return ProbeResult(
         table=table,
         predictions=predictions,
         notes=[*cohort.notes, "A comparison counts for the subject of its first ECG.", weights, *caveats],
@@ -90,9 +92,6 @@ def run_qa(config: QaConfig, progress: Progress | None = None) -> ProbeResult:
         },
         config=config,
     )
-    if config.out is not None:
-        result.save(config.out)
-    return result
 
 
 def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, list[str]]:
