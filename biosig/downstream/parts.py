@@ -1,4 +1,4 @@
-"""Training, validation and test parts: three groups of people who share nobody.
+"""Training, validation and test parts: three groups of people who share nobody, and no site if that is asked for.
 
 The validation part chooses the epoch, so that the test part is looked at once.
 """
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows
 from biosig.downstream.targets import LabelledWindows, has_class, matching
-from biosig.errors import UsageError
-from biosig.evaluate.splits import Fold, Rows, check_disjoint, group_folds
+from biosig.downstream.truth import label_values
+from biosig.errors import DataError, UsageError
+from biosig.evaluate.splits import Fold, Rows, check_disjoint, connected_groups, group_folds
 from biosig.shards.dataset import ShardDataset
 
 
@@ -25,13 +26,17 @@ class FoldSplit:
     Parameters
     ----------
     folds : int or "subjects"
-        Folds over subjects; "subjects" leaves one subject out at a time.
+        Folds over subjects; "subjects" leaves one subject (one group of `by`) out at a time.
     validation : float
         Share of a fold's training subjects that choose the epoch; at most a half.
+    by : str
+        "subject"; or "site", "session" or any label: then whoever shares one of its values, or a subject, stays on one
+        side.
     """
 
     folds: int | Literal["subjects"] = "subjects"
     validation: float = 0.2
+    by: str = "subject"
 
     def __post_init__(self) -> None:
         _check_share(self.validation)
@@ -58,7 +63,7 @@ class QuerySplit:
             _check_share(self.validation)
 
 
-Groups = NDArray[np.int64] | None
+Strata = NDArray[np.int64] | None
 """What is spread evenly over folds (N,), if anything."""
 
 
@@ -90,50 +95,86 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
     DataError
         If a subject is in two parts.
     """
-    windows, groups = labelled.windows, labelled.strata
+    windows, strata = labelled.windows, labelled.strata
     subjects = windows.subjects.astype(str)
+    apart = [subjects]
     if isinstance(split, QuerySplit):
-        parts, notes = _by_query(split, windows, groups, subjects, seed)
+        parts, notes = _by_query(split, windows, strata, subjects, seed)
     else:
-        notes = []
+        notes, groups = [], subjects
+        if split.by != "subject":
+            apart.append(recording_values(windows, split.by))
+            groups = connected_groups(*apart)
+            notes = [f"Parts share no {split.by} either: {len(np.unique(groups))} groups of subjects hang together."]
+            _check_groups(split, groups)
         parts = [
-            Parts(*_with_validation(fold.train, split.validation, groups, subjects, seed + number), fold.test)
-            for number, fold in enumerate(_folds(split.folds, groups, subjects, seed))
+            Parts(*_with_validation(fold.train, split.validation, strata, groups, seed + number), fold.test)
+            for number, fold in enumerate(_folds(split.folds, strata, groups, seed))
         ]
     for part in parts:
         pairs = ((part.train, part.test), (part.train, part.validation), (part.validation, part.test))
-        check_disjoint(subjects, [Fold(*pair) for pair in pairs])
+        for names in apart:
+            check_disjoint(names, [Fold(*pair) for pair in pairs])
         _check_truth(labelled, part.train, "training")
         _check_truth(labelled, part.validation, "validation")
     _check_truth(labelled, np.concatenate([part.test for part in parts]), "test")
     return parts, notes
 
 
-def _folds(n_folds: int | str, groups: Groups, subjects: NDArray[np.str_], seed: int) -> list[Fold]:
+def recording_values(windows: Windows, label: str) -> NDArray[np.str_]:
+    """What is known of each window's recording (N,): its session, or a label such as the site.
+
+    Raises
+    ------
+    DataError
+        If a recording has no value, or several.
+    """
+    assert isinstance(windows.ds, ShardDataset)
+    index = windows.ds.to_pandas()
+    values = index[label].tolist() if label == "session" else label_values(windows.ds, label)
+    for row in np.unique(windows.recording).tolist():
+        if values[row] is None or isinstance(values[row], list):
+            raise DataError(
+                f"Recording '{index['recording'][row]}' has {'no' if values[row] is None else 'several values of'} "
+                f"{label}, and one is needed to keep recordings apart by it: leave it out with a query."
+            )
+    return np.array([str(value) for value in values])[windows.recording]
+
+
+def _check_groups(split: FoldSplit, groups: NDArray[np.str_]) -> None:
+    n_groups, wanted = len(np.unique(groups)), 3 if split.folds == "subjects" else split.folds
+    if n_groups < wanted:
+        raise UsageError(
+            f"Subjects and what they share by {split.by} hang together in {n_groups} groups, and the split needs "
+            f"{wanted}: choose fewer folds, or by: subject."
+        )
+
+
+def _folds(n_folds: int | str, strata: Strata, groups: NDArray[np.str_], seed: int) -> list[Fold]:
     if isinstance(n_folds, int):
-        return group_folds(subjects, n_folds, seed, groups)
-    everyone = np.unique(subjects)
-    return [Fold(np.flatnonzero(subjects != one), np.flatnonzero(subjects == one)) for one in everyone]
+        return group_folds(groups, n_folds, seed, strata)
+    everyone = np.unique(groups)
+    return [Fold(np.flatnonzero(groups != one), np.flatnonzero(groups == one)) for one in everyone]
 
 
 def _with_validation(
-    train: Rows, share: float, groups: Groups, subjects: NDArray[np.str_], seed: int
+    train: Rows, share: float, strata: Strata, groups: NDArray[np.str_], seed: int
 ) -> tuple[Rows, Rows]:
-    """Training rows, less those of the subjects that choose the epoch, and the latter's."""
-    among = None if groups is None else groups[train]
-    inner = group_folds(subjects[train], round(1 / share), seed, among)[0]
+    """Training rows, less those of the groups that choose the epoch, and the latter's."""
+    among = None if strata is None else strata[train]
+    inner = group_folds(groups[train], round(1 / share), seed, among)[0]
     return train[inner.train], train[inner.test]
 
 
 def _by_query(
-    split: QuerySplit, windows: Windows, groups: Groups, subjects: NDArray[np.str_], seed: int
+    split: QuerySplit, windows: Windows, strata: Strata, subjects: NDArray[np.str_], seed: int
 ) -> tuple[list[Parts], list[str]]:
     assert isinstance(windows.ds, ShardDataset)
     train, test = (_rows(expression, windows, windows.ds) for expression in (split.train, split.test))
     if isinstance(split.validation, str):
         validation = _rows(split.validation, windows, windows.ds)
     else:
-        train, validation = _with_validation(train, split.validation, groups, subjects, seed)
+        train, validation = _with_validation(train, split.validation, strata, subjects, seed)
     unused = len(windows) - len(train) - len(validation) - len(test)
     notes = [f"{unused} of {len(windows)} windows are in no part of the split and are left out."] if unused > 0 else []
     return [Parts(train, validation, test)], notes

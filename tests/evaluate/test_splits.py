@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from biosig.downstream.parts import Parts
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.splits import Fold, check_disjoint, check_subjects, group_folds, manifest
+from biosig.evaluate.splits import Fold, check_disjoint, check_subjects, connected_groups, group_folds, manifest
 
 
 @given(
@@ -63,3 +64,21 @@ def test_the_seed_decides_the_folds_and_the_manifest_tells():
     assert first == again
     assert first["sha256"] != other["sha256"]
     assert sorted(name for fold in first["test_subjects"] for name in fold) == sorted(subjects)
+
+
+def test_rows_that_share_a_subject_or_a_site_are_of_one_group():
+    subjects = ["ann", "bob", "bob", "cid", "dan", "eve"]
+    sites = ["1", "1", "2", "2", "3", "4"]
+    groups = connected_groups(subjects, sites)
+    assert groups.tolist() == ["ann"] * 4 + ["dan", "eve"]  # bob was at both 1 and 2
+    assert connected_groups(subjects).tolist() == subjects
+
+
+def test_the_manifest_lists_everyone_of_every_part():
+    subjects = np.array(["ann", "ann", "bob", "cid"])
+    listed = manifest(subjects, [Parts(np.array([0, 1]), np.array([2]), np.array([3]))])
+    assert listed["train_subjects"] == [["ann"]]
+    assert listed["validation_subjects"] == [["bob"]]
+    assert listed["test_subjects"] == [["cid"]]
+    other = manifest(subjects, [Parts(np.array([2]), np.array([0, 1]), np.array([3]))])
+    assert listed["sha256"] != other["sha256"]
