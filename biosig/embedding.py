@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from biosig.batches.windows import RecordingSet, Windows, grid
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
+from biosig.models.pooled import Pooling, check_pooling, n_features, own_pooling, pooled, segments, vectors_per_window
 from biosig.models.reports import words_for
 from biosig.progress import Progress
 from biosig.reading import adapter_for, adapters, read
@@ -43,6 +44,8 @@ def embed(
     batch_tokens: int = BATCH_TOKENS,
     reports: bool = False,
     progress: Progress | None = None,
+    layer: int = -1,
+    pooling: Pooling | None = None,
     **array_options: Any,
 ) -> pa.Table:
     """Embed every window of a source.
@@ -70,13 +73,17 @@ def embed(
         Whether the model also reads the recordings' reports: each window of a recording with its report.
     progress : callable, optional
         Told how many windows are done.
+    layer : int
+        0 the embedding output, k after block k, -1 the model's output.
+    pooling : {"mean", "mean+std", "cls", "attention"}, optional
+        What becomes of a window's tokens; None = as the model does it (`biosig.models.pooled`).
 
     Returns
     -------
     pyarrow.Table
         One row per window and modality: recording, subject, onset and duration (s), modality, ch_names,
-        valid_fraction, model, model_revision, vector (fixed-size list of float32). A model whose windows have a token
-        of their own gives one row per window, its modality "ecg+ppg" where it read both. A report that is read is the
+        valid_fraction, model, model_revision, vector (fixed-size list of float32). The token that some models give each
+        window ("cls") makes one row per window, its modality "ecg+ppg" where it read both. A report that is read is the
         modality "text". A window without a valid token has valid_fraction 0 and a vector of NaN.
 
     Raises
@@ -93,7 +100,7 @@ def embed(
         )
     windows = as_windows(source, window, stride, keep_tail, **array_options)
     model.to(resolve_device(device))
-    table = embed_windows(model, windows, batch_tokens, dtype, progress, reports=reports)
+    table = embed_windows(model, windows, batch_tokens, dtype, progress, reports=reports, layer=layer, pooling=pooling)
     return table.drop(["window"])
 
 
@@ -185,10 +192,15 @@ def embed_windows(
     workers: int = 0,
     stage: str = "embed",
     reports: bool = False,
+    layer: int | Literal["all"] = -1,
+    pooling: Pooling | None = None,
 ) -> pa.Table:
-    """Embed the given windows; as `embed`, with a further column `window` (the row of `windows`)."""
+    """Embed the given windows; as `embed`, with a further column `window` (the row of `windows`).
+
+    With layer "all" a vector holds those of layers 0 to depth - 1 and of the output, one after the other.
+    """
     words = words_for(model.config, model.tokenizer) if reports else None
-    parts = _embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress, words, stage)
+    parts = _embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress, words, stage, layer, pooling)
     return pa.concat_tables([table for _, table in parts])
 
 
@@ -202,6 +214,8 @@ def _embed_parts(
     progress: Progress | None,
     words: Reports | None,
     stage: str = "embed",
+    layer: int | Literal["all"] = -1,
+    pooling: Pooling | None = None,
 ) -> Iterator[tuple[int, pa.Table]]:
     """Tables of consecutive windows from number `start` on, one per batch, each with the number that it reaches.
 
@@ -211,22 +225,23 @@ def _embed_parts(
     batches = [rows + start for rows in in_order(counts, batch_tokens)]
     subjects, revision = windows.subjects, model.revision
     precision = resolve_dtype(model.device, dtype)
-    n_rows = 1 if model.config.cls else len(MODALITY_IDS)  # of a window: a token of its own reads all modalities
+    pooling = pooling or own_pooling(model.config)
+    check_pooling(model.config, pooling)
+    n_rows, n_numbers = vectors_per_window(pooling), n_features(model.config, pooling, layer)
     loader = load_batches(windows, batches, model.contract, workers, words)
     for planned, (batch, rows) in zip(batches, loader, strict=True):
-        vectors = np.full((len(planned), n_rows, model.embed_dim), np.nan, np.float32)
+        vectors = np.full((len(planned), n_rows, n_numbers), np.nan, np.float32)
         fraction = np.zeros((len(planned), n_rows))
         if batch is not None:
-            _, pooled = model.encode_and_pool(batch, dtype=precision, by_modality=True)
+            found = pooled(model, batch, pooling, layer, precision).float().cpu().numpy()  # (B, R, F)
             where = rows - planned[0]
             seen = torch.zeros(2, batch.n_windows * n_rows)
-            segment = batch.window if n_rows == 1 else batch.window * n_rows + batch.modality
+            segment = segments(batch, pooling)
             seen[0].index_add_(0, segment, torch.ones(batch.n_tokens))
             seen[1].index_add_(0, segment, batch.valid.float())
             share = (seen[1] / seen[0].clamp(min=1)).view(batch.n_windows, -1).numpy()
             fraction[where] = share
-            pooled_rows = pooled.float().cpu().numpy().reshape(batch.n_windows, n_rows, -1)
-            vectors[where] = np.where(share[..., None] > 0, pooled_rows, np.nan)
+            vectors[where] = np.where(share[..., None] > 0, found, np.nan)
         reached = int(planned[-1]) + 1
         yield reached, _table(model, revision, windows, subjects, planned, vectors, fraction, words)
         if progress:
@@ -252,11 +267,11 @@ def _table(
                 by_modality.setdefault(channel.kind, []).append(channel.name)
         if words and words(recording):
             by_modality["text"] = []
-        if model.config.cls and by_modality:
+        if vectors.shape[1] == 1 and by_modality:
             read = [m for m in MODALITY_IDS if m in by_modality]
             by_modality = {"+".join(read): [name for m in read for name in by_modality[m]]}
         for modality, names in by_modality.items():
-            m = 0 if model.config.cls else MODALITY_IDS[modality]
+            m = 0 if vectors.shape[1] == 1 else MODALITY_IDS[modality]
             rows.append((number, recording.id, modality, names, fraction[i, m], vectors[i, m]))
     number = np.array([row[0] for row in rows], np.int64)
     flat = np.concatenate([row[5] for row in rows]) if rows else np.empty(0, np.float32)
@@ -272,7 +287,7 @@ def _table(
             "valid_fraction": pa.array([row[4] for row in rows], pa.float64()),
             "model": pa.array([model.name] * len(rows), pa.string()),
             "model_revision": pa.array([revision] * len(rows), pa.string()),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), model.embed_dim),
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), vectors.shape[2]),
         }
     )
 

@@ -267,3 +267,12 @@ class Encoder(nn.Module):
         visible = VisibleTokens.of(batch)
         x, cls = self.encode_windows(tokens, visible, layer)
         return x.new_zeros(batch.n_tokens, x.shape[1]).index_copy(0, visible.rows, x), cls
+
+    def layers(self, batch: PackedBatch) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """As `encode`, of layers 0 to depth - 1 and then of the output, in one pass."""
+        tokens, _ = self.embed(batch)
+        visible = VisibleTokens.of(batch)
+        for layer, (x, cls) in enumerate(self._states(tokens, visible)):
+            if layer == len(self.blocks):
+                x, cls = self.norm(x), None if cls is None else self.norm(cls)
+            yield x.new_zeros(batch.n_tokens, x.shape[1]).index_copy(0, visible.rows, x), cls

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,13 @@ class Model:
         """
         tokens, cls = self._encode(batch, layer, dtype)
         return tokens, self.pool(tokens, batch, by_modality) if cls is None else cls
+
+    def layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Tokens (N, D) and the windows' own tokens (B, D) of layers 0 to depth - 1 and of the output, in one pass."""
+        self._warn_if_random()
+        encoder = self._for_inference(dtype)
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
+            yield from encoder.layers(batch.to(self.device))
 
     def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         self._warn_if_random()
