@@ -1,39 +1,169 @@
-"""The leakage ledger: which of the recordings on trial the weights have seen in pretraining."""
+"""The leakage ledger: which of the recordings on trial the weights have seen in pretraining.
+
+It goes with a checkpoint as `seen.safetensors`: the content hashes of the recordings that went into the weights, and
+SHA-256 of their subjects' pseudonyms. The content hash (`biosig.fingerprint`) survives another name, file format, order
+of channels and integer gain; a resampled or filtered copy that came as such is another recording to it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
 
-from biosig.models.checkpoint import LEDGER
+from biosig.errors import DataError, UnreadableError
+from biosig.evaluate.digest_set import DigestSet
+from biosig.models.checkpoint import LEDGER, OLD_LEDGER
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What weights have seen.
+
+    Parameters
+    ----------
+    recordings : DigestSet
+        Content hashes.
+    subjects : DigestSet
+        SHA-256 of pseudonyms, which agree under one key only.
+    complete : bool
+        False where the weights have seen recordings that are not listed: without a content hash, or by whoever
+        trained them before.
+    """
+
+    recordings: DigestSet
+    subjects: DigestSet
+    complete: bool = True
+
+    @classmethod
+    def of(cls, content_hashes: Sequence[str], subjects: Sequence[str | None]) -> Ledger:
+        """The ledger of these recordings and of the subjects that are known.
+
+        Parameters
+        ----------
+        content_hashes : sequence of str
+            One per recording; an empty one makes the ledger incomplete.
+        subjects : sequence of str or None
+            Pseudonyms, in any number.
+        """
+        known = [content for content in content_hashes if content]
+        people = [_digest(subject) for subject in dict.fromkeys(subjects) if subject]
+        return cls(DigestSet.of(known), DigestSet.of(people), len(known) == len(content_hashes))
+
+    @classmethod
+    def load(cls, folder: Path) -> Ledger | None:
+        """The ledger of a checkpoint folder; None where it has none.
+
+        Raises
+        ------
+        UnreadableError
+            If the file is damaged.
+        """
+        path = folder / LEDGER
+        if not path.is_file():
+            return _old(folder / OLD_LEDGER) if (folder / OLD_LEDGER).is_file() else None
+        try:
+            with safe_open(path, "numpy") as file:
+                complete = file.metadata()["complete"] == "true"
+            arrays = load_file(path)
+            recordings, subjects = (DigestSet.from_arrays(name, arrays) for name in ("recordings", "subjects"))
+        except (SafetensorError, OSError, KeyError, TypeError) as error:
+            raise UnreadableError(f"{path} is damaged or no ledger ({error}): copy it again.") from error
+        return cls(recordings, subjects, complete)
+
+    def save(self, folder: Path) -> Path:
+        """Write `seen.safetensors`, whole or not at all; its header says how many, how kept, and at what error."""
+        header = {
+            "recordings": f"{len(self.recordings)} content hashes",
+            "recordings.false_positive_rate": f"{self.recordings.false_positive_rate:.2g}",
+            "subjects": f"{len(self.subjects)} SHA-256 of pseudonyms",
+            "subjects.false_positive_rate": f"{self.subjects.false_positive_rate:.2g}",
+            "complete": str(self.complete).lower(),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{LEDGER}.tmp"
+        save_file(self.recordings.to_arrays("recordings") | self.subjects.to_arrays("subjects"), temporary, header)
+        temporary.replace(folder / LEDGER)
+        return folder / LEDGER
+
+    def __or__(self, other: Ledger) -> Ledger:
+        return Ledger(
+            self.recordings | other.recordings, self.subjects | other.subjects, self.complete and other.complete
+        )
+
+    def sentence(self) -> str:
+        """For a model card: what the file lists, and how sure it is."""
+        rate = self.recordings.false_positive_rate
+        sure = f"one that was not seen is taken for seen with a chance of {rate:.2g}" if rate else "no false positives"
+        text = f"`{LEDGER}` lists the content hashes of {len(self.recordings):,} recordings seen ({sure})"
+        text += f" and digests of {len(self.subjects):,} subjects' pseudonyms."
+        return text if self.complete else f"{text} More was seen than is listed."
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many of the recordings and subjects on trial are in a checkpoint's ledger."""
+    """Which of the recordings and subjects on trial are in a checkpoint's ledger.
+
+    Parameters
+    ----------
+    n_recordings, n_subjects : int
+        On trial.
+    recordings, subjects : tuple of str
+        Names of those that were seen.
+    false_positive_rate : float
+        Chance that a recording is named that was not seen.
+    complete : bool
+        Whether the ledger lists all that was seen.
+    n_nameless : int
+        Recordings on trial without a content hash, of which it cannot be told.
+    """
 
     n_recordings: int
-    n_seen: int
     n_subjects: int
-    n_subjects_seen: int
+    recordings: tuple[str, ...]
+    subjects: tuple[str, ...]
+    false_positive_rate: float = 0.0
+    complete: bool = True
+    n_nameless: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.recordings or self.subjects)
 
     def sentence(self) -> str:
         """What to print beside a score."""
-        if not self.n_seen and not self.n_subjects_seen:
-            return (
+        if not self:
+            text = (
                 f"Pretraining saw none of the {self.n_recordings} recordings and, as far as pseudonyms under one key "
-                f"tell, none of the {self.n_subjects} subjects."
+                f"tell, none of the {self.n_subjects} subjects"
             )
+            text += "" if self.complete else "; but it saw more than the model's ledger lists"
+            return text + (f"; {self.n_nameless} have no content hash to tell by." if self.n_nameless else ".")
+        chance = f", each by chance with {self.false_positive_rate:.2g}" if self.false_positive_rate else ""
         return (
-            f"Pretraining saw {self.n_seen} of the {self.n_recordings} recordings and {self.n_subjects_seen} of the "
-            f"{self.n_subjects} subjects, without their labels: so the model's row is no test on people unknown to it."
+            f"Pretraining saw {len(self.recordings)} of the {self.n_recordings} recordings{_named(self.recordings)} "
+            f"and {len(self.subjects)} of the {self.n_subjects} subjects{_named(self.subjects)}{chance}, without their "
+            "labels: so the model's row is no test on people unknown to it."
         )
 
+    def refuse(self) -> None:
+        """Raise a DataError that names what was seen; nothing, where nothing was."""
+        if self:
+            raise DataError(
+                f"{self.sentence().removesuffix('.')}; take another model, leave these out with a query, or set "
+                "leakage: flag."
+            )
 
-def overlap(folder: Path, content_hashes: Sequence[str], subjects: Sequence[str]) -> Overlap | None:
+
+def overlap(
+    folder: Path, content_hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str] | None = None
+) -> Overlap | None:
     """Compare recordings with the ledger of a checkpoint folder.
 
     Parameters
@@ -43,17 +173,46 @@ def overlap(folder: Path, content_hashes: Sequence[str], subjects: Sequence[str]
     content_hashes : sequence of str
         Of the recordings on trial; unkeyed, so they agree across sites, names and file formats.
     subjects : sequence of str
-        Their subjects' pseudonyms; comparable only under one key.
+        Their subjects' pseudonyms, each as often as it comes; comparable only under one key.
+    names : sequence of str, optional
+        What to call the recordings; default the first digits of their content hash.
 
     Returns
     -------
     Overlap or None
         None where the folder has no ledger.
     """
-    path = folder / LEDGER
-    if not path.is_file():
+    ledger = Ledger.load(folder)
+    if ledger is None:
         return None
+    called = [content[:12] for content in content_hashes] if names is None else list(names)
+    people = sorted(set(subjects))
+    known = [bool(content) for content in content_hashes]
+    seen = ledger.recordings.contains([content or "0" * 64 for content in content_hashes])
+    seen_people = ledger.subjects.contains([_digest(subject) for subject in people])
+    return Overlap(
+        len(content_hashes),
+        len(people),
+        tuple(name for name, was, has in zip(called, seen, known, strict=True) if was and has),
+        tuple(person for person, was in zip(people, seen_people, strict=True) if was),
+        ledger.recordings.false_positive_rate,
+        ledger.complete,
+        known.count(False),
+    )
+
+
+def _digest(subject: str) -> str:
+    return hashlib.sha256(subject.encode()).hexdigest()
+
+
+def _old(path: Path) -> Ledger:
+    """A ledger as it was written before: a table of content hashes and pseudonyms."""
     seen = pq.read_table(path, columns=["content_hash", "subject"])
-    hashes, people = set(seen["content_hash"].to_pylist()), set(seen["subject"].to_pylist()) - {None}
-    n_seen, persons = sum(content in hashes for content in content_hashes), set(subjects)
-    return Overlap(len(content_hashes), n_seen, len(persons), len(persons & people))
+    return Ledger.of(seen["content_hash"].to_pylist(), seen["subject"].to_pylist())
+
+
+def _named(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f" ({', '.join(names[:_NAMED])}{more})"

@@ -24,8 +24,8 @@ from biosig.models.text import Tokenizer
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 TOKENIZER = "tokenizer.json"
-LEDGER = "seen.parquet"
-"""Content hash and subject pseudonym of each recording that the weights have seen; written by pretraining."""
+LEDGER, OLD_LEDGER = "seen.safetensors", "seen.parquet"
+"""What the weights have seen (`biosig.evaluate.ledger`); pretraining writes the first, and once wrote the second."""
 FORMAT = 1
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from biosig.errors import DataError, UsageError
-from biosig.models.checkpoint import CARD, CONFIG, LEDGER, TOKENIZER, WEIGHTS
+from biosig.models.checkpoint import CARD, CONFIG, LEDGER, OLD_LEDGER, TOKENIZER, WEIGHTS
 
 
 def is_repository(source: str | Path) -> bool:
@@ -48,7 +48,7 @@ def fetch(repository: str, revision: str | None = None) -> Path:
 
     page = f"huggingface.co/{repository}"
     try:
-        wanted = [CONFIG, WEIGHTS, CARD, LEDGER, TOKENIZER]
+        wanted = [CONFIG, WEIGHTS, CARD, LEDGER, OLD_LEDGER, TOKENIZER]
         folder = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
     except GatedRepoError as error:
         raise UsageError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from biosig.errors import UsageError
+from biosig.models import checkpoint
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import preset
 from biosig.models.reports import RecordingWords, words_for
@@ -82,6 +83,8 @@ class PretrainConfig:
         Preset.
     encoder : EncoderSize
         What of its size is another.
+    weights : Path, optional
+        A checkpoint folder to go on from: its encoder, and its ledger of what that has seen. None = random weights.
     tokenizer : Path, optional
         A tokenizer.json, or a BERT's vocab.txt, for a model that reads text; None = the demonstration that ships.
     reports : bool
@@ -126,6 +129,7 @@ class PretrainConfig:
     sources: list[SourceConfig]
     model: str = "biosig-small"
     encoder: EncoderSize = field(default_factory=EncoderSize)
+    weights: Path | None = None
     tokenizer: Path | None = None
     reports: bool = True
     window: float = 10.0
@@ -165,6 +169,28 @@ class PretrainConfig:
         contract = {m: replace(wanted, window_seconds=self.window) for m, wanted in size.contract.items()}
         return replace(size, contract=contract)
 
+    def make_encoder(self) -> Encoder:
+        """The encoder to begin with: random weights from torch's generator, or those of `weights`.
+
+        Raises
+        ------
+        UsageError
+            If `weights` is no checkpoint folder, or one of an encoder of another form.
+        """
+        encoder = Encoder(self.encoder_config())
+        if self.weights is None:
+            return encoder
+        theirs, _, _ = checkpoint.load(self.weights)
+        ours, other = _form(encoder.config), _form(theirs.config)
+        differing = [key for key in ours if ours[key] != other[key]]
+        if differing:
+            raise UsageError(
+                f"The encoder in {self.weights} has another {', '.join(differing)} than this run's: change model or "
+                "encoder, or begin with other weights."
+            )
+        checkpoint.load_state(encoder, theirs.state_dict(), str(self.weights))
+        return encoder
+
     def words(self) -> RecordingWords | None:
         """The words of the recordings' reports; None where the model reads no text, or is given none."""
         if preset(self.model).text is None or not self.reports:
@@ -189,3 +215,10 @@ class PretrainConfig:
             )
         cls = {"reconstruction": MaskedReconstruction, "reve": ReveReconstruction}[self.objective]
         return cls(encoder, self.decoder, self.global_weight, self.text_weight)
+
+
+def _form(config: EncoderConfig) -> dict[str, Any]:
+    """What two encoders must share for one to take the other's weights and mean the same by them."""
+    contract = {m: replace(wanted, window_seconds=0.0) for m, wanted in config.contract.items()}
+    form = asdict(replace(config, contract=contract))
+    return {key: value for key, value in form.items() if key not in ("name", "initialisation")}

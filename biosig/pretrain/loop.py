@@ -22,8 +22,7 @@ from biosig.batches.loader import BatchPlan, LoadedBatch, count_tokens, in_order
 from biosig.batches.windows import Windows
 from biosig.device import autocast, resolve_device
 from biosig.errors import DataError, UsageError
-from biosig.models.checkpoint import LEDGER, save
-from biosig.models.encoder import Encoder
+from biosig.models.checkpoint import save
 from biosig.models.reports import RecordingWords
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.data import draw, load_windows
@@ -31,7 +30,7 @@ from biosig.pretrain.log import RunLog
 from biosig.pretrain.objective import Objective
 from biosig.pretrain.optimizer import learning_rate, make_optimizer, set_lr
 from biosig.pretrain.position_noise import with_position_noise
-from biosig.pretrain.publish import model_card, write_ledger
+from biosig.pretrain.publish import ledger_of, model_card
 from biosig.pretrain.state import TRAINING_STATE, resume_training, save_decoder, save_training
 from biosig.progress import Progress
 
@@ -74,7 +73,7 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     device = resolve_device(config.device)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(config.seed)
-        objective = config.make_objective(Encoder(config.encoder_config())).to(device)
+        objective = config.make_objective(config.make_encoder()).to(device)
     optimizer = make_optimizer(objective, config.optimizer)
     start = resume_training(out / TRAINING_STATE, objective, optimizer)
     contract = objective.encoder.config.contract
@@ -102,8 +101,9 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
             progress("pretrain", step, config.steps, f"loss {losses['loss']:.3f}")
     log.close()
     save_decoder(objective, out)
-    write_ledger(train, out / "model" / LEDGER)  # before the model, which may never stand there without it
-    card = model_card(config, objective.encoder, train, words)
+    ledger = ledger_of(train, config.weights)
+    ledger.save(out / "model")  # before the model, which may never stand there without it
+    card = model_card(config, objective.encoder, train, words, ledger)
     folder = save(objective.encoder, True, out / "model", card, words.tokenizer if words else None)
     (out / TRAINING_STATE).unlink(missing_ok=True)
     return folder

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from biosig.batches.windows import Windows
-from biosig.models.checkpoint import LEDGER, default_card
+from biosig.evaluate.ledger import Ledger
+from biosig.models.checkpoint import default_card
 from biosig.models.encoder import Encoder
 from biosig.models.reports import RecordingWords
 from biosig.pretrain.config import PretrainConfig
 
 
-def write_ledger(windows: Windows, path: Path) -> None:
-    """The content hashes and subjects of the recordings that the weights have seen: exact, one row per recording."""
+def ledger_of(windows: Windows, weights: Path | None) -> Ledger:
+    """What the weights of a run have seen: the recordings of its windows, and what those it went on from had seen."""
     rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
-    table = pa.table(
-        {
-            "content_hash": pa.array([r.content_hash for r in rows], pa.string()),
-            "subject": pa.array([r.subject.id if r.subject else None for r in rows], pa.string()),
-        }
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.sort_by("content_hash"), path, compression="zstd")
+    ledger = Ledger.of([r.content_hash for r in rows], [r.subject.id if r.subject else None for r in rows])
+    if weights is None:
+        return ledger
+    before = Ledger.load(weights)
+    return ledger | before if before else replace(ledger, complete=False)
 
 
-def model_card(config: PretrainConfig, encoder: Encoder, train: Windows, words: RecordingWords | None) -> str:
+def model_card(
+    config: PretrainConfig, encoder: Encoder, train: Windows, words: RecordingWords | None, ledger: Ledger
+) -> str:
     """The card of a pretrained model: what it saw, how, and what it is not."""
     recordings = np.unique(train.recording)
     subjects = {str(s) for s in train.subjects if s is not None}
@@ -46,9 +45,9 @@ def model_card(config: PretrainConfig, encoder: Encoder, train: Windows, words: 
             "",
             *sources,
             "",
+            *([f"Weights to begin with: `{config.weights.name}`.", ""] if config.weights else []),
             *_about_reports(words),
-            f"`{LEDGER}` lists the content hash and the subject's pseudonym of each recording seen "
-            "(exact: no false positives).",
+            ledger.sentence(),
             "",
         ]
     )

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -18,6 +17,7 @@ import yaml
 import biosig
 from biosig import config, samples
 from biosig.errors import UsageError
+from biosig.evaluate.ledger import Ledger
 from biosig.models.encoder import Encoder
 from biosig.models.model import LongWindowWarning
 from biosig.pretrain.config import PretrainConfig, SourceConfig
@@ -156,15 +156,37 @@ def test_what_comes_out(run, shards):
     assert model.trained
     assert model.revision != biosig.build_model("biosig-tiny").revision
     train, validation = load_windows(run)
-    seen = set(pq.read_table(folder / "seen.parquet")["content_hash"].to_pylist())
+    ledger = Ledger.load(folder)
     of = {r.content_hash for r in (train.ds[int(i)] for i in np.unique(train.recording))}
-    assert seen == of
-    assert not seen & {validation.ds[int(i)].content_hash for i in np.unique(validation.recording)}
+    assert ledger.recordings.contains(sorted(of)).all()
+    assert len(ledger.recordings) == len(of)
+    assert ledger.complete
+    others = [validation.ds[int(i)].content_hash for i in np.unique(validation.recording)]
+    assert not ledger.recordings.contains(others).any()
     assert config.load(PretrainConfig, run.out / "config.yaml") == run
     assert "Masked reconstruction, 55% of the tokens hidden" in (folder / "README.md").read_text()
     assert not (run.out / "training.safetensors").exists()
     lines = [json.loads(line) for line in (run.out / "log.jsonl").read_text().splitlines()]
     assert {line["step"] for line in lines if line["part"] == "validation"} == {3, 6}
+
+
+def test_a_run_that_goes_on_from_weights_carries_their_ledger_on(run, shards, tmp_path):
+    first = pretrain(replace(run, sources=[SourceConfig(shards, "n_chans != 12")], validation=0.0, steps=1))
+    after = replace(run, sources=[SourceConfig(shards, "n_chans == 12")], validation=0.0, weights=first)
+    begun = after.make_encoder().state_dict()
+    assert all(torch.equal(begun[name], tensor) for name, tensor in weights(first).items())
+    folder = pretrain(replace(after, out=tmp_path / "second", steps=1))
+    ledger, before = Ledger.load(folder), Ledger.load(first)
+    everything = [recording.content_hash for recording in biosig.open_shards(shards)]
+    assert len(before.recordings) == 2
+    assert ledger.recordings.contains(everything).all()
+    assert ledger.complete
+    assert "Weights to begin with" in (folder / "README.md").read_text()
+    (first / "seen.safetensors").unlink()
+    untold = pretrain(replace(after, out=tmp_path / "third", steps=1))
+    assert not Ledger.load(untold).complete
+    with pytest.raises(UsageError, match="has another embed_dim"):
+        replace(after, model="biosig-small").make_encoder()
 
 
 def test_a_trained_model_warns_of_windows_longer_than_it_was_trained_on(run, ecg):
