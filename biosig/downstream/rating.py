@@ -6,7 +6,7 @@ Shape letters: N scored rows, K classes, S seeds, R resamples.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from biosig.downstream.columns import scored
 from biosig.downstream.targets import Target
-from biosig.evaluate.catalogue import metrics_for
-from biosig.evaluate.intervals import bootstrap
-from biosig.evaluate.metrics import Metric
-
-Scored = tuple[NDArray[Any], NDArray[np.str_], NDArray[np.float64]]
+from biosig.errors import DataError
+from biosig.evaluate.catalogue import HEADLINE, METRICS, metrics_for
+from biosig.evaluate.intervals import Interval, bootstrap, replicates
+from biosig.evaluate.metrics import Floats, Metric
 
 
 class Rated(Protocol):
@@ -33,6 +32,59 @@ class Rated(Protocol):
 
     @property
     def seed(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Rateable:
+    """What one method says of each thing that is scored.
+
+    Parameters
+    ----------
+    method : str
+        Its name.
+    runs : list of DataFrame
+        Its rows of each seed.
+    truth : ndarray, shape (N, ...)
+        By the target's kind.
+    subjects : ndarray of str, shape (N,)
+        Whose each is.
+    values : ndarray, shape (N, K, S) or (N, S)
+        Predictions, with the seeds at the end.
+    """
+
+    method: str
+    runs: list[pd.DataFrame]
+    truth: NDArray[Any]
+    subjects: NDArray[np.str_]
+    values: Floats
+
+    def counts(self) -> dict[str, int]:
+        """How many subjects, recordings and windows stand behind a score."""
+        return {
+            "n_subjects": len(np.unique(self.subjects)),
+            "n_recordings": self.runs[0]["recording"].nunique(),
+            "n_windows": len(self.runs[0]),
+        }
+
+
+def by_method(predictions: pd.DataFrame, target: Target) -> Iterator[Rateable]:
+    """Each method of a table of predictions."""
+    for method, rows in predictions.groupby("method", sort=False):
+        runs = [run for _, run in rows.groupby("seed", sort=False)] if "seed" in rows else [rows]
+        truth, subjects, _ = scored(runs[0], target)
+        values = np.stack([scored(run, target)[2] for run in runs], axis=-1)
+        yield Rateable(str(method), runs, truth, subjects, values)
+
+
+def mean_over_seeds(metric: Metric) -> Metric:
+    """The metric of predictions with an axis of seeds at the end."""
+    return replace(
+        metric,
+        value=lambda y, p: float(np.mean([metric.value(y, p[..., s]) for s in range(p.shape[-1])])),
+        resampled=lambda y, p, weights: np.mean(
+            [metric.resampled(y, p[..., s], weights) for s in range(p.shape[-1])], axis=0
+        ),
+    )
 
 
 def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[str]]:
@@ -56,75 +108,96 @@ def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[s
     caveats : list of str
         What a reader must know before trusting the intervals.
     """
+    metrics = metrics_for(config.target.kind)
     records, caveats = [], []
-    for method, runs, (truth, subjects, values) in _methods(predictions, config.target):
-        for metric in metrics_for(config.target.kind):
-            interval = bootstrap(_mean_over_seeds(metric), truth, values, subjects, config.n_bootstrap, config.seed)
+    for of in by_method(predictions, config.target):
+        resampled = _replicates(of, metrics, config)
+        for metric in metrics:
+            each = [metric.value(of.truth, of.values[..., s]) for s in range(len(of.runs))]
+            interval = Interval.of(float(np.mean(each)), resampled[metric.name], of.counts()["n_subjects"])
             caveats += [text for text in interval.caveats() if text not in caveats]
-            record = {
-                "method": method,
-                "metric": metric.name,
-                "value": interval.value,
-                "low": interval.low,
-                "high": interval.high,
-                "n_subjects": interval.n_subjects,
-                "n_recordings": runs[0]["recording"].nunique(),
-                "n_windows": len(runs[0]),
-            }
-            if "seed" in runs[0]:
-                each = [metric.value(truth, values[..., s]) for s in range(len(runs))]
-                spread = float(np.std(each, ddof=1)) if len(runs) > 1 else np.nan
-                record |= {"n_seeds": len(runs), "sd_seeds": spread}
+            record = {"method": of.method, "metric": metric.name, **_bounds(interval), **of.counts()}
+            if "seed" in of.runs[0]:
+                spread = float(np.std(each, ddof=1)) if len(each) > 1 else np.nan
+                record |= {"n_seeds": len(each), "sd_seeds": spread}
             records.append(record)
     return pd.DataFrame(records), caveats
 
 
-def rate_labels(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
-    """As `rate`, but every label of a multi-label target by itself.
+def differences(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
+    """The score of "model" minus that of each other method, on the same resampled subjects.
+
+    Parameters
+    ----------
+    predictions, config
+        As of `rate`.
 
     Returns
     -------
     DataFrame
-        Columns method, label, metric, value, low, high, n_rows (in which the label is known) and n_positive.
+        Columns method (the other one), metric, value, low, high, n_subjects; without rows where "model" is alone.
+
+    Raises
+    ------
+    DataError
+        If there is no method "model", or another was not scored on the same windows.
+    """
+    metrics = metrics_for(config.target.kind)
+    methods = {of.method: of for of in by_method(predictions, config.target)}
+    if "model" not in methods:
+        raise DataError(f"The predictions are of {', '.join(methods)}: one method must be 'model'.")
+    model = methods.pop("model")
+    own = _replicates(model, metrics, config)
+    records = []
+    for name, other in methods.items():
+        if not _windows(other).equals(_windows(model)):
+            raise DataError(f"'{name}' was not scored on the same windows as 'model': score both on the same ones.")
+        others = _replicates(other, metrics, config)
+        for metric in metrics:
+            of_seeds = mean_over_seeds(metric)
+            lead = of_seeds.value(model.truth, model.values) - of_seeds.value(other.truth, other.values)
+            n_subjects = model.counts()["n_subjects"]
+            interval = Interval.of(lead, own[metric.name] - others[metric.name], n_subjects)
+            records.append({"method": name, "metric": metric.name, **_bounds(interval), "n_subjects": n_subjects})
+    return pd.DataFrame(records, columns=["method", "metric", "value", "low", "high", "n_subjects"])
+
+
+def rate_labels(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
+    """As `rate`, but every label by itself; of classes, each against the rest.
+
+    Returns
+    -------
+    DataFrame
+        Columns method, label, metric (auroc, auprc), value, low, high, n_rows (in which the label is known), n_positive
+        (that have it) and n_subjects_positive (whose they are).
     """
     records = []
-    for method, _, (truth, subjects, values) in _methods(predictions, config.target):
-        for k, name in enumerate(config.target.class_names):
+    for of in by_method(predictions, config.target):
+        truth = np.eye(of.values.shape[1])[of.truth] if config.target.kind == "classes" else of.truth  # (N, K)
+        for k, label in enumerate(config.target.class_names):
             known = np.isfinite(truth[:, k])
-            y, scores = truth[known][:, [k]], values[known][:, [k]]  # (n, 1), (n, 1, S)
-            for metric in metrics_for("multilabel"):
-                interval = bootstrap(
-                    _mean_over_seeds(metric), y, scores, subjects[known], config.n_bootstrap, config.seed
-                )
-                records.append(
-                    {
-                        "method": method,
-                        "label": name,
-                        "metric": metric.name.removeprefix("macro_"),
-                        "value": interval.value,
-                        "low": interval.low,
-                        "high": interval.high,
-                        "n_rows": len(y),
-                        "n_positive": int(y.sum()),
-                    }
-                )
+            y, scores, subjects = truth[known][:, [k]], of.values[known][:, [k]], of.subjects[known]
+            counts = {
+                "n_rows": len(y),
+                "n_positive": int(y.sum()),
+                "n_subjects_positive": len(np.unique(subjects[y[:, 0] > 0])),
+            }
+            for name in HEADLINE["multilabel"]:
+                metric = mean_over_seeds(METRICS[name])
+                interval = bootstrap(metric, y, scores, subjects, config.n_bootstrap, config.seed)
+                record = {"method": of.method, "label": label, "metric": name.removeprefix("macro_")}
+                records.append({**record, **_bounds(interval), **counts})
     return pd.DataFrame(records)
 
 
-def _methods(predictions: pd.DataFrame, target: Target) -> Iterator[tuple[str, list[pd.DataFrame], Scored]]:
-    """Each method with the rows of each seed, its truth and subjects (N,), and its predictions (N, K, S) or (N, S)."""
-    for method, rows in predictions.groupby("method", sort=False):
-        runs = [run for _, run in rows.groupby("seed", sort=False)] if "seed" in rows else [rows]
-        truth, subjects, _ = scored(runs[0], target)
-        yield str(method), runs, (truth, subjects, np.stack([scored(run, target)[2] for run in runs], axis=-1))
+def _replicates(of: Rateable, metrics: list[Metric], config: Rated) -> dict[str, Floats]:
+    of_seeds = [mean_over_seeds(metric) for metric in metrics]
+    return replicates(of_seeds, of.truth, of.values, of.subjects, config.n_bootstrap, config.seed)
 
 
-def _mean_over_seeds(metric: Metric) -> Metric:
-    """The metric of predictions with an axis of seeds at the end."""
-    return replace(
-        metric,
-        value=lambda y, p: float(np.mean([metric.value(y, p[..., s]) for s in range(p.shape[-1])])),
-        resampled=lambda y, p, weights: np.mean(
-            [metric.resampled(y, p[..., s], weights) for s in range(p.shape[-1])], axis=0
-        ),
-    )
+def _bounds(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def _windows(of: Rateable) -> pd.DataFrame:
+    return of.runs[0][["recording", "onset"]].reset_index(drop=True)

@@ -186,15 +186,6 @@ def within(tolerance: float) -> Metric:
     )
 
 
-RMSE = Metric(
-    "rmse",
-    "number",
-    lambda y, prediction: float(np.sqrt(np.mean((prediction - y) ** 2))),
-    lambda y, prediction, weights: np.sqrt(weights @ (prediction - y) ** 2 / weights.sum(1)),
-)
-"""Root mean square error, as a metric."""
-
-
 def agreement_table(
     predictions: pd.DataFrame, tolerance: float = 5.0, n_resamples: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
@@ -236,7 +227,7 @@ def agreement_table(
             rows["subject"].to_numpy(),
         )
         limits = limits_of_agreement(y, estimate, subjects, n_resamples, seed)
-        for metric in (METRICS["mae"], RMSE, within(tolerance)):
+        for metric in (METRICS["mae"], METRICS["rmse"], within(tolerance)):
             found = bootstrap(metric, y, estimate, subjects, n_resamples, seed)
             records.append((method, metric.name, found.value, found.low, found.high))
         for name, value, interval in (

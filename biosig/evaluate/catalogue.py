@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from biosig.evaluate import answers, metrics, multilabel
+from biosig.evaluate import answers, classification, multilabel, regression
 from biosig.evaluate.metrics import Kind, Metric
 from biosig.evaluate.survival import concordance, dynamic_auroc, plain, uno_concordance
 
@@ -11,8 +11,9 @@ _SURVIVAL = {"c_index": concordance, "c_index_uno": uno_concordance, "dynamic_au
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        *metrics.METRICS,
+        *classification.METRICS,
         *multilabel.METRICS,
+        *regression.METRICS,
         *(Metric(name, "survival", plain(score), score) for name, score in _SURVIVAL.items()),
         *answers.METRICS,
     )
@@ -27,6 +28,16 @@ SELECTION: dict[Kind, str] = {
     "answers": "exact_match",
 }
 """By which an epoch is chosen on the validation part."""
+
+
+HEADLINE: dict[Kind, tuple[str, ...]] = {
+    "classes": ("balanced_accuracy", "auroc"),
+    "multilabel": ("macro_auroc", "macro_auprc"),
+    "number": ("mae", "r2"),
+    "survival": ("c_index", "c_index_uno", "dynamic_auroc"),
+    "answers": ("exact_match",),
+}
+"""What stands in pictures, and in tables of groups and of single labels, where all would be too many."""
 
 
 def metrics_for(kind: Kind) -> list[Metric]:

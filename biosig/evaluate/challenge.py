@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.metrics import Floats
+from biosig.evaluate.metrics import Floats, Metric
 
 SINUS_RHYTHM = "426783006"
 """SNOMED CT code of the answer that is worth 0."""
@@ -73,20 +73,43 @@ def challenge_score(
     DataError
         If the truth is worth no more than `normal` for all.
     """
-    if normal not in names:
-        raise UsageError(f"'{normal}' is none of the {len(names)} diagnoses: name the one that is worth 0.")
-    always_normal = np.zeros_like(y)
-    always_normal[:, list(names).index(normal)] = True
-    perfect, inactive = _worth(y, y, weights), _worth(y, always_normal, weights)
+    perfect, given, inactive = (float(worth.sum()) for worth in _worths(y, output, names, weights, normal))
     if perfect <= inactive:
         raise DataError(
             f"Answering '{normal}' for all {len(y)} recordings is as good as the truth: add other recordings."
         )
-    return (_worth(y, output, weights) - inactive) / (perfect - inactive)
+    return (given - inactive) / (perfect - inactive)
 
 
-def _worth(y: NDArray[np.bool_], output: NDArray[np.bool_], weights: Floats) -> float:
+def challenge_metric(names: Sequence[str], weights: Floats, normal: str = SINUS_RHYTHM) -> Metric:
+    """The score of probabilities, answered with yes above 0.5, as a metric (`biosig.evaluate.intervals`).
+
+    Its truth is (N, K) of 0 and 1, known everywhere. Parameters and errors as of `challenge_score`.
+    """
+
+    def value(y: Floats, scores: Floats) -> float:
+        return challenge_score(y > 0, scores > 0.5, names, weights, normal)
+
+    def resampled(y: Floats, scores: Floats, multiplicity: Floats) -> Floats:
+        worths = _worths(y > 0, scores > 0.5, names, weights, normal)
+        perfect, given, inactive = (multiplicity @ worth for worth in worths)  # (R,) each
+        scale = np.where(perfect > inactive, perfect - inactive, np.nan)
+        return (given - inactive) / scale
+
+    return Metric("challenge", "multilabel", value, resampled)
+
+
+def _worths(
+    y: NDArray[np.bool_], output: NDArray[np.bool_], names: Sequence[str], weights: Floats, normal: str
+) -> tuple[Floats, Floats, Floats]:
+    """What the truth, the outputs, and `normal` for all are worth in each recording, (N,) each."""
+    if normal not in names:
+        raise UsageError(f"'{normal}' is none of the {len(names)} diagnoses: name the one that is worth 0.")
+    always_normal = np.broadcast_to(np.array(names) == normal, y.shape)
+    return _worth(y, y, weights), _worth(y, output, weights), _worth(y, always_normal, weights)
+
+
+def _worth(y: NDArray[np.bool_], output: NDArray[np.bool_], weights: Floats) -> Floats:
     # Each recording has one unit to give, over all diagnoses that it has or is given.
     share = 1 / np.maximum((y | output).sum(axis=1), 1)  # (N,)
-    confusion = (y * share[:, None]).T @ output.astype(np.float64)  # (K, K)
-    return float((weights * confusion).sum())
+    return share * ((y @ weights) * output).sum(axis=1)

@@ -46,6 +46,14 @@ class Interval:
     n_resamples: int
     n_undefined: int
 
+    @classmethod
+    def of(cls, value: float, replicates: Floats, n_subjects: int, level: float = 0.95) -> Interval:
+        """A value with the percentile bounds of its `replicates` (R,), NaN where a resample could not be scored."""
+        defined = replicates[np.isfinite(replicates)]
+        tail = 50 * (1 - level)
+        low, high = np.percentile(defined, [tail, 100 - tail]) if len(defined) else (np.nan, np.nan)
+        return cls(value, float(low), float(high), n_subjects, len(replicates), len(replicates) - len(defined))
+
     def caveats(self) -> list[str]:
         """What a reader must know before trusting the interval; empty when there is nothing."""
         texts = []
@@ -67,6 +75,46 @@ def multiplicities(n_subjects: int, n_resamples: int, seed: int) -> NDArray[np.i
     return rng.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=n_resamples)
 
 
+def replicates(
+    metrics: Sequence[Metric],
+    y: NDArray[Any],
+    prediction: Floats,
+    subjects: Sequence[str] | NDArray[Any],
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """The scores of resampled subjects, by the name of the metric, (n_resamples,) each.
+
+    The same seed and subjects give the same resamples whatever the metric and the method, so that the replicates of
+    two methods can be subtracted from each other (`biosig.evaluate.paired`).
+
+    Parameters
+    ----------
+    metrics : sequence of Metric
+        From `biosig.evaluate.catalogue`.
+    y, prediction, subjects
+        As in `bootstrap`.
+    n_resamples, seed : int
+        How many, and which.
+
+    Raises
+    ------
+    UsageError
+        If the lengths differ.
+    """
+    if not len(y) == len(prediction) == len(subjects):
+        raise UsageError(f"{len(y)} truths, {len(prediction)} predictions and {len(subjects)} subjects: give one each.")
+    names, row_subject = np.unique(np.asarray(subjects, str), return_inverse=True)
+    drawn = np.ascontiguousarray(multiplicities(len(names), n_resamples, seed).T, np.float64)  # (subjects, R)
+    size = max(1, _BLOCK_ELEMENTS // max(len(y), 1))
+    blocks: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
+    for start in range(0, n_resamples, size):
+        weights = drawn[:, start : start + size][row_subject].T  # (R, N), as `Resampled` wants it in memory
+        for metric in metrics:
+            blocks[metric.name].append(metric.resampled(y, prediction, weights))
+    return {name: np.concatenate(scores) for name, scores in blocks.items()}
+
+
 def bootstrap(
     metric: Metric,
     y: NDArray[Any],
@@ -81,15 +129,15 @@ def bootstrap(
     Parameters
     ----------
     metric : Metric
-        From `biosig.evaluate.metrics.METRICS`.
-    y : ndarray, shape (N,)
-        Truth: class numbers, or values.
-    prediction : ndarray, shape (N, K) or (N,)
-        Class scores, or values.
+        From `biosig.evaluate.catalogue`.
+    y : ndarray, shape (N, ...)
+        Truth of the metric's kind.
+    prediction : ndarray, shape (N, ...)
+        Scores or values, as the metric wants them.
     subjects : sequence of str, shape (N,)
         Whose each row is.
     n_resamples, seed : int
-        The same seed and subjects give the same resamples whatever the method, so that methods are comparable.
+        Of `replicates`.
     level : float
         Coverage that the interval aims at.
 
@@ -100,27 +148,7 @@ def bootstrap(
     DataError
         If a class has no row.
     """
-    if not len(y) == len(prediction) == len(subjects):
-        raise UsageError(f"{len(y)} truths, {len(prediction)} predictions and {len(subjects)} subjects: give one each.")
     if not 0 < level < 1:
         raise UsageError(f"The interval's level is {level:g}; give a fraction such as 0.95.")
-    names, row_subject = np.unique(np.asarray(subjects, str), return_inverse=True)
-    drawn = multiplicities(len(names), n_resamples, seed)
-    block = max(1, _BLOCK_ELEMENTS // len(y))
-    scores = np.concatenate(
-        [
-            metric.resampled(y, prediction, drawn[start : start + block, row_subject].astype(np.float64))
-            for start in range(0, n_resamples, block)
-        ]
-    )
-    defined = scores[np.isfinite(scores)]
-    tail = 50 * (1 - level)
-    low, high = np.percentile(defined, [tail, 100 - tail]) if len(defined) else (np.nan, np.nan)
-    return Interval(
-        value=metric.value(y, prediction),
-        low=float(low),
-        high=float(high),
-        n_subjects=len(names),
-        n_resamples=n_resamples,
-        n_undefined=n_resamples - len(defined),
-    )
+    scores = replicates([metric], y, prediction, subjects, n_resamples, seed)[metric.name]
+    return Interval.of(metric.value(y, prediction), scores, len(np.unique(np.asarray(subjects, str))), level)

@@ -1,99 +1,106 @@
-"""Scores of several yes-or-no labels at once: the mean over labels, and each label by itself.
+"""Scores of several yes-or-no labels at once: the mean over labels.
 
-A label that is not known in a row is NaN there, and the row does not count for it. Shape letters: N rows, K labels, R
-resamples.
+A label that is not known in a row is NaN there, and the row does not count for it. Where a score needs an answer, it is
+yes above 0.5, so calibrate first (`biosig.evaluate.calibration`). Shape letters: N rows, K labels, R resamples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from biosig.errors import DataError
-from biosig.evaluate.metrics import Floats, Metric, binary_auroc
+from biosig.evaluate.metrics import Floats, Metric, Resampled, unweighted
+from biosig.evaluate.probabilities import binary_brier, binary_ece
+from biosig.evaluate.ranking import binary_auprc, binary_auroc
+
+BETA = 2.0
+"""How much more a missed diagnosis weighs than a false one."""
 
 
-def macro_auroc(y: Floats, scores: Floats) -> float:
-    """Mean over labels of the area under the ROC curve.
+def binary_f1(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
+    """Harmonic mean of recall and precision of yes above 0.5; parameters and returns as of `binary_auroc`."""
+    given = (score > 0.5).astype(float)
+    right, there = weights @ (given * positive), weights @ positive.astype(float)
+    with np.errstate(invalid="ignore"):
+        return np.where(there > 0, 2 * right / (there + weights @ given), np.nan)
+
+
+def f_beta(y: Floats, scores: Floats, weights: Floats) -> Floats:
+    """Mean over labels of F₂, a row counting for each label by one over the number of labels that it has.
+
+    As in the PhysioNet/CinC Challenge 2020 and for PTB-XL (Strodthoff et al., IEEE JBHI 2021; 25:1519, section III.A).
 
     Parameters
     ----------
     y : ndarray, shape (N, K)
         0, 1, or NaN where a label is not known.
     scores : ndarray, shape (N, K)
-        Higher means yes.
-
-    Raises
-    ------
-    DataError
-        If a label has no row with it, or none without.
-    """
-    return _macro(roc_auc_score, y, scores)
-
-
-def macro_auprc(y: Floats, scores: Floats) -> float:
-    """Mean over labels of the average precision; parameters and errors as of `macro_auroc`."""
-    return _macro(average_precision_score, y, scores)
-
-
-def _macro(score: Callable[..., float], y: Floats, scores: Floats) -> float:
-    each = []
-    for k in range(y.shape[1]):
-        known = np.isfinite(y[:, k])
-        positive = y[known, k] > 0
-        if not 0 < positive.sum() < len(positive):
-            raise DataError(
-                f"{int(positive.sum())} of {len(positive)} rows have label {k} of {y.shape[1]}: a score needs rows "
-                "with and without each label."
-            )
-        each.append(score(positive, scores[known, k]))
-    return float(np.mean(each))
-
-
-def binary_auprc(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
-    """Average precision of each resample, rows of equal score entering together.
-
-    Parameters
-    ----------
-    positive : ndarray of bool, shape (N,)
-        Truth.
-    score : ndarray, shape (N,)
-        Higher means positive.
+        Probabilities.
     weights : ndarray, shape (R, N)
         How often each row is in each resample.
 
     Returns
     -------
     ndarray, shape (R,)
-        NaN where a resample lacks positives.
+        NaN where a label is in no row of a resample.
     """
-    order = np.argsort(-score, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)  # the last row of each distinct score
-    drawn = weights[:, order]  # (R, N)
-    n_all = np.cumsum(drawn, axis=1)[:, ends]
-    n_positive = np.cumsum(drawn * positive[order], axis=1)[:, ends]
-    gained = np.diff(n_positive, axis=1, prepend=0)
+    right, false, missed = _shared_counts(y, scores, weights)
     with np.errstate(invalid="ignore"):
-        precision = np.where(gained > 0, n_positive / np.maximum(n_all, 1), 0)
-        return (gained * precision).sum(axis=1) / n_positive[:, -1]
+        each = (1 + BETA**2) * right / ((1 + BETA**2) * right + false + BETA**2 * missed)
+        return np.where(right + missed > 0, each, np.nan).mean(axis=1)
 
 
-def _resampled(score: Callable[..., Floats]) -> Callable[[NDArray[Any], Floats, Floats], Floats]:
-    def resampled(y: NDArray[Any], scores: Floats, weights: Floats) -> Floats:
+def g_beta(y: Floats, scores: Floats, weights: Floats) -> Floats:
+    """Mean over labels of G₂, the share of right answers among right, false and doubly counted missed; as `f_beta`."""
+    right, false, missed = _shared_counts(y, scores, weights)
+    with np.errstate(invalid="ignore"):
+        return np.where(right + missed > 0, right / (right + false + BETA * missed), np.nan).mean(axis=1)
+
+
+def _shared_counts(y: Floats, scores: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Right, false and missed yeses of each label, (R, K) each."""
+    yes, no, given = y == 1, y == 0, scores > 0.5
+    share = 1 / np.maximum(yes.sum(axis=1, keepdims=True), 1)  # (N, 1)
+    return weights @ (share * (yes & given)), weights @ (share * (no & given)), weights @ (share * (yes & ~given))
+
+
+def _mean_over_labels(score: Callable[[NDArray[np.bool_], Floats, Floats], Floats]) -> Resampled:
+    def resampled(y: Floats, scores: Floats, weights: Floats) -> Floats:
         each = []
         for k in range(y.shape[1]):
             known = np.isfinite(y[:, k])
-            each.append(score(y[known, k] > 0, scores[known, k], weights[:, known]))
+            of_known = weights if known.all() else weights.T[known].T
+            each.append(score(y[known, k] > 0, scores[known, k], of_known))
         return np.mean(each, axis=0)
 
     return resampled
 
 
+def _value(resampled: Resampled, y: NDArray[Any], scores: Floats) -> float:
+    n_known, n_yes = np.isfinite(y).sum(axis=0), (y > 0).sum(axis=0)
+    for k in np.flatnonzero((n_yes == 0) | (n_yes == n_known)):
+        raise DataError(
+            f"{n_yes[k]} of {n_known[k]} rows have label {k} of {y.shape[1]}: a score needs rows with and without "
+            "each label."
+        )
+    return unweighted(resampled, y, scores)
+
+
+def _metric(name: str, resampled: Resampled, higher_is_better: bool = True) -> Metric:
+    return Metric(name, "multilabel", partial(_value, resampled), resampled, higher_is_better)
+
+
 METRICS = (
-    Metric("macro_auroc", "multilabel", macro_auroc, _resampled(binary_auroc)),
-    Metric("macro_auprc", "multilabel", macro_auprc, _resampled(binary_auprc)),
+    _metric("macro_auroc", _mean_over_labels(binary_auroc)),
+    _metric("macro_auprc", _mean_over_labels(binary_auprc)),
+    _metric("macro_f1", _mean_over_labels(binary_f1)),
+    _metric("macro_f2", f_beta),
+    _metric("macro_g2", g_beta),
+    _metric("macro_brier", _mean_over_labels(binary_brier), higher_is_better=False),
+    _metric("macro_ece", _mean_over_labels(binary_ece), higher_is_better=False),
 )

@@ -5,7 +5,7 @@ import pytest
 
 from biosig.downstream.linear import DEFAULT_PENALTY, chance_predictions, cross_validated_predictions
 from biosig.errors import DataError
-from biosig.evaluate.catalogue import METRICS, metrics_for
+from biosig.evaluate.catalogue import HEADLINE, METRICS
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.splits import Fold, group_folds
 
@@ -26,8 +26,8 @@ def test_a_planted_effect_is_found_and_its_interval_is_above_chance(n_classes):
     folds = group_folds(subjects, 5, 0, y=y)
     scored = cross_validated_predictions(X, y, subjects, folds, "classes")
     assert scored.prediction.sum(1) == pytest.approx(1)
-    for metric in metrics_for("classes"):
-        assert bootstrap(metric, y, scored.prediction, subjects).low > 1 / n_classes + 0.1
+    for name in HEADLINE["classes"]:
+        assert bootstrap(METRICS[name], y, scored.prediction, subjects).low > 1 / n_classes + 0.1
     assert scored.notes == []
 
 
@@ -36,8 +36,8 @@ def test_permuted_labels_give_an_interval_that_contains_one_half():
     permuted = np.random.default_rng(11).permutation(y)
     folds = group_folds(subjects, 5, 0, y=permuted)
     scored = cross_validated_predictions(X, permuted, subjects, folds, "classes")
-    for metric in metrics_for("classes"):
-        interval = bootstrap(metric, permuted, scored.prediction, subjects)
+    for name in HEADLINE["classes"]:
+        interval = bootstrap(METRICS[name], permuted, scored.prediction, subjects)
         assert interval.low < 0.5 < interval.high
 
 

@@ -13,6 +13,7 @@ from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.rating import rate
 from biosig.downstream.verbs import probe
 from biosig.errors import DataError, UsageError
+from biosig.evaluate.catalogue import HEADLINE, metrics_for
 from biosig.shards import ShardWriter, build_index
 
 METHODS = ["model", "chance", "random_weights", "handmade"]
@@ -42,7 +43,10 @@ def ecg_result(ecg_shards, tmp_path_factory):
 
 
 def test_the_table_has_the_model_and_all_baselines_with_intervals(ecg_result):
-    table = ecg_result[0].table
+    everything = ecg_result[0].table
+    assert list(dict.fromkeys(everything["metric"])) == [metric.name for metric in metrics_for("classes")]
+    assert everything[["value", "low", "high"]].notna().all(axis=None)
+    table = everything[everything["metric"].isin(HEADLINE["classes"])]
     assert list(dict.fromkeys(table["method"])) == METHODS
     assert (table["low"] <= table["value"]).all()
     assert (table["value"] <= table["high"]).all()
@@ -122,7 +126,7 @@ def test_a_number_is_probed_with_ridge_and_the_same_config_gives_the_same_table(
     options = {"target": {"label": "age"}, "windows": {"length": 10.0}, "baselines": ["chance"]}
     config = configuration.load(ProbeConfig, _config(ecg_shards, **options))
     once, again = run_probe(config), run_probe(config)
-    assert list(once.table["metric"]) == ["mae", "r2", "mae", "r2"]
+    assert list(once.table["metric"]) == ["mae", "rmse", "r2", "pearson"] * 2
     pd.testing.assert_frame_equal(once.predictions, again.predictions)
     mean = once.table.set_index(["method", "metric"])["value"]
     assert mean["chance", "r2"] <= 0

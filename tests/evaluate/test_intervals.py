@@ -1,4 +1,4 @@
-"""Metrics and their subject bootstrap, against scikit-learn in a plain loop."""
+"""The subject bootstrap: what it promises, and how fast."""
 
 import time
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, r2_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from biosig.errors import BiosigError
-from biosig.evaluate.catalogue import METRICS, metrics_for
-from biosig.evaluate.intervals import bootstrap, multiplicities
-from biosig.evaluate.metrics import auroc, balanced_accuracy
+from biosig.evaluate.catalogue import HEADLINE, METRICS, metrics_for
+from biosig.evaluate.intervals import bootstrap, replicates
+from biosig.evaluate.paired import paired_difference
 
 
 def _classes(n=60, n_classes=2, n_subjects=12, seed=0, ties=True):
@@ -24,46 +24,9 @@ def _classes(n=60, n_classes=2, n_subjects=12, seed=0, ties=True):
     return y, scores, subject
 
 
-def _loop(score, y, prediction, subject, n_resamples, seed):
-    names, row_subject = np.unique(subject, return_inverse=True)
-    values = []
-    for times in multiplicities(len(names), n_resamples, seed):
-        rows = np.repeat(np.arange(len(y)), times[row_subject])
-        values.append(score(y[rows], prediction[rows]))
-    return np.array(values)
-
-
-def _one_vs_rest(y, scores):
+def _one_against_rest(y, scores):
     columns = [1] if scores.shape[1] == 2 else range(scores.shape[1])
-    if len(np.unique(y)) < scores.shape[1]:
-        return np.nan
     return np.mean([roc_auc_score(y == k, scores[:, k]) for k in columns])
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("name", ["auroc", "balanced_accuracy"])
-def test_resampled_class_scores_equal_a_plain_loop(name, n_classes):
-    y, scores, subject = _classes(n_classes=n_classes)
-    plain = _one_vs_rest if name == "auroc" else lambda y, s: balanced_accuracy_score(y, s.argmax(1))
-    expected = _loop(plain, y, scores, subject, 200, seed=3)
-    names, row_subject = np.unique(subject, return_inverse=True)
-    weights = multiplicities(len(names), 200, seed=3)[:, row_subject].astype(float)
-    assert np.abs(METRICS[name].resampled(y, scores, weights) - expected).max() < 1e-12
-    interval = bootstrap(METRICS[name], y, scores, subject, n_resamples=200, seed=3)
-    assert interval.value == pytest.approx(plain(y, scores), abs=1e-12)
-    assert [interval.low, interval.high] == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=1e-12)
-    assert (interval.n_subjects, interval.n_undefined) == (len(names), 0)
-
-
-@pytest.mark.parametrize(("name", "plain"), [("mae", mean_absolute_error), ("r2", r2_score)])
-def test_resampled_number_scores_equal_a_plain_loop(name, plain):
-    rng = np.random.default_rng(1)
-    y = rng.normal(60, 15, 50)
-    prediction = y + rng.normal(0, 10, 50)
-    subject = rng.integers(0, 15, 50).astype(str)
-    expected = _loop(plain, y, prediction, subject, 100, seed=0)
-    interval = bootstrap(METRICS[name], y, prediction, subject, n_resamples=100, seed=0)
-    assert [interval.low, interval.high] == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=1e-10)
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(4, 40), n_classes=st.integers(2, 4))
@@ -71,7 +34,7 @@ def test_resampled_number_scores_equal_a_plain_loop(name, plain):
 def test_auroc_with_unit_weights_is_the_plain_auroc(seed, n, n_classes):
     y, scores, _ = _classes(n=max(n, n_classes + 1), n_classes=n_classes, seed=seed)
     weighted = METRICS["auroc"].resampled(y, scores, np.ones((1, len(y))))[0]
-    assert weighted == pytest.approx(auroc(y, scores), abs=1e-12)
+    assert weighted == pytest.approx(_one_against_rest(y, scores), abs=1e-12)
 
 
 @given(seed=st.integers(0, 10_000))
@@ -86,8 +49,8 @@ def test_auroc_depends_on_ranks_only(seed):
 def test_constant_scores_are_exactly_chance():
     y, scores, subject = _classes(n_classes=2)
     constant = np.full_like(scores, 0.5)
-    for metric in metrics_for("classes"):
-        interval = bootstrap(metric, y, constant, subject)
+    for name in HEADLINE["classes"]:
+        interval = bootstrap(METRICS[name], y, constant, subject)
         assert (interval.value, interval.low, interval.high) == (0.5, 0.5, 0.5)
 
 
@@ -109,8 +72,8 @@ def test_permuted_labels_give_an_interval_around_chance():
     y, scores, subject = _classes(n=400, n_subjects=40)
     permuted = np.random.default_rng(5).permutation(y)
     assert bootstrap(METRICS["auroc"], y, scores, subject).low > 0.5
-    for metric in metrics_for("classes"):
-        interval = bootstrap(metric, permuted, scores, subject)
+    for name in HEADLINE["classes"]:
+        interval = bootstrap(METRICS[name], permuted, scores, subject)
         assert interval.low < 0.5 < interval.high
 
 
@@ -132,6 +95,37 @@ def test_same_seed_same_interval_other_seed_another():
     assert first != other
 
 
+def test_a_resample_is_the_same_whatever_the_block_and_the_company(monkeypatch):
+    y, scores, subject = _classes(n=100)
+    whole = replicates(metrics_for("classes"), y, scores, subject, 50, seed=4)
+    monkeypatch.setattr("biosig.evaluate.intervals._BLOCK_ELEMENTS", 700)
+    for name, found in whole.items():
+        alone = replicates([METRICS[name]], y, scores, subject, 50, seed=4)[name]
+        np.testing.assert_allclose(alone, found, rtol=0, atol=1e-12)
+
+
+def test_a_paired_difference_is_the_difference_resample_by_resample():
+    y, scores, subject = _classes(n=120)
+    other = scores + np.random.default_rng(1).normal(0, 1, scores.shape)
+    found = paired_difference(METRICS["auroc"], y, scores, other, subject, n_resamples=200, seed=2)
+    a, b = (replicates([METRICS["auroc"]], y, s, subject, 200, seed=2)["auroc"] for s in (scores, other))
+    assert found.value == METRICS["auroc"].value(y, scores) - METRICS["auroc"].value(y, other)
+    assert [found.low, found.high] == pytest.approx(np.percentile(a - b, [2.5, 97.5]), abs=1e-15)
+    same = paired_difference(METRICS["auroc"], y, scores, scores, subject)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_pairs_see_a_difference_that_overlapping_intervals_hide():
+    rng = np.random.default_rng(0)
+    person = np.repeat(np.arange(40), 10)
+    y = np.arange(400) % 2
+    hard = rng.normal(0, 2, 40)[person]  # people differ in how hard they are, alike for both models
+    better, worse = (np.stack((-s, s), axis=1) for s in (1.3 * y + hard, 1.0 * y + hard))
+    apart = [bootstrap(METRICS["auroc"], y, s, person.astype(str)) for s in (better, worse)]
+    assert apart[0].low < apart[1].high
+    assert paired_difference(METRICS["auroc"], y, better, worse, person.astype(str)).low > 0
+
+
 def test_a_thousand_windows_take_less_than_two_seconds():
     y, scores, subject = _classes(n=1000, n_subjects=100, ties=False)
     start = time.perf_counter()
@@ -141,6 +135,6 @@ def test_a_thousand_windows_take_less_than_two_seconds():
 
 def test_a_class_without_rows_is_an_error():
     with pytest.raises(BiosigError, match="Class 1 of 2 has no row"):
-        balanced_accuracy(np.zeros(3, int), np.zeros((3, 2)))
+        METRICS["balanced_accuracy"].value(np.zeros(3, int), np.zeros((3, 2)))
     with pytest.raises(BiosigError, match="3 truths, 2 predictions"):
         bootstrap(METRICS["mae"], np.zeros(3), np.zeros(2), ["a", "b", "c"])
