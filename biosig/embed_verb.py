@@ -66,7 +66,7 @@ def embed_verb(
         raise UsageError(f"{source} does not exist: check the path.")
     out.parent.mkdir(parents=True, exist_ok=True)
     encoder = find_model(model).to(resolve_device(device))
-    windows = as_windows(_queried(source, query), window, stride, keep_tail)
+    windows = as_windows(queried(source, query), window, stride, keep_tail)
     with show_progress(Console(stderr=True)) as progress:
         embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports)
     line = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
@@ -79,7 +79,8 @@ def find_model(name: str) -> Model:
     return build_model(name) if name in list_models() and not Path(name).exists() else load_model(name)
 
 
-def _queried(source: Path, query: str | None) -> object:
+def queried(source: Path, query: str | None) -> object:
+    """The recordings of a source that a query finds, which shards alone can tell; without a query the source."""
     if query is None:
         return source
     from biosig.shards.dataset import open_shards

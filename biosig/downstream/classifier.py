@@ -17,9 +17,12 @@ from biosig.batches.packed import PackedBatch
 from biosig.downstream.examples import Tokens
 from biosig.downstream.objective import Objective
 from biosig.downstream.settings import Pooling
+from biosig.downstream.use import Use
 from biosig.errors import UnreadableError, UsageError
+from biosig.evaluate.calibration import Calibration
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
+from biosig.models.text import Tokenizer
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "classifier.json"
 
@@ -57,6 +60,8 @@ class Classifier(nn.Module):
         self.objective = objective
         self.pooling = pooling
         self.n_tokens = n_tokens
+        self.calibration = Calibration("none", objective.kind)
+        """What makes the objective's probabilities mean what they say; fitted on validation."""
         n_features = encoder.config.embed_dim * (1 + n_tokens if pooling == "flatten" else 1)
         self.head = nn.Sequential(
             nn.RMSNorm(n_features, eps=1e-6), nn.Dropout(0.0), nn.Linear(n_features, len(objective.names))
@@ -91,22 +96,26 @@ class Classifier(nn.Module):
         return not self.encoder.config.cls
 
 
-def save_classifier(classifier: Classifier, folder: Path, card: str) -> Path:
-    """Write a folder that is a checkpoint of the encoder (`biosig.load_model`) with the head beside it."""
-    checkpoint.save(classifier.encoder, True, folder, card)
+def save_classifier(
+    classifier: Classifier, use: Use, folder: Path, card: str, tokenizer: Tokenizer | None = None
+) -> Path:
+    """Write a folder that is a checkpoint of the encoder (`biosig.load_model`) with the head and its use beside it."""
+    checkpoint.save(classifier.encoder, True, folder, card, tokenizer)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.head.state_dict().items()}
     checkpoint.write_tensors(state, folder / HEAD_WEIGHTS)
     facts = {
         "objective": asdict(classifier.objective),
         "pooling": classifier.pooling,
         "n_tokens": classifier.n_tokens,
+        "calibration": classifier.calibration.to_dict(),
+        "use": configuration.to_dict(use),
     }
     (folder / HEAD).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return folder
 
 
-def load_classifier(folder: str | Path) -> Classifier:
-    """Read what fine-tuning has saved, ready to be applied to packed batches of `classifier.encoder.config.contract`.
+def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
+    """Read what fine-tuning has saved: a network for packed batches of `encoder.config.contract`, and its use.
 
     Raises
     ------
@@ -119,10 +128,14 @@ def load_classifier(folder: str | Path) -> Classifier:
     encoder, _, _ = checkpoint.load(folder)
     try:
         facts = json.loads((folder / HEAD).read_text(encoding="utf-8"))
+        use = configuration.load(Use, facts.pop("use"))
+        calibration = Calibration.from_dict(facts.pop("calibration"))
         classifier = Classifier(encoder, configuration.load(Objective, facts.pop("objective")), **facts)
-    except (OSError, ValueError, TypeError, KeyError, UsageError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise UnreadableError(
-            f"{folder / HEAD} is absent or damaged ({error}): give a folder of tuned weights."
+            f"{folder / HEAD} is absent or damaged ({error}): give a folder of tuned weights, such as "
+            "RESULT/weights/fold-0-seed-0."
         ) from error
     checkpoint.load_state(classifier.head, checkpoint.read_tensors(folder / HEAD_WEIGHTS), str(folder / HEAD_WEIGHTS))
-    return classifier.eval()
+    classifier.calibration = calibration
+    return classifier.eval(), use

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from biosig.device import autocast
 from biosig.downstream.seeding import seeded
-from biosig.downstream.training import restore, trained_state
+from biosig.downstream.trained import restore, trained_state
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.splits import Rows
 from biosig.pretrain.optimizer import OptimizerConfig, learning_rate, make_optimizer, set_lr

@@ -7,24 +7,31 @@ the validation part, and is tested once per fold and seed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from biosig.downstream.bench import Bench
+from biosig.downstream.cohort import recording_table
 from biosig.downstream.columns import prediction_columns
-from biosig.downstream.contenders import FIXED_MONTAGE, SEEDLESS, Bench, Run, test_predictions
+from biosig.downstream.contenders import FIXED_MONTAGE, SEEDLESS, run_of, test_predictions
 from biosig.downstream.examples import FrozenExamples, check_one_layout
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.parts import Parts, QuerySplit, make_parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.rating import rate, rate_labels
-from biosig.downstream.result import ProbeResult, whole_or_not_at_all
+from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.standing import (
+    demographic_features,
+    modalities_of,
+    standing_baselines,
+    without_those_named,
+)
 from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
+from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.errors import UsageError
 from biosig.evaluate.splits import Fold, manifest
 from biosig.progress import Progress
@@ -47,36 +54,47 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None) -> Pr
     -------
     ProbeResult
         With a column `seed` in its predictions. Also written to `config.out` when that is given, with the tuned models
-        in `weights/fold-F-seed-S/` (`biosig.downstream.classifier.load_classifier`).
+        in `weights/fold-F-seed-S/` (`biosig.downstream.classifier.load_classifier`). Killed and called again, it goes
+        on after the last epoch that was finished, and ends with the same numbers (on a CPU).
 
     Raises
     ------
     UsageError
-        If the configuration contradicts itself, `config.out` already holds a result, or an optional package is absent.
+        If the configuration contradicts itself, `config.out` holds a result or another unfinished run, or an optional
+        package is absent.
     DataError
-        If recordings have no subject, a class has no window, or montages differ where one is needed.
+        If recordings have no subject, a class has no window, montages differ where one is needed, or pretraining saw
+        what is tested and `config.leakage` refuses that.
     """
-    with whole_or_not_at_all(config.out) if config.out else nullcontext() as out:
-        result = _result(config, out / "weights" if out and config.keep_weights else None, progress)
-        if out:
-            result.write(out)
+    if config.out is not None:
+        refuse_existing(config.out)
+    task = open_task(config.shards, config.query, config.target, config.windows)
+    model = _with_input(open_model(config.model, config.seed, config.device), config)
+    if config.out is None:
+        return _result(config, task, model, None, progress)
+    with resumable(config.out, identity_of(config, task, model)) as out:
+        result = _result(config, task, model, out, progress)
+        result.write(out.result)
     return result
 
 
-def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | None) -> ProbeResult:
-    task = open_task(config.shards, config.query, config.target, config.windows)
-    model = _with_input(open_model(config.model, config.seed, config.device), config)
+def _result(
+    config: FineTuneConfig, task: Task, model: Model, out: Unfinished | None, progress: Progress | None
+) -> ProbeResult:
     task, windows, left_out = _prepared(task, model, config, progress)
-    remarks = _check_layouts(windows, config)
+    baselines = _baselines(task, model, config)
+    remarks = _check_layouts(windows, config, baselines)
     parts, unused = make_parts(config.split, task.labelled, config.seed)
+    standing = _standing_notes(task, model, config, parts)
     frozen = FrozenExamples(windows, model.encoder, model.device, config.keep_gb * 1e9)
     bench = Bench(config, model, windows, task.labelled.y, frozen, progress)
     rows = task.rows()
     scored = []
-    for method in ("model", *config.baselines):
+    for method in ("model", *baselines):
         for fold, part in enumerate(parts):
             for seed in config.seeds[:1] if method in SEEDLESS else config.seeds:
-                for name, prediction in test_predictions(bench, Run(method, fold, seed, part, weights)).items():
+                run = run_of(method, fold, seed, part, out, config.keep_weights)
+                for name, prediction in test_predictions(bench, run).items():
                     tested = rows.iloc[part.test].assign(fold=fold, method=name, seed=seed)
                     scored.append(tested.assign(**prediction_columns(prediction, config.target)))
     predictions = pd.concat(scored, ignore_index=True)
@@ -90,8 +108,8 @@ def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | N
             *left_out,
             *unused,
             *remarks,
-            *(f"handmade: {remark}" for remark in (bench.features[1] if "handmade" in config.baselines else [])),
-            *_standing_notes(task, model, config, parts),
+            *(f"handmade: {remark}" for remark in (bench.features[1] if "handmade" in baselines else [])),
+            *standing,
             *caveats,
         ],
         splits=_splits(task, parts),
@@ -105,7 +123,18 @@ def _result(config: FineTuneConfig, weights: Path | None, progress: Progress | N
         },
         config=config,
         by_label=by_label,
+        recordings=recording_table(task.labelled.windows),
     )
+
+
+def _baselines(task: Task, model: Model, config: FineTuneConfig) -> list[str]:
+    """What stands beside the model."""
+    if config.baselines is not None:
+        return without_those_named(config.baselines, config.without)
+    ds, target = task.labelled.windows.ds, config.target
+    known = demographic_features(ds, target).shape[1] > 0
+    modalities = modalities_of(ds, model.contract)
+    return without_those_named(standing_baselines(target.kind, modalities, known), config.without)
 
 
 def _with_input(model: Model, config: FineTuneConfig) -> Model:
@@ -141,11 +170,11 @@ def _prepared(
     return (*_prepared(task.only(usable), model, config, progress)[:2], [note])
 
 
-def _check_layouts(windows: PreparedWindows, config: FineTuneConfig) -> list[str]:
+def _check_layouts(windows: PreparedWindows, config: FineTuneConfig, baselines: Sequence[str]) -> list[str]:
     """Refuse windows that differ where they must not; gives what to say of missing samples."""
     if config.pooling == "flatten":
         check_one_layout(windows, "pooling=flatten")
-    fixed = [name for name in config.baselines if name in FIXED_MONTAGE]
+    fixed = [name for name in baselines if name in FIXED_MONTAGE]
     for method in fixed:
         check_one_layout(windows, f"the baseline {method}", one_rate=True)
     gaps = windows.whole.count(False)
@@ -173,8 +202,13 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
             "Each subject's EEG is aligned with all of that subject's windows in the task, without labels; so a "
             "subject under test is known by all windows before the first is classified."
         )
+    if config.calibration != "none" and config.target.kind in ("classes", "multilabel"):
+        notes.append(
+            f"Probabilities of each fitted method are calibrated ({config.calibration}) on the validation part."
+        )
     if model.trained:
-        notes.append(what_pretraining_saw(task.labelled.windows, model))
+        tested = np.unique(np.concatenate([part.test for part in parts]))
+        notes.append(what_pretraining_saw(task.labelled.windows[tested], model, config.leakage))
     else:
         notes.append(f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining.")
     return notes

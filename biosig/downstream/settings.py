@@ -12,7 +12,16 @@ from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
 
 Baseline = Literal[
-    "chance", "random_weights", "from_scratch", "handmade", "eegnet", "shallow", "tangent", "xresnet", "s4", "age"
+    "chance",
+    "demographics",
+    "random_weights",
+    "from_scratch",
+    "handmade",
+    "eegnet",
+    "shallow",
+    "tangent",
+    "xresnet",
+    "s4",
 ]
 Pooling = Literal["attention", "cls", "mean", "flatten"]
 
@@ -45,6 +54,9 @@ class Stage:
         Decoupled, on all parameters.
     mixup : bool
         Whether windows of a batch are mixed in pairs (`biosig.downstream.mixup`).
+    ema : float
+        Decay of a moving average of the weights, which is then what is scored and kept
+        (`biosig.downstream.averaging`); 0 = none.
     """
 
     lr: float
@@ -57,6 +69,7 @@ class Stage:
     mixup: bool = True
     schedule: Literal["plateau", "linear"] = "plateau"
     layer_decay: float = 1.0
+    ema: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.warmup < 0 or self.patience < 1 or self.batch_size < 1:
@@ -68,6 +81,8 @@ class Stage:
             raise UsageError(f"layer_decay is {self.layer_decay:g}; it is a share, above 0 and at most 1.")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout is {self.dropout:g}; it is a share, from 0 to below 1.")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"ema is {self.ema:g}; it is a share, from 0 (no average) to below 1.")
 
 
 @dataclass(frozen=True)
@@ -76,17 +91,31 @@ class TuneStage(Stage):
 
     Parameters
     ----------
-    method : {"lora", "full"}
-        Low-rank changes of the attention's projections (`biosig.downstream.lora`), or every weight.
+    method : {"probe", "last", "lora", "full"}
+        Nothing but the head, so that the stage is left out; the last blocks and the norm after them; low-rank changes
+        of the attention's projections (`biosig.downstream.lora`); or every weight.
+    blocks : int
+        How many the last blocks are.
     rank : int
         Rank of the changes.
     alpha : float
         They are scaled by alpha / rank.
     """
 
-    method: Literal["lora", "full"] = "lora"
+    method: Literal["probe", "last", "lora", "full"] = "lora"
+    blocks: int = 2
     rank: int = 16
     alpha: float = 16.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.blocks < 1 or self.rank < 1:
+            raise UsageError(f"tune.blocks is {self.blocks} and tune.rank {self.rank}: give 1 or more of each.")
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the head alone is trained."""
+        return self.method == "probe" or not self.epochs
 
 
 @dataclass(frozen=True)
@@ -141,8 +170,15 @@ class FineTuneConfig:
         One complete run each: heads, order, dropout, mixup.
     seed : int
         Of the folds, the validation subjects, the bootstrap and a preset's random weights.
-    baselines : list
-        What stands beside the model; leave one out by naming the others.
+    baselines : list, optional
+        What stands beside the model; None = all that suit the task (`biosig.downstream.standing`).
+    without : list of str
+        Which of them are switched off.
+    calibration : {"none", "temperature", "isotonic"}
+        What makes probabilities mean what they say, of each method that fits any, fitted on the validation part; of
+        no effect on numbers and times.
+    leakage : {"refuse", "flag"}
+        What to do where pretraining saw a recording or a subject that is tested.
     n_bootstrap : int
         Resamples behind each interval.
     keep_gb : float
@@ -177,9 +213,10 @@ class FineTuneConfig:
     soup: int = 1
     seeds: list[int] = field(default_factory=lambda: [0])
     seed: int = 0
-    baselines: list[Baseline] = field(
-        default_factory=lambda: ["chance", "from_scratch", "eegnet", "shallow", "tangent"]
-    )
+    baselines: list[Baseline] | None = None
+    without: list[str] = field(default_factory=list)
+    calibration: Literal["none", "temperature", "isotonic"] = "temperature"
+    leakage: Literal["refuse", "flag"] = "flag"
     n_bootstrap: int = 1000
     keep_gb: float = 4.0
     device: str = "auto"
@@ -192,8 +229,10 @@ class FineTuneConfig:
             raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")
         if self.soup < 1 or not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise UsageError(f"soup is {self.soup} and seeds are {self.seeds}: give 1 or more, and seeds that differ.")
-        if self.soup > 1 and not self.tune.epochs:
-            raise UsageError(f"A soup of {self.soup} averages second stages: give tune.epochs, or soup=1.")
+        if self.soup > 1 and self.tune.left_out:
+            raise UsageError(
+                f"A soup of {self.soup} averages second stages: give tune.epochs and a method that has one, or soup=1."
+            )
 
     def _check_kind(self) -> None:
         kind = self.target.kind
@@ -203,7 +242,7 @@ class FineTuneConfig:
             raise UsageError(
                 f"loss.balanced weighs classes or labels, and this target is of kind {kind}: leave it out."
             )
-        if "tangent" in self.baselines and kind != "classes":
+        if "tangent" in (self.baselines or ()) and kind != "classes":
             raise UsageError(
                 f"The baseline tangent tells classes apart, and this target is of kind {kind}: leave it out."
             )
@@ -222,4 +261,6 @@ class FineTuneConfig:
         if self.scratch is not None:
             return self.scratch
         t, epochs = self.tune, self.probe.epochs + self.tune.epochs
-        return Stage(1e-3, epochs, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup, t.schedule)
+        return Stage(
+            1e-3, epochs, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup, t.schedule, ema=t.ema
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -108,9 +108,20 @@ def open_model(name: str, seed: int, device: str) -> Model:
     return model.to(resolve_device(device))
 
 
-def what_pretraining_saw(windows: Windows, model: Model) -> str:
-    """A sentence on how far the model's pretraining data and these windows overlap."""
+def what_pretraining_saw(windows: Windows, model: Model, leakage: Literal["refuse", "flag"] = "flag") -> str:
+    """A sentence on how far the model's pretraining data and these windows overlap.
+
+    Raises
+    ------
+    DataError
+        If they do, and leakage is refused.
+    """
     rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
     subjects = [str(subject) for subject in windows.subjects]
-    found = overlap(model.folder, [r.content_hash for r in rows], subjects) if model.folder else None
-    return found.sentence() if found else "The model has no ledger of what it has seen."
+    hashes, names = [r.content_hash for r in rows], [r.id for r in rows]
+    found = overlap(model.folder, hashes, subjects, names) if model.folder else None
+    if found is None:
+        return "The model has no ledger of what it has seen."
+    if leakage == "refuse":
+        found.refuse()
+    return found.sentence()

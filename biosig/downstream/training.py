@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +16,18 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from biosig.device import autocast
+from biosig.downstream.averaging import MovingAverage
 from biosig.downstream.examples import Examples
+from biosig.downstream.fit_state import FitState, Score
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.seeding import seeded
 from biosig.downstream.settings import Stage
+from biosig.downstream.trained import restore, trained_state
 from biosig.errors import DataError
 from biosig.evaluate.catalogue import METRICS, SELECTION
 from biosig.evaluate.metrics import Floats
+from biosig.evaluate.splits import Rows
 from biosig.progress import Progress
 from biosig.stable_adamw import StableAdamW
 
@@ -32,13 +38,6 @@ PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 5
 
 _BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")
 _EMBEDDING = re.compile(r"encoder\.(patches|amplitude|text|positions|cls)\b")
-
-
-class Score(NamedTuple):
-    """How good an epoch is: its metric first; of equals, which few windows often are, the lower loss."""
-
-    value: float
-    minus_loss: float
 
 
 def fit(
@@ -52,6 +51,7 @@ def fit(
     key: Sequence[int],
     progress: Progress | None = None,
     title: str = "train",
+    resume: Path | None = None,
 ) -> Score:
     """Train what requires a gradient, and leave the network as it was after its best epoch, the start included.
 
@@ -77,6 +77,8 @@ def fit(
         Called after each epoch.
     title : str
         What it calls the stage.
+    resume : Path, optional
+        File that is written after each epoch; where it is there already, training goes on from it.
 
     Returns
     -------
@@ -88,39 +90,62 @@ def fit(
     DataError
         If the loss is not finite.
     """
-    rng = np.random.default_rng([*key])
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = stage.dropout
-    best = _score(network, examples, y, objective, parts.validation, stage.batch_size)
-    kept = trained_state(network)
+    state = _begun(network, stage, optimizer)
+    if resume is not None and resume.exists():
+        state.load(resume)
+    else:
+        state.best = _score(network, examples, y, objective, parts.validation, stage.batch_size)
+    while state.epoch < stage.epochs and state.waited < stage.patience:
+        with seeded([*key, state.epoch + 1], _device(network)):
+            _run_epoch(
+                state, examples, y, objective, parts.train, stage, np.random.default_rng([*key, state.epoch + 1])
+            )
+        with state.average.in_place_of(network) if state.average else nullcontext():
+            score = _score(network, examples, y, objective, parts.validation, stage.batch_size)
+            state.waited += 1
+            if score > state.best:
+                state.best, state.kept, state.waited = score, trained_state(network), 0
+        state.epoch += 1
+        if state.epoch >= stage.warmup and stage.schedule == "plateau":
+            state.plateau.step(score.value)
+        if resume is not None:
+            state.save(resume)
+        if progress:
+            done = stage.epochs if state.waited >= stage.patience else state.epoch
+            progress(title, done, stage.epochs, f"validation {score.value:.3f}")
+    restore(network, state.kept)
+    network.eval()
+    return state.best
+
+
+def _begun(network: nn.Module, stage: Stage, optimizer: str) -> FitState:
     optimiser = _optimizer(network, optimizer, stage)
     plateau = ReduceLROnPlateau(optimiser, mode="max", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
-    n_batches = math.ceil(len(parts.train) / stage.batch_size)
-    waited = 0
-    with seeded(key, _device(network)):
-        for epoch in range(stage.epochs):
-            network.train()
-            for number, rows in enumerate(np.array_split(rng.permutation(parts.train), n_batches)):
-                share = rate_share(stage, epoch + (number + 1) / n_batches)
-                if share is not None:
-                    _set_lr(optimiser, stage.lr * share)
-                _step(network, optimiser, examples, y, objective, rows, stage.mixup, rng)
-            score = _score(network, examples, y, objective, parts.validation, stage.batch_size)
-            if epoch + 1 >= stage.warmup and stage.schedule == "plateau":
-                plateau.step(score.value)
-            waited += 1
-            if score > best:
-                best, kept, waited = score, trained_state(network), 0
-            ended = waited >= stage.patience or epoch + 1 == stage.epochs
-            if progress:
-                done = stage.epochs if ended else epoch + 1
-                progress(title, done, stage.epochs, f"validation {score.value:.3f}")
-            if ended:
-                break
-    restore(network, kept)
-    network.eval()
-    return best
+    average = MovingAverage(network, stage.ema) if stage.ema else None
+    return FitState(network, optimiser, plateau, average, Score(-math.inf, -math.inf), trained_state(network))
+
+
+def _run_epoch(
+    state: FitState,
+    examples: Examples,
+    y: NDArray[Any],
+    objective: Objective,
+    train: Rows,
+    stage: Stage,
+    rng: np.random.Generator,
+) -> None:
+    state.network.train()
+    n_batches = math.ceil(len(train) / stage.batch_size)
+    for number, rows in enumerate(np.array_split(rng.permutation(train), n_batches)):
+        share = rate_share(stage, state.epoch + (number + 1) / n_batches)
+        if share is not None:
+            _set_lr(state.optimiser, stage.lr * share)
+        _step(state.network, state.optimiser, examples, y, objective, rows, stage.mixup, rng)
+        if state.average:
+            state.average.update(state.network)
 
 
 def rate_share(stage: Stage, epoch: float) -> float | None:
@@ -220,20 +245,6 @@ def layer_shares(network: nn.Module, layer_decay: float) -> dict[float, list[nn.
 def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = lr * group["share"]
-
-
-def trained_state(network: nn.Module) -> dict[str, Tensor]:
-    """Copies of what training changes: parameters with a gradient, and buffers."""
-    changing = [(n, p) for n, p in network.named_parameters() if p.requires_grad] + [*network.named_buffers()]
-    return {name: tensor.detach().clone() for name, tensor in changing}
-
-
-def restore(network: nn.Module, state: dict[str, Tensor]) -> None:
-    """Put back what `trained_state` has copied from the same network."""
-    own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    with torch.no_grad():
-        for name, tensor in state.items():
-            own[name].copy_(tensor)
 
 
 def _device(network: nn.Module) -> torch.device:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 from torch import Tensor
@@ -18,13 +19,33 @@ from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.seeding import seeded
-from biosig.downstream.settings import FineTuneConfig, TuneStage
+from biosig.downstream.settings import Pooling, Stage, TuneStage
 from biosig.downstream.soup import average
 from biosig.downstream.training import fit
+from biosig.errors import UsageError
 from biosig.models.encoder import Encoder
 from biosig.progress import Progress
 
 _HEAD, _PROBE, _TUNE = 0, 1, 2  # streams of random numbers within one run
+
+
+class Recipe(Protocol):
+    """What of a run's settings says how a network is made and trained; see `FineTuneConfig`."""
+
+    @property
+    def probe(self) -> Stage: ...  # noqa: D102
+
+    @property
+    def tune(self) -> TuneStage: ...  # noqa: D102
+
+    @property
+    def pooling(self) -> Pooling: ...  # noqa: D102
+
+    @property
+    def optimizer(self) -> str: ...  # noqa: D102
+
+    @property
+    def soup(self) -> int: ...  # noqa: D102
 
 
 def fine_tune(
@@ -33,10 +54,11 @@ def fine_tune(
     y: NDArray[Any],
     objective: Objective,
     parts: Parts,
-    config: FineTuneConfig,
+    config: Recipe,
     key: Sequence[int],
     progress: Progress | None = None,
     title: str = "model",
+    resume: Path | None = None,
 ) -> Classifier:
     """Probe, then tune, and average the second stages if a soup is asked for.
 
@@ -52,7 +74,7 @@ def fine_tune(
         The loss, and what outputs mean.
     parts : Parts
         Who is trained on, and who chooses the epochs.
-    config : FineTuneConfig
+    config : Recipe
         The stages, and the head.
     key : sequence of int
         Seeds everything random.
@@ -60,6 +82,8 @@ def fine_tune(
         Called after each epoch.
     title : str
         What it calls the run.
+    resume : Path, optional
+        Folder in which the stages are kept from epoch to epoch; what is there already is gone on from.
 
     Returns
     -------
@@ -79,8 +103,9 @@ def fine_tune(
         [*key, _PROBE],
         progress,
         f"{title}, head",
+        resume and resume / "head.safetensors",
     )
-    if not config.tune.epochs:
+    if config.tune.left_out:
         return classifier
     packed = PackedExamples(frozen.windows, frozen.device)
     states: list[dict[str, Tensor]] = []
@@ -89,7 +114,8 @@ def fine_tune(
         member_key = [*key, _TUNE, member]
         adapted = make_trainable(tuned, config.tune, member_key)
         what = f"{title}, tune" + (f" {member + 1} of {config.soup}" if config.soup > 1 else "")
-        fit(tuned, packed, y, objective, parts, config.tune, config.optimizer, member_key, progress, what)
+        kept = resume and resume / f"tune-{member}.safetensors"
+        fit(tuned, packed, y, objective, parts, config.tune, config.optimizer, member_key, progress, what, kept)
         if adapted is not None:
             tuned.encoder = merge(adapted)
         states.append(tuned.state_dict())
@@ -101,7 +127,7 @@ def new_classifier(
     encoder: Encoder,
     objective: Objective,
     windows: PreparedWindows | PartialWindows,
-    config: FineTuneConfig,
+    config: Recipe,
     key: Sequence[int],
 ) -> Classifier:
     """A classifier with a random head, on the encoder's device."""
@@ -112,9 +138,23 @@ def new_classifier(
 
 
 def make_trainable(classifier: Classifier, stage: TuneStage, key: Sequence[int]) -> Any:
-    """Let gradients reach what the stage trains; gives the adapted encoder for `merge`, None with method "full"."""
+    """Let gradients reach what the stage trains; gives the adapted encoder for `merge`, where there is one.
+
+    Raises
+    ------
+    UsageError
+        If the encoder has fewer blocks than are to be trained.
+    """
     if stage.method == "full":
         classifier.requires_grad_(True)
+        return None
+    classifier.train_head_only()
+    if stage.method == "last":
+        blocks = classifier.encoder.blocks
+        if stage.blocks > len(blocks):
+            raise UsageError(f"tune.blocks is {stage.blocks}, and the model has {len(blocks)} blocks: give fewer.")
+        for module in (*blocks[-stage.blocks :], classifier.encoder.norm):
+            module.requires_grad_(True)
         return None
     with seeded(key):
         adapted = add_lora(classifier.encoder, stage.rank, stage.alpha)

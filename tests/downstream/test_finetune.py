@@ -23,6 +23,7 @@ from biosig.errors import DataError, UsageError
 from biosig.shards import ShardWriter, build_index, open_shards
 
 LEFT_RIGHT = {"events": {"left": ["T1"], "right": ["T2"]}}
+SPLIT = ("number <= '003'", "number >= '006'", "'003' < number <= '005'")  # train, test, validation
 METHODS = ["model", "chance", "from_scratch", "eegnet", "shallow", "tangent"]
 
 
@@ -37,6 +38,7 @@ def _config(shards, **changes):
         "probe": {"lr": 5e-3, "epochs": 2, "warmup": 1, "mixup": False},
         "tune": {"lr": 1e-3, "epochs": 1, "warmup": 0, "batch_size": 16},
         "scratch": {"lr": 1e-3, "epochs": 1, "batch_size": 16},
+        "baselines": METHODS[1:],
         "n_bootstrap": 100,
     }
     return configuration.load(FineTuneConfig, {**values, **changes})
@@ -68,11 +70,13 @@ def finished(few_channels, tmp_path_factory):
 def test_the_table_has_the_model_and_all_baselines_with_intervals_over_seeds(finished):
     table = finished[0].table
     assert list(dict.fromkeys(table["method"])) == METHODS
-    assert (table["low"] <= table["value"]).all()
-    assert (table["value"] <= table["high"]).all()
+    ranks = table[table["metric"].isin(["auroc", "balanced_accuracy"])]
+    assert (ranks["low"] <= ranks["value"]).all()
+    assert (ranks["value"] <= ranks["high"]).all()
+    assert len(ranks) == 2 * len(METHODS)
     seeds = table.set_index("method")["n_seeds"].to_dict()
     assert seeds == dict.fromkeys(METHODS, 2) | {"chance": 1, "tangent": 1}
-    assert (table.set_index("method").loc["chance", "value"] == 0.5).all()
+    assert (ranks.set_index("method").loc["chance", "value"] == 0.5).all()
 
 
 def test_every_window_is_tested_once_per_method_and_seed(finished):
@@ -103,7 +107,9 @@ def test_the_result_folder_can_be_checked_and_its_weights_give_the_predictions(f
     pd.testing.assert_frame_equal(again, result.table)
     assert json.loads((out / "splits.json").read_text()) == result.splits
     assert sorted(p.name for p in (out / "weights").iterdir()) == [f"fold-{f}-seed-{s}" for f in (0, 1) for s in (0, 1)]
-    classifier = load_classifier(out / "weights" / "fold-1-seed-0")
+    classifier, use = load_classifier(out / "weights" / "fold-1-seed-0")
+    assert use.seconds == 2.0
+    assert use.montages == [["C3", "Cz", "C4"]]
     assert classifier.objective.names == ("left", "right")
     model = biosig.load_model(out / "weights" / "fold-1-seed-0")
     labelled = label_windows(few_channels, result.config.target, result.config.windows)
@@ -111,7 +117,9 @@ def test_the_result_folder_can_be_checked_and_its_weights_give_the_predictions(f
     numbers = np.flatnonzero(np.isin(labelled.windows.subjects, rows["subject"].unique()))
     windows = [model.prepare(labelled.windows.read(i), labelled.windows.onset[i]) for i in numbers]
     with torch.no_grad():
-        scores = classifier(pack(windows, model.contract)).softmax(dim=1).numpy()
+        scores = classifier(pack(windows, model.contract)).softmax(dim=1).double().numpy()
+    scores = classifier.calibration(scores)
+    assert classifier.calibration.method == "temperature"
     np.testing.assert_allclose(rows[["score_left", "score_right"]], scores, atol=1e-5)
 
 
@@ -134,14 +142,16 @@ def test_the_test_part_is_not_looked_at_before_it_is_tested(few_channels, tmp_pa
                 recording = replace(recording, streams=[stream], annotations=events)
             writer.add(recording)
     build_index(tmp_path)
-    split = {"train": "number <= '003'", "validation": "'003' < number <= '005'", "test": "number >= '006'"}
-    states, scores = [], []
+    split = QuerySplit(*SPLIT)
+    tuned, scores = [], []
     for number, shards in enumerate((few_channels, open_shards(tmp_path))):
         out = tmp_path / f"result-{number}"
         config = _config(shards, split=split, align="euclidean", baselines=["eegnet"], out=str(out))
         scores.append(run_finetune(config).predictions)
-        states.append(load_classifier(out / "weights" / "fold-0-seed-0").state_dict())
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+        tuned.append(load_classifier(out / "weights" / "fold-0-seed-0")[0])
+    mine, others = (classifier.state_dict() for classifier in tuned)
+    assert all(torch.equal(mine[name], others[name]) for name in mine)
+    assert tuned[0].calibration == tuned[1].calibration
     columns = ["score_left", "score_right"]
     assert not np.allclose(scores[0][columns], scores[1][columns])
 
@@ -251,6 +261,9 @@ def test_a_split_that_cannot_be_made_says_why(eeg_shards, split, says):
         ({"soup": 0}, "soup is 0"),
         ({"seeds": [1, 1]}, "seeds that differ"),
         ({"soup": 2, "tune": {"lr": 1e-3, "epochs": 0}}, "averages second stages"),
+        ({"soup": 2, "tune": {"lr": 1e-3, "epochs": 1, "method": "probe"}}, "averages second stages"),
+        ({"tune": {"lr": 1e-3, "epochs": 1, "blocks": 0}}, "give 1 or more"),
+        ({"probe": {"lr": 1e-3, "epochs": 1, "ema": 1.0}}, "no average"),
         ({"split": {"folds": 3, "validation": 0.9}}, "at most 0.5"),
         ({"probe": {"lr": 1e-3, "epochs": -1}}, "cannot be negative"),
         ({"probe": {"lr": 1e-3, "epochs": 1, "dropout": 1.0}}, "it is a share"),
@@ -259,6 +272,14 @@ def test_a_split_that_cannot_be_made_says_why(eeg_shards, split, says):
 def test_settings_that_contradict_themselves_are_refused(changes, says):
     with pytest.raises(UsageError, match=says):
         _config("anywhere", **changes)
+
+
+def test_all_that_suits_stands_beside_unless_it_is_switched_off_by_name(few_channels):
+    changes = {"baselines": None, "tune": {"lr": 1e-3, "epochs": 1, "method": "probe"}, "split": QuerySplit(*SPLIT)}
+    beside = run_finetune(_config(few_channels, **changes, without=["handmade", "shallow"])).table["method"]
+    assert list(dict.fromkeys(beside)) == ["model", "chance", "random_weights", "tangent"]
+    with pytest.raises(UsageError, match=r"'s4', which does not stand beside .* chance, random_weights"):
+        run_finetune(_config(few_channels, **changes, without=["s4"]))
 
 
 def test_baselines_from_scratch_have_the_budget_of_both_stages():

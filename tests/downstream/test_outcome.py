@@ -32,10 +32,10 @@ def followed_shards(ecg_shards, tmp_path_factory):
 def test_age_alone_ranks_a_fate_that_age_has_made_and_chance_does_not(followed_shards):
     cut = ["model=biosig-tiny", f"shards={followed_shards.folder}", "channels=[II]", "split.folds=3", "n_bootstrap=100"]
     stages = ["probe={lr: 1.0e-3, epochs: 1, mixup: false}", "tune={lr: 1.0e-4, epochs: 0, mixup: false}"]
-    settings = configuration.load(FineTuneConfig, CONFIG, [*cut, *stages, "baselines=[chance, age, handmade]"])
+    settings = configuration.load(FineTuneConfig, CONFIG, [*cut, *stages, "baselines=[chance, demographics, handmade]"])
     result = run_finetune(settings)
     scores = result.table.set_index(["method", "metric"])["value"].unstack()
     assert list(scores.columns) == ["c_index", "c_index_uno", "dynamic_auroc"]
     assert (scores.loc["chance"] == 0.5).all()
-    assert (scores.loc["age"] > 0.65).all()
+    assert (scores.loc["demographics"] > 0.65).all()
     assert "recordings have no simulated_years" in " ".join(result.notes)

@@ -1,6 +1,7 @@
 """The pieces of fine-tuning: low-rank changes, soups, alignment, mixup, pooling, the training loop."""
 
 import builtins
+import contextlib
 import copy
 from dataclasses import replace
 
@@ -14,8 +15,10 @@ from biosig.batches.memory import RecordingList
 from biosig.batches.packed import pack
 from biosig.batches.windows import grid
 from biosig.downstream.alignment import covariance, whitening
+from biosig.downstream.averaging import MovingAverage
 from biosig.downstream.classifier import Classifier, load_classifier, save_classifier
 from biosig.downstream.examples import FrozenExamples, PackedExamples, Tokens
+from biosig.downstream.fit_state import Score
 from biosig.downstream.lora import add_lora, merge
 from biosig.downstream.mixup import Mix, draw, mixed
 from biosig.downstream.objective import Objective
@@ -23,11 +26,15 @@ from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import Stage, TuneStage
 from biosig.downstream.soup import average
-from biosig.downstream.training import Score, fit, layer_shares, predict, rate_share
+from biosig.downstream.targets import Target, WindowPlan
+from biosig.downstream.training import fit, layer_shares, predict, rate_share
 from biosig.downstream.tuning import make_trainable
+from biosig.downstream.use import Use
 from biosig.errors import DataError, UsageError
+from biosig.evaluate.calibration import Calibration
 from biosig.models.encoder import Encoder
 from biosig.models.presets import preset
+from biosig.models.text import Tokenizer
 
 TWO = Objective("classes", ("a", "b"))
 
@@ -68,6 +75,16 @@ def test_lora_trains_its_own_matrices_the_head_and_the_query_alone(windows, clas
     lora = {name for name in moved if "lora_" in name}
     assert len(lora) == depth * 2 * 2  # A and B beside qkv and out
     assert moved - lora == {"head.0.weight", "head.2.weight", "head.2.bias", "encoder.pool.query"}
+
+
+def test_the_last_blocks_and_what_follows_them_are_trained_alone(classifier):
+    assert make_trainable(classifier, TuneStage(lr=1e-2, epochs=1, method="last", blocks=2), key=[0]) is None
+    trained = {name for name, p in classifier.named_parameters() if p.requires_grad}
+    depth = len(classifier.encoder.blocks)
+    tail = ("encoder.norm.", "encoder.pool.", "head.", *(f"encoder.blocks.{i}." for i in (depth - 2, depth - 1)))
+    assert trained == {name for name, _ in classifier.named_parameters() if name.startswith(tail)}
+    with pytest.raises(UsageError, match=f"has {depth} blocks"):
+        make_trainable(classifier, TuneStage(lr=1e-2, epochs=1, method="last", blocks=99), key=[0])
 
 
 def test_lora_starts_from_the_model_and_merges_to_the_same_outputs(windows, classifier):
@@ -220,8 +237,12 @@ def test_a_head_reads_the_windows_own_token_frozen_or_not(ecg):
 
 def test_a_classifier_comes_back_from_its_folder(windows, classifier, tmp_path):
     classifier.eval()
-    save_classifier(classifier, tmp_path / "tuned", "# card")
-    again = load_classifier(tmp_path / "tuned")
+    classifier.calibration = Calibration("temperature", "classes", (1.5,))
+    use = Use(Target(label="x", classes={"a": ["A"], "b": ["B"]}), WindowPlan(length=2.0), "none", ["Cz"], [["Cz"]])
+    save_classifier(classifier, use, tmp_path / "tuned", "# card", Tokenizer.default())
+    again, its_use = load_classifier(tmp_path / "tuned")
+    assert (again.calibration, its_use) == (classifier.calibration, use)
+    assert biosig.load_model(tmp_path / "tuned").tokenizer.encode("sinus") == Tokenizer.default().encode("sinus")
     with torch.no_grad():
         assert torch.equal(again(_batch(windows)), classifier(_batch(windows)))
     (tmp_path / "tuned" / "classifier.json").unlink()
@@ -313,3 +334,61 @@ def test_layers_far_from_the_head_learn_slower():
     assert (of["encoder.blocks.5.mlp_norm.weight"], of["encoder.blocks.0.mlp_norm.weight"]) == (0.5, 0.5**6)
     assert of["encoder.cls"] == 0.5**7
     assert set(layer_shares(nn.Linear(2, 2), 0.5)) == {1.0}
+
+
+def _network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.0), nn.Linear(16, 2))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "stable_adamw"])
+@pytest.mark.parametrize("epochs_before", [1, 7, 30])
+def test_a_training_that_is_stopped_after_any_epoch_ends_as_if_it_had_not_been(
+    points, tmp_path, optimizer, epochs_before
+):
+    examples, y, parts = points
+    stage = Stage(lr=1e-2, epochs=30, dropout=0.2, batch_size=8, ema=0.9, patience=9)
+
+    def stopping(_stage, done, _total, _note=""):
+        if done == epochs_before:
+            raise KeyboardInterrupt
+
+    undisturbed, stopped, resumed = _network(), _network(), _network()
+    best = fit(undisturbed, examples, y, TWO, parts, stage, optimizer, [3])
+    with contextlib.suppress(KeyboardInterrupt):
+        fit(stopped, examples, y, TWO, parts, stage, optimizer, [3], stopping, resume=tmp_path / "fit.safetensors")
+    torch.rand(5)
+    told = []
+    again = fit(
+        resumed,
+        examples,
+        y,
+        TWO,
+        parts,
+        stage,
+        optimizer,
+        [3],
+        lambda *w: told.append(w),
+        resume=tmp_path / "fit.safetensors",
+    )
+    assert again == best
+    assert all(torch.equal(t, undisturbed.state_dict()[name]) for name, t in resumed.state_dict().items())
+    assert len(told) <= 30 - epochs_before
+    (tmp_path / "fit.safetensors").write_bytes(b"damaged")
+    with pytest.raises(DataError, match="train that stage again"):
+        fit(_network(), examples, y, TWO, parts, stage, optimizer, [3], resume=tmp_path / "fit.safetensors")
+
+
+def test_the_moving_average_is_what_is_scored_and_the_steps_go_on_from_the_weights():
+    network = nn.Linear(1, 1, bias=False)
+    average = MovingAverage(network, 0.5)
+    start = network.weight.item()
+    for step in (1.0, 2.0):
+        with torch.no_grad():
+            network.weight.fill_(step)
+        average.update(network)
+    decays = [2 / 11, 3 / 12]  # below 0.5, as so early in a training
+    expected = (start * decays[0] + 1.0 * (1 - decays[0])) * decays[1] + 2.0 * (1 - decays[1])
+    with average.in_place_of(network):
+        assert network.weight.item() == pytest.approx(expected)
+    assert network.weight.item() == 2.0

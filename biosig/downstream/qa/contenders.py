@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from biosig.downstream.contenders import with_channels
+from biosig.downstream.bench import with_channels
 from biosig.downstream.examples import Examples
 from biosig.downstream.objective import Objective
 from biosig.downstream.prepared import PreparedWindows

@@ -1,0 +1,149 @@
+"""Tuned weights applied to recordings that they have never seen, by the path on which they were tuned and tested.
+
+Shape letters: N windows, K classes or labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from biosig.batches.windows import RecordingSet, Windows, around, grid
+from biosig.downstream.classifier import Classifier
+from biosig.downstream.columns import prediction_columns
+from biosig.downstream.examples import PackedExamples
+from biosig.downstream.prepared import PreparedWindows
+from biosig.downstream.training import predict
+from biosig.downstream.use import Use
+from biosig.errors import UsageError
+from biosig.evaluate.metrics import Floats
+from biosig.evaluate.splits import Rows
+from biosig.progress import Progress
+
+CHUNK, BATCH = 512, 32
+"""Windows that are in memory together, and windows per pass."""
+
+
+def windows_for(use: Use, ds: RecordingSet, stride: float | None = None, at: list[str] | None = None) -> Windows:
+    """Windows such as the model was tuned on, in new recordings.
+
+    Parameters
+    ----------
+    use : Use
+        Of the model.
+    ds : RecordingSet
+        The recordings.
+    stride : float, optional
+        Seconds from one window to the next; default their length.
+    at : list of str, optional
+        Labels of annotations that windows are put around instead.
+
+    Raises
+    ------
+    UsageError
+        If the model was tuned on windows around events and it is not said where to put them, or none fits.
+    """
+    plan = use.windows
+    around_events = plan.after is not None
+    if at and not around_events:
+        raise UsageError(f"The model was tuned on windows of {use.seconds:g} s side by side: leave --at out.")
+    if around_events and not at and stride is None:
+        raise UsageError(
+            "The model was tuned on windows around events: say with --at which annotations to put them at, or with "
+            "--stride that they are to stand everywhere."
+        )
+    windows = around(ds, at, plan.before or 0.0, plan.after or 0.0) if at else grid(ds, use.seconds, stride)
+    if not len(windows):
+        raise UsageError(f"No recording is as long as the {use.seconds:g} s that the model was tuned on.")
+    return windows
+
+
+def predictions(
+    classifier: Classifier, use: Use, windows: Windows, progress: Progress | None = None
+) -> Iterator[pd.DataFrame]:
+    """What the model says of windows, some of them at a time, in their order.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Tuned, on its device.
+    use : Use
+        Of it.
+    windows : Windows
+        N windows.
+    progress : callable, optional
+        Told how many windows are done.
+
+    Yields
+    ------
+    DataFrame
+        recording, subject, onset and duration (s), calibrated predictions (`prediction_columns`), and `lacks`: why a
+        window has none, which is a channel that the model was tuned on ("V5, V6"), or a stretch of real values.
+    """
+    done = 0
+    for rows in _chunks(windows, whole_subjects=use.align == "euclidean"):
+        part = windows[rows]
+        values, lacks = _predicted(classifier, use, part)
+        ids = part.ds.to_pandas()["recording"].to_numpy(object)
+        columns = prediction_columns(values, use.target)
+        if use.target.kind == "classes":
+            columns["prediction"][[bool(reason) for reason in lacks]] = None
+        yield pd.DataFrame(
+            {
+                "recording": ids[part.recording],
+                "subject": part.subjects,
+                "onset": part.onset,
+                "duration": part.duration,
+                **columns,
+                "lacks": lacks,
+            }
+        )
+        done += len(part)
+        if progress:
+            progress("predict", done, len(windows))
+
+
+def schema_of(use: Use) -> pa.Schema:
+    """The columns of `predictions`."""
+    text, number = pa.string(), pa.float64()
+    scores = [(f"score_{name}", number) for name in use.target.class_names]
+    of_kind = {"classes": [*scores, ("prediction", text)], "multilabel": scores}
+    where = [("recording", text), ("subject", text), ("onset", number), ("duration", number)]
+    return pa.schema([*where, *of_kind.get(use.target.kind, [("prediction", number)]), ("lacks", text)])
+
+
+def _chunks(windows: Windows, whole_subjects: bool) -> Iterator[Rows]:
+    """Row numbers (n,) of consecutive windows: `CHUNK` of them, or all of a subject, who is aligned as one."""
+    if not whole_subjects:
+        yield from (np.arange(i, min(i + CHUNK, len(windows))) for i in range(0, len(windows), CHUNK))
+        return
+    people = [str(subject) for subject in windows.subjects]
+    for person in dict.fromkeys(people):
+        yield np.flatnonzero(np.array(people) == person)
+
+
+def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floats, list[str]]:
+    """Predictions (N, K) or (N,), NaN where there is none, and what is lacking there."""
+    present = {channel.name for row in np.unique(windows.recording) for channel in windows.ds[int(row)].channels}
+    n_outputs = len(classifier.objective.names)
+    values = np.full((len(windows), n_outputs) if use.target.class_names else len(windows), np.nan)
+    channels = [name for name in use.channels if name in present]
+    if not channels:
+        return values, [", ".join(use.missing([]))] * len(windows)
+    prepared = PreparedWindows(windows, classifier.encoder.config.contract, use.align, np.inf, channels)
+    usable = prepared.survey()
+    lacks = [_lacking(use, prepared, row, bool(usable[row])) for row in range(len(windows))]
+    rows = np.flatnonzero([not reason for reason in lacks])
+    if len(rows):
+        device = next(classifier.parameters()).device
+        scores = predict(classifier, PackedExamples(prepared, device), classifier.objective, rows, BATCH)
+        values[rows] = classifier.calibration(scores)
+    return values, lacks
+
+
+def _lacking(use: Use, prepared: PreparedWindows, row: int, usable: bool) -> str:
+    names = {name for _, _, names in prepared.layouts[row] for name in names}
+    return ", ".join(use.missing(names)) or ("" if usable else "a stretch of real values")
