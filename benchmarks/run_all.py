@@ -13,6 +13,7 @@ SCRIPTS = (
     "index_scale.py",
     "long_windows.py",
     "packing.py",
+    "bootstrap_speed.py",
     "probe_quality.py",
     "ingest_throughput.py",
 )
