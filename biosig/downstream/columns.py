@@ -45,7 +45,7 @@ def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np
     target : Target
         What was predicted.
     """
-    truths = _truth_names(target)
+    truths = truth_names(target)
     predictions = [f"score_{name}" for name in target.class_names] or ["prediction"]
     if target.unit == "recording":
         firsts = dict.fromkeys(("subject", *truths), "first")
@@ -59,7 +59,8 @@ def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np
     return truth if target.kind == "survival" else truth[:, 0], subjects, values[:, 0]
 
 
-def _truth_names(target: Target) -> list[str]:
+def truth_names(target: Target) -> list[str]:
+    """The columns that hold the truth."""
     if target.kind == "multilabel":
         return [f"y_{name}" for name in target.class_names]
     return ["time", "event"] if target.kind == "survival" else ["y"]

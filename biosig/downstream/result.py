@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,7 +70,10 @@ class ProbeResult:
         return Path(folder)
 
     def write(self, folder: Path) -> None:
-        """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json to an empty folder."""
+        """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json to an empty folder.
+
+        A result with one target gets its report too, made from these files alone (`biosig.downstream.report`).
+        """
         labels = {} if self.by_label is None else {"labels": _records(self.by_label)}
         content = {"scores": _records(self.table), **labels, "notes": self.notes, **self.facts}
         _write(folder / "metrics.json", content)
@@ -82,6 +86,8 @@ class ProbeResult:
         for name, table in self.tables.items():
             (folder / "tables").mkdir(exist_ok=True)
             table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+        if hasattr(self.config, "target"):
+            _report(folder)
 
 
 def in_folder(out: Path | None, make: Callable[[Path | None], ProbeResult]) -> ProbeResult:
@@ -140,6 +146,19 @@ def refuse_existing(folder: Path) -> None:
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise UsageError(f"{folder} cannot be made, {above} is no folder to write to: give another with out=….")
+
+
+def _report(folder: Path) -> None:
+    from biosig.downstream.report import write_report
+
+    try:
+        write_report(folder)
+    except Exception as error:  # hours of work are not lost for a page that can be made again
+        warnings.warn(
+            f"The result is saved, but its report could not be made ({type(error).__name__}: {error}): "
+            "`biosig evaluate` makes it again.",
+            stacklevel=4,
+        )
 
 
 def _records(table: pd.DataFrame) -> Any:

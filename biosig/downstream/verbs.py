@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,7 @@ from biosig.downstream.finetune import run_finetune
 from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.result import ProbeResult
 from biosig.downstream.settings import FineTuneConfig
+from biosig.plots.scores import headline_metrics
 from biosig.progress import show_progress
 
 
@@ -64,33 +66,30 @@ def finetune(
     settings = configuration.load(FineTuneConfig, config, overrides)
     with show_progress(Console(file=sys.stderr)) as progress:
         result = run_finetune(settings, progress)
-    if settings.inputs and settings.out is not None:
-        from biosig.plots.robustness import plot_robustness
-
-        plot_robustness(result.table, f"{result.facts['model']}: {settings.target.title}").savefig(
-            settings.out / "robustness.png", dpi=150
-        )
     print_result(result, Console())
     return 0
 
 
 def print_result(result: ProbeResult, console: Console) -> None:
     """Print the score table and its notes."""
-    target, cohort = result.config.target, result.facts["cohort"]["all"]
-    shown = Table(
-        title=f"{result.facts['model']}: {target.title}",
-        caption=f"{cohort['n_subjects']} subjects, {cohort['n_recordings']} recordings, {cohort['n_windows']} windows",
-    )
+    title = f"{result.facts['model']}: {result.config.target.title}"
+    print_scores(result.table, title, result.facts["cohort"]["all"], console)
+    print_notes(result, console)
+
+
+def print_scores(table: pd.DataFrame, title: str, cohort: dict[str, int], console: Console) -> None:
+    """Print the headline of a score table (`biosig.downstream.rating.rate`) over a line on whom it is of."""
+    caption = f"{cohort['n_subjects']} subjects, {cohort['n_recordings']} recordings, {cohort['n_windows']} windows"
+    shown = Table(title=title, caption=caption)
     shown.add_column("method", no_wrap=True)
     shown.add_column("metric", no_wrap=True)
     shown.add_column("value", justify="right", no_wrap=True)
     shown.add_column("95 % interval", justify="right", no_wrap=True)
-    for method, rows in result.table.groupby("method", sort=False):
+    for method, rows in table[table["metric"].isin(headline_metrics(table))].groupby("method", sort=False):
         for row in rows.itertuples():
             shown.add_row(method, row.metric, f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}")
         shown.add_section()
     console.print(shown)
-    print_notes(result, console)
 
 
 def print_notes(result: ProbeResult, console: Console) -> None:

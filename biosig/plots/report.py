@@ -31,6 +31,8 @@ h3 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; }
 p, li { max-width: 46rem; }
 code { font: .88em ui-monospace, Menlo, Consolas, monospace; background: #f4f4f4; padding: .05em .3em;
   border-radius: 3px; overflow-wrap: anywhere; }
+pre { font: .82rem/1.45 ui-monospace, Menlo, Consolas, monospace; background: #f4f4f4; padding: .7rem .9rem;
+  border-radius: 4px; overflow-x: auto; }
 figure { margin: 1.2rem 0 1.8rem; }
 figure img { display: block; max-width: 100%; height: auto; border: 1px solid #e6e6e6; border-radius: 4px; }
 figcaption, caption { font-size: .87rem; color: #555; margin-top: .5rem; text-align: left; caption-side: bottom; }
@@ -71,8 +73,8 @@ class Report:
         for block in re.split(r"\n\s*\n", text.strip()):
             self._parts.append(block_to_html(block.strip()))
 
-    def add_figure(self, figure: Figure, caption: str, alt: str) -> None:
-        """Add a picture as PNG inside the file; `alt` says what it shows to who cannot see it."""
+    def add_figure(self, figure: Figure, caption: str, alt: str) -> bytes:
+        """Add a picture as PNG inside the file; `alt` says what it shows to who cannot see it. Gives the PNG."""
         data = io.BytesIO()
         figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
         source = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode("ascii")
@@ -81,6 +83,7 @@ class Report:
             f'<figure><img src="{source}" width="{width}" height="{height}" alt="{html.escape(alt, quote=True)}">'
             f"<figcaption>{inline(caption)}</figcaption></figure>"
         )
+        return data.getvalue()
 
     def add_table(self, table: pd.DataFrame, caption: str = "", digits: int = 3) -> None:
         """Add a table without its index; floats get `digits` digits after the point, missing values a dash."""
@@ -94,6 +97,10 @@ class Report:
         note = f"<caption>{inline(caption)}</caption>" if caption else ""
         body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
         self._parts.append(f'<div class="table"><table>{note}{body}</table></div>')
+
+    def add_code(self, text: str) -> None:
+        """Add lines as they are, such as a configuration."""
+        self._parts.append(f"<pre>{html.escape(text)}</pre>")
 
     def to_html(self) -> str:
         """The whole page."""

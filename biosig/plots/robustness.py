@@ -6,14 +6,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from biosig.errors import DataError
-from biosig.plots.scores import METRICS
+from biosig.plots.scores import METRICS, headline_metrics
 from biosig.plots.style import BLUE, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
 
 MODEL, CHANCE = "model", "chance"
 
 
 def plot_robustness(table: pd.DataFrame, title: str = "One tuned model, fewer channels") -> Figure:
-    """Draw one panel per metric: the model with everything and with each input, with 95 % intervals.
+    """Draw one panel per headline metric: the model with everything and with each input, with 95 % intervals.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def plot_robustness(table: pd.DataFrame, title: str = "One tuned model, fewer ch
     shown = [method for method in dict.fromkeys(table["method"]) if method.split(",")[0] == MODEL]
     if len(shown) < 2:
         raise DataError("The score table has no method 'model, NAME': give the fine-tuning some inputs.")
-    metrics = list(dict.fromkeys(table["metric"]))
+    metrics = headline_metrics(table)
     figure = new_figure(0.6 + (0.9 + 0.5 * len(shown)) * len(metrics), 2.9)
     for metric, ax in zip(metrics, figure.subplots(1, len(metrics), squeeze=False)[0], strict=True):
         rows = table[table["metric"] == metric].set_index("method")

@@ -7,21 +7,40 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from biosig.errors import DataError
+from biosig.evaluate.catalogue import HEADLINE
 from biosig.plots.style import BLUE, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
 
 METHODS = {
     "model": "model on trial",
     "random_weights": "same encoder, random weights",
+    "from_scratch": "same encoder, from scratch",
+    "demographics": "age and sex",
     "handmade": "hand-made features",
-    "chance": "chance",
+    "tangent": "tangent space",
+    "xresnet": "xresnet, from scratch",
+    "shallow": "ShallowFBCSPNet, from scratch",
+    "eegnet": "EEGNet, from scratch",
+    "s4": "S4, from scratch",
 }
 METRICS = {
     "balanced_accuracy": "balanced accuracy",
     "auroc": "AUROC",
+    "auprc": "AUPRC",
     "macro_auroc": "macro AUROC",
     "macro_auprc": "macro AUPRC",
+    "f1": "macro F1",
+    "macro_f1": "macro F1",
+    "kappa": "Cohen's kappa",
+    "macro_f2": "F2 (CinC 2020)",
+    "macro_g2": "G2 (CinC 2020)",
+    "brier": "Brier score",
+    "ece": "calibration error (ECE)",
+    "macro_brier": "macro Brier score",
+    "macro_ece": "macro calibration error (ECE)",
     "mae": "mean absolute error",
+    "rmse": "root mean square error",
     "r2": "R²",
+    "pearson": "Pearson's r",
     "c_index": "C-index",
     "c_index_uno": "Uno's C-index",
     "dynamic_auroc": "dynamic AUROC",
@@ -30,7 +49,7 @@ FLOOR = dict.fromkeys(("balanced_accuracy", "auroc", "macro_auroc", "c_index", "
 
 
 def plot_scores(table: pd.DataFrame, title: str = "Probe on frozen embeddings") -> Figure:
-    """Draw one panel per metric: a point and its 95 % interval per method, chance as a dashed line.
+    """Draw one panel per headline metric: a point and its 95 % interval per method, chance as a dashed line.
 
     Parameters
     ----------
@@ -55,10 +74,9 @@ def plot_scores(table: pd.DataFrame, title: str = "Probe on frozen embeddings") 
         lacks = f"lacks {', '.join(sorted(missing))}" if missing else "has no rows"
         raise DataError(f"The score table {lacks}: it needs method, metric, value, low and high.")
     tasks = list(dict.fromkeys(table["task"])) if "task" in table else [None]
-    metrics = list(dict.fromkeys(table["metric"]))
+    metrics = headline_metrics(table)
     methods = list(dict.fromkeys(table["method"]))
-    height = 0.75 + len(tasks) * (0.75 + 0.34 * len(methods))
-    figure = new_figure(2.2 + 3.7 * len(metrics), height)
+    figure = new_figure(2.2 + 3.7 * len(metrics), 0.75 + len(tasks) * (0.75 + 0.34 * len(methods)))
     grid = figure.subplots(len(tasks), len(metrics), squeeze=False)
     for task, axes in zip(tasks, grid, strict=True):
         rows = table if task is None else table[table["task"] == task]
@@ -75,6 +93,13 @@ def plot_scores(table: pd.DataFrame, title: str = "Probe on frozen embeddings") 
         color=GREY,
     )
     return figure
+
+
+def headline_metrics(table: pd.DataFrame) -> list[str]:
+    """Those metrics of a table that pictures show (`biosig.evaluate.catalogue.HEADLINE`); all, where it has none."""
+    present = list(dict.fromkeys(table["metric"]))
+    shown = [name for names in HEADLINE.values() for name in names if name in present]
+    return shown or present
 
 
 def draw_panel(ax: Axes, rows: pd.DataFrame, methods: list[str], metric: str) -> None:
@@ -95,5 +120,6 @@ def draw_panel(ax: Axes, rows: pd.DataFrame, methods: list[str], metric: str) ->
         low = max(low, min(0.4, float(rows["low"].min()) - 0.05)) if len(rows) else low
     ax.set(xlim=(low, high), ylim=(-len(methods) + 0.4, 0.75), xlabel=METRICS.get(metric, metric))
     ax.set_yticks([levels[m] for m in methods], [METHODS.get(m, m) for m in methods])
+    ax.locator_params(axis="x", nbins=6)
     tidy(ax, left=False)
     ax.grid(axis="x", color="#ececec", lw=0.6, zorder=0)

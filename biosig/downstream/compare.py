@@ -1,0 +1,148 @@
+"""Result folders side by side, and the difference of those that were tested on the same people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from biosig.downstream.rating import differences
+from biosig.downstream.saved import SavedResult, open_result
+from biosig.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several runs in one table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per run and metric: run, task, model, metric, value, low, high, n_subjects, split and tested (the first
+        eight digits of the hashes of splits.json and of the tested windows with their truth).
+    differences : DataFrame
+        A row per metric of each run that was tested on what an earlier run was: run, minus (the first such run),
+        metric, value, low, high; drawn in pairs.
+    notes : list of str
+        Which runs cannot be subtracted, and what differs between those that can.
+    """
+
+    table: pd.DataFrame
+    differences: pd.DataFrame
+    notes: list[str]
+
+
+def compare(folders: Sequence[str | Path]) -> Comparison:
+    """Put result folders into one table, and subtract those with equal test rows.
+
+    Parameters
+    ----------
+    folders : sequence of str or Path
+        Of probes and fine-tunings, two or more.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer than two, one is given twice, or one is no result folder.
+    """
+    names = [str(folder).rstrip("/") for folder in folders]
+    if len(set(names)) < len(names) or len(names) < 2:
+        raise UsageError(f"{len(set(names))} result folders are given: name two or more that differ.")
+    runs = dict(zip(names, map(open_result, folders), strict=True))
+    table = pd.concat([_rows(name, run) for name, run in runs.items()], ignore_index=True)
+    first_with: dict[str, str] = {}
+    parts, notes = [], []
+    for name, run in runs.items():
+        earlier = first_with.setdefault(run.test_rows, name)
+        if earlier != name:
+            parts.append(_difference(run, runs[earlier]).assign(run=name, minus=earlier))
+            notes += _what_differs(name, run, earlier, runs[earlier])
+        elif len(first_with) > 1:
+            notes.append(
+                f"{name} was tested on other windows or another truth than {names[0]}, so their scores cannot be "
+                "subtracted."
+            )
+    columns = ["run", "minus", "metric", "value", "low", "high"]
+    together = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    return Comparison(table, together, notes)
+
+
+def _rows(name: str, run: SavedResult) -> pd.DataFrame:
+    """The model's scores."""
+    own = run.scores[run.scores["method"] == "model"]
+    facts = {"run": name, "task": run.target.title, "model": run.metrics["model"]}
+    hashes = {"split": str(run.splits.get("sha256", ""))[:8], "tested": run.test_rows[:8]}
+    shown = own[["metric", "value", "low", "high", "n_subjects"]].assign(**facts, **hashes)
+    return shown[[*facts, "metric", "value", "low", "high", "n_subjects", *hashes]]
+
+
+def _difference(run: SavedResult, other: SavedResult) -> pd.DataFrame:
+    """The model of `run` minus the model of `other`, whose rows are brought to one order."""
+    own, others = (_ordered(result).assign(method=name) for result, name in ((run, "model"), (other, "other")))
+    return differences(pd.concat([own, others], ignore_index=True), run.scoring)
+
+
+def _ordered(run: SavedResult) -> pd.DataFrame:
+    rows = run.predictions[run.predictions["method"] == "model"]
+    rows = rows if "seed" in rows else rows.assign(seed=0)
+    return rows.sort_values(["seed", "recording", "onset"], kind="stable", ignore_index=True)
+
+
+def _what_differs(name: str, run: SavedResult, earlier: str, other: SavedResult) -> list[str]:
+    """What a reader of the difference must know."""
+    notes = []
+    if run.splits.get("sha256") != other.splits.get("sha256"):
+        notes.append(
+            f"{name} and {earlier} were tested on the same windows in different folds: their difference is also one of "
+            "who they were fitted on."
+        )
+    if run.metrics["shards_hash"] != other.metrics["shards_hash"]:
+        notes.append(f"{name} and {earlier} read different shards of the same windows.")
+    return notes
+
+
+def compare_verb(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Path | None = None) -> int:
+    """Put result folders into one table, with the paired difference of those that were tested on the same people.
+
+    Parameters
+    ----------
+    runs : tuple of Path
+        Result folders of probe and finetune, two or more.
+    out : Path, optional
+        Write the table as CSV too.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    found = compare(runs)
+    if out is not None:
+        found.table.to_csv(out, index=False)
+    console = Console(file=sys.stdout)
+    shown = Table(title="Runs")
+    for name in ("run", "task", "model", "metric", "value", "95 % interval", "people", "split", "tested"):
+        shown.add_column(name, justify="right" if name in ("value", "95 % interval", "people") else "left")
+    for row in found.table.itertuples():
+        value, interval = f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}"
+        shown.add_row(
+            row.run, row.task, row.model, row.metric, value, interval, str(row.n_subjects), row.split, row.tested
+        )
+    console.print(shown)
+    if len(found.differences):
+        shown = Table(title="Differences, in pairs")
+        for name in ("run", "minus", "metric", "value", "95 % interval"):
+            shown.add_column(name, justify="right" if name in ("value", "95 % interval") else "left")
+        for row in found.differences.itertuples():
+            shown.add_row(row.run, row.minus, row.metric, f"{row.value:+.3f}", f"{row.low:+.3f} to {row.high:+.3f}")
+        console.print(shown)
+    for note in found.notes:
+        console.print(f"- {note}", highlight=False, markup=False, soft_wrap=True)
+    return 0

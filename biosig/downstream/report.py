@@ -1,0 +1,245 @@
+"""The report of a result: what was asked, of whom, what was found, beside what, and how far it can be trusted.
+
+It is a function of the files in the result folder, so it can be made again at any time (`biosig evaluate`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+
+from biosig.downstream.evidence import LEAD, Evidence, gather
+from biosig.downstream.saved import SavedResult, open_result
+from biosig.evaluate.catalogue import METRICS as CATALOGUE
+from biosig.plots.agreement import plot_agreement
+from biosig.plots.calibration import plot_calibration
+from biosig.plots.forest import plot_differences, plot_subgroups
+from biosig.plots.report import Report
+from biosig.plots.robustness import plot_robustness
+from biosig.plots.scores import METHODS, METRICS, plot_scores
+
+CALIBRATION = ("brier", "ece", "macro_brier", "macro_ece")
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.html, its pictures in plots/, and differences.csv and subgroups.csv to a result folder.
+
+    Raises
+    ------
+    UsageError
+        If the folder is no result of a probe or a fine-tuning.
+    """
+    run = open_result(folder)
+    evidence = gather(run)
+    evidence.differences.to_csv(folder / "differences.csv", index=False)
+    if evidence.subgroups is not None:
+        evidence.subgroups.to_csv(folder / "subgroups.csv", index=False)
+    return _Page(run, evidence).write()
+
+
+class _Page:
+    """The report while it is written: a method for each of its parts, in the order of reading."""
+
+    def __init__(self, run: SavedResult, evidence: Evidence) -> None:
+        self.run, self.evidence = run, evidence
+        self.metric = LEAD[run.target.kind]
+        facts = run.metrics
+        kind = "frozen embeddings, tested by a probe" if run.verb == "probe" else "fine-tuned"
+        self.report = Report(f"{run.target.title}", f"{facts['model']}, {kind}")
+
+    def write(self) -> Path:
+        """Every part, and the file."""
+        self._found()
+        self._cohort()
+        self._scores()
+        self._differences()
+        self._trust()
+        self._subgroups()
+        self._further()
+        self._audit()
+        self._limitations()
+        self._again()
+        return self.report.write(self.run.folder / "report.html")
+
+    def _found(self) -> None:
+        row = self._row("model")
+        name = METRICS.get(self.metric, self.metric)
+        unit = "recording" if self.run.metrics["scored_per"] == "recording" else "window"
+        first = (
+            f"**{name} {row['value']:.3f}** (95 % interval {row['low']:.3f} to {row['high']:.3f}), scored per {unit} "
+            f"on {row['n_subjects']:.0f} people that the model was not fitted on."
+        )
+        lines = [self._verdict(other) for other in self.evidence.differences.to_dict("records")]
+        self.report.add_text("\n\n".join([first, "\n".join(line for line in lines if line)]))
+        if not self.run.metrics["model_trained"]:
+            self.report.add_text("> The model on trial had random weights: no number here is evidence for pretraining.")
+
+    def _verdict(self, row: dict[str, float | str]) -> str:
+        """One comparison in words."""
+        if row["metric"] != self.metric:
+            return ""
+        value, low, high = (float(row[name]) for name in ("value", "low", "high"))
+        better = 1 if CATALOGUE[self.metric].higher_is_better else -1
+        verdict = "cannot be told apart from"
+        if low > 0 or high < 0:
+            verdict = "does better than" if value * better > 0 else "does worse than"
+        other = METHODS.get(str(row["method"]), str(row["method"]))
+        return f"- It {verdict} {other}: {value:+.3f} ({low:+.3f} to {high:+.3f})."
+
+    def _cohort(self) -> None:
+        self.report.add_text("## Of whom")
+        self.report.add_table(
+            self.evidence.cohort, "Who was tested. A recording may count for several classes of a multi-label target."
+        )
+
+    def _scores(self) -> None:
+        self.report.add_text("## What was found, beside what")
+        table = self.run.scores
+        shown = [method for method in dict.fromkeys(table["method"]) if not method.startswith("model, ")]
+        title = f"{self.run.metrics['model']}: {self.run.target.title}"
+        self._figure(
+            "scores",
+            plot_scores(table[table["method"].isin(shown)], title),
+            "Points are scores on people that no method was fitted on, lines 95 % intervals from resampling people.",
+            "Scores of the model and of each baseline, with intervals",
+        )
+        self.report.add_table(wide(table), "Score and 95 % interval.")
+        if self.run.labels is not None:
+            own = self.run.labels[self.run.labels["method"] == "model"].drop(columns="method")
+            self.report.add_table(own, "The model's score for each label by itself.")
+        if len(shown) < table["method"].nunique():
+            self._figure(
+                "robustness",
+                plot_robustness(table, title),
+                "The same tuned model, given fewer channels.",
+                "Scores of the model with fewer channels",
+            )
+
+    def _differences(self) -> None:
+        table = self.evidence.differences
+        if table.empty:
+            return
+        self.report.add_text(
+            "## What the model adds\n\nEach difference is drawn in pairs: the same people are resampled for both, so "
+            "it can be told from nothing where the two intervals above overlap."
+        )
+        self._figure(
+            "differences",
+            plot_differences(table),
+            "Orange: the 95 % interval leaves out zero.",
+            "Differences between the model and each baseline, with intervals",
+        )
+
+    def _trust(self) -> None:
+        """Whether single answers can be trusted: calibration of probabilities, agreement of numbers."""
+        found, kind = self.evidence, self.run.target.kind
+        if found.reliability is not None and found.risk is not None:
+            names = [f"{name}" for name in self.run.target.class_names]
+            rows = self.run.scores[(self.run.scores["method"] == "model") & self.run.scores["metric"].isin(CALIBRATION)]
+            said = [f"{METRICS[r.metric]} {r.value:.3f} ({r.low:.3f} to {r.high:.3f})" for r in rows.itertuples()]
+            self.report.add_text("## Can its probabilities be believed?\n\n" + ", ".join(said))
+            self._figure(
+                "calibration",
+                plot_calibration(found.reliability, found.risk, names),
+                "Left: of cases that the model gives this probability, how many are so; the dashed line is perfect. "
+                "Right: how many decisions are wrong if only the surest are taken; the dashed line takes all.",
+                "Reliability plot and risk-coverage curve of the model",
+            )
+        if found.confusion is not None:
+            self.report.add_table(found.confusion, "Decisions by the largest probability.")
+        if kind == "number" and found.agreement is not None:
+            truth, prediction, limits = found.agreement
+            self.report.add_text("## How far single values can be believed")
+            self._figure(
+                "agreement",
+                plot_agreement(truth, prediction, limits),
+                f"Bias {limits[0]:+.3g}; 95 % of differences are expected between {limits[1]:.3g} and {limits[2]:.3g} "
+                "(limits of agreement).",
+                "Predicted against true values, and their differences",
+            )
+
+    def _subgroups(self) -> None:
+        table = self.evidence.subgroups
+        if table is None:
+            return
+        self.report.add_text(
+            "## For whom\n\nA score in all can hide a group that the model fails. Small groups have wide intervals, "
+            "and with many groups some differ by chance."
+        )
+        drawn = table[(table["metric"] == self.metric) & table["value"].notna()]
+        if len(drawn):
+            self._figure(
+                "subgroups",
+                plot_subgroups(drawn, float(self._row("model")["value"]), self.metric),
+                "Orange: the 95 % interval leaves out the score in all.",
+                "The model's score by group of people",
+            )
+        columns = ["attribute", "group", "value", "low", "high", "n_subjects", "n_recordings", "remark"]
+        self.report.add_table(table.loc[table["metric"] == self.metric, columns], "The model's score by group.")
+
+    def _further(self) -> None:
+        for name, table in self.run.tables.items():
+            self.report.add_text(f"## {name.replace('_', ' ').replace('-', ' ').capitalize()}")
+            self.report.add_table(table)
+
+    def _audit(self) -> None:
+        self.report.add_text("## Audits")
+        if self.run.audit is None:
+            self.report.add_text(
+                "None was run on this result: `biosig audit` asks whether the score could come from who was recorded, "
+                "where, or how."
+            )
+            return
+        findings = pd.DataFrame(self.run.audit["findings"])
+        sentences = [f"- **{row.verdict}**, {row.check}: {row.sentence}" for row in findings.itertuples()]
+        self.report.add_text("\n".join([*sentences, *(f"- {note}" for note in self.run.audit["notes"])]))
+        numbers = findings[["check", "value", "low", "high", "expected", "verdict"]]
+        self.report.add_table(numbers, "What else could explain the score, and what an honest task would give.")
+
+    def _limitations(self) -> None:
+        notes = "\n".join(f"- {note}" for note in self.run.metrics["notes"])
+        self.report.add_text(f"## How far this goes\n\n{notes}")
+
+    def _again(self) -> None:
+        run, environment = self.run, self.run.environment
+        self.report.add_text(
+            f"## Do it again\n\n`biosig {run.verb} config.yaml out=NEW` with the configuration below, which lies "
+            "beside this page; `biosig evaluate` rates the saved predictions again. Numbers are the same on the "
+            "same machine and versions."
+        )
+        revision = environment.get("git_revision", "an installed package")
+        changed = environment.get("git_changed_files", "0")
+        rows = {
+            "command": environment["command"],
+            "model revision": run.metrics["model_revision"],
+            "shards (SHA-256)": run.metrics["shards_hash"],
+            "split (SHA-256)": run.splits.get("sha256"),
+            "tested rows (SHA-256)": run.test_rows,
+            "code": revision + (f", {changed} files changed" if changed != "0" else ""),
+            "versions": ", ".join(f"{k} {v}" for k, v in environment.items() if not k.startswith(("git", "command"))),
+        }
+        self.report.add_table(pd.DataFrame({"what": list(rows), "which": list(rows.values())}))
+        self.report.add_code(yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
+
+    def _row(self, method: str) -> pd.Series:
+        table = self.run.scores
+        return table[(table["method"] == method) & (table["metric"] == self.metric)].iloc[0]
+
+    def _figure(self, name: str, figure: Figure, caption: str, alt: str) -> None:
+        """Into the page, and beside it as a file."""
+        plots = self.run.folder / "plots"
+        plots.mkdir(exist_ok=True)
+        (plots / f"{name}.png").write_bytes(self.report.add_figure(figure, caption, alt))
+
+
+def wide(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per method and a column per metric, each cell the value with its interval."""
+    cells = [f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})" for row in table.itertuples()]
+    long = table[["method", "metric"]].assign(cell=cells)
+    metrics, methods = dict.fromkeys(table["metric"]), dict.fromkeys(table["method"])
+    shown = long.pivot(index="method", columns="metric", values="cell").loc[list(methods), list(metrics)]
+    shown.index = pd.Index([METHODS.get(name, name) for name in shown.index], name="method")
+    return shown.rename(columns=METRICS).reset_index().rename_axis(columns=None)

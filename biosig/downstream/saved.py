@@ -1,0 +1,148 @@
+"""A result folder, opened again: what was scored, by which configuration, and what was said of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from biosig import config as configuration
+from biosig.downstream.columns import truth_names
+from biosig.downstream.targets import Target
+from biosig.errors import UnreadableError, UsageError
+
+FILES = ("metrics.json", "predictions.parquet", "splits.json", "config.yaml", "environment.json")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What rating needs of a configuration, whatever else is in it."""
+
+    target: Target
+    n_bootstrap: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SavedResult:
+    """The files of a result folder of `probe` or `finetune`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are.
+    metrics : dict
+        metrics.json: scores, notes, and facts of the run.
+    splits : dict
+        Test subjects and their hash.
+    config : dict
+        The configuration as plain values.
+    environment : dict
+        What computed it.
+    scoring : Scoring
+        Target, and size and seed of the bootstrap.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+    splits: dict[str, Any]
+    config: dict[str, Any]
+    environment: dict[str, str]
+    scoring: Scoring
+
+    @property
+    def target(self) -> Target:
+        """What was predicted."""
+        return self.scoring.target
+
+    @property
+    def verb(self) -> str:
+        """Which command makes such a result."""
+        return "finetune" if "tune" in self.config else "probe"
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The score table as it was saved."""
+        return pd.DataFrame(self.metrics["scores"])
+
+    @property
+    def labels(self) -> pd.DataFrame | None:
+        """The scores of each label of a multi-label target."""
+        return pd.DataFrame(self.metrics["labels"]) if "labels" in self.metrics else None
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per method, seed and window."""
+        return _parquet(self.folder / "predictions.parquet")
+
+    @property
+    def tested(self) -> pd.DataFrame:
+        """The scored windows, each once: the model's rows of its first seed."""
+        rows = self.predictions[self.predictions["method"] == "model"]
+        return rows[rows["seed"] == rows["seed"].iloc[0]] if "seed" in rows else rows
+
+    @property
+    def recordings(self) -> pd.DataFrame | None:
+        """Who and what was recorded (`biosig.downstream.cohort`); None where that was not saved."""
+        path = self.folder / "recordings.parquet"
+        return _parquet(path) if path.exists() else None
+
+    @property
+    def audit(self) -> dict[str, Any] | None:
+        """What `biosig audit` found (`biosig.audit`); None where it was not run on this folder."""
+        path = self.folder / "audit.json"
+        return _json(path) if path.exists() else None
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Further tables that the run wrote, by name."""
+        return {path.stem: pd.read_csv(path) for path in sorted(self.folder.glob("tables/*.csv"))}
+
+    @cached_property
+    def test_rows(self) -> str:
+        """SHA-256 of which windows were tested and what is true of them: equal for runs that can be subtracted."""
+        rows = self.tested[["recording", "subject", "onset", *truth_names(self.target)]]
+        text = rows.sort_values(["recording", "onset"]).to_csv(index=False, float_format="%.9g")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def open_result(folder: str | Path) -> SavedResult:
+    """Open a result folder.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or of a run without one target, such as of `waveform`.
+    UnreadableError
+        If one of its files is damaged.
+    """
+    folder = Path(folder)
+    absent = [name for name in FILES if not (folder / name).is_file()]
+    if absent:
+        raise UsageError(f"{folder} is no result folder, it lacks {absent[0]}: give one that `out=…` wrote.")
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    if "target" not in config:
+        raise UsageError(f"{folder} has no target to rate: give the folder of a probe or a fine-tuning.")
+    known = {name: config[name] for name in ("target", "n_bootstrap", "seed") if name in config}
+    metrics, splits, environment = (_json(folder / f"{name}.json") for name in ("metrics", "splits", "environment"))
+    return SavedResult(folder, metrics, splits, config, environment, configuration.load(Scoring, known))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UnreadableError(f"{path} is no readable JSON ({error}): run the task again.") from error
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise UnreadableError(f"{path} is no readable table ({error}): run the task again.") from error
