@@ -16,11 +16,13 @@ from biosig.downstream.saved import SavedResult, open_result
 from biosig.evaluate.catalogue import METRICS as CATALOGUE
 from biosig.plots.agreement import plot_agreement
 from biosig.plots.calibration import plot_calibration
+from biosig.plots.curves import plot_shots
 from biosig.plots.forest import plot_differences, plot_subgroups
 from biosig.plots.report import Report
 from biosig.plots.robustness import plot_robustness
 from biosig.plots.scores import METHODS, METRICS, plot_scores
 
+TITLES = {"shots": "With fewer labels", "layers": "By layer, on inner folds of the training people"}
 CALIBRATION = ("brier", "ece", "macro_brier", "macro_ece")
 
 
@@ -181,8 +183,21 @@ class _Page:
         self.report.add_table(table.loc[table["metric"] == self.metric, columns], "The model's score by group.")
 
     def _further(self) -> None:
+        """What the run wrote beside: scores by number of labels, by layer."""
         for name, table in self.run.tables.items():
-            self.report.add_text(f"## {name.replace('_', ' ').replace('-', ' ').capitalize()}")
+            self.report.add_text(f"## {TITLES.get(name, name.replace('_', ' ').capitalize())}")
+            if name == "shots":
+                self._figure(
+                    "shots",
+                    plot_shots(table),
+                    "The same test people; a head is fitted on this many labelled examples of each class, drawn from "
+                    "the training people. Points are means over draws.",
+                    "Score by number of labels per class",
+                )
+            if name == "layers":
+                table = (
+                    table.pivot_table("inner_score", "layer", "fold").mean(axis=1).rename("inner score").reset_index()
+                )
             self.report.add_table(table)
 
     def _audit(self) -> None:

@@ -2,7 +2,7 @@
 
 from biosig.plots.agreement import plot_agreement
 from biosig.plots.calibration import plot_calibration
-from biosig.plots.curves import plot_loss
+from biosig.plots.curves import plot_loss, plot_shots
 from biosig.plots.ecg import plot_ecg
 from biosig.plots.electrodes import plot_electrodes
 from biosig.plots.forest import plot_differences, plot_subgroups
@@ -23,6 +23,7 @@ __all__ = [
     "plot_model_input",
     "plot_reconstruction",
     "plot_scores",
+    "plot_shots",
     "plot_signals",
     "plot_subgroups",
 ]

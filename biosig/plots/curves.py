@@ -1,4 +1,4 @@
-"""The loss of a pretraining run over its steps."""
+"""Curves: the loss of a pretraining run over its steps, and a score over the number of labels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from biosig.errors import DataError
+from biosig.plots.scores import METRICS, headline_metrics
 from biosig.plots.style import BLUE, GREEN, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
 
 COLOURS = {"loss": INK, "loss_ecg": VERMILION, "loss_eeg": BLUE, "loss_ppg": GREEN}
@@ -68,4 +69,36 @@ def plot_loss(log: pd.DataFrame, title: str = "Masked reconstruction loss") -> F
     if "lr" in log:
         ax.set_title(f"peak learning rate {log['lr'].max():.1e}", loc="right", size=SMALL, color=GREY)
     figure.legend(loc="outside right upper", fontsize=SMALL, frameon=False)
+    return figure
+
+
+def plot_shots(table: pd.DataFrame, title: str = "With fewer labels") -> Figure:
+    """Draw the score over the number of labelled examples per class, a panel per headline metric.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `shots` (a number, or "all"), `metric`, `value`, `low`, `high` (`biosig.downstream.shots`).
+    title : str
+        Stands above the picture.
+
+    Raises
+    ------
+    DataError
+        If the table has no rows.
+    """
+    if table.empty:
+        raise DataError("There is no score by number of labels: give the probe some shots.")
+    metrics = headline_metrics(table)
+    figure = new_figure(3.8 * len(metrics), 2.9)
+    for metric, ax in zip(metrics, figure.subplots(1, len(metrics), squeeze=False)[0], strict=True):
+        rows = table[table["metric"] == metric]
+        places = range(len(rows))
+        ax.vlines(places, rows["low"], rows["high"], color=BLUE, lw=2, gid=f"{metric} interval")
+        ax.plot(places, rows["value"], "o-", color=BLUE, ms=5, lw=1, gid=metric)
+        ax.set_xticks(places, rows["shots"].astype(str))
+        ax.set(xlabel="labelled examples per class", ylabel=METRICS.get(metric, metric))
+        tidy(ax)
+        ax.grid(axis="y", color="#ececec", lw=0.6, zorder=0)
+    figure.suptitle(title, size=NORMAL, weight="bold", color=INK, x=0.01, ha="left")
     return figure

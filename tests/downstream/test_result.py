@@ -54,12 +54,13 @@ def test_the_report_says_what_a_reviewer_asks(saved):
         "Can its probabilities be believed",
         "Decisions by the largest probability", "calibration error (ECE) 0.", "Left: of cases", "65 and over",
         "A caveat that a reader must see",
-        "Few labels", "None was run on this result", "biosig probe config.yaml out=NEW", result.facts["shards_hash"],
+        "With fewer labels",
+        "None was run on this result", "biosig probe config.yaml out=NEW", result.facts["shards_hash"],
         "5" * 64, "length: 5.0", "Not a medical device",
     ):  # fmt: skip
         assert words in page, words
     assert "http" not in page
-    assert page.count("<img") == len(list((folder / "plots").glob("*.png"))) == 4
+    assert page.count("<img") == len(list((folder / "plots").glob("*.png"))) == 5
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "number", "survival"])

@@ -8,7 +8,7 @@ import pytest
 
 from biosig.errors import DataError
 from biosig.evaluate.calibration import reliability, risk_coverage
-from biosig.plots import plot_agreement, plot_calibration, plot_differences, plot_scores, plot_subgroups
+from biosig.plots import plot_agreement, plot_calibration, plot_differences, plot_scores, plot_shots, plot_subgroups
 from biosig.plots.style import BLUE, VERMILION
 
 DIFFERENCES = pd.DataFrame(
@@ -78,3 +78,12 @@ def test_pictures_show_the_headline_metrics_of_many() -> None:
     rows = [("model", name, 0.5, 0.4, 0.6) for name in ("f1", "kappa", "balanced_accuracy", "auroc", "ece")]
     figure = plot_scores(pd.DataFrame(rows, columns=["method", "metric", "value", "low", "high"]))
     assert [ax.get_xlabel() for ax in figure.axes] == ["balanced accuracy", "AUROC"]
+
+
+def test_shots_stand_in_the_order_of_the_table() -> None:
+    rows = [("1", "auroc", 0.55, 0.5, 0.6), ("10", "auroc", 0.7, 0.6, 0.8), ("all", "auroc", 0.8, 0.7, 0.9)]
+    (ax,) = plot_shots(pd.DataFrame(rows, columns=["shots", "metric", "value", "low", "high"])).axes
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "10", "all"]
+    assert list(ax.lines[0].get_ydata()) == [0.55, 0.7, 0.8]
+    with pytest.raises(DataError, match="give the probe some shots"):
+        plot_shots(pd.DataFrame({"shots": []}))
