@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.metrics import Floats, Kind
@@ -60,8 +60,7 @@ class Calibration:
         if self.method == "temperature" and self.kind == "classes":
             return softmax(_logs(scores) / self.temperatures[0], axis=1)
         if self.method == "temperature":
-            logits = _logs(scores) - _logs(1 - scores)
-            return 1 / (1 + np.exp(-logits / np.array(self.temperatures)))
+            return expit((_logs(scores) - _logs(1 - scores)) / np.array(self.temperatures))
         if self.method == "none":
             return scores
         mapped = np.stack([_mapped(scores[:, k], knots) for k, knots in enumerate(self.knots)], axis=1)
