@@ -279,6 +279,9 @@ class Model:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_fast": None}  # copied and sent to workers without what can be made again
 
+    def __sklearn_clone__(self) -> Model:
+        return self  # no estimator changes it, and cross-validation would copy the weights for every fit
+
     def word_ids(self, text: Sequence[str | Sequence[int] | None], n_windows: int) -> list[list[int]]:
         """The word ids of each window's text, none where it has no text.
 
