@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import FrozenExamples
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.objective import Objective
@@ -38,13 +39,15 @@ class Bench:
     model : Model
         On trial.
     windows : PreparedWindows
-        N windows.
+        N windows, or spans, which are what is rated.
     y : ndarray, shape (N, ...)
         Their truth, as in `LabelledWindows`.
     frozen : FrozenExamples
-        The windows, and their tokens by the model as it is.
+        What encoders read, and its tokens by the model as it is: the windows, or those in which the spans lie.
     progress : callable, optional
         Called after each epoch.
+    spans : Contexts, optional
+        How the N lie in what encoders read; None = they are what encoders read.
     """
 
     config: FineTuneConfig
@@ -53,6 +56,12 @@ class Bench:
     y: NDArray[Any]
     frozen: FrozenExamples
     progress: Progress | None = None
+    spans: Contexts | None = None
+
+    @cached_property
+    def contexts(self) -> Contexts:
+        """How the N lie in what encoders read."""
+        return self.spans or Contexts.alone(self.windows.windows)
 
     @cached_property
     def features(self) -> tuple[Floats, list[str]]:
@@ -64,12 +73,22 @@ class Bench:
 
     @cached_property
     def inputs(self) -> dict[str, PartialWindows]:
-        """The windows with fewer channels, by name."""
-        return {name: PartialWindows(self.windows, keep) for name, keep in self.config.inputs.items()}
+        """What encoders read, with fewer channels, by name."""
+        return {name: PartialWindows(self.read, keep) for name, keep in self.config.inputs.items()}
+
+    @property
+    def read(self) -> PreparedWindows:
+        """What encoders read."""
+        return self.frozen.prepared
 
     def objective(self, parts: Parts) -> Objective:
-        """The loss, fitted to the training part."""
+        """The loss, fitted to the training part, of methods that give each of the N an output of its own."""
         return Objective.fitted(self.config.target, self.y[parts.train], self.config.loss)
+
+    def objective_in_context(self, parts: Parts) -> Objective:
+        """The same of encoders, which may give several outputs for what they read."""
+        every = self.config.target.every if self.contexts.n_spans > 1 else 0.0
+        return replace(self.objective(parts), n_spans=self.contexts.n_spans, every=every)
 
     def calibration(self, parts: Parts, scores: Floats) -> Calibration:
         """Fitted to the scores (n, K) or (n,) of the validation part."""

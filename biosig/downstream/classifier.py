@@ -1,6 +1,6 @@
 """An encoder with a head: RMSNorm → dropout → linear over what is pooled from its tokens (REVE, arXiv:2510.21585).
 
-Shape letters: B windows, N tokens, D embed_dim, F features, W outputs.
+Shape letters: B windows, S spans of a window, N tokens, D embed_dim, F features, W outputs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Classifier(nn.Module):
     encoder : Encoder
         Gives the tokens, and the query of the attention pooling.
     objective : Objective
-        What the W outputs mean.
+        What the W outputs mean. Where it has several spans, the outputs of each are read from the tokens of these
+        seconds, which have seen the whole window.
     pooling : {"attention", "cls", "mean", "flatten"}
         What the head reads: the pool query's vector; the window's own token; the mean of the valid tokens; or the
         vector and all tokens side by side.
@@ -68,17 +69,22 @@ class Classifier(nn.Module):
         )
 
     def forward(self, batch: PackedBatch | Tokens) -> Tensor:
-        """Outputs (B, W) of packed windows, or of their tokens."""
+        """Outputs (B, W) of packed windows, or of their tokens; with several spans (B · S, W)."""
         tokens = batch if isinstance(batch, Tokens) else Tokens.of(self.encoder, batch)
         return self.head(self.pooled(tokens))
 
     def pooled(self, tokens: Tokens) -> Tensor:
-        """What the head reads of each window, shape (B, F)."""
-        values, window = tokens.values[tokens.valid], tokens.window[tokens.valid]  # (M, D), (M,)
+        """What the head reads of each window, shape (B, F); with several spans (B · S, F), zeros where one is empty."""
+        values, segment = tokens.values[tokens.valid], tokens.window[tokens.valid]  # (M, D), (M,)
+        n_spans = self.objective.n_spans
+        if n_spans > 1:
+            span = (tokens.time[tokens.valid] / self.objective.every).long().clamp(max=n_spans - 1)
+            segment = segment * n_spans + span
+        n_segments = tokens.n_windows * n_spans
         if self.pooling == "mean":
-            total = values.new_zeros(tokens.n_windows, values.shape[1]).index_add(0, window, values)  # (B, D)
-            return total / torch.bincount(window, minlength=tokens.n_windows).clamp(min=1)[:, None]
-        vector = self.encoder.pool(values, window, tokens.n_windows) if tokens.own is None else tokens.own  # (B, D)
+            total = values.new_zeros(n_segments, values.shape[1]).index_add(0, segment, values)  # (B · S, D)
+            return total / torch.bincount(segment, minlength=n_segments).clamp(min=1)[:, None]
+        vector = self.encoder.pool(values, segment, n_segments) if tokens.own is None else tokens.own  # (B · S, D)
         if self.pooling in ("attention", "cls"):
             return vector
         return torch.cat((vector, tokens.values.reshape(tokens.n_windows, -1)), dim=1)  # (B, (1 + n_tokens) · D)

@@ -13,12 +13,13 @@ from torch import nn
 
 from biosig.downstream.bench import Bench, Run
 from biosig.downstream.classifier import save_classifier
+from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import DenseExamples, Examples, FrozenExamples, PackedExamples
 from biosig.downstream.linear import DEFAULT_PENALTY, fit_predict, uninformed
 from biosig.downstream.parts import Parts
 from biosig.downstream.seeding import seeded
 from biosig.downstream.standing import demographic_features
-from biosig.downstream.training import fit, predict
+from biosig.downstream.training import fit, predict_spans
 from biosig.downstream.tuning import fine_tune, new_classifier
 from biosig.downstream.unfinished import Unfinished
 from biosig.downstream.use import use_of
@@ -30,6 +31,7 @@ from biosig.evaluate.baselines.tangent import tangent_space_predictions
 from biosig.evaluate.baselines.xresnet import XResNet
 from biosig.evaluate.ledger import Ledger
 from biosig.evaluate.metrics import Floats
+from biosig.evaluate.splits import Rows
 from biosig.models.checkpoint import read_tensors, write_tensors
 from biosig.pretrain.publish import ledger_of
 
@@ -74,32 +76,31 @@ def test_predictions(bench: Bench, run: Run) -> dict[str, Floats]:
 
 
 def _tuned(bench: Bench, run: Run) -> dict[str, Floats]:
-    objective = bench.objective(run.parts)
+    objective = bench.objective_in_context(run.parts)
     classifier = fine_tune(
         bench.model.encoder,
         bench.frozen,
-        bench.y,
+        bench.contexts.truth(bench.y),
         objective,
-        run.parts,
+        bench.contexts.parts(run.parts),
         bench.config,
         run.key,
         bench.progress,
         run.title,
         run.work,
     )
-    named = {"model": bench.windows} | {f"model, {name}": windows for name, windows in bench.inputs.items()}
-    size, device = bench.config.tune.batch_size, bench.model.device
-    examples = {name: PackedExamples(windows, device) for name, windows in named.items()}
-    of_validation = predict(classifier, examples["model"], objective, run.parts.validation, size)
-    classifier.calibration = bench.calibration(run.parts, of_validation)
+    named = {"model": bench.read} | {f"model, {name}": windows for name, windows in bench.inputs.items()}
+    examples = {name: PackedExamples(windows, bench.model.device) for name, windows in named.items()}
+
+    def said(those: Examples, rows: Rows) -> Floats:
+        return predict_spans(classifier, those, objective, bench.contexts, rows, bench.config.tune.batch_size)
+
+    classifier.calibration = bench.calibration(run.parts, said(examples["model"], run.parts.validation))
     if run.weights is not None:
         use = use_of(bench.config, bench.windows, run.parts)
         save_classifier(classifier, use, run.weights, _card(bench, run), bench.model.tokenizer)
         _ledger(bench, run).save(run.weights)
-    return {
-        name: classifier.calibration(predict(classifier, those, objective, run.parts.test, size))
-        for name, those in examples.items()
-    }
+    return {name: classifier.calibration(said(those, run.parts.test)) for name, those in examples.items()}
 
 
 def _baseline(bench: Bench, run: Run) -> Floats:
@@ -109,16 +110,16 @@ def _baseline(bench: Bench, run: Run) -> Floats:
 
 def _random_weights(bench: Bench, run: Run) -> Scored:
     encoder = bench.model.with_random_weights(int(np.random.default_rng(run.key).integers(2**31))).encoder
-    classifier = new_classifier(encoder, bench.objective(run.parts), bench.windows, bench.config, run.key)
+    classifier = new_classifier(encoder, bench.objective_in_context(run.parts), bench.read, bench.config, run.key)
     classifier.train_head_only()
-    frozen = FrozenExamples(bench.windows, encoder, bench.model.device, bench.config.keep_gb * 1e9)
-    return _fitted(bench, run, classifier, frozen)
+    frozen = FrozenExamples(bench.read, encoder, bench.model.device, bench.config.keep_gb * 1e9)
+    return _fitted(bench, run, classifier, frozen, bench.contexts)
 
 
 def _from_scratch(bench: Bench, run: Run) -> Scored:
     encoder = bench.model.with_random_weights(int(np.random.default_rng(run.key).integers(2**31))).encoder
-    classifier = new_classifier(encoder, bench.objective(run.parts), bench.windows, bench.config, run.key)
-    return _fitted(bench, run, classifier, PackedExamples(bench.windows, bench.model.device))
+    classifier = new_classifier(encoder, bench.objective_in_context(run.parts), bench.read, bench.config, run.key)
+    return _fitted(bench, run, classifier, PackedExamples(bench.read, bench.model.device), bench.contexts)
 
 
 def _network(make: Callable[[Bench, int, int], nn.Module]) -> Callable[[Bench, Run], Scored]:
@@ -129,19 +130,19 @@ def _network(make: Callable[[Bench, int, int], nn.Module]) -> Callable[[Bench, R
         with seeded(run.key):
             network = make(bench, n_chans, len(bench.objective(run.parts).names))
         dense = DenseExamples(bench.windows, bench.model.device)
-        return _fitted(bench, run, network.to(bench.model.device), dense)
+        return _fitted(bench, run, network.to(bench.model.device), dense, Contexts.alone(bench.windows.windows))
 
     return predictions
 
 
-def _fitted(bench: Bench, run: Run, network: nn.Module, examples: Examples) -> Scored:
+def _fitted(bench: Bench, run: Run, network: nn.Module, examples: Examples, contexts: Contexts) -> Scored:
     stage, objective = bench.config.stage_of(run.method), bench.objective(run.parts)
     fit(
         network,
         examples,
-        bench.y,
+        contexts.truth(bench.y),
         objective,
-        run.parts,
+        contexts.parts(run.parts),
         stage,
         bench.config.optimizer,
         run.key,
@@ -150,7 +151,8 @@ def _fitted(bench: Bench, run: Run, network: nn.Module, examples: Examples) -> S
         run.work and run.work / "fit.safetensors",
     )
     of_validation, of_test = (
-        predict(network, examples, objective, rows, stage.batch_size) for rows in (run.parts.validation, run.parts.test)
+        predict_spans(network, examples, objective, contexts, rows, stage.batch_size)
+        for rows in (run.parts.validation, run.parts.test)
     )
     return Scored(of_validation, of_test)
 

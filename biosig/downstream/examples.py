@@ -65,12 +65,13 @@ class Tokens:
     window: Tensor  # (N,) int64, non-decreasing
     n_windows: int
     own: Tensor | None  # (B, D) the token that is the window's own, of models that have one
+    time: Tensor  # (N,) the patch's centre in seconds from the window's start
 
     @classmethod
     def of(cls, encoder: Encoder, batch: PackedBatch) -> Tokens:
         """The encoder's output for a batch."""
         values, own = encoder.encode(batch)
-        return cls(values, batch.valid, batch.window, batch.n_windows, own)
+        return cls(values, batch.valid, batch.window, batch.n_windows, own, batch.position[:, 3])
 
     @classmethod
     def joined(cls, windows: Sequence[Tokens]) -> Tokens:
@@ -84,6 +85,7 @@ class Tokens:
             torch.repeat_interleave(torch.arange(len(windows), device=device), lengths),
             len(windows),
             torch.cat(own) if own else None,
+            torch.cat([tokens.time for tokens in windows]),
         )
 
 
@@ -104,7 +106,7 @@ class FrozenExamples(PackedExamples):
 
     def __init__(self, windows: PreparedWindows, encoder: Encoder, device: torch.device, keep_bytes: float) -> None:
         super().__init__(windows, device)
-        self.encoder = encoder
+        self.prepared, self.encoder = windows, encoder
         self._room = keep_bytes
         self._kept: dict[int, Tokens] = {}
 

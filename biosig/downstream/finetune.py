@@ -17,6 +17,7 @@ from biosig.downstream.bench import Bench
 from biosig.downstream.cohort import recording_table
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contenders import FIXED_MONTAGE, SEEDLESS, run_of, test_predictions
+from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import FrozenExamples, check_one_layout
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.parts import Parts, QuerySplit, make_parts
@@ -86,8 +87,9 @@ def _result(
     remarks = _check_layouts(windows, config, baselines)
     parts, unused = make_parts(config.split, task.labelled, config.seed)
     standing = _standing_notes(task, model, config, parts)
-    frozen = FrozenExamples(windows, model.encoder, model.device, config.keep_gb * 1e9)
-    bench = Bench(config, model, windows, task.labelled.y, frozen, progress)
+    spans, read = _read(windows, config, progress)
+    frozen = FrozenExamples(read, model.encoder, model.device, config.keep_gb * 1e9)
+    bench = Bench(config, model, windows, task.labelled.y, frozen, progress, spans)
     rows = task.rows()
     scored = []
     for method in ("model", *baselines):
@@ -170,6 +172,18 @@ def _prepared(
     return (*_prepared(task.only(usable), model, config, progress)[:2], [note])
 
 
+def _read(
+    windows: PreparedWindows, config: FineTuneConfig, progress: Progress | None
+) -> tuple[Contexts | None, PreparedWindows]:
+    """What encoders read: the windows themselves, or those in which they are spans, and how they lie there."""
+    if not config.target.every:
+        return None, windows
+    contexts = Contexts.of(windows.windows, config.windows.length or 0.0, config.target.every)
+    read = PreparedWindows(contexts.windows, windows.contract, config.align, config.keep_gb * 1e9, config.channels)
+    read.survey(progress)
+    return contexts, read
+
+
 def _check_layouts(windows: PreparedWindows, config: FineTuneConfig, baselines: Sequence[str]) -> list[str]:
     """Refuse windows that differ where they must not; gives what to say of missing samples."""
     if config.pooling == "flatten":
@@ -195,6 +209,11 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
         ]
     if len(config.seeds) > 1:
         notes.append(f"Values are means over {len(config.seeds)} seeds, intervals are over subjects.")
+    if config.target.every:
+        notes.append(
+            f"Encoders read spans of {config.target.every:g} s in windows of {config.windows.length:g} s; all other "
+            "methods read a span by itself."
+        )
     if config.target.unit == "recording":
         notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
     if config.align == "euclidean":

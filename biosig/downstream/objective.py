@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from biosig.downstream.contexts import UNLABELLED
 from biosig.downstream.cox import cox_loss
 from biosig.evaluate.metrics import Kind
 
@@ -56,6 +57,10 @@ class Objective:
         K of them, or none: of each class, or of each label's presence.
     asymmetric : bool
         See `LossConfig`.
+    n_spans : int
+        Of a window, each with outputs of its own (`biosig.downstream.contexts`).
+    every : float
+        Seconds per span, where there are several.
     """
 
     kind: Kind
@@ -64,6 +69,8 @@ class Objective:
     scale: float = 1.0
     weights: tuple[float, ...] = ()
     asymmetric: bool = False
+    n_spans: int = 1
+    every: float = 0.0
 
     @classmethod
     def fitted(cls, target: Target, y: NDArray[Any], loss: LossConfig) -> Objective:
@@ -79,9 +86,13 @@ class Objective:
         return cls("number", names, float(y.mean()), float(y.std()) or 1.0)
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """The mean loss, a scalar, of outputs (B, W) against truth as in `LabelledWindows`."""
+        """The mean loss, a scalar, of outputs (B, W) against truth as in `LabelledWindows`.
+
+        Of windows with S spans, outputs (B · S, W) and class numbers (B, S), in which -1 is not known.
+        """
         if self.kind == "classes":
-            return F.cross_entropy(outputs, y, weight=outputs.new_tensor(self.weights) if self.weights else None)
+            weight = outputs.new_tensor(self.weights) if self.weights else None
+            return F.cross_entropy(outputs, y.reshape(-1), weight=weight, ignore_index=UNLABELLED)
         y = y.to(outputs.dtype)
         if self.kind == "number":
             return F.smooth_l1_loss(outputs[:, 0], (y - self.centre) / self.scale)

@@ -14,9 +14,10 @@ import pyarrow as pa
 from biosig.batches.windows import RecordingSet, Windows, around, grid
 from biosig.downstream.classifier import Classifier
 from biosig.downstream.columns import prediction_columns
+from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import PackedExamples
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.training import predict
+from biosig.downstream.training import predict_spans
 from biosig.downstream.use import Use
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import Floats
@@ -47,6 +48,10 @@ def windows_for(use: Use, ds: RecordingSet, stride: float | None = None, at: lis
         If the model was tuned on windows around events and it is not said where to put them, or none fits.
     """
     plan = use.windows
+    if use.target.every:
+        if at or stride is not None:
+            raise UsageError(f"The model gives a label every {use.target.every:g} s: leave --at and --stride out.")
+        return grid(ds, use.target.every)
     around_events = plan.after is not None
     if at and not around_events:
         raise UsageError(f"The model was tuned on windows of {use.seconds:g} s side by side: leave --at out.")
@@ -138,8 +143,13 @@ def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floa
     lacks = [_lacking(use, prepared, row, bool(usable[row])) for row in range(len(windows))]
     rows = np.flatnonzero([not reason for reason in lacks])
     if len(rows):
-        device = next(classifier.parameters()).device
-        scores = predict(classifier, PackedExamples(prepared, device), classifier.objective, rows, BATCH)
+        contexts, read = Contexts.alone(windows), prepared
+        if use.target.every:
+            contexts = Contexts.of(windows, use.seconds, use.target.every)
+            read = PreparedWindows(contexts.windows, prepared.contract, use.align, np.inf, channels)
+            read.survey()
+        examples = PackedExamples(read, next(classifier.parameters()).device)
+        scores = predict_spans(classifier, examples, classifier.objective, contexts, rows, BATCH)
         values[rows] = classifier.calibration(scores)
     return values, lacks
 

@@ -246,8 +246,15 @@ class FineTuneConfig:
             raise UsageError(
                 f"The baseline tangent tells classes apart, and this target is of kind {kind}: leave it out."
             )
-        if kind == "survival" and any(stage.mixup for stage in (self.probe, self.tune, *self._own_stages())):
-            raise UsageError("Mixed windows have no time to an event: give mixup: false in each stage.")
+        mixed = any(stage.mixup for stage in (self.probe, self.tune, *self._own_stages()))
+        if mixed and (kind == "survival" or self.target.every):
+            what = "time to an event" if kind == "survival" else f"label every {self.target.every:g} s"
+            raise UsageError(f"Mixed windows have no {what}: give mixup: false in each stage.")
+        if self.target.every and self.pooling not in ("attention", "mean"):
+            raise UsageError(
+                f"A label every {self.target.every:g} s is read from the tokens of these seconds, and "
+                f"pooling={self.pooling} reads those of the window: give attention or mean."
+            )
 
     def _own_stages(self) -> list[Stage]:
         return [stage for stage in (self.scratch, self.convolutional) if stage is not None]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows, around, grid
+from biosig.downstream.span_labels import span_labels
 from biosig.downstream.spans import within
 from biosig.downstream.truth import any_classes, label_values, numbers, one_class, times_and_events
 from biosig.errors import DataError, UsageError
@@ -44,6 +45,12 @@ class Target:
     events : dict
         Class name → annotation labels. Every such event gives one window, or those that lie within it (a rhythm, a
         stage of sleep): see `WindowPlan`.
+    every : float
+        Of events, 0 or the seconds from one label to the next: the recording is cut into spans of this length, each
+        with the class whose events fill half of it or happen in it, which a fine-tuned model reads within windows of
+        `WindowPlan.length`. So 30 gives the stages of a night, 0.2 says where the R peaks are.
+    otherwise : str
+        Name of the class of spans without event; none = they are left out and counted.
     where : dict
         Class name → the recordings in which its events count, as a pandas expression over the index and the labels;
         all, where a class is not named. So T1 can mean the left fist in one run and both fists in another.
@@ -60,6 +67,8 @@ class Target:
     classes: dict[str, list[str]] = field(default_factory=dict)
     labels: dict[str, list[str]] = field(default_factory=dict)
     events: dict[str, list[str]] = field(default_factory=dict)
+    every: float = 0.0
+    otherwise: str = ""
     where: dict[str, str] = field(default_factory=dict)
     measure: str = ""
     plausible: tuple[float, float] = (-math.inf, math.inf)
@@ -82,8 +91,13 @@ class Target:
         self._check_groups()
 
     def _check_groups(self) -> None:
+        if self.every < 0 or (self.every and not self.events) or (self.otherwise and not self.every):
+            raise UsageError(
+                f"'every' is {self.every:g} and 'otherwise' '{self.otherwise}': the first is a positive number of "
+                "seconds beside 'events', the second needs 'every'."
+            )
         groups = self.events or self.classes
-        if len(groups) == 1:
+        if len(groups) == 1 and not self.otherwise:
             raise UsageError(f"The target has the one class '{next(iter(groups))}': name two or more.")
         unknown = [name for name in self.where if name not in self.events]
         if unknown:
@@ -96,7 +110,7 @@ class Target:
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of their numbers or columns; empty for a number and for a time."""
-        return tuple(self.events or self.classes or self.labels)
+        return tuple(self.events or self.classes or self.labels) + ((self.otherwise,) if self.otherwise else ())
 
     @property
     def kind(self) -> Kind:
@@ -205,7 +219,8 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     DataError
         If no recording has the label, or a class is left without windows.
     """
-    labelled = _event_windows(ds, target, plan) if target.events else _grid_windows(ds, target, plan)
+    labelling = _spans if target.every else _event_windows if target.events else _grid_windows
+    labelled = labelling(ds, target, plan)
     y = labelled.y
     for number, name in enumerate(target.class_names):
         if not has_class(y, target.kind, number).any():
@@ -217,6 +232,18 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     if not len(y):
         raise DataError(f"No window of {plan.length:g} s is left: choose a shorter windows.length.")
     return labelled
+
+
+def _spans(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
+    n_spans = (plan.length or 0.0) / target.every
+    if n_spans < 1 or abs(n_spans - round(n_spans)) > 1e-6 or plan.stride or plan.after or plan.before:
+        raise UsageError(
+            f"Labels every {target.every:g} s need windows.length in seconds, a multiple of that, and no other key of "
+            "windows."
+        )
+    counts = {name: matching(ds, expression) for name, expression in target.where.items()}
+    windows, y, notes = span_labels(ds, target.events, counts, target.every, bool(target.otherwise))
+    return LabelledWindows(windows, y, target, notes)
 
 
 def _event_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:

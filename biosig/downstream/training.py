@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from biosig.device import autocast
 from biosig.downstream.averaging import MovingAverage
+from biosig.downstream.contexts import Contexts, labelled
 from biosig.downstream.examples import Examples
 from biosig.downstream.fit_state import FitState, Score
 from biosig.downstream.objective import Objective
@@ -163,6 +164,19 @@ def predict(
     return objective.predict(_outputs(network, examples, rows, batch_size)).cpu().double().numpy()
 
 
+def predict_spans(
+    network: nn.Module,
+    examples: Examples,
+    objective: Objective,
+    contexts: Contexts,
+    rows: NDArray[np.int64],
+    batch_size: int,
+) -> Floats:
+    """As `predict`, of spans (n,) in the windows that they are read in, which are what `examples` has."""
+    read, where = contexts.read_for(rows)
+    return predict(network, examples, objective, read, batch_size)[where]
+
+
 @torch.no_grad()
 def _outputs(network: nn.Module, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> Tensor:
     network.eval()
@@ -184,7 +198,7 @@ def _score(
     outputs = _outputs(network, examples, rows, batch_size)
     truth = torch.from_numpy(y[rows]).to(outputs.device)
     prediction = objective.predict(outputs).cpu().double().numpy()
-    value = METRICS[SELECTION[objective.kind]].value(y[rows], prediction)
+    value = METRICS[SELECTION[objective.kind]].value(*labelled(y[rows], prediction))
     return Score(value, -float(objective.loss(outputs, truth)))
 
 

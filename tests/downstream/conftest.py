@@ -44,3 +44,18 @@ def eeg_shards(tmp_path_factory):
             writer.add(replace(recording, subject=Subject(path.stem[:4]), labels={"run": path.stem[4:]}))
     build_index(out)
     return open_shards(out)
+
+
+@pytest.fixture(scope="session")
+def few_channels(eeg_shards, tmp_path_factory):
+    """The left/right runs with C3, Cz and C4 alone: fast enough for many small trainings."""
+    out = tmp_path_factory.mktemp("few")
+    with ShardWriter(out / "eeg.h5", recipe={}) as writer:
+        for stored in eeg_shards.query("run == 'R04'"):
+            recording = stored.read()
+            (stream,) = recording.streams
+            rows = [i for i, c in enumerate(stream.channels) if c.name in ("C3", "Cz", "C4")]
+            number = recording.subject.id[1:]
+            writer.add(replace(recording, streams=[stream.pick(rows)], labels={**recording.labels, "number": number}))
+    build_index(out)
+    return open_shards(out)

@@ -20,6 +20,8 @@ from biosig.downstream.settings import FineTuneConfig, Stage, TuneStage
 from biosig.downstream.targets import Target, WindowPlan, label_windows
 from biosig.downstream.verbs import finetune
 from biosig.errors import DataError, UsageError
+from biosig.evaluate.ledger import Ledger
+from biosig.models.model import Model
 from biosig.shards import ShardWriter, build_index, open_shards
 
 LEFT_RIGHT = {"events": {"left": ["T1"], "right": ["T2"]}}
@@ -42,21 +44,6 @@ def _config(shards, **changes):
         "n_bootstrap": 100,
     }
     return configuration.load(FineTuneConfig, {**values, **changes})
-
-
-@pytest.fixture(scope="module")
-def few_channels(eeg_shards, tmp_path_factory):
-    """The left/right runs with six central channels: fast enough for many small trainings."""
-    out = tmp_path_factory.mktemp("few")
-    with ShardWriter(out / "eeg.h5", recipe={}) as writer:
-        for stored in eeg_shards.query("run == 'R04'"):
-            recording = stored.read()
-            (stream,) = recording.streams
-            rows = [i for i, c in enumerate(stream.channels) if c.name in ("C3", "Cz", "C4", "FC3", "FC4", "CPz")]
-            number = recording.subject.id[1:]
-            writer.add(replace(recording, streams=[stream.pick(rows)], labels={**recording.labels, "number": number}))
-    build_index(out)
-    return open_shards(out)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +141,17 @@ def test_the_test_part_is_not_looked_at_before_it_is_tested(few_channels, tmp_pa
     assert tuned[0].calibration == tuned[1].calibration
     columns = ["score_left", "score_right"]
     assert not np.allclose(scores[0][columns], scores[1][columns])
+
+
+def test_what_pretraining_saw_of_the_test_part_is_named_or_refused(few_channels, tmp_path):
+    seen = [recording for recording in few_channels if recording.subject.id in ("S001", "S007")]
+    Model(biosig.build_model("biosig-tiny").encoder, trained=True).save(tmp_path)
+    Ledger.of([recording.content_hash for recording in seen], []).save(tmp_path)
+    changes = {"model": str(tmp_path), "split": QuerySplit(*SPLIT), "baselines": []}
+    with pytest.raises(DataError, match=rf"saw 1 of the 2 recordings \({seen[1].id}\).* set leakage: flag"):
+        run_finetune(_config(few_channels, **changes, leakage="refuse"))
+    result = run_finetune(_config(few_channels, **changes, tune={"lr": 1e-3, "epochs": 1, "method": "probe"}))
+    assert any(f"saw 1 of the 2 recordings ({seen[1].id})" in note for note in result.notes)
 
 
 def test_the_same_config_gives_the_same_numbers_whatever_stands_beside(few_channels):

@@ -21,21 +21,6 @@ from biosig.shards import ShardWriter, build_index, open_shards
 SPLIT = {"train": "number <= '003'", "validation": "'003' < number <= '005'", "test": "number >= '006'"}
 
 
-@pytest.fixture(scope="module")
-def three_channels(eeg_shards, tmp_path_factory):
-    """The left/right runs with three central channels."""
-    out = tmp_path_factory.mktemp("three")
-    with ShardWriter(out / "eeg.h5", recipe={}) as writer:
-        for stored in eeg_shards.query("run == 'R04'"):
-            recording = stored.read()
-            (stream,) = recording.streams
-            rows = [i for i, c in enumerate(stream.channels) if c.name in ("C3", "Cz", "C4")]
-            labels = {**recording.labels, "number": recording.subject.id[1:]}
-            writer.add(replace(recording, streams=[stream.pick(rows)], labels=labels))
-    build_index(out)
-    return open_shards(out)
-
-
 def _values(shards, out, method="lora", epochs=2, **changes):
     return {
         "model": "biosig-tiny",
@@ -79,8 +64,8 @@ class _Stop(BaseException):
     """As abrupt as Ctrl-C."""
 
 
-def test_a_run_that_is_stopped_anywhere_ends_with_the_same_numbers(three_channels, tmp_path):
-    undisturbed = run_finetune(_config(three_channels, tmp_path / "undisturbed"))
+def test_a_run_that_is_stopped_anywhere_ends_with_the_same_numbers(few_channels, tmp_path):
+    undisturbed = run_finetune(_config(few_channels, tmp_path / "undisturbed"))
     told = []
 
     def stopping(*what):
@@ -88,7 +73,7 @@ def test_a_run_that_is_stopped_anywhere_ends_with_the_same_numbers(three_channel
         if what[0] != "prepare" and len([one for one in told if one[0] != "prepare"]) % 4 == 0:
             raise _Stop
 
-    config, starts = _config(three_channels, tmp_path / "stopped"), 0
+    config, starts = _config(few_channels, tmp_path / "stopped"), 0
     while not (tmp_path / "stopped").exists():
         starts += 1
         assert starts < 30
@@ -102,17 +87,17 @@ def test_a_run_that_is_stopped_anywhere_ends_with_the_same_numbers(three_channel
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_what_another_run_has_left_is_not_gone_on_with(three_channels, tmp_path):
+def test_what_another_run_has_left_is_not_gone_on_with(few_channels, tmp_path):
     def stopping(stage, *_):
         if "tune" in stage:
             raise _Stop
 
     with pytest.raises(_Stop):
-        run_finetune(_config(three_channels, tmp_path / "out", seeds=[0]), stopping)
+        run_finetune(_config(few_channels, tmp_path / "out", seeds=[0]), stopping)
     with pytest.raises(UsageError, match=r"unfinished run of another kind, which differs in tune: give another"):
-        run_finetune(_config(three_channels, tmp_path / "out", method="full", seeds=[0]))
+        run_finetune(_config(few_channels, tmp_path / "out", method="full", seeds=[0]))
     with ShardWriter(tmp_path / "eeg.h5", recipe={}) as writer:
-        for stored in three_channels:
+        for stored in few_channels:
             recording = stored.read()
             swapped = [replace(a, label={"T1": "T2", "T2": "T1"}.get(a.label, a.label)) for a in recording.annotations]
             writer.add(replace(recording, annotations=swapped))
@@ -121,18 +106,18 @@ def test_what_another_run_has_left_is_not_gone_on_with(three_channels, tmp_path)
         run_finetune(_config(open_shards(tmp_path), tmp_path / "out", seeds=[0]))
 
 
-def test_a_run_that_cannot_work_leaves_nothing_behind(three_channels, tmp_path):
+def test_a_run_that_cannot_work_leaves_nothing_behind(few_channels, tmp_path):
     with pytest.raises(DataError, match="lower the stage's lr"):
-        run_finetune(_config(three_channels, tmp_path / "out", seeds=[0], probe={"lr": 1e30, "epochs": 3, "warmup": 0}))
+        run_finetune(_config(few_channels, tmp_path / "out", seeds=[0], probe={"lr": 1e30, "epochs": 3, "warmup": 0}))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full", "probe"])
-def test_a_killed_process_goes_on_where_it_was(three_channels, tmp_path, method):
-    run_finetune(_config(three_channels, tmp_path / "undisturbed", method, epochs=3))
+def test_a_killed_process_goes_on_where_it_was(few_channels, tmp_path, method):
+    run_finetune(_config(few_channels, tmp_path / "undisturbed", method, epochs=3))
     settings = tmp_path / "finetune.yaml"
-    configuration.dump(_config(three_channels, tmp_path / "killed", method, epochs=3), settings)
+    configuration.dump(_config(few_channels, tmp_path / "killed", method, epochs=3), settings)
     command = [sys.executable, "-c", "from biosig.cli import main; main()", "finetune", str(settings)]
     work, kills = tmp_path / ".killed.partial" / "work", 0
     while not (tmp_path / "killed").exists():

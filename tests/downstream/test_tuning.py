@@ -199,7 +199,7 @@ def test_pooling_reads_valid_tokens_in_their_order(pooling):
     values = torch.randn(6, 128)
     values[4] = 0  # not valid
     valid = torch.tensor([True, True, True, True, False, True])
-    tokens = Tokens(values, valid, torch.tensor([0, 0, 0, 1, 1, 1]), 2, None)
+    tokens = Tokens(values, valid, torch.tensor([0, 0, 0, 1, 1, 1]), 2, None, torch.zeros(6))
     pooled = classifier.pooled(tokens)
     for i, own in enumerate((values[:3], values[[3, 5]])):
         weights = (own @ encoder.pool.query / 128**0.5).softmax(0)

@@ -1,0 +1,148 @@
+"""Tuned weights applied to new recordings: from shards, from files, with channels that are not there."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import biosig
+from biosig import config as configuration
+from biosig import samples
+from biosig.downstream.finetune import run_finetune
+from biosig.downstream.predict_verb import predict_verb
+from biosig.downstream.settings import FineTuneConfig
+from biosig.errors import DataError, UsageError
+from biosig.evaluate.ledger import Ledger
+from biosig.shards import ShardWriter, build_index
+
+SCORES = ["score_left", "score_right"]
+
+
+@pytest.fixture(scope="module")
+def tuned(few_channels, tmp_path_factory):
+    """A model tuned on two thirds of the subjects, aligned, and its result."""
+    out = tmp_path_factory.mktemp("tuned") / "result"
+    values = {
+        "model": "biosig-tiny",
+        "shards": str(few_channels.folder),
+        "target": {"events": {"left": ["T1"], "right": ["T2"]}},
+        "windows": {"before": 0.5, "after": 1.5},
+        "split": {"train": "number <= '003'", "validation": "'003' < number <= '005'", "test": "number >= '006'"},
+        "inputs": {"central": ["Cz", "C4"]},
+        "align": "euclidean",
+        "probe": {"lr": 5e-3, "epochs": 1, "warmup": 0, "mixup": False},
+        "tune": {"lr": 1e-3, "epochs": 1, "method": "last", "warmup": 0},
+        "baselines": ["chance"],
+        "n_bootstrap": 100,
+        "out": str(out),
+    }
+    return run_finetune(configuration.load(FineTuneConfig, values)), out / "weights" / "fold-0-seed-0"
+
+
+def test_new_recordings_get_the_probabilities_that_the_table_was_made_of(tuned, few_channels, tmp_path, capsys):
+    result, weights = tuned
+    out = tmp_path / "new.parquet"
+    assert predict_verb(weights, few_channels.folder, out=out, at=("T1", "T2"), query="number >= '006'") == 0
+    table = pd.read_parquet(out)
+    rows = result.predictions.query("method == 'model'")
+    both = rows.merge(table, on=["recording", "onset"], suffixes=("", "_new"))
+    assert len(both) == len(rows) == len(table)
+    np.testing.assert_allclose(both[SCORES], both[[f"{name}_new" for name in SCORES]], atol=1e-5)
+    assert (both["prediction"] == both["prediction_new"]).all()
+    assert list(table.columns) == ["recording", "subject", "onset", "duration", *SCORES, "prediction", "lacks"]
+    assert table["duration"].eq(2.0).all()
+    assert table["subject"].isin(["S006", "S007"]).all()
+    facts = json.loads(pq.read_schema(out).metadata[b"biosig"])
+    assert facts["revision"] == biosig.load_model(weights).revision
+    assert f"Predictions: {out} ({len(table)} windows)" in capsys.readouterr().out
+
+
+def test_the_tuned_weights_list_whose_labels_they_have_learned(tuned, few_channels):
+    ledger = Ledger.load(tuned[1])
+    numbers = few_channels.labels["number"]
+    seen = ledger.recordings.contains([recording.content_hash for recording in few_channels])
+    assert seen.tolist() == (numbers <= "005").tolist()
+
+
+def test_files_are_read_as_they_are_and_extra_channels_are_left_alone(tuned, tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in ("S006R04.edf", "S007R04.edf"):
+        (folder / name).write_bytes((samples.path("eegmmidb") / name).read_bytes())
+    predict_verb(tuned[1], folder, out=tmp_path / "all.parquet", stride=20.0)
+    table = pd.read_parquet(tmp_path / "all.parquet")
+    assert table["recording"].nunique() == 2
+    assert (table.groupby("recording")["onset"].diff().dropna() == 20.0).all()
+    np.testing.assert_allclose(table[SCORES].sum(axis=1), 1, atol=1e-9)
+
+
+def _lacking(names, of, shards, folder):
+    """The test subjects' recordings, those of some subjects without the channels of these names."""
+    folder.mkdir()
+    with ShardWriter(folder / "eeg.h5", recipe={}) as writer:
+        for stored in shards.query("number >= '006'"):
+            recording = stored.read()
+            (stream,) = recording.streams
+            if recording.subject.id in of:
+                rows = [row for row, c in enumerate(stream.channels) if c.name not in names]
+                recording = replace(recording, streams=[stream.pick(rows)])
+            writer.add(recording)
+    build_index(folder)
+    return folder
+
+
+def test_a_channel_that_is_not_there_is_named_and_gives_no_number(tuned, few_channels, tmp_path, capsys):
+    lacking = _lacking(["C4"], ["S007"], few_channels, tmp_path / "no-c4")
+    predict_verb(tuned[1], lacking, out=tmp_path / "some.parquet", at=("T1",))
+    table = pd.read_parquet(tmp_path / "some.parquet")
+    first, second = (rows for _, rows in table.groupby("recording", sort=False))
+    assert first[SCORES].notna().all(axis=None)
+    assert second[SCORES].isna().all(axis=None)
+    assert second["prediction"].isna().all()
+    assert second["lacks"].eq("C4").all()
+    assert f"{len(second)} windows of recording '{second['recording'].iloc[0]}' have no prediction: they lack C4." in (
+        capsys.readouterr().out
+    )
+    tested_so = _lacking(["C3"], ["S006", "S007"], few_channels, tmp_path / "no-c3")  # `inputs` has no C3 either
+    predict_verb(tuned[1], tested_so, out=tmp_path / "partial.parquet", at=("T1",))
+    assert pd.read_parquet(tmp_path / "partial.parquet")[SCORES].notna().all(axis=None)
+    none = _lacking(["C4", "C3"], ["S006", "S007"], few_channels, tmp_path / "none")
+    with pytest.raises(DataError, match=r"they lack C3, C4\. The model was tuned on that"):
+        predict_verb(tuned[1], none, out=tmp_path / "none.parquet", at=("T1",))
+    assert not (tmp_path / "none.parquet").exists()
+
+
+def test_what_cannot_be_predicted_is_said(tuned, few_channels, tmp_path):
+    with pytest.raises(UsageError, match="say with --at which annotations"):
+        predict_verb(tuned[1], few_channels.folder, out=tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match=r"ends in \.parquet"):
+        predict_verb(tuned[1], few_channels.folder, out=tmp_path / "a.csv", stride=2.0)
+    biosig.build_model("biosig-tiny").save(tmp_path / "untuned")
+    with pytest.raises(DataError, match="give a folder of tuned weights"):
+        predict_verb(tmp_path / "untuned", few_channels.folder, out=tmp_path / "a.parquet", stride=2.0)
+
+
+def test_numbers_and_labels_come_in_columns_of_their_own(ecg_shards, tmp_path):
+    values = {
+        "model": "biosig-tiny",
+        "shards": str(ecg_shards.folder),
+        "windows": {"length": 10.0},
+        "split": {"folds": 2, "validation": 0.34},
+        "probe": {"lr": 5e-3, "epochs": 1, "mixup": False},
+        "tune": {"lr": 1e-3, "epochs": 1, "method": "probe"},
+        "channels": ["II"],
+        "baselines": [],
+        "n_bootstrap": 100,
+    }
+    (one, *_) = sorted(samples.path("ptbxl").rglob("*_lr.hea"))
+    several = {"label": "diagnostic_superclass", "labels": {"NORM": ["NORM"], "MI": ["MI"]}}
+    for target, expected in (({"label": "age"}, ["prediction"]), (several, ["score_NORM", "score_MI"])):
+        out = tmp_path / expected[0]
+        run_finetune(configuration.load(FineTuneConfig, {**values, "target": target, "out": str(out)}))
+        predict_verb(out / "weights" / "fold-0-seed-0", one, out=tmp_path / "t.parquet")
+        table = pd.read_parquet(tmp_path / "t.parquet")
+        assert list(table.columns) == ["recording", "subject", "onset", "duration", *expected, "lacks"]
+        assert np.isfinite(table[expected]).all(axis=None)
