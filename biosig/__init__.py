@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from biosig.embedding import embed
+    from biosig.estimators.embedding import EmbeddingClassifier, EmbeddingRegressor
+    from biosig.estimators.finetuned import FineTunedClassifier, FineTunedRegressor
+    from biosig.estimators.transformer import EmbeddingTransformer
     from biosig.models.model import Model, build_model, list_models, load_model
     from biosig.reading import read
     from biosig.recording import Annotation, Channel, Recording, Stream, Subject
@@ -21,6 +24,11 @@ __version__ = "0.1.0"
 _HOME = {
     "Annotation": "biosig.recording",
     "Channel": "biosig.recording",
+    "EmbeddingClassifier": "biosig.estimators.embedding",
+    "EmbeddingRegressor": "biosig.estimators.embedding",
+    "EmbeddingTransformer": "biosig.estimators.transformer",
+    "FineTunedClassifier": "biosig.estimators.finetuned",
+    "FineTunedRegressor": "biosig.estimators.finetuned",
     "Model": "biosig.models.model",
     "Recording": "biosig.recording",
     "ShardDataset": "biosig.shards.dataset",
@@ -37,6 +45,11 @@ _HOME = {
 __all__ = [
     "Annotation",
     "Channel",
+    "EmbeddingClassifier",
+    "EmbeddingRegressor",
+    "EmbeddingTransformer",
+    "FineTunedClassifier",
+    "FineTunedRegressor",
     "Model",
     "Recording",
     "ShardDataset",

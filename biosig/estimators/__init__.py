@@ -1,0 +1,1 @@
+"""scikit-learn estimators over signals: embeddings, linear models on them, and fine-tuned networks."""

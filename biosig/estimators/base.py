@@ -1,0 +1,88 @@
+"""What all estimators over signals share: which model, and words for what an array does not say itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from biosig.batches.contract import InputContract
+from biosig.device import resolve_device
+from biosig.errors import UsageError
+from biosig.estimators.inputs import SignalRows, describes_itself, signal_rows
+from biosig.models.model import Model, build_model, list_models, load_model
+
+
+class SignalEstimator(BaseEstimator):
+    """An estimator whose X is signals.
+
+    X is an array (rows, channels, samples), described by `ch_names` and `sfreq`; or MNE Epochs, a list of recordings, a
+    ShardDataset or Windows, which describe themselves: one epoch, recording or window is one row.
+
+    Parameters
+    ----------
+    model : str, Path or Model
+        A checkpoint folder, a preset's name (random weights), or a model, which is moved to the device and otherwise
+        left as it is.
+    ch_names : sequence of str, optional
+        Of an array's channels.
+    sfreq : float, optional
+        Of an array, in Hz.
+    kind : str or sequence of str, optional
+        "ecg", "ppg" or "eeg", for all channels of an array or one each; default the model's only one.
+    units : str or sequence of str, optional
+        Of an array; default uV for EEG and mV for ECG.
+    window : float, optional
+        Cut each row into windows of so many seconds, whose results are averaged; what is left over at the row's end is
+        not looked at. None = take each row whole.
+    device : str
+        "auto" = CUDA where there is one.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Model | None = None,
+        *,
+        ch_names: Sequence[str] | None = None,
+        sfreq: float | None = None,
+        kind: str | Sequence[str] | None = None,
+        units: str | Sequence[str] | None = None,
+        window: float | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.model = model
+        self.ch_names = ch_names
+        self.sfreq = sfreq
+        self.kind = kind
+        self.units = units
+        self.window = window
+        self.device = device
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
+        tags.input_tags.allow_nan = True  # a sample that is missing
+        return tags
+
+    def _opened(self) -> Model:
+        """The model, on the device."""
+        if self.model is None:
+            raise UsageError(
+                f"{type(self).__name__} has no model: give a checkpoint folder, a preset ({', '.join(list_models())}), "
+                f"or what biosig.load_model gives."
+            )
+        if isinstance(self.model, Model):
+            model = self.model
+        else:
+            model = build_model(str(self.model)) if self.model in list_models() else load_model(self.model)
+        return model.to(resolve_device(self.device))
+
+    def _rows(self, X: Any, contract: Mapping[str, InputContract], reset: bool) -> SignalRows:
+        """X as windows. An array's number of channels is `n_features_in_`: set where `reset`, compared elsewhere."""
+        if not describes_itself(X):
+            X = validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
+        return signal_rows(X, contract, self.window, self.ch_names, self.sfreq, self.kind, self.units)

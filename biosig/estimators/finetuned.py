@@ -1,0 +1,224 @@
+"""`FineTunedClassifier` and `FineTunedRegressor`: the encoder and a head trained on the rows of X.
+
+The two stages are those of `biosig finetune`; the epoch is chosen on people that are kept out of training.
+
+Shape letters: R rows of X, W windows, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from biosig.batches.contract import InputContract
+from biosig.downstream.examples import FrozenExamples, PackedExamples
+from biosig.downstream.objective import Objective
+from biosig.downstream.parts import Parts
+from biosig.downstream.prepared import PreparedWindows
+from biosig.downstream.settings import Pooling, Stage, TuneStage
+from biosig.downstream.training import predict
+from biosig.downstream.tuning import fine_tune
+from biosig.errors import UsageError
+from biosig.estimators.base import SignalEstimator
+from biosig.estimators.inputs import SignalRows
+from biosig.estimators.transformer import refuse_empty
+from biosig.evaluate.splits import group_folds
+from biosig.models.model import Model
+
+HEAD_LR = 5e-3
+KEEP_BYTES = 4e9
+"""Prepared windows, and tokens of the frozen encoder, that may stay in memory while it is fitted."""
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    probe: Stage
+    tune: TuneStage
+    pooling: Pooling
+    optimizer: Literal["adamw", "stable_adamw"] = "adamw"
+    soup: int = 1
+
+
+class FineTunedEstimator(SignalEstimator):
+    """The stages of `biosig finetune`, on the rows of X.
+
+    Parameters
+    ----------
+    model, ch_names, sfreq, kind, units, window, device
+        As in `SignalEstimator`.
+    method : {"probe", "last", "lora", "full"}
+        What is trained after the head (`biosig.downstream.settings.TuneStage`).
+    pooling : {"attention", "cls", "mean", "flatten"}, optional
+        What the head reads; None = as the model does it.
+    epochs : int
+        Of each of the two stages at most: the head on the frozen encoder, then the encoder too.
+    lr : float
+        Peak learning rate of the second stage.
+    batch_size : int
+        Windows per step.
+    patience : int
+        Epochs without a better validation score after which a stage ends.
+    validation : float
+        Share of the groups that choose the epoch and are not trained on; at most a half.
+    random_state : int, RandomState or None
+        Seeds the validation groups, the head and the order of the windows.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Model | None = None,
+        *,
+        ch_names: Sequence[str] | None = None,
+        sfreq: float | None = None,
+        kind: str | Sequence[str] | None = None,
+        units: str | Sequence[str] | None = None,
+        window: float | None = None,
+        method: Literal["probe", "last", "lora", "full"] = "lora",
+        pooling: Pooling | None = None,
+        epochs: int = 20,
+        lr: float = 1e-4,
+        batch_size: int = 32,
+        patience: int = 10,
+        validation: float = 0.2,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(model, ch_names=ch_names, sfreq=sfreq, kind=kind, units=units, window=window, device=device)
+        self.method = method
+        self.pooling = pooling
+        self.epochs = epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.patience = patience
+        self.validation = validation
+        self.random_state = random_state
+
+    def _fit(self, X: Any, y: NDArray[Any], names: Sequence[str], groups: ArrayLike | None) -> None:
+        """Train on rows X with truth y (R,): numbers of the classes `names`, or without names values."""
+        check_consistent_length(X, y, groups)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        model = self._opened()
+        rows = self._rows(X, model.contract, reset=True)
+        windows = _surveyed(rows, model.contract)
+        whose = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]  # (R,)
+        truth = y[rows.row]  # (W,)
+        parts = self._parts(whose[rows.row], truth if names else None, seed)
+        known = truth[parts.train]
+        if names:
+            objective = Objective("classes", tuple(names))
+        else:
+            objective = Objective("number", ("y",), float(known.mean()), float(known.std()) or 1.0)
+        stage = Stage(HEAD_LR, self.epochs, patience=self.patience, batch_size=self.batch_size, mixup=False)
+        tune = TuneStage(**{**asdict(stage), "lr": self.lr}, method=self.method)
+        recipe = _Recipe(stage, tune, self.pooling or ("cls" if model.config.cls else "attention"))
+        frozen = FrozenExamples(windows, model.encoder, model.device, KEEP_BYTES)
+        self.network_ = fine_tune(model.encoder, frozen, truth, objective, parts, recipe, [seed])
+
+    def _parts(self, whose: NDArray[np.int64], classes: NDArray[np.int64] | None, seed: int) -> Parts:
+        """Windows that are trained on and, of other groups, those that choose the epoch."""
+        n_groups = len(np.unique(whose))
+        if not 0 < self.validation <= 0.5 or round(1 / self.validation) > n_groups:
+            raise UsageError(
+                f"validation is {self.validation:g}, and there are {n_groups} groups (n_samples = {len(whose)}): "
+                f"give a share that is one group or more, and at most 0.5."
+            )
+        fold = group_folds(whose.astype(str), round(1 / self.validation), seed, classes)[0]
+        return Parts(fold.train, fold.test, np.empty(0, np.int64))
+
+    def _outputs(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities (R, K) or values (R,)."""
+        check_is_fitted(self)
+        network = self.network_
+        contract = network.encoder.config.contract
+        rows = self._rows(X, contract, reset=False)
+        examples = PackedExamples(_surveyed(rows, contract), next(network.parameters()).device)
+        numbers = np.arange(len(rows.windows))
+        return rows.mean(predict(network, examples, network.objective, numbers, self.batch_size))
+
+
+def _surveyed(rows: SignalRows, contract: Mapping[str, InputContract]) -> PreparedWindows:
+    """The windows at the contract, all of which give a token."""
+    windows = PreparedWindows(rows.windows, contract, keep_bytes=KEEP_BYTES)
+    refuse_empty(rows.windows, windows.survey()[:, None], [" or ".join(contract)])
+    return windows
+
+
+class FineTunedClassifier(ClassifierMixin, FineTunedEstimator):
+    """A pretrained encoder made one that tells classes apart; parameters as in `FineTunedEstimator`.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (K,)
+        The classes of y.
+    network_ : biosig.downstream.classifier.Classifier
+        The encoder and its head.
+
+    Examples
+    --------
+    >>> with sklearn.config_context(enable_metadata_routing=True):
+    ...     tuned = FineTunedClassifier("checkpoint", method="lora").set_fit_request(groups=True)
+    ...     cross_validate(tuned, epochs, y, cv=GroupKFold(5), params={"groups": subjects})
+    """
+
+    def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
+        """Train for classes y (R,).
+
+        Parameters
+        ----------
+        X : signals
+            As in `SignalEstimator`.
+        y : array, shape (R,)
+            Classes.
+        groups : array, shape (R,), optional
+            Whose each row is, so that nobody is both trained on and in the part that chooses the epoch. None = rows are
+            drawn one by one, which is right only where no two are of one person.
+
+        Raises
+        ------
+        UsageError
+            If y has one class only, or there are too few groups.
+        """
+        known = validate_data(self, y=y)
+        check_classification_targets(known)
+        self.classes_, codes = np.unique(known, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise UsageError(f"y has {'one class only' if len(codes) else 'no row'}: give rows of two classes or more.")
+        self._fit(X, codes, [str(name) for name in self.classes_], groups)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities (R, K)."""
+        return self._outputs(X)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of each row (R,)."""
+        chosen = self._outputs(X).argmax(axis=1)
+        return self.classes_[chosen]
+
+
+class FineTunedRegressor(RegressorMixin, FineTunedEstimator):
+    """A pretrained encoder made one that predicts a number; parameters as in `FineTunedEstimator`.
+
+    Attributes
+    ----------
+    network_ : biosig.downstream.classifier.Classifier
+        The encoder and its head.
+    """
+
+    def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
+        """Train for numbers y (R,); `groups` as in `FineTunedClassifier.fit`."""
+        self._fit(X, validate_data(self, y=y, y_numeric=True).astype(np.float64), (), groups)
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Values (R,), in the unit of y."""
+        return self._outputs(X)

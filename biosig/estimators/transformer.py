@@ -1,0 +1,173 @@
+"""`EmbeddingTransformer`: signals in, one vector per row out.
+
+Shape letters: R rows of X, W windows, M modalities, D numbers in the vector of a modality, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from biosig.batches.contract import InputContract
+from biosig.batches.packed import MODALITY_IDS
+from biosig.batches.windows import Windows
+from biosig.embedding import embed_windows
+from biosig.errors import DataError, UsageError
+from biosig.estimators.base import SignalEstimator
+from biosig.estimators.inputs import SignalRows
+from biosig.models.model import Model
+from biosig.models.pooled import Pooling, check_pooling, n_features, own_pooling
+
+
+class EmbeddingEstimator(SignalEstimator):
+    """An estimator that embeds the rows of X.
+
+    Parameters
+    ----------
+    model, ch_names, sfreq, kind, units, window, device
+        As in `SignalEstimator`.
+    pooling : {"mean", "mean+std", "cls", "attention"}, optional
+        What becomes of a window's tokens (`biosig.models.pooled`); None = as the model does it.
+    layer : int
+        0 the embedding output, k after block k, -1 the model's output.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Model | None = None,
+        *,
+        ch_names: Sequence[str] | None = None,
+        sfreq: float | None = None,
+        kind: str | Sequence[str] | None = None,
+        units: str | Sequence[str] | None = None,
+        window: float | None = None,
+        pooling: Pooling | None = None,
+        layer: int = -1,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(model, ch_names=ch_names, sfreq=sfreq, kind=kind, units=units, window=window, device=device)
+        self.pooling = pooling
+        self.layer = layer
+
+    def _learn(self, X: Any) -> SignalRows:
+        """Open the model, and note which modalities X has."""
+        model = self._opened()
+        pooling, depth = self.pooling or own_pooling(model.config), model.config.depth
+        check_pooling(model.config, pooling)
+        if not -1 <= self.layer <= depth:
+            raise UsageError(f"There is no layer {self.layer}: 0 is the embedding output, {depth} the last block.")
+        rows = self._rows(X, model.contract, reset=True)
+        self.modalities_ = modalities_of(rows.windows, model.contract)
+        n_parts = 1 if pooling == "cls" else len(self.modalities_)
+        self._n_features_out = n_parts * n_features(model.config, pooling, self.layer)
+        self.model_ = model
+        return rows
+
+    def _embedded(self, rows: SignalRows) -> NDArray[np.float64]:
+        """One vector per row, shape (R, F)."""
+        return rows.mean(self._vectors(rows.windows))
+
+    def _vectors(self, windows: Windows) -> NDArray[np.float32]:
+        """One vector per window, shape (W, F)."""
+        further = sorted(set(modalities_of(windows, self.model_.contract)) - set(self.modalities_))
+        if further:
+            raise DataError(
+                f"X has {', '.join(further)}, and {type(self).__name__} was fitted to {', '.join(self.modalities_)}: "
+                f"fit it to the same modalities, or leave those channels out."
+            )
+        table = embed_windows(self.model_, windows, layer=self.layer, pooling=self.pooling)
+        values = np.asarray(table["vector"].combine_chunks().flatten()).reshape(table.num_rows, -1)  # (·, D)
+        n_parts = self._n_features_out // values.shape[1]
+        names = self.modalities_ if n_parts > 1 else ["+".join(self.modalities_)]
+        part = [0 if n_parts == 1 else names.index(modality) for modality in table["modality"].to_pylist()]
+        vectors = np.full((len(windows), n_parts, values.shape[1]), np.nan, np.float32)  # (W, M, D)
+        vectors[table["window"].to_numpy(), part] = values
+        refuse_empty(windows, ~np.isnan(vectors[:, :, 0]), names)
+        return vectors.reshape(len(windows), -1)
+
+
+class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingEstimator):
+    """Embed each row of X with a pretrained model; parameters as in `EmbeddingEstimator`.
+
+    Nothing is learned from X but which modalities it has: a row's vector does not depend on other rows.
+
+    Attributes
+    ----------
+    model_ : Model
+        What embeds.
+    modalities_ : list of str
+        Those of X that the model reads. A vector has one part for each, but where a window's own token reads them all.
+    n_features_in_ : int
+        Channels, where X was an array.
+
+    Examples
+    --------
+    >>> pipeline = make_pipeline(EmbeddingTransformer("checkpoint"), StandardScaler(), LogisticRegression())
+    >>> cross_val_score(pipeline, epochs, y, groups=subjects, cv=GroupKFold(5))
+    """
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # vectors are float32
+        return tags
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Open the model, and see that it can read X.
+
+        Raises
+        ------
+        UsageError
+            If there is no model, it has no such pooling or layer, or X is not what `SignalEstimator` takes.
+        DataError
+            If X has no channel that the model reads.
+        """
+        self._learn(X)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Vectors of the rows of X, shape (R, F), float32.
+
+        Raises
+        ------
+        DataError
+            If a window gives no valid token of a modality that `fit` has seen, or has another modality.
+        """
+        check_is_fitted(self)
+        return self._embedded(self._rows(X, self.model_.contract, reset=False)).astype(np.float32)
+
+
+def modalities_of(windows: Windows, contract: Mapping[str, InputContract]) -> list[str]:
+    """The modalities of the windows' recordings that a contract has."""
+    kinds = {channel.kind for row in np.unique(windows.recording) for channel in windows.ds[int(row)].channels}
+    found = [modality for modality in MODALITY_IDS if modality in kinds & set(contract)]
+    if not found:
+        raise DataError(
+            f"X has channels of kind {', '.join(sorted(kinds)) or 'none'}, and the model reads {', '.join(contract)}: "
+            f"choose other channels, or another model."
+        )
+    return found
+
+
+def refuse_empty(windows: Windows, usable: NDArray[np.bool_], names: Sequence[str]) -> None:
+    """Name the first window that gives no valid token, of those usable or not (W, M) by modality.
+
+    Raises
+    ------
+    DataError
+        If there is one.
+    """
+    if not usable.all():
+        first = int(np.argmin(usable.all(axis=1)))
+        missing = names[int(np.argmin(usable[first]))]
+        raise DataError(
+            f"{int((~usable).any(axis=1).sum())} of {len(usable)} windows lack a valid {missing} token; the first is "
+            f"at {windows.onset[first]:g} s of recording '{windows.ds[int(windows.recording[first])].id}': leave those "
+            f"rows of X out, or look at them with biosig inspect."
+        )
