@@ -27,13 +27,12 @@ from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.standing import (
     demographic_features,
-    modalities_of,
     standing_baselines,
     without_those_named,
 )
 from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
-from biosig.errors import UsageError
+from biosig.errors import DataError, UsageError
 from biosig.evaluate.splits import Fold, manifest
 from biosig.progress import Progress
 
@@ -83,8 +82,7 @@ def _result(
     config: FineTuneConfig, task: Task, model: Model, out: Unfinished | None, progress: Progress | None
 ) -> ProbeResult:
     task, windows, left_out = _prepared(task, model, config, progress)
-    baselines = _baselines(task, model, config)
-    remarks = _check_layouts(windows, config, baselines)
+    baselines, remarks = _baselines(task, windows, config)
     parts, unused = make_parts(config.split, task.labelled, config.seed)
     standing = _standing_notes(task, model, config, parts)
     spans, read = _read(windows, config, progress)
@@ -129,14 +127,35 @@ def _result(
     )
 
 
-def _baselines(task: Task, model: Model, config: FineTuneConfig) -> list[str]:
-    """What stands beside the model."""
+def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> tuple[list[str], list[str]]:
+    """What stands beside the model, and what to say of that.
+
+    Raises
+    ------
+    DataError
+        If windows differ in channels or length where the configuration needs them equal.
+    """
+    if config.pooling == "flatten":
+        check_one_layout(windows, "pooling=flatten")
     if config.baselines is not None:
-        return without_those_named(config.baselines, config.without)
-    ds, target = task.labelled.windows.ds, config.target
-    known = demographic_features(ds, target).shape[1] > 0
-    modalities = modalities_of(ds, model.contract)
-    return without_those_named(standing_baselines(target.kind, modalities, known), config.without)
+        baselines = without_those_named(config.baselines, config.without)
+    else:
+        kind, modalities = config.target.kind, {m for layout in set(windows.layouts) for m, _, _ in layout}
+        known = demographic_features(task.labelled.windows.ds, config.target).shape[1] > 0
+        baselines = without_those_named(standing_baselines(kind, modalities, known), config.without)
+    remarks = []
+    for name in [name for name in baselines if name in FIXED_MONTAGE]:
+        try:
+            check_one_layout(windows, f"the baseline {name}", one_rate=True)
+        except DataError as error:
+            if config.baselines is not None:
+                raise
+            baselines.remove(name)
+            remarks.append(f"The baseline {name} is left out: {str(error).rsplit(':', 1)[0]}.")
+    fixed, gaps = [name for name in baselines if name in FIXED_MONTAGE], windows.whole.count(False)
+    if fixed and gaps:
+        remarks.append(f"{gaps} of {len(windows)} windows miss samples, which are zeros for {', '.join(fixed)}.")
+    return baselines, remarks
 
 
 def _with_input(model: Model, config: FineTuneConfig) -> Model:
@@ -167,6 +186,12 @@ def _prepared(
         usable &= PartialWindows(windows, keep).usable()
     if usable.all():
         return task, windows, []
+    if not usable.any():
+        shortest = min(wanted.patch_seconds for wanted in model.contract.values())
+        raise DataError(
+            f"None of the {len(usable)} windows or spans of {task.labelled.windows.duration[0]:g} s gives the model a "
+            f"valid token, which takes {shortest:g} s of real values: make them longer, or correct channels and query."
+        )
     among = " in one of the inputs" if config.inputs else ""
     note = f"{int((~usable).sum())} of {len(usable)} windows give the model no valid token{among} and are left out."
     return (*_prepared(task.only(usable), model, config, progress)[:2], [note])
@@ -182,19 +207,6 @@ def _read(
     read = PreparedWindows(contexts.windows, windows.contract, config.align, config.keep_gb * 1e9, config.channels)
     read.survey(progress)
     return contexts, read
-
-
-def _check_layouts(windows: PreparedWindows, config: FineTuneConfig, baselines: Sequence[str]) -> list[str]:
-    """Refuse windows that differ where they must not; gives what to say of missing samples."""
-    if config.pooling == "flatten":
-        check_one_layout(windows, "pooling=flatten")
-    fixed = [name for name in baselines if name in FIXED_MONTAGE]
-    for method in fixed:
-        check_one_layout(windows, f"the baseline {method}", one_rate=True)
-    gaps = windows.whole.count(False)
-    if not (fixed and gaps):
-        return []
-    return [f"{gaps} of {len(windows)} windows miss samples, which are zeros for {', '.join(fixed)}."]
 
 
 def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Sequence[Parts]) -> list[str]:

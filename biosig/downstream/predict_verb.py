@@ -19,7 +19,7 @@ from biosig.downstream.prediction import predictions, schema_of, windows_for
 from biosig.embed_verb import queried
 from biosig.embedding import as_recordings
 from biosig.errors import DataError, UsageError
-from biosig.models.model import load_model
+from biosig.models.model import Model
 from biosig.progress import show_progress
 
 
@@ -60,7 +60,11 @@ def predict_verb(
     classifier, use = load_classifier(model)
     classifier.to(resolve_device(device))
     windows = windows_for(use, as_recordings(queried(source, query)), stride, list(at))
-    facts = {"weights": str(model), "revision": load_model(model).revision, "target": use.target.title}
+    facts = {
+        "weights": str(model),
+        "revision": Model(classifier.encoder, trained=True).revision,
+        "target": use.target.title,
+    }
     schema = schema_of(use).with_metadata({"biosig": json.dumps(facts)})
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")

@@ -195,7 +195,11 @@ def test_windows_of_differing_montage_are_refused_where_one_is_needed(few_channe
         run_finetune(_config(str(tmp_path), pooling="flatten", baselines=[]))
     with pytest.raises(DataError, match="baseline eegnet needs the same"):
         run_finetune(_config(str(tmp_path), baselines=["eegnet"]))
-    mixed = run_finetune(_config(str(tmp_path), baselines=["chance"], align="euclidean"))
+    switched_off = ["handmade", "random_weights"]
+    mixed = run_finetune(_config(str(tmp_path), baselines=None, without=switched_off, align="euclidean"))
+    assert set(mixed.table["method"]) == {"model", "chance"}
+    for name in ("tangent", "shallow"):
+        assert any(note.startswith(f"The baseline {name} is left out: Recording '{odd}'") for note in mixed.notes)
     assert np.isfinite(mixed.table["value"]).all()
     assert any("aligned with all" in note for note in mixed.notes)
 

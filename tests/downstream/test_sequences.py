@@ -22,7 +22,7 @@ from biosig.downstream.predict_verb import predict_verb
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.targets import Target, WindowPlan, label_windows
-from biosig.errors import UsageError
+from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
 
@@ -142,6 +142,8 @@ def test_beats_are_found_and_predicted_for_every_span_of_a_recording(pulses, tmp
     both = both[np.isclose(both["onset"], both["onset_new"])]
     assert len(both) == len(table) == len(rows)
     np.testing.assert_allclose(both["score_beat"], both["score_beat_new"], atol=1e-5)
+    with pytest.raises(DataError, match=r"spans of 0\.1 s gives the model a valid token, which takes 0\.4 s"):
+        run_finetune(configuration.load(FineTuneConfig, {**values, "target": {**BEATS, "every": 0.1}, "out": None}))
     with pytest.raises(UsageError, match=r"a label every 0\.4 s: leave --at and --stride out"):
         predict_verb(weights, pulses.folder, out=tmp_path / "t.parquet", stride=1.0)
 
