@@ -186,6 +186,7 @@ def _probe(
         target=task.target,
         windows=task.windows,
         query=task.query,
+        baselines=["chance", "random_weights", "handmade"],  # what two cores have done in a minute
         device="cpu",
         out=out / "probes" / name,
     )

@@ -101,10 +101,9 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
     if isinstance(split, QuerySplit):
         parts, notes = _by_query(split, windows, strata, subjects, seed)
     else:
-        notes, groups = [], subjects
+        notes, groups = [], groups_of(split, windows)
         if split.by != "subject":
             apart.append(recording_values(windows, split.by))
-            groups = connected_groups(*apart)
             notes = [f"Parts share no {split.by} either: {len(np.unique(groups))} groups of subjects hang together."]
             _check_groups(split, groups)
         parts = [
@@ -119,6 +118,14 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
         _check_truth(labelled, part.validation, "validation")
     _check_truth(labelled, np.concatenate([part.test for part in parts]), "test")
     return parts, notes
+
+
+def groups_of(split: FoldSplit | QuerySplit, windows: Windows) -> NDArray[np.str_]:
+    """What a split keeps together (N,): subjects, or those who hang together by what `split.by` names."""
+    subjects = windows.subjects.astype(str)
+    if isinstance(split, QuerySplit) or split.by == "subject":
+        return subjects
+    return connected_groups(subjects, recording_values(windows, split.by))
 
 
 def recording_values(windows: Windows, label: str) -> NDArray[np.str_]:

@@ -145,12 +145,20 @@ class WindowPlan:
         Seconds per window, and from one onset to the next (default `length`); for events within their duration.
     before, after : float, optional
         Seconds before and after an event's onset; `before` defaults to 0.
+    at_most : int, optional
+        Windows that a recording gives, of events those of each class: its first ones, so that longer recordings do not
+        give more.
     """
 
     length: float | None = None
     stride: float | None = None
     before: float | None = None
     after: float | None = None
+    at_most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.at_most is not None and self.at_most < 1:
+            raise UsageError(f"windows.at_most is {self.at_most}: give 1 or more, or leave it out.")
 
 
 @dataclass(frozen=True)
@@ -221,6 +229,8 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     """
     labelling = _spans if target.every else _event_windows if target.events else _grid_windows
     labelled = labelling(ds, target, plan)
+    if plan.at_most is not None:
+        labelled = _first_ones(labelled, plan.at_most)
     y = labelled.y
     for number, name in enumerate(target.class_names):
         if not has_class(y, target.kind, number).any():
@@ -232,6 +242,18 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     if not len(y):
         raise DataError(f"No window of {plan.length:g} s is left: choose a shorter windows.length.")
     return labelled
+
+
+def _first_ones(labelled: LabelledWindows, at_most: int) -> LabelledWindows:
+    windows, y = labelled.windows, labelled.y
+    of_class = y if labelled.target.events else np.zeros(len(y), np.int64)
+    order = np.lexsort((windows.onset, of_class, windows.recording))
+    begins = np.flatnonzero(np.diff(windows.recording[order], prepend=-1) | np.diff(of_class[order], prepend=-1))
+    place = np.arange(len(y)) - np.repeat(begins, np.diff(begins, append=len(y)))
+    kept = np.sort(order[place < at_most])
+    each = " and class" if labelled.target.events else ""
+    note = f"The first {at_most} windows of each recording{each} are kept, {len(kept)} of {len(y)}."
+    return LabelledWindows(windows[kept], y[kept], labelled.target, [*labelled.notes, note])
 
 
 def _spans(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:

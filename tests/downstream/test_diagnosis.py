@@ -89,7 +89,9 @@ def test_recordings_have_any_number_of_labels_and_those_without_a_value_are_left
 
 def test_the_probe_fits_each_label_by_itself(ecg_shards):
     values = {name: _values(ecg_shards)[name] for name in ("model", "shards", "target", "windows", "n_bootstrap")}
-    result = run_probe(configuration.load(ProbeConfig, {**values, "n_folds": 2, "baselines": ["chance"]}))
+    result = run_probe(
+        configuration.load(ProbeConfig, {**values, "split": {"folds": 2, "validation": 0.5}, "baselines": ["chance"]})
+    )
     assert set(result.by_label["label"]) == set(LABELS)
     assert result.table["value"].between(0, 1).all()
 

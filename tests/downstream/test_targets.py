@@ -112,3 +112,19 @@ def test_what_cannot_be_labelled_says_why(ecg_shards, target, plan, says):
 def test_a_target_that_contradicts_itself_is_refused(options, says):
     with pytest.raises(UsageError, match=says):
         Target(**options)
+
+
+def test_recordings_give_at_most_so_many_windows_the_first_ones(ecg_shards, eeg_shards):
+    each = label_windows(ecg_shards, NORMAL, WindowPlan(length=2.0, at_most=3))
+    assert set(np.bincount(each.windows.recording)) <= {0, 3}
+    assert each.windows.onset.tolist() == [0.0, 2.0, 4.0] * (len(each.y) // 3)
+    assert "The first 3 windows of each recording are kept" in each.notes[-1]
+    target = Target(events={"rest": ["T0"], "imagery": ["T1", "T2"]})
+    everything = label_windows(eeg_shards, target, WindowPlan(after=4.0))
+    some = label_windows(eeg_shards, target, WindowPlan(after=4.0, at_most=5))
+    for row in np.unique(everything.windows.recording):
+        for number in (0, 1):
+            first = everything.windows.onset[(everything.windows.recording == row) & (everything.y == number)][:5]
+            assert (some.windows.onset[(some.windows.recording == row) & (some.y == number)] == first).all()
+    with pytest.raises(UsageError, match="at_most is 0"):
+        WindowPlan(length=2.0, at_most=0)

@@ -160,3 +160,15 @@ def test_a_twelve_lead_window_takes_less_than_60_ms(ecg):
     for _ in range(5):
         handmade_features(ecg)
     assert (time.perf_counter() - start) / 5 < 0.06
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0])
+def test_the_slope_of_noise_is_its_exponent_whatever_the_gain_and_the_alpha_rhythm(exponent):
+    rng = np.random.default_rng(0)
+    freqs = np.fft.rfftfreq(160 * 60, 1 / 160)
+    spectrum = rng.normal(size=(2, len(freqs))).T @ [1, 1j] * np.maximum(freqs, 0.5) ** (-exponent / 2)
+    noise = np.fft.irfft(spectrum)
+    alpha = 5 * noise.std() * np.sin(2 * np.pi * 10 * np.arange(len(noise)) / 160)
+    for signal in (noise, 100 * noise, noise + alpha):
+        features = handmade_features(_recording(signal[None], ["O1"], "eeg", "uV", 160.0))
+        assert features["eeg.slope[O1]"] == pytest.approx(-exponent, abs=0.1)

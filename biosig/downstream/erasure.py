@@ -1,0 +1,76 @@
+"""Linear erasure: features from which no linear model can tell groups of training rows, such as subjects or sites.
+
+Shape letters: N rows, F features, G groups, r directions that are erased (at most G - 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.errors import UsageError
+from biosig.evaluate.metrics import Floats
+
+_SMALLEST = 1e-10  # share of the largest eigenvalue below which a direction has no variance
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """x ↦ x - (x - mean) · read · write.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (F,)
+        Of the rows that it was fitted on.
+    read : ndarray, shape (F, r)
+        Gives what tells the groups apart.
+    write : ndarray, shape (r, F)
+        Brings that back to features.
+    """
+
+    mean: Floats
+    read: Floats
+    write: Floats
+
+    def __call__(self, X: Floats) -> Floats:
+        """The features (N, F) without what tells the groups apart, for rows of any groups."""
+        return X - (X - self.mean) @ self.read @ self.write
+
+
+def fit_eraser(X: Floats, groups: NDArray[Any]) -> Eraser:
+    """Least-squares concept erasure (LEACE; Belrose 2023, arXiv:2306.03819, theorem 4.3).
+
+    Of all affine maps after which the groups' means agree, so that no linear model tells the groups apart, it is the
+    one that moves the features least.
+
+    Parameters
+    ----------
+    X : ndarray, shape (N, F)
+        Features of training rows.
+    groups : ndarray, shape (N,)
+        The subject or site of each.
+
+    Raises
+    ------
+    UsageError
+        If the groups' means span all features, which would leave nothing.
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    mean = X.mean(axis=0)
+    centred = X - mean
+    variance, axes = np.linalg.eigh(centred.T @ centred / len(X))
+    kept = variance > _SMALLEST * max(float(variance[-1]), np.finfo(np.float64).tiny)
+    deviation, axes = np.sqrt(variance[kept]), axes[:, kept]  # (f,), (F, f)
+    member = np.eye(len(names))[group]  # (N, G)
+    across = (axes.T @ (centred.T @ (member - member.mean(axis=0)) / len(X))) / deviation[:, None]  # (f, G), whitened
+    directions, strength, _ = np.linalg.svd(across, full_matrices=False)
+    directions = directions[:, strength > np.sqrt(_SMALLEST) * max(float(strength.max(initial=0)), 1e-300)]  # (f, r)
+    if directions.shape[1] >= len(deviation):
+        raise UsageError(
+            f"The means of {len(names)} groups span all {len(deviation)} directions of the features, so erasing them "
+            "would leave nothing: erase a label with fewer values, or leave erase out."
+        )
+    return Eraser(mean, (axes / deviation) @ directions, directions.T @ (axes * deviation).T)

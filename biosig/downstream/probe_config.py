@@ -1,0 +1,121 @@
+"""A probe, complete: the same configuration and data give the same table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from biosig.downstream.heads import Head, resolve_head
+from biosig.downstream.parts import FoldSplit, QuerySplit
+from biosig.downstream.settings import Stage
+from biosig.downstream.shots import Shots
+from biosig.downstream.targets import Target, WindowPlan
+from biosig.errors import UsageError
+
+Baseline = Literal[
+    "chance", "demographics", "random_weights", "handmade", "tangent", "xresnet", "s4", "shallow", "eegnet"
+]
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """What to probe, on what, how, and beside what.
+
+    Parameters
+    ----------
+    model : str
+        A checkpoint folder, or a preset's name for random weights.
+    shards : str
+        Folder of shards.
+    target : Target
+        What to predict.
+    windows : WindowPlan
+        Where windows lie, in seconds.
+    query : str, optional
+        Which recordings take part: a pandas expression over the index and the labels ("run == 'R04'").
+    channels : list of str
+        Names of channels, or modalities, that take part; none = all that the model reads.
+    split : FoldSplit or QuerySplit
+        Who is fitted on, and who is tested. What needs no validation part is fitted on it too.
+    head : {"logistic", "ridge", "knn", "prototype", "cox", "attention"}, optional
+        What is fitted on the frozen features; "attention" trains the pool query and a linear layer on all tokens. None
+        = logistic regression, ridge regression of numbers, Cox regression of times.
+    pooling : {"mean", "mean+std", "cls", "attention"}, optional
+        What becomes of a window's tokens; None = as the model does it.
+    layer : int or "validation"
+        0 the embedding output, k after block k, -1 the model's output; "validation" chooses by inner folds of the
+        training subjects.
+    erase : str
+        "subject", or a label such as "site": taken out of the features, as far as a linear model can tell it
+        (`biosig.downstream.erasure`). What the target shares with it goes too.
+    shots : list of int or "all"
+        Further, the model's scores when so many labels of each class are known (`biosig.downstream.shots`).
+    calibration : {"none", "temperature", "isotonic"}
+        What makes probabilities mean what they say, fitted on inner folds of the training subjects; of no effect on
+        numbers and times.
+    leakage : {"refuse", "flag"}
+        What to do where pretraining saw a recording or a subject that is tested.
+    baselines : list, optional
+        What stands beside the model; None = all that suit the task (`biosig.downstream.standing`).
+    without : list of str
+        Which of them are switched off.
+    attention, network : Stage
+        How the attention head, and a supervised network from scratch, are trained.
+    network_width : int
+        Channels of xresnet's first stage, and S4's features.
+    seed : int
+        Of the folds, the bootstrap, the draws and the random weights.
+    n_bootstrap : int
+        Resamples behind each interval.
+    keep_gb : float
+        Prepared windows for the network, and tokens for the attention head, that may stay in memory, in gigabytes.
+    device : str
+        Where to embed; "auto" = CUDA where there is one.
+    out : Path, optional
+        Folder for the result; None = nothing is written.
+    """
+
+    model: str
+    shards: str
+    target: Target
+    windows: WindowPlan
+    query: str | None = None
+    channels: list[str] = field(default_factory=list)
+    split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
+    head: Head | None = None
+    pooling: Literal["mean", "mean+std", "cls", "attention"] | None = None
+    layer: int | Literal["validation"] = -1
+    erase: str = ""
+    shots: list[Shots] = field(default_factory=list)
+    calibration: Literal["none", "temperature", "isotonic"] = "temperature"
+    leakage: Literal["refuse", "flag"] = "flag"
+    baselines: list[Baseline] | None = None
+    without: list[str] = field(default_factory=list)
+    attention: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20, patience=6, mixup=False))
+    network: Stage = field(default_factory=lambda: Stage(lr=1e-3, epochs=30, patience=8, mixup=False))
+    network_width: int = 64
+    seed: int = 0
+    n_bootstrap: int = 1000
+    keep_gb: float = 4.0
+    device: str = "auto"
+    out: Path | None = None
+
+    def __post_init__(self) -> None:
+        resolve_head(self.head, self.target.kind)
+        if self.n_bootstrap < 100:
+            raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")
+        if any(isinstance(number, int) and number < 1 for number in self.shots):
+            raise UsageError(f"shots are {self.shots}: give whole numbers from 1, or all.")
+        if self.target.every:
+            raise UsageError(
+                "target.every gives labels within windows, which a probe does not read: fine-tune instead."
+            )
+        if self.shots and self.erase:
+            raise UsageError("A few labels are of too few groups to erase one from: give shots or erase, not both.")
+        if self.head == "attention":
+            for key in ("pooling", "erase", "shots"):
+                if getattr(self, key):
+                    raise UsageError(f"head=attention reads tokens, not pooled features: leave {key} out.")
+            if self.layer == "validation":
+                raise UsageError("head=attention is trained on one layer: give its number, or -1 for the output.")

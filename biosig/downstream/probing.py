@@ -1,0 +1,123 @@
+"""The rows of a probe's table that are fitted on pooled embeddings: the model's, and those of random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from biosig.downstream.fitting import FittedProbe, Recipe, fit_probe
+from biosig.downstream.frozen import FrozenFeatures, frozen_features
+from biosig.downstream.heads import Head
+from biosig.downstream.parts import Parts, groups_of, recording_values
+from biosig.downstream.picked import picked
+from biosig.downstream.shots import few_shot_table
+from biosig.downstream.task import Task
+from biosig.evaluate.metrics import Floats
+from biosig.evaluate.splits import Fold, Rows
+from biosig.models.model import Model
+from biosig.progress import Progress
+
+if TYPE_CHECKING:
+    from biosig.downstream.probe_config import ProbeConfig
+
+
+class FrozenProbes:
+    """Heads on a frozen model's features, one per method and fold.
+
+    Parameters
+    ----------
+    config : ProbeConfig
+        What is probed.
+    task : Task
+        N windows, each in some part.
+    model : Model
+        On trial.
+    parts : sequence of Parts
+        One per fold. Training and validation part are fitted on together: what is chosen, inner folds choose.
+    head : {"logistic", "ridge", "knn", "prototype", "cox"}
+        What is fitted.
+    progress : callable, optional
+        Told how far the work is.
+    """
+
+    def __init__(
+        self,
+        config: ProbeConfig,
+        task: Task,
+        model: Model,
+        parts: Sequence[Parts],
+        head: Head,
+        progress: Progress | None = None,
+    ) -> None:
+        self._config, self._task, self._model, self._progress = config, task, model, progress
+        self._folds = [Fold(np.union1d(part.train, part.validation), part.test) for part in parts]
+        windows, target = task.labelled.windows, config.target
+        self._recipe = Recipe(head, target.kind, len(target.class_names), config.calibration)
+        self._groups = groups_of(config.split, windows)
+        self._erased = None
+        if config.erase:
+            self._erased = task.subjects if config.erase == "subject" else recording_values(windows, config.erase)
+        self.facts: list[dict[str, Any]] = []
+        """What was chosen and fitted, one entry per method and fold."""
+        self.notes: list[str] = []
+        """What a reader must know about the fits."""
+        self.tables: dict[str, pd.DataFrame] = {}
+        """Scores by layer and by number of labels, where asked for."""
+
+    def predictions(self, method: str) -> list[Floats]:
+        """Predictions (n, K) or (n,) of each fold's test part, by "model" or "random_weights"."""
+        found = self._features(method)
+        fits = [self._fit(found, fold.train, self._recipe) for fold in self._folds]
+        self._tell(method, found, fits)
+        if method == "model" and self._config.shots:
+            few = Recipe(self._recipe.head, self._recipe.kind, self._recipe.n_classes)
+            self.tables["shots"] = few_shot_table(
+                self._task,
+                self._folds,
+                self._config.shots,
+                lambda rows: self._fit(found, rows, few),
+                lambda fitted, rows: fitted(found.values[:, rows]),
+                self._config,
+            )
+        return [fitted(found.values[:, fold.test]) for fitted, fold in zip(fits, self._folds, strict=True)]
+
+    def _features(self, method: str) -> FrozenFeatures:
+        model = self._model
+        if method == "random_weights":
+            model = model.with_random_weights(self._config.seed + 1)  # another draw than `build_model(seed)`
+        company = np.full(len(self._task.subjects), -1)
+        for number, fold in enumerate(self._folds):
+            company[fold.test] = number
+        config, windows = self._config, picked(self._task.labelled.windows, self._config.channels)
+        layer: int | Literal["all"] = "all" if config.layer == "validation" else config.layer
+        return frozen_features(model, windows, company, layer, config.pooling, self._progress, method)
+
+    def _fit(self, found: FrozenFeatures, rows: Rows, recipe: Recipe) -> FittedProbe:
+        erased = None if self._erased is None else self._erased[rows]
+        return fit_probe(found.values[:, rows], self._task.labelled.y[rows], self._groups[rows], recipe, erased)
+
+    def _tell(self, method: str, found: FrozenFeatures, fits: Sequence[FittedProbe]) -> None:
+        said = dict.fromkeys([*found.notes, *(note for fitted in fits for note in fitted.notes)])
+        self.notes += [f"{method}: {note}" for note in said]
+        for number, fitted in enumerate(fits):
+            self.facts.append(
+                {
+                    "method": method,
+                    "fold": number,
+                    "layer": found.layers[fitted.layer],
+                    "settings": list(fitted.settings),
+                    "calibration": fitted.calibration.to_dict(),
+                    "sha256": fitted.digest(),
+                }
+            )
+        if len(found.layers) > 1 and method == "model":
+            chosen = ", ".join(str(found.layers[fitted.layer]) for fitted in fits)
+            self.notes.append(f"model: the layer was chosen by inner folds of the training subjects: {chosen}.")
+            self.tables["layers"] = pd.DataFrame(
+                {"fold": number, "layer": layer, "inner_score": score}
+                for number, fitted in enumerate(fits)
+                for layer, score in zip(found.layers, fitted.layer_scores, strict=False)
+            )
