@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from biosig.downstream.evidence import LEAD, Evidence, gather
 from biosig.downstream.saved import SavedResult, open_result
 from biosig.evaluate.catalogue import METRICS as CATALOGUE
+from biosig.evaluate.intervals import FEW_SUBJECTS
 from biosig.plots.agreement import plot_agreement
 from biosig.plots.calibration import plot_calibration
 from biosig.plots.curves import plot_shots
@@ -171,16 +172,16 @@ class _Page:
             "## For whom\n\nA score in all can hide a group that the model fails. Small groups have wide intervals, "
             "and with many groups some differ by chance."
         )
-        drawn = table[(table["metric"] == self.metric) & table["value"].notna()]
-        if len(drawn):
+        table = table[table["metric"] == self.metric]
+        if (table["value"].notna() & (table["n_subjects"] >= FEW_SUBJECTS)).any():
             self._figure(
                 "subgroups",
-                plot_subgroups(drawn, float(self._row("model")["value"]), self.metric),
-                "Orange: the 95 % interval leaves out the score in all.",
+                plot_subgroups(table, float(self._row("model")["value"]), self.metric),
+                "Orange: the 95 % interval leaves out the score in all. Smaller groups than ten are only in the table.",
                 "The model's score by group of people",
             )
         columns = ["attribute", "group", "value", "low", "high", "n_subjects", "n_recordings", "remark"]
-        self.report.add_table(table.loc[table["metric"] == self.metric, columns], "The model's score by group.")
+        self.report.add_table(table[columns], "The model's score by group.")
 
     def _further(self) -> None:
         """What the run wrote beside: scores by number of labels, by layer."""

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from biosig.errors import DataError
 from biosig.evaluate.catalogue import METRICS as CATALOGUE
+from biosig.evaluate.intervals import FEW_SUBJECTS
 from biosig.plots.scores import METHODS, METRICS, headline_metrics
 from biosig.plots.style import BLUE, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
 
@@ -49,7 +50,7 @@ def plot_differences(table: pd.DataFrame, title: str = "What the model adds") ->
 
 
 def plot_subgroups(table: pd.DataFrame, overall: float, metric: str, title: str = "By group of people") -> Figure:
-    """Draw the model's score in each group, and its score in all as a dashed line.
+    """Draw the model's score in each group of ten people or more, and its score in all as a dashed line.
 
     Parameters
     ----------
@@ -65,10 +66,11 @@ def plot_subgroups(table: pd.DataFrame, overall: float, metric: str, title: str 
     Raises
     ------
     DataError
-        If the table has no rows.
+        If no group is large enough.
     """
+    table = table[table["value"].notna() & (table["n_subjects"] >= FEW_SUBJECTS)]
     if table.empty:
-        raise DataError("There is no group to draw: the recordings' sex, age, site, leads and quality are not known.")
+        raise DataError(f"No group of {FEW_SUBJECTS} people or more has a score: there is nothing to draw.")
     names = [
         f"{ATTRIBUTES.get(row.attribute, row.attribute)}: {row.group} ({row.n_subjects})" for row in table.itertuples()
     ]

@@ -38,7 +38,7 @@ def test_a_difference_is_red_where_its_interval_leaves_zero_out() -> None:
 
 def test_groups_stand_around_the_score_in_all() -> None:
     table = pd.DataFrame(
-        [("sex", "female", 50, 0.7, 0.6, 0.75), ("sex", "male", 52, 0.8, 0.72, 0.88)],
+        [("sex", "female", 50, 0.7, 0.6, 0.75), ("sex", "male", 52, 0.8, 0.72, 0.88), ("site", "3", 9, 0.1, 0.0, 0.2)],
         columns=["attribute", "group", "n_subjects", "value", "low", "high"],
     )
     (ax,) = plot_subgroups(table, 0.76, "auroc").axes
@@ -46,7 +46,7 @@ def test_groups_stand_around_the_score_in_all() -> None:
     lines = {line.get_gid(): line for line in ax.lines}
     assert lines["reference"].get_xdata()[0] == 0.76
     assert lines["sex: female (50)"].get_color() == VERMILION
-    with pytest.raises(DataError, match="no group"):
+    with pytest.raises(DataError, match="No group"):
         plot_subgroups(table.iloc[:0], 0.76, "auroc")
 
 
