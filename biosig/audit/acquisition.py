@@ -1,0 +1,81 @@
+"""Whether the class is told by how a recording was made: what costs nothing to learn, and means nothing elsewhere.
+
+Each group of measures goes through the same probe as the embeddings. It fails where it does as well as the model and
+the model can see it; what equal windows hide from the model, such as the recording's length, is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.audit.changed import Change, changed
+from biosig.audit.changes import equal_gain, notched
+from biosig.audit.permutation import null_scores
+from biosig.audit.result import Finding, Verdict
+from biosig.audit.trial import Trial
+from biosig.downstream.parts import recording_values
+from biosig.evaluate.metrics import Floats
+
+HIDDEN = ("recording length", "time in the recording")
+"""What a model cannot see in a window, but what may come with something that it can."""
+
+
+def acquisition(trial: Trial) -> Iterator[Finding]:
+    """What line frequency, gain and the rest tell alone, and what remains when the first two are taken away."""
+    groups = dict(trial.measured.recording)
+    if trial.config.site:
+        sites = recording_values(trial.task.labelled.windows, trial.config.site)
+        groups[trial.config.site] = (sites[:, None] == np.unique(sites)).astype(np.float64)
+    groups = {name: features[:, _vary(features)] for name, features in groups.items()}
+    level = 0.05 / max(sum(features.shape[1] > 0 for features in groups.values()), 1)  # Bonferroni's
+    for name, features in groups.items():
+        yield told_by(trial, name, features, level)
+    if trial.has_score:
+        yield _without(trial, "score without line frequencies", "50 and 60 Hz notched out", notched)
+        one = equal_gain(trial.measured.scales)
+        yield _without(trial, "score at one gain", "all recordings brought to one gain", one)
+
+
+def told_by(trial: Trial, name: str, features: Floats, level: float) -> Finding:
+    """How well a group of measures (N, F) tells the class alone, beside the model; above chance where p < `level`."""
+    check, expected = f"{name} alone", f"{trial.chance:.2f}"
+    if not features.shape[1]:
+        return Finding(check, trial.chance, expected, "ok", f"All windows are alike in {name}.")
+    alone, p = trial.probe(features[None]), null_scores(trial, features).p
+    sentence = f"By {name} alone {trial.title} is told with {trial.say(alone)}"
+    verdict: Verdict = "ok"
+    if p >= level or alone.value <= trial.chance:
+        then = ", no better than chance"
+    elif name in HIDDEN:
+        verdict, then = "warn", ": windows do not show it, but classes were recorded differently"
+    elif alone.value < trial.score.low:
+        verdict, then = "warn", f", by the model with {trial.say(trial.score)}"
+    else:
+        verdict = "fail"
+        then = f", by the model with {trial.say(trial.score)}: the score is no evidence of anything else"
+    return Finding(check, alone.value, expected, verdict, f"{sentence}{then} (p = {p:.2g}).", alone.low, alone.high)
+
+
+def _without(trial: Trial, check: str, what: str, change: Change) -> Finding:
+    """The score when fitted and tested on windows from which something is taken."""
+    windows = changed(trial.task.labelled.windows, change, trial.config.seed)
+    left = trial.probe(trial.embed(check, windows))
+    expected = f"{trial.score.value:.2f}"
+    verdict: Verdict = "ok"
+    then = "it does not rest on that"
+    if trial.is_below(left):
+        verdict, then = (
+            ("warn", "part of it rests on that") if trial.above_chance(left) else ("fail", "it rests on that")
+        )
+    sentence = f"With {what} the score is {trial.say(left)}, before it was {trial.say(trial.score)}: {then}."
+    return Finding(check, left.value, expected, verdict, sentence, left.low, left.high)
+
+
+def _vary(features: Floats) -> NDArray[np.bool_]:
+    """Which columns (F,) differ between windows, a missing value counting as one."""
+    known = np.isfinite(features)
+    filled = np.where(known, features, np.inf)
+    return (filled != filled[:1]).any(axis=0) & known.any(axis=0)

@@ -1,0 +1,167 @@
+"""Whether the embeddings tell who somebody is or where they were recorded, and whether the label is more than that.
+
+Embeddings of EEG models tell subjects apart far better than conditions (arXiv:2606.06647). That is no fault of a score
+on unknown people, but a label that only tells people apart is no label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import KNeighborsClassifier
+
+from biosig.audit.result import Finding, Verdict
+from biosig.audit.trial import Trial, out_of_fold
+from biosig.downstream.fitting import Preparation, Recipe
+from biosig.downstream.parts import recording_values
+from biosig.downstream.targets import has_class
+from biosig.downstream.task import Task
+from biosig.errors import UsageError
+from biosig.evaluate.catalogue import METRICS
+from biosig.evaluate.intervals import bootstrap
+from biosig.evaluate.splits import group_folds
+
+FEW_SUBJECTS = 5
+"""With fewer subjects of a class, what it has in common may be what these people have in common."""
+
+Rows = NDArray[np.int64]
+
+
+def identity(trial: Trial) -> Iterator[Finding]:
+    """Subject and site in the embeddings, and what the label gains from people being on both sides."""
+    apart = recordings_apart(trial.task)
+    if apart is None:
+        trial.notes.append("No two subjects have windows far enough apart to look for their identity in embeddings.")
+    else:
+        yield _subjects(trial, *apart)
+    if trial.config.site:
+        yield from _site(trial)
+    if len(trial.task.subjects) > len(np.unique(trial.task.subjects)):
+        yield _gain_from_identity(trial)
+
+
+def few_subjects(task: Task) -> Finding | None:
+    """How many subjects the smallest class has, where every subject is of one class; None for other truths."""
+    target, y = task.labelled.target, task.labelled.y
+    names, whose = np.unique(task.subjects, return_inverse=True)
+    smallest, n_least = "", len(names) + 1
+    for k, name in enumerate(target.class_names):
+        share = np.bincount(whose, has_class(y, target.kind, k)) / np.bincount(whose)
+        if ((share > 0) & (share < 1)).any():
+            return None
+        if (share > 0).sum() < n_least:
+            smallest, n_least = name, int((share > 0).sum())
+    if not smallest:
+        return None
+    verdict: Verdict = "fail" if n_least < 2 else "warn" if n_least < FEW_SUBJECTS else "ok"
+    of = f"Class '{smallest}' has {n_least} subject{'s' if n_least > 1 else ''}, each with this label throughout"
+    then: dict[Verdict, str] = {
+        "fail": ": the label is who the person is, and cannot be tested on anybody else.",
+        "warn": ": what they share by chance cannot be told from what the class is.",
+        "ok": ", and no class has fewer.",
+    }
+    return Finding(
+        "subjects of the smallest class", float(n_least), f"{FEW_SUBJECTS} or more", verdict, of + then[verdict]
+    )
+
+
+def recordings_apart(task: Task) -> tuple[Rows, Rows] | None:
+    """Windows to know people by, and windows of the same people to find again: of other recordings, or later.
+
+    A subject with one recording gives its first half and its second, with a window left out between them. Those with
+    too few windows for either are in neither.
+    """
+    known, found = [], []
+    for subject in np.unique(task.subjects):
+        rows = np.flatnonzero(task.subjects == subject)
+        first = task.recordings[rows] == task.recordings[rows[0]]
+        if first.all():
+            ordered = rows[np.argsort(task.labelled.windows.onset[rows], kind="stable")]
+            one, other = ordered[: len(rows) // 2], ordered[len(rows) // 2 + 1 :]
+        else:
+            one, other = rows[first], rows[~first]
+        if len(one) and len(other):
+            known.append(one)
+            found.append(other)
+    return (np.concatenate(known), np.concatenate(found)) if len(known) > 1 else None
+
+
+def _subjects(trial: Trial, known: Rows, found: Rows) -> Finding:
+    subjects, prepare = trial.task.subjects, Preparation.fit(trial.vectors[known], None)
+    nearest = KNeighborsClassifier(1).fit(prepare(trial.vectors[known]), subjects[known])
+    named = nearest.predict(prepare(trial.vectors[found]))
+    right = trial.share(named == subjects[found], subjects[found])
+    names, n = np.unique(subjects[known], return_counts=True)
+    chance = float((n / n.sum())[np.searchsorted(names, subjects[found])].mean())
+    told = right.low > chance
+    sentence = (
+        f"The nearest embedding of another time is of the same person in {right.value:.0%} ({right.low:.0%} to "
+        f"{right.high:.0%}) of windows, by chance in {chance:.0%}, among {len(names)} people"
+    )
+    then = (
+        ": embeddings tell who somebody is, so they are personal data, and people must be kept apart." if told else "."
+    )
+    return Finding(
+        "subject in the embeddings",
+        right.value,
+        f"{chance:.2f}",
+        "warn" if told else "ok",
+        sentence + then,
+        right.low,
+        right.high,
+    )
+
+
+def _site(trial: Trial) -> Iterator[Finding]:
+    """Whether a linear probe tells where people of whom it knows nothing were recorded."""
+    sites, subjects = recording_values(trial.task.labelled.windows, trial.config.site), trial.task.subjects
+    common = [site for site in np.unique(sites) if len(np.unique(subjects[sites == site])) >= FEW_SUBJECTS]
+    rows = np.flatnonzero(np.isin(sites, common))
+    try:
+        if len(common) < 2:
+            raise UsageError(f"fewer than two have {FEW_SUBJECTS} subjects")
+        y = np.searchsorted(common, sites[rows])
+        folds = group_folds(subjects[rows], min(5, FEW_SUBJECTS), trial.config.seed, y)
+    except UsageError as error:
+        trial.notes.append(f"Values of {trial.config.site} could not be looked for in embeddings: {error}")
+        return
+    X, config = trial.vectors[None, rows], trial.config
+    recipe = Recipe("logistic", "classes", len(common))
+    (prediction,) = out_of_fold(X, [X], y, subjects[rows], folds, recipe)
+    told = bootstrap(METRICS["auroc"], y, prediction, subjects[rows], config.n_bootstrap, config.seed)
+    sentence = (
+        f"A linear probe tells {config.site} ({len(common)} of them) of unknown people with AUROC {told.value:.2f} "
+        f"({told.low:.2f} to {told.high:.2f})"
+    )
+    verdict: Verdict = "warn" if told.low > 0.5 else "ok"
+    then = ": a class that is more common at one of them can be told by that." if verdict == "warn" else "."
+    yield Finding(f"{config.site} in the embeddings", told.value, "0.50", verdict, sentence + then, told.low, told.high)
+
+
+def _gain_from_identity(trial: Trial) -> Finding:
+    """The score that would be quoted if windows were split, and not people: what of the label is who somebody is.
+
+    Band power stands beside the embeddings, so that a label is not taken for more because a model knows nobody.
+    """
+    y, nobody = trial.task.labelled.y, np.arange(len(trial.task.subjects)).astype(str)
+    known = np.hstack((trial.vectors, trial.measured.spectrum))[None]  # (1, N, F)
+    folds = group_folds(nobody, 5, trial.config.seed, trial.task.labelled.strata)
+    apart = trial.probe(known)
+    mixed = trial.rate(out_of_fold(known, [known], y, nobody, folds, trial.recipe)[0])
+    only_identity = not trial.above_chance(apart) and trial.above_chance(mixed) and mixed.value > apart.high
+    sentence = (
+        f"From embeddings and band power {trial.title} is told with {trial.say(mixed)} where people are on both sides, "
+        f"and with {trial.say(apart)} where they are apart"
+    )
+    then = ": all that the label tells of these people is who they are." if only_identity else "."
+    return Finding(
+        "label as identity",
+        mixed.value,
+        f"{apart.value:.2f}",
+        "fail" if only_identity else "ok",
+        sentence + then,
+        mixed.low,
+        mixed.high,
+    )

@@ -1,0 +1,109 @@
+"""Whether the test part was seen before: by pretraining, or because one subject is on both sides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from biosig.audit.result import Finding, Verdict
+from biosig.audit.trial import Trial
+from biosig.errors import DataError
+from biosig.evaluate.ledger import overlap
+
+_PARTS = "_subjects"  # how splits.json ends the names of its parts
+
+
+def leakage(trial: Trial) -> Iterator[Finding]:
+    """What pretraining saw of the recordings, and which of them are in the task under two names."""
+    windows = trial.task.labelled.windows
+    rows = np.unique(windows.recording)
+    stored = [windows.ds[int(row)] for row in rows]
+    hashes, names = [r.content_hash for r in stored], [r.id for r in stored]
+    subjects = windows.subjects[np.unique(windows.recording, return_index=True)[1]].astype(str).tolist()
+    yield _pretraining(trial, hashes, subjects, names)
+    yield twins(hashes, subjects, names)
+
+
+def _pretraining(trial: Trial, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str]) -> Finding:
+    check, expected = "seen in pretraining", "0 recordings"
+    model = trial.model
+    if not model.trained:
+        return Finding(check, 0.0, expected, "ok", f"{model.name} has random weights, which have seen nothing.")
+    found = overlap(model.folder, hashes, subjects, names) if model.folder else None
+    if found is None:
+        sentence = "The model has no ledger of what it has seen, so nobody can say that it has not seen the test part."
+        return Finding(check, float("nan"), expected, "warn", sentence)
+    verdict: Verdict = "fail" if found.recordings else "ok" if found.complete and not found else "warn"
+    return Finding(check, float(len(found.recordings)), expected, verdict, found.sentence())
+
+
+def twins(hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str]) -> Finding:
+    """Recordings with equal samples that are said to be of two subjects, who may come on both sides of a split."""
+    first: dict[str, int] = {}
+    pairs = []
+    for i, content in enumerate(hashes):
+        if content and subjects[first.setdefault(content, i)] != subjects[i]:
+            pairs.append((names[first[content]], names[i]))
+    check, expected = "one recording, two subjects", "0 recordings"
+    if not pairs:
+        return Finding(
+            check, 0.0, expected, "ok", "No two recordings with equal samples are said to be of two subjects."
+        )
+    return Finding(
+        check,
+        float(len(pairs)),
+        expected,
+        "fail",
+        f"{len(pairs)} recordings have the samples of another one that is said to be of another subject (the first: "
+        f"'{pairs[0][1]}' is '{pairs[0][0]}'), so one person can be on both sides of the split.",
+    )
+
+
+def split_on_file(folder: Path) -> Finding:
+    """Whether the parts that a result folder names in its splits.json share a subject.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or was changed after it was written.
+    """
+    path = folder / "splits.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        parts = {name: lists for name, lists in content.items() if name.endswith(_PARTS)}
+        written = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    except (OSError, ValueError, AttributeError) as error:
+        raise DataError(f"{path} is damaged or absent ({error}): run the task again.") from error
+    if content.get("sha256") != written:
+        raise DataError(f"{path} does not have the SHA-256 that it states: it was changed; run the task again.")
+    return subjects_apart(parts)
+
+
+def subjects_apart(parts: Mapping[str, Sequence[Sequence[Any]]]) -> Finding:
+    """Whether a subject is in two parts of one fold: part → its subjects, fold by fold."""
+    shared = [
+        (str(subject), fold, one.removesuffix(_PARTS), other.removesuffix(_PARTS))
+        for i, one in enumerate(parts)
+        for other in list(parts)[i + 1 :]
+        for fold, (these, those) in enumerate(zip(parts[one], parts[other], strict=True))
+        for subject in sorted(set(these) & set(those))
+    ]
+    check, expected = "subjects on both sides", "0 subjects"
+    if not shared:
+        n = len(next(iter(parts.values()), ()))
+        return Finding(check, 0.0, expected, "ok", f"No subject is in two parts of any of {n} folds.")
+    subject, fold, one, other = shared[0]
+    n_subjects = len({name for name, *_ in shared})
+    return Finding(
+        check,
+        float(n_subjects),
+        expected,
+        "fail",
+        f"{n_subjects} subjects are on both sides (the first: '{subject}', in the {one} and the {other} part of fold "
+        f"{fold}), so the score is no test on unknown people.",
+    )

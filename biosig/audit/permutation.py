@@ -1,0 +1,145 @@
+"""The score of labels that mean nothing: what the pipeline finds where there is nothing to find.
+
+Subjects take each other's labels, so that a label that is the same throughout a subject stays so, and within a subject
+they are shuffled over recordings (over windows, where one recording has several). A ridge regression with one penalty
+stands for the probe: its closed form fits all permutations at once. Shape letters: N windows, U units of truth, F
+features, J columns of truth, R permutations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.audit.result import Finding
+from biosig.audit.trial import Trial
+from biosig.downstream.fitting import Preparation
+from biosig.evaluate.metrics import Floats, Kind
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Null:
+    """A score beside those of permuted labels.
+
+    Parameters
+    ----------
+    true : float
+        With the labels as they are.
+    permuted : ndarray, shape (R,)
+        With permuted ones.
+    """
+
+    true: float
+    permuted: Floats
+
+    @property
+    def p(self) -> float:
+        """The chance of such a score, or a better one, if labels meant nothing."""
+        return float((1 + (self.permuted >= self.true).sum()) / (1 + len(self.permuted)))
+
+
+def permutation(trial: Trial) -> Iterator[Finding]:
+    """Whether the score is beyond those of permuted labels, and these are at chance."""
+    null = null_scores(trial, trial.vectors)
+    low, high = (float(edge) for edge in np.percentile(null.permuted, (2.5, 97.5)))
+    beyond = (
+        f"{trial.metric_title} is {null.true:.2f} with the true labels and {low:.2f} to {high:.2f} with permuted ones"
+    )
+    yield Finding(
+        "score against permuted labels",
+        null.p,
+        "p below 0.05",
+        "ok" if null.p < 0.05 else "warn",
+        f"{beyond} (p = {null.p:.3g}): " + ("it is no accident." if null.p < 0.05 else "it may well be an accident."),
+    )
+    mean, biased = float(null.permuted.mean()), low > trial.chance
+    yield Finding(
+        "score of permuted labels",
+        mean,
+        f"{trial.chance:.2f}" if trial.chance else "0.00 or less",
+        "fail" if biased else "ok",
+        f"With permuted labels {trial.metric_title} is {mean:.2f} on average"
+        + (": the task leaks its labels." if biased else ", so the task does not leak its labels."),
+        low,
+        high,
+    )
+
+
+def null_scores(trial: Trial, features: NDArray[Any]) -> Null:
+    """The score of features (N, F), and what they score with permuted labels."""
+    y, unit, first = trial.task.labelled.y, *_units(trial)
+    whose = np.unique(trial.task.subjects[first], return_inverse=True)[1]
+    rng = np.random.default_rng(trial.config.seed)
+    orders = [np.arange(len(first)), *(permuted(whose, rng) for _ in range(trial.config.n_permutations))]
+    scores = _scores(trial, features, [y[first][order] for order in orders], unit)
+    return Null(float(scores[0]), scores[1:][np.isfinite(scores[1:])])
+
+
+def permuted(whose: Rows, rng: np.random.Generator) -> Rows:
+    """For each unit (U,) of subjects `whose`, the unit whose label it takes: of another subject, in any order."""
+    blocks = np.split(np.argsort(whose, kind="stable"), np.cumsum(np.bincount(whose))[:-1])
+    taken = np.empty(len(whose), np.int64)
+    for block, donor in zip(blocks, rng.permutation(len(blocks)), strict=True):
+        taken[block] = np.resize(rng.permutation(blocks[donor]), len(block))
+    return taken
+
+
+def _units(trial: Trial) -> tuple[Rows, Rows]:
+    """Which unit of truth each window is of (N,), and the first window of each: recordings, or else windows."""
+    y, recordings = trial.task.labelled.y, trial.task.recordings.astype(str)
+    _, first, unit = np.unique(recordings, return_index=True, return_inverse=True)
+    if (y[first][unit] == y).all():
+        return unit, first
+    return np.arange(len(y)), np.arange(len(y))
+
+
+def _scores(trial: Trial, features: NDArray[Any], truths: list[NDArray[Any]], unit: Rows) -> Floats:
+    """The score of each truth (U, …), by ridge regressions that learn it from features (N, F) of other people."""
+    columns = [regressands(truth, trial.kind)[unit] for truth in truths]  # [N, J] each
+    n_columns = columns[0].shape[1]
+    predicted = np.full((len(unit), len(columns) * n_columns), np.nan)
+    for fold in trial.folds:
+        predicted[fold.test] = _ridge(features[fold.train], np.hstack(columns)[fold.train], features[fold.test])
+    tested = np.flatnonzero(np.isfinite(predicted[:, 0]))
+    rows, place = np.unique(unit[tested], return_inverse=True)
+    scores = []
+    for number, truth in enumerate(truths):
+        own = predicted[tested][:, number * n_columns : (number + 1) * n_columns]
+        sums = np.stack([np.bincount(place, column) for column in own.T], axis=1) / np.bincount(place)[:, None]
+        prediction = sums if trial.kind in ("classes", "multilabel") else sums[:, 0]
+        scores.append(trial.metric.resampled(truth[rows], prediction, np.ones((1, len(rows))))[0])
+    return np.array(scores)
+
+
+def regressands(truth: NDArray[Any], kind: Kind) -> Floats:
+    """What a regression is fitted to (U, J): classes as 0 and 1, values, and for times the null model's residuals.
+
+    Those are events less the cumulative hazard by Nelson and Aalen (martingale residuals; Therneau et al., Biometrika
+    1990; 77:147): whoever had the event early stands highest.
+    """
+    if kind == "classes":
+        return np.eye(int(truth.max()) + 1)[truth]
+    if kind == "survival":
+        time, event = truth.T
+        order = np.argsort(time, kind="stable")
+        at_risk = len(time) - np.searchsorted(time[order], time[order], side="left")
+        hazard = np.cumsum(event[order] / at_risk)
+        last = np.searchsorted(time[order], time, side="right") - 1
+        return (event - hazard[last])[:, None]
+    return np.asarray(truth, np.float64).reshape(len(truth), -1)
+
+
+def _ridge(X: NDArray[Any], Y: Floats, X_test: NDArray[Any]) -> Floats:
+    """Predictions of every column, the penalty being the mean of the features' squared singular values."""
+    prepare = Preparation.fit(X, None)
+    Z, Z_test = prepare(X), prepare(X_test)
+    U, s, Vt = np.linalg.svd(Z, full_matrices=False)
+    shrunk = s / (s**2 + np.mean(s**2) + 1e-12)
+    mean = Y.mean(axis=0)
+    return (Z_test @ Vt.T * shrunk) @ (U.T @ (Y - mean)) + mean

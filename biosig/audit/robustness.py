@@ -1,0 +1,57 @@
+"""What the probe does with signals that it was not fitted on: leads reordered, upside down, fewer, or with noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from biosig.audit.changed import Change, changed
+from biosig.audit.changes import flipped, noisy, reordered, with_fewer_leads
+from biosig.audit.result import Finding
+from biosig.audit.trial import Trial
+
+SAME = 1e-4
+"""Largest difference over largest value of embeddings that must be equal: sums in another order."""
+
+DECIBELS = (20, 10, 0)
+SHARES = (0.5, 0.25)
+
+
+def robustness(trial: Trial) -> Iterator[Finding]:
+    """Embeddings of reordered leads, and the scores of a probe fitted on true windows and tested on changed ones."""
+    yield _order(trial)
+    if not trial.has_score:
+        return
+    changes: dict[str, tuple[str, Change]] = {"upside down": ("turned upside down", flipped)}
+    changes |= {f"noise at {db} dB": (f"with white noise at {db} dB", noisy(db)) for db in DECIBELS}
+    if any(len(names) > 1 for names in trial.task.labelled.windows.ds.to_pandas()["ch_names"]):
+        changes |= {
+            f"{share:.0%} of leads": (f"with {share:.0%} of their leads", with_fewer_leads(share)) for share in SHARES
+        }
+    windows, seed = trial.task.labelled.windows, trial.config.seed
+    tested = [trial.embed(name, changed(windows, change, seed)) for name, (_, change) in changes.items()]
+    for (name, (what, _)), scored in zip(changes.items(), trial.probe_others(trial.features, tested), strict=True):
+        holds = not trial.is_below(scored)
+        then = "as on true ones" if holds else f"on true ones {trial.say(trial.score)}"
+        sentence = f"On windows {what} the probe scores {trial.say(scored)}, {then}."
+        yield Finding(
+            name,
+            scored.value,
+            f"{trial.score.value:.2f}",
+            "ok" if holds else "warn",
+            sentence,
+            scored.low,
+            scored.high,
+        )
+
+
+def _order(trial: Trial) -> Finding:
+    windows = changed(trial.task.labelled.windows, reordered, trial.config.seed)
+    other = trial.embed("leads reordered", windows)
+    true = trial.features
+    off = float(np.nanmax(np.abs(other - true)) / np.nanmax(np.abs(true)))
+    same = off <= SAME and bool((np.isnan(other) == np.isnan(true)).all())
+    sentence = f"With its leads in another order an embedding moves by {off:.1g} of the largest value"
+    then = ", as it must." if same else ": the model reads the order of rows in a file."
+    return Finding("leads in another order", off, f"below {SAME:g}", "ok" if same else "fail", sentence + then)

@@ -1,0 +1,91 @@
+"""An audit from its configuration to its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from biosig.audit.acquisition import acquisition
+from biosig.audit.config import AuditConfig, Check
+from biosig.audit.identity import few_subjects, identity
+from biosig.audit.leakage import leakage, split_on_file, subjects_apart
+from biosig.audit.permutation import permutation
+from biosig.audit.result import AuditResult, Finding, Verdict
+from biosig.audit.robustness import robustness
+from biosig.audit.spectrum import spectrum
+from biosig.audit.trial import Trial
+from biosig.downstream.task import open_model, open_task
+from biosig.evaluate.splits import manifest
+from biosig.progress import Progress
+
+CHECKS: dict[Check, Callable[[Trial], Iterator[Finding]]] = {
+    "leakage": leakage,
+    "identity": identity,
+    "permutation": permutation,
+    "acquisition": acquisition,
+    "spectrum": spectrum,
+    "robustness": robustness,
+}
+
+
+def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditResult:
+    """Look for everything else that could explain a score.
+
+    Parameters
+    ----------
+    config : AuditConfig
+        The task, the model and the checks.
+    progress : callable, optional
+        Told how far the work is.
+
+    Returns
+    -------
+    AuditResult
+        Also written to `config.out` when that is given.
+
+    Raises
+    ------
+    UsageError
+        If the configuration contradicts itself, or the split does not suit the task.
+    DataError
+        If recordings have no subject, or a class has no window.
+    """
+    task = open_task(config.shards, config.query, config.target, config.windows)
+    few = few_subjects(task)
+    facts: dict[str, Any] = {"shards_hash": task.shards_hash, "cohort": task.cohort()}
+    if few is not None and few.verdict == "fail":
+        notes = ["Nothing else was checked: such a task cannot be split by subject."]
+        result = AuditResult([few], [*task.labelled.notes, *notes], facts, config)
+    else:
+        model = open_model(config.model, config.seed, config.device)
+        trial = Trial(config, task, model, progress)
+        findings = [_score(trial), *([few] if few else []), _split(trial)]
+        for check in config.checks:
+            findings += CHECKS[check](trial)
+        facts |= {"model": model.name, "model_revision": model.revision, "model_trained": model.trained}
+        notes = [*task.labelled.notes, *trial.notes]
+        if not model.trained:
+            notes.append(f"The model under audit, {model.name}, has random weights.")
+        result = AuditResult(findings, notes, facts, config)
+    if config.out is not None:
+        result.save(config.out)
+    return result
+
+
+def _score(trial: Trial) -> Finding:
+    """The score that the audit is of."""
+    score, above = trial.score, trial.has_score
+    sentence = f"A linear probe on the embeddings of {trial.model.name} tells {trial.title} with {trial.say(score)}"
+    then = "." if above else ": it is not above chance, so it was not asked what it rests on."
+    verdict: Verdict = "ok" if above else "warn"
+    above_what = f"above {trial.chance:.2f}"
+    return Finding("score", score.value, above_what, verdict, sentence + then, score.low, score.high)
+
+
+def _split(trial: Trial) -> Finding:
+    """Who is on which side: as a result folder says, where the audit is of one, else by the audit's own split."""
+    out = trial.config.out
+    if out is not None and (out / "splits.json").is_file():
+        return split_on_file(out)
+    parts = manifest(trial.task.subjects, trial.folds)
+    return subjects_apart({name: lists for name, lists in parts.items() if name != "sha256"})
