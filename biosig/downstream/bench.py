@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -66,10 +66,16 @@ class Bench:
     @cached_property
     def features(self) -> tuple[Floats, list[str]]:
         """Hand-made features (N, F) of every window as it was stored, and remarks on them."""
-        windows, channels = self.windows.windows, self.windows.channels
-        read = (windows.read(row) for row in range(len(windows)))
-        table, remarks = feature_table(with_channels(window, channels) if channels else window for window in read)
+        table, remarks = feature_table(self._stored())
         return table.to_numpy(np.float64), remarks
+
+    def _stored(self) -> Iterator[Recording]:
+        windows, channels = self.windows.windows, self.windows.channels
+        for row in range(len(windows)):
+            window = windows.read(row)
+            yield with_channels(window, channels) if channels else window
+            if self.progress:
+                self.progress("handmade: windows", row + 1, len(windows))
 
     @cached_property
     def inputs(self) -> dict[str, PartialWindows]:

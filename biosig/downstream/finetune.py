@@ -28,6 +28,7 @@ from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.standing import (
     demographic_features,
     standing_baselines,
+    without_misfits,
     without_those_named,
 )
 from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
@@ -143,19 +144,7 @@ def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> 
         kind, modalities = config.target.kind, {m for layout in set(windows.layouts) for m, _, _ in layout}
         known = demographic_features(task.labelled.windows.ds, config.target).shape[1] > 0
         baselines = without_those_named(standing_baselines(kind, modalities, known), config.without)
-    remarks = []
-    for name in [name for name in baselines if name in FIXED_MONTAGE]:
-        try:
-            check_one_layout(windows, f"the baseline {name}", one_rate=True)
-        except DataError as error:
-            if config.baselines is not None:
-                raise
-            baselines.remove(name)
-            remarks.append(f"The baseline {name} is left out: {str(error).rsplit(':', 1)[0]}.")
-    fixed, gaps = [name for name in baselines if name in FIXED_MONTAGE], windows.whole.count(False)
-    if fixed and gaps:
-        remarks.append(f"{gaps} of {len(windows)} windows miss samples, which are zeros for {', '.join(fixed)}.")
-    return baselines, remarks
+    return without_misfits(baselines, FIXED_MONTAGE, windows, named=config.baselines is not None)
 
 
 def _with_input(model: Model, config: FineTuneConfig) -> Model:

@@ -64,11 +64,11 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     head = resolve_head(config.head, config.target.kind)
     standing = _standing_notes(task, model, head, config, parts)
     methods, on_bench = _methods(task, model, head, config)
-    bench, left_out, misfits = bench_for(config, task, model, on_bench, progress)
+    bench, kept, misfits = bench_for(config, task, model, on_bench, progress)
     probes = FrozenProbes(config, task, model, parts, head, progress)
 
     rows, scored = task.rows(), []
-    for method in (name for name in methods if name not in left_out):
+    for method in (name for name in methods if name in kept or name not in on_bench):
         if method == "chance":
             each = [uninformed(task.labelled.y[part.train], len(part.test), config.target.kind) for part in parts]
         elif method in on_bench:

@@ -14,13 +14,14 @@ from torch import nn
 
 from biosig.downstream.bench import Bench
 from biosig.downstream.contenders import FIXED_MONTAGE, run_of, test_predictions
-from biosig.downstream.examples import FrozenExamples, check_one_layout
+from biosig.downstream.examples import FrozenExamples
 from biosig.downstream.objective import LossConfig
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import FineTuneConfig, TuneStage
+from biosig.downstream.standing import without_misfits
 from biosig.downstream.task import Task
-from biosig.errors import DataError, UsageError
+from biosig.errors import UsageError
 from biosig.evaluate.metrics import Floats
 from biosig.models.model import Model
 from biosig.progress import Progress
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 def bench_for(
     config: ProbeConfig, task: Task, model: Model, methods: Sequence[str], progress: Progress | None
 ) -> tuple[Bench, list[str], list[str]]:
-    """What the methods share, which of them these windows do not suit, and what to say of that.
+    """What the methods share, which of them these windows suit, and what to say of the others.
 
     Raises
     ------
@@ -42,25 +43,13 @@ def bench_for(
     windows = PreparedWindows(
         task.labelled.windows, model.contract, keep_bytes=config.keep_gb * 1e9, channels=config.channels
     )
-    fixed = [name for name in methods if name in FIXED_MONTAGE]
-    if fixed or config.head == "attention":
+    if config.head == "attention" or set(methods) & set(FIXED_MONTAGE):
         windows.survey(progress)
-    left_out, notes = [], []
-    for name in fixed:
-        try:
-            check_one_layout(windows, name, one_rate=True)
-        except DataError as error:
-            if config.baselines is not None:
-                raise
-            left_out.append(name)
-            notes.append(f"The baseline {name} was left out: {str(error).rsplit(':', 1)[0]}.")
-    gaps = windows.whole.count(False)
-    if gaps and len(left_out) < len(fixed):
-        notes.append(f"{gaps} of {len(windows)} windows miss samples, which are zeros for covariances and networks.")
+    kept, remarks = without_misfits(methods, FIXED_MONTAGE, windows, named=config.baselines is not None)
     if config.head == "attention":
         model = _up_to_layer(model, config)
     frozen = FrozenExamples(windows, model.encoder, model.device, config.keep_gb * 1e9)
-    return Bench(_settings(config), model, windows, task.labelled.y, frozen, progress), left_out, notes
+    return Bench(_settings(config), model, windows, task.labelled.y, frozen, progress), kept, remarks
 
 
 def rival_predictions(bench: Bench, method: str, fold: int, part: Parts) -> Floats:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.downstream.examples import check_one_layout
+from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.targets import Target
-from biosig.errors import UsageError
+from biosig.errors import DataError, UsageError
 from biosig.evaluate.metrics import Kind
 
 if TYPE_CHECKING:
@@ -63,6 +65,43 @@ def without_those_named(standing: Sequence[str], without: Sequence[str]) -> list
             f"'without' names '{unknown[0]}', which does not stand beside this task; there are {', '.join(standing)}."
         )
     return [name for name in standing if name not in without]
+
+
+def without_misfits(
+    names: Sequence[str], fixed: Collection[str], windows: PreparedWindows, named: bool
+) -> tuple[list[str], list[str]]:
+    """The baselines that these windows suit, and what to say of the others and of missing samples.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Baselines.
+    fixed : collection of str
+        Methods that need all windows to have the same channels and length.
+    windows : PreparedWindows
+        All windows of the task, surveyed where one of `names` is of those methods.
+    named : bool
+        Whether the configuration names the baselines.
+
+    Raises
+    ------
+    DataError
+        If one that the configuration names does not suit the windows.
+    """
+    kept, remarks = [], []
+    for name in names:
+        try:
+            if name in fixed:
+                check_one_layout(windows, f"the baseline {name}", one_rate=True)
+            kept.append(name)
+        except DataError as error:
+            if named:
+                raise
+            remarks.append(f"The baseline {name} is left out: {str(error).rsplit(':', 1)[0]}.")
+    dense, gaps = [name for name in kept if name in fixed], windows.whole.count(False)
+    if dense and gaps:
+        remarks.append(f"{gaps} of {len(windows)} windows miss samples, which are zeros for {', '.join(dense)}.")
+    return kept, remarks
 
 
 def modalities_of(ds: RecordingSet, read: Collection[str]) -> set[str]:

@@ -24,14 +24,14 @@ def probe(
     config: Annotated[Path, tyro.conf.Positional],
     overrides: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
 ) -> int:
-    """Test frozen embeddings on a labelled task: a score table with 95 % intervals beside three baselines.
+    """Test frozen embeddings on a labelled task: a score table with 95 % intervals beside all baselines that suit.
 
     Parameters
     ----------
     config : Path
         YAML file of a probe (see configs/probe/): model, shards, target, windows and what is not default.
     overrides : tuple of str
-        Changes to it, key=value with dots for nesting: model=runs/small/model shards=shards/ n_folds=10 out=results/a.
+        Changes to it, key=value with dots for nesting: model=runs/small/model shards=shards/ split.folds=10 out=results/a.
 
     Returns
     -------

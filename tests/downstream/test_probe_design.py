@@ -186,7 +186,7 @@ def test_a_baseline_that_does_not_fit_is_left_out_with_a_note_unless_it_was_name
     changes = {"without": ["random_weights", "handmade", "demographics"]}
     result = _run(folder, **changes)
     assert list(dict.fromkeys(result.table["method"])) == ["model", "chance"]
-    assert any(note.startswith("The baseline xresnet was left out: Recording") for note in result.notes)
+    assert any(note.startswith("The baseline xresnet is left out: Recording") for note in result.notes)
     with pytest.raises(DataError, match="xresnet needs the same channels"):
         _run(folder, baselines=["xresnet"])
 
