@@ -18,7 +18,7 @@ from biosig.evaluate.intervals import FEW_SUBJECTS
 from biosig.plots.agreement import plot_agreement
 from biosig.plots.calibration import plot_calibration
 from biosig.plots.curves import plot_shots
-from biosig.plots.forest import plot_differences, plot_subgroups
+from biosig.plots.forest import ATTRIBUTES, plot_differences, plot_subgroups
 from biosig.plots.report import Report
 from biosig.plots.robustness import plot_robustness
 from biosig.plots.scores import METHODS, METRICS, plot_scores
@@ -86,17 +86,16 @@ class _Page:
             return ""
         value, low, high = (float(row[name]) for name in ("value", "low", "high"))
         better = 1 if CATALOGUE[self.metric].higher_is_better else -1
-        verdict = "cannot be told apart from"
+        verdict = "cannot be told apart"
         if low > 0 or high < 0:
-            verdict = "does better than" if value * better > 0 else "does worse than"
+            verdict = "better" if value * better > 0 else "worse"
         other = METHODS.get(str(row["method"]), str(row["method"]))
-        return f"- It {verdict} {other}: {value:+.3f} ({low:+.3f} to {high:+.3f})."
+        return f"- Against {other}: {verdict}, {value:+.3f} ({low:+.3f} to {high:+.3f})."
 
     def _cohort(self) -> None:
         self.report.add_text("## Of whom")
-        self.report.add_table(
-            self.evidence.cohort, "Who was tested. A recording may count for several classes of a multi-label target."
-        )
+        several = " A recording counts for each of its labels." if self.run.target.kind == "multilabel" else ""
+        self.report.add_table(self.evidence.cohort, f"Who was tested.{several}")
 
     def _scores(self) -> None:
         self.report.add_text("## What was found, beside what")
@@ -109,7 +108,7 @@ class _Page:
             "Points are scores on people that no method was fitted on, lines 95 % intervals from resampling people.",
             "Scores of the model and of each baseline, with intervals",
         )
-        self.report.add_table(wide(table), "Score and 95 % interval.")
+        self.report.add_table(wide(table, "method").replace({"method": METHODS}), "Score and 95 % interval.")
         if self.run.labels is not None:
             own = self.run.labels[self.run.labels["method"] == "model"].drop(columns="method")
             self.report.add_table(own, "The model's score for each label by itself.")
@@ -143,7 +142,10 @@ class _Page:
             names = [f"{name}" for name in self.run.target.class_names]
             rows = self.run.scores[(self.run.scores["method"] == "model") & self.run.scores["metric"].isin(CALIBRATION)]
             said = [f"{METRICS[r.metric]} {r.value:.3f} ({r.low:.3f} to {r.high:.3f})" for r in rows.itertuples()]
-            self.report.add_text("## Can its probabilities be believed?\n\n" + ", ".join(said))
+            self.report.add_text(
+                f"## Can its probabilities be believed?\n\n{', '.join(said)}. Who is drawn twice makes a calibration "
+                "error larger, so its interval may lie above it."
+            )
             self._figure(
                 "calibration",
                 plot_calibration(found.reliability, found.risk, names),
@@ -181,7 +183,8 @@ class _Page:
                 "The model's score by group of people",
             )
         columns = ["attribute", "group", "value", "low", "high", "n_subjects", "n_recordings", "remark"]
-        self.report.add_table(table[columns], "The model's score by group.")
+        shown = table[columns].replace({"attribute": ATTRIBUTES})
+        self.report.add_table(shown, "The model's score by group.")
 
     def _further(self) -> None:
         """What the run wrote beside: scores by number of labels, by layer."""
@@ -195,6 +198,7 @@ class _Page:
                     "the training people. Points are means over draws.",
                     "Score by number of labels per class",
                 )
+                table = wide(table, "shots")
             if name == "layers":
                 table = (
                     table.pivot_table("inner_score", "layer", "fold").mean(axis=1).rename("inner score").reset_index()
@@ -251,11 +255,9 @@ class _Page:
         (plots / f"{name}.png").write_bytes(self.report.add_figure(figure, caption, alt))
 
 
-def wide(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per method and a column per metric, each cell the value with its interval."""
-    cells = [f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})" for row in table.itertuples()]
-    long = table[["method", "metric"]].assign(cell=cells)
-    metrics, methods = dict.fromkeys(table["metric"]), dict.fromkeys(table["method"])
-    shown = long.pivot(index="method", columns="metric", values="cell").loc[list(methods), list(metrics)]
-    shown.index = pd.Index([METHODS.get(name, name) for name in shown.index], name="method")
-    return shown.rename(columns=METRICS).reset_index().rename_axis(columns=None)
+def wide(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """A row for each value of `by` and a column per metric, each cell the score with its interval."""
+    cells = [f"{row.value:.3f} ({row.low:.3f}\u00a0to\u00a0{row.high:.3f})" for row in table.itertuples()]
+    shown = table[[by, "metric"]].assign(cell=cells).pivot(index=by, columns="metric", values="cell")
+    order = {name: list(dict.fromkeys(table[name])) for name in (by, "metric")}
+    return shown.loc[order[by], order["metric"]].rename(columns=METRICS).reset_index().rename_axis(columns=None)

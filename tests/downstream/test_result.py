@@ -50,7 +50,7 @@ def test_the_report_says_what_a_reviewer_asks(saved):
     assert f"AUROC {row['value']:.3f}" in page
     assert f"{row['low']:.3f} to {row['high']:.3f}" in page
     for words in (
-        "hand-made features", "does better than", "random weights", "Who was tested",
+        "hand-made features", "Against hand-made features: better", "random weights", "Who was tested",
         "Can its probabilities be believed",
         "Decisions by the largest probability", "calibration error (ECE) 0.", "Left: of cases", "65 and over",
         "A caveat that a reader must see",
