@@ -36,7 +36,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/cross-modal"))
     parser.add_argument("--model", default="biosig-tiny", help="checkpoint folder, or a preset for random weights")
     parser.add_argument("--waveform-epochs", type=int, default=20)
-    parser.add_argument("--retrieval-epochs", type=int, default=20)
+    parser.add_argument("--retrieval-epochs", type=int, default=40)
+    parser.add_argument("--retrieval-encoder", choices=["frozen", "tuned"], default="frozen")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -52,7 +53,9 @@ def main() -> None:
         "targets": CHEST_AND_LIMB,
         "training": {"epochs": args.waveform_epochs, "patience": 5, "batch_size": 16},
     }
-    retrieval = {**task, "training": {"epochs": args.retrieval_epochs, "patience": 6, "batch_size": 32}}
+    optimizer = {"lr": 3e-3, "weight_decay": 0.05}
+    matching = {"epochs": args.retrieval_epochs, "patience": 20, "batch_size": 64, "optimizer": optimizer}
+    retrieval = {**task, "embed_dim": 64, "training": {**matching, "encoder": args.retrieval_encoder}}
     console = Console()
     with show_progress(Console(stderr=True)) as progress:
         began = time.perf_counter()
