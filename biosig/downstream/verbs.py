@@ -31,7 +31,7 @@ def probe(
     config : Path
         YAML file of a probe (see configs/probe/): model, shards, target, windows and what is not default.
     overrides : tuple of str
-        Changes to it, key=value with dots for nesting: model=runs/small/model shards=shards/ split.folds=10 out=results/a.
+        Changes to it, key=value with dots for nesting: model=runs/small/model split.folds=10 out=results/a.
 
     Returns
     -------
