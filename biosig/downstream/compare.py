@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Annotated
 
 import pandas as pd
@@ -16,6 +16,7 @@ from rich.table import Table
 from biosig.downstream.rating import differences
 from biosig.downstream.saved import SavedResult, open_result
 from biosig.errors import UsageError
+from biosig.plots.scores import headline_metrics
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def compare(folders: Sequence[str | Path]) -> Comparison:
     Parameters
     ----------
     folders : sequence of str or Path
-        Of probes and fine-tunings, two or more.
+        Of probes and fine-tunings, 2 to 26.
 
     Raises
     ------
@@ -53,8 +54,8 @@ def compare(folders: Sequence[str | Path]) -> Comparison:
         If there are fewer than two, one is given twice, or one is no result folder.
     """
     names = [str(folder).rstrip("/") for folder in folders]
-    if len(set(names)) < len(names) or len(names) < 2:
-        raise UsageError(f"{len(set(names))} result folders are given: name two or more that differ.")
+    if len(set(names)) < len(names) or not 2 <= len(names) <= len(ascii_uppercase):
+        raise UsageError(f"{len(set(names))} result folders are given: name 2 to {len(ascii_uppercase)} that differ.")
     runs = dict(zip(names, map(open_result, folders), strict=True))
     table = pd.concat([_rows(name, run) for name, run in runs.items()], ignore_index=True)
     first_with: dict[str, str] = {}
@@ -109,14 +110,14 @@ def _what_differs(name: str, run: SavedResult, earlier: str, other: SavedResult)
 
 
 def compare_verb(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Path | None = None) -> int:
-    """Put result folders into one table, with the paired difference of those that were tested on the same people.
+    """Put result folders side by side, with the paired difference of those that were tested on the same people.
 
     Parameters
     ----------
     runs : tuple of Path
         Result folders of probe and finetune, two or more.
     out : Path, optional
-        Write the table as CSV too.
+        Write the scores, with all metrics, as CSV.
 
     Returns
     -------
@@ -126,23 +127,35 @@ def compare_verb(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out
     found = compare(runs)
     if out is not None:
         found.table.to_csv(out, index=False)
-    console = Console(file=sys.stdout)
-    shown = Table(title="Runs")
-    for name in ("run", "task", "model", "metric", "value", "95 % interval", "people", "split", "tested"):
-        shown.add_column(name, justify="right" if name in ("value", "95 % interval", "people") else "left")
-    for row in found.table.itertuples():
-        value, interval = f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}"
-        shown.add_row(
-            row.run, row.task, row.model, row.metric, value, interval, str(row.n_subjects), row.split, row.tested
-        )
-    console.print(shown)
-    if len(found.differences):
-        shown = Table(title="Differences, in pairs")
-        for name in ("run", "minus", "metric", "value", "95 % interval"):
-            shown.add_column(name, justify="right" if name in ("value", "95 % interval") else "left")
-        for row in found.differences.itertuples():
-            shown.add_row(row.run, row.minus, row.metric, f"{row.value:+.3f}", f"{row.low:+.3f} to {row.high:+.3f}")
+    print_comparison(found, Console())
+    return 0
+
+
+def print_comparison(found: Comparison, console: Console) -> None:
+    """Print which run is which, and a table of headline metrics for those that were tested on the same people."""
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    letters = dict(zip(found.table["run"].unique(), ascii_uppercase, strict=False))
+    for run, rows in found.table.groupby("run", sort=False):
+        first = rows.iloc[0]
+        hashes = f"split {first['split']}, tested rows {first['tested']}"
+        say(f"{letters[run]}: {run} ({first['model']}, {first['n_subjects']} people, {hashes})")
+    metrics = headline_metrics(found.table)
+    for (task, _), rows in found.table.groupby(["task", "tested"], sort=False):
+        scores = {letters[run]: of_run for run, of_run in rows.groupby("run", sort=False)}
+        paired = found.differences[found.differences["run"].isin(rows["run"])].groupby(["run", "minus"], sort=False)
+        leads = {f"{letters[run]} − {letters[minus]}": lead for (run, minus), lead in paired}
+        shown = Table("metric", *scores, *leads, title=task, caption="value, 95 % interval over people")
+        for metric in [name for name in metrics if name in set(rows["metric"])]:
+            cells = [_cell(of_run, metric, "") for of_run in scores.values()]
+            shown.add_row(metric, *cells, *(_cell(lead, metric, "+") for lead in leads.values()))
         console.print(shown)
     for note in found.notes:
-        console.print(f"- {note}", highlight=False, markup=False, soft_wrap=True)
-    return 0
+        say(f"- {note}")
+
+
+def _cell(rows: pd.DataFrame, metric: str, sign: str) -> str:
+    row = rows.set_index("metric").loc[metric]
+    return f"{row['value']:{sign}.3f}\n{row['low']:{sign}.3f} to {row['high']:{sign}.3f}"

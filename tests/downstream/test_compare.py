@@ -57,13 +57,16 @@ def test_the_order_of_rows_does_not_matter(runs, tmp_path, ecg_shards):
     assert compare([runs / "weak", folder]).differences["value"].abs().max() < 1e-12
 
 
-def test_the_verb_prints_both_tables_and_writes_one(runs, tmp_path, capsys):
-    assert compare_verb((runs / "weak", runs / "strong"), out=tmp_path / "runs.csv") == 0
+def test_the_verb_prints_tables_by_what_was_tested_and_writes_one(runs, tmp_path, capsys):
+    assert compare_verb((runs / "weak", runs / "age", runs / "strong"), out=tmp_path / "runs.csv") == 0
     shown = capsys.readouterr().out
-    assert "Differences, in pairs" in shown
+    assert f"C: {runs / 'strong'} (strong, 97 people, split 55555555" in shown
+    assert shown.count("metric") == 2
+    assert "C − A" in shown
+    assert "+0." in shown
     assert (tmp_path / "runs.csv").read_text().startswith("run,task,model,metric,value,low,high")
 
 
 def test_one_run_twice_is_refused(runs):
-    with pytest.raises(UsageError, match="two or more that differ"):
+    with pytest.raises(UsageError, match="2 to 26 that differ"):
         compare([runs / "weak", f"{runs / 'weak'}/"])
