@@ -35,7 +35,7 @@ class AuditConfig:
         Where windows lie, in seconds.
     query : str, optional
         Which recordings take part: a pandas expression over the index and the labels.
-    head, pooling, layer
+    channels, head, pooling, layer
         What is fitted on what of the model, as in `biosig.downstream.probe_config.ProbeConfig`.
     split : FoldSplit or QuerySplit
         Who is tested by a probe that was fitted on whom.
@@ -63,6 +63,7 @@ class AuditConfig:
     windows: WindowPlan
     query: str | None = None
     split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
+    channels: list[str] = field(default_factory=list)
     head: Head | None = None
     pooling: Pooling | None = None
     layer: int | Literal["validation"] = -1

@@ -30,7 +30,7 @@ def leakage(trial: Trial) -> Iterator[Finding]:
 
 
 def _pretraining(trial: Trial, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str]) -> Finding:
-    check, expected = "seen in pretraining", "0 recordings"
+    check, expected = "seen in pretraining", "0"
     model = trial.model
     if not model.trained:
         return Finding(check, 0.0, expected, "ok", f"{model.name} has random weights, which have seen nothing.")
@@ -49,7 +49,7 @@ def twins(hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str]) 
     for i, content in enumerate(hashes):
         if content and subjects[first.setdefault(content, i)] != subjects[i]:
             pairs.append((names[first[content]], names[i]))
-    check, expected = "one recording, two subjects", "0 recordings"
+    check, expected = "one recording, two subjects", "0"
     if not pairs:
         return Finding(
             check, 0.0, expected, "ok", "No two recordings with equal samples are said to be of two subjects."
@@ -93,7 +93,7 @@ def subjects_apart(parts: Mapping[str, Sequence[Sequence[Any]]]) -> Finding:
         for fold, (these, those) in enumerate(zip(parts[one], parts[other], strict=True))
         for subject in sorted(set(these) & set(those))
     ]
-    check, expected = "subjects on both sides", "0 subjects"
+    check, expected = "subjects on both sides", "0"
     if not shared:
         n = len(next(iter(parts.values()), ()))
         return Finding(check, 0.0, expected, "ok", f"No subject is in two parts of any of {n} folds.")

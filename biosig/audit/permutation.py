@@ -52,17 +52,17 @@ def permutation(trial: Trial) -> Iterator[Finding]:
         f"{trial.metric_title} is {null.true:.2f} with the true labels and {low:.2f} to {high:.2f} with permuted ones"
     )
     yield Finding(
-        "score against permuted labels",
+        "permuted labels: p",
         null.p,
-        "p below 0.05",
+        "< 0.05",
         "ok" if null.p < 0.05 else "warn",
         f"{beyond} (p = {null.p:.3g}): " + ("it is no accident." if null.p < 0.05 else "it may well be an accident."),
     )
     mean, biased = float(null.permuted.mean()), low > trial.chance
     yield Finding(
-        "score of permuted labels",
+        "permuted labels: score",
         mean,
-        f"{trial.chance:.2f}" if trial.chance else "0.00 or less",
+        f"{trial.chance:.2f}" if trial.chance else "≤ 0.00",
         "fail" if biased else "ok",
         f"With permuted labels {trial.metric_title} is {mean:.2f} on average"
         + (": the task leaks its labels." if biased else ", so the task does not leak its labels."),

@@ -29,7 +29,7 @@ def robustness(trial: Trial) -> Iterator[Finding]:
         changes |= {
             f"{share:.0%} of leads": (f"with {share:.0%} of their leads", with_fewer_leads(share)) for share in SHARES
         }
-    windows, seed = trial.task.labelled.windows, trial.config.seed
+    windows, seed = trial.windows, trial.config.seed
     tested = [trial.embed(name, changed(windows, change, seed)) for name, (_, change) in changes.items()]
     for (name, (what, _)), scored in zip(changes.items(), trial.probe_others(trial.features, tested), strict=True):
         holds = not trial.is_below(scored)
@@ -47,11 +47,11 @@ def robustness(trial: Trial) -> Iterator[Finding]:
 
 
 def _order(trial: Trial) -> Finding:
-    windows = changed(trial.task.labelled.windows, reordered, trial.config.seed)
+    windows = changed(trial.windows, reordered, trial.config.seed)
     other = trial.embed("leads reordered", windows)
     true = trial.features
     off = float(np.nanmax(np.abs(other - true)) / np.nanmax(np.abs(true)))
     same = off <= SAME and bool((np.isnan(other) == np.isnan(true)).all())
     sentence = f"With its leads in another order an embedding moves by {off:.1g} of the largest value"
     then = ", as it must." if same else ": the model reads the order of rows in a file."
-    return Finding("leads in another order", off, f"below {SAME:g}", "ok" if same else "fail", sentence + then)
+    return Finding("leads in another order", off, f"< {SAME:g}", "ok" if same else "fail", sentence + then)

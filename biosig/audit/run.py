@@ -76,9 +76,9 @@ def _score(trial: Trial) -> Finding:
     """The score that the audit is of."""
     score, above = trial.score, trial.has_score
     sentence = f"A linear probe on the embeddings of {trial.model.name} tells {trial.title} with {trial.say(score)}"
-    then = "." if above else ": it is not above chance, so it was not asked what it rests on."
+    then = "." if above else ": the interval reaches down to chance, so it was not asked what the score rests on."
     verdict: Verdict = "ok" if above else "warn"
-    above_what = f"above {trial.chance:.2f}"
+    above_what = f"> {trial.chance:.2f}"
     return Finding("score", score.value, above_what, verdict, sentence + then, score.low, score.high)
 
 

@@ -29,7 +29,7 @@ def _band_power(trial: Trial) -> Finding:
     return Finding(
         "band power alone",
         alone.value,
-        f"below {trial.score.low:.2f}",
+        f"< {trial.score.low:.2f}",
         "warn" if enough else "ok",
         sentence + then,
         alone.low,
@@ -39,7 +39,7 @@ def _band_power(trial: Trial) -> Finding:
 
 def _flattened(trial: Trial) -> Finding:
     """The score without each window's slope, beside a tilt of the same size that leaves differences in."""
-    windows, seed = trial.task.labelled.windows, trial.config.seed
+    windows, seed = trial.windows, trial.config.seed
     own = trial.probe(trial.embed("flattened", changed(windows, flattened(), seed)))
     common = trial.probe(trial.embed("tilted", changed(windows, flattened(trial.measured.slopes), seed)))
     rests = trial.above_chance(common) and own.high < common.value

@@ -21,6 +21,7 @@ from biosig.downstream.fitting import Recipe, fit_probe
 from biosig.downstream.frozen import frozen_features
 from biosig.downstream.heads import resolve_head
 from biosig.downstream.parts import groups_of, make_parts
+from biosig.downstream.picked import picked
 from biosig.downstream.task import Task
 from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.intervals import Interval, bootstrap
@@ -69,6 +70,7 @@ class Trial:
     def __init__(self, config: AuditConfig, task: Task, model: Model, progress: Progress | None = None) -> None:
         self.config, self.model, self.progress = config, model, progress
         self.task, self.notes = _drawn(task, config)
+        self.windows = picked(self.task.labelled.windows, config.channels)
         parts, unused = make_parts(config.split, self.task.labelled, config.seed)
         self.folds = [Fold(np.union1d(part.train, part.validation), part.test) for part in parts]
         self.notes += unused
@@ -108,11 +110,11 @@ class Trial:
     @cached_property
     def measured(self) -> Measured:
         """What can be measured of each window without a model."""
-        return measure(self.task.labelled.windows, self.model.contract, self.progress)
+        return measure(self.windows, self.model.contract, self.progress)
 
     def embed(self, stage: str, windows: Windows | None = None) -> NDArray[np.float32]:
         """Embeddings (L, N, F) of windows, by default the task's; NaN where a window lacks a modality."""
-        windows = self.task.labelled.windows if windows is None else windows
+        windows = self.windows if windows is None else windows
         layer: int | Literal["all"] = "all" if self.config.layer == "validation" else self.config.layer
         together = np.zeros(len(windows), np.int64)
         pooling, stage = self.config.pooling, f"audit: {stage}"

@@ -12,7 +12,7 @@ from biosig.downstream.parts import FoldSplit, Parts, QuerySplit, make_parts
 from biosig.downstream.targets import LabelledWindows, Target
 from biosig.downstream.task import what_pretraining_saw
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.splits import Fold, check_subjects, manifest
+from biosig.evaluate.splits import check_subjects, manifest
 from biosig.shards.dataset import open_shards
 
 if TYPE_CHECKING:
@@ -56,11 +56,8 @@ def parts_of(split: FoldSplit | QuerySplit, windows: Windows, seed: int) -> tupl
 
 
 def splits_of(windows: Windows, parts: list[Parts]) -> dict[str, Any]:
-    """Test and validation subjects of each fold."""
-    subjects = windows.subjects.astype(str)
-    tested = manifest(subjects, [Fold(part.train, part.test) for part in parts])
-    chosen = manifest(subjects, [Fold(part.train, part.validation) for part in parts])
-    return {**tested, "validation_subjects": chosen["test_subjects"]}
+    """The subjects of every part of each fold."""
+    return manifest(windows.subjects.astype(str), parts)
 
 
 def facts_of(model: Model, windows: Windows, scores: pd.DataFrame) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ from biosig.downstream.standing import (
 from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.splits import Fold, manifest
+from biosig.evaluate.splits import manifest
 from biosig.progress import Progress
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _result(
             *standing,
             *caveats,
         ],
-        splits=_splits(task, parts),
+        splits=manifest(task.subjects, parts),
         facts={
             "model": model.name,
             "model_revision": model.revision,
@@ -232,10 +232,3 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
     else:
         notes.append(f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining.")
     return notes
-
-
-def _splits(task: Task, parts: Sequence[Parts]) -> dict[str, Any]:
-    """Test and validation subjects of each fold."""
-    tested = manifest(task.subjects, [Fold(part.train, part.test) for part in parts])
-    chosen = manifest(task.subjects, [Fold(part.train, part.validation) for part in parts])
-    return {**tested, "validation_subjects": chosen["test_subjects"]}

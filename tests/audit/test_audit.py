@@ -19,8 +19,9 @@ from biosig.audit.permutation import permuted, regressands
 from biosig.audit.run import run_audit
 from biosig.audit.trial import Trial
 from biosig.audit.verb import audit
+from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.task import open_model, open_task
-from biosig.errors import UsageError
+from biosig.errors import DataError, UsageError
 
 
 def values(recording):
@@ -138,14 +139,12 @@ def task_file(ecgs, plant, tmp_path):
 
 def test_a_probes_configuration_is_audited_and_the_verb_says_what_was_found(task_file, tmp_path, capsys):
     assert read_config(task_file).out is None
-    status = audit(
-        task_file, (f"out={tmp_path / 'audit'}", "checks=[permutation, spectrum, robustness]", "n_bootstrap=100")
-    )
+    status = audit(task_file, (f"out={tmp_path / 'audit'}", "checks=[permutation, spectrum, robustness]", "head=ridge"))
     content = json.loads((tmp_path / "audit" / "audit.json").read_text())
     found = {finding["check"]: finding for finding in content["findings"]}
     assert set(content["findings"][0]) == {"check", "value", "low", "high", "expected", "verdict", "sentence"}
     assert found["score"]["verdict"] == "ok"
-    assert found["score against permuted labels"]["value"] < 0.05
+    assert found["permuted labels: p"]["value"] < 0.05
     assert found["band power alone"]["value"] > 0.8
     assert found["upside down"]["verdict"] == "warn"
     assert found["leads in another order"]["verdict"] == "ok"
@@ -158,18 +157,28 @@ def test_a_probes_configuration_is_audited_and_the_verb_says_what_was_found(task
     assert "random weights" in shown.out
 
 
-def test_a_result_folder_gets_its_audit_and_an_unknown_configuration_is_refused(task_file, tmp_path):
-    config = read_config(task_file.parent, ["checks=[leakage]"])
-    assert config.out == task_file.parent
+def test_the_audit_of_a_probes_result_checks_its_split_and_lies_beside_it(task_file, tmp_path):
+    out = tmp_path / "probed"
+    run_probe(configuration.load(ProbeConfig, task_file, [f"out={out}", "head=ridge", "n_bootstrap=100"]))
+    config = read_config(out, ["checks=[leakage]"])
+    assert config.out == out
     found = by_check(run_audit(config))
     assert found["subjects on both sides"].verdict == "ok"
-    assert json.loads((task_file.parent / "audit.json").read_text())["config"]["checks"] == ["leakage"]
+    assert json.loads((out / "audit.json").read_text())["config"]["checks"] == ["leakage"]
+    parts = json.loads((out / "splits.json").read_text())
+    parts["test_subjects"][0].append(parts["train_subjects"][0][0])
+    (out / "splits.json").write_text(json.dumps(parts))
+    with pytest.raises(DataError, match="it was changed"):
+        run_audit(config)
+
+
+def test_a_configuration_of_something_else_is_refused(tmp_path):
     (tmp_path / "other.yaml").write_text("out: runs/a\nsources: []\n")
     with pytest.raises(UsageError, match="Unknown key"):
         read_config(tmp_path / "other.yaml")
 
 
-@pytest.mark.parametrize("folder", ["probe", "finetune"])
+@pytest.mark.parametrize("folder", ["probe", "finetune", "tasks"])
 def test_the_shipped_configurations_can_be_audited(folder, request):
     for path in sorted((request.config.rootpath / "configs" / folder).glob("*.yaml")):
         assert isinstance(read_config(path), AuditConfig), path
