@@ -252,7 +252,8 @@ def _first_ones(labelled: LabelledWindows, at_most: int) -> LabelledWindows:
     place = np.arange(len(y)) - np.repeat(begins, np.diff(begins, append=len(y)))
     kept = np.sort(order[place < at_most])
     each = " and class" if labelled.target.events else ""
-    note = f"The first {at_most} windows of each recording{each} are kept, {len(kept)} of {len(y)}."
+    first = f"first {at_most} windows" if at_most > 1 else "first window"
+    note = f"Of each recording{each} the {first} take part, {len(kept)} of {len(y)} in all."
     return LabelledWindows(windows[kept], y[kept], labelled.target, [*labelled.notes, note])
 
 

@@ -118,7 +118,7 @@ def test_recordings_give_at_most_so_many_windows_the_first_ones(ecg_shards, eeg_
     each = label_windows(ecg_shards, NORMAL, WindowPlan(length=2.0, at_most=3))
     assert set(np.bincount(each.windows.recording)) <= {0, 3}
     assert each.windows.onset.tolist() == [0.0, 2.0, 4.0] * (len(each.y) // 3)
-    assert "The first 3 windows of each recording are kept" in each.notes[-1]
+    assert "Of each recording the first 3 windows take part" in each.notes[-1]
     target = Target(events={"rest": ["T0"], "imagery": ["T1", "T2"]})
     everything = label_windows(eeg_shards, target, WindowPlan(after=4.0))
     some = label_windows(eeg_shards, target, WindowPlan(after=4.0, at_most=5))
