@@ -34,21 +34,26 @@ def test_from_files_to_a_tested_claim(tmp_path):
     shutil.copy(tmp_path / "eegmmidb" / "S001R04.edf", tmp_path)
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     quick = ["model=biosig-tiny", "steps=2", "batch_tokens=600", "window=4.0", "sources=[{shards: shards/eeg}]"]
-    verbs = []
+    printed = {}
     for line in block("sh").splitlines():
         command = shlex.split(line, comments=True)
-        verbs.append(command[1])
         if command[1] == "pretrain":
             command += quick
         if command[1] == "probe":
             command += ["n_bootstrap=100"]
+        if command[1] == "audit":
+            command += ["n_bootstrap=100", "n_permutations=20"]
         if command[1] == "finetune":
             command += ["n_bootstrap=100", "probe.epochs=1", "tune.epochs=1", "seeds=[0]", "baselines=[chance]"]
         run = [sys.executable, "-c", "from biosig.cli import main; main()", *command[1:]]
         done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-    assert verbs == ["inspect", "ingest", "verify", "export", "pretrain", "embed", "probe", "finetune"]
-    assert "chance" in done.stdout
+        found_something = command[1] == "audit" and done.returncode == 1 and "fail: " in done.stdout
+        assert done.returncode == 0 or found_something, f"{line}\n{done.stdout}\n{done.stderr}"
+        printed[command[1]] = done.stdout
+    verbs = ["inspect", "ingest", "verify", "export", "pretrain", "embed", "probe", "finetune", "audit"]
+    assert list(printed) == verbs
+    assert "chance" in printed["finetune"]
+    assert "No subject is in two parts" in printed["audit"]
 
 
 def test_its_links_lead_somewhere():
