@@ -1,7 +1,8 @@
 """The tasks of configs/tasks/ on real recordings: model, baselines, intervals and audit of each, as tables.
 
-Each set is ingested once, each task is probed as its configuration says, and its result is audited; the result folders
-with their reports stay under --work. With the smallest model all tasks take about half an hour on two cores.
+Each set is ingested once, each task is probed as its configuration says but with a small supervised network, and its
+result is audited; the result folders with their reports stay under --work. With the smallest model all tasks take about
+half an hour on two cores.
 
     python benchmarks/real_tasks.py --data DIR [--only NAME …] [--model FOLDER]
 
@@ -41,6 +42,9 @@ INGEST = {
 }
 """What follows ``biosig ingest``; {data} is the folder, {configs} is configs/ingest."""
 
+BUDGET = ("network={lr: 1.0e-3, epochs: 10, warmup: 1, patience: 4, mixup: false}", "network_width=16")
+"""Of the supervised network, which takes most of the time on a CPU."""
+
 
 def shards_of(name: str, data: Path, work: Path) -> Path:
     """A set's shards, ingested where they are not there yet."""
@@ -63,7 +67,7 @@ def run(path: Path, data: Path, work: Path, model: str) -> None:
     began = time.perf_counter()
     shards = shards_of(path.stem.split("-")[0], data, work)
     out = work / "results" / path.stem
-    settings = [f"model={model}", f"shards={shards}", f"out={out}", "device=cpu"]
+    settings = [*BUDGET, f"model={model}", f"shards={shards}", f"out={out}", "device=cpu"]
     result = run_probe(configuration.load(ProbeConfig, path, settings))
     audit = run_audit(read_config(out, ()))
     cohort = result.facts["cohort"]["all"]
