@@ -14,6 +14,7 @@ from biosig.audit.result import AuditResult, Finding, Verdict
 from biosig.audit.robustness import robustness
 from biosig.audit.spectrum import spectrum
 from biosig.audit.trial import Trial
+from biosig.downstream.report import write_report
 from biosig.downstream.task import open_model, open_task
 from biosig.evaluate.splits import manifest
 from biosig.progress import Progress
@@ -41,7 +42,7 @@ def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditRes
     Returns
     -------
     AuditResult
-        Also written to `config.out` when that is given.
+        Also written to `config.out` when that is given; the report of a result there is made again, to show it.
 
     Raises
     ------
@@ -69,6 +70,8 @@ def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditRes
         result = AuditResult(findings, notes, facts, config)
     if config.out is not None:
         result.save(config.out)
+        if (config.out / "metrics.json").is_file():
+            write_report(config.out)  # which shows the audit
     return result
 
 

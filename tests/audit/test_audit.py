@@ -165,6 +165,7 @@ def test_the_audit_of_a_probes_result_checks_its_split_and_lies_beside_it(task_f
     found = by_check(run_audit(config))
     assert found["subjects on both sides"].verdict == "ok"
     assert json.loads((out / "audit.json").read_text())["config"]["checks"] == ["leakage"]
+    assert "No subject is in two parts" in (out / "report.html").read_text()
     parts = json.loads((out / "splits.json").read_text())
     parts["test_subjects"][0].append(parts["train_subjects"][0][0])
     (out / "splits.json").write_text(json.dumps(parts))
