@@ -151,6 +151,11 @@ def _standing_notes(task: Task, model: Model, head: Head, config: ProbeConfig, p
     if config.calibration != "none" and config.target.class_names:
         people = "the validation part" if head == "attention" else "inner folds of the training subjects"
         notes.append(f"Probabilities are calibrated ({config.calibration}) on {people}, of baselines on validation.")
+        if config.calibration == "temperature":
+            notes.append(
+                "Classes weigh equally in the fit, and a temperature leaves that so: calibration=isotonic gives "
+                "probabilities at the frequencies seen."
+            )
     if config.erase:
         notes.append(
             f"What a linear model can tell of the {config.erase} was taken out of the features, by training subjects; "
