@@ -16,6 +16,7 @@ from biosig.downstream.finetune import run_finetune
 from biosig.downstream.result import ProbeResult
 from biosig.downstream.settings import FineTuneConfig
 from biosig.plots.robustness import plot_robustness
+from biosig.plots.scores import headline_metrics
 
 STAGE = "warmup: 1, patience: 4, batch_size: 32, mixup: false"
 BUDGET = (
@@ -48,11 +49,13 @@ def report(title: str, result: ProbeResult) -> None:
     wide = result.by_label[result.by_label["metric"] == "auroc"]
     counts = wide.groupby("label", sort=False)["n_positive"].first()
     heads = [f"{label} ({n} of {wide['n_rows'].max()})" for label, n in counts.items()]
+    metrics = headline_metrics(result.table)
     print(
-        f"\n### {title}\n\n| method | macro AUROC | macro AUPRC | {' | '.join(heads)} |\n|{'---|' * (3 + len(heads))}"
+        f"\n### {title}\n\n| method | {' | '.join([*metrics, *heads])} |\n|{'---|' * (1 + len(metrics) + len(heads))}"
     )
     for method, rows in result.table.groupby("method", sort=False):
-        cells = [f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})" for row in rows.itertuples()]
+        scores = rows.set_index("metric").loc[metrics]
+        cells = [f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})" for row in scores.itertuples()]
         each = [f"{row.value:.3f}" for row in wide[wide["method"] == method].itertuples()]
         print(f"| {' | '.join([str(method), *cells, *each])} |")
     print()
