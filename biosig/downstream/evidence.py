@@ -99,7 +99,7 @@ def check_scores(run: SavedResult) -> pd.DataFrame:
         If a saved score is not what the predictions give.
     """
     again, _ = rate(run.predictions, run.scoring)
-    both = run.scores.merge(again, on=["method", "metric"], suffixes=("_saved", ""))
+    both = run.scores.merge(again, on=["method", "metric"], how="left", suffixes=("_saved", ""))
     for name in ("value", "low", "high"):
         saved, found = both[f"{name}_saved"].to_numpy(np.float64), both[name].to_numpy(np.float64)
         wrong = ~np.isclose(saved, found, rtol=0, atol=_TOLERANCE, equal_nan=True)

@@ -108,7 +108,8 @@ def fit_path(
     settings : sequence of float
         Penalties, the strongest first, or numbers of neighbours.
     n_classes : int
-        K. Rows that lack a class give it a chance of nought; rows of one class alone give equal chances.
+        K. Rows that lack a class give it a chance of nought; rows of one class alone, or none, give equal
+        chances.
     """
     if kind == "survival":
         n_events = max(y[:, 1].sum(), 1)
@@ -117,7 +118,7 @@ def fit_path(
     if kind == "number":
         return _neighbours(Z, y, settings) if head == "knn" else _ridge(Z, y, np.ones(len(y)), settings, False)
     present, number = np.unique(y, return_inverse=True)
-    if len(present) == 1:
+    if len(present) < 2:
         return [Linear(np.zeros((Z.shape[1], n_classes)), np.zeros(n_classes), True)] * len(settings)
     weight = len(y) / len(present) / np.bincount(number)  # of each class, so that all weigh alike
     member = np.eye(n_classes)[y]  # (N, K)

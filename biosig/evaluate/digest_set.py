@@ -94,7 +94,7 @@ def _prefixes(digests: Sequence[str]) -> NDArray[np.uint64]:
 
 
 def _from_text(text: NDArray[np.bytes_]) -> NDArray[np.uint64]:
-    digits = text.view(np.uint8).reshape(len(text), -1)[:, :11].astype(np.uint64)  # 44 bits
+    digits = text.view(np.uint8).reshape(len(text), 64)[:, :11].astype(np.uint64)  # 44 bits
     values = np.where(digits >= ord("a"), digits - np.uint64(ord("a") - 10), digits - np.uint64(ord("0")))
     prefixes = np.zeros(len(text), np.uint64)
     for column in values.T:

@@ -74,7 +74,7 @@ class Ledger:
                 complete = file.metadata()["complete"] == "true"
             arrays = load_file(path)
             recordings, subjects = (DigestSet.from_arrays(name, arrays) for name in ("recordings", "subjects"))
-        except (SafetensorError, OSError, KeyError, TypeError) as error:
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise UnreadableError(f"{path} is damaged or no ledger ({error}): copy it again.") from error
         return cls(recordings, subjects, complete)
 
@@ -207,7 +207,10 @@ def _digest(subject: str) -> str:
 
 def _old(path: Path) -> Ledger:
     """A ledger as it was written before: a table of content hashes and pseudonyms."""
-    seen = pq.read_table(path, columns=["content_hash", "subject"])
+    try:
+        seen = pq.read_table(path, columns=["content_hash", "subject"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UnreadableError(f"{path} is damaged or no ledger ({error}): copy it again.") from error
     return Ledger.of(seen["content_hash"].to_pylist(), seen["subject"].to_pylist())
 
 

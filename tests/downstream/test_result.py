@@ -121,6 +121,10 @@ def test_scores_that_the_predictions_do_not_give_are_refused(saved, tmp_path):
     (folder / "metrics.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"metrics.json says .* of 'model', and the predictions beside it give"):
         evaluate(folder)
+    content["scores"][0] |= {"method": "unheard of"}
+    (folder / "metrics.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match="of 'unheard of', and the predictions beside it give nan"):
+        evaluate(folder)
 
 
 def test_an_audit_that_was_run_on_the_folder_stands_in_its_report(saved, tmp_path):

@@ -52,6 +52,7 @@ def test_a_union_holds_both_and_counts_once_what_is_in_both(monkeypatch):
     assert len(large | shortened) == 2960
     assert (large | shortened).contains(digests(40, 3000)).all()
     assert len(shortened | shortened) == 2000
+    assert len(shortened | DigestSet.of([])) == len(DigestSet.of([]) | shortened) == 2000
 
 
 def test_ten_million_hashes_fit_into_32_megabytes_at_the_stated_error(tmp_path):
@@ -128,6 +129,9 @@ def test_an_old_ledger_is_still_read_and_a_damaged_one_is_an_error(tmp_path, see
     assert found.recordings == (digests(4, 5)[0][:12],)
     assert found.subjects == ("a",)
     assert overlap(tmp_path, digests(0, 1), ["a"]) is None
+    (old / "seen.parquet").write_bytes(b"no ledger")
+    with pytest.raises(UnreadableError, match="copy it again"):
+        overlap(old, digests(4, 8), ["a"])
     (seen[0] / "seen.safetensors").write_bytes(b"no ledger")
     with pytest.raises(UnreadableError, match="copy it again"):
         overlap(seen[0], digests(0, 1), [])
