@@ -7,6 +7,7 @@ group is above chance is said by permuted labels, which a bootstrap over few peo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -35,6 +36,12 @@ def acquisition(trial: Trial) -> Iterator[Finding]:
         groups[trial.config.site] = (sites[:, None] == np.unique(sites)).astype(np.float64)
     groups = {name: features[:, _vary(features)] for name, features in groups.items()}
     level = 0.05 / max(sum(features.shape[1] > 0 for features in groups.values()), 1)  # Bonferroni's
+    n_permutations = trial.config.n_permutations
+    if 1 / (1 + n_permutations) >= level:
+        trial.notes.append(
+            f"{n_permutations} permutations cannot tell any way of recording from chance at p < {level:.2g}: set "
+            f"n_permutations to {math.ceil(1 / level)} or more."
+        )
     for name, features in groups.items():
         yield told_by(trial, name, features, level)
     if trial.has_score:

@@ -144,3 +144,11 @@ def test_labels_drawn_at_random_fail_nothing_and_are_said_to_be_no_better_than_c
     assert found["score"].verdict == "warn"
     assert found["permuted labels: p"].value > 0.05
     assert "may well be an accident" in found["permuted labels: p"].sentence
+
+
+def test_too_few_permutations_to_find_anything_are_said(ecgs, plant):
+    labels = coin(len(ecgs))
+    cropped = [ecg if label == "a" else ecg.crop(0, 9.0) for ecg, label in zip(ecgs, labels, strict=True)]
+    result = run_audit(audit_config(plant(cropped, labels), ["acquisition"], n_permutations=20))
+    assert by_check(result)["recording length alone"].verdict == "ok"
+    assert any("20 permutations cannot tell" in note for note in result.notes)
