@@ -68,11 +68,14 @@ def predict_verb(
     schema = schema_of(use).with_metadata({"biosig": json.dumps(facts)})
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
-    with pq.ParquetWriter(temporary, schema) as writer, show_progress(Console(file=sys.stderr)) as progress:
-        for table in predictions(classifier, use, windows, progress):
-            writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
-    remarks = _without_prediction(pq.read_table(temporary, columns=["recording", "lacks"]).to_pandas())
-    temporary.replace(out)
+    try:
+        with pq.ParquetWriter(temporary, schema) as writer, show_progress(Console(file=sys.stderr)) as progress:
+            for table in predictions(classifier, use, windows, progress):
+                writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
+        remarks = _without_prediction(pq.read_table(temporary, columns=["recording", "lacks"]).to_pandas())
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
     for line in (f"Predictions: {out} ({len(windows)} windows)", *remarks):
         Console().print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
