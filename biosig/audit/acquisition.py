@@ -21,7 +21,7 @@ from biosig.audit.trial import Trial
 from biosig.downstream.parts import recording_values
 from biosig.evaluate.metrics import Floats
 
-HIDDEN = ("recording length", "time in the recording")
+HIDDEN = ("recording length and window count", "time in the recording")
 """What a model cannot see in a window, but what may come with something that it can."""
 
 EXPLAINS = 0.9

@@ -84,7 +84,7 @@ def measure(windows: Windows, modalities: Collection[str], progress: Progress | 
     recording = {group: table.to_numpy() for group, table in tables.items()}
     of = windows.ds.to_pandas()["duration"].to_numpy(np.float64)
     per_recording = np.bincount(windows.recording, minlength=len(of))
-    recording["recording length"] = np.stack((of, per_recording), axis=1)[windows.recording]
+    recording["recording length and window count"] = np.stack((of, per_recording), axis=1)[windows.recording]
     recording["time in the recording"] = windows.onset[:, None]
     return Measured(recording, spectrum, scales.to_dict(), slope.to_dict())
 

@@ -130,8 +130,8 @@ def test_the_length_of_a_recording_that_tells_the_class_is_a_warning_where_windo
     labels = coin(len(ecgs))
     cropped = [ecg if label == "a" else ecg.crop(0, 9.0) for ecg, label in zip(ecgs, labels, strict=True)]
     found = by_check(run_audit(audit_config(plant(cropped, labels), ["acquisition"])))
-    assert found["recording length alone"].verdict == "warn"
-    assert found["recording length alone"].value == 1.0
+    assert found["recording length and window count alone"].verdict == "warn"
+    assert found["recording length and window count alone"].value == 1.0
     assert found["missing samples alone"].verdict == "ok"
 
 
@@ -150,5 +150,5 @@ def test_too_few_permutations_to_find_anything_are_said(ecgs, plant):
     labels = coin(len(ecgs))
     cropped = [ecg if label == "a" else ecg.crop(0, 9.0) for ecg, label in zip(ecgs, labels, strict=True)]
     result = run_audit(audit_config(plant(cropped, labels), ["acquisition"], n_permutations=20))
-    assert by_check(result)["recording length alone"].verdict == "ok"
+    assert by_check(result)["recording length and window count alone"].verdict == "ok"
     assert any("20 permutations cannot tell" in note for note in result.notes)
