@@ -83,6 +83,9 @@ class SignalEstimator(BaseEstimator):
 
     def _rows(self, X: Any, contract: Mapping[str, InputContract], reset: bool) -> SignalRows:
         """X as windows. An array's number of channels is `n_features_in_`: set where `reset`, compared elsewhere."""
+        first = X[0] if isinstance(X, list | tuple) and X else X
+        if isinstance(first, str | Path):
+            raise UsageError(f"X is the path {str(first)!r}: give what biosig.read or biosig.open_shards makes of it.")
         if not describes_itself(X):
             X = validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
         return signal_rows(X, contract, self.window, self.ch_names, self.sfreq, self.kind, self.units)

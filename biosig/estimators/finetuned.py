@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
@@ -105,11 +106,12 @@ class FineTunedEstimator(SignalEstimator):
     def _fit(self, X: Any, y: NDArray[Any], names: Sequence[str], groups: ArrayLike | None) -> None:
         """Train on rows X with truth y (R,): numbers of the classes `names`, or without names values."""
         check_consistent_length(X, y, groups)
+        self._check_choices()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         model = self._opened()
         rows = self._rows(X, model.contract, reset=True)
         windows = _surveyed(rows, model.contract)
-        whose = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]  # (R,)
+        whose = np.arange(len(y)) if groups is None else _numbered(groups)  # (R,)
         truth = y[rows.row]  # (W,)
         parts = self._parts(whose[rows.row], truth if names else None, seed)
         known = truth[parts.train]
@@ -122,6 +124,16 @@ class FineTunedEstimator(SignalEstimator):
         recipe = _Recipe(stage, tune, self.pooling or ("cls" if model.config.cls else "attention"))
         frozen = FrozenExamples(windows, model.encoder, model.device, KEEP_BYTES)
         self.network_ = fine_tune(model.encoder, frozen, truth, objective, parts, recipe, [seed])
+
+    def _check_choices(self) -> None:
+        methods = ("probe", "last", "lora", "full")
+        for name, choices in (("method", methods), ("pooling", (None, *get_args(Pooling)))):
+            if getattr(self, name) not in choices:
+                raise UsageError(
+                    f"There is no {name} {getattr(self, name)!r}: choose {', '.join(str(one) for one in choices)}."
+                )
+        if not self.lr > 0:
+            raise UsageError(f"lr is {self.lr:g}; a learning rate must be positive.")
 
     def _parts(self, whose: NDArray[np.int64], classes: NDArray[np.int64] | None, seed: int) -> Parts:
         """Windows that are trained on and, of other groups, those that choose the epoch."""
@@ -143,6 +155,17 @@ class FineTunedEstimator(SignalEstimator):
         examples = PackedExamples(_surveyed(rows, contract), next(network.parameters()).device)
         numbers = np.arange(len(rows.windows))
         return rows.mean(predict(network, examples, network.objective, numbers, self.batch_size))
+
+
+def _numbered(groups: ArrayLike) -> NDArray[np.int64]:
+    """Groups as numbers (R,); rows of nobody known would silently count as one person."""
+    missing = pd.isna(np.asarray(groups))
+    if missing.any():
+        raise UsageError(
+            f"{int(missing.sum())} of {len(missing)} rows have no group, the first is row {int(np.argmax(missing))}: "
+            f"say whose they are, or leave them out."
+        )
+    return np.unique(np.asarray(groups), return_inverse=True)[1]
 
 
 def _surveyed(rows: SignalRows, contract: Mapping[str, InputContract]) -> PreparedWindows:

@@ -61,8 +61,11 @@ class EmbeddingEstimator(SignalEstimator):
         model = self._opened()
         pooling, depth = self.pooling or own_pooling(model.config), model.config.depth
         check_pooling(model.config, pooling)
-        if not -1 <= self.layer <= depth:
-            raise UsageError(f"There is no layer {self.layer}: 0 is the embedding output, {depth} the last block.")
+        if not isinstance(self.layer, int | np.integer) or not -1 <= self.layer <= depth:
+            raise UsageError(
+                f"There is no layer {self.layer!r}: 0 is the embedding output, {depth} the last block, "
+                f"-1 the model's output."
+            )
         rows = self._rows(X, model.contract, reset=True)
         self.modalities_ = modalities_of(rows.windows, model.contract)
         n_parts = 1 if pooling == "cls" else len(self.modalities_)

@@ -82,6 +82,8 @@ def as_recordings(
         raise UsageError(f"Signals must be real numbers, not {values.dtype}.")
     if not (isinstance(sfreq, Real) and math.isfinite(sfreq) and sfreq > 0):
         raise UsageError(f"The sampling rate must be a positive number of Hz, not {sfreq!r}.")
+    if isinstance(ch_names, str):
+        raise UsageError(f"ch_names is the text {ch_names!r}: give a list with one name for each channel.")
     if ch_names is not None and len(ch_names) == values.shape[2] != values.shape[1]:
         raise UsageError(
             f"Signals of shape {values.shape} have their {len(ch_names)} channels last: give them as "

@@ -6,7 +6,7 @@ tokens, B windows, S segments, D embed_dim, F features (D, or 2 · D for "mean+s
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -30,8 +30,11 @@ def check_pooling(config: EncoderConfig, pooling: str) -> None:
     Raises
     ------
     UsageError
-        If `pooling` is "cls" and windows have no token of their own, or "attention" and there is no pool query.
+        If there is no such pooling, or `pooling` is "cls" and windows have no token of their own, or "attention" and
+        there is no pool query.
     """
+    if pooling not in get_args(Pooling):
+        raise UsageError(f"There is no pooling {pooling!r}: choose {', '.join(get_args(Pooling))}.")
     if pooling in ("cls", "attention") and pooling != own_pooling(config):
         raise UsageError(
             f"Model '{config.name}' has {'no token per window' if pooling == 'cls' else 'no pool query'}: choose "

@@ -96,6 +96,14 @@ def test_what_cannot_be_fitted_is_told(waves, options):
         FineTunedClassifier(**options).fit(X, np.ones(40))
     with pytest.raises(UsageError, match=r"validation is 0\.2, and there are 2 groups"):
         FineTunedRegressor(**options).fit(X, hertz, groups=people % 2)
+    unknown = np.where(people == 3, np.nan, people)
+    with pytest.raises(UsageError, match="4 of 40 rows have no group, the first is row 12"):
+        FineTunedRegressor(**options).fit(X, hertz, groups=unknown)
+    for wrong in ({"method": "lroa"}, {"pooling": "maen"}):
+        with pytest.raises(UsageError, match=r"There is no (method 'lroa'|pooling 'maen'): choose "):
+            FineTunedRegressor(**options, **wrong).fit(X, hertz)
+    with pytest.raises(UsageError, match="lr is 0; a learning rate must be positive"):
+        FineTunedRegressor(**{**options, "lr": 0}).fit(X, hertz)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         FineTunedRegressor(**options).fit(X, hertz[:30])
     gone = X.copy()

@@ -124,13 +124,18 @@ def test_channels_of_an_array_are_counted(tiny, microvolts, described):
         ({}, "array", "says neither channels nor rate: give the estimator ch_names"),
         ({"sfreq": 160.0}, "epochs", "sfreq describe an array; a Epochs"),
         ({"pooling": "cls"}, "epochs", "no token per window"),
+        ({"pooling": "maen"}, "epochs", "There is no pooling 'maen': choose mean"),
         ({"layer": 9}, "epochs", "There is no layer 9"),
+        ({"layer": "last"}, "epochs", "There is no layer 'last'"),
+        ({"layer": 1.5}, "epochs", "There is no layer 1.5"),
+        ({"ch_names": "Cz", "sfreq": 160.0}, "array", "ch_names is the text 'Cz'"),
+        ({}, "path", "X is the path 'night.edf'"),
         ({"window": 3.0}, "epochs", "Row 0 of X lasts 2 s, less than a window of 3 s"),
         ({"window": 0.0}, "epochs", "window is 0 s; it must be positive"),
     ],
 )
 def test_wrong_requests_are_told(tiny, epochs, microvolts, options, X, message):
-    X = {"array": microvolts, "epochs": epochs}[X]
+    X = {"array": microvolts, "epochs": epochs, "path": ["night.edf"]}[X]
     with pytest.raises(UsageError, match=message):
         EmbeddingTransformer(**{"model": tiny, **options}).fit(X)
 
