@@ -113,11 +113,12 @@ class FrozenProbes:
                     "sha256": fitted.digest(),
                 }
             )
-        if len(found.layers) > 1 and method == "model":
-            chosen = ", ".join(str(found.layers[fitted.layer]) for fitted in fits)
+        if method == "model" and any(fitted.layer_scores for fitted in fits):
+            chosen = ", ".join(str(found.layers[fitted.layer]) for fitted in fits if fitted.layer_scores)
             self.notes.append(f"model: the layer was chosen by inner folds of the training subjects: {chosen}.")
             self.tables["layers"] = pd.DataFrame(
                 {"fold": number, "layer": layer, "inner_score": score}
                 for number, fitted in enumerate(fits)
-                for layer, score in zip(found.layers, fitted.layer_scores, strict=False)
+                if fitted.layer_scores
+                for layer, score in zip(found.layers, fitted.layer_scores, strict=True)
             )

@@ -132,6 +132,14 @@ def test_everything_that_suits_eeg_stands_beside_the_model_unless_it_is_switched
     assert methods == ["model", "chance", "random_weights", "handmade", "tangent", "shallow"]
 
 
+def test_a_layer_that_nobody_could_choose_is_not_said_to_be_chosen(eeg_shards):
+    options = {"layer": "validation", "head": "ridge", "baselines": [], "n_bootstrap": 100}
+    result = _run(eeg_shards.folder, **{**EEG, **options})
+    assert any("too few subjects to choose" in note for note in result.notes)
+    assert not any("the layer was chosen" in note for note in result.notes)
+    assert "layers" not in result.tables
+
+
 def test_what_was_chosen_is_told_and_saved(eeg_result):
     result, out = eeg_result
     fits = [fit for fit in result.facts["fits"] if fit["method"] == "model"]
