@@ -5,8 +5,8 @@ cue; two tasks: left against right, and rest against imagery. Leave-one-subject-
 epoch. Three seeds, each (task, seed) in a process of its own with one thread.
 
 Give a pretrained model with --model; without it the preset biosig-small starts from random weights, and the notes say
-so. The settings are chosen to end in about 15 minutes on two cores, not to reach the best scores: nine channels instead
-of 64, and few passes of the encoder.
+so. The settings are chosen to end in about half an hour on two cores, not to reach the best scores: nine channels
+instead of 64, and few passes of the encoder.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ TASKS = {
     "left against right": {"left": ["T1"], "right": ["T2"]},
     "rest against imagery": {"rest": ["T0"], "imagery": ["T1", "T2"]},
 }
+BASELINES = ("chance", "from_scratch", "handmade", "eegnet", "shallow", "tangent")
 SEEDS = (0, 1, 2)
 
 
@@ -66,6 +67,7 @@ def settings(args: argparse.Namespace, shards: Path, task: str, seed: int) -> Fi
         "tune": {"lr": 5e-4, "epochs": args.tune_epochs, "warmup": 1, "patience": 3, "batch_size": 16},
         "scratch": {"lr": 5e-4, "epochs": args.scratch_epochs, "warmup": 1, "patience": 3, "batch_size": 16},
         "convolutional": {"lr": 2e-3, "epochs": 25, "warmup": 1, "patience": 8, "dropout": 0.5, "batch_size": 16},
+        "baselines": list(BASELINES),
         "seeds": [seed],
         "device": "cpu",
     }

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from biosig.recording import Stream
 
+_FEW = 64
+"""Samples of a channel that mostly tell the step of all of them."""
+
 
 def content_hash(streams: Sequence[Stream]) -> str:
     """A fingerprint of native samples that survives renaming, channel order, and a change of gain or offset.
@@ -42,12 +45,12 @@ def _channel_digests(stream: Stream) -> list[bytes]:
     steps, reach = [0] * stream.n_chans, [0] * stream.n_chans
     for block in stream.blocks():
         rows = _valid_rows(block)
-        for row, (x, low, high) in enumerate(zip(rows, *_ends(rows), strict=True)):
+        for row, (x, step, low, high) in enumerate(zip(rows, _first_steps(rows), *_ends(rows), strict=True)):
             if x.size:
                 start = int(first.setdefault(row, x[0]))
                 reach[row] = max(reach[row], high - start, start - low)
                 if steps[row] != 1:
-                    steps[row] = _step(x, start, steps[row])
+                    steps[row] = _step(x, start, math.gcd(steps[row], step))
     widths = [_narrowest(distance // max(step, 1)) for distance, step in zip(reach, steps, strict=True)]
     for block in stream.blocks():
         for row, x in enumerate(_valid_rows(block)):
@@ -83,10 +86,18 @@ def _ends(rows: NDArray[Any] | list[NDArray[Any]]) -> tuple[list[int], list[int]
     return [int(x.min()) if x.size else 0 for x in rows], [int(x.max()) if x.size else 0 for x in rows]
 
 
+def _first_steps(rows: NDArray[Any] | list[NDArray[Any]]) -> list[int]:
+    """The greatest common divisor of the differences between each row's first samples: of most signals it is 1."""
+    if isinstance(rows, np.ndarray) and rows.size:
+        few = rows[:, :_FEW].astype(np.int64)
+        return np.gcd.reduce(few - few[:, :1], axis=1).tolist()
+    return [0] * len(rows)
+
+
 def _step(x: NDArray[Any], first: int, step: int) -> int:
-    """The greatest common divisor of `step` and all differences to `first`; a few samples mostly tell that it is 1."""
-    for part in (x[:8], x[8:256]):
-        step = math.gcd(step, *(value - first for value in part.tolist()))
+    """The greatest common divisor of `step` and all differences to `first`, which are looked at while it is not 1."""
+    for part in (x[:_FEW], x[_FEW:]):
         if step == 1:
-            return 1
-    return math.gcd(step, int(np.gcd.reduce(x[256:].astype(np.int64) - first, initial=0)))
+            break
+        step = math.gcd(step, int(np.gcd.reduce(part.astype(np.int64) - first, initial=0)))
+    return step

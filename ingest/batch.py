@@ -7,7 +7,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -218,15 +218,29 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
     return shards.published
 
 
-def state_of(path: Path) -> list[tuple[int, int]]:
+def state_of(path: Path) -> dict[str, tuple[int, int]]:
     """Size and time of change of a file and of those beside it that it is likely to stand for."""
     stem, suffix = os.path.splitext(path)
-    found = []
+    found = {}
     for end in dict.fromkeys((suffix, *_SIGNAL_SUFFIXES)):
-        with suppress(OSError):
-            status = os.stat(stem + end)
-            found.append((status.st_size, status.st_mtime_ns))
+        try:
+            found[stem + end] = _stamp(stem + end)
+        except OSError:  # mostly since there is none
+            continue
     return found
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+def is_unchanged(state: Mapping[str, tuple[int, int]]) -> bool:
+    """Whether the files are as `state_of` found them."""
+    try:
+        return all(_stamp(path) == stamp for path, stamp in state.items())
+    except OSError:
+        return False
 
 
 def published_before(job: Job, number: int, items: Sequence[Item]) -> tuple[Result, list[Item]]:
@@ -271,9 +285,9 @@ class _Shards:
         else:
             self._stack.__exit__(kind, error, traceback)
 
-    def add(self, outcome: Prepared, item: Item, state: list[tuple[int, int]]) -> None:
+    def add(self, outcome: Prepared, item: Item, state: Mapping[str, tuple[int, int]]) -> None:
         def confirm() -> None:
-            if state_of(item.path) != state:
+            if not is_unchanged(state):
                 raise DataError(f"{item.path} changed while it was read: ingest it again once it is complete.")
 
         recording = outcome.recording

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 from biosig.errors import UnreadableError
 
 _LFS_POINTER = b"version https://git-lfs"
+_LFS_LARGEST = 1024  # bytes; a pointer has fewer (git-lfs, docs/spec.md)
 
 
 def sha256_of(paths: Iterable[Path]) -> str:
@@ -50,7 +53,9 @@ def check_present(path: Path, wanted_by: Path | None = None) -> None:
             raise UnreadableError(f"{named} is a folder or a device, not a file: point to the recording itself.")
         if status.st_size == 0:
             raise UnreadableError(f"{named} holds 0 bytes: fetch or export it again.")
-        if is_lfs_pointer(path):
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if status.st_size < _LFS_LARGEST and is_lfs_pointer(path):
             raise UnreadableError(
                 f"{named} is a git-LFS pointer, not the data: run `git lfs pull` in the repository that it comes from."
             )

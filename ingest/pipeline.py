@@ -108,5 +108,5 @@ def _worth(workers: int, items: Sequence[Item]) -> int:
     by_number = math.ceil(len(items) / _FILES_PER_WORKER)
     if by_number >= workers:
         return workers
-    n_bytes = sum(size for item in items for size, _ in state_of(item.path))
+    n_bytes = sum(size for item in items for size, _ in state_of(item.path).values())
     return max(min(workers, max(by_number, n_bytes // _BYTES_PER_WORKER)), 1)

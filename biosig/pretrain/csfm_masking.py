@@ -68,7 +68,7 @@ class CsfmMasking:
         channels = rng.permutation(np.unique(channel))
         sizes = np.array([(channel == c).sum() for c in channels])
         most = int(np.searchsorted(sizes.cumsum(), wanted, side="right"))  # whole channels that fit
-        whole = channels[: rng.integers(most + 1)]
+        whole = channels[: most * rng.integers(2)]
         hidden[np.isin(channel, whole)] = True
         span = np.floor((time - time.min()) / self.span_seconds + rng.random()).astype(np.int64)
         for number in rng.permutation(np.unique(span)):

@@ -17,27 +17,31 @@ from biosig.signal.validity import as_float, bridge_gaps, runs_from_mask
 ATTENUATION = 60.0
 """Stop-band attenuation in dB: what lies above the lower Nyquist frequency comes through below 1/1000."""
 
-TRANSITION = 0.1
-"""Width of the transition band, as a share of the lower Nyquist frequency; it ends at that frequency."""
+PASSED = 0.95
+"""The cut-off (−6 dB), as a share of the lower Nyquist frequency, where none is asked for."""
 
-PASSED = 1 - TRANSITION / 2
-"""The cut-off (−6 dB), as a share of the lower Nyquist frequency."""
+LOWEST_CUT = 0.4
+"""The lowest cut-off, as such a share: below it the filter would be longer than it is without one."""
 
 _AT_ONCE = 2**18  # numbers that are multiplied together: they stay in a processor's cache
 
 
-def resample(x: NDArray[Any], sfreq: float, new_sfreq: float) -> NDArray[Any]:
+def resample(x: NDArray[Any], sfreq: float, new_sfreq: float, cut: float = PASSED) -> NDArray[Any]:
     """Resample along the last axis to `new_sfreq`, without aliases and without delay.
 
-    A linear-phase Kaiser-window FIR (Kaiser 1974), flat to 90 % of the lower Nyquist frequency and 60 dB down at it,
-    applied as `scipy.signal.resample_poly` does. The edges see the signal mirrored; NaN samples are bridged for the
-    filter and the output is NaN where `resample_valid` says so.
+    A linear-phase Kaiser-window FIR (Kaiser 1974), flat to 90 % of the lower Nyquist frequency and 60 dB down at it
+    unless `cut` says otherwise, applied as `scipy.signal.resample_poly` does. The edges see the signal mirrored; NaN
+    samples are bridged for the filter and the output is NaN where `resample_valid` says so.
 
     Parameters
     ----------
     x : ndarray, shape (…, T)
     sfreq, new_sfreq : float
         Rates in Hz, before and after.
+    cut : float
+        Where the filter is at −6 dB, as a share of the lower Nyquist frequency, `LOWEST_CUT` to `PASSED`: a low-pass
+        that costs nothing, where the rate changes. It is flat to 7/8 of that and 60 dB down at 9/8, or at the Nyquist
+        frequency.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def resample(x: NDArray[Any], sfreq: float, new_sfreq: float) -> NDArray[Any]:
         return x.copy()
     finite = np.isfinite(x)
     all_finite = bool(finite.all())
-    y = _polyphase(x if all_finite else bridge_gaps(x), up, down)
+    y = _polyphase(x if all_finite else bridge_gaps(x), up, down, cut)
     if not all_finite:
         y[~resample_valid(finite, sfreq, new_sfreq)] = np.nan
     return y
@@ -121,9 +125,9 @@ def _nearest(exact: float) -> Fraction:
     return Fraction(exact).limit_denominator(1000)
 
 
-def reach(up: int, down: int) -> int:
+def reach(up: int, down: int, cut: float = PASSED) -> int:
     """How many source samples to either side of a moment the resampler looks at."""
-    return len(_low_pass(up, down)) // 2 // up + 1
+    return len(_low_pass(up, down, cut)) // 2 // up + 1
 
 
 @lru_cache(maxsize=1024)
@@ -132,12 +136,12 @@ def n_resampled(n_times: int, up: int, down: int) -> int:
     return round(Fraction(n_times * up, down))
 
 
-def _polyphase(x: NDArray[Any], up: int, down: int) -> NDArray[Any]:
+def _polyphase(x: NDArray[Any], up: int, down: int, cut: float) -> NDArray[Any]:
     """Interpolate by `up` and keep every `down`-th: each block of new samples is one matrix times its stretch of `x`.
 
     That takes twice the multiplications of a loop over taps, and BLAS does them some ten times faster.
     """
-    matrix, before, step = _block_matrix(up, down, x.dtype.char)
+    matrix, before, step = _block_matrix(up, down, cut, x.dtype.char)
     length, n_out = matrix.shape
     n_times, n_new = x.shape[-1], n_resampled(x.shape[-1], up, down)
     y = np.empty((*x.shape[:-1], n_new), x.dtype)
@@ -170,12 +174,12 @@ def _mirrored(x: NDArray[Any], before: int, after: int) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=32)
-def _block_matrix(up: int, down: int, dtype: str) -> tuple[NDArray[Any], int, int]:
+def _block_matrix(up: int, down: int, cut: float, dtype: str) -> tuple[NDArray[Any], int, int]:
     """The map from a stretch of source samples to a block of new ones, and two numbers of source samples.
 
     They are: how far the stretch begins before its block, and how far one block lies behind the other.
     """
-    taps = _low_pass(up, down) * up
+    taps = _low_pass(up, down, cut) * up
     half = len(taps) // 2
     before = half // up
     periods = max(round(before / down), 1)  # half as long as the filter, so that most of the matrix is not zero
@@ -188,8 +192,9 @@ def _block_matrix(up: int, down: int, dtype: str) -> tuple[NDArray[Any], int, in
 
 
 @lru_cache(maxsize=32)
-def _low_pass(up: int, down: int) -> NDArray[np.float64]:
+def _low_pass(up: int, down: int, cut: float) -> NDArray[np.float64]:
     """The anti-alias filter at `up` times the source rate, an odd number of taps."""
     widest = max(up, down)  # the lower Nyquist frequency is 1 / widest of the filter's own
-    n_taps, beta = signal.kaiserord(ATTENUATION, TRANSITION / widest)
-    return signal.firwin(n_taps | 1, PASSED / widest, window=("kaiser", beta))
+    transition = min(2 * (1 - cut), cut / 4)
+    n_taps, beta = signal.kaiserord(ATTENUATION, transition / widest)
+    return signal.firwin(n_taps | 1, cut / widest, window=("kaiser", beta))

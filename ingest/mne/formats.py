@@ -84,6 +84,8 @@ class MneFormat:
 
 def format_of(path: Path) -> MneFormat | None:
     """The format that claims `path`, or None."""
+    if not path.name.lower().endswith(_SUFFIXES):  # most files of a walk
+        return None
     return next((known for known in FORMATS if known.claims(path)), None)
 
 
@@ -200,3 +202,4 @@ FORMATS = (
         extra="curry",
     ),
 )
+_SUFFIXES = tuple({suffix for known in FORMATS for suffix in known.suffixes})

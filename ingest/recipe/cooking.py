@@ -31,7 +31,7 @@ from biosig.signal import (
     resample_valid,
     runs_from_mask,
 )
-from biosig.signal.resample import PASSED, n_resampled, ratio, reach
+from biosig.signal.resample import LOWEST_CUT, PASSED, n_resampled, ratio, reach
 from ingest.recipe.quantising import Extent
 from ingest.recipe.reference import Reference
 from ingest.recipe.spool import Spool
@@ -46,9 +46,10 @@ MOST_AT_ONCE = 2**27
 class Chain:
     """What is done to one kind of signal at one rate.
 
-    Filters run at the lower of the two rates, where they cost least. A cut-off at or above what comes through the
-    resampler, and hum above the lower Nyquist frequency, are left to it: `steps` tells what is done, `left_out` what
-    of it needs not be.
+    Filters run at the lower of the two rates, where they cost least. Where the rate falls, the resampler's own
+    low-pass is the one that is asked for, unless that lies far below the new rate. A cut-off at or above what comes
+    through the resampler, and hum above the lower Nyquist frequency, are left to it: `steps` tells what is done,
+    `left_out` what of it needs not be.
 
     Parameters
     ----------
@@ -86,6 +87,9 @@ class Chain:
             self.left_out.append(f"no low-pass at {high:g} Hz, as nothing above {passed:g} Hz is there")
             high = None
         self.steps: list[str] = []
+        self._cut = PASSED
+        if high is not None and new_sfreq < sfreq and high >= LOWEST_CUT * rate / 2:
+            self._cut, high = high / (rate / 2), None
         filters: list[ZeroPhase] = []
         if hum is not None:
             filters.append(notch_filter(rate, hum))
@@ -96,10 +100,10 @@ class Chain:
             self.steps.append(f"band-pass {sides} Hz, zero phase")
         self._filter = filters[0].then(filters[1]) if len(filters) == 2 else filters[0] if filters else None
         if new_sfreq != sfreq:
-            self.steps.insert(
-                0 if new_sfreq < sfreq else len(self.steps), f"resampled from {sfreq:g} to {new_sfreq:g} Hz"
-            )
-        settle = reach(self.up, self.down) if new_sfreq != sfreq else 0
+            told = f"resampled from {sfreq:g} to {new_sfreq:g} Hz"
+            told += f", low-pass {self._cut * rate / 2:g} Hz" if self._cut < PASSED else ""
+            self.steps.insert(0 if new_sfreq < sfreq else len(self.steps), told)
+        settle = reach(self.up, self.down, self._cut) if new_sfreq != sfreq else 0
         if self._filter is not None:
             settle += math.ceil(self._filter.settling(REMEMBERED) * sfreq / rate)
         self._longest_line = 2 * settle
@@ -115,7 +119,7 @@ class Chain:
         if not whole:
             x = bridge_gaps(x, self._longest_line)
         if self.new_sfreq < self.sfreq:
-            x = resample(x, self.sfreq, self.new_sfreq)
+            x = resample(x, self.sfreq, self.new_sfreq, self._cut)
         if self._filter is not None:
             x = self._filter(x)
         if self.new_sfreq > self.sfreq:

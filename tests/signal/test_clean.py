@@ -25,7 +25,8 @@ def test_what_is_missing_stays_missing_and_leaves_the_other_channels_alone():
     x[1, 1000:1100] = np.nan
     cleaned = neurokit_clean(x, 250, "ecg")
     assert np.isnan(cleaned[0]).all()
-    assert np.isnan(cleaned[1, 1000:1100]).all() and np.isfinite(cleaned[1]).sum() == 2400
+    assert np.isnan(cleaned[1, 1000:1100]).all()
+    assert np.isfinite(cleaned[1]).sum() == 2400
     np.testing.assert_array_equal(cleaned[2], whole[2])
 
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from biosig.errors import DataError
 from biosig.signal import resample, resample_valid
+from biosig.signal.resample import LOWEST_CUT, PASSED
 
 RATES = [100.0, 125.0, 128.0, 160.0, 200.0, 250.0, 256.0, 360.0, 400.0, 500.0, 1000.0]
 rates = st.sampled_from(RATES)
@@ -34,6 +35,17 @@ def test_tone_above_the_new_nyquist_frequency_vanishes(old, new, share):
     freq = new / 2 + share * (old - new) / 2
     y = resample(tone(freq, old, 8), old, new)
     assert np.abs(y[round(new) : -round(new)]).max() < 1e-2
+
+
+@settings(max_examples=60, deadline=None)
+@given(rates, rates, st.floats(LOWEST_CUT, PASSED))
+def test_the_cut_off_is_at_half_and_steep(old, new, cut):
+    assume(old != new)
+    edge = cut * min(old, new) / 2
+    for share, low, high in ((0.87, 0.995, 1.005), (1.0, 0.48, 0.52), (1.13, 0, 2e-3)):
+        if share * edge < min(old, new) / 2:
+            y = resample(tone(share * edge, old, 8), old, new, cut)
+            assert low < y[round(new) : -round(new)].std() * 2**0.5 < high
 
 
 @given(st.integers(0, 2000), rates, rates)
