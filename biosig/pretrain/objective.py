@@ -52,6 +52,8 @@ class Decoder(nn.Module):
         super().__init__()
         dim = size.embed_dim
         self.mask_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(dim), std=0.02))
+        # Of their own: how frequent each word is, which a model learns first, would drown what tells patches apart.
+        self.word_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(dim), std=0.02)) if encoder.text else None
         self.blocks = nn.ModuleList(
             Block(dim, size.num_heads, dim // size.num_heads, encoder.mlp_ratio, encoder.block)
             for _ in range(size.depth)
@@ -64,6 +66,9 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """Visible tokens (M, D) and the position code of all (N, D) → hidden tokens (K, D)."""
         full = self.mask_token.expand(batch.n_tokens, -1)
+        if self.word_token is not None:
+            is_word = (batch.modality == MODALITY_IDS["text"])[:, None]  # (N, 1)
+            full = torch.where(is_word, self.word_token, full)
         full = full.index_copy(0, visible.rows, seen.float())  # the residual stream stays float32 under autocast
         everything = VisibleTokens.of(batch)
         y = (full + position)[everything.rows]  # (V, D)

@@ -102,4 +102,4 @@ def best_codec(samples: NDArray[Any], compression: str) -> Mapping[str, Any]:
         for number, codec in enumerate(codecs):
             dataset = trial.create_dataset(str(number), data=samples, chunks=samples.shape, **codec)
             sizes.append(dataset.id.get_storage_size())
-    return codecs[sizes.index(min(sizes))] if min(sizes) <= spec.WORTHWHILE * samples.nbytes else {}
+    return codecs[sizes.index(min(sizes))] if min(sizes) <= spec.WORTHWHILE[compression] * samples.nbytes else {}
