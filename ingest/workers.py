@@ -23,7 +23,8 @@ from biosig.errors import DataError, UsageError
 from ingest.batch import INTERRUPTED, SHARD_RECORDINGS, Job, Result, published_before, write_batch
 from ingest.discover import Failure, Item
 
-_BATCHES_PER_WORKER = 4  # so that none waits long for the last one
+_BATCHES_PER_WORKER = (4, 16)  # at least, so that none waits long for the last one, and at most
+_ENOUGH = 512  # files of a batch: more than four for each worker have as many, since many small shards open slowly
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read by NumPy when it is imported
 _POLL = 0.5  # seconds between looks at how far the workers are
 
@@ -51,7 +52,8 @@ class Batch:
 
 def split(items: Sequence[Item], workers: int, first: int) -> list[Batch]:
     """Items in batches of nearly equal size, each small enough for one shard, numbered from `first`."""
-    wanted = 1 if workers == 1 else workers * _BATCHES_PER_WORKER
+    fewest, most = _BATCHES_PER_WORKER
+    wanted = 1 if workers == 1 else workers * min(max(len(items) // (workers * _ENOUGH), fewest), most)
     size = max(min(-(-len(items) // wanted), SHARD_RECORDINGS), 1)
     return [Batch(first + i, tuple(items[start : start + size])) for i, start in enumerate(range(0, len(items), size))]
 

@@ -51,8 +51,9 @@ class LeadPositions(nn.Module):
     def __init__(self, embed_dim: int, code: LeadCode, patch_seconds: float, stride_seconds: float) -> None:
         super().__init__()
         self.first, self.stride = patch_seconds / 2, stride_seconds
-        self.lead = nn.Parameter(nn.init.normal_(torch.empty(len(LEADS), embed_dim), std=0.02))
-        self.time = nn.Parameter(nn.init.normal_(torch.empty(code.n_patches, embed_dim), std=0.02))
+        # As large as the normed patches, or attention takes thousands of steps to find what is of the same time.
+        self.lead = nn.Parameter(nn.init.normal_(torch.empty(len(LEADS), embed_dim)))
+        self.time = nn.Parameter(nn.init.normal_(torch.empty(code.n_patches, embed_dim)))
         self.register_buffer("lead_of_channel", torch.tensor(lead_of_channel()), persistent=False)
 
     def forward(self, batch: PackedBatch) -> Tensor:

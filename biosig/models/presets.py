@@ -70,7 +70,6 @@ def _csfm(name: str, embed_dim: int, depth: int, num_heads: int, hidden_dim: int
         patches="normed",
         text=TextConfig(30522, 64),  # the vocabulary of BERT, uncased
         cls=True,
-        initialisation="megatron",
         name=name,
     )
 

@@ -1,7 +1,7 @@
 """CSFM's masking: whole channels and whole spans of time are hidden, and half of the words (arXiv:2507.01045).
 
-Published are the shares and "channel-wise and time-wise"; how the two share a window is ours: the number of whole
-channels is drawn, and spans of time across the others make up the rest, to the token.
+Published are the shares and "channel-wise and time-wise"; how the two meet is ours: each window is drawn for one of
+them, and of the channel-wise ones spans of time across the other channels make up the rest, to the token.
 
 Shape letters: N tokens of the packed row, n valid tokens of one window, C channels, H patches.
 """
