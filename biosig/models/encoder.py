@@ -173,7 +173,10 @@ class Encoder(nn.Module):
             nn.init.normal_(self.amplitude.weight, std=0.1)  # log scales reach ±5
         if self.config.initialisation == "megatron":
             megatron_(self.blocks)
-        nn.init.normal_(self.cls if self.config.cls else self.pool.query, std=0.02)
+        if self.config.cls:
+            nn.init.zeros_(self.cls)  # like no token, so that it attends to all alike: else it would see itself alone
+        else:
+            nn.init.normal_(self.pool.query, std=0.02)
 
     def embed(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
         """Tokens before the first block (N, D), and the position code alone (N, D).
