@@ -286,6 +286,8 @@ class _Shards:
             self._stack.__exit__(kind, error, traceback)
 
     def add(self, outcome: Prepared, item: Item, state: Mapping[str, tuple[int, int]]) -> None:
+        """Write one recording, unless its files are no longer in the `state` in which they were read."""
+
         def confirm() -> None:
             if not is_unchanged(state):
                 raise DataError(f"{item.path} changed while it was read: ingest it again once it is complete.")

@@ -21,7 +21,7 @@ from biosig.recording import sample_range
 from biosig.shards.reader import Shard, open_shard
 from biosig.shards.stored import StoredRecording
 
-GROUP_BYTES = 2**19
+GROUP_BYTES = 2**20
 """Samples that are handled together."""
 
 

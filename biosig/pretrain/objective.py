@@ -52,7 +52,7 @@ class Decoder(nn.Module):
         super().__init__()
         dim = size.embed_dim
         self.mask_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(dim), std=0.02))
-        # Of their own: how frequent each word is, which a model learns first, would drown what tells patches apart.
+        # Of their own: a hidden word and a hidden patch have nothing in common to begin from.
         self.word_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(dim), std=0.02)) if encoder.text else None
         self.blocks = nn.ModuleList(
             Block(dim, size.num_heads, dim // size.num_heads, encoder.mlp_ratio, encoder.block)

@@ -96,8 +96,7 @@ class Chain:
             self.steps.append(f"notch at {hum:g} Hz and harmonics")
         if low is not None or high is not None:
             filters.append(band_filter(rate, low, high))
-            sides = " – ".join("" if side is None else f"{side:g}" for side in (low, high)).strip()
-            self.steps.append(f"band-pass {sides} Hz, zero phase")
+            self.steps.append(f"{_band_told(low, high)} Hz, zero phase")
         self._filter = filters[0].then(filters[1]) if len(filters) == 2 else filters[0] if filters else None
         if new_sfreq != sfreq:
             told = f"resampled from {sfreq:g} to {new_sfreq:g} Hz"
@@ -194,3 +193,10 @@ def _blocks(stream: Stream, chain: Chain, length: int, n_new: int) -> Iterator[t
             return
         offset = first // chain.down * chain.up
         yield new_start, values[:, new_start - offset : new_stop - offset]
+
+
+def _band_told(low: float | None, high: float | None) -> str:
+    """A filter's kind and cut-off frequencies in words."""
+    if low is not None and high is not None:
+        return f"band-pass {low:g} – {high:g}"
+    return f"low-pass {high:g}" if low is None else f"high-pass {low:g}"

@@ -70,22 +70,22 @@ def test_a_chain_is_its_steps_one_after_the_other(night):
     steps = bandpass(notch(resample(x.astype(np.float64), 160, 100, cut=40 / 50), 100, 25), 100, 0.5, None)
     inner = slice(2000, -2000)
     assert np.abs(chain(x)[:, inner] - steps[:, inner]).max() < 1e-3 * np.abs(steps[:, inner]).max()
-    assert [step.split()[0] for step in chain.steps] == ["resampled", "notch", "band-pass"]
+    assert [step.split()[0] for step in chain.steps] == ["resampled", "notch", "high-pass"]
 
 
 def test_the_resampler_is_the_low_pass_where_it_can_be():
     chain = Chain(500, 250, 10_000, low=0.5, high=100)
-    assert chain.steps == ["resampled from 500 to 250 Hz, low-pass 100 Hz", "band-pass 0.5 – Hz, zero phase"]
+    assert chain.steps == ["resampled from 500 to 250 Hz, low-pass 100 Hz", "high-pass 0.5 Hz, zero phase"]
     t = np.arange(10_000) / 500
     left = {f: chain(np.sin(2 * np.pi * f * t)[None])[0, 1000:-1000].std() * 2**0.5 for f in (10, 80, 100, 115, 124)}
     assert left == pytest.approx({10: 1, 80: 1, 100: 0.5, 115: 0, 124: 0}, abs=0.01)
-    assert Chain(500, 250, 10_000, high=20).steps == ["resampled from 500 to 250 Hz", "band-pass – 20 Hz, zero phase"]
+    assert Chain(500, 250, 10_000, high=20).steps == ["resampled from 500 to 250 Hz", "low-pass 20 Hz, zero phase"]
 
 
 def test_what_the_resampler_removes_is_not_filtered_again():
     assert Chain(500, 200, 10_000, hum=150, low=0.5, high=99.5).steps == [
         "resampled from 500 to 200 Hz",
-        "band-pass 0.5 – Hz, zero phase",
+        "high-pass 0.5 Hz, zero phase",
     ]
     assert Chain(160, 160, 10_000, high=80).steps == []
 
