@@ -160,7 +160,7 @@ def memory(name: str, depth: int, n_windows: int) -> None:
         out = subprocess.run([*command, "--step", side], check=True, capture_output=True, text=True).stdout
         found[side] = [float(word) for word in out.split()]
     loss, other_loss = found["biosig"][0], found["materialised"][0]
-    assert abs(loss - other_loss) < 1e-5 * max(abs(loss), 1e-3), found
+    assert abs(loss - other_loss) < 1e-4 * max(abs(loss), 1e-3), found
     print(
         f"\nTraining step, float32, gradients and AdamW included; the losses agree: {loss:.8f} and {other_loss:.8f}\n"
     )

@@ -142,7 +142,7 @@ def training(ours: Model, theirs: REVE, n_rounds: int) -> None:
     assert abs(losses["biosig"] / losses["braindecode"] - 1) < 1e-5, losses
     runs: dict[str, Callable[[], None]] = {}
     for name, (module, loss) in sides.items():
-        optimizer = torch.optim.AdamW(module.parameters(), lr=1e-6)
+        optimizer = torch.optim.AdamW(module.parameters(), lr=1e-6, fused=True)
         for dtype in DTYPES:
             runs[f"{name} {dtype}"] = lambda o=optimizer, f=loss, d=dtype: step(o, f, d)
     seconds = rounds(runs, n_rounds)

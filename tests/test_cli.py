@@ -36,7 +36,7 @@ def test_every_verb_explains_itself(verb, capsys):
         (["inspect", "absent.edf"], 2, "absent.edf does not exist"),
         (["verify", "absent"], 2, "absent"),
         (["embed", "biosig-tiny", "absent", "--out", "a.parquet"], 2, "absent does not exist"),
-        (["embed", "biosig-huge", ".", "--out", "a.parquet"], 2, "no checkpoint folder"),
+        (["embed", "biosig-huge", ".", "--out", "a.parquet"], 2, "no preset of that name"),
         (["embed", "biosig-tiny", ".", "--out", "a.csv"], 2, "ends in .parquet"),
         (["embed", "biosig-tiny", __file__, "--out", f"{__file__}/a.parquet"], 1, "test_cli.py: File exists"),
         (["embed", "biosig-tiny", __file__, "--out", "a.parquet", "--query", "a == 1"], 2, "test_cli.py is not"),

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,7 @@ def _step(
 
 
 def _optimizer(network: nn.Module, name: str, stage: Stage) -> torch.optim.Optimizer:
-    cls = {"adamw": torch.optim.AdamW, "stable_adamw": StableAdamW}[name]
+    cls = StableAdamW if name == "stable_adamw" else partial(torch.optim.AdamW, fused=True)
     groups = [
         {"params": parameters, "lr": stage.lr * share, "share": share}
         for share, parameters in layer_shares(network, stage.layer_decay).items()

@@ -5,6 +5,7 @@ Shape letters: N tokens of the packed row, B windows, L tokens of one window, H 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,12 +142,21 @@ def _bfloat16_on_cpu(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def _tiled(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """`_matmul` with the scores of a few queries at a time, which stay in cache; for inference."""
+    length = q.shape[2]
+    rows = math.ceil(length / math.ceil(length / TILE))
     keys, v = (k * k.shape[-1] ** -0.5).transpose(-2, -1).contiguous(), v.contiguous()  # (B, H, K, L), (B, H, L, K)
-    return torch.cat([(queries @ keys).softmax(dim=-1) @ v for queries in q.split(TILE, dim=2)], dim=2)
+    out, scores = torch.empty_like(v), v.new_empty(*v.shape[:2], rows, length)
+    weights = torch.empty_like(scores)
+    for start in range(0, length, rows):
+        tile = slice(min(start, length - rows), min(start + rows, length))  # the last begins within the one before
+        torch.matmul(q[:, :, tile], keys, out=scores)
+        torch.softmax(scores, dim=-1, out=weights)
+        out[:, :, tile] = weights @ v
+    return out
 
 
 def _matmul(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # (B, H, L, L)
+    scores = q @ (k * k.shape[-1] ** -0.5).transpose(-2, -1)  # (B, H, L, L)
     return scores.softmax(dim=-1) @ v
 
 

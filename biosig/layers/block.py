@@ -110,8 +110,14 @@ class Block(nn.Module):
         self.mlp = (MLP if ungated else GEGLU)(embed_dim, int(embed_dim * mlp_ratio))
         self.dropout = nn.Dropout(style.dropout)
 
-    def forward(self, x: Tensor, lengths: PackedLengths) -> Tensor:
-        """x (N, D) → (N, D), float32 where x is, also where the matrices are bfloat16."""
+    def forward(self, x: Tensor, lengths: PackedLengths, rows: Tensor | None = None) -> Tensor:
+        """x (N, D) → (N, D), float32 where x is, also where the matrices are bfloat16.
+
+        With `rows` (K,), what these tokens become, (K, D): the others are attended to, and go no further.
+        """
         dtype = self.attention.qkv.weight.dtype
-        x = x + self.dropout(self.attention(self.attention_norm(x).to(dtype), lengths))
+        attended = self.attention(self.attention_norm(x).to(dtype), lengths)
+        if rows is not None:
+            x, attended = x[rows], attended[rows]
+        x = x + self.dropout(attended)
         return x + self.dropout(self.mlp(self.mlp_norm(x).to(dtype)))

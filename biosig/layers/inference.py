@@ -23,6 +23,8 @@ _TYPICAL_TOKENS = 2048
 def for_inference(blocks: nn.ModuleList, dtype: torch.dtype) -> nn.ModuleList:
     """A copy of a model's blocks that multiplies in `dtype`; norms and what blocks add to tokens are as they were.
 
+    The copy may write over the tokens that it is given.
+
     Parameters
     ----------
     blocks : ModuleList of Block
@@ -77,7 +79,7 @@ class _OrderedGEGLU(nn.Module):
 
 
 class _InParts(nn.Module):
-    """A block through which a few windows go at a time."""
+    """A block through which a few windows go at a time; what they become is written over them."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -88,13 +90,12 @@ class _InParts(nn.Module):
         parts = lengths.parts(_TYPICAL_TOKENS)
         if len(parts) == 1:
             return self.block(x, lengths)
-        out = torch.empty_like(x)
         start = 0
         for part in parts:
             stop = start + sum(part.seqlens)
-            out[start:stop] = self.block(x[start:stop], part)
+            x[start:stop] = self.block(x[start:stop], part)
             start = stop
-        return out
+        return x
 
 
 def _order(module: nn.Module) -> None:

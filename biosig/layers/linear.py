@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ class AlignedLinear(nn.Linear):
     """`nn.Linear` whose product is computed with zeros up to a round width, which are cut off again.
 
     REVE's feed-forward is 1361 wide: on a CPU in float32 the product with 2 · 1361 columns takes a third longer than
-    with 2 · 1368. Parameters and results are those of `nn.Linear`.
+    with 2 · 1368; under autocast, in bfloat16, it does not. Parameters and results are those of `nn.Linear`.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -21,6 +22,8 @@ class AlignedLinear(nn.Linear):
         rows, columns = -self.out_features % ROUND, 0
         if x.is_cuda:
             columns = -self.in_features % ROUND
+        elif torch.is_autocast_enabled("cpu"):
+            rows = 0
         if not rows and not columns:
             return super().forward(x)
         bias = None if self.bias is None else F.pad(self.bias, (0, rows))

@@ -1,9 +1,11 @@
 """Attention pooling: one learned query reads a set of tokens (REVE, arXiv:2510.21585, section 3.3).
 
-Shape letters: N tokens, D embed_dim, S segments.
+Shape letters: N tokens, D embed_dim, S segments, L layers.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +24,21 @@ class AttentionPool(nn.Module):
         super().__init__()
         self.query = nn.Parameter(torch.zeros(embed_dim))
 
-    def forward(self, x: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-        """Tokens x (N, D) and the segment of each (N,) → (S, D); a segment without tokens gives zeros."""
-        # A product and a sum instead of a matrix product, which autocast would round to bfloat16.
-        scores = (x * self.query).sum(dim=-1) * x.shape[-1] ** -0.5  # (N,)
-        highest = scores.new_full((n_segments,), -torch.inf).scatter_reduce(0, segment, scores.detach(), "amax")
-        weights = (scores - highest[segment]).exp()  # (N,)
-        total = weights.new_zeros(n_segments).index_add(0, segment, weights)  # (S,)
-        pooled = x.new_zeros(n_segments, x.shape[-1]).index_add(0, segment, weights[:, None] * x)  # (S, D)
+    def forward(self, x: Tensor | Sequence[Tensor], segment: Tensor, n_segments: int) -> Tensor:
+        """Tokens (N, D), or several layers' of the same, and the segment of each (N,) → (S, D).
+
+        A segment without tokens gives zeros. Layers stay apart: joined, those of a deep encoder do not fit into caches.
+        """
+        layers = [x] if isinstance(x, Tensor) else x  # L × (N, D)
+        # Products and sums instead of matrix products, which autocast would round to bfloat16.
+        scores = torch.stack([(tokens * self.query).sum(dim=-1) for tokens in layers])  # (L, N)
+        scores = scores * len(self.query) ** -0.5
+        lowest = scores.new_full((n_segments,), -torch.inf)
+        highest = lowest.scatter_reduce(0, segment, scores.detach().amax(dim=0), "amax")  # (S,)
+        weights = (scores - highest[segment]).exp()  # (L, N)
+        total = weights.new_zeros(n_segments).index_add(0, segment, weights.sum(dim=0))  # (S,)
+        read = torch.zeros_like(layers[0])  # (N, D)
+        for share, tokens in zip(weights, layers, strict=True):
+            read = read + share[:, None] * tokens
+        pooled = read.new_zeros(n_segments, read.shape[-1]).index_add(0, segment, read)  # (S, D)
         return pooled / total.clamp(min=torch.finfo(total.dtype).tiny)[:, None]

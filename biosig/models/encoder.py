@@ -6,8 +6,7 @@ Shape letters: N tokens of the packed row, M visible tokens, D embed_dim, B wind
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -215,8 +214,10 @@ class Encoder(nn.Module):
             raise UsageError(
                 f"There is no layer {layer}: 0 is the embedding output, 1 to {depth} the blocks, -1 the output."
             )
-        states = self._states(tokens, visible)
-        x, cls = next(itertools.islice(states, depth if layer == -1 else layer, None))
+        x, lengths, apart = self._enter(tokens, visible)
+        for block in self.blocks[: depth if layer == -1 else layer]:
+            x = block(x, lengths)
+        x, cls = apart(x)
         if layer == -1:
             x, cls = self.norm(x), None if cls is None else self.norm(cls)
         return x, cls
@@ -227,26 +228,30 @@ class Encoder(nn.Module):
 
     def _states(self, tokens: Tensor, visible: VisibleTokens) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Tokens (M, D) and the windows' own (B, D) before the first block and after each."""
+        x, lengths, apart = self._enter(tokens, visible)
+        yield apart(x)
+        for block in self.blocks:
+            x = block(x, lengths)
+            yield apart(x)
+
+    def _enter(
+        self, tokens: Tensor, visible: VisibleTokens
+    ) -> tuple[Tensor, PackedLengths, Callable[[Tensor], tuple[Tensor, Tensor | None]]]:
+        """What the blocks see, with the windows' own tokens where there are any, and what takes it apart again."""
         x = tokens[visible.rows]  # (M, D)
         if not self.config.cls:
-            yield x, None
-            for block in self.blocks:
-                x = block(x, visible.lengths)
-                yield x, None
-            return
+            return x, visible.lengths, lambda x: (x, None)
         seats, cls_seats, lengths = visible.with_cls()
         full = x.new_empty(len(seats) + len(cls_seats), x.shape[1])
         full = full.index_copy(0, seats, x).index_copy(0, cls_seats, self.cls.to(x.dtype).expand(len(cls_seats), -1))
         in_order = cls_seats[torch.argsort(visible.windows)]  # (B,)
-        yield full[seats], full[in_order]
-        for block in self.blocks:
-            full = block(full, lengths)
-            yield full[seats], full[in_order]
+        return full, lengths, lambda x: (x[seats], x[in_order])
 
     def for_inference(self, dtype: torch.dtype) -> Encoder:
         """A copy whose blocks multiply in `dtype` and faster, while tokens stay float32 from block to block.
 
-        The rest is shared with this encoder, and gradients do not pass.
+        The rest is shared with this encoder, and gradients do not pass. Its blocks may write over what the block before
+        gave, so `hidden_states` are for this encoder alone.
         """
         other = copy.copy(self)
         other._modules = {**self._modules, "blocks": for_inference(self.blocks, dtype)}

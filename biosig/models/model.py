@@ -395,5 +395,11 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
 
 
 def _from_folder(folder: Path) -> Model:
+    if str(folder) in list_models():
+        raise UsageError(f"{folder} is a preset without weights: biosig.build_model('{folder}') draws them at random.")
+    if not folder.exists():
+        raise UsageError(
+            f"There is no folder {folder}, and no preset of that name; presets are {', '.join(list_models())}."
+        )
     encoder, trained, card = checkpoint.load(folder)
     return Model(encoder, trained, card, folder, checkpoint.load_tokenizer(folder))

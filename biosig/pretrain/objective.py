@@ -72,9 +72,11 @@ class Decoder(nn.Module):
         full = full.index_copy(0, visible.rows, seen.float())  # the residual stream stays float32 under autocast
         everything = VisibleTokens.of(batch)
         y = (full + position)[everything.rows]  # (V, D)
-        for block in self.blocks:
+        place = torch.empty_like(batch.window).index_copy(0, everything.rows, torch.arange(len(y), device=y.device))
+        *blocks, last = self.blocks
+        for block in blocks:
             y = block(y, everything.lengths)
-        return torch.zeros_like(full).index_copy(0, everything.rows, y.float())[mask]
+        return last(y, everything.lengths, place[mask])  # of the visible ones nothing is asked
 
 
 class Heads(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -71,7 +72,7 @@ def make_optimizer(module: nn.Module, config: OptimizerConfig) -> torch.optim.Op
         is_matrix = parameter.ndim >= 2 and id(parameter) not in tables
         (decay if is_matrix or config.decay_all else keep).append(parameter)
     groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
-    cls = {"adamw": torch.optim.AdamW, "stable_adamw": StableAdamW}[config.name]
+    cls = StableAdamW if config.name == "stable_adamw" else partial(torch.optim.AdamW, fused=True)
     return cls(groups, lr=config.lr, betas=config.betas, eps=config.eps)
 
 

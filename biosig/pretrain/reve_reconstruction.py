@@ -9,7 +9,6 @@ Shape letters: N tokens of the packed row, M visible tokens, K hidden tokens, D 
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from biosig.batches.packed import PackedBatch
@@ -50,8 +49,7 @@ class ReveReconstruction(Objective):
         tokens, position = self.encoder.embed(batch)
         visible = VisibleTokens.of(batch, ~mask)
         layers = self.encoder.hidden_states(tokens, visible)  # L × (M, D)
-        of_layers = batch.window[visible.rows].repeat(len(layers))  # (L · M,)
-        pooled = self.encoder.pool(torch.cat(layers), of_layers, batch.n_windows)  # (B, D)
+        pooled = self.encoder.pool(layers, batch.window[visible.rows], batch.n_windows)  # (B, D)
         from_pool = self.global_mlp(pooled[batch.window[mask]] + position[mask])  # (K, 4 · D)
         seen = self.enter(self.encoder.norm(layers[-1]))  # (M, decoder's D)
         y = self.decoder(seen, self.place(position), visible, batch, mask)  # (K, decoder's D)

@@ -69,3 +69,12 @@ def test_attention_pooling_is_the_softmax_average_of_each_segment():
         expected = (part @ pool.query / 8**0.5).softmax(0) @ part
         torch.testing.assert_close(out[s], expected)
     assert (out[1] == 0).all()
+
+
+def test_pooling_several_layers_is_pooling_their_tokens_together():
+    torch.manual_seed(0)
+    pool, layers = AttentionPool(8), [torch.randn(7, 8) * 30 for _ in range(3)]
+    torch.nn.init.normal_(pool.query)
+    segment = torch.tensor([0, 2, 0, 2, 2, 0, 2])
+    joined = pool(torch.cat(layers), segment.repeat(3), 3)
+    torch.testing.assert_close(pool(layers, segment, 3), joined)

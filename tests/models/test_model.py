@@ -252,8 +252,13 @@ def test_weights_that_do_not_fit_are_listed(tiny, tmp_path):
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(DataError, match="damaged"):
         biosig.load_model(folder)
-    with pytest.raises(UsageError, match="no checkpoint folder"):
+    with pytest.raises(UsageError, match="no preset of that name; presets are biosig-tiny"):
         biosig.load_model(tmp_path / "absent")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no checkpoint folder"):
+        biosig.load_model(tmp_path / "empty")
+    with pytest.raises(UsageError, match=r"biosig\.build_model\('biosig-tiny'\)"):
+        biosig.load_model("biosig-tiny")
     tiny.save(tmp_path / "run" / "model")
     with pytest.raises(UsageError, match="its model is the folder in it"):
         biosig.load_model(tmp_path / "run")
@@ -303,3 +308,15 @@ def test_the_copy_that_multiplies_faster_follows_the_weights(ecg):
         assert far(model.encode_batch(batch), model.encoder(batch)) < 1e-5
     assert far(model.encode_batch(batch), before) > 1e-4
     assert far(copy.deepcopy(model).encode_batch(batch), model.encode_batch(batch)) == 0
+
+
+@pytest.mark.parametrize("name", ["biosig-tiny", "csfm-tiny"])
+def test_all_layers_in_one_pass_are_the_layers_one_by_one(name, ecg):
+    """Of more windows than go through a block at a time, whose tokens are written over from block to block."""
+    model = biosig.build_model(name)
+    batch = pack([model.prepare(ecg)] * 8, model.contract)
+    assert batch.n_tokens > 2048
+    passed = [tokens for tokens, _ in model.layers(batch)]
+    for layer, tokens in enumerate(passed[:-1]):
+        assert torch.equal(tokens, model.encode_batch(batch, layer)), layer
+    assert torch.equal(passed[-1], model.encode_batch(batch))
