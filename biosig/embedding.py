@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,10 +28,13 @@ from biosig.models.reports import words_for
 from biosig.progress import Progress
 from biosig.reading import adapter_for, adapters, read
 from biosig.recording import MODALITIES, Recording
+from biosig.signal import check_plausible
 
 BATCH_TOKENS = 16384
 PART_WINDOWS = 2048
 """Windows per part file: what a kill can cost."""
+
+_EXCERPTS, _EXCERPT = 20, 10.0  # how many, s each: a mistaken unit shows in any part of a recording
 
 
 def embed(
@@ -154,18 +158,31 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
             files = [file for file in sorted(path.rglob("*")) if file.is_file() and adapter_for(file)]
             if not files:
                 raise UsageError(f"{path} holds neither shards nor a recording that an installed adapter reads.")
-            return RecordingList([read(file) for file in files])
-        return RecordingList([read(path)])
+            return RecordingList([_plausible(read(file)) for file in files])
+        return RecordingList([_plausible(read(path))])
     if isinstance(source, np.ndarray | torch.Tensor):
         return RecordingList(_array_as_recording(source, **array_options))
     for adapter in adapters().values():
         recording = adapter.convert(source)
         if recording is not None:
-            return RecordingList([recording])
+            return RecordingList([_plausible(recording)])
     raise UsageError(
         f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording or a list of them (biosig.read), "
         f"an mne Raw or Epochs, a wfdb Record, or an array with sfreq, ch_names and kind."
     )
+
+
+def _plausible(recording: Recording) -> Recording:
+    """The recording, whose amplitudes no mistaken unit explains: nothing has looked at them, as ingest would have."""
+    for stream in recording.streams:
+        n_times = math.ceil(_EXCERPT * stream.sfreq)
+        starts = np.linspace(0, max(stream.n_times - n_times, 0), _EXCERPTS).astype(int).tolist()
+        values = np.concatenate([stream.slice(start, start + n_times).physical() for start in starts], axis=1)
+        for kind, unit in {(channel.kind, channel.unit) for channel in stream.channels}:
+            rows = [row for row, channel in enumerate(stream.channels) if (channel.kind, channel.unit) == (kind, unit)]
+            if kind in MODALITIES:
+                check_plausible(values[rows], kind, unit, f"Recording '{recording.id}'")
+    return recording
 
 
 def _array_as_recording(

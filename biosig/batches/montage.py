@@ -19,7 +19,7 @@ from biosig.signal import unit_factor
 
 
 class UnplacedChannelWarning(UserWarning):
-    """A model that needs to know where a channel is does not see it."""
+    """A model cannot tell where a channel is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ def montage(
 ) -> Montage:
     """The montage of a stream with these channels, in `unit` (None = the source's own) and `frame`.
 
-    A channel without a place in `frame` is not `placed`, and a warning names it.
+    A warning names ECG and EEG channels without a known position; where `frame` needs one, they are not `placed`.
 
     Raises
     ------
@@ -79,8 +79,11 @@ def _make(channels: tuple[Channel, ...], modality: str, unit: str | None, frame:
         placed = np.asarray(np.isfinite(position).all(axis=1))
     elif frame == "leads":
         placed, sign = np.array(channel) >= 0, np.ones(len(members), np.float32)
-    if not placed.all():
-        _warn_of([c.source_name for c, known in zip(members, placed, strict=True) if not known], frame)
+    known: NDArray[np.bool_] = placed
+    if frame == "head" and modality != "ppg":
+        known = np.asarray(np.isfinite(position).all(axis=1))
+    if not known.all():
+        _warn_of([c.source_name for c, there in zip(members, known, strict=True) if not there], frame)
     made = Montage(
         rows=rows,
         ch_names=[c.name for c in members],
@@ -96,14 +99,16 @@ def _make(channels: tuple[Channel, ...], modality: str, unit: str | None, frame:
     return made
 
 
+_UNPLACED = {
+    "head": "no known position, and the model reads them as from somewhere: correct their names, or give positions",
+    "mri": "no known position, so they give no valid token: give positions, or leave them out",
+    "leads": "no lead that the model knows, so they give no valid token: give the name of the lead that is nearest, or "
+    "leave them out",
+}
+
+
 def _warn_of(names: list[str], frame: str) -> None:
-    what = "no known position" if frame == "mri" else "no lead that the model knows"
-    remedy = "give positions" if frame == "mri" else "give the name of the lead that it is nearest to"
-    warnings.warn(
-        f"Channels {', '.join(names[:12])} have {what}, so they give no valid token: {remedy}, or leave them out.",
-        UnplacedChannelWarning,
-        stacklevel=4,
-    )
+    warnings.warn(f"Channels {', '.join(names[:12])} have {_UNPLACED[frame]}.", UnplacedChannelWarning, stacklevel=4)
 
 
 def _in_head_frame(members: list[Channel]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

@@ -143,7 +143,13 @@ class FineTunedEstimator(SignalEstimator):
                 f"validation is {self.validation:g}, and there are {n_groups} groups (n_samples = {len(whose)}): "
                 f"give a share that is one group or more, and at most 0.5."
             )
-        fold = group_folds(whose.astype(str), round(1 / self.validation), seed, classes)[0]
+        n_folds = round(1 / self.validation)
+        if classes is not None and np.bincount(classes).max() < n_folds:
+            raise UsageError(
+                f"validation is {self.validation:g}, one row in {n_folds}, and no class has {n_folds} rows: "
+                f"give a larger share, at most 0.5, or more rows."
+            )
+        fold = group_folds(whose.astype(str), n_folds, seed, classes)[0]
         return Parts(fold.train, fold.test, np.empty(0, np.int64))
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:

@@ -137,6 +137,9 @@ def _channels(
     for what, given in (("ch_names", names), ("kind", kinds), ("units", unit_list)):
         if len(given) != n_chans:
             raise UsageError(f"signals have {n_chans} channels, {what} has {len(given)} entries: they must agree.")
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise UsageError(f"ch_names has '{twice}' twice: each channel needs a name of its own.")
     channels = []
     for i, (name, this_kind) in enumerate(zip(names, kinds, strict=True)):
         if this_kind not in modalities:

@@ -96,6 +96,8 @@ def test_what_cannot_be_fitted_is_told(waves, options):
         FineTunedClassifier(**options).fit(X, np.ones(40))
     with pytest.raises(UsageError, match=r"validation is 0\.2, and there are 2 groups"):
         FineTunedRegressor(**options).fit(X, hertz, groups=people % 2)
+    with pytest.raises(UsageError, match=r"one row in 5, and no class has 5 rows"):
+        FineTunedClassifier(**options).fit(X[:6], np.arange(6) % 2)
     unknown = np.where(people == 3, np.nan, people)
     with pytest.raises(UsageError, match="4 of 40 rows have no group, the first is row 12"):
         FineTunedRegressor(**options).fit(X, hertz, groups=unknown)

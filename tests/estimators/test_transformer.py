@@ -2,12 +2,14 @@
 
 import pickle
 
+import mne
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 import biosig
 from biosig import EmbeddingTransformer
+from biosig.batches.montage import UnplacedChannelWarning
 from biosig.batches.windows import grid
 from biosig.errors import DataError, UsageError
 from biosig.shards import ShardWriter, build_index, open_shards
@@ -129,6 +131,8 @@ def test_channels_of_an_array_are_counted(tiny, microvolts, described):
         ({"layer": "last"}, "epochs", "There is no layer 'last'"),
         ({"layer": 1.5}, "epochs", "There is no layer 1.5"),
         ({"ch_names": "Cz", "sfreq": 160.0}, "array", "ch_names is the text 'Cz'"),
+        ({"ch_names": ["Cz"] * 19, "sfreq": 160.0, "kind": "eeg"}, "array", "ch_names has 'Cz' twice"),
+        ({"model": "biosig-tinny"}, "epochs", "no preset of that name; presets are biosig-tiny"),
         ({}, "path", "X is the path 'night.edf'"),
         ({"window": 3.0}, "epochs", "Row 0 of X lasts 2 s, less than a window of 3 s"),
         ({"window": 0.0}, "epochs", "window is 0 s; it must be positive"),
@@ -138,6 +142,18 @@ def test_wrong_requests_are_told(tiny, epochs, microvolts, options, X, message):
     X = {"array": microvolts, "epochs": epochs, "path": ["night.edf"]}[X]
     with pytest.raises(UsageError, match=message):
         EmbeddingTransformer(**{"model": tiny, **options}).fit(X)
+
+
+def test_epochs_in_another_unit_are_refused(tiny, epochs):
+    wrong = mne.EpochsArray(epochs.get_data() * 1e6, epochs.info, verbose="error")
+    with pytest.raises(DataError, match="1,000,000 times too large"):
+        EmbeddingTransformer(tiny).fit_transform(wrong)
+
+
+def test_a_name_of_no_place_is_warned_of(tiny, microvolts, described):
+    described = {**described, "ch_names": ["Gizmo", *described["ch_names"][1:]]}
+    with pytest.warns(UnplacedChannelWarning, match="Gizmo have no known position"):
+        EmbeddingTransformer(tiny, **described).fit_transform(microvolts[:2])
 
 
 def test_a_row_without_signal_is_named(tiny, microvolts, described):
