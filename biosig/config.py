@@ -28,7 +28,8 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, ove
     ----------
     cls : type
         A dataclass; its nested fields may be dataclasses, `X | None`, lists, tuples, dicts, `Literal`. Keys of a dict
-        that are ``Annotated[str, "ecg"]`` show "ecg" as an example where something else than a dict is given.
+        that are ``Annotated[str, "ecg"]`` show "ecg" as an example where something else than a dict is given. What is
+        not given of a nested dataclass stays as it is in the field's default.
     source : path or mapping, optional
         YAML file, or a mapping already loaded; None = all defaults.
     overrides : iterable of str
@@ -107,7 +108,18 @@ def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         raise UsageError(
             f"{cls.__name__} lacks {', '.join(map(repr, missing))}: add {'them' if missing[1:] else 'it'}."
         )
-    return cls(**{key: _convert(hints[key], value, where + key) for key, value in values.items()})
+    given = {f.name: _over_default(f, hints[f.name], values[f.name]) for f in fields if f.name in values}
+    return cls(**{key: _convert(hints[key], value, where + key) for key, value in given.items()})
+
+
+def _over_default(field: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
+    """What is given of a nested dataclass, beside what the field's own default has for all else."""
+    if not (isinstance(value, Mapping) and dataclasses.is_dataclass(hint)) or field.default_factory is hint:
+        return value
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    if default is dataclasses.MISSING:
+        return value
+    return {f.name: _plain(getattr(default, f.name)) for f in dataclasses.fields(default) if f.init} | dict(value)
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -34,12 +34,20 @@ class Run:
     reference: Literal["none", "average"] | tuple[str, ...] = "none"
     tables: list[Table] = field(default_factory=list)
     optimizer: Optimizer = field(default_factory=Optimizer)
+    table: Table = field(default_factory=lambda: Table("subjects.csv", 250, "uV"))
 
 
 def test_a_file_and_overrides_merge(tmp_path):
     (tmp_path / "run.yaml").write_text("steps: 20\noptimizer: {lr: 3e-4}\nsfreq: {ecg: 250}\n")
     run = config.load(Run, tmp_path / "run.yaml", ["optimizer.betas=[0.8, 0.9]", "out=runs/a"])
     assert run == Run(steps=20, out=Path("runs/a"), sfreq={"ecg": 250.0}, optimizer=Optimizer(3e-4, (0.8, 0.9)))
+
+
+def test_what_is_not_given_of_a_nested_part_is_as_its_field_has_it_by_default():
+    assert config.load(Run, None, ["table.sfreq=500"]).table == Table("subjects.csv", 500, "uV")
+    assert config.load(Run, {"table": {"file": "a.csv"}}).table == Table("a.csv", 250, "uV")
+    with pytest.raises(UsageError, match=r"Unknown key 'table\.sep'"):
+        config.load(Run, None, ["table.sep=;"])
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_files_of_ecgqa_drive_a_run_and_nobody_is_in_two_parts(coded_shards, sma
 
 def test_what_cannot_work_is_refused(coded_shards, small_model, small_folder, ecg_shards, tmp_path):
     with pytest.raises(UsageError, match="mixup to false"):
-        configuration.load(QaConfig, _config(coded_shards, small_folder, tune={"lr": 1e-3, "epochs": 1}))
+        configuration.load(QaConfig, _config(coded_shards, small_folder, tune={"mixup": True}))
     with pytest.raises(DataError, match="No recording has the labels scp_codes"):
         run_qa(configuration.load(QaConfig, _config(ecg_shards, small_folder)))
     with pytest.raises(UsageError, match="no tokenizer"):
