@@ -6,7 +6,7 @@ half an hour on two cores.
 
     python benchmarks/real_tasks.py --data DIR [--only NAME …] [--model FOLDER]
 
-DIR holds ptbxl-500/, mitdb/, bidmc/, eegmmidb/, eegmat/ and chagas2025-b/.
+DIR holds ptbxl-500/, mitdb/, bidmc/, eegmmidb/, eegmat/, chagas2025-b/ and cinc2021-smoke/.
 """
 
 from __future__ import annotations
@@ -39,8 +39,13 @@ INGEST = {
     "eegmmidb": r"{data}/eegmmidb --subject-pattern '(?P<subject>S\d{{3}})(?P<run>R\d{{2}})'",
     "eegmat": r"{data}/eegmat --subject-pattern '(?P<subject>Subject(?P<number>\d{{2}}))_(?P<part>\d)'",
     "chagas": "{data}/chagas2025-b",
+    "cinc2021": "{data}/cinc2021-smoke --mapping {configs}/sph.yaml --labels-spec {configs}/cinc2021-labels.yaml "
+    "--labels {data}/cinc2021-smoke/scored_diagnoses_2021.csv {data}/cinc2021-smoke/smoke_data/SPH/metadata.csv",
 }
 """What follows ``biosig ingest``; {data} is the folder, {configs} is configs/ingest."""
+
+SETTINGS = {"cinc2021": ("target.weights={data}/cinc2021-smoke/physionet2021_weights.csv",)}
+"""What a configuration must be told of the data at hand."""
 
 BUDGET = ("network={lr: 1.0e-3, epochs: 10, warmup: 1, patience: 4, mixup: false}", "network_width=16")
 """Of the supervised network, which takes most of the time on a CPU."""
@@ -67,7 +72,8 @@ def run(path: Path, data: Path, work: Path, model: str) -> None:
     began = time.perf_counter()
     shards = shards_of(path.stem.split("-")[0], data, work)
     out = work / "results" / path.stem
-    settings = [*BUDGET, f"model={model}", f"shards={shards}", f"out={out}", "device=cpu"]
+    at_hand = [setting.format(data=data) for setting in SETTINGS.get(path.stem, ())]
+    settings = [*BUDGET, *at_hand, f"model={model}", f"shards={shards}", f"out={out}", "device=cpu"]
     result = run_probe(configuration.load(ProbeConfig, path, settings))
     audit = run_audit(read_config(out, ()))
     cohort = result.facts["cohort"]["all"]

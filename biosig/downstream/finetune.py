@@ -33,6 +33,7 @@ from biosig.downstream.standing import (
 )
 from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
+from biosig.downstream.worth import with_worth
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.splits import manifest
 from biosig.progress import Progress
@@ -69,6 +70,7 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None) -> Pr
     """
     if config.out is not None:
         refuse_existing(config.out)
+    config = replace(config, target=with_worth(config.target))
     task = open_task(config.shards, config.query, config.target, config.windows)
     model = _with_input(open_model(config.model, config.seed, config.device), config)
     if config.out is None:

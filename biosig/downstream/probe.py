@@ -7,6 +7,7 @@ rated, with the same bootstrap resamples for all, so that rows of the table can 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.rivals import bench_for, rival_predictions
 from biosig.downstream.standing import demographic_features, modalities_of, standing_baselines, without_those_named
 from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
+from biosig.downstream.worth import with_worth
 from biosig.evaluate.splits import manifest
 from biosig.models.model import Model
 from biosig.progress import Progress
@@ -57,6 +59,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     """
     if config.out is not None:
         refuse_existing(config.out)
+    config = replace(config, target=with_worth(config.target))
     task = open_task(config.shards, config.query, config.target, config.windows)
     parts, notes = make_parts(config.split, task.labelled, config.seed)
     task, parts = _only_used(task, parts)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from biosig.downstream.columns import scored
 from biosig.downstream.targets import Target
+from biosig.downstream.worth import metrics_of
 from biosig.errors import DataError
-from biosig.evaluate.catalogue import HEADLINE, METRICS, metrics_for
+from biosig.evaluate.catalogue import HEADLINE, METRICS
 from biosig.evaluate.intervals import Interval, bootstrap, replicates
 from biosig.evaluate.metrics import Floats, Metric
 
@@ -108,8 +109,11 @@ def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[s
     caveats : list of str
         What a reader must know before trusting the intervals.
     """
-    metrics = metrics_for(config.target.kind)
+    metrics = metrics_of(config.target)
     records, caveats = [], []
+    if metrics[-1].name == "challenge":
+        n = len(config.target.labels)
+        caveats.append(f"The challenge's score is over the target's {n} diagnoses, yes above 0.5.")
     for of in by_method(predictions, config.target):
         resampled = _replicates(of, metrics, config)
         for metric in metrics:
@@ -142,7 +146,7 @@ def differences(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
     DataError
         If there is no method "model", or another was not scored on the same windows.
     """
-    metrics = metrics_for(config.target.kind)
+    metrics = metrics_of(config.target)
     methods = {of.method: of for of in by_method(predictions, config.target)}
     if "model" not in methods:
         raise DataError(f"The predictions are of {', '.join(methods)}: one method must be 'model'.")

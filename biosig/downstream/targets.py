@@ -42,6 +42,11 @@ class Target:
     labels : dict
         As `classes`, but a recording has any number of them, each scored by itself. Who has values that no class names
         has none of them; who has no value at all is left out and counted.
+    weights : str
+        Of `labels` that are SNOMED CT codes, the file that says what each answer is worth where another is true, in the
+        form of the PhysioNet/CinC Challenges (`biosig.evaluate.challenge`): their score is then one of the metrics.
+    worth : list of list of float
+        What that file holds for the labels, in their order; a saved configuration has it.
     events : dict
         Class name → annotation labels. Every such event gives one window, or those that lie within it (a rhythm, a
         stage of sleep): see `WindowPlan`.
@@ -66,6 +71,8 @@ class Target:
     label: str = ""
     classes: dict[str, list[str]] = field(default_factory=dict)
     labels: dict[str, list[str]] = field(default_factory=dict)
+    weights: str = ""
+    worth: list[list[float]] = field(default_factory=list)
     events: dict[str, list[str]] = field(default_factory=dict)
     every: float = 0.0
     otherwise: str = ""
@@ -88,6 +95,10 @@ class Target:
             raise UsageError("'classes' and 'labels' sort the values of a recording's label: name it with 'label'.")
         if self.classes and self.labels:
             raise UsageError("A target has 'classes' (exactly one each) or 'labels' (any number of them), not both.")
+        if (self.weights or self.worth) and not self.labels:
+            raise UsageError("'weights' and 'worth' are of 'labels', any number of which a recording has: name them.")
+        if self.worth and [len(row) for row in self.worth] != [len(self.labels)] * len(self.labels):
+            raise UsageError(f"'worth' needs {len(self.labels)} rows of {len(self.labels)} numbers, one per label.")
         self._check_groups()
 
     def _check_groups(self) -> None:

@@ -29,9 +29,16 @@ def read_weights(path: str | Path) -> tuple[tuple[str, ...], Floats]:
 
     Raises
     ------
+    UsageError
+        If there is no such file.
     DataError
         If the file is no square table with the same names on both sides.
     """
+    if not Path(path).is_file():
+        raise UsageError(
+            f"There is no file {path}: the challenge's weights are weights.csv of "
+            f"github.com/physionetchallenges/evaluation-2021."
+        )
     with Path(path).open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.reader(file) if row]
     names = tuple(rows[0][1:]) if rows else ()

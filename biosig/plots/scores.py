@@ -33,6 +33,7 @@ METRICS = {
     "kappa": "Cohen's kappa",
     "macro_f2": "F2 (CinC 2020)",
     "macro_g2": "G2 (CinC 2020)",
+    "challenge": "challenge score (CinC)",
     "brier": "Brier score",
     "ece": "calibration error (ECE)",
     "macro_brier": "macro Brier score",
@@ -96,9 +97,12 @@ def plot_scores(table: pd.DataFrame, title: str = "Probe on frozen embeddings") 
 
 
 def headline_metrics(table: pd.DataFrame) -> list[str]:
-    """Those metrics of a table that pictures show (`biosig.evaluate.catalogue.HEADLINE`); all, where it has none."""
+    """Those metrics of a table that pictures show (`biosig.evaluate.catalogue.HEADLINE`); all, where it has none.
+
+    The challenge's score is shown wherever it was asked for.
+    """
     present = list(dict.fromkeys(table["metric"]))
-    shown = [name for names in HEADLINE.values() for name in names if name in present]
+    shown = [name for names in (*HEADLINE.values(), ("challenge",)) for name in names if name in present]
     return shown or present
 
 

@@ -11,6 +11,7 @@ KINDS = {
     "bidmc-heart-rate": "number",
     "bidmc-respiratory-rate": "number",
     "chagas": "classes",
+    "cinc2021": "multilabel",
     "eegmat": "classes",
     "eegmmidb-fists-feet": "classes",
     "eegmmidb-left-right": "classes",
