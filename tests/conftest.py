@@ -14,6 +14,12 @@ from biosig import samples
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def same_draws():
+    """Weights that a test draws without a seed are the same in each run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def ecg():
     """A real 12-lead ECG, 10 s at 100 Hz."""

@@ -1,0 +1,42 @@
+"""The default probe, and what knows nothing, fitted on each fold's training part and asked about its test part."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from biosig.downstream.fitting import Recipe, fit_probe
+from biosig.downstream.heads import resolve_head
+from biosig.downstream.linear import uninformed
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    prediction: np.ndarray
+    penalties: list[float]
+    notes: list[str]
+
+
+def cross_validated_predictions(X, y, subjects, folds, kind):
+    """Predictions (N, K) or (N,) of rows (N, F) whose subject the probe had not seen."""
+    recipe = Recipe(resolve_head(None, kind), kind, int(y.max()) + 1 if kind == "classes" else 0)
+    prediction, penalties, notes = _empty(y, kind), [], set()
+    for fold in folds:
+        fitted = fit_probe(X[None, fold.train], y[fold.train], subjects[fold.train], recipe)
+        prediction[fold.test] = fitted(X[None, fold.test])
+        penalties += fitted.settings
+        notes.update(fitted.notes)
+    return OutOfFold(prediction, penalties, sorted(notes))
+
+
+def chance_predictions(y, folds, kind):
+    """Predictions (N, K) or (N,) of `uninformed`."""
+    prediction = _empty(y, kind)
+    for fold in folds:
+        prediction[fold.test] = uninformed(y[fold.train], len(fold.test), kind)
+    return prediction
+
+
+def _empty(y, kind):
+    if kind == "classes":
+        return np.full((len(y), int(y.max()) + 1), np.nan)
+    return np.full(y.shape if kind == "multilabel" else len(y), np.nan)
