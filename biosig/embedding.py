@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
 from biosig.batches.memory import RecordingList
 from biosig.batches.packed import MODALITY_IDS
-from biosig.batches.windows import RecordingSet, Windows, grid
+from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, grid, warn_of_left_out
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
@@ -96,6 +97,11 @@ def embed(
         If the source is of no known type, or gives no window, or reports are asked for and the model reads no text.
     DataError
         If a report is longer than the model reads.
+
+    Warns
+    -----
+    LeftOutWarning
+        If recordings are shorter than a window, or have no channel that the model reads.
     """
     if not isinstance(model, Model):
         raise UsageError(
@@ -129,6 +135,7 @@ def as_windows(
             f"No recording is as long as a window of {window:g} s (the longest lasts {longest:g} s): "
             f"use a shorter window, or keep the tail."
         )
+    warn_of_left_out(windows)
     return windows
 
 
@@ -246,6 +253,7 @@ def _embed_parts(
     check_pooling(model.config, pooling)
     n_rows, n_numbers = vectors_per_window(pooling), n_features(model.config, pooling, layer)
     loader = load_batches(windows, batches, model.contract, workers, words)
+    unread: set[int] = set()
     for planned, (batch, rows) in zip(batches, loader, strict=True):
         vectors = np.full((len(planned), n_rows, n_numbers), np.nan, np.float32)
         fraction = np.zeros((len(planned), n_rows))
@@ -260,9 +268,19 @@ def _embed_parts(
             fraction[where] = share
             vectors[where] = np.where(share[..., None] > 0, found, np.nan)
         reached = int(planned[-1]) + 1
-        yield reached, _table(model, revision, windows, subjects, planned, vectors, fraction, words)
+        table = _table(model, revision, windows, subjects, planned, vectors, fraction, words)
+        unread.update(windows.recording[np.setdiff1d(planned, table["window"])].tolist())
+        yield reached, table
         if progress:
             progress(stage, reached, len(windows))
+    if unread:
+        warnings.warn(
+            f"Recordings without a channel that {model.name} reads ({', '.join(model.contract)}) give no row: "
+            f"{len(unread)} of {len(windows.ds)}, the first is '{windows.ds[min(unread)].id}'. 'biosig inspect FILE' "
+            f"tells what kind each channel counts as.",
+            LeftOutWarning,
+            stacklevel=3,
+        )
 
 
 def _table(

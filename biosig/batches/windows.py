@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -14,6 +15,10 @@ from biosig.errors import DataError, EmptyWindowError, UsageError
 from biosig.recording import Channel, Recording, Subject
 
 _TOLERANCE = 1e-6  # s: far below one sample, above the rounding of onset arithmetic
+
+
+class LeftOutWarning(UserWarning):
+    """Some of the recordings or events that were given are in no window, or their windows give no row."""
 
 
 class ReadableRecording(Protocol):
@@ -155,6 +160,18 @@ def grid(ds: RecordingSet, length: float, stride: float | None = None, keep_tail
         order = np.lexsort((onset, recording))
         recording, onset, duration = recording[order], onset[order], duration[order]
     return Windows(ds, recording.astype(np.int64), onset.astype(np.float64), duration)
+
+
+def warn_of_left_out(windows: Windows) -> None:
+    """Warn of recordings that no window is in: of a grid, those that are shorter than one."""
+    rows = np.setdiff1d(np.arange(len(windows.ds)), windows.recording)
+    if len(rows) and len(windows):
+        warnings.warn(
+            f"Recordings shorter than a window of {windows.duration.max():g} s are left out: {len(rows)} of "
+            f"{len(windows.ds)}, the first is '{windows.ds[int(rows[0])].id}'.",
+            LeftOutWarning,
+            stacklevel=3,
+        )
 
 
 def around(ds: RecordingSet, labels: str | Sequence[str], before: float, after: float) -> Windows:

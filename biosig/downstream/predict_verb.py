@@ -93,7 +93,7 @@ def _without_prediction(table: pd.DataFrame) -> list[str]:
     for reason, rows in table[table["lacks"] != ""].groupby("lacks", sort=False):
         n_recordings, one = rows["recording"].nunique(), rows["recording"].iloc[0]
         named = f"recording '{one}'" if n_recordings == 1 else f"{n_recordings} recordings ('{one}' is the first)"
-        remarks.append(f"{len(rows)} windows of {named} have no prediction: they lack {reason}.")
+        remarks.append(f"No prediction for windows of {named}, {len(rows)} in all: they lack {reason}.")
     if (table["lacks"] != "").all():
         raise DataError(f"{' '.join(remarks)} The model was tuned on that: give recordings that have it.")
     return remarks

@@ -5,18 +5,20 @@ Shape letters: N windows, K classes or labels.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from biosig.batches.windows import RecordingSet, Windows, around, grid
+from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, around, grid, warn_of_left_out
 from biosig.downstream.classifier import Classifier
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import PackedExamples
 from biosig.downstream.prepared import PreparedWindows
+from biosig.downstream.targets import WindowPlan
 from biosig.downstream.training import predict_spans
 from biosig.downstream.use import Use
 from biosig.errors import UsageError
@@ -46,12 +48,15 @@ def windows_for(use: Use, ds: RecordingSet, stride: float | None = None, at: lis
     ------
     UsageError
         If the model was tuned on windows around events and it is not said where to put them, or none fits.
+
+    Warns
+    -----
+    LeftOutWarning
+        If recordings are shorter than a window, or events too close to an end of theirs.
     """
     plan = use.windows
-    if use.target.every:
-        if at or stride is not None:
-            raise UsageError(f"The model gives a label every {use.target.every:g} s: leave --at and --stride out.")
-        return grid(ds, use.target.every)
+    if use.target.every and (at or stride is not None):
+        raise UsageError(f"The model gives a label every {use.target.every:g} s: leave --at and --stride out.")
     around_events = plan.after is not None
     if at and not around_events:
         raise UsageError(f"The model was tuned on windows of {use.seconds:g} s side by side: leave --at out.")
@@ -60,9 +65,29 @@ def windows_for(use: Use, ds: RecordingSet, stride: float | None = None, at: lis
             "The model was tuned on windows around events: say with --at which annotations to put them at, or with "
             "--stride that they are to stand everywhere."
         )
-    windows = around(ds, at, plan.before or 0.0, plan.after or 0.0) if at else grid(ds, use.seconds, stride)
+    if at:
+        return _around_all(ds, at, plan)
+    length = use.target.every or use.seconds
+    windows = grid(ds, length, stride)
     if not len(windows):
-        raise UsageError(f"No recording is as long as the {use.seconds:g} s that the model was tuned on.")
+        raise UsageError(f"No recording is as long as the {length:g} s that the model was tuned on.")
+    warn_of_left_out(windows)
+    return windows
+
+
+def _around_all(ds: RecordingSet, at: list[str], plan: WindowPlan) -> Windows:
+    """Windows around events, with a word about those that lie too close to an end of their recording."""
+    windows = around(ds, at, plan.before or 0.0, plan.after or 0.0)
+    n_events = int(ds.annotations["label"].isin(at).sum())
+    if not len(windows):
+        raise UsageError(f"All {n_events} events labelled {', '.join(at)} lie too close to an end of their recording.")
+    if len(windows) < n_events:
+        warnings.warn(
+            f"{n_events - len(windows)} of {n_events} events lie too close to an end of their recording and are left "
+            f"out.",
+            LeftOutWarning,
+            stacklevel=2,
+        )
     return windows
 
 

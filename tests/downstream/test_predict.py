@@ -11,6 +11,7 @@ import pytest
 import biosig
 from biosig import config as configuration
 from biosig import samples
+from biosig.batches.windows import LeftOutWarning
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.predict_verb import predict_verb
 from biosig.downstream.settings import FineTuneConfig
@@ -103,9 +104,8 @@ def test_a_channel_that_is_not_there_is_named_and_gives_no_number(tuned, few_cha
     assert second[SCORES].isna().all(axis=None)
     assert second["prediction"].isna().all()
     assert second["lacks"].eq("C4").all()
-    assert f"{len(second)} windows of recording '{second['recording'].iloc[0]}' have no prediction: they lack C4." in (
-        capsys.readouterr().out
-    )
+    recording = second["recording"].iloc[0]
+    assert f"windows of recording '{recording}', {len(second)} in all: they lack C4." in capsys.readouterr().out
     tested_so = _lacking(["C3"], ["S006", "S007"], few_channels, tmp_path / "no-c3")  # `inputs` has no C3 either
     predict_verb(tuned[1], tested_so, out=tmp_path / "partial.parquet", at=("T1",))
     assert pd.read_parquet(tmp_path / "partial.parquet")[SCORES].notna().all(axis=None)
@@ -113,6 +113,20 @@ def test_a_channel_that_is_not_there_is_named_and_gives_no_number(tuned, few_cha
     with pytest.raises(DataError, match=r"they lack C3, C4\. The model was tuned on that"):
         predict_verb(tuned[1], none, out=tmp_path / "none.parquet", at=("T1",))
     assert not list(tmp_path.glob("*none.parquet*"))
+
+
+def test_what_is_in_no_window_is_told(tuned, few_channels, tmp_path):
+    whole = few_channels.query("number >= '006'")
+    (tmp_path / "cut").mkdir()
+    with ShardWriter(tmp_path / "cut" / "eeg.h5", recipe={}) as writer:
+        writer.add(whole[0].read(0.0, 30.0))
+        writer.add(whole[1].read(0.0, 1.5))
+    build_index(tmp_path / "cut")
+    with pytest.warns(LeftOutWarning, match=f"2 s are left out: 1 of 2, the first is '{whole[1].id}'"):
+        predict_verb(tuned[1], tmp_path / "cut", out=tmp_path / "a.parquet", stride=2.0)
+    assert pd.read_parquet(tmp_path / "a.parquet")["recording"].unique().tolist() == [whole[0].id]
+    with pytest.warns(LeftOutWarning, match=r"\d of \d+ events lie too close to an end"):
+        predict_verb(tuned[1], tmp_path / "cut", out=tmp_path / "a.parquet", at=("T0",))
 
 
 def test_what_cannot_be_predicted_is_said(tuned, few_channels, tmp_path):
