@@ -2,6 +2,15 @@
 
 One source for types, defaults and help: the dataclass. Overrides are written ``key=value`` with dots for nesting and
 YAML for the value (``optimizer.lr=3e-4``, ``shards=[a,b]``).
+
+A union is told by its ``name``: ``masking: {name: reve, mask_ratio: 0.55}``, or ``masking: reve`` where all else is as
+by default. Each class of a union has its name as a class variable; `Annotated[Masking, MASKINGS]` is the open union of
+a registry's members. Keys without a name are those of the field's own default, where that knows them, or else of the
+only class that does (files of 0.1.0 have no names); what fits several classes, or none, is refused.
+
+A configuration class may have two more class methods. ``config_defaults(values)`` gives the default of a field that
+hangs on others: ``{"masking": ReveMasking()}`` where the objective is REVE's. ``upgrade(values)`` rewrites the keys of
+0.1.0, so that its files are read as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +24,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import yaml
 
 from biosig.errors import UsageError
+from biosig.registry import Registry
 
 T = TypeVar("T")
 
@@ -76,7 +86,8 @@ def dump(config: Any, path: str | Path) -> None:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        values = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"name": tag, **values} if (tag := _tag(type(value))) else values
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -93,6 +104,7 @@ def _set(values: dict[str, Any], keys: Sequence[str], value: Any) -> None:
 
 
 def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    values = _in_new_spelling(cls, values)
     hints = get_type_hints(cls, include_extras=True)
     fields = [field for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
     known = {field.name for field in fields}
@@ -108,28 +120,60 @@ def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         raise UsageError(
             f"{cls.__name__} lacks {', '.join(map(repr, missing))}: add {'them' if missing[1:] else 'it'}."
         )
-    given = {f.name: _over_default(f, hints[f.name], values[f.name]) for f in fields if f.name in values}
-    return cls(**{key: _convert(hints[key], value, where + key) for key, value in given.items()})
+    hanging = getattr(cls, "config_defaults", lambda _: {})(values)
+    given = {}
+    for field in fields:
+        if field.name in values:
+            default = hanging.get(field.name, _default_of(field))
+            given[field.name] = _convert(hints[field.name], values[field.name], where + field.name, default)
+    return cls(**given)
 
 
-def _over_default(field: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
-    """What is given of a nested dataclass, beside what the field's own default has for all else."""
-    if not (isinstance(value, Mapping) and dataclasses.is_dataclass(hint)) or field.default_factory is hint:
+def _in_new_spelling(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of 0.1.0 under their present names, without the name of the class itself."""
+    values = dict(values)
+    if _tag(cls) and values.get("name") == _tag(cls):
+        del values["name"]
+    return cls.upgrade(values) if hasattr(cls, "upgrade") else values
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Any:
+    """A field's default; None where it has none."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
+
+
+def _over_default(cls: type, value: Mapping[str, Any], default: Any) -> dict[str, Any]:
+    """What is given of a nested dataclass, beside what the default of its field has for all else."""
+    value = _in_new_spelling(cls, value)
+    if type(default) is not cls:
         return value
-    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-    if default is dataclasses.MISSING:
-        return value
-    return {f.name: _plain(getattr(default, f.name)) for f in dataclasses.fields(default) if f.init} | dict(value)
+    return {f.name: getattr(default, f.name) for f in dataclasses.fields(default) if f.init} | value
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def _tag(cls: Any) -> str | None:
+    """The name by which a union tells a class: its class variable `name`; None for a class that has none."""
+    is_field = (
+        isinstance(cls, type)
+        and dataclasses.is_dataclass(cls)
+        and any(field.name == "name" for field in dataclasses.fields(cls))
+    )
+    tag = getattr(cls, "name", None)
+    return tag if isinstance(cls, type) and isinstance(tag, str) and not is_field else None
+
+
+def _convert(hint: Any, value: Any, where: str, default: Any = None) -> Any:
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any:
         return value
     if origin is Annotated:
-        return _convert(args[0], value, where)
+        registry = next((item for item in args[1:] if isinstance(item, Registry)), None)
+        if registry is None or (value is None and type(None) in get_args(args[0])):
+            return _convert(args[0], value, where, default)
+        return _convert_tagged(registry, registry.kind, value, where, default)
     if origin in (Union, types.UnionType):
-        return _convert_union(args, value, where)
+        return _convert_union(args, value, where, default)
     if origin is Literal:
         if value not in args:
             raise UsageError(f"{where} is {value!r}; it must be one of {', '.join(map(repr, args))}.")
@@ -138,7 +182,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if isinstance(value, hint):
             return value
         _expect(isinstance(value, Mapping), value, "keys with values", where)
-        return _build(hint, value, where + ".")
+        return _build(hint, _over_default(hint, value, default), where + ".")
     if origin in (list, tuple, Sequence):
         _expect(isinstance(value, list | tuple), value, "a list", where)
         if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
@@ -155,21 +199,64 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     return _convert_scalar(hint, value, where)
 
 
-def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
+def _convert_union(args: tuple[Any, ...], value: Any, where: str, default: Any) -> Any:
     if value is None and type(None) in args:
         return None
+    tagged = {tag: arg for arg in args if (tag := _tag(arg))}
+    if len(tagged) > 1 and type(value) not in args:
+        return _convert_tagged(tagged, where.rpartition(".")[2], value, where, default)
     problems = []
     for arg in args:
         if arg is type(None):
             continue
         try:
-            return _convert(arg, value, where)
+            return _convert(arg, value, where, default)
         except UsageError as error:
             problems.append(str(error))
     within = [problem for problem in problems if not problem.startswith(f"{where} is ")]
     raise UsageError(
         within[0] if within else f"{where} is {value!r}, where {' or '.join(map(_words, args))} was expected."
     )
+
+
+def _convert_tagged(classes: Mapping[str, Any], kind: str, value: Any, where: str, default: Any) -> Any:
+    """A member of a union that is told by its name: from its name, from keys with values, or as it is."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return value
+    values: Any = {"name": value} if isinstance(value, str) else value
+    _expect(isinstance(values, Mapping), value, "a name, or keys with values,", where)
+    name = values.get("name") or _name_by_keys(classes, kind, values, where, default)
+    if name not in classes:
+        raise UsageError(f"{where}.name is {name!r}; there is no such {kind}, there are {', '.join(classes)}.")
+    cls = classes[name]
+    return _build(cls, _over_default(cls, {k: v for k, v in values.items() if k != "name"}, default), where + ".")
+
+
+def _name_by_keys(classes: Mapping[str, Any], kind: str, values: Mapping[str, Any], where: str, default: Any) -> str:
+    """Which member keys without a name are meant for: the default where it knows them, or else the only one that does.
+
+    Raises
+    ------
+    UsageError
+        If several know them, or none does and there is no default.
+    """
+    usual = _tag(type(default))
+    if usual and _knows(type(default), values):
+        return usual
+    able = [name for name, cls in classes.items() if _knows(cls, values)]
+    if len(able) == 1:
+        return able[0]
+    if usual and not able:
+        return usual  # whose unknown key the sentence then names, beside those that it knows
+    found = f"has the keys {', '.join(values)}, which fit {', '.join(able) or 'none'}" if values else "has no keys"
+    raise UsageError(f"{where} {found}: give it a name; the {kind} is one of {', '.join(classes)}.")
+
+
+def _knows(cls: Any, values: Mapping[str, Any]) -> bool:
+    """Whether a class has all of these keys, and needs no other."""
+    fields = [field for field in dataclasses.fields(cls) if field.init]
+    needed = {f.name for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    return needed <= set(map(str, _in_new_spelling(cls, values))) <= {field.name for field in fields}
 
 
 def _words(hint: Any) -> str:

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 from hypothesis import given
@@ -101,3 +101,63 @@ def test_what_is_dumped_loads_back_equal(tmp_path_factory, run):
     path = tmp_path_factory.mktemp("config") / "run.yaml"
     config.dump(run, path)
     assert config.load(Run, path) == run
+
+
+@dataclass(frozen=True)
+class Circle:
+    name: ClassVar[str] = "circle"
+    size: float = 1.0
+
+
+@dataclass(frozen=True)
+class Square:
+    name: ClassVar[str] = "square"
+    size: float = 1.0
+    turn: float = 0.0
+
+
+@dataclass(frozen=True)
+class Named:
+    name: ClassVar[str] = "named"
+    text: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    shape: Circle | Square | Named = field(default_factory=lambda: Circle(3.0))
+    frame: Circle | Square | None = None
+
+
+def test_a_union_is_told_by_name():
+    assert config.load(Drawing, {"shape": {"name": "square", "size": 2}}).shape == Square(2.0)
+    assert config.load(Drawing, {"shape": "square"}).shape == Square()
+    assert config.load(Drawing, {"frame": None}).frame is None
+
+
+def test_keys_without_a_name_are_those_of_the_default_or_of_the_only_class_that_knows_them():
+    assert config.load(Drawing, {"shape": {"size": 2}}).shape == Circle(2.0)
+    assert config.load(Drawing, None, ["shape.turn=90"]).shape == Square(1.0, 90.0)
+    assert config.load(Drawing, {"shape": {"text": "a"}}).shape == Named("a")
+    assert config.load(Drawing, {"shape": {}}).shape == Circle(3.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"frame": {"size": 2}}, "frame has the keys size, which fit circle, square: give it a name"),
+        ({"shape": {"name": "star"}}, "shape.name is 'star'.*there are circle, square, named"),
+        ({"shape": {"corners": 4}}, "Unknown key 'shape.corners' for Circle; known keys are size"),
+        ({"shape": {"name": "square", "text": "a"}}, "Unknown key 'shape.text' for Square"),
+        ({"shape": 3}, "shape is 3, where a name, or keys with values"),
+    ],
+)
+def test_what_fits_no_class_of_a_union_or_several_is_refused(values, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        config.load(Drawing, values)
+
+
+@pytest.mark.parametrize("drawing", [Drawing(), Drawing(Square(2.0, 1.0), Circle()), Drawing(Named("x"))])
+def test_a_union_goes_through_a_file_with_its_name(tmp_path, drawing):
+    config.dump(drawing, tmp_path / "drawing.yaml")
+    assert config.load(Drawing, tmp_path / "drawing.yaml") == drawing
+    assert config.to_dict(drawing)["shape"]["name"] == drawing.shape.name

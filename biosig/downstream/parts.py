@@ -6,7 +6,7 @@ The validation part chooses the epoch, so that the test part is looked at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class FoldSplit:
         side.
     """
 
+    name: ClassVar[str] = "folds"
     folds: int | Literal["subjects"] = "subjects"
     validation: float = 0.2
     by: str = "subject"
@@ -54,6 +55,7 @@ class QuerySplit:
         An expression likewise, or the share of the training subjects; at most a half.
     """
 
+    name: ClassVar[str] = "query"
     train: str
     test: str
     validation: str | float = 0.2

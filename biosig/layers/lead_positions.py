@@ -6,7 +6,7 @@ Shape letters: N tokens, D embed_dim.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ class LeadCode:
         Patches of the longest window.
     """
 
-    kind: Literal["leads"] = "leads"
+    name: ClassVar[str] = "leads"
     n_patches: int = 100
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +80,7 @@ class BodyCode:
         Frequencies per spatial axis, and in time (beside the four long ones).
     """
 
-    kind: Literal["body"] = "body"
+    name: ClassVar[str] = "body"
     n_space: int = 8
     n_time: int = 16
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,7 @@ class ReveCode:
         F: each axis is seen at 0 to F − 1 turns, all combinations of the four axes.
     """
 
-    kind: Literal["reve"] = "reve"
+    name: ClassVar[str] = "reve"
     n_frequencies: int = 4
 
 

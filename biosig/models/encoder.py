@@ -6,9 +6,9 @@ Shape letters: N tokens of the packed row, M visible tokens, D embed_dim, B wind
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -82,8 +82,17 @@ class EncoderConfig:
         if isinstance(self.position, ReveCode) and len(self.contract) != 1:
             raise UsageError(
                 f"REVE's position code does not tell modalities apart: the contract has {', '.join(self.contract)}, "
-                f"leave one, or choose position.kind body."
+                f"leave one, or choose position.name body."
             )
+
+    @classmethod
+    def upgrade(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Position codes may be told by `kind`, as 0.1.0 wrote them."""
+        position = values.get("position")
+        if isinstance(position, Mapping) and "kind" in position:
+            code = {key: value for key, value in position.items() if key != "kind"}
+            values["position"] = {"name": position["kind"], **code}
+        return values
 
 
 @dataclass(frozen=True)

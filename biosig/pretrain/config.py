@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -98,7 +99,7 @@ class PretrainConfig:
     batch_tokens : int
         Tokens per step.
     masking : BlockMasking, ReveMasking or CsfmMasking
-        What is hidden; the keys that are given tell which of them is meant. REVE's hides no words.
+        What is hidden, told by `name`: blocks, reve or csfm; default the objective's own. REVE's hides no words.
     position_noise : float
         Metres: deviation of the noise on the channels' positions in training.
     objective : {"reconstruction", "reve", "csfm"}
@@ -136,7 +137,7 @@ class PretrainConfig:
     stride: float | None = None
     steps: int = 10000
     batch_tokens: int = 16384
-    masking: BlockMasking | ReveMasking | CsfmMasking = field(default_factory=BlockMasking)
+    masking: BlockMasking | ReveMasking | CsfmMasking = None  # type: ignore[assignment]  # of the objective, see below
     position_noise: float = 0.0
     objective: Literal["reconstruction", "reve", "csfm"] = "reconstruction"
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
@@ -153,6 +154,8 @@ class PretrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.masking is None:
+            object.__setattr__(self, "masking", _MASKING_OF[self.objective]())
         if not self.sources:
             raise UsageError("A pretraining run needs at least one entry in sources.")
         if not 0 <= self.validation < 1:
@@ -162,6 +165,12 @@ class PretrainConfig:
         for name in ("steps", "batch_tokens", "validate_every", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+
+    @classmethod
+    def config_defaults(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The masking of the objective that is given."""
+        masking = _MASKING_OF.get(values.get("objective", cls.objective))
+        return {"masking": masking()} if masking else {}
 
     def encoder_config(self) -> EncoderConfig:
         """The preset in this run's size, with the run's window in its contract."""
@@ -215,6 +224,13 @@ class PretrainConfig:
             )
         cls = {"reconstruction": MaskedReconstruction, "reve": ReveReconstruction}[self.objective]
         return cls(encoder, self.decoder, self.global_weight, self.text_weight)
+
+
+_MASKING_OF: dict[str, Callable[[], BlockMasking | ReveMasking | CsfmMasking]] = {
+    "reconstruction": BlockMasking,
+    "reve": ReveMasking,
+    "csfm": CsfmMasking,
+}
 
 
 def _form(config: EncoderConfig) -> dict[str, Any]:

@@ -9,6 +9,7 @@ Shape letters: N tokens of the packed row, n valid tokens of one window, C chann
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ class CsfmMasking:
         Share of each text's words that the encoder does not see.
     """
 
+    name: ClassVar[str] = "csfm"
     mask_ratio: float = 0.75
     span_seconds: float = 0.5
     text_ratio: float = 0.5

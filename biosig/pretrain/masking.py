@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -43,6 +44,7 @@ class BlockMasking:
         How likely each modality of a window, text among them, is hidden whole, where the window has another.
     """
 
+    name: ClassVar[str] = "blocks"
     mask_ratio: float = 0.55
     radius_space: float = 0.1
     radius_time: float = 0.6

@@ -10,7 +10,7 @@ Shape letters: N tokens of the packed row, n valid tokens of one window and moda
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -48,6 +48,7 @@ class ReveMasking:
         hidden in the mean. "down": it is rounded down, as published: 0.55 hides 53 % of 19 channels.
     """
 
+    name: ClassVar[str] = "reve"
     mask_ratio: float = 0.55
     radius_space: float = 0.03
     radius_time: float = 3.0

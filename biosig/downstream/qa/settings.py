@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from biosig.downstream.settings import Stage
 from biosig.errors import UsageError
@@ -24,6 +24,7 @@ class Made:
         Subjects are split into so many groups: one is tested, one chooses the epoch, the others are trained on.
     """
 
+    name: ClassVar[str] = "generated"
     most: int
     folds: int = 5
 
@@ -44,6 +45,7 @@ class Files:
         How an ecg_id is written as the id of a recording: PTB-XL's 17 as 00017_hr.
     """
 
+    name: ClassVar[str] = "files"
     train: str
     validation: str
     test: str
