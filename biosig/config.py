@@ -120,7 +120,7 @@ def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         raise UsageError(
             f"{cls.__name__} lacks {', '.join(map(repr, missing))}: add {'them' if missing[1:] else 'it'}."
         )
-    hanging = getattr(cls, "config_defaults", lambda _: {})(values)
+    hanging: dict[str, Any] = getattr(cls, "config_defaults", lambda _: {})(values)
     given = {}
     for field in fields:
         if field.name in values:
@@ -134,7 +134,7 @@ def _in_new_spelling(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(values)
     if _tag(cls) and values.get("name") == _tag(cls):
         del values["name"]
-    return cls.upgrade(values) if hasattr(cls, "upgrade") else values
+    return getattr(cls, "upgrade", lambda same: same)(values)
 
 
 def _default_of(field: dataclasses.Field[Any]) -> Any:
@@ -149,18 +149,16 @@ def _over_default(cls: type, value: Mapping[str, Any], default: Any) -> dict[str
     value = _in_new_spelling(cls, value)
     if type(default) is not cls:
         return value
-    return {f.name: getattr(default, f.name) for f in dataclasses.fields(default) if f.init} | value
+    return {f.name: getattr(default, f.name) for f in dataclasses.fields(cls) if f.init} | value
 
 
 def _tag(cls: Any) -> str | None:
     """The name by which a union tells a class: its class variable `name`; None for a class that has none."""
-    is_field = (
-        isinstance(cls, type)
-        and dataclasses.is_dataclass(cls)
-        and any(field.name == "name" for field in dataclasses.fields(cls))
-    )
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+        return None
     tag = getattr(cls, "name", None)
-    return tag if isinstance(cls, type) and isinstance(tag, str) and not is_field else None
+    is_field = any(field.name == "name" for field in dataclasses.fields(cls))
+    return tag if isinstance(tag, str) and not is_field else None
 
 
 def _convert(hint: Any, value: Any, where: str, default: Any = None) -> Any:
