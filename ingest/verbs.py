@@ -122,6 +122,8 @@ def ingest(
             f"Files that stand for no recording of their own (signals beside headers, other formats): {others}.",
             markup=False,
         )
+    for remark in joins.remarks if joins is not None else ():
+        console.print(remark, markup=False)
     if joins is not None and joins.left_out:
         console.print(
             f"Not kept as labels, for privacy: {', '.join(joins.left_out)} (see --labels-spec).", markup=False

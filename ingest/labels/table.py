@@ -58,6 +58,8 @@ class LabelTable:
         self.path = path
         self._cells = cells = Cells(path, spec.missing)
         cells.require([*spec.named(), *(wanted.column for wanted in spec.maps)])
+        apart = (*spec.id_columns, spec.subject_column, spec.session_column, spec.report_column)
+        self.remarks = cells.read_marks(spec.decimal, apart)
         self.spec = spec = _with_age_and_sex(cells, spec)
         self._index = RowIndex(self._keys())
         repeated = self._index.first_repeated()
