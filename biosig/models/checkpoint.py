@@ -164,24 +164,36 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_state(module: nn.Module, state: dict[str, Tensor], where: str) -> None:
-    """Load a state dict in which every key and shape must match.
+    """Load a state dict in which every key and shape must match and every value must be finite.
 
     Raises
     ------
     DataError
-        Lists the keys that are missing, left over, or of another shape.
+        Lists the keys that are missing, left over, of another shape, or that hold NaN or infinite values.
     """
     own = module.state_dict()
     shared = own.keys() & state.keys()
     reshaped = [
         f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in shared if state[k].shape != own[k].shape
     ]
-    found = {"missing": own.keys() - shared, "left over": state.keys() - shared, "of another shape": reshaped}
+    found = {
+        "missing": own.keys() - shared,
+        "left over": state.keys() - shared,
+        "of another shape": reshaped,
+        "with NaN or infinite values": [k for k in shared if not is_finite(state[k])],
+    }
     problems = [f"{what}: {listed(keys)}" for what, keys in found.items() if keys]
     if problems:
         raise DataError(f"The weights in {where} do not fit the model; {'; '.join(problems)}.")
     with torch.no_grad():
         module.load_state_dict(state, strict=True)
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite."""
+    if not (tensor.is_floating_point() and tensor.numel()):
+        return True
+    return all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(tensor))  # both are NaN where a value is
 
 
 def listed(keys: Iterable[str], most: int = 8) -> str:

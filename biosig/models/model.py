@@ -16,7 +16,7 @@ from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
-from biosig.errors import UsageError
+from biosig.errors import DataError, UsageError
 from biosig.layers.lead_positions import LeadCode, LeadPositions
 from biosig.models import checkpoint, hub
 from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
@@ -265,6 +265,12 @@ class Model:
         windows = [self.prepare(r, 0.0) if prepare else as_they_are(r, self.contract) for r in recordings]
         batch = pack(windows, self.contract, None if text is None else self.word_ids(text, len(windows)))
         tokens, pooled = self.encode_and_pool(batch, layer)
+        finite = torch.isfinite(pooled).all(dim=-1)  # (B,)
+        if not finite.all():
+            raise DataError(
+                f"{self.name} gives a vector that is not finite for window {int(finite.int().argmin())}: look for wild "
+                "amplitudes in it."
+            )
         return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], self.contract)
 
     def _for_inference(self, dtype: torch.dtype) -> Encoder:

@@ -249,6 +249,10 @@ def test_weights_that_do_not_fit_are_listed(tiny, tmp_path):
     save_file(state, folder / "model.safetensors")
     with pytest.raises(DataError, match=r"missing: norm.weight; left over: extra"):
         biosig.load_model(folder)
+    state = tiny.encoder.state_dict() | {"norm.weight": torch.full_like(tiny.encoder.norm.weight, float("nan"))}
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(DataError, match=r"do not fit the model; with NaN or infinite values: norm\.weight"):
+        biosig.load_model(folder)
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(DataError, match="damaged"):
         biosig.load_model(folder)
