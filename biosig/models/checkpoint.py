@@ -151,7 +151,11 @@ def read_config(path: Path) -> dict[str, Any]:
 def write_tensors(state: dict[str, Tensor], path: Path) -> None:
     """Write a safetensors file under a temporary name, then put it in place."""
     temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.touch()  # as the umask says; safetensors alone would let nobody but the owner read it
+    mode = temporary.stat().st_mode
     save_file(state, temporary)
+    temporary.chmod(mode)
     temporary.replace(path)
 
 

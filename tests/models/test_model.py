@@ -2,6 +2,8 @@
 
 import copy
 import itertools
+import os
+import stat
 import warnings
 from dataclasses import replace
 
@@ -238,6 +240,15 @@ def test_a_checkpoint_reads_back_equal_and_says_whether_it_was_trained(tiny, x, 
         out = again.encode(x, sfreq=100, ch_names=LEADS, kind="ecg")
     assert far(out.pooled, tiny.encode(x, sfreq=100, ch_names=LEADS, kind="ecg").pooled) == 0
     assert "Random weights" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_every_file_of_a_checkpoint_is_readable_as_the_umask_says(tiny, tmp_path):
+    before = os.umask(0o027)
+    try:
+        folder = tiny.save(tmp_path / "model")
+    finally:
+        os.umask(before)
+    assert {stat.filemode(path.stat().st_mode) for path in folder.iterdir()} == {"-rw-r-----"}
 
 
 def test_weights_that_do_not_fit_are_listed(tiny, tmp_path):
