@@ -335,3 +335,16 @@ def test_all_layers_in_one_pass_are_the_layers_one_by_one(name, ecg):
     for layer, tokens in enumerate(passed[:-1]):
         assert torch.equal(tokens, model.encode_batch(batch, layer)), layer
     assert torch.equal(passed[-1], model.encode_batch(batch))
+
+
+@pytest.mark.parametrize(
+    ("sfreq", "n_times", "error", "sentence"),
+    [
+        (0.1, 1000, DataError, r"0\.1 Hz is no sampling rate of ECG, which lies from 20 to 100,000 Hz"),
+        (100, 5_400_000, UsageError, r"window of 54,000 s .* has 135,000 tokens of ECG, and .* shorter windows"),
+    ],
+)
+def test_a_window_of_hours_is_refused_before_anything_is_computed(tiny, monkeypatch, sfreq, n_times, error, sentence):
+    monkeypatch.setattr("biosig.batches.contract.robust_scale", None)  # the first step of the work
+    with pytest.raises(error, match=sentence):
+        tiny.encode(np.zeros((1, 1, n_times), np.float32), sfreq=sfreq, ch_names=["II"], kind="ecg")
