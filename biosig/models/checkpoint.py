@@ -40,6 +40,14 @@ def config_json(encoder_config: EncoderConfig, trained: bool) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
+def revision_json(encoder_config: EncoderConfig, trained: bool) -> str:
+    """The configuration that a revision is made of, spelt as 0.1.0 did: the same weights keep their revision."""
+    content = json.loads(config_json(encoder_config, trained)) | {"biosig": "0.1.0"}
+    position = content["encoder"]["position"]
+    content["encoder"]["position"] = {"kind" if key == "name" else key: value for key, value in position.items()}
+    return json.dumps(content, indent=2) + "\n"
+
+
 def default_card(encoder: Encoder, trained: bool) -> str:
     """A model card that says what can be known without the training run."""
     c = encoder.config

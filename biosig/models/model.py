@@ -102,7 +102,7 @@ class Model:
     @property
     def revision(self) -> str:
         """Twelve hexadecimal digits that change with any weight and any entry of the configuration."""
-        digest = hashlib.sha256(checkpoint.config_json(self.config, self.trained).encode())
+        digest = hashlib.sha256(checkpoint.revision_json(self.config, self.trained).encode())
         for name, tensor in sorted(self.encoder.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
