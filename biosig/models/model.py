@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared, prepare
@@ -214,7 +215,7 @@ class Model:
         positions: ArrayLike | None = None,
         references: ArrayLike | None = None,
         scale: float | Mapping[str, float] | None = None,
-        text: Sequence[str | Sequence[int] | None] | None = None,
+        text: Sequence[str | Sequence[int] | None] | NDArray[Any] | Tensor | None = None,
         prepare: bool = True,
         layer: int = -1,
     ) -> Encoded:
@@ -238,7 +239,7 @@ class Model:
             The recording's robust scale, in the contract's unit; default the window's own.
         text : sequence of str, of word ids or of None, optional
             The report of each window, for a model with a text modality; None = this window has none. Strings are
-            cleaned and cut into words by the model's tokenizer.
+            cleaned and cut into words by the model's tokenizer. Word ids may be an array (B, L) of integers.
         prepare : bool
             False feeds all numbers as they are: no resampling, scaling, normalising, flipping.
         layer : int
@@ -288,7 +289,9 @@ class Model:
     def __sklearn_clone__(self) -> Model:
         return self  # no estimator changes it, and cross-validation would copy the weights for every fit
 
-    def word_ids(self, text: Sequence[str | Sequence[int] | None], n_windows: int) -> list[list[int]]:
+    def word_ids(
+        self, text: Sequence[str | Sequence[int] | None] | NDArray[Any] | Tensor, n_windows: int
+    ) -> list[list[int]]:
         """The word ids of each window's text, none where it has no text.
 
         Raises
@@ -300,7 +303,8 @@ class Model:
         reads = self.config.text
         if reads is None:
             raise UsageError(f"Model '{self.name}' has no text modality: leave text out.")
-        if isinstance(text, str) or len(text) != n_windows:
+        text = text.tolist() if isinstance(text, np.ndarray | Tensor) else text
+        if isinstance(text, str) or not isinstance(text, Sized) or len(text) != n_windows:
             raise UsageError(f"text needs one entry per window, {n_windows} of them: None for a window without text.")
         ids = [self._words(entry) for entry in text]
         for number, words in enumerate(ids):
@@ -317,9 +321,17 @@ class Model:
                 )
         return ids
 
-    def _words(self, text: str | Sequence[int] | None) -> list[int]:
+    def _words(self, text: str | Sequence[int] | NDArray[Any] | Tensor | None) -> list[int]:
+        if text is None:
+            return []
         if not isinstance(text, str):
-            return list(text or ())
+            words = text.tolist() if isinstance(text, np.ndarray | Tensor) else text
+            if not isinstance(words, Iterable):
+                raise UsageError(
+                    f"The text {text!r} is no text: give a string, word ids such as [5, 9], or None for a window "
+                    f"without text."
+                )
+            return list(words)
         if self.tokenizer is None:
             raise UsageError(
                 f"Model '{self.name}' has no tokenizer to cut strings into words: give word ids, or set its tokenizer "
