@@ -74,7 +74,7 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     device = resolve_device(config.device)
     with seeded(config.seed):
         objective = config.make_objective(config.make_encoder()).to(device)
-    state = TrainingState(objective, make_optimizer(objective, config.optimizer))
+    state = TrainingState(objective, make_optimizer(objective, config.optimizer), whole=True)
     if (out / TRAINING_STATE).exists():
         state.load(out / TRAINING_STATE)
     start = state.step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal
 
 from biosig.errors import UsageError
 
@@ -75,32 +75,6 @@ class OptimizerConfig:
         return self.lr * (self.final_lr + (1 - self.final_lr) * height)
 
 
-class EpochPlan(Protocol):
-    """What the epoch loop reads of a configuration."""
-
-    lr_key: ClassVar[str]
-    """The setting to lower where the loss is not finite."""
-
-    @property
-    def epochs(self) -> int: ...  # noqa: D102
-
-    @property
-    def batch_size(self) -> int: ...  # noqa: D102
-
-    @property
-    def patience(self) -> int: ...  # noqa: D102
-
-    @property
-    def clip_norm(self) -> float | None: ...  # noqa: D102
-
-    @property
-    def plateau_after(self) -> float:
-        """Epochs after which the rate is halved where validation gets no better."""
-
-    def learning_rate(self, step: int, n_steps: int) -> float | None:
-        """Rate of a step, counted from 1 over all epochs of `n_steps` each; None leaves it as it is."""
-
-
 @dataclass(frozen=True)
 class Training:
     """Epochs of one run whose learning rate is a function of the step.
@@ -119,8 +93,8 @@ class Training:
         Optimiser, and its schedule over all epochs.
     """
 
-    lr_key: ClassVar[str] = "training.optimizer.lr"
-    plateau_after: ClassVar[float] = math.inf
+    lr_key: ClassVar[str] = "training.optimizer.lr"  # the setting to lower where the loss is not finite
+    plateau_after: ClassVar[float] = math.inf  # scores never change the rate
     epochs: int = 40
     batch_size: int = 16
     patience: int = 10

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from biosig.device import autocast
 from biosig.errors import DataError
 from biosig.progress import Progress
-from biosig.training.config import EpochPlan, Training
+from biosig.training.config import Stage, Training
 from biosig.training.optimizer import make_optimizer, set_lr
 from biosig.training.seeding import seeded
 from biosig.training.state import Score, TrainingState
@@ -25,27 +25,9 @@ Rows = NDArray[np.int64]
 
 
 def take_step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loss: Tensor,
-    clip_norm: float | None,
-    step: int,
-    lr_key: str,
+    network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, clip_norm: float | None, step: int, lr_key: str
 ) -> None:
-    """Take one step down the gradient of a loss.
-
-    Parameters
-    ----------
-    network, optimizer : Module, Optimizer
-        What is trained.
-    loss : Tensor
-        A scalar.
-    clip_norm : float, optional
-        Largest norm of the gradient; None = any.
-    step : int
-        Its number, for a message.
-    lr_key : str
-        The setting of the learning rate, likewise.
+    """Take one step down the gradient of a scalar loss; `step` and `lr_key`, the setting to lower, are for a message.
 
     Raises
     ------
@@ -69,7 +51,7 @@ def train_epochs(
     rows: Rows,
     loss: Callable[[Rows, np.random.Generator], Tensor],
     score: Callable[[], Score],
-    plan: EpochPlan,
+    plan: Stage | Training,
     random: Callable[[int], AbstractContextManager[np.random.Generator]],
     progress: Progress | None = None,
     title: str = "train",
@@ -87,7 +69,7 @@ def train_epochs(
         Numbers of some windows, and random numbers → scalar to minimise.
     score : callable
         Validation score of the network, which is in evaluation mode; called without gradients.
-    plan : EpochPlan
+    plan : Stage or Training
         Epochs, patience, batches and learning rates.
     random : callable
         Number of an epoch, from 0 → context in which torch's random numbers are that epoch's, and NumPy's.

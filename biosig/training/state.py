@@ -1,18 +1,17 @@
 """State of a training run: one safetensors file from which the run goes on exactly.
 
 The file holds `network.*` (what training changes), `optimizer.NAME.*` (the moments of parameter NAME), `best.*` (the
-weights of the best epoch), `average.*` (a moving average) and one part for each further module; the counters stand in
-its metadata as JSON. Random numbers are not kept: those of a step or an epoch are drawn from the run's seed and its
-number. Files of version 0.1.0 are read too (`biosig.training.state_0_1_0`).
+weights of the best epoch) and `average.*` (a moving average); the counters stand in its metadata as JSON. Random
+numbers are not kept: those of a step or an epoch are drawn from the run's seed and its number. Files of version 0.1.0
+are read too (`biosig.training.state_0_1_0`).
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -43,15 +42,16 @@ class TrainingState:
     Parameters
     ----------
     network : Module
-        What is trained. Its parameters that require a gradient and its buffers are kept; a frozen parameter is not.
+        What is trained: its parameters that require a gradient and its buffers are kept.
     optimizer : Optimizer
         Of parameters of `network`.
     plateau : ReduceLROnPlateau, optional
         Where scores change the rate.
     average : MovingAverage, optional
         Of the weights.
-    modules : mapping of str to Module
-        Further modules that change and that the optimiser does not know, such as a teacher; kept whole.
+    whole : bool
+        Whether frozen parameters are kept too: what moves them may be something else than the optimiser, as a
+        teacher's.
     step : int
         Optimiser steps that are done, where the run counts these.
     epoch : int
@@ -68,7 +68,7 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     plateau: ReduceLROnPlateau | None = None
     average: MovingAverage | None = None
-    modules: Mapping[str, nn.Module] = field(default_factory=dict)
+    whole: bool = False
     step: int = 0
     epoch: int = 0
     waited: int = 0
@@ -93,8 +93,15 @@ class TrainingState:
         held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         write_tensors(held, path, {"training": json.dumps(facts)})
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, renamed: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict) -> None:
         """Become what `save` has written, of a state that began alike.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        renamed : callable
+            Tensors of a pretraining by the names that 0.1.0 had for them → by the network's names.
 
         Raises
         ------
@@ -109,7 +116,7 @@ class TrainingState:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
             facts = json.loads(metadata["training"]) if "training" in metadata else None
             if facts is None:
-                facts, tensors = translate(metadata, tensors, self.network, self.optimizer)
+                facts, tensors = translate(metadata, tensors, self.network, self.optimizer, renamed)
         except (SafetensorError, OSError, LookupError, ValueError) as error:
             raise UnreadableError(f"{path} is damaged ({error}): delete it to train from the start again.") from error
         best, moments = (_taken(tensors, part) for part in ("best.", "optimizer."))
@@ -130,14 +137,14 @@ class TrainingState:
 
     def _tensors(self) -> dict[str, Tensor]:
         """What is copied as it stands, by its name in the file."""
-        parts = {"network": changing_tensors(self.network), "average": self.average.values if self.average else {}}
-        for name, module in self.modules.items():
-            parts[f"modules.{name}"] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-        return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        frozen = dict(self.network.named_parameters()) if self.whole else {}
+        averages = self.average.values if self.average else {}
+        own = {f"network.{name}": tensor for name, tensor in {**frozen, **changing_tensors(self.network)}.items()}
+        return own | {f"average.{name}": tensor for name, tensor in averages.items()}
 
     def _load_moments(self, tensors: Mapping[str, Tensor], path: Path) -> None:
         content = self.optimizer.state_dict()
-        numbers = dict(zip(optimized_names(self.network, self.optimizer), itertools.count(), strict=False))
+        numbers = {name: number for number, name in enumerate(optimized_names(self.network, self.optimizer))}
         moments: dict[int, dict[str, Tensor]] = defaultdict(dict)
         for name, tensor in tensors.items():
             parameter, _, key = name.rpartition(".")

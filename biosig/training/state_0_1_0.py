@@ -6,7 +6,7 @@ Both kept the moments by the number of a parameter in the optimiser, and the par
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -18,7 +18,11 @@ _PARTS = {"objective": "network", "now": "network", "optimiser": "optimizer"}
 
 
 def translate(
-    metadata: Mapping[str, str], tensors: Mapping[str, Tensor], network: nn.Module, optimizer: torch.optim.Optimizer
+    metadata: Mapping[str, str],
+    tensors: Mapping[str, Tensor],
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    renamed: Callable[[dict[str, Tensor]], dict[str, Tensor]],
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Give counters and tensors as `biosig.training.state.TrainingState` keeps them.
 
@@ -28,6 +32,8 @@ def translate(
         Of the file.
     network, optimizer : Module, Optimizer
         Of the run that goes on: they name the parameters.
+    renamed : callable
+        The network's tensors by their names in a file of a pretraining → by its own.
 
     Raises
     ------
@@ -35,8 +41,7 @@ def translate(
         If the file is neither of the two.
     """
     numbered = optimized_names(network, optimizer)
-    # What a module does not save (tables of positions) was not kept of a pretraining.
-    named = {} if "fit" in metadata else {f"network.{name}": tensor for name, tensor in network.named_buffers()}
+    named: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         part = _PARTS.get(part, part)
@@ -46,6 +51,9 @@ def translate(
         named[f"{part}.{rest}"] = tensor
     if "fit" in metadata:
         return {"step": 0, **json.loads(metadata["fit"])}, named
+    weights = renamed({name.removeprefix("network."): named.pop(name) for name in [*named] if name[:8] == "network."})
+    # What a module does not save (tables of positions) was not kept of a pretraining.
+    named |= {f"network.{name}": tensor for name, tensor in (dict(network.named_buffers()) | weights).items()}
     rates = [group["lr"] for group in optimizer.param_groups]
     step = int(named.pop("step."))
     return {"step": step, "epoch": 0, "waited": 0, "best": (float("-inf"), 0.0), "rates": rates}, named

@@ -24,10 +24,10 @@ def _network():
     return nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 2))
 
 
-def _state(config=None, **modules):
+def _state(config=None):
     network = _network()
     optimizer = make_optimizer(network, config or OptimizerConfig())
-    return TrainingState(network, optimizer, make_plateau(optimizer), MovingAverage(network, 0.9), modules)
+    return TrainingState(network, optimizer, make_plateau(optimizer), MovingAverage(network, 0.9))
 
 
 def _steps(state, n):
@@ -76,22 +76,30 @@ def test_what_is_written_comes_back(tmp_path_factory, name, counters, best, seed
     assert [g["lr"] for g in other.optimizer.param_groups] == [g["lr"] for g in state.optimizer.param_groups]
 
 
-def test_further_modules_are_kept_whole(tmp_path):
-    teacher, other = _network().requires_grad_(False), _network()
-    state = _state(teacher=teacher)
-    _steps(state, 1)
-    state.save(tmp_path / "state.safetensors")
-    _state(teacher=other).load(tmp_path / "state.safetensors")
-    assert all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in teacher.state_dict().items())
-    with pytest.raises(DataError, match=r"left over: modules\.teacher"):
-        _state().load(tmp_path / "state.safetensors")
+@pytest.mark.parametrize("whole", [False, True])
+def test_frozen_parameters_are_kept_where_the_network_is_kept_whole(tmp_path, whole):
+    networks = [nn.ModuleDict({"student": _network(), "teacher": _network().requires_grad_(False)}) for _ in range(2)]
+    states = [TrainingState(n, make_optimizer(n, OptimizerConfig()), whole=whole) for n in networks]
+    states[0].save(tmp_path / "state.safetensors")
+    states[1].load(tmp_path / "state.safetensors")
+    one, other = (network.state_dict() for network in networks)
+    equal = {name for name, tensor in one.items() if torch.equal(tensor, other[name])}
+    assert ("teacher.0.weight" in equal) == whole
+    assert equal >= {name for name in one if name.startswith("student.") or whole}
+    states[1].whole = not whole
+    with pytest.raises(DataError, match=r"(missing|left over): network\.teacher"):
+        states[1].load(tmp_path / "state.safetensors")
 
 
-def test_frozen_parameters_are_not_written(tmp_path):
-    network = _network()
-    network[0].requires_grad_(False)
-    TrainingState(network, make_optimizer(network, OptimizerConfig())).save(tmp_path / "state.safetensors")
-    assert "network.0.weight" not in load_file(tmp_path / "state.safetensors")
+def test_a_network_whose_names_have_changed_goes_on_from_a_pretraining_of_0_1_0():
+    network = nn.ModuleDict({"body": _network()})
+    state = TrainingState(network, make_optimizer(network, OptimizerConfig()), whole=True)
+    state.load(OLD / "training.safetensors", lambda old: {f"body.{name}": tensor for name, tensor in old.items()})
+    written = load_file(OLD / "training.safetensors")
+    for name, tensor in network["body"].state_dict().items():
+        assert torch.equal(tensor, written[f"objective.{name}"])
+    moments = state.optimizer.state[network["body"][3].weight]
+    assert torch.equal(moments["exp_avg"], written["optimizer.1.exp_avg"])
 
 
 def test_damage_and_other_networks_are_refused(tmp_path):
