@@ -8,7 +8,7 @@ Nothing is unpickled, and a key that does not match is an error.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -156,13 +156,13 @@ def read_config(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_tensors(state: dict[str, Tensor], path: Path) -> None:
+def write_tensors(state: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file under a temporary name, then put it in place."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)
     temporary.touch()  # as the umask says; safetensors alone would let nobody but the owner read it
     mode = temporary.stat().st_mode
-    save_file(state, temporary)
+    save_file(state, temporary, metadata)
     temporary.chmod(mode)
     temporary.replace(path)
 
@@ -183,7 +183,13 @@ def load_state(module: nn.Module, state: dict[str, Tensor], where: str) -> None:
     DataError
         Lists the keys that are missing, left over, of another shape, or that hold NaN or infinite values.
     """
-    own = module.state_dict()
+    check_keys(module.state_dict(), state, where)
+    with torch.no_grad():
+        module.load_state_dict(state, strict=True)
+
+
+def check_keys(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str) -> None:
+    """Raise the DataError of `load_state` unless every key and shape matches."""
     shared = own.keys() & state.keys()
     reshaped = [
         f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in shared if state[k].shape != own[k].shape
@@ -197,8 +203,6 @@ def load_state(module: nn.Module, state: dict[str, Tensor], where: str) -> None:
     problems = [f"{what}: {listed(keys)}" for what, keys in found.items() if keys]
     if problems:
         raise DataError(f"The weights in {where} do not fit the model; {'; '.join(problems)}.")
-    with torch.no_grad():
-        module.load_state_dict(state, strict=True)
 
 
 def is_finite(tensor: Tensor) -> bool:

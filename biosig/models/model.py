@@ -25,6 +25,7 @@ from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import list_models, preset
 from biosig.models.text import Tokenizer
 from biosig.recording import Recording
+from biosig.training.seeding import seeded
 
 __all__ = ["Encoded", "Model", "build_model", "list_models", "load_model"]
 
@@ -120,8 +121,7 @@ class Model:
 
     def with_random_weights(self, seed: int) -> Model:
         """The same architecture and contract, never trained: the baseline that every claim needs."""
-        with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
+        with seeded(seed):
             return Model(Encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
 
     def with_longer_windows(self, seconds: float) -> Model:
@@ -372,8 +372,7 @@ def build_model(name: str, seed: int = 0) -> Model:
         Seeds the weights; the caller's random state is left as it was.
     """
     config = preset(name)
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
+    with seeded(seed):
         encoder = Encoder(config)
     # CSFM's presets have room for the words of a BERT, which does not ship.
     ships = config.text is not None and name.startswith("biosig-")

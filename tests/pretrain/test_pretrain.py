@@ -24,11 +24,11 @@ from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.objective import DecoderConfig
-from biosig.pretrain.optimizer import OptimizerConfig
 from biosig.pretrain.rebuild import rebuild_window
 from biosig.pretrain.reve_masking import ReveMasking
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
+from biosig.training.config import OptimizerConfig
 
 SIZES = ("small", "base", "large")
 
