@@ -27,8 +27,7 @@ from biosig.downstream.seeding import seeded
 from biosig.downstream.settings import Stage
 from biosig.downstream.trained import restore, trained_state
 from biosig.errors import DataError
-from biosig.evaluate.catalogue import METRICS, SELECTION
-from biosig.evaluate.metrics import Floats
+from biosig.evaluate.metrics import METRICS, ROLES, Floats
 from biosig.evaluate.splits import Rows
 from biosig.progress import Progress
 from biosig.stable_adamw import StableAdamW
@@ -199,7 +198,7 @@ def _score(
     outputs = _outputs(network, examples, rows, batch_size)
     truth = torch.from_numpy(y[rows]).to(outputs.device)
     prediction = objective.predict(outputs).cpu().double().numpy()
-    value = METRICS[SELECTION[objective.kind]].value(*labelled(y[rows], prediction))
+    value = METRICS[ROLES[objective.kind].selects_epoch].value(*labelled(y[rows], prediction))
     return Score(value, -float(objective.loss(outputs, truth)))
 
 

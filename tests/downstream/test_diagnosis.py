@@ -21,7 +21,7 @@ from biosig.downstream.verbs import finetune
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.baselines.s4 import S4, StateSpaceLayer
 from biosig.evaluate.baselines.xresnet import XResNet
-from biosig.evaluate.catalogue import metrics_for
+from biosig.evaluate.metrics import metrics_for
 from biosig.plots.robustness import plot_robustness
 
 LABELS = {"NORM": ["NORM"], "MI": ["MI"], "CD": ["CD", "HYP", "STTC"]}
