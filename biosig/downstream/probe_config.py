@@ -55,7 +55,7 @@ class ProbeConfig:
     leakage : {"refuse", "flag"}
         What to do where pretraining saw a recording or a subject that is tested.
     baselines : list, optional
-        What stands beside the model; None = all that suit the task (`biosig.downstream.baselines`).
+        Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
         Which of them are switched off.
     attention, network : Stage

@@ -186,7 +186,7 @@ class FineTuneConfig:
     seed : int
         Of the folds, the validation subjects, the bootstrap and a preset's random weights.
     baselines : list, optional
-        What stands beside the model; None = all that suit the task (`biosig.downstream.baselines`).
+        Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
         Which of them are switched off.
     calibration : {"none", "temperature", "isotonic"}

@@ -60,7 +60,7 @@ class WaveformConfig:
     training : Training
         How long and how fast.
     baselines : list
-        What stands beside the model.
+        Names of `biosig.downstream.waveform_baselines.WAVEFORM_BASELINES`.
     seed : int
         Of folds, weights, order and bootstrap.
     n_bootstrap : int

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from biosig.evaluate.intervals import bootstrap, multiplicities
-from biosig.evaluate.metrics import Kind
+from biosig.evaluate.metrics import METRICS, Kind
 
 EXACT = {"abs": 1e-12, "rel": 1e-12}
 
@@ -45,6 +45,12 @@ def constant(kind, y, predictions):
     if kind == "number":
         return np.full(len(y), y.mean())
     return np.full(predictions.shape, 0.5)
+
+
+def check(name):
+    """The member of that name is called so and keeps the contract."""
+    assert METRICS[name].name == name
+    check_metric(METRICS[name])
 
 
 def check_metric(metric):

@@ -2,17 +2,23 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import biosig
 from biosig import config as configuration
+from biosig import samples
 from biosig.downstream.baselines import BASELINES, method_title
 from biosig.downstream.baselines.defaults import check_kind, default_baselines, exclude, modalities_of
 from biosig.downstream.baselines.features import demographic_features
+from biosig.downstream.probe import run_probe
 from biosig.downstream.probe_config import ProbeConfig
 from biosig.downstream.targets import Target
 from biosig.errors import UsageError
+from biosig.recording import Subject
+from biosig.shards import ShardWriter, build_index
 
 
 @pytest.mark.parametrize(
@@ -81,3 +87,16 @@ assert all(baseline.title for baseline in BASELINES.values())
 defaults.default_baselines("classes", {"eeg"}, True)
 assert not {"torch", "scipy", "sklearn"} & set(sys.modules)"""
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_rate_by_rule_beats_the_mean_of_what_the_monitor_showed(tmp_path):
+    with ShardWriter(tmp_path / "a.h5", recipe={}) as writer:
+        for path in sorted(samples.path("bidmc").rglob("*_Signals.csv.gz")):
+            recording = biosig.read(path)
+            writer.add(replace(recording, subject=Subject(recording.id)))
+    build_index(tmp_path)
+    values = {"model": "biosig-tiny", "shards": str(tmp_path), "target": {"measure": "HR"}, "n_bootstrap": 100}
+    plan = {"windows": {"length": 10.0, "stride": 60.0}, "split": {"folds": 3, "validation": 0.5}}
+    config = configuration.load(ProbeConfig, {**values, **plan, "baselines": ["chance", "heart_rate"]})
+    error = run_probe(config).table.set_index(["metric", "method"])["value"]["mae"]
+    assert error["heart_rate"] < 0.5 * error["chance"]

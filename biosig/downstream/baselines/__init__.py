@@ -1,4 +1,4 @@
-"""Baselines: what stands beside a model in a table of scores, by name.
+"""Baselines: methods that a model is compared with in a table of scores, by name.
 
 To add a baseline, put one file into this folder, or publish a package with an entry point in the group
 ``biosig.baselines``. A module here imports neither torch nor scikit-learn until its baseline is fitted, so that a
@@ -22,7 +22,7 @@ BASELINES = Registry["type[Baseline]"]("baseline", "biosig.baselines", __name__)
 """Every baseline of a labelled task, by name."""
 
 MODEL = "model"
-"""The method that is on trial, in tables beside the baselines."""
+"""The method that is compared with the baselines, by its name in tables."""
 
 
 class Baseline(ABC):

@@ -76,9 +76,7 @@ class QaConfig:
     seed : int
         Of questions, folds, heads, order, a preset's random weights and the bootstrap.
     baselines : list
-        What stands beside the model: most_frequent = what the template is answered with most often; question_only = the
-        same network without signals; handmade = trees on hand-made features and the question's number;
-        random_weights = the same network from random weights.
+        Names of `biosig.downstream.qa.baselines.QA_BASELINES`.
     n_bootstrap : int
         Resamples behind each interval.
     keep_gb : float
