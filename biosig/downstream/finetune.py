@@ -90,21 +90,21 @@ def _result(
     spans, read = _read(windows, config, progress)
     frozen = FrozenExamples(read, model.encoder, model.device, config.keep_gb * 1e9)
     context = BaselineContext(
-        model,
-        windows,
-        task.labelled.y,
-        config.target,
-        frozen,
-        config.training,
-        config.scratch_stage,
-        config.network_stage,
-        config.loss,
-        config.network_width,
-        config.calibration,
-        config.seed,
-        config.keep_gb * 1e9,
-        progress,
-        spans,
+        model=model,
+        windows=windows,
+        y=task.labelled.y,
+        target=config.target,
+        frozen=frozen,
+        training=config.training,
+        scratch=config.scratch_stage,
+        network=config.network_stage,
+        loss=config.loss,
+        network_width=config.network_width,
+        calibration=config.calibration,
+        seed=config.seed,
+        keep_bytes=config.keep_gb * 1e9,
+        progress=progress,
+        spans=spans,
     )
     inputs = {name: PartialWindows(read, keep) for name, keep in config.inputs.items()}
     save = partial(save_tuned, config, context, out.result / "weights") if out and config.keep_weights else None

@@ -140,20 +140,20 @@ def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress |
     if config.head == "attention":
         model = _up_to_layer(model, config)
     return BaselineContext(
-        model,
-        windows,
-        task.labelled.y,
-        config.target,
-        FrozenExamples(windows, model.encoder, model.device, keep_bytes),
-        TrainingSpec(config.attention, TuneStage(lr=0.0, epochs=0, mixup=False, method="probe")),
-        config.network,
-        config.network,
-        LossConfig(balanced=config.target.kind in ("classes", "multilabel")),  # as the other heads weigh
-        config.network_width,
-        config.calibration,
-        config.seed,
-        keep_bytes,
-        progress,
+        model=model,
+        windows=windows,
+        y=task.labelled.y,
+        target=config.target,
+        frozen=FrozenExamples(windows, model.encoder, model.device, keep_bytes),
+        training=TrainingSpec(config.attention, TuneStage(lr=0.0, epochs=0, mixup=False, method="probe")),
+        scratch=config.network,
+        network=config.network,
+        loss=LossConfig(balanced=config.target.kind in ("classes", "multilabel")),  # as the other heads weigh
+        network_width=config.network_width,
+        calibration=config.calibration,
+        seed=config.seed,
+        keep_bytes=keep_bytes,
+        progress=progress,
     )
 
 
