@@ -19,9 +19,9 @@ from biosig.batches.windows import Windows
 from biosig.downstream.columns import prediction_columns, scored
 from biosig.downstream.fitting import Recipe, fit_probe
 from biosig.downstream.frozen import frozen_features
-from biosig.downstream.heads import resolve_head
 from biosig.downstream.parts import groups_of, make_parts
 from biosig.downstream.picked import picked
+from biosig.downstream.probe_config import resolve_head
 from biosig.downstream.task import Task
 from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.intervals import Interval, bootstrap

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from biosig.batches.windows import Windows, grid
-from biosig.downstream.parts import FoldSplit, Parts, QuerySplit, make_parts
-from biosig.downstream.targets import LabelledWindows, Target
+from biosig.downstream.parts import Parts, make_parts
+from biosig.downstream.split_config import FoldSplit, QuerySplit
+from biosig.downstream.target_config import Target
+from biosig.downstream.targets import LabelledWindows
 from biosig.downstream.task import what_pretraining_saw
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.splits import check_subjects, manifest

@@ -4,52 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from biosig.device import autocast
+from biosig.downstream.cross_modal_config import Training
 from biosig.downstream.seeding import seeded
 from biosig.downstream.trained import restore, trained_state
-from biosig.errors import DataError, UsageError
+from biosig.errors import DataError
 from biosig.evaluate.splits import Rows
-from biosig.pretrain.optimizer import OptimizerConfig, learning_rate, make_optimizer, set_lr
+from biosig.pretrain.optimizer import learning_rate, make_optimizer, set_lr
 from biosig.progress import Progress
-
-
-@dataclass(frozen=True)
-class Training:
-    """How long and how fast.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the training part at most.
-    batch_size : int
-        Windows per step.
-    patience : int
-        Epochs without a better validation score after which training ends.
-    encoder : {"tuned", "frozen"}
-        Whether the encoder is trained with the head.
-    optimizer : OptimizerConfig
-        Optimiser, and its schedule over all epochs.
-    """
-
-    epochs: int = 40
-    batch_size: int = 16
-    patience: int = 10
-    encoder: Literal["tuned", "frozen"] = "tuned"
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size, self.patience) < 1:
-            raise UsageError(
-                f"training has epochs {self.epochs}, batch_size {self.batch_size} and patience {self.patience}: each "
-                "must be 1 or more."
-            )
 
 
 def train(

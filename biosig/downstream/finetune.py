@@ -20,11 +20,12 @@ from biosig.downstream.contenders import FIXED_MONTAGE, SEEDLESS, run_of, test_p
 from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import FrozenExamples, check_one_layout
 from biosig.downstream.inputs import PartialWindows
-from biosig.downstream.parts import Parts, QuerySplit, make_parts
+from biosig.downstream.parts import Parts, make_parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.rating import rate, rate_labels
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.split_config import QuerySplit
 from biosig.downstream.standing import (
     demographic_features,
     standing_baselines,

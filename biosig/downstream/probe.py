@@ -14,15 +14,15 @@ import pandas as pd
 
 from biosig.downstream.cohort import recording_table
 from biosig.downstream.columns import prediction_columns
-from biosig.downstream.heads import Head, resolve_head
 from biosig.downstream.linear import uninformed
-from biosig.downstream.parts import Parts, QuerySplit, make_parts
+from biosig.downstream.parts import Parts, make_parts
 from biosig.downstream.picked import picked
-from biosig.downstream.probe_config import ProbeConfig
+from biosig.downstream.probe_config import Head, ProbeConfig, resolve_head
 from biosig.downstream.probing import FrozenProbes
 from biosig.downstream.rating import rate, rate_labels
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.rivals import bench_for, rival_predictions
+from biosig.downstream.split_config import QuerySplit
 from biosig.downstream.standing import demographic_features, modalities_of, standing_baselines, without_those_named
 from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
 from biosig.downstream.worth import with_worth

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,11 @@ from biosig.batches.windows import Windows
 from biosig.device import autocast
 from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
 from biosig.downstream.cross_modal_rating import rate_means
-from biosig.downstream.cross_modal_training import Training, train
-from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
+from biosig.downstream.cross_modal_training import train
+from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.result import ProbeResult, in_folder
+from biosig.downstream.retrieval_config import RetrievalConfig
 from biosig.downstream.retrieval_model import RetrievalModel, ranked, save_retrieval_model
 from biosig.downstream.seeding import seeded
 from biosig.downstream.task import open_model
@@ -35,68 +36,6 @@ from biosig.models.text import Tokenizer, clean_report
 from biosig.progress import Progress
 
 DIRECTIONS = ("signal to report", "report to signal")
-
-
-@dataclass(frozen=True)
-class RetrievalConfig:
-    """What to match, and how.
-
-    Parameters
-    ----------
-    model : str
-        A checkpoint folder, or a preset's name for random weights; it must read text.
-    shards : str
-        Folder of shards whose recordings have reports.
-    split : FoldSplit or QuerySplit
-        Who is trained on, who chooses the epoch, who is tested.
-    query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels.
-    length : float
-        Seconds of the window, which is the first of each recording.
-    tokenizer : Path, optional
-        A tokenizer.json or a BERT's vocab.txt, for a model without one; None = the model's.
-    cut_reports : bool
-        Whether reports longer than the model reads are cut; else they are an error.
-    embed_dim : int
-        Width of the common space.
-    training : Training
-        How long and how fast; a batch is what a signal's report is told from.
-    at : list of int
-        The k of recall@k.
-    seed : int
-        Of folds, weights, order and bootstrap.
-    n_bootstrap : int
-        Resamples behind each interval.
-    keep_gb : float
-        Prepared windows that may stay in memory, in gigabytes.
-    device : str
-        "auto" = CUDA where there is one.
-    out : Path, optional
-        Folder for the result; None = nothing is written.
-    keep_weights : bool
-        Whether the tuned models are written to `out`, one per fold.
-    """
-
-    model: str
-    shards: str
-    split: FoldSplit | QuerySplit
-    query: str | None = None
-    length: float = 10.0
-    tokenizer: Path | None = None
-    cut_reports: bool = False
-    embed_dim: int = 128
-    training: Training = field(default_factory=lambda: Training(batch_size=64))
-    at: list[int] = field(default_factory=lambda: [1, 5, 10])
-    seed: int = 0
-    n_bootstrap: int = 1000
-    keep_gb: float = 4.0
-    device: str = "auto"
-    out: Path | None = None
-    keep_weights: bool = True
-
-    def __post_init__(self) -> None:
-        if self.training.batch_size < 2:
-            raise UsageError("training.batch_size is 1: a report is told from the others of its batch, take 2 or more.")
 
 
 @dataclass(frozen=True)

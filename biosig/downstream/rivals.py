@@ -15,10 +15,9 @@ from torch import nn
 from biosig.downstream.bench import Bench
 from biosig.downstream.contenders import FIXED_MONTAGE, run_of, test_predictions
 from biosig.downstream.examples import FrozenExamples
-from biosig.downstream.objective import LossConfig
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import FineTuneConfig, TuneStage
+from biosig.downstream.settings import FineTuneConfig, LossConfig, TuneStage
 from biosig.downstream.standing import without_misfits
 from biosig.downstream.task import Task
 from biosig.errors import UsageError

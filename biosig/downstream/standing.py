@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from biosig.downstream.examples import check_one_layout
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.metrics import Kind
 

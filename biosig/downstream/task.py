@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.downstream.columns import truth_columns
-from biosig.downstream.targets import LabelledWindows, Target, WindowPlan, has_class, label_windows
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import LabelledWindows, has_class, label_windows
 from biosig.errors import DataError
 from biosig.evaluate.ledger import overlap
 from biosig.evaluate.splits import check_subjects

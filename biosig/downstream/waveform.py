@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,17 +16,17 @@ from biosig.batches.contract import InputContract
 from biosig.device import autocast
 from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
 from biosig.downstream.cross_modal_rating import correlation, rate_means
-from biosig.downstream.cross_modal_training import Training, train
-from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
+from biosig.downstream.cross_modal_training import train
+from biosig.downstream.parts import Parts
 from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.seeding import seeded
 from biosig.downstream.task import open_model
 from biosig.downstream.waveform_baselines import Baseline, LinearFilter, MeanBeat
+from biosig.downstream.waveform_config import WaveformConfig
 from biosig.downstream.waveform_model import WaveformHead, WaveformModel, save_waveform_model
 from biosig.downstream.waveform_windows import Floats, WaveformWindows
 from biosig.errors import UsageError
 from biosig.models.model import Model
-from biosig.pretrain.objective import DecoderConfig
 from biosig.progress import Progress
 
 METRICS = ["correlation", "rmse"]
@@ -36,71 +34,6 @@ _BASELINES: dict[str, Callable[[Mapping[str, InputContract]], Baseline]] = {
     "mean_beat": MeanBeat,
     "linear": LinearFilter,
 }
-
-
-@dataclass(frozen=True)
-class WaveformConfig:
-    """What to rebuild from what, and how.
-
-    Parameters
-    ----------
-    model : str
-        A checkpoint folder, or a preset's name for random weights.
-    shards : str
-        Folder of shards.
-    inputs : list of str
-        The channels that the model sees: names, or kinds for all channels of that kind.
-    targets : list of str
-        The channels to rebuild: names, or kinds that a recording has one channel of. A recording may lack some.
-    split : FoldSplit or QuerySplit
-        Who is trained on, who chooses the epoch, who is tested.
-    query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels.
-    length : float
-        Seconds per window.
-    stride : float, optional
-        Seconds from one onset to the next; None = `length`.
-    decoder : DecoderConfig
-        Size of the head.
-    training : Training
-        How long and how fast.
-    baselines : list
-        What stands beside the model.
-    seed : int
-        Of folds, weights, order and bootstrap.
-    n_bootstrap : int
-        Resamples behind each interval.
-    keep_gb : float
-        Prepared windows that may stay in memory, in gigabytes; others are read again in each epoch.
-    device : str
-        "auto" = CUDA where there is one.
-    out : Path, optional
-        Folder for the result; None = nothing is written.
-    keep_weights : bool
-        Whether the tuned models are written to `out`, one per fold.
-    """
-
-    model: str
-    shards: str
-    inputs: list[str]
-    targets: list[str]
-    split: FoldSplit | QuerySplit
-    query: str | None = None
-    length: float = 10.0
-    stride: float | None = None
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    training: Training = field(default_factory=Training)
-    baselines: list[Literal["mean_beat", "linear"]] = field(default_factory=lambda: ["mean_beat", "linear"])
-    seed: int = 0
-    n_bootstrap: int = 1000
-    keep_gb: float = 4.0
-    device: str = "auto"
-    out: Path | None = None
-    keep_weights: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.inputs or not self.targets or len(set(self.targets)) < len(self.targets):
-            raise UsageError(f"inputs are {self.inputs} and targets {self.targets}: give one or more, targets once.")
 
 
 def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> ProbeResult:

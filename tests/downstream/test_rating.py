@@ -9,7 +9,7 @@ import pytest
 from biosig.downstream.columns import prediction_columns, truth_columns
 from biosig.downstream.rating import differences, rate, rate_labels
 from biosig.downstream.subgroups import subgroup_table
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.errors import DataError
 from biosig.evaluate.catalogue import METRICS, metrics_for
 from biosig.evaluate.paired import paired_difference

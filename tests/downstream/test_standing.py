@@ -9,7 +9,7 @@ from biosig.downstream.standing import (
     standing_baselines,
     without_those_named,
 )
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.errors import UsageError
 
 

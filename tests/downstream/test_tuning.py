@@ -26,7 +26,7 @@ from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import Stage, TuneStage
 from biosig.downstream.soup import average
-from biosig.downstream.targets import Target, WindowPlan
+from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.training import fit, layer_shares, predict, rate_share
 from biosig.downstream.tuning import make_trainable
 from biosig.downstream.use import Use

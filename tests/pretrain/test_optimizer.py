@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from biosig.errors import UsageError
-from biosig.pretrain.optimizer import OptimizerConfig, learning_rate, make_optimizer
+from biosig.pretrain.optimizer import learning_rate, make_optimizer
+from biosig.pretrain.optimizer_config import OptimizerConfig
 from biosig.stable_adamw import StableAdamW
 
 
