@@ -24,8 +24,8 @@ from biosig.downstream.picked import picked
 from biosig.downstream.probe_config import resolve_head
 from biosig.downstream.task import Task
 from biosig.evaluate.catalogue import METRICS
-from biosig.evaluate.intervals import Interval, bootstrap
-from biosig.evaluate.metrics import Floats, Kind, Metric
+from biosig.evaluate.intervals import MEAN, Interval, bootstrap
+from biosig.evaluate.metrics import Floats, Kind
 from biosig.evaluate.splits import Fold
 from biosig.models.model import Model
 from biosig.progress import Progress
@@ -37,14 +37,6 @@ _METRICS: dict[Kind, tuple[str, str, float]] = {
     "survival": ("c_index", "C index", 0.5),
 }
 """By which a kind of target is scored, how it is called, and what it is by chance."""
-
-SHARE = Metric(
-    "share",
-    "number",
-    lambda _, right: float(right.mean()),
-    lambda _, right, weights: weights @ right / weights.sum(1),
-)
-"""The share of rows of which something is true."""
 
 
 class Trial:
@@ -140,7 +132,7 @@ class Trial:
     def share(self, right: NDArray[np.bool_], subjects: NDArray[np.str_]) -> Interval:
         """The share of rows of which something is true, with its interval over subjects."""
         values = right.astype(np.float64)
-        return bootstrap(SHARE, values, values, subjects, self.config.n_bootstrap, self.config.seed)
+        return bootstrap(MEAN, values, values, subjects, self.config.n_bootstrap, self.config.seed)
 
     def say(self, interval: Interval) -> str:
         """A score in words."""

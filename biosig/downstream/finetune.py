@@ -10,19 +10,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from biosig.downstream.bench import Bench
-from biosig.downstream.cohort import recording_table
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contenders import FIXED_MONTAGE, SEEDLESS, run_of, test_predictions
 from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import FrozenExamples, check_one_layout
 from biosig.downstream.inputs import PartialWindows
-from biosig.downstream.parts import Parts, make_parts
+from biosig.downstream.parts import Parts, make_parts, tested_rows
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.rating import rate, rate_labels
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.split_config import QuerySplit
@@ -32,11 +29,11 @@ from biosig.downstream.standing import (
     without_misfits,
     without_those_named,
 )
-from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
+from biosig.downstream.task import Task, open_model, open_task, pretraining_note
+from biosig.downstream.task_result import labelled_result
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.splits import manifest
 from biosig.progress import Progress
 
 if TYPE_CHECKING:
@@ -102,33 +99,9 @@ def _result(
                     tested = rows.iloc[part.test].assign(fold=fold, method=name, seed=seed)
                     scored.append(tested.assign(**prediction_columns(prediction, config.target)))
     predictions = pd.concat(scored, ignore_index=True)
-    table, caveats = rate(predictions, config)
-    by_label = rate_labels(predictions, config) if config.target.kind == "multilabel" else None
-    return ProbeResult(
-        table=table,
-        predictions=predictions,
-        notes=[
-            *task.labelled.notes,
-            *left_out,
-            *unused,
-            *remarks,
-            *(f"handmade: {remark}" for remark in (bench.features[1] if "handmade" in baselines else [])),
-            *standing,
-            *caveats,
-        ],
-        splits=manifest(task.subjects, parts),
-        facts={
-            "model": model.name,
-            "model_revision": model.revision,
-            "model_trained": model.trained,
-            "shards_hash": task.shards_hash,
-            "scored_per": config.target.unit,
-            "cohort": task.cohort(np.concatenate([part.test for part in parts])),
-        },
-        config=config,
-        by_label=by_label,
-        recordings=recording_table(task.labelled.windows),
-    )
+    handmade = bench.features[1] if "handmade" in baselines else []
+    notes = [*left_out, *unused, *remarks, *(f"handmade: {remark}" for remark in handmade), *standing]
+    return labelled_result(task, model, parts, predictions, notes, config)
 
 
 def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> tuple[list[str], list[str]]:
@@ -229,9 +202,4 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
         notes.append(
             f"Probabilities of each fitted method are calibrated ({config.calibration}) on the validation part."
         )
-    if model.trained:
-        tested = np.unique(np.concatenate([part.test for part in parts]))
-        notes.append(what_pretraining_saw(task.labelled.windows[tested], model, config.leakage))
-    else:
-        notes.append(f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining.")
-    return notes
+    return [*notes, pretraining_note(model, task.labelled.windows[tested_rows(parts)], leakage=config.leakage)]

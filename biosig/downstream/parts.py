@@ -5,6 +5,7 @@ The validation part chooses the epoch, so that the test part is looked at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,11 @@ class Parts:
     train: Rows
     validation: Rows
     test: Rows
+
+
+def tested_rows(parts: Sequence[Parts]) -> Rows:
+    """The rows of all test parts, ascending, each once."""
+    return np.unique(np.concatenate([part.test for part in parts]))
 
 
 def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: int) -> tuple[list[Parts], list[str]]:

@@ -12,21 +12,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from biosig.downstream.cohort import recording_table
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.linear import uninformed
-from biosig.downstream.parts import Parts, make_parts
+from biosig.downstream.parts import Parts, make_parts, tested_rows
 from biosig.downstream.picked import picked
 from biosig.downstream.probe_config import Head, ProbeConfig, resolve_head
 from biosig.downstream.probing import FrozenProbes
-from biosig.downstream.rating import rate, rate_labels
-from biosig.downstream.result import ProbeResult, refuse_existing
+from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.rivals import bench_for, rival_predictions
 from biosig.downstream.split_config import QuerySplit
 from biosig.downstream.standing import demographic_features, modalities_of, standing_baselines, without_those_named
-from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
+from biosig.downstream.task import Task, open_model, open_task, pretraining_note
+from biosig.downstream.task_result import labelled_result
 from biosig.downstream.worth import with_worth
-from biosig.evaluate.splits import manifest
 from biosig.models.model import Model
 from biosig.progress import Progress
 
@@ -57,9 +55,11 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
         If recordings have no subject, a class has no window, or pretraining saw what is tested and `config.leakage`
         refuses that.
     """
-    if config.out is not None:
-        refuse_existing(config.out)
     config = replace(config, target=with_worth(config.target))
+    return in_folder(config.out, lambda _: _result(config, progress))
+
+
+def _result(config: ProbeConfig, progress: Progress | None) -> ProbeResult:
     task = open_task(config.shards, config.query, config.target, config.windows)
     parts, notes = make_parts(config.split, task.labelled, config.seed)
     task, parts = _only_used(task, parts)
@@ -82,38 +82,9 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
             columns = prediction_columns(prediction, config.target)
             scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **columns))
     predictions = pd.concat(scored, ignore_index=True)
-    table, caveats = rate(predictions, config)
     handmade = bench.features[1] if "handmade" in methods else []
-    result = ProbeResult(
-        table=table,
-        predictions=predictions,
-        notes=[
-            *task.labelled.notes,
-            *notes,
-            *standing,
-            *misfits,
-            *probes.notes,
-            *(f"handmade: {remark}" for remark in handmade),
-            *caveats,
-        ],
-        splits=manifest(task.subjects, parts),
-        facts={
-            "model": model.name,
-            "model_revision": model.revision,
-            "model_trained": model.trained,
-            "shards_hash": task.shards_hash,
-            "scored_per": config.target.unit,
-            "cohort": task.cohort(np.concatenate([part.test for part in parts])),
-            "fits": probes.facts,
-        },
-        config=config,
-        by_label=rate_labels(predictions, config) if config.target.kind == "multilabel" else None,
-        recordings=recording_table(task.labelled.windows),
-        tables=probes.tables,
-    )
-    if config.out is not None:
-        result.save(config.out)
-    return result
+    notes += [*standing, *misfits, *probes.notes, *(f"handmade: {remark}" for remark in handmade)]
+    return labelled_result(task, model, parts, predictions, notes, config, {"fits": probes.facts}, probes.tables)
 
 
 def _only_used(task: Task, parts: Sequence[Parts]) -> tuple[Task, list[Parts]]:
@@ -164,11 +135,6 @@ def _standing_notes(task: Task, model: Model, head: Head, config: ProbeConfig, p
             f"What a linear model can tell of the {config.erase} was taken out of the features, by training subjects; "
             "what the target shares with it went too."
         )
-    if model.trained:
-        tested = np.unique(np.concatenate([part.test for part in parts]))
-        notes.append(what_pretraining_saw(task.labelled.windows[tested], model, config.leakage))
-    else:
-        notes.append(
-            f"The model on trial, {model.name}, has random weights: this table is no evidence for pretraining."
-        )
-    return notes
+    untrained = f"The model on trial, {model.name}, has random weights: this table is no evidence for pretraining."
+    tested = task.labelled.windows[tested_rows(parts)]
+    return [*notes, pretraining_note(model, tested, untrained, config.leakage)]

@@ -17,18 +17,17 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from torch import Tensor
 
-from biosig.batches.windows import Windows
 from biosig.device import autocast
-from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
 from biosig.downstream.cross_modal_rating import rate_means
 from biosig.downstream.cross_modal_training import train
-from biosig.downstream.parts import Parts
+from biosig.downstream.parts import Parts, make_parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.retrieval_config import RetrievalConfig
 from biosig.downstream.retrieval_model import RetrievalModel, ranked, save_retrieval_model
 from biosig.downstream.seeding import seeded
-from biosig.downstream.task import open_model
+from biosig.downstream.task import Task, open_model, open_windows
+from biosig.downstream.task_result import unlabelled_result
 from biosig.errors import UsageError
 from biosig.models.model import Model
 from biosig.models.reports import words_for
@@ -82,14 +81,14 @@ def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None
     model = open_model(config.model, config.seed, config.device)
     if config.tokenizer is not None:
         model.tokenizer = Tokenizer.load(config.tokenizer)
-    windows, pairs, notes = _pairs(config, model, progress)
-    parts, unused = parts_of(config.split, windows, config.seed)
+    task, pairs, notes = _pairs(config, model, progress)
+    parts, unused = make_parts(config.split, task.labelled, config.seed)
     scored = []
     for fold, part in enumerate(parts):
         tuned = _tuned(model, pairs, part, config, fold, progress)
         if out and config.keep_weights:
             save_retrieval_model(tuned, out / "weights" / f"fold-{fold}", model.card, model.tokenizer)
-        scored.append(_scores(tuned, pairs, part, config, rows_of(windows)).assign(fold=fold))
+        scored.append(_scores(tuned, pairs, part, config, task.identifiers()).assign(fold=fold))
     scores = pd.concat(scored, ignore_index=True)
     metrics = [f"recall@{k}" for k in config.at]
     table, caveats = rate_means(scores, ["direction"], metrics, config.n_bootstrap, config.seed)
@@ -100,27 +99,26 @@ def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None
         *unused,
         f"The galleries are the different reports, and the recordings, of a fold's test part: {galleries}. A recording "
         "whose cleaned report equals the query's is a right answer too, for the model as for chance.",
-        start_note(model, windows),
-        *caveats,
     ]
-    return ProbeResult(table, scores, notes, splits_of(windows, parts), facts_of(model, windows, scores), config)
+    return unlabelled_result(task, model, parts, scores, (table, caveats), notes, config)
 
 
-def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> tuple[Windows, Pairs, list[str]]:
+def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> tuple[Task, Pairs, list[str]]:
     """The recordings that have a signal and a report."""
     reader = words_for(model.config, model.tokenizer, config.cut_reports)
-    windows = open_windows(config.shards, config.query, config.length)
-    windows = windows[np.unique(windows.recording, return_index=True)[1]]
-    n_recordings = len(windows)
-    words = [reader(windows.ds[int(row)]) for row in windows.recording]
-    told = np.array([len(ids) > 0 for ids in words])
-    if not told.any():
+    task = open_windows(config.shards, config.query, config.length)
+    task = task.only(np.diff(task.labelled.windows.recording, prepend=-1) > 0)  # the first window of each
+    n_recordings = len(task.subjects)
+    words = [reader(task.labelled.windows.ds[int(row)]) for row in task.labelled.windows.recording]
+    has_report = np.array([len(ids) > 0 for ids in words])
+    if not has_report.any():
         raise UsageError(f"No recording of {config.shards} has a report: ingest with a label table that has them.")
-    windows = windows[told]
-    seen = PreparedWindows(windows, model.contract).survey(progress)
-    windows = windows[seen]
-    words = [ids for ids, has in zip(words, told, strict=True) if has]
-    words = [ids for ids, has in zip(words, seen, strict=True) if has]
+    task = task.only(has_report)
+    has_signal = PreparedWindows(task.labelled.windows, model.contract).survey(progress)
+    task = task.only(has_signal)
+    words = [ids for ids, has in zip(words, has_report, strict=True) if has]
+    words = [ids for ids, has in zip(words, has_signal, strict=True) if has]
+    windows = task.labelled.windows
     reports = [clean_report(windows.ds[int(row)].report or "") for row in windows.recording]
     said = np.unique(reports, return_inverse=True)[1]
     notes = []
@@ -130,7 +128,7 @@ def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> 
         notes.append(
             f"{reader.n_cut} reports are longer than the {reader.n_tokens} tokens that the model reads, and cut."
         )
-    return windows, Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.keep_gb * 1e9), words, said), notes
+    return task, Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.keep_gb * 1e9), words, said), notes
 
 
 def _tuned(

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from biosig.batches.contract import InputContract
 from biosig.device import autocast
-from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
 from biosig.downstream.cross_modal_rating import correlation, rate_means
 from biosig.downstream.cross_modal_training import train
-from biosig.downstream.parts import Parts
+from biosig.downstream.parts import Parts, make_parts
 from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.seeding import seeded
-from biosig.downstream.task import open_model
+from biosig.downstream.task import open_model, open_windows
+from biosig.downstream.task_result import unlabelled_result
 from biosig.downstream.waveform_baselines import Baseline, LinearFilter, MeanBeat
 from biosig.downstream.waveform_config import WaveformConfig
 from biosig.downstream.waveform_model import WaveformHead, WaveformModel, save_waveform_model
@@ -65,22 +65,22 @@ def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> Pr
 
 def _result(config: WaveformConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
     model = open_model(config.model, config.seed, config.device)
-    windows = open_windows(config.shards, config.query, config.length, config.stride)
-    usable = WaveformWindows(windows, model.contract, config.inputs, config.targets, 0.0).usable()
+    task = open_windows(config.shards, config.query, config.length, config.stride)
+    usable = WaveformWindows(task.labelled.windows, model.contract, config.inputs, config.targets, 0.0).usable()
     if not usable.any():
         raise UsageError(
             f"No window has a real patch of {' and '.join(config.inputs)}, and a target: correct the names."
         )
-    n_left_out, windows = int((~usable).sum()), windows[usable]
-    data = WaveformWindows(windows, model.contract, config.inputs, config.targets, config.keep_gb * 1e9)
-    parts, notes = parts_of(config.split, windows, config.seed)
+    task, n_left_out = task.only(usable), int((~usable).sum())
+    data = WaveformWindows(task.labelled.windows, model.contract, config.inputs, config.targets, config.keep_gb * 1e9)
+    parts, notes = make_parts(config.split, task.labelled, config.seed)
     scored = []
     for fold, part in enumerate(parts):
         data.measure(part.train)
         tuned = _tuned(model, data, part, config, fold, progress)
         if out and config.keep_weights:
             save_waveform_model(tuned, out / "weights" / f"fold-{fold}", model.card)
-        scored.append(_scores(tuned, data, part, config).assign(fold=fold))
+        scored.append(_scores(tuned, data, part, config, task.identifiers()).assign(fold=fold))
     scores = pd.concat(scored, ignore_index=True)
     table, caveats = rate_means(scores, ["channel"], METRICS, config.n_bootstrap, config.seed)
     if len(data.targets) > 1:
@@ -94,10 +94,8 @@ def _result(config: WaveformConfig, out: Path | None, progress: Progress | None)
     notes += [
         f"Waveforms as the model's contract filters them; rmse is of {units}, around each window's own mean"
         f"{' except for those that are not read by the model' if any(t.borrowed for t in data.targets) else ''}.",
-        start_note(model, windows),
-        *caveats,
     ]
-    return ProbeResult(table, scores, notes, splits_of(windows, parts), facts_of(model, windows, scores), config)
+    return unlabelled_result(task, model, parts, scores, (table, caveats), notes, config)
 
 
 def _tuned(
@@ -138,12 +136,14 @@ def _squared_error(network: WaveformModel, data: WaveformWindows, rows: Sequence
     return torch.cat(errors).mean()
 
 
-def _scores(network: WaveformModel, data: WaveformWindows, part: Parts, config: WaveformConfig) -> pd.DataFrame:
+def _scores(
+    network: WaveformModel, data: WaveformWindows, part: Parts, config: WaveformConfig, identifiers: pd.DataFrame
+) -> pd.DataFrame:
     """One row per method, window of the test part and channel."""
     rivals: dict[str, Baseline] = {name: _BASELINES[name](data.contract) for name in config.baselines}
     for rival in rivals.values():
         rival.fit(data, part.train.tolist())
-    who, records = rows_of(data.windows), []
+    records = []
     for row in part.test.tolist():
         question, truth = data[row]
         with torch.inference_mode(), autocast(network.target.device, "auto"):
@@ -153,7 +153,7 @@ def _scores(network: WaveformModel, data: WaveformWindows, part: Parts, config: 
         for method, predictions in methods.items():
             for wanted, values, prediction in zip(question.wanted, truth, predictions, strict=True):
                 target = data.targets[wanted.number]
-                record = {**who.iloc[row].to_dict(), "channel": target.name, "method": method}
+                record = {**identifiers.iloc[row].to_dict(), "channel": target.name, "method": method}
                 records.append(record | _rated(target.physical(prediction), target.physical(values)))
     return pd.DataFrame(records)
 
