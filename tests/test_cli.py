@@ -70,8 +70,13 @@ def test_inspect_and_embed_a_file_from_the_shell(tmp_path):
 
 @pytest.mark.parametrize(
     "code",
-    ["import biosig; biosig.open_shards; biosig.read", "from biosig.cli.main import _usage; _usage()"],
-    ids=["an index", "help"],
+    [
+        "import biosig; biosig.open_shards; biosig.read",
+        "from biosig.cli import main; main(['--help'])",
+        "from biosig.cli import main; main(['finetune', '--help'])",
+        "from biosig.cli import main; main(['finetune', 'absent.yaml'])",
+    ],
+    ids=["index", "overview", "help", "bad configuration"],
 )
 def test_what_needs_no_model_imports_no_torch(code):
     assert heavy_modules(code, "torch") == []
@@ -87,7 +92,13 @@ def test_a_configuration_is_checked_without_torch_scipy_or_sklearn(verb):
     assert heavy_modules(code, "torch", "scipy", "sklearn") == []
 
 
+def test_every_verb_with_a_configuration_is_installed():
+    assert set(VERBS) <= set(verbs())
+
+
 def heavy_modules(code, *names):
-    """Which of the named packages a statement imports."""
-    code = f"import sys; {code}; print(*(name for name in {names} if name in sys.modules))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    """Which of the named packages a program has imported at its end."""
+    ending = f"import atexit, sys; atexit.register(lambda: print(*(name for name in {names} if name in sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", f"{ending}; {code}"], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    return done.stdout.splitlines()[-1].split()
