@@ -184,11 +184,12 @@ def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Pat
     int
         Exit status.
     """
+    from biosig.csv_table import write_csv
     from biosig.downstream import compare as results
 
     found = results.compare(runs)
     if out is not None:
-        found.table.to_csv(out, index=False)
+        write_csv(found.table, out)
     print_comparison(found, Console())
     return 0
 
@@ -209,7 +210,7 @@ def _recordings(source: Path, query: str | None) -> object:
 
     if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
         raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
-    return open_shards(source).query(query)
+    return open_shards(source).query(query, may_be_empty=False)
 
 
 def _without_prediction(table: pd.DataFrame) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from biosig.downstream.settings import Stage
 from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
+from biosig.training.config import Stage
 
 if TYPE_CHECKING:
     from biosig.evaluate.metrics import Kind

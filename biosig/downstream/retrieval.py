@@ -19,13 +19,11 @@ from torch import Tensor
 
 from biosig.device import autocast
 from biosig.downstream.cross_modal_rating import rate_means
-from biosig.downstream.cross_modal_training import train
 from biosig.downstream.parts import Parts, make_parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.retrieval_config import RetrievalConfig
 from biosig.downstream.retrieval_model import RetrievalModel, ranked, save_retrieval_model
-from biosig.downstream.seeding import seeded
 from biosig.downstream.task import Task, open_model, open_windows
 from biosig.downstream.task_result import unlabelled_result
 from biosig.errors import UsageError
@@ -33,6 +31,8 @@ from biosig.models.model import Model
 from biosig.models.reports import words_for
 from biosig.models.text import Tokenizer, clean_report
 from biosig.progress import Progress
+from biosig.training.loop import train
+from biosig.training.seeding import seeded
 
 DIRECTIONS = ("signal to report", "report to signal")
 

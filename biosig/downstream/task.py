@@ -85,7 +85,7 @@ def open_recordings(shards: str, query: str | None = None) -> ShardDataset:
 
     ds = open_shards(shards)
     if query:
-        ds = ds.query(query)
+        ds = ds.query(query, may_be_empty=False)
     ids = ds.to_pandas()["recording"]
     if ids.duplicated().any():
         raise DataError(

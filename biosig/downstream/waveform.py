@@ -15,10 +15,8 @@ from torch import Tensor
 from biosig.batches.contract import InputContract
 from biosig.device import autocast
 from biosig.downstream.cross_modal_rating import correlation, rate_means
-from biosig.downstream.cross_modal_training import train
 from biosig.downstream.parts import Parts, make_parts
 from biosig.downstream.result import ProbeResult, in_folder
-from biosig.downstream.seeding import seeded
 from biosig.downstream.task import open_model, open_windows
 from biosig.downstream.task_result import unlabelled_result
 from biosig.downstream.waveform_baselines import Baseline, LinearFilter, MeanBeat
@@ -28,6 +26,8 @@ from biosig.downstream.waveform_windows import Floats, WaveformWindows
 from biosig.errors import UsageError
 from biosig.models.model import Model
 from biosig.progress import Progress
+from biosig.training.loop import train
+from biosig.training.seeding import seeded
 
 METRICS = ["correlation", "rmse"]
 _BASELINES: dict[str, Callable[[Mapping[str, InputContract]], Baseline]] = {

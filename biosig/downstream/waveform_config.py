@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from biosig.downstream.cross_modal_config import Training
 from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.pretrain.decoder_config import DecoderConfig
+from biosig.training.config import Training
 
 
 @dataclass(frozen=True)

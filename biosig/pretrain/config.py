@@ -18,10 +18,10 @@ from biosig.pretrain.csfm_reconstruction import CsfmReconstruction
 from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.pretrain.masking import BlockMasking
 from biosig.pretrain.objective import Objective
-from biosig.pretrain.optimizer_config import OptimizerConfig
 from biosig.pretrain.reconstruction import MaskedReconstruction
 from biosig.pretrain.reve_masking import ReveMasking
 from biosig.pretrain.reve_reconstruction import ReveReconstruction
+from biosig.training.config import OptimizerConfig
 
 
 @dataclass(frozen=True)

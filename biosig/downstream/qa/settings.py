@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from biosig.downstream.settings import Stage
 from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
+from biosig.training.config import Stage
 
 Baseline = Literal["most_frequent", "question_only", "handmade", "random_weights"]
 

@@ -1,16 +1,15 @@
-"""StableAdamW against its formula, and the learning rate at every step."""
-
-import itertools
+"""StableAdamW against its formula, and which parameters decay and learn how fast."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from biosig.errors import UsageError
-from biosig.pretrain.optimizer import learning_rate, make_optimizer
-from biosig.pretrain.optimizer_config import OptimizerConfig
-from biosig.stable_adamw import StableAdamW
+from biosig.downstream.classifier import Classifier
+from biosig.downstream.objective import Objective
+from biosig.training.config import OptimizerConfig
+from biosig.training.optimizer import lr_factors, make_optimizer, set_lr
+from biosig.training.stable_adamw import StableAdamW
 
 
 def test_stable_adamw_takes_the_steps_of_its_formula():
@@ -76,41 +75,24 @@ def test_decay_leaves_vectors_alone_unless_it_is_for_all(name):
     assert len(for_all.param_groups[0]["params"]) == len(list(module.parameters()))
 
 
-def rates(steps=100, **settings):
-    return [learning_rate(step, steps, OptimizerConfig(lr=1.0, **settings)) for step in range(1, steps + 1)]
+def test_frozen_parameters_are_left_to_nobody():
+    module = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
+    module[0].requires_grad_(False)
+    optimizer = make_optimizer(module, OptimizerConfig())
+    assert {id(p) for group in optimizer.param_groups for p in group["params"]} == {
+        id(p) for p in module[1].parameters()
+    }
 
 
-def test_warm_up_and_half_a_cosine():
-    one = rates()
-    assert one[0] == pytest.approx(0.1)
-    assert max(one) == one[9] == 1.0
-    assert one[-1] == pytest.approx(0.01)
-    assert all(a >= b for a, b in itertools.pairwise(one[9:]))
-
-
-def test_a_trapezoid_rises_stays_and_falls():
-    one = rates(schedule="trapezoid")
-    assert one[:10] == pytest.approx(np.linspace(0.1, 1, 10))
-    assert one[9:90] == [1.0] * 81
-    assert one[89:] == pytest.approx(np.linspace(1, 0.01, 11))
-
-
-@pytest.mark.parametrize("steps", [100, 103])
-def test_cycles_all_end_within_the_run(steps):
-    one = np.array(rates(steps, schedule="trapezoid", cycles=4))
-    assert np.flatnonzero(np.isclose(one, 0.01)).size == 4
-    assert one[-1] == pytest.approx(0.01)
-    assert (one == 1.0).sum() > 0.7 * steps
-    assert one.min() == pytest.approx(0.01)
-
-
-def test_a_run_of_one_step_has_a_rate():
-    assert rates(1) == [1.0]
-    assert rates(1, schedule="trapezoid", cycles=3) == [1.0]
-
-
-def test_impossible_schedules_are_refused():
-    with pytest.raises(UsageError, match=r"warmup is 0\.7; it is a share of the steps, from 0 to 0.5"):
-        OptimizerConfig(warmup=0.7)
-    with pytest.raises(UsageError, match="cycles is 0; it must be at least 1"):
-        OptimizerConfig(cycles=0)
+def test_layers_far_from_the_head_learn_slower(narrow_csfm):
+    classifier = Classifier(narrow_csfm.encoder, Objective("classes", ("a", "b")), "cls")
+    of = lr_factors(classifier, 0.5)
+    assert of.keys() == dict(classifier.named_parameters()).keys()
+    assert of["head.2.weight"] == of["encoder.norm.weight"] == 1
+    assert (of["encoder.blocks.5.mlp_norm.weight"], of["encoder.blocks.0.mlp_norm.weight"]) == (0.5, 0.5**6)
+    assert of["encoder.cls"] == 0.5**7
+    assert set(lr_factors(nn.Linear(2, 2), 0.5).values()) == {1.0}
+    optimizer = make_optimizer(classifier, OptimizerConfig(lr=1.0), layer_decay=0.5)
+    set_lr(optimizer, 0.1)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert {name: rates[id(p)] for name, p in classifier.named_parameters()} == {n: 0.1 * of[n] for n in of}
