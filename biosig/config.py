@@ -24,8 +24,9 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 
-from biosig.errors import UsageError
+from biosig.errors import UnreadableError, UsageError
 from biosig.registry import Registry
+from biosig.text_files import parse_yaml, read_yaml
 
 T = TypeVar("T")
 
@@ -57,9 +58,9 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, ove
         if not path.is_file():
             raise UsageError(f"The configuration file {path} does not exist: check the path.")
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+            values = read_yaml(path) or {}
+        except UnreadableError as error:
+            raise UsageError(str(error)) from error
         if not isinstance(values, dict):
             raise UsageError(f"{path} holds a {type(values).__name__}, where keys with values were expected.")
     else:
@@ -69,9 +70,9 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, ove
         if not equals:
             raise UsageError(f"'{override}' is not an override: write key=value, e.g. seed=1.")
         try:
-            _set(values, key.split("."), yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise UsageError(f"The value in '{override}' is not valid YAML: {' '.join(str(error).split())}.") from error
+            _set(values, key.split("."), parse_yaml(text))
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"The value in '{override[:60]}' is not valid YAML: {error}.") from error
     return _build(cls, values, where="")
 
 

@@ -1,10 +1,27 @@
 """The two kinds of failure that a user meets: the request was wrong, or the data are."""
 
+import re
+
+LONGEST_SENTENCE = 500
+"""Characters of an error: what a file says may be of any length, and a terminal is no place for it."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|\x1b\[[0-9;]*[A-Za-z]")
+
 
 class BiosigError(Exception):
-    """A failure that one sentence explains: what was found, what was wanted, what to do."""
+    """A failure that one sentence explains: what was found, what was wanted, what to do.
+
+    Parameters
+    ----------
+    sentence : str
+        Control characters that came from a file are shown as "?", and what is longer than `LONGEST_SENTENCE` is cut in
+        the middle: what was found stands at its begin and what to do at its end.
+    """
 
     exit_status = 1
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(_clean(sentence))
 
 
 class DataError(BiosigError, ValueError):
@@ -25,3 +42,12 @@ class UnreadableError(DataError):
 
 class EmptyWindowError(DataError):
     """No sample of the recording lies in the window that was asked for."""
+
+
+def _clean(sentence: str) -> str:
+    """A sentence without control characters, of at most `LONGEST_SENTENCE` characters."""
+    text = _CONTROL.sub("?", sentence)
+    if len(text) <= LONGEST_SENTENCE:
+        return text
+    half = (LONGEST_SENTENCE - 3) // 2
+    return f"{text[:half]} … {text[-half:]}"

@@ -14,6 +14,7 @@ from biosig.audit.result import Finding, Verdict
 from biosig.audit.trial import Trial
 from biosig.errors import DataError
 from biosig.evaluate.ledger import overlap
+from biosig.text_files import read_json
 
 _PARTS = "_subjects"  # how splits.json ends the names of its parts
 
@@ -74,7 +75,7 @@ def split_on_file(folder: Path) -> Finding:
     """
     path = folder / "splits.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, largest=2**28)
         parts = {name: lists for name, lists in content.items() if name.endswith(_PARTS)}
         written = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     except (OSError, ValueError, AttributeError) as error:

@@ -23,6 +23,7 @@ from biosig.evaluate.calibration import Calibration
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.text import Tokenizer
+from biosig.text_files import read_json
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "classifier.json"
 
@@ -133,7 +134,7 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
     folder = Path(folder)
     encoder, _, _ = checkpoint.load(folder)
     try:
-        facts = json.loads((folder / HEAD).read_text(encoding="utf-8"))
+        facts = read_json(folder / HEAD)
         use = configuration.load(Use, facts.pop("use"))
         calibration = Calibration.from_dict(facts.pop("calibration"))
         classifier = Classifier(encoder, configuration.load(Objective, facts.pop("objective")), **facts)

@@ -23,6 +23,7 @@ from biosig.errors import UnreadableError
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.text import Tokenizer
+from biosig.text_files import read_json
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "retrieval.json"
 
@@ -108,7 +109,7 @@ def load_retrieval_model(folder: str | Path) -> RetrievalModel:
     folder = Path(folder)
     encoder, _, _ = checkpoint.load(folder)
     try:
-        model = RetrievalModel(encoder, **json.loads((folder / HEAD).read_text(encoding="utf-8")))
+        model = RetrievalModel(encoder, **read_json(folder / HEAD))
     except (OSError, ValueError, TypeError) as error:
         raise UnreadableError(f"{folder / HEAD} is absent or damaged ({error}): give a folder of weights.") from error
     state = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}

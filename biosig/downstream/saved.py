@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from biosig import config as configuration
 from biosig.csv_table import read_csv
 from biosig.downstream.columns import truth_names
 from biosig.downstream.target_config import Target
 from biosig.errors import UnreadableError, UsageError
+from biosig.text_files import read_json, read_yaml
+
+_LARGEST = 2**28
+"""Bytes of a result's JSON: the predictions are not in it."""
 
 FILES = ("metrics.json", "predictions.parquet", "splits.json", "config.yaml", "environment.json")
 
@@ -127,8 +129,8 @@ def open_result(folder: str | Path) -> SavedResult:
     absent = [name for name in FILES if not (folder / name).is_file()]
     if absent:
         raise UsageError(f"{folder} is no result folder, it lacks {absent[0]}: give one that `out=…` wrote.")
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    if "target" not in config:
+    config = read_yaml(folder / "config.yaml", "run the task again")
+    if not isinstance(config, dict) or "target" not in config:
         raise UsageError(f"{folder} has no target to rate: give the folder of a probe or a fine-tuning.")
     known = {name: config[name] for name in ("target", "n_bootstrap", "seed") if name in config}
     metrics, splits, environment = (_json(folder / f"{name}.json") for name in ("metrics", "splits", "environment"))
@@ -136,10 +138,10 @@ def open_result(folder: str | Path) -> SavedResult:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UnreadableError(f"{path} is no readable JSON ({error}): run the task again.") from error
+    content = read_json(path, "run the task again", _LARGEST)
+    if not isinstance(content, dict):
+        raise UnreadableError(f"{path} holds no keys with values: run the task again.")
+    return content
 
 
 def _parquet(path: Path) -> pd.DataFrame:

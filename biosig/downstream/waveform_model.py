@@ -31,6 +31,7 @@ from biosig.models.encoder import Encoder, VisibleTokens
 from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.pretrain.objective import Decoder
 from biosig.recording import Recording
+from biosig.text_files import read_json
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "waveform.json"
 
@@ -193,7 +194,7 @@ def load_waveform_model(folder: str | Path) -> WaveformModel:
     folder = Path(folder)
     encoder, _, _ = checkpoint.load(folder)
     try:
-        head = configuration.load(WaveformHead, json.loads((folder / HEAD).read_text(encoding="utf-8")))
+        head = configuration.load(WaveformHead, read_json(folder / HEAD))
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{folder / HEAD} is absent or damaged ({error}): give a folder of weights.") from error
     model = WaveformModel(encoder, head)

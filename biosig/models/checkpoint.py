@@ -21,6 +21,7 @@ from biosig import __version__, config
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.text import Tokenizer
+from biosig.text_files import read_json
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 TOKENIZER = "tokenizer.json"
@@ -131,7 +132,7 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
         )
     encoder = Encoder(config.load(EncoderConfig, values))
     load_state(encoder, read_tensors(folder / WEIGHTS), where=str(folder / WEIGHTS))
-    card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+    card = (folder / CARD).read_text(encoding="utf-8", errors="replace") if (folder / CARD).is_file() else ""
     return encoder, bool(content.get("trained", False)), card
 
 
@@ -147,10 +148,7 @@ def is_checkpoint(folder: Path) -> bool:
 
 def read_config(path: Path) -> dict[str, Any]:
     """What a `config.json` holds, ours or another project's; damage is a DataError."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UnreadableError(f"{path} is damaged ({error}): copy it again.") from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise UnreadableError(f"{path} is damaged (it holds no keys with values): copy it again.")
     return content

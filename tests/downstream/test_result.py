@@ -144,7 +144,7 @@ def test_what_is_no_result_folder_is_refused(saved, tmp_path):
         open_result(tmp_path)
     folder = shutil.copytree(saved[1], tmp_path / "run")
     (folder / "metrics.json").write_text("{")
-    with pytest.raises(UnreadableError, match="no readable JSON"):
+    with pytest.raises(UnreadableError, match="not valid JSON"):
         open_result(folder)
     (folder / "config.yaml").write_text("inputs: [I]\n")
     with pytest.raises(UsageError, match="no target"):

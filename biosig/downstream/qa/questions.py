@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from biosig.errors import UnreadableError, UsageError
+from biosig.text_files import read_json
 
 QUESTION_TYPES = (
     "single-verify",
@@ -78,7 +78,7 @@ def read_questions(path: str | Path, recording: str = "{:05d}_hr") -> list[Quest
 
 def _read_file(path: Path, recording: str) -> list[Question]:
     try:
-        return [_question(entry, recording) for entry in json.loads(path.read_text(encoding="utf-8"))]
+        return [_question(entry, recording) for entry in read_json(path, largest=2**30)]
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise UnreadableError(
             f"{path} holds no questions of ECG-QA ({type(error).__name__}: {error}): give one of its JSON files, and "

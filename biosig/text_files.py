@@ -1,0 +1,87 @@
+"""JSON and YAML from files of any origin: of bounded size and depth, and an error that names the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from biosig.errors import UnreadableError
+
+LARGEST = 2**24
+"""Bytes of a file that is read whole: the largest that Biosig writes, the folds of a million windows, has a tenth."""
+
+DEEPEST = 64
+"""Levels of lists and keys; a configuration has six."""
+
+
+def read_json(path: Path, remedy: str = "copy it again", largest: int = LARGEST) -> Any:
+    """What a JSON file holds.
+
+    Parameters
+    ----------
+    path : Path
+        The file, in UTF-8.
+    remedy : str
+        What the error says to do.
+    largest : int
+        Bytes from which the file is refused.
+
+    Raises
+    ------
+    UnreadableError
+        If it is larger, deeper, not UTF-8 or no JSON.
+    """
+    return _read(path, json.loads, "JSON", remedy, largest)
+
+
+def read_yaml(path: Path, remedy: str = "correct it", largest: int = LARGEST) -> Any:
+    """What a YAML file holds, as `read_json`."""
+    return _read(path, parse_yaml, "YAML", remedy, largest)
+
+
+def parse_yaml(text: str) -> Any:
+    """What a YAML text holds; ValueError where that is no YAML, or repeats itself through aliases beyond all bounds."""
+    try:
+        value = yaml.load(text, _BoundedLoader)  # noqa: S506  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())[:200]) from error
+    return value
+
+
+class _BoundedLoader(yaml.SafeLoader):
+    """YAML without aliases: a few hundred bytes of them stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not read: write the value out")
+        return super().compose_node(parent, index)
+
+
+def _read(path: Path, parse: Callable[[str], Any], form: str, remedy: str, largest: int) -> Any:
+    try:
+        size = path.stat().st_size
+        if size > largest:
+            raise UnreadableError(f"{path} has {size:,} bytes, where at most {largest:,} are read: {remedy}.")
+        value = parse(path.read_text(encoding="utf-8"))
+        depth = _depth(value)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, UnreadableError):
+            raise
+        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
+        raise UnreadableError(f"{path} is not valid {form} ({reason}): {remedy}.") from error
+    if depth > DEEPEST:
+        raise UnreadableError(f"{path} is nested {depth} levels deep, where at most {DEEPEST} are read: {remedy}.")
+    return value
+
+
+def _depth(value: Any) -> int:
+    """Levels of lists and keys within a value."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+    return depth
