@@ -1,0 +1,159 @@
+"""Recordings that hold the same signal: equal samples, or a copy that was re-saved, rescaled, resampled or cropped.
+
+Equal samples have one content hash. Copies are found by their landmarks (`biosig.landmarks`), without comparing every
+recording with every other one: landmarks are sorted by their 64 signs four times, each time beginning with other 16 of
+them, and compared with a few neighbours in that order, where those of a copy lie (Charikar, "Similarity estimation
+techniques from rounding algorithms", STOC 2002). Two recordings with such neighbours are then compared channel by channel
+at the one shift in time that most of them agree on. Shape letters: n landmarks, N recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.landmarks import ALIKE, Landmarks, distance
+
+FEWEST = 3
+"""Landmarks of a channel that must agree."""
+
+EQUAL = 3
+"""Signs of 64 in which agreeing landmarks differ at most."""
+
+SHARE = 0.5
+"""Share of a channel's landmarks in the common time that must agree."""
+
+TOLERANCE = 0.012
+"""Seconds by which the times of agreeing landmarks may differ."""
+
+_NEIGHBOURS = 12  # in each order
+_TURNS = (0, 16, 32, 48)
+
+Pairs = NDArray[np.int64]
+"""Rows (a, b) of two recordings, shape (n_pairs, 2)."""
+
+
+def near_pairs(one: Landmarks, other: Landmarks | None = None) -> Pairs:
+    """Pairs of recordings that hold the same signal, by their landmarks.
+
+    Parameters
+    ----------
+    one : Landmarks
+        Of recordings that are compared with each other, or with those of `other`.
+    other : Landmarks, optional
+        Of recordings that are not compared with each other.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_pairs, 2)
+        Numbers of the recordings, sorted: a < b of `one`, or a of `one` and b of `other`. Of many copies of one signal
+        not each pair is listed, but enough to connect them.
+    """
+    both = one if other is None else _joined(one, other)
+    n_one = int(one.recording.max(initial=-1)) + 1
+    left, right = _alike(both, None if other is None else n_one)
+    if not len(left):
+        return np.empty((0, 2), np.int64)
+    order = np.lexsort((both.recording[right], both.recording[left]))
+    left, right = left[order], right[order]
+    pair = np.column_stack((both.recording[left], both.recording[right])).astype(np.int64)
+    starts = np.flatnonzero(np.r_[True, (pair[1:] != pair[:-1]).any(axis=1)])
+    stops = np.append(starts[1:], len(pair))
+    of_recording = _Parts(both)
+    found = [
+        start
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        if stop - start >= 2 and _agree(both, of_recording, left[start:stop], right[start:stop])
+    ]
+    pairs = pair[found]
+    return pairs if other is None else pairs - (0, n_one)
+
+
+def _joined(one: Landmarks, other: Landmarks) -> Landmarks:
+    n_one = np.int32(one.recording.max(initial=-1) + 1)
+    return Landmarks(
+        np.concatenate((one.recording, other.recording + n_one)),
+        np.concatenate((one.channel, other.channel)),
+        np.concatenate((one.time, other.time)),
+        np.concatenate((one.bits, other.bits)),
+    )
+
+
+def _alike(landmarks: Landmarks, border: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of landmarks (left, right) that are alike, of different recordings, or of both sides of a `border`."""
+    n = np.uint64(len(landmarks))
+    found: list[NDArray[np.uint64]] = []
+    for turn in _TURNS:
+        turned = np.bitwise_left_shift(landmarks.bits, np.uint64(turn))
+        if turn:
+            turned |= landmarks.bits >> np.uint64(64 - turn)
+        turned = np.where(turned >> np.uint64(63), ~turned, turned)  # polarity is free
+        order = np.argsort(turned)
+        turned, recording = turned[order], landmarks.recording[order]
+        for lag in range(1, _NEIGHBOURS + 1):
+            near = (distance(turned[lag:], turned[:-lag]) <= ALIKE) & (recording[lag:] != recording[:-lag])
+            if border is not None:
+                near &= (recording[lag:] < border) != (recording[:-lag] < border)
+            rows = np.flatnonzero(near)
+            a, b = order[rows], order[rows + lag]
+            swap = landmarks.recording[a] > landmarks.recording[b]
+            found.append(np.where(swap, b, a).astype(np.uint64) * n + np.where(swap, a, b).astype(np.uint64))
+    left, right = np.divmod(np.unique(np.concatenate(found)), max(n, np.uint64(1)))
+    return left.astype(np.int64), right.astype(np.int64)
+
+
+class _Parts:
+    """Where each channel of each recording lies among sorted landmarks."""
+
+    def __init__(self, landmarks: Landmarks) -> None:
+        key = landmarks.recording.astype(np.int64) << 32 | landmarks.channel
+        self._keys, self._starts = np.unique(key, return_index=True)
+        self._stops = np.append(self._starts[1:], len(key))
+        self._recording = self._keys >> 32
+
+    def channel(self, recording: int, channel: int) -> slice:
+        """The landmarks of a channel."""
+        at = int(np.searchsorted(self._keys, recording << 32 | channel))
+        return slice(int(self._starts[at]), int(self._stops[at]))
+
+    def n_channels(self, recording: int) -> int:
+        """Channels with enough landmarks to be found."""
+        first, stop = np.searchsorted(self._recording, (recording, recording + 1))
+        return int((self._stops[first:stop] - self._starts[first:stop] >= FEWEST).sum())
+
+
+def _agree(landmarks: Landmarks, parts: _Parts, left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
+    """Whether two recordings, of which these landmarks are alike, agree in half of the channels of the smaller one."""
+    shift = _common(landmarks.time[left] - landmarks.time[right])
+    a, b = int(landmarks.recording[left[0]]), int(landmarks.recording[right[0]])
+    near = np.abs(landmarks.time[left] - landmarks.time[right] - shift) <= TOLERANCE
+    wanted = max((min(parts.n_channels(a), parts.n_channels(b)) + 1) // 2, 1)
+    matched: set[int] = set()
+    for ca, cb in set(zip(landmarks.channel[left[near]].tolist(), landmarks.channel[right[near]].tolist(), strict=True)):
+        if ca not in matched and _channels_agree(landmarks, parts.channel(a, ca), parts.channel(b, cb), shift):
+            matched.add(ca)
+    return len(matched) >= wanted
+
+
+def _common(shifts: NDArray[np.float64]) -> float:
+    """The shift that most agree on."""
+    shifts = np.sort(shifts)
+    stop = np.searchsorted(shifts, shifts + 2 * TOLERANCE, "right")
+    first = int(np.argmax(stop - np.arange(len(shifts))))
+    return float(np.median(shifts[first : stop[first]]))
+
+
+def _channels_agree(landmarks: Landmarks, one: slice, other: slice, shift: float) -> bool:
+    t, u = landmarks.time[one], landmarks.time[other] + shift
+    begin, end = max(t[0], u[0]) - TOLERANCE, min(t[-1], u[-1]) + TOLERANCE
+    common = min(int(((t >= begin) & (t <= end)).sum()), int(((u >= begin) & (u <= end)).sum()))
+    at = np.searchsorted(u, t)
+    below, above = np.maximum(at - 1, 0), np.minimum(at, len(u) - 1)
+    nearest = np.where(np.abs(u[below] - t) <= np.abs(u[above] - t), below, above)
+    close = np.abs(u[nearest] - t) <= TOLERANCE
+    differing = distance(landmarks.bits[one][close], landmarks.bits[other][nearest[close]])
+    equal = differing <= EQUAL
+    n = int(equal.sum())
+    return n >= FEWEST and n >= SHARE * common
