@@ -4,8 +4,8 @@ Each channel is brought to about 80 Hz and to 2–14 Hz, which every sampling ra
 Landmarks are the peaks of its energy over a tenth of a second: they are found at the same instants of the signal whatever
 the gain, the polarity, the rate, or where a file begins. A landmark is a time and 64 bits: the signs of the signal at 64
 instants, 1/40 s apart, around it. Between a recording and its copy 0 to 2 of 64 signs differ; between hearts of two people
-at one pace, more than 10. What repeats itself tells nothing (a test tone, a paced rhythm without noise), so of landmarks
-of one channel that are alike only the first is kept. Landmarks sparser than their neighbours are chosen by a wider
+at one pace, more than 10. What repeats itself again and again tells nothing (a test tone, a simulated rhythm): of such
+landmarks of a channel only the first is kept. Landmarks sparser than their neighbours are chosen by a wider
 neighbourhood, so that those of a long recording are among those of any part of it. The search is in
 `biosig.evaluate.duplicates`. The scheme follows audio fingerprinting: landmarks after Wang, "An industrial-strength audio
 search algorithm", ISMIR 2003; sign bits after Haitsma and Kalker, "A highly robust audio fingerprinting system", ISMIR
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import convolve1d, maximum_filter1d
 from scipy.signal import upfirdn
 
 from biosig.errors import UnreadableError
@@ -43,12 +43,17 @@ MOST = 8192
 ALIKE = 6
 """Signs of 64 in which two landmarks differ at most that are taken for one; all of them may be turned over."""
 
+REPEATED, REPEATS = 2, 0.25
+"""Signs of 64 in which a landmark differs at most from one that it repeats, and the share of its channel's landmarks
+above which it repeats too many to tell anything."""
+
 _RATE = 80.0  # Hz
 _STEP = 1 / 40  # s between signs
 _REACH = 32 * _STEP  # s that the signs reach to each side
 _SUPPORT = 0.4  # s that the filter reaches to each side
-_NEIGHBOURHOOD = 0.2  # s to each side in which a landmark is the highest
+_NEIGHBOURHOOD = 0.15  # s to each side in which a landmark is the highest
 _WIDER = 1.25
+_LOOKED_AT = 512  # landmarks of a channel with which each is compared
 _HEADER = np.dtype([("version", "u1"), ("n_chans", "<u2")])
 _AT_ONCE = 2**22  # samples of all channels that are looked at together
 
@@ -104,21 +109,22 @@ def fingerprint(streams: Sequence[Stream]) -> bytes:
         milliseconds (uint32) and their signs (uint64), little-endian. Never empty: a recording of which nothing can be
         told (flat, short, slow) has no landmarks.
     """
-    channels: list[_Peaks] = []
+    parts = []
     for stream in streams:
         rows = [row for row, channel in enumerate(stream.channels) if channel.kind in MODALITIES]
         if rows:
-            channels += _stream_peaks(stream if len(rows) == stream.n_chans else stream.pick(rows))
+            picked = stream if len(rows) == stream.n_chans else stream.pick(rows)
+            parts.append((len(rows), _stream_peaks(picked)))
     reach = _NEIGHBOURHOOD
-    while sum(len(peaks.time) for peaks in channels) > MOST:
+    while sum(len(peaks) for _, peaks in parts) > MOST:
         reach *= _WIDER
-        channels = [peaks.highest(reach) for peaks in channels]
-    channels = [peaks.distinct() for peaks in channels]
-    header = np.array((VERSION, len(channels)), _HEADER)
-    counts = np.array([len(peaks.time) for peaks in channels], "<u4")
-    times = [np.round(peaks.time * 1000).astype("<u4").tobytes() for peaks in channels]
-    bits = [peaks.bits.astype("<u8").tobytes() for peaks in channels]
-    return b"".join((header.tobytes(), counts.tobytes(), *times, *bits))
+        parts = [(n_chans, peaks.highest(reach)) for n_chans, peaks in parts]
+    parts = [(n_chans, peaks.telling()) for n_chans, peaks in parts]
+    header = np.array((VERSION, sum(n_chans for n_chans, _ in parts)), _HEADER).tobytes()
+    counts = [np.bincount(peaks.channel, minlength=n_chans).astype("<u4").tobytes() for n_chans, peaks in parts]
+    times = [np.round(peaks.time * 1000).astype("<u4").tobytes() for _, peaks in parts]
+    bits = [peaks.bits.astype("<u8").tobytes() for _, peaks in parts]
+    return b"".join((header, *counts, *times, *bits))
 
 
 def _parsed(data: bytes) -> tuple[NDArray[np.int32], NDArray[np.uint32], NDArray[np.uint64]]:
@@ -146,112 +152,126 @@ def _parsed(data: bytes) -> tuple[NDArray[np.int32], NDArray[np.uint32], NDArray
 
 @dataclass(frozen=True, slots=True)
 class _Peaks:
-    """Landmarks of a channel with their energy (n,), by which they are thinned out."""
+    """Landmarks of a stream's channels with their energy (n,), by which they are thinned out; sorted by channel, time."""
 
+    channel: NDArray[np.int64]
     time: NDArray[np.float64]
     energy: NDArray[np.float32]
     bits: NDArray[np.uint64]
 
+    def __len__(self) -> int:
+        return len(self.time)
+
     def __getitem__(self, rows: Any) -> _Peaks:
-        return _Peaks(self.time[rows], self.energy[rows], self.bits[rows])
+        return _Peaks(self.channel[rows], self.time[rows], self.energy[rows], self.bits[rows])
 
     def highest(self, reach: float) -> _Peaks:
-        """Those that no other one within `reach` seconds exceeds."""
-        first, stop = np.searchsorted(self.time, (self.time - reach, self.time + reach))
-        ends = np.column_stack((first, np.maximum(stop, first + 1))).ravel()
-        padded = np.append(self.energy, -np.inf)
-        return self[self.energy >= np.maximum.reduceat(padded, ends)[::2]] if len(self.time) else self
+        """Those that no other one of their channel within `reach` seconds exceeds."""
+        if not len(self):
+            return self
+        place = self.time + self.channel * (self.time.max() + 2 * reach)  # channels one behind the other
+        first, stop = np.searchsorted(place, (place - reach, place + reach))
+        ends = np.column_stack((first, stop)).ravel()
+        return self[self.energy >= np.maximum.reduceat(np.append(self.energy, -np.inf), ends)[::2]]
 
-    def distinct(self) -> _Peaks:
-        """Those that are unlike each one before them."""
-        kept = np.ones(len(self.time), bool)
-        for i in range(1, len(kept)):
-            kept[i] = (distance(self.bits[:i][kept[:i]], self.bits[i]) > ALIKE).all()
+    def telling(self) -> _Peaks:
+        """Without those that are mostly repeated in their channel, but for the first of each kind."""
+        kept = np.ones(len(self), bool)
+        for channel in np.unique(self.channel):
+            rows = np.flatnonzero(self.channel == channel)
+            bits = self.bits[rows]
+            equal = distance(bits[:, None], bits[None, :: len(bits) // _LOOKED_AT + 1]) <= REPEATED
+            often = np.flatnonzero(equal.sum(axis=1) > max(REPEATS * equal.shape[1], 2))
+            first = equal[often].argmax(axis=1) * (len(bits) // _LOOKED_AT + 1)
+            kept[rows[often[first != often]]] = False
         return self[kept]
 
 
-def distance(a: NDArray[np.uint64], b: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint8]:
+def distance(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """In how many of 64 signs landmarks differ, or in how many they agree if these are fewer: polarity is free."""
     differing = np.bitwise_count(a ^ b)
     return np.minimum(differing, 64 - differing)
 
 
-def _stream_peaks(stream: Stream) -> list[_Peaks]:
-    """The landmarks of each channel, looked for in parts that overlap by what a landmark reaches."""
-    nothing = _Peaks(np.empty(0), np.empty(0, np.float32), np.empty(0, np.uint64))
-    found = [[nothing] for _ in stream.channels]
+def _stream_peaks(stream: Stream) -> _Peaks:
+    """The landmarks of a stream's channels, looked for in parts that overlap by what a landmark reaches."""
+    none = np.empty(0)
+    found = [_Peaks(none.astype(np.int64), none, none.astype(np.float32), none.astype(np.uint64))]
     overlap = math.ceil((_SUPPORT + _REACH + 2 * _NEIGHBOURHOOD) * stream.sfreq)
     length = max(min(stream.block_length(), _AT_ONCE // stream.n_chans), 4 * overlap)
     for start in range(0, stream.n_times if stream.sfreq >= LOWEST_RATE else 0, length):
-        from_, to = max(start - overlap, 0), min(start + length + overlap, stream.n_times)
-        block = stream.slice(from_, to)
-        inside = np.array((start, start + length)) / stream.sfreq
-        for row, (x, valid) in enumerate(zip(np.asarray(block.samples), block.valid(), strict=True)):
-            peaks = _channel_peaks(x, valid, stream.sfreq)
-            peaks = replace(peaks, time=peaks.time + from_ / stream.sfreq)
-            found[row].append(peaks[(peaks.time >= inside[0]) & (peaks.time < inside[1])])
-    return [
-        _Peaks(*(np.concatenate([getattr(part, name) for part in parts]) for name in _Peaks.__slots__))
-        for parts in found
-    ]
+        begin, end = max(start - overlap, 0), min(start + length + overlap, stream.n_times)
+        peaks = _block_peaks(stream.slice(begin, end))
+        time = peaks.time + begin / stream.sfreq
+        inside = (time >= start / stream.sfreq) & (time < (start + length) / stream.sfreq)
+        found.append(replace(peaks, time=time)[inside])
+    peaks = _Peaks(*(np.concatenate([getattr(part, name) for part in found]) for name in _Peaks.__slots__))
+    return peaks[np.argsort(peaks.channel, kind="stable")]
 
 
-def _channel_peaks(x: NDArray[Any], valid: NDArray[np.bool_], sfreq: float) -> _Peaks:
-    """The landmarks of a channel's samples (T,), none of which stands on a sample that is no real value."""
-    gaps = np.flatnonzero(~valid)
-    x = x.astype(np.float64)
-    if len(gaps):
-        x[gaps] = np.nan
+def _block_peaks(block: Stream) -> _Peaks:
+    """The landmarks of samples in memory, none of which stands near a sample that is no real value."""
+    x = np.asarray(block.samples).astype(np.float32)  # (C, T)
+    invalid = ~block.valid() if len(block.invalid) or block.samples.dtype.kind == "f" else np.zeros((0, 0), bool)
+    if invalid.any():
+        x[invalid] = np.nan
         x = bridge_gaps(x)
-    y, rate, first = _band(x - np.median(x), sfreq)
-    at, energy = _peaks(y, rate)
+    y, rate, first = _band(x - x.mean(axis=1, keepdims=True), block.sfreq)
+    channel, at, energy = _peaks(y, rate)
     time = first + at / rate
-    if len(gaps):
-        reach = _SUPPORT + _REACH
-        near = np.searchsorted(gaps / sfreq, np.array((time - reach, time + reach)))
-        at, energy, time = (column[near[0] == near[1]] for column in (at, energy, time))
-    instants = at[:, None] + (np.arange(64) - 31.5) * _STEP * rate  # (n, 64)
+    if invalid.any():
+        bad = np.cumsum(np.pad(invalid, ((0, 0), (1, 0))), axis=1)  # samples that are no real values before each
+        ends = (time + np.array([[-1], [1]]) * (_SUPPORT + _REACH)) * block.sfreq
+        before, behind = ends.astype(np.int64).clip(0, invalid.shape[1])
+        clean = bad[channel, before] == bad[channel, behind]
+        channel, at, energy, time = channel[clean], at[clean], energy[clean], time[clean]
+    instants = at[:, None] + (np.arange(64) - 31.5) * (_STEP * rate)  # (n, 64)
     below = instants.astype(np.int64)
-    share = instants - below
-    values = y[below] * (1 - share) + y[below + 1] * share
-    return _Peaks(time, energy, np.packbits(values > 0, axis=1).view(">u8").ravel().astype(np.uint64))
+    share = (instants - below).astype(np.float32)
+    values = y[channel[:, None], below] * (1 - share) + y[channel[:, None], below + 1] * share
+    return _Peaks(channel, time, energy, np.packbits(values > 0, axis=1).view(">u8").ravel().astype(np.uint64))
 
 
-def _band(x: NDArray[np.float64], sfreq: float) -> tuple[NDArray[np.float64], float, float]:
-    """The signal at about 80 Hz and from 2 to 14 Hz, its rate in Hz, and the time of its first sample in s."""
+def _band(x: NDArray[np.float32], sfreq: float) -> tuple[NDArray[np.float32], float, float]:
+    """Signals (C, T) at about 80 Hz and from 2 to 14 Hz, their rate in Hz, and the time of the first sample in s."""
     factor = max(int(sfreq // 100), 1)
     if factor > 1:
-        x = x[: len(x) // factor * factor].reshape(-1, factor).mean(axis=1)
+        x = x[:, : x.shape[1] // factor * factor].reshape(len(x), -1, factor).mean(axis=2)
         sfreq /= factor
     nearest = Fraction(_RATE / sfreq).limit_denominator(100)
     up, down = nearest.numerator, nearest.denominator
     taps = _taps(up, sfreq)
     middle = len(taps) // 2
-    first, last = -(-2 * middle // down), (len(x) - 1) * up // down  # outputs that see the signal alone
-    y = upfirdn(taps, x, up, down)[first : last + 1] if last >= first else np.empty(0)
+    first, last = -(-2 * middle // down), (x.shape[1] - 1) * up // down  # outputs that see the signal alone
+    y = upfirdn(taps, x, up, down)[:, first : last + 1] if last >= first else np.empty((len(x), 0), np.float32)
     return y, sfreq * up / down, (first * down - middle) / (sfreq * up)
 
 
 @lru_cache(maxsize=64)
-def _taps(up: int, sfreq: float) -> NDArray[np.float64]:
+def _taps(up: int, sfreq: float) -> NDArray[np.float32]:
     """A linear-phase band-pass at `up` times the rate, without any answer to a constant."""
     half = int(_SUPPORT * sfreq * up)
     t = np.arange(-half, half + 1) / (sfreq * up)
     window = np.hanning(len(t) + 2)[1:-1]
     taps = window * (HIGH * np.sinc(2 * HIGH * t) - LOW * np.sinc(2 * LOW * t))
-    return np.asarray(taps - window * (taps.sum() / window.sum()))
+    taps -= window * (taps.sum() / window.sum())
+    return np.asarray(taps / np.abs(taps).sum(), np.float32)
 
 
-def _peaks(y: NDArray[np.float64], rate: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Where the energy is highest within the neighbourhood, in samples, with all signs inside; and its height."""
+def _peaks(
+    y: NDArray[np.float32], rate: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
+    """Channel, time in samples and height where the energy is highest in its neighbourhood, with all signs inside."""
     margin = math.ceil(_REACH * rate) + 1
-    if len(y) < 2 * margin + 1:
-        return np.empty(0), np.empty(0, np.float32)
-    energy = np.convolve(y**2, np.hanning(2 * round(0.1 * rate) + 3)[1:-1], "same")
-    high = energy >= maximum_filter1d(energy, 2 * round(_NEIGHBOURHOOD * rate) + 1)
-    at = np.flatnonzero(high & (energy > 1e-3 * np.median(energy)) & (energy > 1e-12 * energy.max()))
-    at = at[(at >= margin) & (at < len(y) - margin)]
-    before, here, after = energy[at - 1], energy[at], energy[at + 1]
+    if y.shape[1] < 2 * margin + 1:
+        return np.empty(0, np.int64), np.empty(0), np.empty(0, np.float32)
+    window = np.hanning(2 * round(0.1 * rate) + 3)[1:-1].astype(np.float32)
+    energy = convolve1d(y**2, window, axis=1, mode="constant")
+    high = energy >= maximum_filter1d(energy, 2 * round(_NEIGHBOURHOOD * rate) + 1, axis=1)
+    high &= energy > np.maximum(1e-3 * np.median(energy, axis=1), 1e-6 * energy.max(axis=1))[:, None]
+    channel, at = np.nonzero(high[:, margin:-margin])
+    at += margin
+    before, here, after = (energy[channel, at + step].astype(np.float64) for step in (-1, 0, 1))
     bend = before - 2 * here + after
     shift = np.where(bend < 0, (before - after) / (2 * np.where(bend < 0, bend, 1)), 0).clip(-0.5, 0.5)
-    return at + shift, here.astype(np.float32)
+    return channel, at + shift, here.astype(np.float32)

@@ -16,19 +16,15 @@ from numpy.typing import NDArray
 
 from biosig.landmarks import ALIKE, Landmarks, distance
 
-FEWEST = 3
-"""Landmarks of a channel that must agree."""
-
-EQUAL = 3
-"""Signs of 64 in which agreeing landmarks differ at most."""
-
-SHARE = 0.5
-"""Share of a channel's landmarks in the common time that must agree."""
+FOR, ENOUGH = 4, 12
+"""What speaks for a copy: `FOR` for each landmark of the common time, less one for each sign by which the two differ, down
+to −`FOR`, as for one that the other channel does not have; and how much of it is enough."""
 
 TOLERANCE = 0.012
 """Seconds by which the times of agreeing landmarks may differ."""
 
 _NEIGHBOURS = 12  # in each order
+_HITS = 3  # landmarks that must be found alike at one shift before two recordings are compared
 _TURNS = (0, 16, 32, 48)
 
 Pairs = NDArray[np.int64]
@@ -56,16 +52,19 @@ def near_pairs(one: Landmarks, other: Landmarks | None = None) -> Pairs:
     left, right = _alike(both, None if other is None else n_one)
     if not len(left):
         return np.empty((0, 2), np.int64)
-    order = np.lexsort((both.recording[right], both.recording[left]))
-    left, right = left[order], right[order]
+    shift = both.time[left] - both.time[right]
+    order = np.lexsort((shift, both.recording[right], both.recording[left]))
+    left, right, shift = left[order], right[order], shift[order]
     pair = np.column_stack((both.recording[left], both.recording[right])).astype(np.int64)
     starts = np.flatnonzero(np.r_[True, (pair[1:] != pair[:-1]).any(axis=1)])
     stops = np.append(starts[1:], len(pair))
-    of_recording = _Parts(both)
+    enough = (pair[_HITS - 1 :] == pair[: 1 - _HITS]).all(axis=1)
+    enough &= shift[_HITS - 1 :] - shift[: 1 - _HITS] <= 2 * TOLERANCE  # so many that agree on one shift
+    parts = _Parts(both)
     found = [
-        start
-        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
-        if stop - start >= 2 and _agree(both, of_recording, left[start:stop], right[start:stop])
+        starts[at]
+        for at in np.unique(np.searchsorted(stops, np.flatnonzero(enough), "right")).tolist()
+        if _agree(both, parts, left[starts[at] : stops[at]], right[starts[at] : stops[at]])
     ]
     pairs = pair[found]
     return pairs if other is None else pairs - (0, n_one)
@@ -121,7 +120,7 @@ class _Parts:
     def n_channels(self, recording: int) -> int:
         """Channels with enough landmarks to be found."""
         first, stop = np.searchsorted(self._recording, (recording, recording + 1))
-        return int((self._stops[first:stop] - self._starts[first:stop] >= FEWEST).sum())
+        return int((self._stops[first:stop] - self._starts[first:stop] >= _HITS).sum())
 
 
 def _agree(landmarks: Landmarks, parts: _Parts, left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
@@ -153,7 +152,6 @@ def _channels_agree(landmarks: Landmarks, one: slice, other: slice, shift: float
     below, above = np.maximum(at - 1, 0), np.minimum(at, len(u) - 1)
     nearest = np.where(np.abs(u[below] - t) <= np.abs(u[above] - t), below, above)
     close = np.abs(u[nearest] - t) <= TOLERANCE
-    differing = distance(landmarks.bits[one][close], landmarks.bits[other][nearest[close]])
-    equal = differing <= EQUAL
-    n = int(equal.sum())
-    return n >= FEWEST and n >= SHARE * common
+    differing = distance(landmarks.bits[one][close], landmarks.bits[other][nearest[close]]).astype(np.int64)
+    evidence = np.maximum(FOR - differing, -FOR).sum() - FOR * (common - len(differing))
+    return bool(evidence >= ENOUGH)
