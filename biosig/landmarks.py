@@ -1,21 +1,22 @@
 """The landmark fingerprint: by which a re-saved, rescaled, resampled or cropped copy of a signal is known again.
 
-Each channel is brought to about 80 Hz and to 2–14 Hz, which every sampling rate in use holds and no re-saving takes away.
-Landmarks are the peaks of its energy over a tenth of a second: they are found at the same instants of the signal whatever
-the gain, the polarity, the rate, or where a file begins. A landmark is a time and 64 bits: the signs of the signal at 64
-instants, 1/40 s apart, around it. Between a recording and its copy 0 to 2 of 64 signs differ; between hearts of two people
-at one pace, more than 10. What repeats itself again and again tells nothing (a test tone, a simulated rhythm): of such
-landmarks of a channel only the first is kept. Landmarks sparser than their neighbours are chosen by a wider
-neighbourhood, so that those of a long recording are among those of any part of it. The search is in
-`biosig.evaluate.duplicates`. The scheme follows audio fingerprinting: landmarks after Wang, "An industrial-strength audio
-search algorithm", ISMIR 2003; sign bits after Haitsma and Kalker, "A highly robust audio fingerprinting system", ISMIR
-2002. Shape letters: C channels, T samples, n landmarks.
+Each channel is brought to about 80 Hz and to 2–14 Hz, which every sampling rate in use holds and no re-saving takes
+away. Landmarks are the peaks of its energy over a tenth of a second: they are found at the same instants of the signal
+whatever the gain, the polarity, the rate, or where a file begins. A landmark is a time and 64 bits: the signs of the
+signal at 64 instants, 1/40 s apart, around it. Between a recording and its copy 0 to 2 of 64 signs differ mostly;
+between hearts of two people at one pace, more than 10. What repeats itself again and again tells nothing (a test tone, a
+simulated rhythm): of such landmarks of a channel only the first is kept. Of a long recording only landmarks are kept
+that are the highest in a wider neighbourhood; they are among those of any part of it.
+
+The search is in `biosig.evaluate.duplicates`. The scheme follows audio fingerprinting: landmarks after Wang, "An
+industrial-strength audio search algorithm", ISMIR 2003; sign bits after Haitsma and Kalker, "A highly robust audio
+fingerprinting system", ISMIR 2002. Shape letters: C channels, T samples, n landmarks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -55,7 +56,6 @@ _NEIGHBOURHOOD = 0.15  # s to each side in which a landmark is the highest
 _WIDER = 1.25
 _LOOKED_AT = 512  # landmarks of a channel with which each is compared
 _HEADER = np.dtype([("version", "u1"), ("n_chans", "<u2")])
-_AT_ONCE = 2**22  # samples of all channels that are looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,47 @@ class Landmarks:
 
     def __getitem__(self, rows: Any) -> Landmarks:
         return Landmarks(self.recording[rows], self.channel[rows], self.time[rows], self.bits[rows])
+
+    def __or__(self, other: Landmarks) -> Landmarks:
+        """Both, with the recordings of `other` numbered after these."""
+        number = other.recording + np.int32(self.recording.max(initial=-1) + 1)
+        return Landmarks(
+            np.concatenate((self.recording, number)),
+            np.concatenate((self.channel, other.channel)),
+            np.concatenate((self.time, other.time)),
+            np.concatenate((self.bits, other.bits)),
+        )
+
+    def thinned(self, most: int) -> Landmarks:
+        """About `most` of them at most, chosen by their signs: of a recording and its exact copy the same ones."""
+        parts = np.uint64(-(-len(self) // most) if len(self) else 1)
+        return self[(self.bits * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) % parts == 0]
+
+    def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """What a file holds: `name`.recording, .channel, .time (ms) and .bits, (n,) each."""
+        return {
+            f"{name}.recording": self.recording,
+            f"{name}.channel": self.channel.astype(np.uint16),
+            f"{name}.time": np.round(self.time * 1000).astype(np.uint32),
+            f"{name}.bits": self.bits,
+        }
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[Any]]) -> Landmarks:
+        """Read what `to_arrays` gives; none where a file is older than they.
+
+        Raises
+        ------
+        ValueError
+            If the columns are not of one length.
+        """
+        if f"{name}.bits" not in arrays:
+            return cls.of([])
+        names = ("recording", "channel", "time", "bits")
+        recording, channel, time, bits = (arrays[f"{name}.{column}"] for column in names)
+        if not len(recording) == len(channel) == len(time) == len(bits):
+            raise ValueError(f"{name} of several lengths")
+        return cls(recording, channel.astype(np.int32), time / 1000, bits)
 
     @classmethod
     def of(cls, fingerprints: Sequence[bytes]) -> Landmarks:
@@ -152,7 +193,7 @@ def _parsed(data: bytes) -> tuple[NDArray[np.int32], NDArray[np.uint32], NDArray
 
 @dataclass(frozen=True, slots=True)
 class _Peaks:
-    """Landmarks of a stream's channels with their energy (n,), by which they are thinned out; sorted by channel, time."""
+    """Landmarks of a stream's channels with their energy (n,), by which they are thinned out; by channel, then time."""
 
     channel: NDArray[np.int64]
     time: NDArray[np.float64]
@@ -194,35 +235,39 @@ def distance(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint8]:
 
 
 def _stream_peaks(stream: Stream) -> _Peaks:
-    """The landmarks of a stream's channels, looked for in parts that overlap by what a landmark reaches."""
+    """The landmarks of a stream's channels, block by block; each block begins with the end of the one before."""
     none = np.empty(0)
     found = [_Peaks(none.astype(np.int64), none, none.astype(np.float32), none.astype(np.uint64))]
     overlap = math.ceil((_SUPPORT + _REACH + 2 * _NEIGHBOURHOOD) * stream.sfreq)
-    length = max(min(stream.block_length(), _AT_ONCE // stream.n_chans), 4 * overlap)
-    for start in range(0, stream.n_times if stream.sfreq >= LOWEST_RATE else 0, length):
-        begin, end = max(start - overlap, 0), min(start + length + overlap, stream.n_times)
-        peaks = _block_peaks(stream.slice(begin, end))
-        time = peaks.time + begin / stream.sfreq
-        inside = (time >= start / stream.sfreq) & (time < (start + length) / stream.sfreq)
-        found.append(replace(peaks, time=time)[inside])
+    x, valid = np.empty((stream.n_chans, 0), np.float32), np.empty((stream.n_chans, 0), bool)
+    stop, done = 0, 0.0  # samples read so far, and s of which the landmarks are found
+    for block in stream.blocks() if stream.sfreq >= LOWEST_RATE else ():
+        x = np.concatenate((x, np.asarray(block.samples, np.float32)), axis=1)
+        valid = np.concatenate((valid, block.valid()), axis=1)
+        stop += block.n_times
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers that no amplifier gives have no landmarks
+            peaks = _block_peaks(x, valid, stream.sfreq)
+        time = peaks.time + (stop - x.shape[1]) / stream.sfreq
+        end = (stop - overlap if stop < stream.n_times else stop) / stream.sfreq
+        found.append(replace(peaks, time=time)[(time >= done) & (time < end)])
+        done = max(done, end)
+        x, valid = x[:, -2 * overlap :], valid[:, -2 * overlap :]
     peaks = _Peaks(*(np.concatenate([getattr(part, name) for part in found]) for name in _Peaks.__slots__))
     return peaks[np.argsort(peaks.channel, kind="stable")]
 
 
-def _block_peaks(block: Stream) -> _Peaks:
-    """The landmarks of samples in memory, none of which stands near a sample that is no real value."""
-    x = np.asarray(block.samples).astype(np.float32)  # (C, T)
-    invalid = ~block.valid() if len(block.invalid) or block.samples.dtype.kind == "f" else np.zeros((0, 0), bool)
-    if invalid.any():
-        x[invalid] = np.nan
-        x = bridge_gaps(x)
-    y, rate, first = _band(x - x.mean(axis=1, keepdims=True), block.sfreq)
+def _block_peaks(x: NDArray[np.float32], valid: NDArray[np.bool_], sfreq: float) -> _Peaks:
+    """The landmarks of samples (C, T), none of which stands near a sample that is no real value."""
+    gaps = not valid.all()
+    if gaps:
+        x = bridge_gaps(np.where(valid, x, np.float32(np.nan)))
+    y, rate, first = _band(x - x.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32), sfreq)
     channel, at, energy = _peaks(y, rate)
     time = first + at / rate
-    if invalid.any():
-        bad = np.cumsum(np.pad(invalid, ((0, 0), (1, 0))), axis=1)  # samples that are no real values before each
-        ends = (time + np.array([[-1], [1]]) * (_SUPPORT + _REACH)) * block.sfreq
-        before, behind = ends.astype(np.int64).clip(0, invalid.shape[1])
+    if gaps:
+        bad = np.cumsum(np.pad(~valid, ((0, 0), (1, 0))), axis=1)  # samples that are no real values before each
+        ends = (time + np.array([[-1], [1]]) * (_SUPPORT + _REACH)) * sfreq
+        before, behind = ends.astype(np.int64).clip(0, valid.shape[1])
         clean = bad[channel, before] == bad[channel, behind]
         channel, at, energy, time = channel[clean], at[clean], energy[clean], time[clean]
     instants = at[:, None] + (np.arange(64) - 31.5) * (_STEP * rate)  # (n, 64)
@@ -258,9 +303,7 @@ def _taps(up: int, sfreq: float) -> NDArray[np.float32]:
     return np.asarray(taps / np.abs(taps).sum(), np.float32)
 
 
-def _peaks(
-    y: NDArray[np.float32], rate: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
+def _peaks(y: NDArray[np.float32], rate: float) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
     """Channel, time in samples and height where the energy is highest in its neighbourhood, with all signs inside."""
     margin = math.ceil(_REACH * rate) + 1
     if y.shape[1] < 2 * margin + 1:

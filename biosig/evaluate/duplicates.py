@@ -3,22 +3,30 @@
 Equal samples have one content hash. Copies are found by their landmarks (`biosig.landmarks`), without comparing every
 recording with every other one: landmarks are sorted by their 64 signs four times, each time beginning with other 16 of
 them, and compared with a few neighbours in that order, where those of a copy lie (Charikar, "Similarity estimation
-techniques from rounding algorithms", STOC 2002). Two recordings with such neighbours are then compared channel by channel
-at the one shift in time that most of them agree on. Shape letters: n landmarks, N recordings.
+techniques from rounding algorithms", STOC 2002). Two recordings with such neighbours are then compared channel by
+channel at the one shift in time that most of them agree on. Shape letters: n landmarks, N recordings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from biosig.landmarks import ALIKE, Landmarks, distance
 
+if TYPE_CHECKING:
+    from biosig.batches.windows import ReadableRecording
+    from biosig.shards.dataset import ShardDataset
+
 FOR, ENOUGH = 4, 12
-"""What speaks for a copy: `FOR` for each landmark of the common time, less one for each sign by which the two differ, down
-to −`FOR`, as for one that the other channel does not have; and how much of it is enough."""
+"""What speaks for a copy: `FOR` for each landmark of the common time, less one for each sign by which the two differ,
+down to −`FOR`, as for one that the other channel does not have; and how much of it is enough."""
 
 TOLERANCE = 0.012
 """Seconds by which the times of agreeing landmarks may differ."""
@@ -29,6 +37,91 @@ _TURNS = (0, 16, 32, 48)
 
 Pairs = NDArray[np.int64]
 """Rows (a, b) of two recordings, shape (n_pairs, 2)."""
+
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Which of N recordings hold the same signal.
+
+    Parameters
+    ----------
+    group : ndarray of int64, shape (N,)
+        The same number for recordings that are equal or near, and for no others: that of the first of them.
+    equal : ndarray of int64, shape (N,)
+        Likewise for those with equal samples alone.
+    n_unmarked : int
+        Recordings without a fingerprint, of which only equal samples are known.
+    """
+
+    group: NDArray[np.int64]
+    equal: NDArray[np.int64]
+    n_unmarked: int
+
+    def members(self) -> list[NDArray[np.int64]]:
+        """The rows of each group of two or more."""
+        order = np.argsort(self.group, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.group[order])) + 1)
+        return [rows for rows in parts if len(rows) > 1]
+
+    def notes(self, names: Sequence[str]) -> list[str]:
+        """What to print beside a split that keeps these groups together; nothing where there is nothing to tell.
+
+        Parameters
+        ----------
+        names : sequence of str
+            What the N recordings are called.
+        """
+        notes, groups = [], self.members()
+        if groups:
+            n_equal = sum(int((self.equal[rows] != rows).sum()) for rows in groups)
+            n_copies = sum(len(rows) - 1 for rows in groups)
+            listed = "; ".join(" = ".join(str(names[row]) for row in rows[:_SHOWN]) for rows in groups[:_SHOWN])
+            more = f"; and {len(groups) - _SHOWN} more" if len(groups) > _SHOWN else ""
+            notes.append(
+                f"{n_copies} recordings are there twice ({n_equal} with equal samples, {n_copies - n_equal} as near "
+                f"copies), in {len(groups)} groups that are kept together in every split: {listed}{more}."
+            )
+        if self.n_unmarked:
+            notes.append(
+                f"{self.n_unmarked} of {len(self.group)} recordings come from shards without fingerprints, so copies "
+                "of them are found by equal samples alone: ingest them again to find near ones."
+            )
+        return notes
+
+
+def find_duplicates(content_hashes: Sequence[str], fingerprints: Sequence[bytes]) -> Duplicates:
+    """Recordings that are equal, by their content hashes, or near, by their landmarks.
+
+    Parameters
+    ----------
+    content_hashes : sequence of str
+        One per recording; an empty one is equal to no other.
+    fingerprints : sequence of bytes
+        Of the same recordings (`biosig.landmarks.fingerprint`); an empty one is near no other.
+    """
+    first: dict[str, int] = {}
+    equal = np.array(
+        [first.setdefault(content, row) if content else row for row, content in enumerate(content_hashes)], np.int64
+    )
+    firsts = np.flatnonzero(equal == np.arange(len(equal)))  # a thousand equal ones need no comparison
+    near = near_pairs(Landmarks.of([fingerprints[row] for row in firsts.tolist()]))
+    one, other = np.concatenate((np.column_stack((equal, np.arange(len(equal)))), firsts[near])).T
+    graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(equal), len(equal)))
+    _, start, code = np.unique(connected_components(graph, directed=False)[1], return_index=True, return_inverse=True)
+    return Duplicates(start[code], equal, sum(not data for data in fingerprints))
+
+
+def duplicates_of(recordings: Sequence[ReadableRecording]) -> Duplicates:
+    """`find_duplicates` of recordings in shards or in memory."""
+    return find_duplicates([one.content_hash for one in recordings], [one.fingerprint for one in recordings])
+
+
+def duplicate_groups(ds: ShardDataset) -> NDArray[np.int64]:
+    """A number for each recording of a shard dataset, the same for those that are equal or near copies, shape (N,)."""
+    return find_duplicates(ds.table["content_hash"].to_pylist(), ds.fingerprints).group
 
 
 def near_pairs(one: Landmarks, other: Landmarks | None = None) -> Pairs:
@@ -47,7 +140,7 @@ def near_pairs(one: Landmarks, other: Landmarks | None = None) -> Pairs:
         Numbers of the recordings, sorted: a < b of `one`, or a of `one` and b of `other`. Of many copies of one signal
         not each pair is listed, but enough to connect them.
     """
-    both = one if other is None else _joined(one, other)
+    both = one if other is None else one | other
     n_one = int(one.recording.max(initial=-1)) + 1
     left, right = _alike(both, None if other is None else n_one)
     if not len(left):
@@ -68,16 +161,6 @@ def near_pairs(one: Landmarks, other: Landmarks | None = None) -> Pairs:
     ]
     pairs = pair[found]
     return pairs if other is None else pairs - (0, n_one)
-
-
-def _joined(one: Landmarks, other: Landmarks) -> Landmarks:
-    n_one = np.int32(one.recording.max(initial=-1) + 1)
-    return Landmarks(
-        np.concatenate((one.recording, other.recording + n_one)),
-        np.concatenate((one.channel, other.channel)),
-        np.concatenate((one.time, other.time)),
-        np.concatenate((one.bits, other.bits)),
-    )
 
 
 def _alike(landmarks: Landmarks, border: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -130,7 +213,9 @@ def _agree(landmarks: Landmarks, parts: _Parts, left: NDArray[np.int64], right: 
     near = np.abs(landmarks.time[left] - landmarks.time[right] - shift) <= TOLERANCE
     wanted = max((min(parts.n_channels(a), parts.n_channels(b)) + 1) // 2, 1)
     matched: set[int] = set()
-    for ca, cb in set(zip(landmarks.channel[left[near]].tolist(), landmarks.channel[right[near]].tolist(), strict=True)):
+    for ca, cb in set(
+        zip(landmarks.channel[left[near]].tolist(), landmarks.channel[right[near]].tolist(), strict=True)
+    ):
         if ca not in matched and _channels_agree(landmarks, parts.channel(a, ca), parts.channel(b, cb), shift):
             matched.add(ca)
     return len(matched) >= wanted
