@@ -4,8 +4,8 @@ Each channel is brought to about 80 Hz and to 2–14 Hz, which every sampling ra
 away. Landmarks are the peaks of its energy over a tenth of a second: they are found at the same instants of the signal
 whatever the gain, the polarity, the rate, or where a file begins. A landmark is a time and 64 bits: the signs of the
 signal at 64 instants, 1/40 s apart, around it. Between a recording and its copy 0 to 2 of 64 signs differ mostly;
-between hearts of two people at one pace, more than 10. What repeats itself again and again tells nothing (a test tone, a
-simulated rhythm): of such landmarks of a channel only the first is kept. Of a long recording only landmarks are kept
+between hearts of two people at one pace, more than 10. What repeats itself again and again tells nothing (a test tone,
+a simulated rhythm): of such landmarks of a channel only the first is kept. Of a long recording only landmarks are kept
 that are the highest in a wider neighbourhood; they are among those of any part of it.
 
 The search is in `biosig.evaluate.duplicates`. The scheme follows audio fingerprinting: landmarks after Wang, "An
@@ -94,9 +94,12 @@ class Landmarks:
         )
 
     def thinned(self, most: int) -> Landmarks:
-        """About `most` of them at most, chosen by their signs: of a recording and its exact copy the same ones."""
-        parts = np.uint64(-(-len(self) // most) if len(self) else 1)
-        return self[(self.bits * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) % parts == 0]
+        """About `most` of them, chosen by the changes of sign at both ends: of a recording and its copy mostly the same."""
+        if len(self) <= most:
+            return self
+        changes = self.bits ^ self.bits >> np.uint64(1)
+        ends = (changes & np.uint64(15)) << np.uint64(4) | changes >> np.uint64(58) & np.uint64(15)
+        return self[ends * np.uint64(167) % np.uint64(256) < 256 * most / len(self)]
 
     def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """What a file holds: `name`.recording, .channel, .time (ms) and .bits, (n,) each."""

@@ -99,7 +99,7 @@ class Result:
     duplicates: list[Duplicate] = field(default_factory=list)
     """Recordings of the folder that are copies of others, there or in the folders compared with."""
     n_unmarked: int = 0
-    """Recordings without a fingerprint in these folders, from an older version: of these only equal samples are told."""
+    """Recordings of these folders without a fingerprint, of which equal samples alone are told."""
     stopped_by: str = ""
     """Why the run cannot go on: the disk is full, or somebody pressed Ctrl-C. What is counted here is published."""
 

@@ -211,7 +211,7 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
     if result.duplicates:
         n_equal = sum(one.kind == "equal" for one in result.duplicates)
         say(
-            f"{_n(len(result.duplicates), 'recording')} are there twice ({n_equal} with equal samples, "
+            f"{_n(len(result.duplicates), 'recording')} there twice ({n_equal} with equal samples, "
             f"{len(result.duplicates) - n_equal} as near copies; all in {out / DUPLICATES}); splits keep them together:"
         )
         for one in result.duplicates[:_SHOWN]:
@@ -221,7 +221,7 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
             say(f"  and {_n(len(result.duplicates) - _SHOWN, 'other')}.")
     if result.n_unmarked:
         say(
-            f"{_n(result.n_unmarked, 'recording')} in these folders have no fingerprint, as an older version wrote them: "
+            f"No fingerprint, as an older version wrote them, for {_n(result.n_unmarked, 'recording')} in these folders: "
             "near copies of them are not found, equal ones are."
         )
     if result.failures:
