@@ -44,9 +44,8 @@ MOST = 8192
 ALIKE = 6
 """Signs of 64 in which two landmarks differ at most that are taken for one; all of them may be turned over."""
 
-REPEATED, REPEATS = 2, 0.25
-"""Signs of 64 in which a landmark differs at most from one that it repeats, and the share of its channel's landmarks
-above which it repeats too many to tell anything."""
+REPEATS = 0.4
+"""Share of its channel's landmarks above which those with all the same signs are too many to tell anything."""
 
 _RATE = 80.0  # Hz
 _STEP = 1 / 40  # s between signs
@@ -94,7 +93,7 @@ class Landmarks:
         )
 
     def thinned(self, most: int) -> Landmarks:
-        """About `most` of them, chosen by the changes of sign at both ends: of a recording and its copy mostly the same."""
+        """About `most`, chosen by the changes of sign at both ends: of a copy mostly the same ones."""
         if len(self) <= most:
             return self
         changes = self.bits ^ self.bits >> np.uint64(1)
@@ -183,9 +182,10 @@ def _parsed(data: bytes) -> tuple[NDArray[np.int32], NDArray[np.uint32], NDArray
         return np.empty(0, np.int32), np.empty(0, np.uint32), np.empty(0, np.uint64)
     at = _HEADER.itemsize
     version, n_chans = np.frombuffer(data[:at], _HEADER)[0] if len(data) >= at else (0, 0)
-    counts = np.frombuffer(data[at : at + 4 * int(n_chans)], "<u4") if version == VERSION else np.empty(0, "<u4")
+    whole = version == VERSION and len(data) >= at + 4 * int(n_chans)
+    counts = np.frombuffer(data, "<u4", int(n_chans), at) if whole else np.empty(0, "<u4")
     n, at = int(counts.sum(dtype=np.int64)), at + 4 * len(counts)
-    if version != VERSION or len(counts) != n_chans or len(data) != at + 12 * n:
+    if not whole or len(data) != at + 12 * n:
         raise UnreadableError(
             "A fingerprint of a recording is damaged or of a newer version: rebuild the index, ingest again, or update "
             "biosig-fm."
@@ -224,7 +224,7 @@ class _Peaks:
         for channel in np.unique(self.channel):
             rows = np.flatnonzero(self.channel == channel)
             bits = self.bits[rows]
-            equal = distance(bits[:, None], bits[None, :: len(bits) // _LOOKED_AT + 1]) <= REPEATED
+            equal = distance(bits[:, None], bits[None, :: len(bits) // _LOOKED_AT + 1]) == 0
             often = np.flatnonzero(equal.sum(axis=1) > max(REPEATS * equal.shape[1], 2))
             first = equal[often].argmax(axis=1) * (len(bits) // _LOOKED_AT + 1)
             kept[rows[often[first != often]]] = False

@@ -221,8 +221,8 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
             say(f"  and {_n(len(result.duplicates) - _SHOWN, 'other')}.")
     if result.n_unmarked:
         say(
-            f"No fingerprint, as an older version wrote them, for {_n(result.n_unmarked, 'recording')} in these folders: "
-            "near copies of them are not found, equal ones are."
+            f"An older version wrote {_n(result.n_unmarked, 'recording')} in these folders, without fingerprints: near "
+            "copies of them are not found, equal ones are."
         )
     if result.failures:
         say(f"{len(result.failures)} failed (all in {out / FAILURES}):")

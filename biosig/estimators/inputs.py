@@ -51,7 +51,7 @@ class SignalRows:
         return np.add.reduceat(values, starts, axis=0, dtype=np.float64) / counts.reshape(-1, *[1] * (values.ndim - 1))
 
     def contents(self) -> NDArray[np.str_]:
-        """A name for each row of X (R,), the same for rows of recordings that are equal or near; a warning lists these."""
+        """A name for each row of X (R,), the same for rows of equal or near recordings; a warning lists these."""
         rows, of_window = np.unique(self.windows.recording, return_inverse=True)
         recordings = [self.windows.ds[int(row)] for row in rows]
         found = find_duplicates(*zip(*(_marks(one) for one in recordings), strict=True))
@@ -64,11 +64,11 @@ class SignalRows:
 
 
 def _marks(recording: ReadableRecording) -> tuple[str, bytes]:
-    """Content hash and fingerprint of a recording, worked out where it was made in memory."""
-    if recording.content_hash:
+    """Content hash and fingerprint of a recording, worked out of its samples where it has none."""
+    if recording.content_hash and recording.fingerprint:
         return recording.content_hash, recording.fingerprint
     streams = recording.read().streams
-    return content_hash(streams), fingerprint(streams)
+    return recording.content_hash or content_hash(streams), fingerprint(streams)
 
 
 def describes_itself(X: Any) -> bool:

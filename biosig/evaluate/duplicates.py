@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from biosig.batches.windows import ReadableRecording
     from biosig.shards.dataset import ShardDataset
 
-FOR, ENOUGH = 4, 12
+FOR, ENOUGH = 4, 15
 """What speaks for a copy: `FOR` for each landmark of the common time, less one for each sign by which the two differ,
 down to −`FOR`, as for one that the other channel does not have; and how much of it is enough."""
 
 MOST = 2**25
-"""Landmarks that are compared, 2 GB with all that it takes: those of 220,000 ten-second ECGs of 12 leads. Beyond that each
-recording takes part with some of its own, and short copies of single leads may be missed."""
+"""Landmarks that are compared: those of 220,000 ten-second ECGs of 12 leads. Beyond that each recording takes part with
+some of its own, and short copies of single leads may be missed."""
 
 TOLERANCE = 0.012
 """Seconds by which the times of agreeing landmarks may differ."""
