@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from biosig.batches.windows import ReadableRecording
     from biosig.shards.dataset import ShardDataset
 
-FOR, ENOUGH = 4, 15
+FOR, ENOUGH, IN_ALL = 4, 12, 19
 """What speaks for a copy: `FOR` for each landmark of the common time, less one for each sign by which the two differ,
-down to −`FOR`, as for one that the other channel does not have; and how much of it is enough."""
+down to −`FOR`, as for one that the other channel does not have; how much of it is enough in a channel, and in all
+channels that have enough."""
 
 MOST = 2**25
 """Landmarks that are compared: those of 220,000 ten-second ECGs of 12 leads. Beyond that each recording takes part with
@@ -216,13 +217,13 @@ def _agree(landmarks: Landmarks, parts: _Parts, left: NDArray[np.int64], right: 
     a, b = int(landmarks.recording[left[0]]), int(landmarks.recording[right[0]])
     near = np.abs(landmarks.time[left] - landmarks.time[right] - shift) <= TOLERANCE
     wanted = max((min(parts.n_channels(a), parts.n_channels(b)) + 1) // 2, 1)
-    matched: set[int] = set()
-    for ca, cb in set(
-        zip(landmarks.channel[left[near]].tolist(), landmarks.channel[right[near]].tolist(), strict=True)
-    ):
-        if ca not in matched and _channels_agree(landmarks, parts.channel(a, ca), parts.channel(b, cb), shift):
-            matched.add(ca)
-    return len(matched) >= wanted
+    matched: dict[int, int] = {}
+    channels = zip(landmarks.channel[left[near]].tolist(), landmarks.channel[right[near]].tolist(), strict=True)
+    for ca, cb in sorted(set(channels)):
+        evidence = _evidence(landmarks, parts.channel(a, ca), parts.channel(b, cb), shift)
+        if evidence >= ENOUGH:
+            matched[ca] = max(evidence, matched.get(ca, 0))
+    return len(matched) >= wanted and sum(matched.values()) >= IN_ALL
 
 
 def _common(shifts: NDArray[np.float64]) -> float:
@@ -233,7 +234,8 @@ def _common(shifts: NDArray[np.float64]) -> float:
     return float(np.median(shifts[first : stop[first]]))
 
 
-def _channels_agree(landmarks: Landmarks, one: slice, other: slice, shift: float) -> bool:
+def _evidence(landmarks: Landmarks, one: slice, other: slice, shift: float) -> int:
+    """What speaks for one channel being a copy of another, at this shift."""
     t, u = landmarks.time[one], landmarks.time[other] + shift
     begin, end = max(t[0], u[0]) - TOLERANCE, min(t[-1], u[-1]) + TOLERANCE
     common = min(int(((t >= begin) & (t <= end)).sum()), int(((u >= begin) & (u <= end)).sum()))
@@ -242,5 +244,4 @@ def _channels_agree(landmarks: Landmarks, one: slice, other: slice, shift: float
     nearest = np.where(np.abs(u[below] - t) <= np.abs(u[above] - t), below, above)
     close = np.abs(u[nearest] - t) <= TOLERANCE
     differing = distance(landmarks.bits[one][close], landmarks.bits[other][nearest[close]]).astype(np.int64)
-    evidence = np.maximum(FOR - differing, -FOR).sum() - FOR * (common - len(differing))
-    return bool(evidence >= ENOUGH)
+    return int(np.maximum(FOR - differing, -FOR).sum()) - FOR * (common - len(differing))
