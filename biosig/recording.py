@@ -265,6 +265,9 @@ class Recording:
         Kind → (low, high) in Hz that the samples were limited to since they were read; None = that side is open.
     content_hash : str
         `content_hash` of the native samples, before any recipe; filled by the adapter or `biosig.read`.
+    fingerprint : bytes
+        `biosig.landmarks.fingerprint` of the native samples, by which copies are found; empty = not worked out. It
+        does not matter to whether two recordings are equal.
     history : tuple of str
         What was done to the samples since they were read; empty = untouched.
     notes : tuple of str
@@ -282,6 +285,7 @@ class Recording:
     robust_scale: Mapping[str, float] = field(default_factory=dict)
     band: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     content_hash: str = ""
+    fingerprint: bytes = field(default=b"", compare=False, repr=False)
     history: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

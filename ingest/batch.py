@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from biosig.errors import BiosigError, DataError
+from biosig.landmarks import fingerprint
 from biosig.recording import Recording
 from biosig.shards import ShardWriter
 from biosig.shards.reader import Shard
@@ -67,6 +68,17 @@ class Job:
         return self.hiding.source_name(item.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A recording that holds the same signal as another one, `equal` samples or a `near` copy, and where that lies."""
+
+    recording: str
+    other: str
+    kind: Literal["equal", "near"]
+    folder: str = ""
+    """The folder of the other one; empty = the same folder."""
+
+
 @dataclass(slots=True)
 class Result:
     """What became of some files."""
@@ -84,6 +96,10 @@ class Result:
     n_renamed: int = 0
     n_notes: Counter[str] = field(default_factory=Counter)
     n_shards: int = 0
+    duplicates: list[Duplicate] = field(default_factory=list)
+    """Recordings of the folder that are copies of others, there or in the folders compared with."""
+    n_unmarked: int = 0
+    """Recordings of these folders without a fingerprint, of which equal samples alone are told."""
     stopped_by: str = ""
     """Why the run cannot go on: the disk is full, or somebody pressed Ctrl-C. What is counted here is published."""
 
@@ -138,7 +154,7 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
                 f"{item.path} holds the same samples as recording '{twin}', which is in {job.out} already from another "
                 "path: resume with the same sources, under the same names, or leave this one out."
             )
-        recording = replace(recording, id=item.id)
+        recording = replace(recording, id=item.id, fingerprint=fingerprint(recording.streams))
         stage = "label"
         missed_by: tuple[str, ...] = ()
         if job.pattern is not None:  # first: tables may speak of the subject that it names

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from biosig.shards import build_index
+from biosig.evaluate.duplicates import find_duplicates
+from biosig.shards import build_index, open_shards
 from biosig.shards.index import shard_paths
 from biosig.shards.reader import Shard
-from ingest.batch import Job, Result
+from ingest.batch import Duplicate, Job, Result
 from ingest.discover import Discovery, Item, printable
 from ingest.labels.row_index import Found
 from ingest.output import replacing
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 FAILURES = "failures.parquet"
 UNMATCHED = "unmatched.parquet"
 INVENTORY = "inventory.parquet"
+DUPLICATES = "duplicates.parquet"
 
 
 def add_unmatched_rows(found: Discovery, job: Job, result: Result) -> None:
@@ -37,8 +40,33 @@ def add_unmatched_rows(found: Discovery, job: Job, result: Result) -> None:
         result.unmatched_rows = job.labels.unmatched(Found(paths, frozenset(sittings), job.pseudonyms))
 
 
-def write_tables(out: Path, result: Result, tried: Sequence[Item] | None) -> None:
-    """Write the index, and what failed or matches nothing; a table that would be empty goes.
+def add_duplicates(out: Path, result: Result, against: Sequence[Path] = ()) -> None:
+    """Which recordings of the folder's shards are copies of others there, or in other folders of shards."""
+    if not shard_paths(out):
+        return
+    sets = [open_shards(folder) for folder in (out, *against)]
+    names = [name for ds in sets for name in ds.table["recording"].to_pylist()]
+    folder = [
+        str(path) if path else "" for path, ds in zip((None, *against), sets, strict=True) for _ in range(len(ds))
+    ]
+    found = find_duplicates(
+        [content for ds in sets for content in ds.table["content_hash"].to_pylist()],
+        [data for ds in sets for data in ds.fingerprints],
+    )
+    n_own = len(sets[0])
+    for rows in found.members():
+        for row in rows.tolist():
+            other = int(rows[0]) if row != rows[0] else int(rows[1])
+            if row < n_own and (row != rows[0] or other >= n_own):
+                equal = found.equal[row] == found.equal[other]
+                result.duplicates.append(
+                    Duplicate(names[row], names[other], "equal" if equal else "near", folder[other])
+                )
+    result.n_unmarked = found.n_unmarked
+
+
+def write_tables(out: Path, result: Result, tried: Sequence[Item] | None, against: Sequence[Path] = ()) -> None:
+    """Write the index, and what failed, matches nothing or is there twice; a table that would be empty goes.
 
     Parameters
     ----------
@@ -49,6 +77,8 @@ def write_tables(out: Path, result: Result, tried: Sequence[Item] | None) -> Non
     tried : sequence of Item or None
         What this run went through. An earlier run's failures stay where they are about other files; so do its
         recordings that no label table knows, as they are in the shards. None = there was no earlier run.
+    against : sequence of Path
+        Folders of shards in which copies are looked for too.
     """
     failures = [{"file": f.file, "stage": f.stage, "sentence": f.sentence} for f in result.failures]
     recordings = [{"what": "recording", "name": name, "table": table} for name, table in result.unmatched_recordings]
@@ -65,7 +95,9 @@ def write_tables(out: Path, result: Result, tried: Sequence[Item] | None) -> Non
             recordings = before + recordings
         if shard_paths(out):
             build_index(out)
-        for name, table in ((FAILURES, failures), (UNMATCHED, recordings + rows)):
+        add_duplicates(out, result, against)
+        duplicates = [asdict(duplicate) for duplicate in result.duplicates]
+        for name, table in ((FAILURES, failures), (UNMATCHED, recordings + rows), (DUPLICATES, duplicates)):
             if table:
                 with replacing(out / name) as temporary:
                     pq.write_table(pa.Table.from_pylist(table), temporary)

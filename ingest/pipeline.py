@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 
 from biosig.errors import DataError
 from biosig.progress import Progress
@@ -26,6 +27,7 @@ def ingest_items(
     workers: int = 1,
     scheduler: str | None = None,
     resume: bool = False,
+    against: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> Result:
     """Ingest what a walk found into shards under `job.out`, with index, recipe and tables of what failed.
@@ -45,6 +47,8 @@ def ingest_items(
         Address of a Dask cluster that does the work instead.
     resume : bool
         Skip files that are in the shards of the folder already.
+    against : sequence of Path
+        Folders of shards in which copies of these recordings are looked for too.
     progress : callable, optional
         Told how many files are done; `biosig.progress.show_progress` gives one.
 
@@ -92,7 +96,7 @@ def ingest_items(
         finally:  # also after Ctrl-C: what was published is listed
             sweep(job.out)
             add_unmatched_rows(found, job, result)
-            write_tables(job.out, result, tried if resume else None)
+            write_tables(job.out, result, tried if resume else None, against)
     if result.stopped_by == INTERRUPTED:
         raise KeyboardInterrupt
     if result.stopped_by:

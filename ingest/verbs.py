@@ -16,12 +16,13 @@ from rich.console import Console
 from biosig.config import load
 from biosig.errors import DataError, UsageError
 from biosig.progress import show_progress
+from biosig.shards import open_shards
 from ingest.batch import Job, Result
 from ingest.discover import Discovery, discover
 from ingest.inventory import check_inventories
 from ingest.labels.labels import Labels, load_labels
 from ingest.labels.subject_pattern import SubjectPattern
-from ingest.outcome import FAILURES, UNMATCHED, write_inventory
+from ingest.outcome import DUPLICATES, FAILURES, UNMATCHED, write_inventory
 from ingest.pipeline import ingest_items
 from ingest.privacy.pseudonyms import Pseudonyms, load_key
 from ingest.recipe.recipe import Recipe
@@ -38,6 +39,7 @@ def ingest(
     workers: int = 0,
     scheduler: str | None = None,
     resume: bool = False,
+    against: tuple[Path, ...] = (),
     labels: tuple[Path, ...] = (),
     labels_spec: Path | None = None,
     id_column: tuple[str, ...] = (),
@@ -67,6 +69,8 @@ def ingest(
         under the same paths.
     resume : bool
         Continue in a folder that holds shards: files that are in them are skipped.
+    against : tuple of Path
+        Folders of shards in which copies of these recordings are looked for too, such as those of another part or site.
     labels : tuple of Path
         Tables (CSV, TSV, Parquet) with one row per recording, subject or event: labels, subject, age, sex, report.
     labels_spec : Path, optional
@@ -106,6 +110,8 @@ def ingest(
         raise UsageError("Name at least one file or folder to ingest.")
     if workers < 0:
         raise UsageError(f"--workers is {workers}; it must be 0 (one per core) or more.")
+    for folder in against:
+        open_shards(folder)  # refused before the work, not behind it
     cooking = load(Recipe, recipe, set_)
     joins = load_labels(labels, labels_spec, id_column, subject_column)
     pattern = SubjectPattern(subject_pattern) if subject_pattern else None
@@ -142,7 +148,13 @@ def ingest(
     start = time.monotonic()
     with show_progress(Console(stderr=True)) as progress:
         result = ingest_items(
-            found, job, workers=workers or _cores(), scheduler=scheduler, resume=resume, progress=progress
+            found,
+            job,
+            workers=workers or _cores(),
+            scheduler=scheduler,
+            resume=resume,
+            against=against,
+            progress=progress,
         )
     write_inventory(out, [row for inventory in differing for row in inventory.rows()])
     _report(result, out, time.monotonic() - start, console)
@@ -209,6 +221,22 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
             names = ", ".join(name for name, _ in unmatched[:3])
             more = "" if len(unmatched) <= 3 else f" and others in {out / UNMATCHED}"
             say(f"{what} {_n(len(unmatched), noun)}: {names}{more}.")
+    if result.duplicates:
+        n_equal = sum(one.kind == "equal" for one in result.duplicates)
+        say(
+            f"{_n(len(result.duplicates), 'recording')} there twice ({n_equal} with equal samples, "
+            f"{len(result.duplicates) - n_equal} as near copies; all in {out / DUPLICATES}); splits keep them together:"
+        )
+        for one in result.duplicates[:_SHOWN]:
+            where = f" of {one.folder}" if one.folder else ""
+            say(f"  {one.recording} is {'equal to' if one.kind == 'equal' else 'near'} {one.other}{where}")
+        if len(result.duplicates) > _SHOWN:
+            say(f"  and {_n(len(result.duplicates) - _SHOWN, 'other')}.")
+    if result.n_unmarked:
+        say(
+            f"An older version wrote {_n(result.n_unmarked, 'recording')} in these folders, without fingerprints: near "
+            "copies of them are not found, equal ones are."
+        )
     if result.failures:
         say(f"{len(result.failures)} failed (all in {out / FAILURES}):")
         for failure in result.failures[:_SHOWN]:

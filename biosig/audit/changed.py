@@ -64,6 +64,10 @@ class _ChangedRecording:
     def content_hash(self) -> str:
         return self.recording.content_hash
 
+    @property
+    def fingerprint(self) -> bytes:
+        return self.recording.fingerprint
+
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
         return self.change(self.recording.read(onset, duration), np.random.default_rng(self.key))
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from biosig.audit.result import Finding, Verdict
 from biosig.audit.trial import Trial
 from biosig.errors import DataError
+from biosig.evaluate.duplicates import find_duplicates
 from biosig.evaluate.ledger import overlap
 from biosig.text_files import read_json
 
@@ -26,16 +28,19 @@ def leakage(trial: Trial) -> Iterator[Finding]:
     stored = [windows.ds[int(row)] for row in rows]
     hashes, names = [r.content_hash for r in stored], [r.id for r in stored]
     subjects = windows.subjects[np.unique(windows.recording, return_index=True)[1]].astype(str).tolist()
-    yield _pretraining(trial, hashes, subjects, names)
-    yield twins(hashes, subjects, names)
+    marks = [r.fingerprint for r in stored]
+    yield _pretraining(trial, hashes, subjects, names, marks)
+    yield twins(find_duplicates(hashes, marks).group, subjects, names)
 
 
-def _pretraining(trial: Trial, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str]) -> Finding:
+def _pretraining(
+    trial: Trial, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str], marks: Sequence[bytes]
+) -> Finding:
     check, expected = "seen in pretraining", "0"
     model = trial.model
     if not model.trained:
         return Finding(check, 0.0, expected, "ok", f"{model.name} has random weights, which have seen nothing.")
-    found = overlap(model.folder, hashes, subjects, names) if model.folder else None
+    found = overlap(model.folder, hashes, subjects, names, marks) if model.folder else None
     if found is None:
         sentence = "The model has no ledger of what it has seen, so nobody can say that it has not seen the test part."
         return Finding(check, float("nan"), expected, "warn", sentence)
@@ -43,25 +48,21 @@ def _pretraining(trial: Trial, hashes: Sequence[str], subjects: Sequence[str], n
     return Finding(check, float(len(found.recordings)), expected, verdict, found.sentence())
 
 
-def twins(hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str]) -> Finding:
-    """Recordings with equal samples that are said to be of two subjects, who may come on both sides of a split."""
-    first: dict[str, int] = {}
-    pairs = []
-    for i, content in enumerate(hashes):
-        if content and subjects[first.setdefault(content, i)] != subjects[i]:
-            pairs.append((names[first[content]], names[i]))
+def twins(groups: NDArray[np.int64], subjects: Sequence[str], names: Sequence[str]) -> Finding:
+    """Copies (`biosig.evaluate.duplicates`) that are said to be of two subjects, whom a split by subject would part."""
+    pairs = [(names[first], names[i]) for i, first in enumerate(groups.tolist()) if subjects[first] != subjects[i]]
     check, expected = "one recording, two subjects", "0"
     if not pairs:
         return Finding(
-            check, 0.0, expected, "ok", "No two recordings with equal samples are said to be of two subjects."
+            check, 0.0, expected, "ok", "No two recordings with equal or near samples are said to be of two subjects."
         )
     return Finding(
         check,
         float(len(pairs)),
         expected,
         "fail",
-        f"{len(pairs)} recordings have the samples of another one that is said to be of another subject (the first: "
-        f"'{pairs[0][1]}' is '{pairs[0][0]}'), so one person can be on both sides of the split.",
+        f"{len(pairs)} recordings are equal or near copies of one that is said to be of another subject (the first: "
+        f"'{pairs[0][1]}' is '{pairs[0][0]}'), so one person has two names; splits keep the two together.",
     )
 
 

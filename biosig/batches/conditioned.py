@@ -120,8 +120,13 @@ class ConditionedRecording:
 
     @property
     def content_hash(self) -> str:
-        """Fingerprint of the native samples."""
+        """Hash of the native samples."""
         return self._recording.content_hash
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Landmark fingerprint of the native samples."""
+        return self._recording.fingerprint
 
     def read_signals(self, onset: float, duration: float) -> Recording:
         """The window, limited to the band, its streams with their moments."""

@@ -20,6 +20,7 @@ class HeldRecording:
         self.channels: list[Channel] = recording.channels
         self.report: str | None = recording.report
         self.content_hash: str = recording.content_hash
+        self.fingerprint: bytes = recording.fingerprint
 
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
         """The window from `onset` lasting `duration` seconds, default to the end; without arguments the whole."""

@@ -39,6 +39,9 @@ class ReadableRecording(Protocol):
     @property
     def content_hash(self) -> str: ...  # noqa: D102
 
+    @property
+    def fingerprint(self) -> bytes: ...  # noqa: D102
+
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording: ...  # noqa: D102
 
     def read_signals(self, onset: float, duration: float) -> Recording: ...  # noqa: D102

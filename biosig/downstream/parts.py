@@ -16,6 +16,7 @@ from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.targets import LabelledWindows, has_class, matching
 from biosig.downstream.truth import label_values
 from biosig.errors import DataError, UsageError
+from biosig.evaluate.duplicates import duplicates_of
 from biosig.evaluate.splits import Fold, Rows, check_disjoint, connected_groups, group_folds
 from biosig.shards.dataset import ShardDataset
 
@@ -57,15 +58,19 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
         If a subject is in two parts.
     """
     windows, strata = labelled.windows, labelled.strata
-    subjects = windows.subjects.astype(str)
+    subjects, contents = windows.subjects.astype(str), content_of(windows)
     apart = [subjects]
+    groups = groups_of(split, windows, contents.group)
+    notes = contents.notes
     if isinstance(split, QuerySplit):
-        parts, notes = _by_query(split, windows, strata, subjects, seed)
+        parts, unused = _by_query(split, windows, strata, groups, seed)
+        notes += unused + _shared_content(contents, parts)
     else:
-        notes, groups = [], groups_of(split, windows)
+        apart.append(contents.group)
         if split.by != "subject":
             apart.append(recording_values(windows, split.by))
-            notes = [f"Parts share no {split.by} either: {len(np.unique(groups))} groups of subjects hang together."]
+            n_groups = len(np.unique(groups))
+            notes.append(f"Parts share no {split.by} either: {n_groups} groups of subjects hang together.")
             _check_groups(split, groups)
         parts = [
             Parts(*_with_validation(fold.train, split.validation, strata, groups, seed + number), fold.test)
@@ -81,12 +86,44 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
     return parts, notes
 
 
-def groups_of(split: FoldSplit | QuerySplit, windows: Windows) -> NDArray[np.str_]:
-    """What a split keeps together (N,): subjects, or those who hang together by what `split.by` names."""
-    subjects = windows.subjects.astype(str)
-    if isinstance(split, QuerySplit) or split.by == "subject":
-        return subjects
-    return connected_groups(subjects, recording_values(windows, split.by))
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The group of equal or near recordings that each window's is of (N,), and what to say about these groups."""
+
+    group: NDArray[np.str_]
+    notes: list[str]
+
+
+def content_of(windows: Windows) -> Contents:
+    """Which of the windows' recordings hold the same signal, under whatever names and subjects."""
+    rows, of_window = np.unique(windows.recording, return_inverse=True)
+    recordings = [windows.ds[int(row)] for row in rows]
+    names = [one.id for one in recordings]
+    found = duplicates_of(recordings)
+    return Contents(np.array(names, str)[found.group][of_window], found.notes(names))
+
+
+def groups_of(
+    split: FoldSplit | QuerySplit, windows: Windows, contents: NDArray[np.str_] | None = None
+) -> NDArray[np.str_]:
+    """What a split keeps together (N,): subjects who share a signal (`content_of`), or what `split.by` names."""
+    apart = [windows.subjects.astype(str), content_of(windows).group if contents is None else contents]
+    if isinstance(split, FoldSplit) and split.by != "subject":
+        apart.append(recording_values(windows, split.by))
+    return connected_groups(*apart)
+
+
+def _shared_content(contents: Contents, parts: list[Parts]) -> list[str]:
+    """What to say where a split that somebody else made has copies of one recording on both sides."""
+    (part,) = parts
+    learned = np.union1d(contents.group[part.train], contents.group[part.validation])
+    shared = np.intersect1d(learned, contents.group[part.test])
+    if not len(shared):
+        return []
+    return [
+        f"Copies of {len(shared)} recordings of the test part are in the training or validation part (the first is of "
+        f"'{shared[0]}'), so the score is too good: leave them out with a query."
+    ]
 
 
 def recording_values(windows: Windows, label: str) -> NDArray[np.str_]:
@@ -135,14 +172,14 @@ def _with_validation(
 
 
 def _by_query(
-    split: QuerySplit, windows: Windows, strata: Strata, subjects: NDArray[np.str_], seed: int
+    split: QuerySplit, windows: Windows, strata: Strata, groups: NDArray[np.str_], seed: int
 ) -> tuple[list[Parts], list[str]]:
     assert isinstance(windows.ds, ShardDataset)
     train, test = (_rows(expression, windows, windows.ds) for expression in (split.train, split.test))
     if isinstance(split.validation, str):
         validation = _rows(split.validation, windows, windows.ds)
     else:
-        train, validation = _with_validation(train, split.validation, strata, subjects, seed)
+        train, validation = _with_validation(train, split.validation, strata, groups, seed)
     unused = len(windows) - len(train) - len(validation) - len(test)
     notes = [f"{unused} of {len(windows)} windows are in no part of the split and are left out."] if unused > 0 else []
     return [Parts(train, validation, test)], notes

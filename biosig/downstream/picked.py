@@ -96,6 +96,11 @@ class PickedRecording:
         """Fingerprint of the native samples of all channels."""
         return self._recording.content_hash
 
+    @property
+    def fingerprint(self) -> bytes:
+        """Landmark fingerprint of the native samples."""
+        return self._recording.fingerprint
+
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
         """The window's channels that are kept."""
         return with_channels(self._recording.read(onset, duration), self._keep)

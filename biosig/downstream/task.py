@@ -188,7 +188,8 @@ def pretraining_note(
     rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
     subjects = [str(subject) for subject in windows.subjects]
     hashes, names = [r.content_hash for r in rows], [r.id for r in rows]
-    found = overlap(model.folder, hashes, subjects, names) if model.folder else None
+    marks = [r.fingerprint for r in rows]
+    found = overlap(model.folder, hashes, subjects, names, marks) if model.folder else None
     if found is None:
         return "The model has no ledger of what it has seen."
     if leakage == "refuse":

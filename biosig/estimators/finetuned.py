@@ -32,7 +32,7 @@ from biosig.errors import UsageError
 from biosig.estimators.base import SignalEstimator
 from biosig.estimators.inputs import SignalRows
 from biosig.estimators.transformer import refuse_empty
-from biosig.evaluate.splits import group_folds
+from biosig.evaluate.splits import connected_groups, group_folds
 from biosig.models.model import Model
 from biosig.training.config import Stage
 
@@ -104,6 +104,7 @@ class FineTunedEstimator(SignalEstimator):
         rows = self._rows(X, model.contract, reset=True)
         windows = _surveyed(rows, model.contract)
         whose = np.arange(len(y)) if groups is None else _numbered(groups)  # (R,)
+        whose = _numbered(connected_groups(whose.astype(str), rows.contents()))
         truth = y[rows.row]  # (W,)
         parts = self._parts(whose[rows.row], truth if names else None, seed)
         known = truth[parts.train]

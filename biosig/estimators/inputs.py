@@ -8,6 +8,7 @@ Shape letters: R rows of X, W windows, C channels, T samples, F features.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.memory import RecordingList
-from biosig.batches.windows import RecordingSet, Windows
+from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import UsageError
+from biosig.evaluate.duplicates import find_duplicates
+from biosig.fingerprint import content_hash
+from biosig.landmarks import fingerprint
 from biosig.recording import Recording
 from biosig.shards.dataset import ShardDataset
 from biosig.shards.stored import StoredRecording
@@ -45,6 +49,26 @@ class SignalRows:
         starts = np.flatnonzero(np.diff(self.row, prepend=-1))
         counts = np.diff(starts, append=len(self.row))
         return np.add.reduceat(values, starts, axis=0, dtype=np.float64) / counts.reshape(-1, *[1] * (values.ndim - 1))
+
+    def contents(self) -> NDArray[np.str_]:
+        """A name for each row of X (R,), the same for rows of equal or near recordings; a warning lists these."""
+        rows, of_window = np.unique(self.windows.recording, return_inverse=True)
+        recordings = [self.windows.ds[int(row)] for row in rows]
+        found = find_duplicates(*zip(*(_marks(one) for one in recordings), strict=True))
+        for note in found.notes([one.id for one in recordings]):
+            warnings.warn(note, stacklevel=4)
+        first = np.unique(self.row, return_index=True)[1]  # a window of each row
+        copied = np.bincount(found.group, minlength=len(rows))[found.group] > 1
+        names = np.where(copied, found.group, -1)[of_window][first]
+        return np.where(names < 0, np.char.add("row ", np.arange(len(names)).astype(str)), names.astype(str))
+
+
+def _marks(recording: ReadableRecording) -> tuple[str, bytes]:
+    """Content hash and fingerprint of a recording, worked out of its samples where it has none."""
+    if recording.content_hash and recording.fingerprint:
+        return recording.content_hash, recording.fingerprint
+    streams = recording.read().streams
+    return recording.content_hash or content_hash(streams), fingerprint(streams)
 
 
 def describes_itself(X: Any) -> bool:

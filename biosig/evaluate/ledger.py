@@ -2,25 +2,35 @@
 
 It goes with a checkpoint as `seen.safetensors`: the content hashes of the recordings that went into the weights, and
 SHA-256 of their subjects' pseudonyms. The content hash (`biosig.fingerprint`) survives another name, file format, order
-of channels and integer gain; a resampled or filtered copy that came as such is another recording to it.
+of channels and integer gain. The landmarks of their signals (`biosig.landmarks`) are kept beside it, by which a copy
+that was re-saved, rescaled, resampled or cropped is known too; ledgers that are older than they have none.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from biosig.errors import DataError, UnreadableError
 from biosig.evaluate.digest_set import DigestSet
+from biosig.evaluate.duplicates import near_pairs
+from biosig.landmarks import Landmarks
 from biosig.models.checkpoint import LEDGER, OLD_LEDGER
 
 _NAMED = 5
+
+MOST_LANDMARKS = 2**22
+"""Landmarks of a ledger, 18 bytes each: about 30,000 ten-second ECGs of 12 leads with all of them. Of more recordings
+each keeps a part, so that copies of a single lead, or short ones, may be missed."""
+
+_EXACT = "near copies cannot be told, as the ledger or a shard is older than the fingerprints that tell them"
 
 
 @dataclass(frozen=True)
@@ -36,14 +46,19 @@ class Ledger:
     complete : bool
         False where the weights have seen recordings that are not listed: without a content hash, or by whoever
         trained them before.
+    landmarks : Landmarks
+        Of the recordings, by which near copies are known; none of those that came without.
     """
 
     recordings: DigestSet
     subjects: DigestSet
     complete: bool = True
+    landmarks: Landmarks = field(default_factory=lambda: Landmarks.of([]))
 
     @classmethod
-    def of(cls, content_hashes: Sequence[str], subjects: Sequence[str | None]) -> Ledger:
+    def of(
+        cls, content_hashes: Sequence[str], subjects: Sequence[str | None], fingerprints: Sequence[bytes] = ()
+    ) -> Ledger:
         """The ledger of these recordings and of the subjects that are known.
 
         Parameters
@@ -52,10 +67,13 @@ class Ledger:
             One per recording; an empty one makes the ledger incomplete.
         subjects : sequence of str or None
             Pseudonyms, in any number.
+        fingerprints : sequence of bytes
+            Landmark fingerprints of the recordings, in any number and order.
         """
         known = [content for content in content_hashes if content]
         people = [_digest(subject) for subject in dict.fromkeys(subjects) if subject]
-        return cls(DigestSet.of(known), DigestSet.of(people), len(known) == len(content_hashes))
+        landmarks = Landmarks.of(sorted(set(fingerprints)))
+        return cls(DigestSet.of(known), DigestSet.of(people), len(known) == len(content_hashes), landmarks)
 
     @classmethod
     def load(cls, folder: Path) -> Ledger | None:
@@ -74,9 +92,10 @@ class Ledger:
                 complete = file.metadata()["complete"] == "true"
             arrays = load_file(path)
             recordings, subjects = (DigestSet.from_arrays(name, arrays) for name in ("recordings", "subjects"))
+            landmarks = Landmarks.from_arrays("landmarks", arrays)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise UnreadableError(f"{path} is damaged or no ledger ({error}): copy it again.") from error
-        return cls(recordings, subjects, complete)
+        return cls(recordings, subjects, complete, landmarks)
 
     def save(self, folder: Path) -> Path:
         """Write `seen.safetensors`, whole or not at all; its header says how many, how kept, and at what error."""
@@ -89,13 +108,17 @@ class Ledger:
         }
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{LEDGER}.tmp"
-        save_file(self.recordings.to_arrays("recordings") | self.subjects.to_arrays("subjects"), temporary, header)
+        digests = self.recordings.to_arrays("recordings") | self.subjects.to_arrays("subjects")
+        save_file(digests | self.landmarks.thinned(MOST_LANDMARKS).to_arrays("landmarks"), temporary, header)
         temporary.replace(folder / LEDGER)
         return folder / LEDGER
 
     def __or__(self, other: Ledger) -> Ledger:
         return Ledger(
-            self.recordings | other.recordings, self.subjects | other.subjects, self.complete and other.complete
+            self.recordings | other.recordings,
+            self.subjects | other.subjects,
+            self.complete and other.complete,
+            self.landmarks | other.landmarks,
         )
 
     def sentence(self) -> str:
@@ -103,7 +126,8 @@ class Ledger:
         rate = self.recordings.false_positive_rate
         sure = f"one that was not seen is taken for seen with a chance of {rate:.2g}" if rate else "no false positives"
         text = f"`{LEDGER}` lists the content hashes of {len(self.recordings):,} recordings seen ({sure})"
-        text += f" and digests of {len(self.subjects):,} subjects' pseudonyms."
+        text += f", digests of {len(self.subjects):,} subjects' pseudonyms"
+        text += f" and {len(self.landmarks):,} landmarks of signals, by which copies are known."
         return text if self.complete else f"{text} More was seen than is listed."
 
 
@@ -123,6 +147,10 @@ class Overlap:
         Whether the ledger lists all that was seen.
     n_nameless : int
         Recordings on trial without a content hash, of which it cannot be told.
+    n_near : int
+        Of the recordings that were seen, those that are no equal but near copies of one.
+    knows_near : bool
+        Whether the ledger and all recordings have landmarks, so that near copies are known.
     """
 
     n_recordings: int
@@ -132,6 +160,8 @@ class Overlap:
     false_positive_rate: float = 0.0
     complete: bool = True
     n_nameless: int = 0
+    n_near: int = 0
+    knows_near: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.recordings or self.subjects)
@@ -144,12 +174,15 @@ class Overlap:
                 f"tell, none of the {self.n_subjects} subjects"
             )
             text += "" if self.complete else "; but it saw more than the model's ledger lists"
-            return text + (f"; {self.n_nameless} have no content hash to tell by." if self.n_nameless else ".")
+            text += f"; {self.n_nameless} have no content hash to tell by" if self.n_nameless else ""
+            return text + ("." if self.knows_near else f"; {_EXACT}.")
         chance = f", each by chance with {self.false_positive_rate:.2g}" if self.false_positive_rate else ""
+        near = f" ({self.n_near} of them as near copies)" if self.n_near else ""
+        near += "" if self.knows_near else f" ({_EXACT})"
         return (
-            f"Pretraining saw {len(self.recordings)} of the {self.n_recordings} recordings{_named(self.recordings)} "
-            f"and {len(self.subjects)} of the {self.n_subjects} subjects{_named(self.subjects)}{chance}, without their "
-            "labels: so the model's row is no test on people unknown to it."
+            f"Pretraining saw {len(self.recordings)} of the {self.n_recordings} recordings{_named(self.recordings)}"
+            f"{near} and {len(self.subjects)} of the {self.n_subjects} subjects{_named(self.subjects)}{chance}, "
+            "without their labels: so the model's row is no test on people unknown to it."
         )
 
     def refuse(self) -> None:
@@ -162,7 +195,11 @@ class Overlap:
 
 
 def overlap(
-    folder: Path, content_hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str] | None = None
+    folder: Path,
+    content_hashes: Sequence[str],
+    subjects: Sequence[str],
+    names: Sequence[str] | None = None,
+    fingerprints: Sequence[bytes] | None = None,
 ) -> Overlap | None:
     """Compare recordings with the ledger of a checkpoint folder.
 
@@ -176,6 +213,8 @@ def overlap(
         Their subjects' pseudonyms, each as often as it comes; comparable only under one key.
     names : sequence of str, optional
         What to call the recordings; default the first digits of their content hash.
+    fingerprints : sequence of bytes, optional
+        Their landmark fingerprints, by which near copies are found; default equal samples alone.
 
     Returns
     -------
@@ -189,15 +228,21 @@ def overlap(
     people = sorted(set(subjects))
     known = [bool(content) for content in content_hashes]
     seen = ledger.recordings.contains([content or "0" * 64 for content in content_hashes])
+    near = np.zeros(len(called), bool)
+    if fingerprints is not None:
+        near[near_pairs(Landmarks.of(fingerprints), ledger.landmarks)[:, 0]] = True
+    known_seen = seen & np.array(known, bool)
     seen_people = ledger.subjects.contains([_digest(subject) for subject in people])
     return Overlap(
         len(content_hashes),
         len(people),
-        tuple(name for name, was, has in zip(called, seen, known, strict=True) if was and has),
+        tuple(name for name, was in zip(called, known_seen | near, strict=True) if was),
         tuple(person for person, was in zip(people, seen_people, strict=True) if was),
         ledger.recordings.false_positive_rate,
         ledger.complete,
         known.count(False),
+        int((near & ~known_seen).sum()),
+        fingerprints is not None and all(fingerprints) and len(ledger.landmarks) > 0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows, grid
 from biosig.errors import UsageError
+from biosig.evaluate.duplicates import find_duplicates
+from biosig.evaluate.splits import connected_groups
 from biosig.pretrain.config import PretrainConfig
 from biosig.shards.dataset import ShardDataset, open_shards
+
+logger = logging.getLogger(__name__)
 
 
 class Joined:
@@ -47,7 +52,8 @@ class Joined:
 def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     """The run's training and validation windows; no subject is in both, also one that comes in several sources.
 
-    Subjects without an id count as one subject each recording.
+    Subjects without an id count as one subject each recording. Whoever shares a signal with a held-out subject, equal
+    or near and in any source, is held out too; a warning is logged.
 
     Raises
     ------
@@ -73,7 +79,16 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     windows = grid(joined, config.window, config.stride)
     if not len(windows):
         raise UsageError(f"No recording is as long as a window of {config.window:g} s: use a shorter window.")
-    validation = np.isin(np.concatenate(subject_of), np.concatenate(held_out))[windows.recording]
+    subjects = np.concatenate(subject_of)
+    contents = find_duplicates(
+        [content for ds in sets for content in ds.table["content_hash"].to_pylist()],
+        [data for ds in sets for data in ds.fingerprints],
+    )
+    for note in contents.notes([name for ds in sets for name in ds.table["recording"].to_pylist()]):
+        logger.warning("%s", note)
+    groups = connected_groups(subjects, contents.group.astype(str))
+    drawn_groups = groups[np.isin(subjects, np.concatenate(held_out))]
+    validation = np.isin(groups, drawn_groups)[windows.recording]
     return windows[~validation], windows[validation]
 
 

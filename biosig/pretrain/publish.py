@@ -18,7 +18,11 @@ from biosig.pretrain.config import PretrainConfig
 def ledger_of(windows: Windows, weights: Path | None) -> Ledger:
     """What the weights of a run have seen: the recordings of its windows, and what those it went on from had seen."""
     rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
-    ledger = Ledger.of([r.content_hash for r in rows], [r.subject.id if r.subject else None for r in rows])
+    ledger = Ledger.of(
+        [r.content_hash for r in rows],
+        [r.subject.id if r.subject else None for r in rows],
+        [r.fingerprint for r in rows],
+    )
     if weights is None:
         return ledger
     before = Ledger.load(weights)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from biosig.errors import DataError, UsageError
 from biosig.shards import spec
-from biosig.shards.index import index_table, read_index, shard_paths
+from biosig.shards.index import index_table, read_fingerprints, read_index, shard_paths
 from biosig.shards.query import matching_rows, why_none
 from biosig.shards.stored import StoredRecording
 
@@ -140,6 +140,15 @@ class ShardDataset:
             self._index["checksum"] if self._rows is None else self._index["checksum"].take(self._rows)
         ).to_pylist()
         return hashlib.sha256("".join(checksums).encode()).hexdigest()
+
+    @property
+    def fingerprints(self) -> list[bytes]:
+        """Landmark fingerprints of the recordings, in order, from the index or else the shards; empty in older ones."""
+        index = self._path / spec.INDEX_NAME
+        found = read_fingerprints(index) if index.is_file() else None
+        if found is None or len(found) != self._index.num_rows:
+            return [recording.fingerprint for recording in self]
+        return [found[row] for row in self._selected.tolist()]
 
     @cached_property
     def labels(self) -> pd.DataFrame:

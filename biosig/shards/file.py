@@ -50,6 +50,10 @@ class ShardFile:
                 f"recordings again."
             )
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is such a dataset; for those that older shards lack."""
+        return name in self._file
+
     def dataset(self, name: str) -> h5py.h5d.DatasetID:
         """A dataset whose bytes are in this very file: links out of it, and storage out of it, are refused.
 

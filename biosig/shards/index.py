@@ -43,6 +43,9 @@ SCHEMA = pa.schema(
 )
 """`shard` is a file name relative to the index; `labels` and `robust_scale` are JSON objects."""
 
+FINGERPRINT = "fingerprint"
+"""A column of the index file of landmark fingerprints, read only when they are asked for; older indexes have none."""
+
 
 def shard_paths(folder: Path) -> list[Path]:
     """The published shards of a folder, sorted by name; temporary files begin with a dot."""
@@ -131,7 +134,9 @@ def build_index(folder: str | Path) -> Path:
         raise UsageError(f"{folder} holds no shard (*{spec.SUFFIX}): check the path, or ingest something first.")
     temporary = folder / f".{spec.INDEX_NAME}.{secrets.token_hex(4)}.tmp"
     try:
-        pq.write_table(index_table(paths), temporary, compression="zstd")
+        fingerprints = pa.array([data for path in paths for data in Shard(path).fingerprints], pa.large_binary())
+        table = index_table(paths).append_column(FINGERPRINT, fingerprints)
+        pq.write_table(table, temporary, compression="zstd")
         checksum, index = file_checksum(temporary), folder / spec.INDEX_NAME
         sidecar(index).unlink(missing_ok=True)
         temporary.replace(index)
@@ -141,8 +146,24 @@ def build_index(folder: str | Path) -> Path:
         temporary.unlink(missing_ok=True)
 
 
+def read_fingerprints(path: Path) -> list[bytes] | None:
+    """The landmark fingerprints of an index's rows; None where it is older than they.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is damaged.
+    """
+    try:
+        if FINGERPRINT not in pq.read_schema(path).names:
+            return None
+        return pq.read_table(path, columns=[FINGERPRINT])[FINGERPRINT].to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UnreadableError(f"{path} is no readable index ({error}): delete it and rebuild it.") from None
+
+
 def read_index(path: Path) -> pa.Table:
-    """Read an index that `build_index` wrote.
+    """Read an index that `build_index` wrote, without its fingerprints.
 
     Raises
     ------
@@ -150,7 +171,8 @@ def read_index(path: Path) -> pa.Table:
         If the file is damaged, foreign, or of a newer version.
     """
     try:
-        table = pq.read_table(path)
+        names = pq.read_schema(path).names
+        table = pq.read_table(path, columns=[name for name in names if name != FINGERPRINT])
         metadata = table.schema.metadata or {}
         version = int(metadata.get(b"version", b"0"))
     except (OSError, ValueError, pa.ArrowException) as error:

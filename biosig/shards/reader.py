@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from functools import cached_property, lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,17 @@ class Shard:
                 raise self._file.contradiction("annotations")
             return onset, duration, labels
 
+    @cached_property
+    def fingerprints(self) -> list[bytes]:
+        """Landmark fingerprint of each recording (`biosig.landmarks`); empty in a shard that is older than these."""
+        with self._file.naming():
+            if spec.FINGERPRINT not in self._file:
+                return [b""] * len(self)
+            stops, data = self._file.numbers(spec.FINGERPRINT_STOP), self._file.numbers(spec.FINGERPRINT)
+            if len(stops) != len(self) or not _are_ends(stops, len(data)):
+                raise self._file.contradiction(spec.FINGERPRINT)
+            return [data[a:b].tobytes() for a, b in pairwise((0, *stops.tolist()))]
+
     def load_all(self) -> None:
         """Read everything but the samples: all columns, and the map of where each chunk of samples lies.
 
@@ -159,7 +171,7 @@ class Shard:
             If any of it is damaged.
         """
         with self._file.naming():
-            _ = self.recipe, self._annotations, [self.text[name] for name in spec.RECORDING_TEXT]
+            _ = self.recipe, self._annotations, self.fingerprints, [self.text[name] for name in spec.RECORDING_TEXT]
             for dataset in self._datasets.values():
                 dataset.id.get_num_chunks()
 
@@ -218,6 +230,7 @@ class Shard:
             robust_scale=dict(text["robust_scale"][row]),
             band=self.band,
             content_hash=text["content_hash"][row],
+            fingerprint=self.fingerprints[row],
             history=tuple(text["history"][row]),
             notes=tuple(text["notes"][row]),
         )

@@ -41,6 +41,9 @@ RECORDING_TEXT: dict[str, tuple[type, ...]] = {
 """Columns of ``/recordings`` that are JSON arrays with one value per recording, and what the values can be."""
 
 RECORDING_NUMBERS = ("stream_stop", "annotation_stop")
+FINGERPRINT, FINGERPRINT_STOP = "recordings/fingerprint", "recordings/fingerprint_stop"
+"""Bytes of the recordings' landmark fingerprints, one after the other, and where each ends; older shards have none."""
+
 STREAM_NUMBERS = ("sfreq", "onset", "n_times", "start", "channel_set", "channel_stop", "invalid_stop")
 CHANNEL_TEXT = ("name", "source_name", "kind", "unit", "position_source")
 

@@ -87,6 +87,11 @@ class StoredRecording:
         return open_shard(self.path).text["content_hash"][self.row]
 
     @property
+    def fingerprint(self) -> bytes:
+        """Landmark fingerprint of the native samples (`biosig.landmarks`); empty in an older shard."""
+        return open_shard(self.path).fingerprints[self.row]
+
+    @property
     def checksum(self) -> str:
         """SHA-256 over metadata and samples (`biosig.shards.spec.checksum`)."""
         return open_shard(self.path).text["checksum"][self.row]

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import BiosigError, DataError, UnreadableError, UsageError
+from biosig.landmarks import fingerprint
 from biosig.recording import Channel, Recording, Stream
 from biosig.shards import spec
 from biosig.shards.disk import FullDiskFile
@@ -75,6 +76,7 @@ class ShardWriter:
         self._ids: set[str] = set()
         self._recordings: dict[str, list[str]] = {name: [] for name in spec.RECORDING_TEXT}
         self._streams: dict[str, list[Any]] = {name: [] for name in (*spec.STREAM_NUMBERS, "samples")}
+        self._fingerprints: list[bytes] = []
         self._stops: dict[str, list[int]] = {name: [] for name in spec.RECORDING_NUMBERS}
         self._scale: list[NDArray[np.float64]] = []
         self._offset: list[NDArray[np.float64]] = []
@@ -119,6 +121,8 @@ class ShardWriter:
         self._is_whole = False
         try:
             written = [self._write_samples(stream, recording.id) for stream in recording.streams]
+            with _reading(recording.id):
+                marks = recording.fingerprint or fingerprint(recording.streams)
             if confirm is not None:
                 confirm()
         except BaseException:  # samples that are still in a file that turns out to be damaged
@@ -130,6 +134,7 @@ class ShardWriter:
         for stream, (start, _) in zip(recording.streams, written, strict=True):
             self._add_stream(stream, start)
         self._ids.add(recording.id)
+        self._fingerprints.append(marks)
         for name, text in row.items():
             self._recordings[name].append(text)
         self._annotations += [(a.onset, a.duration, a.label) for a in recording.annotations]
@@ -251,6 +256,9 @@ class ShardWriter:
             _write_text(file, f"recordings/{name}", f"[{','.join(texts)}]")
         for name, stops in self._stops.items():
             _write_numbers(file, f"recordings/{name}", np.array(stops, np.int64))
+        ends = np.cumsum([len(data) for data in self._fingerprints], dtype=np.int64)
+        _write_numbers(file, spec.FINGERPRINT_STOP, ends)
+        _write_numbers(file, spec.FINGERPRINT, np.frombuffer(b"".join(self._fingerprints), np.uint8))
         for name in spec.STREAM_NUMBERS:
             dtype = np.float64 if name in ("sfreq", "onset") else np.int64
             _write_numbers(file, f"streams/{name}", np.array(self._streams[name], dtype))

@@ -266,6 +266,24 @@ def test_a_subject_of_two_sources_is_on_one_side(run, shards):
         assert not set(train.subjects) & set(validation.subjects) - {None}
 
 
+def test_whoever_shares_a_signal_with_the_held_out_is_held_out(run, shards, tmp_path, caplog):
+    """The same recordings under other names and subjects, at another gain."""
+    folder = tmp_path / "again"
+    folder.mkdir()
+    with ShardWriter(folder / "0.h5", recipe={}) as writer:
+        for number, stored in enumerate(biosig.open_shards(shards)):
+            recording = stored.read()
+            streams = [replace(s, samples=np.asarray(s.samples) // 2) for s in recording.streams]
+            writer.add(replace(recording, id=f"again{number}", subject=biosig.Subject(f"q{number}"), streams=streams))
+    build_index(folder)
+    train, validation = load_windows(replace(run, sources=[SourceConfig(shards), SourceConfig(folder)]))
+    n = len(biosig.open_shards(shards))
+    ecgs = [set(rows[rows % n < 12] % n) for rows in (train.recording, validation.recording)]
+    assert all(ecgs)
+    assert not ecgs[0] & ecgs[1]
+    assert "kept together in every split" in caplog.text
+
+
 def test_a_finished_run_that_was_moved_is_found_there(run, tmp_path):
     moved = run.out.parent / "moved"
     pretrain(run).parent.rename(moved)
