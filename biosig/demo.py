@@ -25,7 +25,7 @@ from biosig.errors import DataError, UsageError
 from biosig.models.model import load_model
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.loop import pretrain
-from biosig.pretrain.masking import BlockMasking
+from biosig.pretrain.masking.blocks import BlockMasking
 from biosig.progress import Progress, show_progress
 
 MARKER = ".biosig-demo"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from biosig.batches.conditioned import conditioned
@@ -98,10 +100,18 @@ def _fill(order: NDArray[np.int64], tokens: NDArray[np.int64], budget: int) -> l
 
 
 class LoadedBatch(NamedTuple):
-    """A packed batch and the numbers of the windows in it; windows without a valid token are not, and may be all."""
+    """A packed batch and the numbers of the windows in it; windows without a valid token are not, and may be all.
+
+    `extras` is what a `Transform` adds, by name.
+    """
 
     batch: PackedBatch | None
     rows: NDArray[np.int64]
+    extras: Mapping[str, Tensor] = MappingProxyType({})
+
+
+Transform = Callable[[int, LoadedBatch], LoadedBatch]
+"""Changes the batch of a number; goes to workers, so it must pickle."""
 
 
 class _Batches(Dataset[LoadedBatch]):
@@ -111,8 +121,10 @@ class _Batches(Dataset[LoadedBatch]):
         batches: list[NDArray[np.int64]],
         contract: Mapping[str, InputContract],
         reports: Reports | None,
+        transform: Transform | None,
     ) -> None:
-        self.windows, self.batches, self.contract, self.reports = windows, batches, dict(contract), reports
+        self.windows, self.batches, self.contract = windows, batches, dict(contract)
+        self.reports, self.transform = reports, transform
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -135,7 +147,8 @@ class _Batches(Dataset[LoadedBatch]):
             onset = float(self.windows.onset[row])
             if packer.add(prepare(recording, self.contract, onset, packer.room), words.get(row, ())):
                 used.append(row)
-        return LoadedBatch(packer.batch() if used else None, np.array(used, np.int64))
+        loaded = LoadedBatch(packer.batch() if used else None, np.array(used, np.int64))
+        return self.transform(step, loaded) if self.transform and used else loaded
 
     def _words(self, rows: NDArray[np.int64]) -> dict[int, Sequence[int]]:
         """The words of the windows whose recording has a report."""
@@ -164,13 +177,15 @@ def load_batches(
     contract: Mapping[str, InputContract],
     workers: int = 0,
     reports: Reports | None = None,
+    transform: Transform | None = None,
 ) -> Iterator[LoadedBatch]:
     """Read, prepare and pack batches in order, in `workers` background processes (0 = in this one).
 
-    With `reports`, each window of a recording that has a report comes with its words.
+    With `reports`, each window of a recording that has a report comes with its words. `transform` gets the number of
+    each batch in `batches` and the batch, in the process that read it.
     """
     loader = DataLoader(
-        _Batches(conditioned(windows, contract), batches, contract, reports),
+        _Batches(conditioned(windows, contract), batches, contract, reports, transform),
         batch_size=None,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,  # HDF5 and forked threads do not mix

@@ -22,9 +22,7 @@ from biosig.batches.contract import InputContract, Prepared
 from biosig.batches.montage import Montage
 from biosig.batches.recycled import recycled
 from biosig.errors import DataError
-
-MODALITY_IDS = {"ecg": 0, "ppg": 1, "eeg": 2, "text": 3}
-"""The index of each modality's embedding; stored weights rely on the order."""
+from biosig.modalities import MODALITY_IDS
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,17 @@ class PackedBatch:
     def n_windows(self) -> int:
         """Number of windows."""
         return int(self.seqlens.shape[0])
+
+    def ends(self, contract: Mapping[str, InputContract]) -> Tensor:
+        """When each token's last sample ends, in tenths of a millisecond from the window's start, shape (N,) int64.
+
+        Words of a text have no time and come before all signals.
+        """
+        half = self.position.new_zeros(len(MODALITY_IDS))
+        for modality, wanted in contract.items():
+            half[MODALITY_IDS[modality]] = wanted.patch_seconds / 2
+        ends = (1e4 * (self.position[:, 3] + half[self.modality])).round().long()
+        return torch.where(self.modality == MODALITY_IDS["text"], torch.iinfo(torch.int64).min, ends)
 
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch with all tensors on `device`."""

@@ -28,7 +28,7 @@ from biosig.downstream.waveform_model import WaveformHead, WaveformModel, save_w
 from biosig.downstream.waveform_windows import Floats, WaveformWindows
 from biosig.errors import UsageError
 from biosig.models.model import Model
-from biosig.pretrain.objective import DecoderConfig
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 from biosig.progress import Progress
 
 METRICS = ["correlation", "rmse"]

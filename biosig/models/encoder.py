@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from biosig.batches.contract import InputContract
-from biosig.batches.packed import MODALITY_IDS, PackedBatch
+from biosig.batches.packed import PackedBatch
 from biosig.errors import UsageError
-from biosig.layers.attention import PackedLengths
+from biosig.layers.attention import END, PackedLengths
 from biosig.layers.block import Block, BlockStyle
 from biosig.layers.inference import for_inference
 from biosig.layers.lead_positions import LeadCode, LeadPositions
@@ -25,6 +25,7 @@ from biosig.layers.pooling import AttentionPool
 from biosig.layers.positions import BodyCode, BodyPositions
 from biosig.layers.reve_positions import ReveCode, RevePositions
 from biosig.layers.text import TextConfig, TextEmbedding
+from biosig.modalities import MODALITY_IDS
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,11 @@ class VisibleTokens:
         seqlens = torch.tensor(self.lengths.seqlens, device=self.rows.device)  # (B,)
         rank = torch.arange(len(seqlens), device=self.rows.device)
         of_tokens = torch.arange(len(self.rows), device=self.rows.device) + torch.repeat_interleave(rank + 1, seqlens)
-        return of_tokens, seqlens.cumsum(0) - seqlens + rank, PackedLengths.of(seqlens + 1)
+        of_cls = seqlens.cumsum(0) - seqlens + rank
+        ends = self.lengths.ends
+        if ends is not None:  # a window's own token sees everything, and is seen by none
+            ends = ends.new_full((len(of_tokens) + len(of_cls),), END).index_copy(0, of_tokens, ends)
+        return of_tokens, of_cls, PackedLengths(tuple((seqlens + 1).tolist()), ends)
 
 
 def megatron_(module: nn.Module) -> None:
@@ -223,7 +228,7 @@ class Encoder(nn.Module):
             raise UsageError(
                 f"There is no layer {layer}: 0 is the embedding output, 1 to {depth} the blocks, -1 the output."
             )
-        x, lengths, apart = self._enter(tokens, visible)
+        x, lengths, apart = self.enter(tokens, visible)
         for block in self.blocks[: depth if layer == -1 else layer]:
             x = block(x, lengths)
         x, cls = apart(x)
@@ -237,13 +242,13 @@ class Encoder(nn.Module):
 
     def _states(self, tokens: Tensor, visible: VisibleTokens) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Tokens (M, D) and the windows' own (B, D) before the first block and after each."""
-        x, lengths, apart = self._enter(tokens, visible)
+        x, lengths, apart = self.enter(tokens, visible)
         yield apart(x)
         for block in self.blocks:
             x = block(x, lengths)
             yield apart(x)
 
-    def _enter(
+    def enter(
         self, tokens: Tensor, visible: VisibleTokens
     ) -> tuple[Tensor, PackedLengths, Callable[[Tensor], tuple[Tensor, Tensor | None]]]:
         """What the blocks see, with the windows' own tokens where there are any, and what takes it apart again."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Literal
 
 from biosig.errors import UsageError
-from biosig.stable_adamw import StableAdamW
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,16 @@ class OptimizerConfig:
 
 
 def make_optimizer(module: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """The optimiser over all parameters of `module`."""
+    """The optimiser over all parameters of `module` that are trained."""
+    import torch
+    from torch import nn
+
+    from biosig.stable_adamw import StableAdamW
+
     tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
     decay: list[nn.Parameter] = []
     keep: list[nn.Parameter] = []
-    for parameter in module.parameters():
+    for parameter in (parameter for parameter in module.parameters() if parameter.requires_grad):
         is_matrix = parameter.ndim >= 2 and id(parameter) not in tables
         (decay if is_matrix or config.decay_all else keep).append(parameter)
     groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]

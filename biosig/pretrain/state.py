@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from biosig import config as configuration
+from biosig.errors import UsageError
 from biosig.models.checkpoint import load, load_state, read_tensors, write_tensors
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.objective import Objective
+from biosig.pretrain.objectives import implementation_of
+from biosig.pretrain.objectives.objective import Objective
+from biosig.pretrain.objectives.rebuilding import RebuildingTerm
 
 TRAINING_STATE, DECODER = "training.safetensors", "decoder.safetensors"
 
@@ -24,14 +27,14 @@ def save_training(path: Path, objective: nn.Module, optimizer: torch.optim.Optim
     write_tensors({**{k: tensor.contiguous() for k, tensor in state.items()}, "step": torch.tensor(step)}, path)
 
 
-def resume_training(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def resume_training(path: Path, objective: Objective, optimizer: torch.optim.Optimizer) -> int:
     """Load the training state, if there is one; returns the step it was saved after."""
     if not path.exists():
         return 0
     state = read_tensors(path)
     step = int(state.pop("step"))
     weights = {k.removeprefix("objective."): v for k, v in state.items() if k.startswith("objective.")}
-    load_state(objective, weights, str(path))
+    load_state(objective, objective.renamed(weights), str(path))
     moments: dict[int, dict[str, Tensor]] = defaultdict(dict)
     for key, value in state.items():
         if key.startswith("optimizer."):
@@ -42,18 +45,36 @@ def resume_training(path: Path, objective: nn.Module, optimizer: torch.optim.Opt
 
 
 def save_decoder(objective: Objective, run: Path) -> None:
-    """Write the weights that are not the encoder's beside the finished model, for pictures of reconstructions."""
-    state = objective.state_dict()
-    write_tensors(
-        {k: v.detach().cpu().contiguous() for k, v in state.items() if not k.startswith("encoder.")}, run / DECODER
-    )
+    """Write the weights of the term that rebuilds, if there is one, beside the finished model: for pictures."""
+    term = objective.rebuilding_term()
+    if term is not None:
+        write_tensors({k: v.detach().cpu().contiguous() for k, v in term.state_dict().items()}, run / DECODER)
 
 
 def load_objective(run: Path) -> tuple[PretrainConfig, Objective]:
-    """The configuration of a finished run folder, and its encoder and decoder."""
+    """The configuration of a finished run folder, and its encoder with the term that rebuilds.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds no finished run, or one whose objective rebuilds nothing.
+    """
+    if not (run / "model").is_dir() or not (run / "config.yaml").is_file():
+        raise UsageError(
+            f"{run} holds no finished pretraining run (model/ and config.yaml): run biosig pretrain first."
+        )
     config = configuration.load(PretrainConfig, run / "config.yaml")
     encoder, _, _ = load(run / "model")
-    objective = config.make_objective(encoder)
-    own = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
-    load_state(objective, {**own, **read_tensors(run / DECODER)}, str(run / DECODER))
+    rebuilding = [term for term in config.objective if issubclass(implementation_of(term), RebuildingTerm)]
+    if not rebuilding:
+        names = " + ".join(term.name for term in config.objective)
+        raise UsageError(
+            f"The run in {run} has the objective {names}, which rebuilds no signals: take a run with an objective such "
+            "as reconstruction."
+        )
+    if not (run / DECODER).is_file():
+        raise UsageError(f"{run} lacks {DECODER}: copy it there from where the run was made.")
+    objective = Objective(encoder, rebuilding[:1])
+    (term,) = objective.terms
+    load_state(term, read_tensors(run / DECODER), str(run / DECODER))
     return config, objective.eval()

@@ -24,7 +24,7 @@ from biosig.evaluate.intervals import bootstrap
 from biosig.models.encoder import Encoder
 from biosig.models.model import build_model
 from biosig.models.presets import preset
-from biosig.pretrain.objective import DecoderConfig
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index
 

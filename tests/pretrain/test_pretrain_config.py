@@ -5,9 +5,9 @@ import pytest
 from biosig import config
 from biosig.errors import UsageError
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.csfm_masking import CsfmMasking
-from biosig.pretrain.masking import BlockMasking
-from biosig.pretrain.reve_masking import ReveMasking
+from biosig.pretrain.masking.blocks import BlockMasking
+from biosig.pretrain.masking.csfm import CsfmMasking
+from biosig.pretrain.masking.reve import ReveMasking
 
 SOURCES = {"out": "runs/a", "sources": [{"shards": "shards/a"}]}
 
@@ -33,7 +33,7 @@ def test_a_masking_of_another_objective_is_chosen_by_name_or_by_keys_that_are_it
     ("masking", "sentence"),
     [
         ({"foo": 1}, "Unknown key 'masking.foo' for ReveMasking; known keys are .*radius_time"),
-        ({"name": "tubes"}, "masking.name is 'tubes'.*there are blocks, reve, csfm"),
+        ({"name": "tubes"}, "masking.name is 'tubes'.*there are blocks, csfm, reve"),
     ],
 )
 def test_an_unknown_masking_is_refused_by_name(masking, sentence):

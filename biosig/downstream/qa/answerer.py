@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from biosig.batches.packed import MODALITY_IDS, PackedBatch
+from biosig.batches.packed import PackedBatch
+from biosig.modalities import MODALITY_IDS
 from biosig.models.encoder import Encoder
 
 RANK = 256

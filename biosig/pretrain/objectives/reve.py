@@ -11,47 +11,42 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from biosig.batches.packed import PackedBatch
-from biosig.models.encoder import Encoder, VisibleTokens
-from biosig.pretrain.objective import Decoder, DecoderConfig, Heads, Objective
+from biosig.models.encoder import Encoder
+from biosig.pretrain.objectives.configs.reve import ReveConfig
+from biosig.pretrain.objectives.decoder import Decoder, Heads
+from biosig.pretrain.objectives.rebuilding import RebuildingTerm
+from biosig.pretrain.objectives.views import Views
 
 
-class ReveReconstruction(Objective):
+class ReveReconstruction(RebuildingTerm):
     """Encoder, decoder, and a pooled token over all layers.
 
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained.
-    decoder : DecoderConfig
-        Size of the decoder; published are 4 blocks of width 512 with 8 heads.
-    global_weight : float
-        Weight of the reconstruction from the pooled token.
-    text_weight : float
-        Weight of the hidden words.
+        What is being pretrained, for its sizes.
+    config : ReveConfig
+        Size of the decoder, and weights.
     """
 
-    def __init__(
-        self, encoder: Encoder, decoder: DecoderConfig, global_weight: float = 0.1, text_weight: float = 0.1
-    ) -> None:
-        super().__init__(encoder, global_weight, text_weight)
-        wide, dim = encoder.config.embed_dim, decoder.embed_dim
+    def __init__(self, encoder: Encoder, config: ReveConfig) -> None:
+        super().__init__(encoder, config)
+        wide, dim = encoder.config.embed_dim, config.decoder.embed_dim
         same = wide == dim
         self.enter = nn.Identity() if same else nn.Linear(wide, dim)
         self.place = nn.Identity() if same else nn.Linear(wide, dim)
-        self.decoder = Decoder(decoder, encoder.config)
+        self.decoder = Decoder(config.decoder, encoder.config)
         self.heads = Heads(dim, encoder.config)
         self.global_mlp = nn.Sequential(nn.Linear(wide, 4 * wide, bias=False), nn.ReLU())
         self.global_heads = Heads(4 * wide, encoder.config)
 
-    def predict(self, batch: PackedBatch, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def predict(self, views: Views) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Hidden patches and words, as rebuilt by the decoder and from the pooled token."""
-        tokens, position = self.encoder.embed(batch)
-        visible = VisibleTokens.of(batch, ~mask)
-        layers = self.encoder.hidden_states(tokens, visible)  # L × (M, D)
-        pooled = self.encoder.pool(layers, batch.window[visible.rows], batch.n_windows)  # (B, D)
+        batch, mask, seen = views.batch, views.mask, views.visible()
+        position = seen.position  # (N, D)
+        pooled = views.encoder.pool(seen.layers, seen.window, batch.n_windows)  # (B, D)
         from_pool = self.global_mlp(pooled[batch.window[mask]] + position[mask])  # (K, 4 · D)
-        seen = self.enter(self.encoder.norm(layers[-1]))  # (M, decoder's D)
-        y = self.decoder(seen, self.place(position), visible, batch, mask)  # (K, decoder's D)
+        entered = self.enter(seen.output)  # (M, decoder's D)
+        y = self.decoder(entered, self.place(position), seen.visible, batch, mask)  # (K, decoder's D)
         modality = batch.modality[mask]  # (K,)
         return self.heads(y, modality), self.global_heads(from_pool, modality)
