@@ -254,7 +254,7 @@ def _embed_parts(
     n_rows, n_numbers = vectors_per_window(pooling), n_features(model.config, pooling, layer)
     loader = load_batches(windows, batches, model.contract, workers, words)
     unread: set[int] = set()
-    for planned, (batch, rows, _) in zip(batches, loader, strict=True):
+    for planned, (batch, rows) in zip(batches, loader, strict=True):
         vectors = np.full((len(planned), n_rows, n_numbers), np.nan, np.float32)
         fraction = np.zeros((len(planned), n_rows))
         if batch is not None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from biosig.batches.conditioned import conditioned
@@ -23,6 +21,9 @@ from biosig.recording import Recording
 
 Reports = Callable[[ReadableRecording], Sequence[int]]
 """A recording → the word ids of its report, none where it has none; goes to workers, so it must pickle."""
+
+Transform = Callable[[int, PackedBatch, NDArray[np.int64]], PackedBatch]
+"""Changes the batch of a number, which holds these windows; goes to workers, so it must pickle."""
 
 
 def count_tokens(
@@ -100,18 +101,10 @@ def _fill(order: NDArray[np.int64], tokens: NDArray[np.int64], budget: int) -> l
 
 
 class LoadedBatch(NamedTuple):
-    """A packed batch and the numbers of the windows in it; windows without a valid token are not, and may be all.
-
-    `extras` is what a `Transform` adds, by name.
-    """
+    """A packed batch and the numbers of the windows in it; windows without a valid token are not, and may be all."""
 
     batch: PackedBatch | None
     rows: NDArray[np.int64]
-    extras: Mapping[str, Tensor] = MappingProxyType({})
-
-
-Transform = Callable[[int, LoadedBatch], LoadedBatch]
-"""Changes the batch of a number; goes to workers, so it must pickle."""
 
 
 class _Batches(Dataset[LoadedBatch]):
@@ -147,8 +140,11 @@ class _Batches(Dataset[LoadedBatch]):
             onset = float(self.windows.onset[row])
             if packer.add(prepare(recording, self.contract, onset, packer.room), words.get(row, ())):
                 used.append(row)
-        loaded = LoadedBatch(packer.batch() if used else None, np.array(used, np.int64))
-        return self.transform(step, loaded) if self.transform and used else loaded
+        numbers = np.array(used, np.int64)
+        if not used:
+            return LoadedBatch(None, numbers)
+        batch = packer.batch()
+        return LoadedBatch(self.transform(step, batch, numbers) if self.transform else batch, numbers)
 
     def _words(self, rows: NDArray[np.int64]) -> dict[int, Sequence[int]]:
         """The words of the windows whose recording has a report."""
@@ -181,8 +177,8 @@ def load_batches(
 ) -> Iterator[LoadedBatch]:
     """Read, prepare and pack batches in order, in `workers` background processes (0 = in this one).
 
-    With `reports`, each window of a recording that has a report comes with its words. `transform` gets the number of
-    each batch in `batches` and the batch, in the process that read it.
+    With `reports`, each window of a recording that has a report comes with its words. `transform` changes each,
+    in the process that read it.
     """
     loader = DataLoader(
         _Batches(conditioned(windows, contract), batches, contract, reports, transform),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ class PackedBatch:
     window: Tensor  # (N,) int64: which window the token is of
     channel_index: Tensor  # (N,) int64: which channel of its window and modality
     patch_index: Tensor  # (N,) int64: which patch of its channel
+    extras: dict[str, Tensor] = field(default_factory=dict)  # {name: (B, …)} what an objective asks for beside tokens
 
     @property
     def n_tokens(self) -> int:
@@ -67,10 +68,10 @@ class PackedBatch:
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch with all tensors on `device`."""
         columns: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            by_modality = isinstance(value, dict)
-            columns[field.name] = {m: x.to(device) for m, x in value.items()} if by_modality else value.to(device)
+        for column in fields(self):
+            value = getattr(self, column.name)
+            by_name = isinstance(value, dict)
+            columns[column.name] = {m: x.to(device) for m, x in value.items()} if by_name else value.to(device)
         return PackedBatch(**columns)
 
 
@@ -216,6 +217,7 @@ class Packer:
             sample_valid={m: self._real(m, n) for m, n in self._filled.items()},
             text_ids=torch.tensor(self._text, dtype=torch.int64),
             seqlens=torch.tensor(self._seqlens),
+            extras={},
             **{name: torch.from_numpy(column) for name, column in columns.items()},
         )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from biosig.batches.loader import LoadedBatch
+from biosig.batches.packed import PackedBatch
 from biosig.batches.windows import Windows
 from biosig.errors import DataError, UsageError
 from biosig.pretrain.masking import Masking
@@ -51,7 +52,6 @@ def draw_views(
     return objective.views(
         noisy,
         mask,
-        loaded.extras,
         lambda: draw_views(objective, loaded, masking, [*stream, 1], position_noise),
     )
 
@@ -65,10 +65,8 @@ class _TermTransform:
     first: int
     known: dict[str, NDArray[np.int64]]  # by window: its subject, its recording
 
-    def __call__(self, number: int, loaded: LoadedBatch) -> LoadedBatch:
-        batch = loaded.batch
-        assert batch is not None
-        extras = {name: torch.from_numpy(numbers[loaded.rows]) for name, numbers in self.known.items()}
+    def __call__(self, number: int, batch: PackedBatch, rows: NDArray[np.int64]) -> PackedBatch:
+        extras = {name: torch.from_numpy(numbers[rows]) for name, numbers in self.known.items()}
         for place, term in enumerate(self.terms):
             rng = np.random.default_rng([*self.stream, self.first + number, 2, place])
             batch, more = implementation_of(term).augment(term, batch, rng)
@@ -80,7 +78,7 @@ class _TermTransform:
                     f"The objective {term.name} asks for {', '.join(absent)}; there are {', '.join(extras)}: give it "
                     "in the term's augment."
                 )
-        return LoadedBatch(batch, loaded.rows, extras)
+        return replace(batch, extras=extras)
 
 
 def term_transform(

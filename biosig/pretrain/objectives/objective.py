@@ -72,13 +72,11 @@ class Objective(nn.Module):
         self,
         batch: PackedBatch,
         mask: Tensor,
-        extras: Mapping[str, Tensor] | None = None,
         redraw: Callable[[], Views] | None = None,
     ) -> Views:
         """Views of a batch for this encoder, on its device."""
         device = next(self.encoder.parameters()).device
-        moved = {name: value.to(device) for name, value in (extras or {}).items()}
-        return Views(self.encoder, batch.to(device), mask.to(device), moved, self.teacher, redraw)
+        return Views(self.encoder, batch.to(device), mask.to(device), self.teacher, redraw)
 
     def forward(self, views: Views) -> dict[str, Tensor]:
         """The loss to minimise, "loss", and what the terms log; of several terms each name begins with its term's."""

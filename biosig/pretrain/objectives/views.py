@@ -86,8 +86,6 @@ class Views:
         What was loaded, after the terms' `augment`.
     mask : Tensor of bool, shape (N,)
         True = hidden; valid tokens only. A token is a patch of the input: one channel for a block of time.
-    extras : mapping of str to Tensor
-        What the terms ask the loader for, by name.
     average : Encoder, optional
         The moving average of the encoder; None where no term of the run uses one.
     redraw : callable, optional
@@ -97,9 +95,13 @@ class Views:
     encoder: Encoder
     batch: PackedBatch
     mask: Tensor
-    extras: Mapping[str, Tensor]
     average: Encoder | None = None
     redraw: Callable[[], Views] | None = None
+
+    @property
+    def extras(self) -> Mapping[str, Tensor]:
+        """What the terms ask the loader for, by name; of B windows each begins with (B, …)."""
+        return self.batch.extras
 
     @cached_property
     def _embedded(self) -> tuple[Tensor, Tensor]:
