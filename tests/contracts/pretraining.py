@@ -41,13 +41,18 @@ def recordings(kind: str = "mixed") -> list[Recording]:
     gap = replace(ecgs[0].streams[0], invalid=np.array([[3, 50, 150]]))  # lead 3 for a second
     ecgs[0] = replace(ecgs[0], streams=[gap])
     bedside = biosig.read(sorted(samples.path("bidmc").rglob("*_Signals.csv.gz"))[0]).crop(0, 8)
+    bedside = replace(bedside, subject=None)
     ppg = [
         stream.pick(rows)
         for stream in bedside.streams
         if (rows := [row for row, channel in enumerate(stream.channels) if channel.kind == "ppg"])
     ]
     eeg = biosig.read(sorted(samples.path("eegmmidb").glob("*R04.edf"))[0])
-    eegs = [replace(eeg.crop(8 * n, 4), id=f"eeg{n}", subject=Subject(f"s{n}")) for n in range(2)]
+    parts = [eeg.crop(8 * n, 4) for n in range(2)]
+    eegs = [
+        replace(part, id=f"eeg{n}", subject=Subject(f"s{n}"), streams=[replace(part.streams[0], onset=0.0)])
+        for n, part in enumerate(parts)
+    ]
     without = [replace(ecg, report=None) for ecg in ecgs]
     return {
         "mixed": [*ecgs, bedside, *eegs],

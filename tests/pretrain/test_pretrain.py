@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,13 +19,16 @@ import biosig
 from biosig import config, samples
 from biosig.errors import UsageError
 from biosig.evaluate.ledger import Ledger
+from biosig.models.checkpoint import read_tensors, write_tensors
 from biosig.models.encoder import Encoder
 from biosig.models.model import LongWindowWarning
 from biosig.pretrain.build import build_encoder, build_objective, encoder_config
-from biosig.pretrain.config import PretrainConfig, SourceConfig
+from biosig.pretrain.config import PretrainConfig, SourceConfig, TeacherConfig
 from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.masking.reve import ReveMasking
+from biosig.pretrain.objectives import OBJECTIVES, TermConfig
+from biosig.pretrain.objectives.base import Term
 from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
 from biosig.pretrain.objectives.configs.reve import ReveConfig
@@ -131,6 +135,83 @@ def test_reves_recipe_goes_on_exactly_too(run, tmp_path, eeg):
     assert rebuilt.mask.mean() == pytest.approx(0.55, abs=0.06)
     assert (rebuilt.reconstruction != rebuilt.truth)[rebuilt.mask].all()
     assert (rebuilt.reconstruction == rebuilt.truth)[~rebuilt.mask].all()
+
+
+def in_the_spelling_of_the_first_version(folder):
+    """Rewrite a run folder as 0.1.0 wrote it: one term, its keys beside it, its weights beside the encoder's."""
+    values = yaml.safe_load((folder / "config.yaml").read_text())
+    (term,) = values.pop("objective")
+    del term["weight"], values["teacher"], values["masking"]["name"]
+    values |= {"objective": term.pop("name"), **term}
+    (folder / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    state = read_tensors(folder / "training.safetensors")
+    write_tensors(
+        {k.replace("objective.terms.0.", "objective."): v for k, v in state.items()}, folder / "training.safetensors"
+    )
+    assert any(name.startswith("objective.decoder.") for name in read_tensors(folder / "training.safetensors"))
+
+
+def test_a_run_of_the_first_version_goes_on_without_a_warning(run, tmp_path, recwarn):
+    whole = pretrain(replace(run, out=tmp_path / "whole"))
+
+    def stop(stage, step, *_):
+        if step == 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        pretrain(run, stop)
+    in_the_spelling_of_the_first_version(run.out)
+    recwarn.clear()
+    again = config.load(PretrainConfig, run.out / "config.yaml")
+    assert again == run
+    steps = []
+    one, other = weights(whole), weights(pretrain(again, lambda stage, step, *_: steps.append(step)))
+    assert steps == [5, 6]
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not [warning for warning in recwarn if "position" not in str(warning.message)]
+    assert "terms." not in "".join(read_tensors(run.out / "decoder.safetensors"))
+
+
+@dataclass(frozen=True)
+class Quiet(TermConfig):
+    """Rebuilds nothing, and looks at a teacher."""
+
+    name: ClassVar[str] = "quiet"
+    summary: ClassVar[str] = "Pooled vectors follow those of a moving average of the encoder."
+    uses_teacher: ClassVar[bool] = True
+
+
+class QuietTerm(Term):
+    def forward(self, views):
+        return (views.visible().pooled - views.teacher().pooled).square().mean(), {}
+
+
+Quiet.implementation = QuietTerm
+
+
+def test_a_run_that_rebuilds_nothing_says_so_and_keeps_no_second_encoder(run, eeg, tmp_path, monkeypatch):
+    list(OBJECTIVES)
+    monkeypatch.setattr(OBJECTIVES, "_members", {**OBJECTIVES._members, "quiet": Quiet})
+    folder = pretrain(replace(run, objective=(Quiet(weight=2.0),), teacher=TeacherConfig(0.9), steps=1))
+    card = (folder / "README.md").read_text()
+    assert "- `quiet` (weight 2): Pooled vectors follow those of a moving average of the encoder." in card
+    assert "The teacher is the moving average of the encoder, with momentum 0.9." in card
+    assert "rebuilt" not in card
+    assert not (run.out / "decoder.safetensors").exists()
+    with pytest.raises(
+        UsageError, match="objective quiet, which rebuilds no signals: take a run with an objective such"
+    ):
+        rebuild_window(run.out, eeg.crop(0, 10))
+    with pytest.raises(UsageError, match="holds no finished pretraining run"):
+        rebuild_window(tmp_path, eeg.crop(0, 10))
+    both = replace(run, out=tmp_path / "both", objective=(Quiet(), *run.objective), steps=1)
+    card = (pretrain(both) / "README.md").read_text()
+    assert "`quiet`" in card
+    assert "`reconstruction`" in card
+    kept = read_tensors(both.out / "decoder.safetensors")
+    assert not [name for name in kept if name.startswith(("encoder", "teacher", "terms"))]
+    (rebuilt,) = rebuild_window(both.out, eeg.crop(0, 10))
+    assert (rebuilt.reconstruction != rebuilt.truth)[rebuilt.mask].all()
 
 
 def test_position_noise_is_for_training_alone(run, tmp_path):
