@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
 from biosig.batches.memory import RecordingList
+from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, grid, warn_of_left_out
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
-from biosig.modalities import MODALITY_IDS
 from biosig.models.model import Model
 from biosig.models.pooled import Pooling, check_pooling, n_features, own_pooling, pooled, segments, vectors_per_window
 from biosig.models.reports import words_for

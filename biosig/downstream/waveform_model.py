@@ -23,10 +23,9 @@ from torch import Tensor, nn
 
 from biosig import config as configuration
 from biosig.batches.contract import prepare
-from biosig.batches.packed import PackedBatch, pack
+from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
 from biosig.downstream.waveform_windows import Floats, Question, Target, matches, pick, wanted_of
 from biosig.errors import DataError, UnreadableError
-from biosig.modalities import MODALITY_IDS
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder, VisibleTokens
 from biosig.pretrain.objectives.configs.decoder import DecoderConfig

@@ -16,12 +16,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from biosig.batches.contract import InputContract
+from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import Windows
 from biosig.embedding import embed_windows
 from biosig.errors import DataError, UsageError
 from biosig.estimators.base import SignalEstimator
 from biosig.estimators.inputs import SignalRows
-from biosig.modalities import MODALITY_IDS
 from biosig.models.model import Model
 from biosig.models.pooled import Pooling, check_pooling, n_features, own_pooling
 

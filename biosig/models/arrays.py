@@ -16,11 +16,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared
-from biosig.batches.packed import PackedBatch
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.electrodes import channel_id, make_channel
 from biosig.electrodes.leads import as_leads
 from biosig.errors import UsageError
-from biosig.modalities import MODALITY_IDS
 from biosig.recording import UNKNOWN, Channel, Position, Recording, Stream
 from biosig.signal import canonical_unit, check_plausible
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from biosig.batches.contract import InputContract
-from biosig.batches.packed import PackedBatch
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.errors import UsageError
 from biosig.layers.attention import END, PackedLengths
 from biosig.layers.block import Block, BlockStyle
@@ -25,7 +25,6 @@ from biosig.layers.pooling import AttentionPool
 from biosig.layers.positions import BodyCode, BodyPositions
 from biosig.layers.reve_positions import ReveCode, RevePositions
 from biosig.layers.text import TextConfig, TextEmbedding
-from biosig.modalities import MODALITY_IDS
 
 
 @dataclass(frozen=True)

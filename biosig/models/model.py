@@ -15,10 +15,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared, prepare
-from biosig.batches.packed import PackedBatch, pack
+from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
 from biosig.errors import UsageError
 from biosig.layers.lead_positions import LeadCode, LeadPositions
-from biosig.modalities import MODALITY_IDS
 from biosig.models import checkpoint, hub
 from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
 from biosig.models.encoder import Encoder, EncoderConfig

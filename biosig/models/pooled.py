@@ -11,9 +11,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from biosig.batches.packed import PackedBatch
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.errors import UsageError
-from biosig.modalities import MODALITY_IDS
 from biosig.models.encoder import EncoderConfig
 from biosig.models.model import Model
 

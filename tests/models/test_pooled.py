@@ -6,11 +6,10 @@ import torch
 
 import biosig
 from biosig.batches.memory import RecordingList
-from biosig.batches.packed import pack
+from biosig.batches.packed import MODALITY_IDS, pack
 from biosig.batches.windows import grid
 from biosig.embedding import embed_windows
 from biosig.errors import UsageError
-from biosig.modalities import MODALITY_IDS
 from biosig.models.pooled import pooled
 
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from biosig.batches.packed import PackedBatch
-from biosig.modalities import MODALITY_IDS
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.models.encoder import Encoder
 
 RANK = 256

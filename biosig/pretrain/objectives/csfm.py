@@ -13,8 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from biosig.batches.packed import MODALITY_IDS
 from biosig.electrodes.leads import LEADS, lead_of_channel
-from biosig.modalities import MODALITY_IDS
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.pretrain.objectives.configs.csfm import CsfmConfig
 from biosig.pretrain.objectives.decoder import Decoder

@@ -9,9 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from biosig.batches.packed import PackedBatch
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.layers.block import Block
-from biosig.modalities import MODALITY_IDS
 from biosig.models.encoder import EncoderConfig, VisibleTokens, megatron_
 from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 

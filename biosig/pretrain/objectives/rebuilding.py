@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from biosig.modalities import MODALITY_IDS
+from biosig.batches.packed import MODALITY_IDS
 from biosig.pretrain.objectives.base import Term
 from biosig.pretrain.objectives.configs.reconstruction import RebuildingConfig
 from biosig.pretrain.objectives.views import Views
