@@ -324,9 +324,8 @@ def test_the_warm_up_rises_from_nothing_to_the_whole_rate_and_equals_are_told_ap
     assert Score(0.5, -0.6) > Score(0.5, -0.7) > Score(0.4, -0.1)
 
 
-def test_layers_far_from_the_head_learn_slower():
-    encoder = biosig.build_model("csfm-tiny").encoder
-    classifier = Classifier(encoder, TWO, "cls")
+def test_layers_far_from_the_head_learn_slower(narrow_csfm):
+    classifier = Classifier(narrow_csfm.encoder, TWO, "cls")
     shares = {id(p): share for share, group in layer_shares(classifier, 0.5).items() for p in group}
     assert len(shares) == len([*classifier.parameters()])
     of = {name: shares[id(p)] for name, p in classifier.named_parameters()}

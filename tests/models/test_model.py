@@ -45,22 +45,31 @@ SIZES = {
 
 
 @pytest.mark.parametrize("name", biosig.list_models())
-def test_every_preset_builds_says_its_size_and_encodes(name, ecg, eeg):
-    if name.endswith("-large") or name == "csfm-base":  # up to 1.6 GB of weights: count them without making them
-        with torch.device("meta"):
-            model = biosig.build_model(name)
-    else:
+def test_every_preset_has_its_size(name):
+    with torch.device("meta"):  # up to 1.6 GB of weights: counted without making them
         model = biosig.build_model(name)
-        modality = "ecg" if "ecg" in model.contract else "eeg"
-        stream = {"ecg": ecg, "eeg": eeg}[modality].streams[0]
-        window = stream.physical()[None, :12, : round(2 * stream.sfreq)]
-        with pytest.warns(RandomWeightsWarning, match="random weights"):
-            out = model.encode(window, sfreq=stream.sfreq, ch_names=stream.ch_names[:12], kind=modality)
-        assert out.tokens.shape == (1, 12, model.contract[modality].n_patches_in(2), model.embed_dim)
-        assert out.valid.all()
-        assert out.tokens.isfinite().all()
     assert model.n_parameters == SIZES[name]
     assert name in repr(model)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name.endswith("-base") else [])
+        for name in biosig.list_models()
+        if not name.endswith("-large")
+    ],
+)
+def test_every_preset_encodes(name, ecg, eeg):
+    model = biosig.build_model(name)
+    modality = "ecg" if "ecg" in model.contract else "eeg"
+    stream = {"ecg": ecg, "eeg": eeg}[modality].streams[0]
+    window = stream.physical()[None, :12, : round(2 * stream.sfreq)]
+    with pytest.warns(RandomWeightsWarning, match="random weights"):
+        out = model.encode(window, sfreq=stream.sfreq, ch_names=stream.ch_names[:12], kind=modality)
+    assert out.tokens.shape == (1, 12, model.contract[modality].n_patches_in(2), model.embed_dim)
+    assert out.valid.all()
+    assert out.tokens.isfinite().all()
 
 
 def test_permuting_leads_permutes_tokens_and_leaves_the_pooled_vector(tiny, x):
@@ -310,10 +319,10 @@ def test_the_copy_that_multiplies_faster_follows_the_weights(ecg):
     assert far(copy.deepcopy(model).encode_batch(batch), model.encode_batch(batch)) == 0
 
 
-@pytest.mark.parametrize("name", ["biosig-tiny", "csfm-tiny"])
-def test_all_layers_in_one_pass_are_the_layers_one_by_one(name, ecg):
+@pytest.mark.parametrize("name", ["tiny", "narrow_csfm"])
+def test_all_layers_in_one_pass_are_the_layers_one_by_one(name, ecg, request):
     """Of more windows than go through a block at a time, whose tokens are written over from block to block."""
-    model = biosig.build_model(name)
+    model = request.getfixturevalue(name)
     batch = pack([model.prepare(ecg)] * 8, model.contract)
     assert batch.n_tokens > 2048
     passed = [tokens for tokens, _ in model.layers(batch)]
