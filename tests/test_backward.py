@@ -27,7 +27,7 @@ from biosig.downstream.retrieval import RetrievalConfig
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.waveform import WaveformConfig
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.rebuild import rebuild_window
+from biosig.pretrain.objectives.reconstruct import rebuild_window
 
 OLD = Path(__file__).parent / "fixtures" / "0.1.0"
 EXPECTED = json.loads((OLD / "expected.json").read_text(encoding="utf-8"))
