@@ -125,7 +125,7 @@ def check_masking(masking: Masking) -> None:
         clause(masking)
 
 
-def check(name: str, folder: Path) -> None:
+def check(name: str, folder: Path = Path("contract")) -> None:
     """Hold the registered masking of a name to all clauses, and pretrain with it."""
     masking = MASKINGS[name]()
     check_masking(masking)

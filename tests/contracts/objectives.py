@@ -236,6 +236,6 @@ def check_term(term: TermConfig, folder: Path) -> None:
         clause(run)
 
 
-def check(name: str, folder: Path) -> None:
+def check(name: str, folder: Path = Path("contract")) -> None:
     """Hold the registered term of a name to all clauses."""
     check_term(OBJECTIVES[name](), folder)
