@@ -86,7 +86,8 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
         logger.warning("%d reports are longer than %d tokens and are cut there.", words.n_cut, words.n_tokens)
     log = RunLog(out, start)
     if not start:
-        objective.before_run(lambda: _first_batches(config, objective, train, plan, words))
+        with _dropout_from(device, config.seed, _PREVIEW_STREAM):
+            objective.before_run(lambda: _first_batches(config, objective, train, plan, words))
     transform = term_transform(objective, train, [config.seed, _TRAINING_STREAM], start + 1)
     loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
     for step, loaded in enumerate(loader, start + 1):

@@ -67,7 +67,7 @@ class Term(nn.Module):
         """Look at batches before the first step, as many as it takes: for the centroids of k-means, or a mean."""
 
     def after_step(self, step: int, steps: int) -> None:
-        """Update what the term keeps, after the optimiser's step 1 … `steps`."""
+        """Update what the term keeps, after the optimiser's step 1 … `steps`; what is random there has its own seed."""
 
     def check(self, before: Mapping[str, float], after: Mapping[str, float]) -> bool:
         """Whether the term learns: what it logs, "loss" among it, before and after 30 steps on one repeated batch."""

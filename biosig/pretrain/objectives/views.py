@@ -74,7 +74,7 @@ class States:
         return self._encoder.pool(output, self.window, self._n_windows) if cls is None else cls
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Views:
     """A batch with its mask, and what the encoder and its teacher make of it.
 
