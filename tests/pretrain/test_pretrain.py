@@ -204,6 +204,10 @@ def test_a_run_that_rebuilds_nothing_says_so_and_keeps_no_second_encoder(run, ee
         rebuild_window(run.out, eeg.crop(0, 10))
     with pytest.raises(UsageError, match="holds no finished pretraining run"):
         rebuild_window(tmp_path, eeg.crop(0, 10))
+    with pytest.raises(UsageError, match=r"Unknown key 'objective\[0\].text_weight' for Quiet; known keys are weight"):
+        config.load(
+            PretrainConfig, {"out": "a", "sources": [{"shards": "b"}], "objective": "quiet", "text_weight": 0.1}
+        )
     both = replace(run, out=tmp_path / "both", objective=(Quiet(), *run.objective), steps=1)
     card = (pretrain(both) / "README.md").read_text()
     assert "`quiet`" in card
