@@ -50,6 +50,6 @@ def test_an_example_is_found_and_keeps_the_contract(block, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("group", ["biosig.objectives", "biosig.maskings"])
+@pytest.mark.parametrize("group", ["biosig.objectives", "biosig.maskings", "biosig.metrics", "biosig.baselines"])
 def test_each_registry_has_an_example(group):
     assert group in {parts(block)[1] for block in BLOCKS}

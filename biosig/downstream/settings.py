@@ -4,85 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baselines.defaults import check_kind
 from biosig.downstream.objective import LossConfig
 from biosig.downstream.parts import FoldSplit, QuerySplit
 from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
+from biosig.training.config import Stage
 
-Baseline = Literal[
-    "chance",
-    "demographics",
-    "random_weights",
-    "from_scratch",
-    "handmade",
-    "eegnet",
-    "shallow",
-    "tangent",
-    "xresnet",
-    "s4",
-]
 Pooling = Literal["attention", "cls", "mean", "flatten"]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stretch of training.
-
-    Parameters
-    ----------
-    lr : float
-        Peak learning rate.
-    epochs : int
-        Passes over the training part at most; 0 leaves the stage out.
-    warmup : int
-        Epochs in which the rate rises: as (10^(s/S) - 1) / 9 (REVE's released code), or in a line with the schedule
-        "linear".
-    schedule : {"plateau", "linear"}
-        Halved when validation gets no better for five epochs (REVE's released code), or falling in a line to nothing
-        at the last epoch (CSFM, arXiv:2507.01045).
-    layer_decay : float
-        The rate of a block is this share of that of the block after it, the last block's of that of the head.
-    patience : int
-        Epochs without a better validation score after which the stage ends.
-    dropout : float
-        Share of the pooled features that is dropped, and of what networks drop inside.
-    batch_size : int
-        Windows per step.
-    weight_decay : float
-        Decoupled, on all parameters.
-    mixup : bool
-        Whether windows of a batch are mixed in pairs (`biosig.downstream.mixup`).
-    ema : float
-        Decay of a moving average of the weights, which is then what is scored and kept
-        (`biosig.downstream.averaging`); 0 = none.
-    """
-
-    lr: float
-    epochs: int
-    warmup: int = 3
-    patience: int = 10
-    dropout: float = 0.1
-    batch_size: int = 32
-    weight_decay: float = 0.01
-    mixup: bool = True
-    schedule: Literal["plateau", "linear"] = "plateau"
-    layer_decay: float = 1.0
-    ema: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.epochs < 0 or self.warmup < 0 or self.patience < 1 or self.batch_size < 1:
-            raise UsageError(
-                f"A stage has epochs {self.epochs}, warmup {self.warmup}, patience {self.patience} and batch_size "
-                f"{self.batch_size}: the first two cannot be negative, the others must be 1 or more."
-            )
-        if not 0 < self.layer_decay <= 1:
-            raise UsageError(f"layer_decay is {self.layer_decay:g}; it is a share, above 0 and at most 1.")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"dropout is {self.dropout:g}; it is a share, from 0 to below 1.")
-        if not 0 <= self.ema < 1:
-            raise UsageError(f"ema is {self.ema:g}; it is a share, from 0 (no average) to below 1.")
 
 
 @dataclass(frozen=True)
@@ -116,6 +48,31 @@ class TuneStage(Stage):
     def left_out(self) -> bool:
         """Whether the head alone is trained."""
         return self.method == "probe" or not self.epochs
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """How a classifier on an encoder is made and trained.
+
+    Parameters
+    ----------
+    probe : Stage
+        First: the head and the pool query, with the encoder frozen.
+    tune : TuneStage
+        Then: the encoder too.
+    pooling : {"attention", "cls", "mean", "flatten"}
+        What the head reads.
+    optimizer : {"adamw", "stable_adamw"}
+        Of both stages.
+    soup : int
+        How many second stages are averaged.
+    """
+
+    probe: Stage
+    tune: TuneStage
+    pooling: Pooling = "attention"
+    optimizer: Literal["adamw", "stable_adamw"] = "adamw"
+    soup: int = 1
 
 
 @dataclass(frozen=True)
@@ -165,13 +122,13 @@ class FineTuneConfig:
     optimizer : {"adamw", "stable_adamw"}
         With betas 0.92 and 0.999 and eps 1e-9 (REVE's released code).
     soup : int
-        How many second stages are run from one first stage, and averaged (`biosig.downstream.soup`).
+        How many second stages are run from one first stage, and averaged (a soup of models, `biosig.training.weights`).
     seeds : list of int
         One complete run each: heads, order, dropout, mixup.
     seed : int
         Of the folds, the validation subjects, the bootstrap and a preset's random weights.
     baselines : list, optional
-        What stands beside the model; None = all that suit the task (`biosig.downstream.standing`).
+        Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
         Which of them are switched off.
     calibration : {"none", "temperature", "isotonic"}
@@ -213,8 +170,8 @@ class FineTuneConfig:
     soup: int = 1
     seeds: list[int] = field(default_factory=lambda: [0])
     seed: int = 0
-    baselines: list[Baseline] | None = None
-    without: list[str] = field(default_factory=list)
+    baselines: list[Annotated[str, BASELINES]] | None = None
+    without: list[Annotated[str, BASELINES]] = field(default_factory=list)
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
     leakage: Literal["refuse", "flag"] = "flag"
     n_bootstrap: int = 1000
@@ -242,10 +199,7 @@ class FineTuneConfig:
             raise UsageError(
                 f"loss.balanced weighs classes or labels, and this target is of kind {kind}: leave it out."
             )
-        if "tangent" in (self.baselines or ()) and kind != "classes":
-            raise UsageError(
-                f"The baseline tangent tells classes apart, and this target is of kind {kind}: leave it out."
-            )
+        check_kind(self.baselines or (), kind)
         mixed = any(stage.mixup for stage in (self.probe, self.tune, *self._own_stages()))
         if mixed and (kind == "survival" or self.target.every):
             what = "time to an event" if kind == "survival" else f"label every {self.target.every:g} s"
@@ -259,15 +213,22 @@ class FineTuneConfig:
     def _own_stages(self) -> list[Stage]:
         return [stage for stage in (self.scratch, self.convolutional) if stage is not None]
 
-    def stage_of(self, method: str) -> Stage:
-        """How a network that starts from random weights is trained."""
-        if method == "random_weights":
-            return self.probe
-        if method != "from_scratch" and self.convolutional is not None:
-            return self.convolutional
+    @property
+    def training(self) -> TrainingSpec:
+        """How a classifier on the model's encoder is made and trained."""
+        return TrainingSpec(self.probe, self.tune, self.pooling, self.optimizer, self.soup)
+
+    @property
+    def scratch_stage(self) -> Stage:
+        """How the encoder from random weights is trained."""
         if self.scratch is not None:
             return self.scratch
         t, epochs = self.tune, self.probe.epochs + self.tune.epochs
         return Stage(
             1e-3, epochs, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup, t.schedule, ema=t.ema
         )
+
+    @property
+    def network_stage(self) -> Stage:
+        """How a supervised network is trained."""
+        return self.convolutional or self.scratch_stage

@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
-from biosig.errors import UsageError
+from biosig.errors import DataError, UsageError
 from biosig.layers.lead_positions import LeadCode, LeadPositions
 from biosig.models import checkpoint, hub
 from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
@@ -24,6 +25,7 @@ from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import list_models, preset
 from biosig.models.text import Tokenizer
 from biosig.recording import Recording
+from biosig.training.seeding import seeded
 
 __all__ = ["Encoded", "Model", "build_model", "list_models", "load_model"]
 
@@ -102,7 +104,7 @@ class Model:
     @property
     def revision(self) -> str:
         """Twelve hexadecimal digits that change with any weight and any entry of the configuration."""
-        digest = hashlib.sha256(checkpoint.config_json(self.config, self.trained).encode())
+        digest = hashlib.sha256(checkpoint.revision_json(self.config, self.trained).encode())
         for name, tensor in sorted(self.encoder.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
@@ -119,8 +121,7 @@ class Model:
 
     def with_random_weights(self, seed: int) -> Model:
         """The same architecture and contract, never trained: the baseline that every claim needs."""
-        with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
+        with seeded(seed):
             return Model(Encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
 
     def with_longer_windows(self, seconds: float) -> Model:
@@ -214,7 +215,7 @@ class Model:
         positions: ArrayLike | None = None,
         references: ArrayLike | None = None,
         scale: float | Mapping[str, float] | None = None,
-        text: Sequence[str | Sequence[int] | None] | None = None,
+        text: Sequence[str | Sequence[int] | None] | NDArray[Any] | Tensor | None = None,
         prepare: bool = True,
         layer: int = -1,
     ) -> Encoded:
@@ -238,7 +239,7 @@ class Model:
             The recording's robust scale, in the contract's unit; default the window's own.
         text : sequence of str, of word ids or of None, optional
             The report of each window, for a model with a text modality; None = this window has none. Strings are
-            cleaned and cut into words by the model's tokenizer.
+            cleaned and cut into words by the model's tokenizer. Word ids may be an array (B, L) of integers.
         prepare : bool
             False feeds all numbers as they are: no resampling, scaling, normalising, flipping.
         layer : int
@@ -265,6 +266,12 @@ class Model:
         windows = [self.prepare(r, 0.0) if prepare else as_they_are(r, self.contract) for r in recordings]
         batch = pack(windows, self.contract, None if text is None else self.word_ids(text, len(windows)))
         tokens, pooled = self.encode_and_pool(batch, layer)
+        finite = torch.isfinite(pooled).all(dim=-1)  # (B,)
+        if not finite.all():
+            raise DataError(
+                f"{self.name} gives a vector that is not finite for window {int(finite.int().argmin())}: look for wild "
+                "amplitudes in it."
+            )
         return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], self.contract)
 
     def _for_inference(self, dtype: torch.dtype) -> Encoder:
@@ -282,7 +289,9 @@ class Model:
     def __sklearn_clone__(self) -> Model:
         return self  # no estimator changes it, and cross-validation would copy the weights for every fit
 
-    def word_ids(self, text: Sequence[str | Sequence[int] | None], n_windows: int) -> list[list[int]]:
+    def word_ids(
+        self, text: Sequence[str | Sequence[int] | None] | NDArray[Any] | Tensor, n_windows: int
+    ) -> list[list[int]]:
         """The word ids of each window's text, none where it has no text.
 
         Raises
@@ -294,7 +303,8 @@ class Model:
         reads = self.config.text
         if reads is None:
             raise UsageError(f"Model '{self.name}' has no text modality: leave text out.")
-        if isinstance(text, str) or len(text) != n_windows:
+        text = text.tolist() if isinstance(text, np.ndarray | Tensor) else text
+        if isinstance(text, str) or not isinstance(text, Sized) or len(text) != n_windows:
             raise UsageError(f"text needs one entry per window, {n_windows} of them: None for a window without text.")
         ids = [self._words(entry) for entry in text]
         for number, words in enumerate(ids):
@@ -311,9 +321,17 @@ class Model:
                 )
         return ids
 
-    def _words(self, text: str | Sequence[int] | None) -> list[int]:
+    def _words(self, text: str | Sequence[int] | NDArray[Any] | Tensor | None) -> list[int]:
+        if text is None:
+            return []
         if not isinstance(text, str):
-            return list(text or ())
+            words = text.tolist() if isinstance(text, np.ndarray | Tensor) else text
+            if not isinstance(words, Iterable):
+                raise UsageError(
+                    f"The text {text!r} is no text: give a string, word ids such as [5, 9], or None for a window "
+                    f"without text."
+                )
+            return list(words)
         if self.tokenizer is None:
             raise UsageError(
                 f"Model '{self.name}' has no tokenizer to cut strings into words: give word ids, or set its tokenizer "
@@ -354,8 +372,7 @@ def build_model(name: str, seed: int = 0) -> Model:
         Seeds the weights; the caller's random state is left as it was.
     """
     config = preset(name)
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
+    with seeded(seed):
         encoder = Encoder(config)
     # CSFM's presets have room for the words of a BERT, which does not ship.
     ships = config.text is not None and name.startswith("biosig-")

@@ -11,7 +11,7 @@ from biosig.errors import UsageError
 from biosig.pretrain.masking import MASKINGS, Masking
 from biosig.pretrain.objectives import OBJECTIVES, TermConfig
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
-from biosig.pretrain.optimizer import OptimizerConfig
+from biosig.training.config import OptimizerConfig
 
 _MOVED = ("decoder", "global_weight", "text_weight")
 """Keys of the run in 0.1.0 that are keys of its term now."""

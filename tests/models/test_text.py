@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -124,3 +125,29 @@ def test_a_model_that_reads_no_text_says_so(tiny, ecg):
     silent = Model(Encoder(replace(tiny.config, text=None)), trained=True)
     with pytest.raises(UsageError, match="no text modality"):
         silent.encode(ecg.streams[0].physical()[None], 100, ecg.streams[0].ch_names, "ecg", text=["sinus rhythm"])
+
+
+def test_word_ids_may_be_an_array(tiny, ecg):
+    signal = np.repeat(ecg.streams[0].physical()[None], 2, axis=0)
+    ids = np.array([[3, 4, 5], [7, 8, 9]])
+    expected = tiny.word_ids(ids.tolist(), 2)
+    assert tiny.word_ids(ids, 2) == tiny.word_ids(torch.tensor(ids), 2) == tiny.word_ids(list(ids), 2) == expected
+    assert tiny.word_ids([ids[0], None], 2) == [expected[0], []]
+    options = {"sfreq": 100, "ch_names": ecg.streams[0].ch_names, "kind": "ecg"}
+    one, other = (tiny.encode(signal, text=text, **options) for text in (ids, ids.tolist()))
+    assert torch.equal(one.pooled, other.pooled)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (np.array([3, 4]), "is no text: give a string, word ids such as"),
+        (np.array([[3.5], [4.0]]), "has the word id 3.5"),
+        (np.array([[3, 4]]), "one entry per window, 2 of them"),
+        (np.array(3), "one entry per window, 2 of them"),
+        (3, "one entry per window, 2 of them"),
+    ],
+)
+def test_what_is_neither_text_nor_word_ids_is_refused_in_a_sentence(tiny, text, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        tiny.word_ids(text, 2)

@@ -22,9 +22,9 @@ from biosig.pretrain.objectives.configs.csfm import CsfmConfig
 from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
 from biosig.pretrain.objectives.reconstruct import rebuild_window
-from biosig.pretrain.optimizer import OptimizerConfig
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
+from biosig.training.config import OptimizerConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "pretrain"
 SMALL = DecoderConfig(32, 1, 2)
