@@ -50,7 +50,7 @@ class Registry(Mapping[str, M], Generic[M]):
         """
         name: str = member.name  # type: ignore[attr-defined]
         known = self._members.setdefault(name, member)
-        if known is not member and _origin(known) != _origin(member):
+        if not _same(known, member):
             raise UsageError(
                 f"Two {self.kind} members are called '{name}', from {_origin(known)} and {_origin(member)}: rename one."
             )
@@ -118,6 +118,11 @@ def load_object(path: str) -> Any:
     """What an import path of the form "package.module:name" names."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two members are one, perhaps of a module that was imported twice."""
+    return _origin(one) == _origin(other) if hasattr(one, "__qualname__") else bool(one == other)
 
 
 def _origin(member: object) -> str:
