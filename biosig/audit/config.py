@@ -14,7 +14,7 @@ from biosig.downstream.probe_config import ProbeConfig
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
-from biosig.models.pooled import Pooling
+from biosig.models.readouts import Pooling
 
 Check = Literal["leakage", "identity", "permutation", "acquisition", "spectrum", "robustness"]
 

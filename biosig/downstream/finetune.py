@@ -36,6 +36,7 @@ from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.splits import manifest
+from biosig.models.readouts import READOUTS
 from biosig.progress import Progress
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> 
     DataError
         If windows differ in channels or length where the configuration needs them equal.
     """
-    if config.pooling == "flatten":
-        check_one_layout(windows, "pooling=flatten")
+    if READOUTS[config.pooling].one_layout:
+        check_one_layout(windows, f"pooling={config.pooling}")
     if config.baselines is not None:
         baselines = without_those_named(config.baselines, config.without)
     else:

@@ -12,6 +12,7 @@ from biosig.downstream.settings import Stage
 from biosig.downstream.shots import Shots
 from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
+from biosig.models.readouts import Pooling
 
 Baseline = Literal[
     "chance", "demographics", "random_weights", "handmade", "tangent", "xresnet", "s4", "shallow", "eegnet"
@@ -84,7 +85,7 @@ class ProbeConfig:
     channels: list[str] = field(default_factory=list)
     split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
     head: Head | None = None
-    pooling: Literal["mean", "mean+std", "cls", "attention"] | None = None
+    pooling: Pooling | None = None
     layer: int | Literal["validation"] = -1
     erase: str = ""
     shots: list[Shots] = field(default_factory=list)

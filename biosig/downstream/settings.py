@@ -10,6 +10,7 @@ from biosig.downstream.objective import LossConfig
 from biosig.downstream.parts import FoldSplit, QuerySplit
 from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
+from biosig.models.readouts import READOUTS, Pooling
 
 Baseline = Literal[
     "chance",
@@ -23,7 +24,6 @@ Baseline = Literal[
     "xresnet",
     "s4",
 ]
-Pooling = Literal["attention", "cls", "mean", "flatten"]
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,8 @@ class FineTuneConfig:
         if mixed and (kind == "survival" or self.target.every):
             what = "time to an event" if kind == "survival" else f"label every {self.target.every:g} s"
             raise UsageError(f"Mixed windows have no {what}: give mixup: false in each stage.")
-        if self.target.every and self.pooling not in ("attention", "mean"):
+        readout = READOUTS[self.pooling]
+        if self.target.every and (readout.needs == "own" or readout.one_layout):
             raise UsageError(
                 f"A label every {self.target.every:g} s is read from the tokens of these seconds, and "
                 f"pooling={self.pooling} reads those of the window: give attention or mean."

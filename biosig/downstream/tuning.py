@@ -19,11 +19,12 @@ from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.seeding import seeded
-from biosig.downstream.settings import Pooling, Stage, TuneStage
+from biosig.downstream.settings import Stage, TuneStage
 from biosig.downstream.soup import average
 from biosig.downstream.training import fit
 from biosig.errors import UsageError
 from biosig.models.encoder import Encoder
+from biosig.models.readouts import READOUTS, Pooling
 from biosig.progress import Progress
 
 _HEAD, _PROBE, _TUNE = 0, 1, 2  # streams of random numbers within one run
@@ -131,7 +132,7 @@ def new_classifier(
     key: Sequence[int],
 ) -> Classifier:
     """A classifier with a random head, on the encoder's device."""
-    n_tokens = pack([windows[0]], windows.contract).n_tokens if config.pooling == "flatten" else 0
+    n_tokens = pack([windows[0]], windows.contract).n_tokens if READOUTS[config.pooling].one_layout else 0
     with seeded(key):
         classifier = Classifier(encoder, objective, config.pooling, n_tokens)
     return classifier.to(next(encoder.parameters()).device)

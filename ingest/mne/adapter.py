@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 from biosig.errors import BiosigError, UnreadableError
+from biosig.reading import Adapter
 from biosig.recording import Recording, Source
+from biosig.source_files import sha256_of
 from ingest.bids.sidecars import with_sidecars
-from ingest.files import sha256_of
 from ingest.isolated import read_isolated
 from ingest.mne.eeglab import check_data_name
 from ingest.mne.formats import FORMATS, MneFormat, check_inside, format_of
@@ -23,7 +23,7 @@ FOREIGN_NOTE = "MNE: "
 """Begins a note that repeats a warning of MNE's own."""
 
 
-class MneAdapter:
+class MneAdapter(Adapter):
     """Reads the formats of `ingest.mne.formats` and MNE's own objects."""
 
     name = ADAPTER
@@ -47,7 +47,7 @@ class MneAdapter:
         except UnreadableError:
             return []
 
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one recording.
 
         Raises
@@ -56,8 +56,6 @@ class MneAdapter:
             If the file is damaged, cut short or incomplete, refers to files in other folders, or needs a package that
             is not installed; the sentence names the file and the remedy.
         """
-        if options:
-            raise TypeError(f"The MNE adapter takes no options, not {', '.join(options)}.")
         known = format_of(path)
         if known is None:
             raise UnreadableError(f"{path} is in no format that MNE reads here: {self.describes}.")

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.errors import UnreadableError, UsageError
 from biosig.fingerprint import content_hash
+from biosig.reading import Adapter
 from biosig.recording import Recording, Source, Stream, Subject
-from ingest.channels import notes_on, resolve, settle
-from ingest.files import check_present, sha256_of
+from biosig.source_files import sha256_of
 from ingest.foreign import read_as
 from ingest.recorders.dicom_annotations import add_annotations, code_of
 from ingest.tables.arrays import ArraySamples, Part, survey
@@ -41,7 +42,7 @@ _LEADS = (
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
-class DicomAdapter:
+class DicomAdapter(Adapter):
     """Reads DICOM waveform objects through pydicom; multiplex groups are streams."""
 
     name = "dicom"
@@ -60,7 +61,7 @@ class DicomAdapter:
             return path.suffix.lower() == ".dcm"
         return _WAVEFORMS in head and _AUDIO not in head
 
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one recording.
 
         Parameters
@@ -77,9 +78,6 @@ class DicomAdapter:
         UsageError
             If pydicom is not installed.
         """
-        if options:
-            raise TypeError(f"The DICOM adapter takes no options, not {', '.join(options)}.")
-        check_present(path)
         try:
             import pydicom
         except ImportError:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from biosig.errors import UnreadableError
 from biosig.fingerprint import content_hash
+from biosig.reading import Adapter
 from biosig.recording import BLOCK_BYTES, Recording, Source
-from ingest.files import check_present, sha256_of
+from biosig.source_files import sha256_of
 from ingest.wfdb.annotations import read_annotations
 from ingest.wfdb.comments import parse_comments
 from ingest.wfdb.header import GAP, header_lines, is_master, parse_header
@@ -23,19 +23,16 @@ from ingest.wfdb.segments import check_segments
 from ingest.wfdb.signals import Group, read_groups, streams_of
 
 
-class WfdbAdapter:
+class WfdbAdapter(Adapter):
     """Reads WFDB records of one segment or many; the ``.hea`` stands for the record."""
 
     name = "wfdb"
     describes = "WFDB records (.hea)"
+    suffixes = (".hea",)
     in_memory = BLOCK_BYTES
     """A lazily read record is brought into memory all the same if its signals of one rate take no more bytes."""
 
-    def claims(self, path: Path) -> bool:
-        """Whether `path` is a header, by its extension."""
-        return path.suffix.lower() == ".hea"
-
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one record; the samples are the file's own integers.
 
         A multi-segment record becomes one recording: what no segment holds is invalid. With `lazy`, samples that take
@@ -46,9 +43,6 @@ class WfdbAdapter:
         UnreadableError
             If the record is damaged or incomplete; the sentence names the file and the remedy.
         """
-        if options:
-            raise TypeError(f"The WFDB adapter takes no options, not {', '.join(options)}.")
-        check_present(path)
         header = parse_header(path)
         if header.segments:
             master = check_segments(header)

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from contracts.planted import planted
 from contracts.presets import check
 
 import biosig
@@ -16,24 +17,16 @@ def test_every_preset_keeps_its_contract(name):
     check(name)
 
 
-@pytest.fixture
-def plant(monkeypatch):
-    """Registers a preset for one test."""
-
-    def planted(**changes):
-        about = {key: changes.pop(key) for key in ("n_parameters", "tokenizer") if key in changes}
-        config = replace(preset("biosig-tiny"), **{"embed_dim": 32, "depth": 1, "name": "planted", **changes})
-        assert config.name not in PRESETS
-        monkeypatch.setitem(PRESETS._members, config.name, Preset(config, **about))
-        return config.name
-
-    return planted
+def small(n_parameters=None, tokenizer=False, **changes):
+    """A small preset, with what a test changes of it."""
+    config = replace(preset("biosig-tiny"), **{"embed_dim": 32, "depth": 1, "name": "biosig-mini", **changes})
+    return Preset(config, n_parameters, tokenizer)
 
 
-def test_a_preset_more_is_found_by_itself_and_needs_no_entry_elsewhere(plant):
-    name = plant(name="biosig-mini")
-    assert name in biosig.list_models()
-    check(name)
+def test_a_preset_more_is_found_by_itself_and_needs_no_entry_elsewhere():
+    with planted(PRESETS, small()) as name:
+        assert name in biosig.list_models()
+        check(name)
 
 
 @pytest.mark.parametrize(
@@ -46,9 +39,9 @@ def test_a_preset_more_is_found_by_itself_and_needs_no_entry_elsewhere(plant):
         {"contract": {"ecg": replace(preset("biosig-tiny").contract["ecg"], clip=0.0)}},
     ],
 )
-def test_a_preset_that_breaks_the_contract_fails_it(plant, broken):
-    with pytest.raises((AssertionError, ZeroDivisionError)):
-        check(plant(**broken))
+def test_a_preset_that_breaks_the_contract_fails_it(broken):
+    with planted(PRESETS, small(**broken)) as name, pytest.raises((AssertionError, ZeroDivisionError)):
+        check(name)
 
 
 def test_listing_presets_and_reading_a_configuration_needs_no_torch():
