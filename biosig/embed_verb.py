@@ -87,4 +87,4 @@ def queried(source: Path, query: str | None) -> object:
 
     if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
         raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
-    return open_shards(source).query(query)
+    return open_shards(source).query(query, may_be_empty=False)

@@ -268,6 +268,7 @@ def _embed_parts(
             share = (seen[1] / seen[0].clamp(min=1)).view(batch.n_windows, -1).numpy()
             fraction[where] = share
             vectors[where] = np.where(share[..., None] > 0, found, np.nan)
+            _check_finite(model, windows, rows, found, share)
         reached = int(planned[-1]) + 1
         table = _table(model, revision, windows, subjects, planned, vectors, fraction, words)
         unread.update(windows.recording[np.setdiff1d(planned, table["window"])].tolist())
@@ -281,6 +282,20 @@ def _embed_parts(
             f"tells what kind each channel counts as.",
             LeftOutWarning,
             stacklevel=3,
+        )
+
+
+def _check_finite(
+    model: Model, windows: Windows, rows: NDArray[np.int64], found: NDArray[np.float32], share: NDArray[np.float64]
+) -> None:
+    """Raise a DataError that names the first window whose vector has NaN or infinite numbers though it has signal."""
+    wrong = ((share > 0) & ~np.isfinite(found).all(axis=-1)).any(axis=1)  # (B,)
+    if wrong.any():
+        row = int(rows[np.argmax(wrong)])
+        raise DataError(
+            f"{model.name} gives a vector that is not finite for the window of {windows.duration[row]:g} s at "
+            f"{windows.onset[row]:g} s of recording '{windows.ds[int(windows.recording[row])].id}': look for wild "
+            "amplitudes there with biosig inspect, or embed with dtype float32."
         )
 
 

@@ -12,7 +12,7 @@ _SEXES = {
     **dict.fromkeys(("m", "male", "man", "männlich"), "male"),
 }
 _AGE = re.compile(
-    r"\s*[>≥]?\s*(?P<number>\d+(?:\.\d+)?)\s*\+?\s*"
+    r"\s*[>≥]?\s*(?P<number>\d+(?:[.,]\d+)?)\s*\+?\s*"
     r"(?:(?P<years>y|yrs?|years?|a)|(?P<months>m|mos?|months?)|(?P<weeks>w|wks?|weeks?)|(?P<days>d|days?))?\s*",
     re.IGNORECASE,
 )
@@ -35,7 +35,7 @@ def parse_sex(text: object) -> str | None:
 
 
 def parse_age(text: object, unit: AgeUnit = "years") -> float | None:
-    """Age in years from "63", "> 89", "63 years", "006M" or a number; None for anything else, or outside 0 … 130.
+    """Age in years from "63", "61,5", "> 89", "63 years", "006M" or a number; None for others, or outside 0 … 130.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def parse_age(text: object, unit: AgeUnit = "years") -> float | None:
     if match is None:
         return None
     stated = next((name for name in _PER_YEAR if match[name]), unit)
-    age = float(match["number"]) / _PER_YEAR[stated]
+    age = float(match["number"].replace(",", ".")) / _PER_YEAR[stated]
     if age == 300 or (age == OLDEST_AGE_KEPT and re.search("[>+]", str(text))):
         return OLDEST_AGE_KEPT + 1
     return age if age <= 130 else None

@@ -15,6 +15,9 @@ from ingest.bids.files import ASIDE, DESCRIPTION
 from ingest.tables.adapter import TableAdapter
 from ingest.tables.mapping import TableMapping
 
+INVENTORIES = ("RECORDS", "SHA256SUMS", "SHA256SUMS.txt", "participants.tsv")
+"""Files that list what lies in their folder (`ingest.inventory`)."""
+
 
 def printable(path: str) -> str:
     """A path, or a text that quotes one, as tables and screens can show it: names of files may be no UTF-8."""
@@ -91,6 +94,8 @@ class Discovery:
     """The items' relative paths."""
     n_repeated: int = 0
     """Files that were reached before, by another path or through a link; they are taken once."""
+    inventories: list[Path] = field(default_factory=list)
+    """Lists of what lies in a folder that was walked, such as RECORDS."""
     n_parts: int = 0
     """Files that are segments of another item found; that item holds them."""
     aside: list[str] = field(default_factory=list)
@@ -163,6 +168,7 @@ def _walk(folder: Path, known: dict[str, Adapter], found: Discovery) -> Iterator
             folders.clear()
             continue
         walked.add(real)
+        found.inventories += [Path(place, name) for name in INVENTORIES if name in files]
         visible = sorted(name for name in folders if not name.startswith("."))
         recordings = [name for name in visible if adapter_for(Path(place, name), known)]
         aside = ASIDE.intersection(visible) if DESCRIPTION in files else ()

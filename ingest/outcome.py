@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 FAILURES = "failures.parquet"
 UNMATCHED = "unmatched.parquet"
+INVENTORY = "inventory.parquet"
 
 
 def add_unmatched_rows(found: Discovery, job: Job, result: Result) -> None:
@@ -72,6 +73,15 @@ def write_tables(out: Path, result: Result, tried: Sequence[Item] | None) -> Non
                 (out / name).unlink(missing_ok=True)
     except OSError as error:
         result.stopped_by = result.stopped_by or f"writing to {out} failed ({error})"
+
+
+def write_inventory(out: Path, differences: Sequence[dict[str, str]]) -> None:
+    """Write what the lists beside the sources and their files disagree about; an empty table goes."""
+    if differences:
+        with replacing(out / INVENTORY) as temporary:
+            pq.write_table(pa.Table.from_pylist(list(differences)), temporary)
+    else:
+        (out / INVENTORY).unlink(missing_ok=True)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -18,9 +18,10 @@ from biosig.errors import DataError, UsageError
 from biosig.progress import show_progress
 from ingest.batch import Job, Result
 from ingest.discover import Discovery, discover
+from ingest.inventory import check_inventories
 from ingest.labels.labels import Labels, load_labels
 from ingest.labels.subject_pattern import SubjectPattern
-from ingest.outcome import FAILURES, UNMATCHED
+from ingest.outcome import FAILURES, UNMATCHED, write_inventory
 from ingest.pipeline import ingest_items
 from ingest.privacy.pseudonyms import Pseudonyms, load_key
 from ingest.recipe.recipe import Recipe
@@ -46,6 +47,7 @@ def ingest(
     key: Path | None = None,
     recording_names: Literal["auto", "keep", "hash"] = "auto",
     compression: Literal["lz4", "zstd"] = "lz4",
+    strict: bool = False,
     set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Turn recordings into shards: read, join labels and subjects, apply a recipe, hide names, write.
@@ -86,6 +88,9 @@ def ingest(
         hashes where a name is no code ("rec01_night" is one) or tells the subject.
     compression : {"lz4", "zstd"}
         LZ4 reads nearly twice as fast; Zstandard writes faster and is up to a tenth smaller.
+    strict : bool
+        Stop before anything is written where RECORDS, SHA256SUMS or participants.tsv beside the sources and the files
+        there disagree; otherwise that is told, and listed in OUT/inventory.parquet.
     set_ : tuple of str
         Changes to the recipe, KEY=VALUE (sfreq.ecg=500).
 
@@ -122,6 +127,13 @@ def ingest(
             f"Files that stand for no recording of their own (signals beside headers, other formats): {others}.",
             markup=False,
         )
+    for remark in joins.remarks if joins is not None else ():
+        console.print(remark, markup=False)
+    differing = check_inventories(found)
+    if strict and differing:
+        raise DataError(" ".join(inventory.sentence() for inventory in differing))
+    for inventory in differing:
+        console.print(inventory.sentence(), markup=False)
     if joins is not None and joins.left_out:
         console.print(
             f"Not kept as labels, for privacy: {', '.join(joins.left_out)} (see --labels-spec).", markup=False
@@ -132,6 +144,7 @@ def ingest(
         result = ingest_items(
             found, job, workers=workers or _cores(), scheduler=scheduler, resume=resume, progress=progress
         )
+    write_inventory(out, [row for inventory in differing for row in inventory.rows()])
     _report(result, out, time.monotonic() - start, console)
     if result.n_ingested and cooking.concerns and not result.kinds.keys() & set(cooking.concerns):
         console.print(

@@ -306,8 +306,15 @@ def _always() -> bool:
 
 
 @contextmanager
-def connect(scheduler: str) -> Iterator[Any]:
-    """A client of the Dask cluster at an address such as ``tcp://10.0.0.1:8786``.
+def connect(scheduler: str, timeout: float = 10.0) -> Iterator[Any]:
+    """A client of the Dask cluster at an address.
+
+    Parameters
+    ----------
+    scheduler : str
+        Such as ``tcp://10.0.0.1:8786``.
+    timeout : float
+        Seconds to wait for an answer.
 
     Raises
     ------
@@ -319,7 +326,7 @@ def connect(scheduler: str) -> Iterator[Any]:
     except ImportError:
         raise UsageError("--scheduler needs Dask: pip install 'biosig-fm[dask]'.") from None
     try:
-        client = Client(scheduler, timeout="10s")
+        client = Client(scheduler, timeout=timeout)
     except (OSError, ValueError) as error:
         raise UsageError(f"No Dask scheduler answers at {scheduler} ({error}): check the address.") from None
     with client:

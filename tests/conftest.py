@@ -10,6 +10,9 @@ import torch
 
 import biosig
 from biosig import samples
+from biosig.models.encoder import Encoder
+from biosig.models.presets import preset
+from biosig.pretrain.config import EncoderSize
 
 torch.set_num_threads(1)
 
@@ -36,6 +39,16 @@ def eeg():
 def bedside():
     """A real bedside recording: PPG, ECG and respiration at 125 Hz, numerics at 1 Hz."""
     return biosig.read(sorted(samples.path("bidmc").rglob("*_Signals.csv.gz"))[0])
+
+
+@pytest.fixture(scope="session")
+def narrow_csfm():
+    """CSFM's architecture in 0.5 M parameters, random weights: six blocks of width 64, and 1066 words."""
+    size = EncoderSize(embed_dim=64, num_heads=2, head_dim=32, n_words=1066)
+    torch.manual_seed(0)
+    model = biosig.Model(Encoder(size.of(preset("csfm-tiny"))), trained=False)
+    model._warned = True
+    return model
 
 
 @pytest.fixture(scope="session")

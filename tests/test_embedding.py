@@ -1,5 +1,6 @@
 """`embed` takes what researchers have, and says of every vector whose it is, from when, and by which weights."""
 
+import copy
 import json
 import os
 import signal
@@ -94,6 +95,17 @@ def test_recordings_whole_tails_and_windows_that_hold_nothing(tiny, ecg):
     table = biosig.embed(tiny, signal_, window=5.0, sfreq=100.0, ch_names=ecg.ch_names, kind="ecg")
     assert table["valid_fraction"].to_pylist() == [pytest.approx(1, abs=0.01), 0.0]
     assert np.isfinite(vectors(table)).all(axis=1).tolist() == [True, False]
+
+
+def test_a_vector_that_is_not_finite_names_its_window(tiny, ecg):
+    broken = copy.deepcopy(tiny)
+    with torch.no_grad():
+        broken.encoder.norm.weight[0] = float("inf")
+    with pytest.raises(DataError, match=rf"not finite for the window of 10 s at 0 s of recording '{ecg.id}'"):
+        biosig.embed(broken, ecg)
+    stream = ecg.streams[0]
+    with pytest.raises(DataError, match="not finite for window 0"):
+        broken.encode(stream.physical()[None, :, :1000], stream.sfreq, ch_names=stream.ch_names, kind="ecg")
 
 
 def test_bfloat16_is_close_to_float32(tiny, shards):

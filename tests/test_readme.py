@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from biosig import samples
+from biosig.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+VERBS = ["inspect", "ingest", "verify", "export", "pretrain", "embed", "probe", "finetune", "audit"]
 
 
 def block(language):
@@ -28,6 +30,21 @@ def test_the_main_job_in_ten_lines(capsys):
     assert "torch.Size([1, 12, 25, 128]) torch.Size([1, 128])" in printed
 
 
+def test_its_commands_name_verbs_options_and_files_that_exist(capsys):
+    """What `make test` holds of the commands; `make test-slow` runs them, and the demo does their work."""
+    lines = [shlex.split(line, comments=True) for line in block("sh").splitlines()]
+    assert [line[1] for line in lines] == VERBS
+    for line in lines:
+        with pytest.raises(SystemExit) as ended:
+            main([line[1], "--help"])
+        assert ended.value.code == 0
+        options = {word for word in line if word.startswith("--")}
+        assert options <= set(re.findall(r"--[a-z-]+", capsys.readouterr().out)), line
+        for word in line[2:]:
+            assert not word.startswith("configs/") or (ROOT / word).is_file(), word
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_from_files_to_a_tested_claim(tmp_path):
     shutil.copytree(samples.path("eegmmidb"), tmp_path / "eegmmidb")
@@ -51,8 +68,7 @@ def test_from_files_to_a_tested_claim(tmp_path):
         expected = 1 if command[1] == "audit" else 0
         assert done.returncode == expected, f"{line}\n{done.stdout}\n{done.stderr}"
         printed[command[1]] = done.stdout
-    verbs = ["inspect", "ingest", "verify", "export", "pretrain", "embed", "probe", "finetune", "audit"]
-    assert list(printed) == verbs
+    assert list(printed) == VERBS
     assert "chance" in printed["finetune"]
     assert "No subject is in two parts" in printed["audit"]
     assert "fail: Pretraining saw 6 of the 7 recordings" in printed["audit"]

@@ -7,7 +7,7 @@ window read from a shard, a file on disk and an array from a notebook reach the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from biosig.batches.input_contract import InputContract
 from biosig.batches.montage import Montage, montage
+from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
-from biosig.signal import bandpass, is_flat, neurokit_clean, resample, resample_valid, robust_scale
+from biosig.signal import bandpass, check_rate, is_flat, neurokit_clean, resample, resample_valid, robust_scale
 
 
 @dataclass(slots=True)
@@ -48,6 +49,9 @@ class Prepared:
         """Map normalised values (C, T) back to the source's orientation and the contract's unit."""
         return values * np.reshape(self.scale, (-1, 1)) * self.sign[:, None] + self.mean[:, None]
 
+
+MAX_TOKENS = 2**17
+"""Tokens of one modality in one window: attention over twice as many takes hours and all memory."""
 
 Room = Callable[[str, int, int], NDArray[np.float32]]
 """Modality, channels and samples → an array (C, T) of any content."""
@@ -94,6 +98,7 @@ def prepare(
         parts = [(stream, members) for stream, members in parts if members.rows]
         if not parts:
             continue
+        _check_size(window.id, modality, parts, wanted)
         scale = float(window.robust_scale.get(modality, math.nan))
         plain = [0 < scale < math.inf and _is_plain(stream, wanted) for stream, _ in parts]
         done = lies_within(window.band.get(modality), wanted.band)
@@ -128,6 +133,19 @@ def prepare(
                 )
             )
     return prepared
+
+
+def _check_size(name: str, modality: str, parts: Sequence[tuple[Stream, Montage]], wanted: InputContract) -> None:
+    """Refuse a rate that cannot be, and a window of more tokens than attention can take, before they are made."""
+    for stream, members in parts:
+        check_rate(modality, stream.sfreq, f"Recording '{name}'")
+        n_tokens = len(members.rows) * wanted.n_patches_in(stream.duration)
+        if n_tokens > MAX_TOKENS:
+            raise UsageError(
+                f"A window of {stream.duration:,.0f} s of recording '{name}' at {stream.sfreq:g} Hz has {n_tokens:,} "
+                f"tokens of {modality.upper()}, and {MAX_TOKENS:,} is the most that a model reads at once: choose "
+                "shorter windows, or correct the sampling rate."
+            )
 
 
 def lies_within(

@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from biosig.csv_table import write_csv
 from biosig.downstream.rating import differences
 from biosig.downstream.saved import SavedResult, open_result
 from biosig.errors import UsageError
@@ -126,7 +127,7 @@ def compare_verb(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out
     """
     found = compare(runs)
     if out is not None:
-        found.table.to_csv(out, index=False)
+        write_csv(found.table, out)
     print_comparison(found, Console())
     return 0
 

@@ -17,7 +17,6 @@ from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import DenseExamples, Examples, FrozenExamples, PackedExamples
 from biosig.downstream.linear import DEFAULT_PENALTY, fit_predict, uninformed
 from biosig.downstream.parts import Parts
-from biosig.downstream.seeding import seeded
 from biosig.downstream.standing import demographic_features
 from biosig.downstream.training import fit, predict_spans
 from biosig.downstream.tuning import fine_tune, new_classifier
@@ -34,6 +33,7 @@ from biosig.evaluate.metrics import Floats
 from biosig.evaluate.splits import Rows
 from biosig.models.checkpoint import read_tensors, write_tensors
 from biosig.pretrain.publish import ledger_of
+from biosig.training.seeding import seeded
 
 FIXED_MONTAGE = ("eegnet", "shallow", "tangent", "xresnet", "s4")
 """Methods that need all windows to have the same channels and length."""

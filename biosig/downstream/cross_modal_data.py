@@ -30,7 +30,7 @@ def open_windows(shards: str, query: str | None, length: float, stride: float | 
         If a recording has no subject, or two have one id.
     """
     ds = open_shards(shards)
-    windows = grid(ds.query(query) if query else ds, length, stride)
+    windows = grid(ds.query(query, may_be_empty=False) if query else ds, length, stride)
     if not len(windows):
         raise UsageError(f"No recording of {shards} is as long as a window of {length:g} s: shorten it, or the query.")
     rows = rows_of(windows)

@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
+from biosig.csv_table import write_csv
 from biosig.downstream.evidence import LEAD, Evidence, gather
 from biosig.downstream.saved import SavedResult, open_result
 from biosig.evaluate.catalogue import METRICS as CATALOGUE
@@ -37,9 +38,9 @@ def write_report(folder: Path) -> Path:
     """
     run = open_result(folder)
     evidence = gather(run)
-    evidence.differences.to_csv(folder / "differences.csv", index=False)
+    write_csv(evidence.differences, folder / "differences.csv")
     if evidence.subgroups is not None:
-        evidence.subgroups.to_csv(folder / "subgroups.csv", index=False)
+        write_csv(evidence.subgroups, folder / "subgroups.csv")
     return _Page(run, evidence).write()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from biosig import config as configuration
+from biosig.csv_table import write_csv
 from biosig.downstream.environment import environment
 from biosig.errors import UsageError
 
@@ -85,7 +86,7 @@ class ProbeResult:
             self.recordings.to_parquet(folder / "recordings.parquet", index=False)
         for name, table in self.tables.items():
             (folder / "tables").mkdir(exist_ok=True)
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+            write_csv(table, folder / "tables" / f"{name}.csv")
         if hasattr(self.config, "target"):
             _report(folder)
 

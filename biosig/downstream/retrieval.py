@@ -21,18 +21,19 @@ from biosig.batches.windows import Windows
 from biosig.device import autocast
 from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
 from biosig.downstream.cross_modal_rating import rate_means
-from biosig.downstream.cross_modal_training import Training, train
 from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.retrieval_model import RetrievalModel, ranked, save_retrieval_model
-from biosig.downstream.seeding import seeded
 from biosig.downstream.task import open_model
 from biosig.errors import UsageError
 from biosig.models.model import Model
 from biosig.models.reports import words_for
 from biosig.models.text import Tokenizer, clean_report
 from biosig.progress import Progress
+from biosig.training.config import Training
+from biosig.training.loop import train
+from biosig.training.seeding import seeded
 
 DIRECTIONS = ("signal to report", "report to signal")
 

@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from biosig import config as configuration
+from biosig.csv_table import read_csv
 from biosig.downstream.columns import truth_names
 from biosig.downstream.targets import Target
 from biosig.errors import UnreadableError, UsageError
@@ -102,7 +103,7 @@ class SavedResult:
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Further tables that the run wrote, by name."""
-        return {path.stem: pd.read_csv(path) for path in sorted(self.folder.glob("tables/*.csv"))}
+        return {path.stem: read_csv(path) for path in sorted(self.folder.glob("tables/*.csv"))}
 
     @cached_property
     def test_rows(self) -> str:

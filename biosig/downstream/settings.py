@@ -11,6 +11,7 @@ from biosig.downstream.parts import FoldSplit, QuerySplit
 from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
 from biosig.models.readouts import READOUTS, Pooling
+from biosig.training.config import Stage
 
 Baseline = Literal[
     "chance",
@@ -24,65 +25,6 @@ Baseline = Literal[
     "xresnet",
     "s4",
 ]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stretch of training.
-
-    Parameters
-    ----------
-    lr : float
-        Peak learning rate.
-    epochs : int
-        Passes over the training part at most; 0 leaves the stage out.
-    warmup : int
-        Epochs in which the rate rises: as (10^(s/S) - 1) / 9 (REVE's released code), or in a line with the schedule
-        "linear".
-    schedule : {"plateau", "linear"}
-        Halved when validation gets no better for five epochs (REVE's released code), or falling in a line to nothing
-        at the last epoch (CSFM, arXiv:2507.01045).
-    layer_decay : float
-        The rate of a block is this share of that of the block after it, the last block's of that of the head.
-    patience : int
-        Epochs without a better validation score after which the stage ends.
-    dropout : float
-        Share of the pooled features that is dropped, and of what networks drop inside.
-    batch_size : int
-        Windows per step.
-    weight_decay : float
-        Decoupled, on all parameters.
-    mixup : bool
-        Whether windows of a batch are mixed in pairs (`biosig.downstream.mixup`).
-    ema : float
-        Decay of a moving average of the weights, which is then what is scored and kept
-        (`biosig.downstream.averaging`); 0 = none.
-    """
-
-    lr: float
-    epochs: int
-    warmup: int = 3
-    patience: int = 10
-    dropout: float = 0.1
-    batch_size: int = 32
-    weight_decay: float = 0.01
-    mixup: bool = True
-    schedule: Literal["plateau", "linear"] = "plateau"
-    layer_decay: float = 1.0
-    ema: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.epochs < 0 or self.warmup < 0 or self.patience < 1 or self.batch_size < 1:
-            raise UsageError(
-                f"A stage has epochs {self.epochs}, warmup {self.warmup}, patience {self.patience} and batch_size "
-                f"{self.batch_size}: the first two cannot be negative, the others must be 1 or more."
-            )
-        if not 0 < self.layer_decay <= 1:
-            raise UsageError(f"layer_decay is {self.layer_decay:g}; it is a share, above 0 and at most 1.")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"dropout is {self.dropout:g}; it is a share, from 0 to below 1.")
-        if not 0 <= self.ema < 1:
-            raise UsageError(f"ema is {self.ema:g}; it is a share, from 0 (no average) to below 1.")
 
 
 @dataclass(frozen=True)
@@ -165,7 +107,7 @@ class FineTuneConfig:
     optimizer : {"adamw", "stable_adamw"}
         With betas 0.92 and 0.999 and eps 1e-9 (REVE's released code).
     soup : int
-        How many second stages are run from one first stage, and averaged (`biosig.downstream.soup`).
+        How many second stages are run from one first stage, and averaged (a soup of models, `biosig.training.weights`).
     seeds : list of int
         One complete run each: heads, order, dropout, mixup.
     seed : int

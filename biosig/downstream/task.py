@@ -85,7 +85,7 @@ def open_task(shards: str, query: str | None, target: Target, plan: WindowPlan) 
 
     ds = open_shards(shards)
     if query:
-        ds = ds.query(query)
+        ds = ds.query(query, may_be_empty=False)
     labelled = label_windows(ds, target, plan)
     ids = ds.to_pandas()["recording"]
     if ids.duplicated().any():

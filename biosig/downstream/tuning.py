@@ -18,14 +18,15 @@ from biosig.downstream.lora import add_lora, merge
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.seeding import seeded
-from biosig.downstream.settings import Stage, TuneStage
-from biosig.downstream.soup import average
+from biosig.downstream.settings import TuneStage
 from biosig.downstream.training import fit
 from biosig.errors import UsageError
 from biosig.models.encoder import Encoder
 from biosig.models.readouts import READOUTS, Pooling
 from biosig.progress import Progress
+from biosig.training.config import OptimizerName, Stage
+from biosig.training.seeding import seeded
+from biosig.training.weights import average_state_dicts
 
 _HEAD, _PROBE, _TUNE = 0, 1, 2  # streams of random numbers within one run
 
@@ -43,7 +44,7 @@ class Recipe(Protocol):
     def pooling(self) -> Pooling: ...  # noqa: D102
 
     @property
-    def optimizer(self) -> str: ...  # noqa: D102
+    def optimizer(self) -> OptimizerName: ...  # noqa: D102
 
     @property
     def soup(self) -> int: ...  # noqa: D102
@@ -120,7 +121,7 @@ def fine_tune(
         if adapted is not None:
             tuned.encoder = merge(adapted)
         states.append(tuned.state_dict())
-    classifier.load_state_dict(average(states))
+    classifier.load_state_dict(average_state_dicts(states))
     return classifier.eval()
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,10 @@ import torch
 from biosig import __version__
 from biosig import config as configuration
 from biosig.downstream.result import refuse_existing
+from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import BiosigError, DataError, UsageError
 
 if TYPE_CHECKING:
-    from biosig.downstream.settings import FineTuneConfig
     from biosig.downstream.task import Task
     from biosig.models.model import Model
 
@@ -85,9 +85,8 @@ def identity_of(config: FineTuneConfig, task: Task, model: Model) -> dict[str, A
     for column in (windows.recording, windows.onset, windows.duration, task.labelled.y):
         digest.update(np.ascontiguousarray(column).tobytes())
     digest.update("\n".join(task.subjects).encode())
-    settings = {key: value for key, value in configuration.to_dict(config).items() if key not in _OF_NO_MATTER}
     return {
-        **settings,
+        **_settings(config),
         "recordings or labels": digest.hexdigest(),
         "weights of the model": model.revision,
         "kind of device": model.device.type,
@@ -95,11 +94,18 @@ def identity_of(config: FineTuneConfig, task: Task, model: Model) -> dict[str, A
     }
 
 
+def _settings(config: FineTuneConfig) -> dict[str, Any]:
+    return {key: value for key, value in configuration.to_dict(config).items() if key not in _OF_NO_MATTER}
+
+
 def _refuse_another(manifest: Path, identity: Mapping[str, Any], folder: Path) -> None:
     try:
         left = json.loads(manifest.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{manifest} is damaged ({error}): delete {manifest.parent}.") from error
+    names = {field.name for field in fields(FineTuneConfig)}
+    # An earlier version may have written keys in another spelling, or lacked one that now has a default.
+    left |= _settings(configuration.load(FineTuneConfig, {key: value for key, value in left.items() if key in names}))
     other = [key for key in {**left, **identity} if left.get(key) != identity.get(key)]
     if other:
         raise UsageError(

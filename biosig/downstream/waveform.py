@@ -18,10 +18,8 @@ from biosig.batches.contract import InputContract
 from biosig.device import autocast
 from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
 from biosig.downstream.cross_modal_rating import correlation, rate_means
-from biosig.downstream.cross_modal_training import Training, train
 from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
 from biosig.downstream.result import ProbeResult, in_folder
-from biosig.downstream.seeding import seeded
 from biosig.downstream.task import open_model
 from biosig.downstream.waveform_baselines import Baseline, LinearFilter, MeanBeat
 from biosig.downstream.waveform_model import WaveformHead, WaveformModel, save_waveform_model
@@ -30,6 +28,9 @@ from biosig.errors import UsageError
 from biosig.models.model import Model
 from biosig.pretrain.objective import DecoderConfig
 from biosig.progress import Progress
+from biosig.training.config import Training
+from biosig.training.loop import train
+from biosig.training.seeding import seeded
 
 METRICS = ["correlation", "rmse"]
 _BASELINES: dict[str, Callable[[Mapping[str, InputContract]], Baseline]] = {

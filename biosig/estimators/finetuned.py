@@ -25,7 +25,7 @@ from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import Stage, TuneStage
+from biosig.downstream.settings import TuneStage
 from biosig.downstream.training import predict
 from biosig.downstream.tuning import fine_tune
 from biosig.errors import UsageError
@@ -35,6 +35,7 @@ from biosig.estimators.transformer import refuse_empty
 from biosig.evaluate.splits import group_folds
 from biosig.models.model import Model
 from biosig.models.readouts import READOUTS, Pooling, own_pooling
+from biosig.training.config import Stage
 
 HEAD_LR = 5e-3
 KEEP_BYTES = 4e9

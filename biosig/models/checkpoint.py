@@ -8,7 +8,7 @@ Nothing is unpickled, and a key that does not match is an error.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,14 @@ def config_json(encoder_config: EncoderConfig, trained: bool) -> str:
         "trained": trained,
         "encoder": config.to_dict(encoder_config),
     }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def revision_json(encoder_config: EncoderConfig, trained: bool) -> str:
+    """The configuration that a revision is made of, spelt as 0.1.0 did: the same weights keep their revision."""
+    content = json.loads(config_json(encoder_config, trained)) | {"biosig": "0.1.0"}
+    position = content["encoder"]["position"]
+    content["encoder"]["position"] = {"kind" if key == "name" else key: value for key, value in position.items()}
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -148,10 +156,14 @@ def read_config(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_tensors(state: dict[str, Tensor], path: Path) -> None:
+def write_tensors(state: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file under a temporary name, then put it in place."""
     temporary = path.with_name(f".{path.name}.tmp")
-    save_file(state, temporary)
+    temporary.unlink(missing_ok=True)
+    temporary.touch()  # as the umask says; safetensors alone would let nobody but the owner read it
+    mode = temporary.stat().st_mode
+    save_file(state, temporary, metadata)
+    temporary.chmod(mode)
     temporary.replace(path)
 
 
@@ -164,24 +176,40 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_state(module: nn.Module, state: dict[str, Tensor], where: str) -> None:
-    """Load a state dict in which every key and shape must match.
+    """Load a state dict in which every key and shape must match and every value must be finite.
 
     Raises
     ------
     DataError
-        Lists the keys that are missing, left over, or of another shape.
+        Lists the keys that are missing, left over, of another shape, or that hold NaN or infinite values.
     """
-    own = module.state_dict()
+    check_keys(module.state_dict(), state, where)
+    with torch.no_grad():
+        module.load_state_dict(state, strict=True)
+
+
+def check_keys(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str) -> None:
+    """Raise the DataError of `load_state` unless every key and shape matches."""
     shared = own.keys() & state.keys()
     reshaped = [
         f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in shared if state[k].shape != own[k].shape
     ]
-    found = {"missing": own.keys() - shared, "left over": state.keys() - shared, "of another shape": reshaped}
+    found = {
+        "missing": own.keys() - shared,
+        "left over": state.keys() - shared,
+        "of another shape": reshaped,
+        "with NaN or infinite values": [k for k in shared if not is_finite(state[k])],
+    }
     problems = [f"{what}: {listed(keys)}" for what, keys in found.items() if keys]
     if problems:
         raise DataError(f"The weights in {where} do not fit the model; {'; '.join(problems)}.")
-    with torch.no_grad():
-        module.load_state_dict(state, strict=True)
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite."""
+    if not (tensor.is_floating_point() and tensor.numel()):
+        return True
+    return all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(tensor))  # both are NaN where a value is
 
 
 def listed(keys: Iterable[str], most: int = 8) -> str:

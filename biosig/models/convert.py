@@ -112,7 +112,7 @@ def _account(foreign: ForeignWeights, plan: Plan, own: Mapping[str, Tensor]) -> 
         "of another shape": [
             f"{theirs} {tuple(state[theirs].shape)} for {tuple(own[ours].shape)}"
             for theirs, ours in plan.names.items()
-            if theirs in state and _without_ones(state[theirs]) != _without_ones(own[ours])
+            if theirs in state and not _fits(state[theirs], own[ours], theirs in plan.leading_ones)
         ],
         "not floating-point": [k for k in plan.names.keys() & state.keys() if not state[k].is_floating_point()],
     }
@@ -121,9 +121,13 @@ def _account(foreign: ForeignWeights, plan: Plan, own: Mapping[str, Tensor]) -> 
         raise DataError(f"The weights in {foreign.path} do not fit {plan.config.name}; {'; '.join(found)}.")
 
 
-def _without_ones(tensor: Tensor) -> list[int]:
-    """A shape less its leading ones: some keep a vector as (1, 1, D)."""
-    return [n for i, n in enumerate(tensor.shape) if n > 1 or any(m > 1 for m in tensor.shape[:i])]
+def _fits(theirs: Tensor, ours: Tensor, leading_ones: bool) -> bool:
+    """Whether the shapes are equal, with axes of length 1 in front where that is how the project keeps this tensor."""
+    shape, wanted = tuple(theirs.shape), tuple(ours.shape)
+    if leading_ones:
+        n = max(len(shape), len(wanted))
+        shape, wanted = (1,) * (n - len(shape)) + shape, (1,) * (n - len(wanted)) + wanted
+    return shape == wanted
 
 
 def _card(

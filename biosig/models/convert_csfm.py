@@ -41,6 +41,15 @@ _EMBEDDING = {
     "transformer.norm.bias": "norm.bias",
 }
 
+_LEADING_ONES = (
+    "cls_token",
+    "ts_channel_type_embedding",
+    "ts_pos_embedding",
+    "text_type_embedding",
+    "text_pos_embedding",
+)
+"""Kept as (1, rows, width)."""
+
 _BLOCK = {
     "0.norm.weight": "attention_norm.weight",
     "0.norm.bias": "attention_norm.bias",
@@ -102,7 +111,8 @@ def plan(state: Mapping[str, Tensor], config: Mapping[str, Any], where: str) -> 
     left_out = {
         key: why for key in state for start, why in _LEFT_OUT.items() if re.match(rf"(encoder\.)?({start})", key)
     }
-    return Plan(_size(state, prefix, depth, where), names, left_out, notes=(_LICENCE,))
+    leading_ones = frozenset(prefix + key for key in _LEADING_ONES)
+    return Plan(_size(state, prefix, depth, where), names, left_out, leading_ones=leading_ones, notes=(_LICENCE,))
 
 
 def _size(state: Mapping[str, Tensor], prefix: str, depth: int, where: str) -> EncoderConfig:

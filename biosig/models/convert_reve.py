@@ -122,6 +122,7 @@ def plan(state: Mapping[str, Tensor], config: Mapping[str, Any], where: str) -> 
         config=_size(state, published, prefix, depth, where),
         names=names,
         left_out=left_out,
+        leading_ones=frozenset({query}),
         absent={"pool.query": "no pooling query came with the weights: pooled vectors are the mean of the tokens"},
         notes=tuple(notes),
     )

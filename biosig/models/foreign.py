@@ -59,6 +59,9 @@ class Plan:
         Foreign key → why it has no place in an encoder.
     absent : dict of str to str
         Our key → what it means that such weights may lack it; the encoder has zeros there.
+    leading_ones : frozenset of str
+        Foreign keys whose project keeps a vector or a table with leading axes of length 1, such as (1, 1, D); all
+        other tensors must have our shape.
     notes : tuple of str
         Sentences for the model card: licence, and what had to be assumed.
     """
@@ -67,6 +70,7 @@ class Plan:
     names: dict[str, str]
     left_out: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    leading_ones: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
-from biosig.errors import UsageError
+from biosig.errors import DataError, UsageError
 from biosig.layers.lead_positions import LeadCode, LeadPositions
 from biosig.models import checkpoint, hub
 from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
@@ -25,6 +25,7 @@ from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import PRESETS, list_models
 from biosig.models.text import Tokenizer
 from biosig.recording import Recording
+from biosig.training.seeding import seeded
 
 __all__ = ["Encoded", "Model", "build_model", "list_models", "load_model"]
 
@@ -103,7 +104,7 @@ class Model:
     @property
     def revision(self) -> str:
         """Twelve hexadecimal digits that change with any weight and any entry of the configuration."""
-        digest = hashlib.sha256(checkpoint.config_json(self.config, self.trained).encode())
+        digest = hashlib.sha256(checkpoint.revision_json(self.config, self.trained).encode())
         for name, tensor in sorted(self.encoder.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
@@ -120,8 +121,7 @@ class Model:
 
     def with_random_weights(self, seed: int) -> Model:
         """The same architecture and contract, never trained: the baseline that every claim needs."""
-        with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
+        with seeded(seed):
             return Model(Encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
 
     def with_longer_windows(self, seconds: float) -> Model:
@@ -266,6 +266,12 @@ class Model:
         windows = [self.prepare(r, 0.0) if prepare else as_they_are(r, self.contract) for r in recordings]
         batch = pack(windows, self.contract, None if text is None else self.word_ids(text, len(windows)))
         tokens, pooled = self.encode_and_pool(batch, layer)
+        finite = torch.isfinite(pooled).all(dim=-1)  # (B,)
+        if not finite.all():
+            raise DataError(
+                f"{self.name} gives a vector that is not finite for window {int(finite.int().argmin())}: look for wild "
+                "amplitudes in it."
+            )
         return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], self.contract)
 
     def _for_inference(self, dtype: torch.dtype) -> Encoder:
@@ -366,8 +372,7 @@ def build_model(name: str, seed: int = 0) -> Model:
         Seeds the weights; the caller's random state is left as it was.
     """
     chosen = PRESETS[name]
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)  # the CPU's: a GPU's state is the caller's
+    with seeded(seed):
         encoder = Encoder(chosen.config)
     return Model(encoder, trained=False, tokenizer=Tokenizer.default() if chosen.tokenizer else None)
 

@@ -17,10 +17,10 @@ from biosig.pretrain.csfm_masking import CsfmMasking
 from biosig.pretrain.csfm_reconstruction import CsfmReconstruction
 from biosig.pretrain.masking import BlockMasking
 from biosig.pretrain.objective import DecoderConfig, Objective
-from biosig.pretrain.optimizer import OptimizerConfig
 from biosig.pretrain.reconstruction import MaskedReconstruction
 from biosig.pretrain.reve_masking import ReveMasking
 from biosig.pretrain.reve_reconstruction import ReveReconstruction
+from biosig.training.config import OptimizerConfig
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,9 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     for number, source in enumerate(config.sources):
         ds = open_shards(source.shards)
         if source.query:
-            ds = ds.query(source.query)
+            ds = ds.query(source.query, may_be_empty=False)
         if not len(ds):
-            raise UsageError(f"No recording of {source.shards} is left after the query {source.query!r}.")
+            raise UsageError(f"{source.shards} holds no recording: ingest some first.")
         sets.append(ds)
         table = ds.to_pandas()
         subject_of.append(table["subject"].where(table["subject"].notna(), table["recording"]).to_numpy(str))

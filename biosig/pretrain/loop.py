@@ -9,13 +9,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from biosig import config as configuration
 from biosig.batches.loader import BatchPlan, LoadedBatch, count_tokens, in_order, load_batches
@@ -26,13 +24,16 @@ from biosig.models.checkpoint import save
 from biosig.models.reports import RecordingWords
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.data import draw, load_windows
-from biosig.pretrain.log import RunLog
 from biosig.pretrain.objective import Objective
-from biosig.pretrain.optimizer import learning_rate, make_optimizer, set_lr
 from biosig.pretrain.position_noise import with_position_noise
 from biosig.pretrain.publish import ledger_of, model_card
-from biosig.pretrain.state import TRAINING_STATE, resume_training, save_decoder, save_training
+from biosig.pretrain.state import TRAINING_STATE, save_decoder
 from biosig.progress import Progress
+from biosig.training.log import RunLog
+from biosig.training.loop import take_step
+from biosig.training.optimizer import make_optimizer, set_lr
+from biosig.training.seeding import seeded
+from biosig.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
 
@@ -71,11 +72,12 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     train, validation = load_windows(config)
     configuration.dump(config, out / "config.yaml")
     device = resolve_device(config.device)
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(config.seed)
+    with seeded(config.seed):
         objective = config.make_objective(config.make_encoder()).to(device)
-    optimizer = make_optimizer(objective, config.optimizer)
-    start = resume_training(out / TRAINING_STATE, objective, optimizer)
+    state = TrainingState(objective, make_optimizer(objective, config.optimizer), whole=True)
+    if (out / TRAINING_STATE).exists():
+        state.load(out / TRAINING_STATE)
+    start = state.step
     contract = objective.encoder.config.contract
     words = config.words()
     plan = BatchPlan(count_tokens(train, contract, words), config.batch_tokens, config.seed)
@@ -86,17 +88,18 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words)
     for step, loaded in enumerate(loader, start + 1):
         began = time.perf_counter()
-        set_lr(optimizer, learning_rate(step, config.steps, config.optimizer))
-        losses = _train_step(config, objective, optimizer, loaded, step)
+        set_lr(state.optimizer, config.optimizer.learning_rate(step, config.steps))
+        losses = _train_step(config, objective, state.optimizer, loaded, step)
+        state.step = step
         if step % config.log_every == 0 or step == config.steps:
-            losses["lr"] = optimizer.param_groups[0]["lr"]
+            losses["lr"] = state.optimizer.param_groups[0]["lr"]
             losses["tokens_per_second"] = loaded.batch.n_tokens / (time.perf_counter() - began)  # type: ignore[union-attr]
             log.write(step, "train", losses)
         if step % config.validate_every == 0 or step == config.steps:
             log.write(step, "validation", validator())
         if step % config.checkpoint_every == 0:
             log.flush()
-            save_training(out / TRAINING_STATE, objective, optimizer, step)
+            state.save(out / TRAINING_STATE)
         if progress:
             progress("pretrain", step, config.steps, f"loss {losses['loss']:.3f}")
     log.close()
@@ -128,27 +131,11 @@ def _train_step(
     step: int,
 ) -> dict[str, float]:
     rng = np.random.default_rng([config.seed, _TRAINING_STREAM, step])
-    with _dropout_from(next(objective.parameters()).device, config.seed, _DROPOUT_STREAM, step):
+    dropout_seed = int(np.random.SeedSequence([config.seed, _DROPOUT_STREAM, step]).generate_state(1)[0])
+    with seeded(dropout_seed, next(objective.parameters()).device):
         losses = _losses(config, objective, loaded, rng, config.position_noise)
-    if not torch.isfinite(losses["loss"]):
-        raise DataError(
-            f"The loss is {losses['loss'].item()} at step {step}: lower optimizer.lr, or look for recordings "
-            f"with wild amplitudes with biosig inspect."
-        )
-    optimizer.zero_grad(set_to_none=True)
-    losses["loss"].backward()
-    if config.optimizer.clip_norm is not None:
-        nn.utils.clip_grad_norm_(objective.parameters(), config.optimizer.clip_norm)
-    optimizer.step()
+    take_step(objective, optimizer, losses["loss"], config.optimizer.clip_norm, step, "optimizer.lr")
     return {key: value.item() for key, value in losses.items()}
-
-
-@contextmanager
-def _dropout_from(device: torch.device, *stream: int) -> Iterator[None]:
-    """Draw torch's random numbers from a stream of their own, and leave the caller's state as it was."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(np.random.SeedSequence(stream).generate_state(1)[0]))
-        yield
 
 
 def _losses(

@@ -1,12 +1,8 @@
-"""What a run must keep to go on exactly where it was: weights, moments, step. Safetensors only, put in place whole."""
+"""Files of a pretraining run: its training state while it lasts, and the decoder beside the finished model."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
-
-import torch
-from torch import Tensor, nn
 
 from biosig import config as configuration
 from biosig.models.checkpoint import load, load_state, read_tensors, write_tensors
@@ -14,31 +10,6 @@ from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.objective import Objective
 
 TRAINING_STATE, DECODER = "training.safetensors", "decoder.safetensors"
-
-
-def save_training(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Write weights, optimiser moments and the step that they are from."""
-    state = {f"objective.{name}": tensor.detach().cpu() for name, tensor in objective.state_dict().items()}
-    for number, values in optimizer.state_dict()["state"].items():
-        state |= {f"optimizer.{number}.{key}": value.detach().cpu() for key, value in values.items()}
-    write_tensors({**{k: tensor.contiguous() for k, tensor in state.items()}, "step": torch.tensor(step)}, path)
-
-
-def resume_training(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Load the training state, if there is one; returns the step it was saved after."""
-    if not path.exists():
-        return 0
-    state = read_tensors(path)
-    step = int(state.pop("step"))
-    weights = {k.removeprefix("objective."): v for k, v in state.items() if k.startswith("objective.")}
-    load_state(objective, weights, str(path))
-    moments: dict[int, dict[str, Tensor]] = defaultdict(dict)
-    for key, value in state.items():
-        if key.startswith("optimizer."):
-            _, number, name = key.split(".")
-            moments[int(number)][name] = value
-    optimizer.load_state_dict({"state": dict(moments), "param_groups": optimizer.state_dict()["param_groups"]})
-    return step
 
 
 def save_decoder(objective: Objective, run: Path) -> None:

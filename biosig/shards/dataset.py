@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from biosig.errors import DataError, UsageError
 from biosig.shards import spec
 from biosig.shards.index import index_table, read_index, shard_paths
+from biosig.shards.query import matching_rows, why_none
 from biosig.shards.stored import StoredRecording
 
 log = logging.getLogger(__name__)
@@ -182,14 +184,16 @@ class ShardDataset:
         frame = pd.DataFrame.from_records(rows, columns=["recording", "onset", "duration", "label"])
         return frame.astype({"recording": np.int64, "onset": float, "duration": float})
 
-    def query(self, expression: str) -> ShardDataset:
+    def query(self, expression: str, may_be_empty: bool = True) -> ShardDataset:
         """Recordings for which a pandas expression over index and label columns is true.
 
         Parameters
         ----------
         expression : str
             As in `pandas.DataFrame.query`: ``"age >= 60 and diagnosis == 'NORM'"``. A column of the index wins over
-            a label of the same name.
+            a label of the same name; one with spaces stands in backticks.
+        may_be_empty : bool
+            Whether no recording at all may match: then a `NoMatchWarning` names the values that exist, else an error.
 
         Returns
         -------
@@ -199,21 +203,22 @@ class ShardDataset:
         Raises
         ------
         UsageError
-            If the expression cannot be evaluated or is not true or false for each recording.
+            If the expression cannot be evaluated, is not true or false for each recording, or matches none that must
+            match one.
         """
         frame = self.to_pandas()
         labels = self.labels.reset_index(drop=True)
         frame = pd.concat((frame, labels.drop(columns=[c for c in labels if c in frame])), axis=1)
-        try:
-            chosen = frame.eval(expression, engine="python", local_dict={}, global_dict={})
-            mask = np.asarray(chosen)
-            if mask.shape != (len(self),) or mask.dtype != bool:
-                raise ValueError("it is not true or false for each recording")
-        except Exception as error:
-            raise UsageError(
-                f"The query {expression!r} cannot be answered ({error}); columns are {', '.join(map(str, frame))}."
-            ) from None
+        mask = matching_rows(frame, expression)
+        if not mask.any() and not may_be_empty:
+            raise UsageError(why_none(frame, expression))
+        if not mask.any():
+            warnings.warn(why_none(frame, expression), NoMatchWarning, stacklevel=2)
         return self[mask]
+
+
+class NoMatchWarning(UserWarning):
+    """A query matches no recording."""
 
 
 def _as_index(item: ArrayLike, length: int) -> NDArray[Any]:

@@ -6,6 +6,7 @@ same moments and nowhere else: gaps are bridged by a straight line while a filte
 
 from biosig.signal.clean import neurokit_clean
 from biosig.signal.filters import ZeroPhase, band_filter, bandpass, notch, notch_filter
+from biosig.signal.rates import check_rate
 from biosig.signal.resample import resample, resample_valid
 from biosig.signal.scale import channel_scales, is_flat, robust_scale
 from biosig.signal.units import canonical_unit, check_plausible, check_scale, convert_units, spell_unit, unit_factor
@@ -19,6 +20,7 @@ __all__ = [
     "canonical_unit",
     "channel_scales",
     "check_plausible",
+    "check_rate",
     "check_scale",
     "convert_units",
     "is_flat",

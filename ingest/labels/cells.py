@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from biosig.errors import DataError, UsageError
+from ingest.labels import decimals
 
 CellType = Literal["bool", "number", "text", "codes"]
 
@@ -53,9 +54,13 @@ class Cells:
         self.is_typed = path.suffix.lower() in (".parquet", ".pq")
         if not path.is_file():
             raise UsageError(f"The table {path} does not exist: check the path.")
+        self._delimiter = ""
         try:
-            self._table = _read_typed(path) if self.is_typed else _read_text(path)
-        except (pa.ArrowException, OSError) as error:
+            if self.is_typed:
+                self._table = _read_typed(path)
+            else:
+                self._table, self._delimiter = _read_text(path)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DataError(f"The table {path} cannot be read ({reason}): export it again, as UTF-8.") from None
         if not (len(self._table) or may_be_empty):
@@ -73,6 +78,42 @@ class Cells:
         """Forget all other columns: what is sent to workers should be small."""
         wanted = set(columns)
         self._table = self._table.select([name for name in self.columns if name in wanted])
+
+    def read_marks(self, given: decimals.Mark | None, apart: Collection[str | None]) -> tuple[str, ...]:
+        """Rewrite numbers with decimal commas and thousands marks as plain ones; what looks like them is told.
+
+        Parameters
+        ----------
+        given : {".", ","} or None
+            The decimal mark; None = as the table shows (`biosig`'s label specifications call it `decimal`).
+        apart : collection of str
+            Columns that hold names and free text, which stay as they are.
+
+        Returns
+        -------
+        tuple of str
+            A sentence for each column that is nearly, or perhaps, one of numbers.
+
+        Raises
+        ------
+        DataError
+            If a column reads as numbers of different value with either mark, and none is given.
+        """
+        if self.is_typed:
+            return ()
+        columns = {name: self._table.column(name) for name in self.columns if name not in apart}
+        known = {name: decimals.known_cells(cells, self._missing) for name, cells in columns.items()}
+        mark = given or decimals.seen_mark(known.values(), self._delimiter)
+        remarks = []
+        for name, cells in columns.items():
+            where = f"{self.path}, column '{name}'"
+            if not given and mark == ".":
+                remarks.append(decimals.with_commas(known[name], where))
+            else:
+                numbers = decimals.plain(cells, known[name], mark, given is not None, where)
+                self._table = self._table.set_column(self.columns.index(name), name, numbers)
+            remarks.append(decimals.mixed(known[name], mark, where))
+        return tuple(filter(None, remarks))
 
     def require(self, columns: Iterable[str]) -> None:
         """Raise a UsageError that lists the columns which are not there and those that are."""
@@ -133,9 +174,11 @@ class Cells:
     def refuse(self, row: int, column: str, wanted: str) -> NoReturn:
         """Raise the DataError of a cell that is not what was expected."""
         found = str(self.cell(row, column))
+        decimal = ", or give decimal in --labels-spec" if wanted == "a number" and "," in found else ""
         line = row + (1 if self.is_typed else 2)  # spreadsheets and editors count the header
         raise DataError(
-            f"{self.path} has '{found[:60]}' in column '{column}', row {line}, where {wanted} was expected: correct it."
+            f"{self.path} has '{found[:60]}' in column '{column}', row {line}, where {wanted} was expected: correct it"
+            f"{decimal}."
         )
 
     def guess_type(self, column: str) -> CellType:
@@ -152,7 +195,8 @@ class Cells:
         return "text"
 
 
-def _read_text(path: Path) -> Any:
+def _read_text(path: Path) -> tuple[Any, str]:
+    """The table with all its cells as text, and what separates them."""
     header = pa.input_stream(path).read(_BLOCK_BYTES).partition(b"\n")[0]
     delimiter = "\t" if ".tsv" in path.name.lower() else ";" if b";" in header and b"," not in header else ","
     parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
@@ -163,7 +207,7 @@ def _read_text(path: Path) -> Any:
         raise DataError(f"{path} has two columns named {', '.join(map(repr, twice))}: rename one.")
     as_text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string()))
     table = pyarrow.csv.read_csv(path, read_options=read, parse_options=parse, convert_options=as_text)
-    return table.rename_columns([name.strip() for name in names]).combine_chunks()
+    return table.rename_columns([name.strip() for name in names]).combine_chunks(), delimiter
 
 
 def _read_typed(path: Path) -> Any:

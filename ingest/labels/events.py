@@ -44,6 +44,8 @@ class EventTable:
         self.path, self.spec, self._events = path, spec, spec.events
         self._cells = Cells(path, spec.missing)
         self._cells.require(spec.named())
+        numbers = {self._events.onset, self._events.duration, self._events.end}
+        self.remarks = self._cells.read_marks(spec.decimal, set(self._cells.columns) - numbers)
         self._index = RowIndex(recording_keys(self._cells, spec.id_columns))
         self._cells.keep(spec.named())
 

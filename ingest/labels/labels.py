@@ -56,6 +56,11 @@ class Labels:
         return tuple(column for table in self._keyed() for column in table.left_out)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences about columns that are nearly, or perhaps, columns of numbers."""
+        return tuple(remark for table in self._keyed() for remark in table.remarks)
+
+    @property
     def described(self) -> str:
         """Which tables these are and how their columns are read; the rows may grow."""
         return repr([(table.path.name, table.spec) for table in self._tables])

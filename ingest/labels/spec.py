@@ -96,6 +96,9 @@ class LabelSpec:
         Column → "bool", "number", "text" or "codes" (a list); a cell that is no such thing is an error. A column that
         is not here has the type that a Parquet file states, else the narrowest of bool, number and text that fits all.
         What is "text" here is free text, and goes through the scrubber like a report.
+    decimal : {".", ","} or None
+        The decimal mark of numbers; the other mark, spaces and apostrophes then part thousands. None = as the table
+        shows: commas where its cells are separated by semicolons or tabs and a column of numbers has some.
     missing : tuple of str
         Cells that say that nothing is known; no label comes of them.
     maps : tuple of CodeMap
@@ -114,6 +117,7 @@ class LabelSpec:
     report_column: str | None = None
     label_columns: tuple[str, ...] | None = None
     types: dict[str, CellType] = field(default_factory=dict)
+    decimal: Literal[".", ","] | None = None
     missing: tuple[str, ...] = MISSING
     maps: tuple[CodeMap, ...] = ()
     events: EventColumns | None = None

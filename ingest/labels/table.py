@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +17,7 @@ from ingest.labels.cells import Cells, CellType
 from ingest.labels.codes import CodeNames
 from ingest.labels.row_index import Found, RowIndex, recording_keys
 from ingest.labels.spec import LabelSpec
-
-_PRIVATE = re.compile(
-    r"date|birth|name|time|address|phone|fax|e-?mail|mrn|ssn|patient|insurance|serial|operator|physician", re.IGNORECASE
-)
+from ingest.privacy.private_keys import is_private_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +54,8 @@ class LabelTable:
         self.path = path
         self._cells = cells = Cells(path, spec.missing)
         cells.require([*spec.named(), *(wanted.column for wanted in spec.maps)])
+        apart = (*spec.id_columns, spec.subject_column, spec.session_column, spec.report_column)
+        self.remarks = cells.read_marks(spec.decimal, apart)
         self.spec = spec = _with_age_and_sex(cells, spec)
         self._index = RowIndex(self._keys())
         repeated = self._index.first_repeated()
@@ -221,6 +219,6 @@ def _choose_labels(cells: Cells, spec: LabelSpec) -> tuple[dict[str, CellType], 
         chosen = [*spec.label_columns, *(column for column in spec.types if column not in spec.label_columns)]
     else:
         others = [column for column in cells.columns if column not in special]
-        private = [c for c in others if c not in spec.types and (_PRIVATE.search(c) or cells.holds_times(c))]
+        private = [c for c in others if c not in spec.types and (is_private_key(c) or cells.holds_times(c))]
         chosen, left_out = [c for c in others if c not in private], tuple(private)
     return {column: spec.types.get(column) or cells.guess_type(column) for column in chosen}, left_out

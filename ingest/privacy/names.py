@@ -32,6 +32,19 @@ _VOCABULARY = frozenset(
 """Words of three letters or more that name no person: what files, subjects' codes, channels and events are called."""
 
 
+_SHORT_SURNAMES = frozenset(
+    _LETTERS.findall("""
+    abt an ali arp bai ban beck bo bock box cai chu cox cui dai day de di do dow du duc eid eke ek erb fan fei
+    fox fu gao gay ge go gu guo ha hai han hay he ho hoy hu hua ito jin jo jon jun kai kay kim ko koh koo kox ku
+    lai lam lau law le lee lei leo li lim lin liu lo loh low loy lu luo ma mai mao mei mo moe mok mu nam ng ngo
+    oh oei ong ono oro ost ott pan pei poe poh pu qi qin qiu rai rao ray roe roh roy rui ruf ruh sah see seo sha
+    she shi sim so soh son soo su sun tai tan tao tay teo toh tom tu udo uhl ung van vo voß wai wan wei wen wie
+    wolf wong woo wu xia xie xu yan yao ye yeo yi yin yoo you yu yuan yun zeh zhu zou
+    """)
+)
+"""Surnames of two and three letters that are common somewhere: with a number behind they look like codes."""
+
+
 def name_words(subject: str) -> frozenset[str]:
     """Words of a subject's id that may be names: an EDF header gives "MCH-0234567 Haagse_Harry"."""
     words = _LETTERS.findall(subject)
@@ -47,11 +60,15 @@ def is_code(name: str) -> bool:
     """Whether a name tells no one anything: numbers, known words ("subject_01_rest") and short ones ("slp01a").
 
     Words of four letters or more that are not known, capitalised ones of three ("Max_2") and any with other letters
-    than ASCII's may be a person's name, as may short words without a number; a date or six digits in a row may be one's
-    birthday or case number.
+    than ASCII's may be a person's name, as may short words without a number and common short surnames; a date or six
+    digits in a row may be one's birthday or case number.
     """
     words = [word for word in _LETTERS.findall(name) if word.lower() not in _VOCABULARY]
-    if any(_PERSONAL.fullmatch(word) for word in words) or _LONG_NUMBER.search(name) or "date" in marks(name):
+    if (
+        any(_PERSONAL.fullmatch(word) or word.lower() in _SHORT_SURNAMES for word in words)
+        or _LONG_NUMBER.search(name)
+        or "date" in marks(name)
+    ):
         return False
     return re.search(r"\d", name) is not None or all(len(word) == 1 for word in words)
 

@@ -2,8 +2,9 @@
 
 The rules cover German, English and Swedish, the languages of PTB-XL's reports. They follow HIPAA's Safe Harbor
 (45 CFR 164.514(b)(2)) where a pattern can: dates more exact than a year, names that stand behind a title or a key,
-e-mail addresses, telephone, record, case and serial numbers. A name that stands alone is no pattern: only those that
-the source itself gives as the subject's are found (`known`). Years alone, ages and measured values stay.
+e-mail, web, network and postal addresses, telephone, record, case and serial numbers. A name that stands alone is no
+pattern: only those that the source itself gives as the subject's are found (`known`). Years alone, ages and measured
+values stay.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-MARKS = ("email", "time", "date", "name", "number")
+MARKS = ("email", "address", "time", "date", "name", "number")
 """What can stand in brackets where something was removed."""
 
 _MONTH = (
@@ -39,6 +40,19 @@ _TIMES = (
     r"(?<![\d:.,])(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?(?![\d:])(?:\s*(?:uhr\b|h\b|[ap]\.?m\b\.?))?",
     r"(?<![\d.,])(?:[01]?\d|2[0-4])(?:[.h][0-5]\d)?\s*(?:uhr\b|(?-i:am|pm|AM|PM)\b(?!\s+\d))",
     r"(?<=\bkl[ .])\s*(?:[01]?\d|2[0-4])(?:[.:][0-5]\d)?(?!\d)",
+)
+
+_HOUSE = r"\s+\d{1,4}(?:\s?(?-i:[a-h]))?\b(?!\s*(?:mm|cm|ms|mv|%|[-/.,]\d))"
+_OF = r"(?:(?:de|du|des|del|della|di|da|la|las|los|l['’])\s*){0,3}"
+_ADDRESSES = (
+    r"\b(?:https?|ftp|s?ftp|file)://[^\s<>\"']+|\bwww\.[^\s<>\"']+",
+    r"(?<![\d.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?::\d{2,5})?(?![\d.])",
+    r"(?<![\w:])(?=[\da-f:]*[a-f\d]:)(?:[\da-f]{1,4}:){7}[\da-f]{1,4}(?![\w:])",
+    r"(?-i:\b[A-ZÄÖÜÅ][a-zäöüßå-]*)(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|gatan|vägen)" + _HOUSE,
+    r"\b(?-i:[A-ZÄÖÜ][a-zäöüß]+(?:er)?)\s+(?-i:Stra(?:ß|ss)e|Str\.|Weg|Platz|Allee|Gasse)" + _HOUSE,
+    r"\b\d{1,5}\s+(?:(?-i:[A-Z][a-z]+)\s+){1,3}(?-i:Street|St\.|Road|Rd\.?|Avenue|Ave\.?|Lane|Drive|Boulevard|Blvd\.?)(?!\w)",
+    rf"\b\d{{1,4}}(?:\s?(?:bis|ter))?,?\s+(?:rue|avenue|boulevard|place|chemin|allée)\s+{_OF}(?-i:[A-ZÉ])[\w'’-]+",
+    rf"(?-i:\b(?:Calle|C/|Avenida|Avda\.?|Plaza|Paseo|Via|Viale|Piazza|Corso))\s+{_OF}(?-i:[A-ZÁÉ])[\w'’-]+,?" + _HOUSE,
 )
 
 _CAPITAL = r"(?-i:[A-ZÀ-ÖØ-ÞŠŽČŁ])"
@@ -92,6 +106,7 @@ def _rules(patterns: dict[str, tuple[str, ...]]) -> list[tuple[str, str, re.Patt
 _RULES = _rules(
     {
         "email": (r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+",),
+        "address": _ADDRESSES,
         "time": _TIMES,
         "date": _DATES,
         "name": _NAMES,
@@ -104,7 +119,7 @@ _EVENT_CODE = re.compile(r"(?:[A-Z][a-z]+/)?[A-Z]?\s*-?\d{1,8}")
 
 
 def scrub(text: str, known: Collection[str] = (), numbers: bool = True) -> str:
-    """`text` with a mark in place of each date, time of day, name behind a title, long number and e-mail address.
+    """`text` with a mark in place of each date, time of day, name behind a title, long number and address.
 
     Parameters
     ----------

@@ -8,16 +8,13 @@ from typing import Any
 
 from biosig.recording import Subject
 from ingest.demographics import note_on_age, parse_age, parse_sex
+from ingest.privacy.private_keys import is_private_key
 
-_KEY_VALUE = re.compile(r"([A-Za-z][^:<>]{0,60}?)\s*:\s*(.*)")
+_KEY_VALUE = re.compile(r"([^\W\d_][^:<>]{0,60}?)\s*:(?!//)\s*(.*)")
 _ANGLE = re.compile(r"<([^<>]{1,60})>:\s*([^<]*)")
 _AGE_SEX = re.compile(r"(\d{1,3})\s+([MF])\b.*")  # the MIT-BIH databases: "69 M 1085 1629 x1"
 _NOTHING = re.compile(r"\W*(unknown|none|n/?a|nan|null|not available|\?*)\W*", re.IGNORECASE)
-_PRIVATE = re.compile(
-    r"\b(date|birth|dob|name|address|phone|serial|mrn|accession|physician|doctor|operator|technician|produced by|"
-    r"(exam|visit|order|device|study) ?(id|n\w*))\b",
-    re.IGNORECASE,
-)
+_STATED = re.compile(r"\b(?:dob|mrn|serial|accession|produced by)\b|\b(?:name|birth|address|phone)\b", re.IGNORECASE)
 _FIELDS = {
     "gender": "sex",
     **dict.fromkeys(("patient id", "patient_id", "patient", "subject id", "subject_id", "subject"), "id"),
@@ -57,7 +54,7 @@ def parse_comments(lines: list[str]) -> Comments:
     said = Comments(None)
     who: dict[str, str] = {}
     report, n_private = [], 0
-    for key, value in (pair for line in lines for pair in _pairs(line.strip())):
+    for key, value, text in (part for line in lines for part in _parts(line.strip())):
         name = _FIELDS.get(key.lower(), key.lower())
         truth = _TRUTH.get(value.lower())
         if _NOTHING.fullmatch(value):
@@ -70,10 +67,10 @@ def parse_comments(lines: list[str]) -> Comments:
             said.labels["chagas"] = truth
         elif name == "source":
             said.labels["source"] = value
-        elif _PRIVATE.search(key or value):
+        elif is_private_key(key) if key else _STATED.search(value):
             n_private += 1
         else:
-            report.append(f"{key}: {value}" if key else value)
+            report.append(text)
     said.subject = _subject(who, said.notes)
     said.report = "\n".join(report) or None
     if n_private:
@@ -81,15 +78,18 @@ def parse_comments(lines: list[str]) -> Comments:
     return said
 
 
-def _pairs(line: str) -> list[tuple[str, str]]:
-    """What a line says, as (key, value); the key is "" in free text."""
+def _parts(line: str) -> list[tuple[str, str, str]]:
+    """What a line says, as (key, value, text to keep); the key is "" in free text.
+
+    A line is kept as it stands: a time of day or an address taken apart at its colon would no longer be known as one.
+    """
     if match := _AGE_SEX.fullmatch(line):
-        return [("age", match[1]), ("sex", match[2])]
+        return [("age", match[1], ""), ("sex", match[2], "")]
     if pairs := _ANGLE.findall(line):
-        return [(key.strip(), value.strip()) for key, value in pairs]
+        return [(key.strip(), value.strip(), f"{key.strip()}: {value.strip()}") for key, value in pairs]
     if match := _KEY_VALUE.fullmatch(line):
-        return [(match[1], match[2])]
-    return [("", line)]
+        return [(match[1], match[2], line)]
+    return [("", line, line)]
 
 
 def _subject(who: dict[str, str], notes: list[str]) -> Subject | None:

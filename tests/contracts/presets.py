@@ -11,7 +11,7 @@ from biosig.models.encoder import Encoder
 from biosig.models.presets import PRESETS
 from biosig.models.text import Tokenizer
 
-MOST_BUILT = 100_000_000
+MOST_BUILT = 50_000_000
 """Parameters up to which a preset is built and applied; a larger one is counted without making its weights."""
 
 SAMPLES = {
@@ -21,7 +21,7 @@ SAMPLES = {
 }
 
 
-def check(name):
+def check(name, most_built=MOST_BUILT):
     """The preset is called so, survives its file, has the size it says, and encodes each modality that it names."""
     member = PRESETS[name]
     size = member.config
@@ -35,7 +35,7 @@ def check(name):
     if member.tokenizer:
         assert size.text is not None
         assert size.text.n_words == Tokenizer.default().n_words
-    if n_parameters <= MOST_BUILT:
+    if n_parameters <= most_built:
         for modality in size.contract:
             _encodes(name, modality)
 

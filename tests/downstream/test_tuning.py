@@ -1,7 +1,6 @@
-"""The pieces of fine-tuning: low-rank changes, soups, alignment, mixup, pooling, the training loop."""
+"""The pieces of fine-tuning: low-rank changes, alignment, mixup, pooling."""
 
 import builtins
-import contextlib
 import copy
 from dataclasses import replace
 
@@ -15,19 +14,14 @@ from biosig.batches.memory import RecordingList
 from biosig.batches.packed import pack
 from biosig.batches.windows import grid
 from biosig.downstream.alignment import covariance, whitening
-from biosig.downstream.averaging import MovingAverage
 from biosig.downstream.classifier import Classifier, load_classifier, save_classifier
 from biosig.downstream.examples import FrozenExamples, PackedExamples, Tokens
-from biosig.downstream.fit_state import Score
 from biosig.downstream.lora import add_lora, merge
 from biosig.downstream.mixup import Mix, draw, mixed
 from biosig.downstream.objective import Objective
-from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import Stage, TuneStage
-from biosig.downstream.soup import average
+from biosig.downstream.settings import TuneStage
 from biosig.downstream.targets import Target, WindowPlan
-from biosig.downstream.training import fit, layer_shares, predict, rate_share
 from biosig.downstream.tuning import make_trainable
 from biosig.downstream.use import Use
 from biosig.errors import DataError, UsageError
@@ -120,16 +114,6 @@ def _absent(monkeypatch, package):
         return load(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", fails)
-
-
-def test_a_soup_of_equal_weights_is_these_weights_and_of_two_their_mean(classifier):
-    state = classifier.state_dict()
-    assert all(torch.equal(average([state] * 3)[name], state[name]) for name in state)
-    other = {name: tensor + 1 for name, tensor in state.items()}
-    for name, tensor in average([state, other]).items():
-        torch.testing.assert_close(tensor, state[name] + 0.5)
-    with pytest.raises(UsageError, match="same keys"):
-        average([state, {}])
 
 
 def test_alignment_makes_the_mean_covariance_of_each_subject_the_identity(eeg):
@@ -248,147 +232,3 @@ def test_a_classifier_comes_back_from_its_folder(windows, classifier, tmp_path):
     (tmp_path / "tuned" / "classifier.json").unlink()
     with pytest.raises(DataError, match="tuned weights"):
         load_classifier(tmp_path / "tuned")
-
-
-class _Points:
-    """Windows that are vectors: the loop on its own."""
-
-    def __init__(self, x):
-        self.x = x
-
-    def batch(self, rows, mix=None):
-        x = self.x[rows]
-        return x if mix is None else mix.weight * x + (1 - mix.weight) * x[mix.partner]
-
-    def draw_mix(self, rows, rng):
-        return draw([0] * len(rows), rng)
-
-
-@pytest.fixture
-def points():
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 90)
-    x = rng.normal(size=(90, 5)) + 2 * np.outer(y, [1, 0, 0, 0, 0])
-    rows = np.arange(90)
-    return _Points(torch.tensor(x, dtype=torch.float32)), y, Parts(rows[:40], rows[40:60], rows[60:])
-
-
-@pytest.mark.parametrize("mixup", [False, True])
-@pytest.mark.parametrize("optimizer", ["adamw", "stable_adamw"])
-def test_the_loop_learns_and_keeps_its_best_epoch(points, mixup, optimizer):
-    examples, y, parts = points
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Dropout(0.0), nn.Linear(16, 2))
-    stage = Stage(lr=1e-2, epochs=40, dropout=0.2, batch_size=8, mixup=mixup)
-    told = []
-    best = fit(network, examples, y, TWO, parts, stage, optimizer, [0], lambda *what: told.append(what))
-    assert network[2].p == 0.2
-    assert best.value > 0.75
-    said = [float(note.removeprefix("validation ")) for *_, note in told]
-    assert best.value == pytest.approx(max(said), abs=1e-3)
-    scores = predict(network, examples, TWO, parts.validation, 8)
-    assert np.mean([(scores.argmax(1) == y[parts.validation])[y[parts.validation] == k].mean() for k in (0, 1)]) == (
-        pytest.approx(best.value)
-    )
-    assert told[-1][1] == told[-1][2] == 40
-
-
-def test_the_loop_stops_when_validation_gets_no_better(points):
-    examples, y, parts = points
-    network = nn.Linear(5, 2)
-    told = []
-    swapped = y.copy()
-    swapped[parts.train] = 1 - y[parts.train]  # what is learned makes validation worse
-    with torch.no_grad():
-        network.weight.copy_(torch.tensor([[-1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0]]))
-        network.bias.copy_(torch.tensor([1.0, -1.0]))
-        before = copy.deepcopy(network.state_dict())
-    fit(network, examples, swapped, TWO, parts, Stage(1.0, 50, 0, 4), "adamw", [0], lambda *w: told.append(w))
-    assert len(told) == 4
-    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
-
-
-def test_a_loss_that_is_not_finite_is_said(points):
-    examples, y, parts = points
-    examples.x[3] = torch.inf
-    with pytest.raises(DataError, match="lower the stage's lr"):
-        fit(nn.Linear(5, 2), examples, y, TWO, parts, Stage(1e-2, 2), "adamw", [0])
-
-
-def test_the_warm_up_rises_from_nothing_to_the_whole_rate_and_equals_are_told_apart_by_loss():
-    stage = Stage(lr=1.0, epochs=20, warmup=2)
-    assert (rate_share(stage, 0.0), rate_share(stage, 2.0), rate_share(stage, 2.1)) == (0.0, 1.0, None)
-    assert rate_share(stage, 1.0) == pytest.approx((10**0.5 - 1) / 9)
-    line = replace(stage, schedule="linear")
-    assert [rate_share(line, epoch) for epoch in (0, 1, 2, 11, 20)] == pytest.approx([0, 0.5, 1, 0.5, 0])
-    assert Score(0.5, -0.6) > Score(0.5, -0.7) > Score(0.4, -0.1)
-
-
-def test_layers_far_from_the_head_learn_slower():
-    encoder = biosig.build_model("csfm-tiny").encoder
-    classifier = Classifier(encoder, TWO, "cls")
-    shares = {id(p): share for share, group in layer_shares(classifier, 0.5).items() for p in group}
-    assert len(shares) == len([*classifier.parameters()])
-    of = {name: shares[id(p)] for name, p in classifier.named_parameters()}
-    assert of["head.2.weight"] == of["encoder.norm.weight"] == 1
-    assert (of["encoder.blocks.5.mlp_norm.weight"], of["encoder.blocks.0.mlp_norm.weight"]) == (0.5, 0.5**6)
-    assert of["encoder.cls"] == 0.5**7
-    assert set(layer_shares(nn.Linear(2, 2), 0.5)) == {1.0}
-
-
-def _network():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.0), nn.Linear(16, 2))
-
-
-@pytest.mark.parametrize("optimizer", ["adamw", "stable_adamw"])
-@pytest.mark.parametrize("epochs_before", [1, 7, 30])
-def test_a_training_that_is_stopped_after_any_epoch_ends_as_if_it_had_not_been(
-    points, tmp_path, optimizer, epochs_before
-):
-    examples, y, parts = points
-    stage = Stage(lr=1e-2, epochs=30, dropout=0.2, batch_size=8, ema=0.9, patience=9)
-
-    def stopping(_stage, done, _total, _note=""):
-        if done == epochs_before:
-            raise KeyboardInterrupt
-
-    undisturbed, stopped, resumed = _network(), _network(), _network()
-    best = fit(undisturbed, examples, y, TWO, parts, stage, optimizer, [3])
-    with contextlib.suppress(KeyboardInterrupt):
-        fit(stopped, examples, y, TWO, parts, stage, optimizer, [3], stopping, resume=tmp_path / "fit.safetensors")
-    torch.rand(5)
-    told = []
-    again = fit(
-        resumed,
-        examples,
-        y,
-        TWO,
-        parts,
-        stage,
-        optimizer,
-        [3],
-        lambda *w: told.append(w),
-        resume=tmp_path / "fit.safetensors",
-    )
-    assert again == best
-    assert all(torch.equal(t, undisturbed.state_dict()[name]) for name, t in resumed.state_dict().items())
-    assert len(told) <= 30 - epochs_before
-    (tmp_path / "fit.safetensors").write_bytes(b"damaged")
-    with pytest.raises(DataError, match="train that stage again"):
-        fit(_network(), examples, y, TWO, parts, stage, optimizer, [3], resume=tmp_path / "fit.safetensors")
-
-
-def test_the_moving_average_is_what_is_scored_and_the_steps_go_on_from_the_weights():
-    network = nn.Linear(1, 1, bias=False)
-    average = MovingAverage(network, 0.5)
-    start = network.weight.item()
-    for step in (1.0, 2.0):
-        with torch.no_grad():
-            network.weight.fill_(step)
-        average.update(network)
-    decays = [2 / 11, 3 / 12]  # below 0.5, as so early in a training
-    expected = (start * decays[0] + 1.0 * (1 - decays[0])) * decays[1] + 2.0 * (1 - decays[1])
-    with average.in_place_of(network):
-        assert network.weight.item() == pytest.approx(expected)
-    assert network.weight.item() == 2.0

@@ -3,6 +3,8 @@ import datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from biosig.errors import DataError, UsageError
 from ingest.labels.cells import Cells
@@ -125,3 +127,58 @@ def test_tables_that_cannot_be_read(tmp_path):
         Cells(tmp_path / "t.parquet")
     with pytest.raises(UsageError, match="does not exist"):
         Cells(tmp_path / "absent.csv")
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("61,5", 61.5),
+        ("1.234,5", 1234.5),
+        ("1 234,5", 1234.5),
+        ("-0,25", -0.25),
+        (",5", 0.5),
+        ("1,5e3", 1500),
+        ("7", 7),
+    ],
+)
+def test_a_table_with_semicolons_shows_its_decimal_commas(tmp_path, written, number):
+    cells = table(tmp_path, f"id;x;y\na;{written};13,2\nb;;14,25\n")
+    assert cells.read_marks(None, {"id"}) == ()
+    assert cells.guess_type("x") == "number"
+    assert cells.value(0, "x", "number") == pytest.approx(number)
+    assert cells.value(1, "y", "number") == 14.25
+
+
+@given(st.lists(st.integers(-(10**10), 10**10).map(lambda x: x / 1e4), min_size=1, max_size=5), st.booleans())
+def test_numbers_go_through_a_spreadsheet_of_either_country(tmp_path_factory, numbers, thousands):
+    english = [f"{x:,f}" if thousands else f"{x:f}" for x in numbers]
+    german = [text.translate(str.maketrans(",.", ".,")) for text in english]
+    folder = tmp_path_factory.mktemp("tables")
+    for mark, written, delimiter in ((".", english, "\t"), (",", german, ";")):
+        text = "id" + delimiter + "x\n" + "".join(f"r{i}{delimiter}{cell}\n" for i, cell in enumerate(written))
+        cells = table(folder, text, "t.tsv" if delimiter == "\t" else "t.csv")
+        cells.read_marks(mark, {"id"})
+        assert [cells.value(i, "x", "number") for i in range(len(numbers))] == pytest.approx(numbers)
+
+
+def test_a_column_that_reads_two_ways_is_refused_until_the_mark_is_given(tmp_path):
+    text = "id;x;y\na;1.234;0,5\n"
+    with pytest.raises(DataError, match=r"column 'x' has '1\.234', which is 1\.234 or 1234, .*give decimal"):
+        table(tmp_path, text).read_marks(None, {"id"})
+    for mark, number in ((".", 1.234), (",", 1234)):
+        cells = table(tmp_path, text)
+        cells.read_marks(mark, {"id"})
+        assert cells.value(0, "x", "number") == number
+
+
+def test_what_is_nearly_a_number_is_told(tmp_path):
+    cells = table(tmp_path, 'id,hb,dose,name\na,13.2,"1,5",x\nb,n.b.,"2,5",y\nc,12,"3,5",z\n')
+    mixed, commas = sorted(cells.read_marks(None, {"id"}), reverse=True)
+    assert "column 'hb': 2 of 3 cells are numbers and the others are not" in mixed
+    assert "column 'dose' holds '1,5', kept as text: if these are numbers, give decimal" in commas
+
+
+def test_a_header_that_is_not_utf_8_is_a_sentence(tmp_path):
+    (tmp_path / "t.csv").write_bytes("id,Größe\na,1\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"t\.csv cannot be read .*export it again, as UTF-8"):
+        Cells(tmp_path / "t.csv")

@@ -221,3 +221,12 @@ def test_tables_may_share_the_recordings_among_them(write):
     assert labels.join(recording(subject=Subject("7")), Path("r1"))[1] == ()
     assert labels.join(recording(), Path("r2"))[1] == ("people.csv",)
     assert labels.join(recording(subject=Subject("7")), Path("r3"))[1] == ("one.csv", "two.csv")
+
+
+def test_a_german_table_gives_its_numbers(write):
+    """As a spreadsheet writes them (tests mirror a report: age 61.5 and hb 13.2 were lost)."""
+    labels = load_labels((write("semi.csv", "id;dx;age;hb\n007;AF;61,5;13,2\n008;N;58,0;12,9\n"),), None, ("id",))
+    joined, _ = labels.join(recording("007"), Path("/x/007.hea"))
+    assert joined.subject == Subject("", 61.5, None)
+    assert joined.labels == {"dx": "AF", "hb": 13.2}
+    assert labels.remarks == ()

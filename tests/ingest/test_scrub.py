@@ -37,9 +37,18 @@ HOSTILE = {
     "ekg 910218, 640823-3234, 19640823-3234": "ekg [number], [number], [date]",
     "A123456789 hans.m@klinik-x.de": "A[number] [email]",
     "SN: AB-1234-XY": "SN: [number]",
+    "see http://pacs.hauser.example/p=77 and www.klinik-x.de": "see [address] and [address]",
+    "sent by 192.168.10.24:104": "sent by [address]",
+    "fe80:0:0:0:1ff:fe23:4567:890a sent it": "[address] sent it",
+    "wohnt Lindenstraße 12a, dann Berliner Str. 5": "wohnt [address], dann [address]",
+    "bor Storgatan 3": "bor [address]",
+    "lives at 221 Baker Street": "lives at [address]",
+    "habite 12 rue de la Paix": "habite [address]",
+    "vive en Calle Mayor 7, abita in Via Roma 3": "vive en [address], abita in [address]",
 }
 
 CLEAN = """
+Mitralring 32 mm, Leitungsweg 12 ms, V1-V6 in 4 Zellen, Zeitweg 5 mm, version 1.2.3, place of block, via 2:1
 QT 400 ms, V1-V6 unauffällig, RR 120/80 mmHg, I. Grad, III. Grad, ST-Hebung 0.25 mV in V2, V3
 AV-Block I. Grad mit 2:1 Überleitung, PQ 220 ms, QRS 98 ms, Axes 12 -5 30, Lagetyp +30 bis +60 Grad
 sinusrytm med AV-block I, 3 st extrasystoler, QTc 440 MS, HF 72/min, Sokolow 3.10. Nächster

@@ -68,3 +68,13 @@ def test_what_is_not_understood_is_said_without_quoting_it():
     over = parse_comments(["Age: 300"])
     assert over.subject == Subject("", 90, None)
     assert any("over 89" in note for note in over.notes)
+
+
+def test_a_comment_without_a_known_key_is_kept_as_it_stands():
+    lines = ["Herr Pfefferkorn kam um 14:35 Uhr", "url http://pacs.hauser.example/p=77", "ratio 2:1", "Smoker : no"]
+    assert parse_comments(lines).report == "\n".join(lines)
+
+
+@pytest.mark.parametrize("key", ["Hausarzt", "Krankenhaus", "Médecin traitant", "Fecha de nacimiento", "Scanner-ID"])
+def test_keys_of_other_languages_are_private(key):
+    assert parse_comments([f"{key}: Pfefferkorn"]).report is None

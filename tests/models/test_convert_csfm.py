@@ -56,6 +56,24 @@ def test_the_verb_writes_a_checkpoint_with_every_weight(state, tmp_path, capsys)
     assert "passed on" in loaded.card
 
 
+@pytest.mark.parametrize(
+    ("key", "change", "sentence"),
+    [
+        (
+            "encoder.transformer.norm.weight",
+            lambda t: t[None],
+            r"of another shape: .*\(1, 48\) for \(48,\)",
+        ),
+        ("encoder.ts_pos_embedding", lambda t: t.mT, "of another shape: encoder.ts_pos_embedding"),
+        ("encoder.transformer.norm.bias", lambda t: t / 0, "with NaN or infinite values: norm.bias"),
+    ],
+)
+def test_a_tensor_of_nearly_the_right_shape_or_without_a_value_is_refused(state, tmp_path, key, change, sentence):
+    state[key] = change(state[key])
+    with pytest.raises(DataError, match=sentence):
+        convert(written(state, tmp_path))
+
+
 def test_the_vocabulary_of_the_weights_is_kept_with_them_and_no_other(state, tmp_path):
     vocabulary = tmp_path / "vocab.txt"
     vocabulary.write_text(

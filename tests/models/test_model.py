@@ -2,6 +2,8 @@
 
 import copy
 import itertools
+import os
+import stat
 import warnings
 from dataclasses import replace
 
@@ -206,6 +208,15 @@ def test_a_checkpoint_reads_back_equal_and_says_whether_it_was_trained(tiny, x, 
     assert "Random weights" in (tmp_path / "model" / "README.md").read_text()
 
 
+def test_every_file_of_a_checkpoint_is_readable_as_the_umask_says(tiny, tmp_path):
+    before = os.umask(0o027)
+    try:
+        folder = tiny.save(tmp_path / "model")
+    finally:
+        os.umask(before)
+    assert {stat.filemode(path.stat().st_mode) for path in folder.iterdir()} == {"-rw-r-----"}
+
+
 def test_weights_that_do_not_fit_are_listed(tiny, tmp_path):
     from safetensors.torch import load_file, save_file
 
@@ -214,6 +225,10 @@ def test_weights_that_do_not_fit_are_listed(tiny, tmp_path):
     state["extra"] = state.pop("norm.weight")
     save_file(state, folder / "model.safetensors")
     with pytest.raises(DataError, match=r"missing: norm.weight; left over: extra"):
+        biosig.load_model(folder)
+    state = tiny.encoder.state_dict() | {"norm.weight": torch.full_like(tiny.encoder.norm.weight, float("nan"))}
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(DataError, match=r"do not fit the model; with NaN or infinite values: norm\.weight"):
         biosig.load_model(folder)
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(DataError, match="damaged"):
@@ -276,13 +291,26 @@ def test_the_copy_that_multiplies_faster_follows_the_weights(ecg):
     assert far(copy.deepcopy(model).encode_batch(batch), model.encode_batch(batch)) == 0
 
 
-@pytest.mark.parametrize("name", ["biosig-tiny", "csfm-tiny"])
-def test_all_layers_in_one_pass_are_the_layers_one_by_one(name, ecg):
+@pytest.mark.parametrize("name", ["tiny", "narrow_csfm"])
+def test_all_layers_in_one_pass_are_the_layers_one_by_one(name, ecg, request):
     """Of more windows than go through a block at a time, whose tokens are written over from block to block."""
-    model = biosig.build_model(name)
+    model = request.getfixturevalue(name)
     batch = pack([model.prepare(ecg)] * 8, model.contract)
     assert batch.n_tokens > 2048
     passed = [tokens for tokens, _ in model.layers(batch)]
     for layer, tokens in enumerate(passed[:-1]):
         assert torch.equal(tokens, model.encode_batch(batch, layer)), layer
     assert torch.equal(passed[-1], model.encode_batch(batch))
+
+
+@pytest.mark.parametrize(
+    ("sfreq", "n_times", "error", "sentence"),
+    [
+        (0.1, 1000, DataError, r"0\.1 Hz is no sampling rate of ECG, which lies from 20 to 100,000 Hz"),
+        (100, 5_400_000, UsageError, r"window of 54,000 s .* has 135,000 tokens of ECG, and .* shorter windows"),
+    ],
+)
+def test_a_window_of_hours_is_refused_before_anything_is_computed(tiny, monkeypatch, sfreq, n_times, error, sentence):
+    monkeypatch.setattr("biosig.batches.contract.robust_scale", None)  # the first step of the work
+    with pytest.raises(error, match=sentence):
+        tiny.encode(np.zeros((1, 1, n_times), np.float32), sfreq=sfreq, ch_names=["II"], kind="ecg")

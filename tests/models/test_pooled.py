@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-import biosig
 from biosig.batches.memory import RecordingList
 from biosig.batches.packed import MODALITY_IDS, pack
 from biosig.batches.windows import grid
@@ -48,15 +47,14 @@ def test_all_layers_in_one_pass_are_the_layers_one_by_one(tiny, windows, pooling
     assert together["modality"].to_pylist() == embed_windows(tiny, windows)["modality"].to_pylist()
 
 
-def test_a_token_per_window_reads_all_modalities_and_other_poolings_tell_them_apart(bedside):
-    csfm = biosig.build_model("csfm-tiny", seed=0)
+def test_a_token_per_window_reads_all_modalities_and_other_poolings_tell_them_apart(narrow_csfm, bedside):
     short = grid(RecordingList([bedside.crop(0.0, 20.0)]), 10.0)
-    assert embed_windows(csfm, short)["modality"].to_pylist() == ["ecg+ppg"] * 2
-    assert set(embed_windows(csfm, short, pooling="mean", layer="all")["modality"].to_pylist()) == {"ecg", "ppg"}
+    assert embed_windows(narrow_csfm, short)["modality"].to_pylist() == ["ecg+ppg"] * 2
+    assert set(embed_windows(narrow_csfm, short, pooling="mean", layer="all")["modality"].to_pylist()) == {"ecg", "ppg"}
 
 
-def test_a_pooling_that_the_model_has_not_is_refused(tiny, windows):
+def test_a_pooling_that_the_model_has_not_is_refused(tiny, narrow_csfm, windows):
     with pytest.raises(UsageError, match="has no token per window: choose pooling=attention, mean or mean\\+std"):
         embed_windows(tiny, windows, pooling="cls")
     with pytest.raises(UsageError, match="has no pool query"):
-        embed_windows(biosig.build_model("csfm-tiny", seed=0), windows, pooling="attention")
+        embed_windows(narrow_csfm, windows, pooling="attention")

@@ -17,6 +17,12 @@ def test_every_preset_keeps_its_contract(name):
     check(name)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["biosig-base", "reve-base"])
+def test_larger_presets_keep_it_when_they_are_built(name):
+    check(name, most_built=100_000_000)
+
+
 def small(n_parameters=None, tokenizer=False, **changes):
     """A small preset, with what a test changes of it."""
     config = replace(preset("biosig-tiny"), **{"embed_dim": 32, "depth": 1, "name": "biosig-mini", **changes})

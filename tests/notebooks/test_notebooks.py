@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 from pathlib import Path
 
 import nbformat
@@ -16,6 +18,9 @@ SAID = {
     "04_fine_tuning_with_lora": (4, "score_abnormal"),
 }
 """Of each notebook, how many pictures it shows at least, and what only its last results say."""
+
+AS_THE_DEMO = ("01_first_look", "03_a_defensible_probe", "04_fine_tuning_with_lora")
+"""Notebooks that take the demo's way from files to a tested claim: `make test-slow` runs them."""
 
 
 def test_every_notebook_is_held_to_something() -> None:
@@ -33,6 +38,22 @@ def test_outputs_are_stripped(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_it_imports_exists(path: Path) -> None:
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    code = "\n".join(line for source in cells for line in source.splitlines() if not line.startswith("%"))
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    assert imports
+    for node in imports:
+        module = importlib.import_module(node.module or "")
+        for name in node.names:
+            assert hasattr(module, name.name) or importlib.import_module(f"{node.module}.{name.name}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in AS_THE_DEMO else []) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_it_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("BIOSIG_KEY_FILE", raising=False)

@@ -18,10 +18,10 @@ from biosig.pretrain.csfm_masking import CsfmMasking
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.masking import BlockMasking
 from biosig.pretrain.objective import DecoderConfig
-from biosig.pretrain.optimizer import OptimizerConfig
 from biosig.pretrain.rebuild import rebuild_window
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
+from biosig.training.config import OptimizerConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "pretrain"
 NARROW = EncoderSize(embed_dim=64, depth=2, num_heads=2, head_dim=32, n_words=1066)

@@ -19,12 +19,12 @@ from biosig.downstream.qa.answers import AnswerSet
 from biosig.downstream.qa.cohort import Cohort
 from biosig.downstream.qa.examples import FrozenQuestions, QuestionExamples
 from biosig.downstream.qa.settings import QaConfig
-from biosig.downstream.seeding import seeded
 from biosig.downstream.training import fit, predict
 from biosig.evaluate.baselines.features import feature_table
 from biosig.evaluate.metrics import Floats
 from biosig.models.model import Model
 from biosig.progress import Progress
+from biosig.training.seeding import seeded
 
 _TREES = {"learning_rate": 0.1, "max_iter": 100, "max_leaf_nodes": 15, "min_samples_leaf": 5}
 

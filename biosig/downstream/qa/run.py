@@ -57,7 +57,7 @@ def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
 
     ds = open_shards(config.shards)
     if config.query:
-        ds = ds.query(config.query)
+        ds = ds.query(config.query, may_be_empty=False)
     model = open_model(config.model, config.seed, config.device)
     cohort = make_cohort(ds, config)
     windows = PreparedWindows(cohort.windows, model.contract, keep_bytes=config.keep_gb * 1e9, channels=config.channels)

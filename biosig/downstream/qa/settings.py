@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from biosig.downstream.settings import Stage
 from biosig.errors import UsageError
+from biosig.training.config import Stage
 
 Baseline = Literal["most_frequent", "question_only", "handmade", "random_weights"]
 
