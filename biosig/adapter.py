@@ -24,6 +24,31 @@ from biosig.recording import Annotation, Recording, Source, Stream, Subject
 from biosig.sample_types import as_stored
 from biosig.source_files import check_present, sha256_of
 
+NEVER = "never read"
+"""The fate of what an adapter leaves in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """Something in a file that may tell who was recorded or when.
+
+    Parameters
+    ----------
+    field : str
+        What the format calls it.
+    sort : str
+        "name", "birth date", "recording date", "device", "free text", …
+    value : str
+        As in the file; shown only through `mask`.
+    fate : str
+        What becomes of it when the file is ingested.
+    """
+
+    field: str
+    sort: str
+    value: str
+    fate: str = NEVER
+
 
 class Adapter(ABC):
     """Reads one family of files; a format needs `name`, `describes`, `suffixes` or `claims`, and `read_recording`."""
@@ -63,6 +88,16 @@ class Adapter(ABC):
 
     def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
         """Turn an object of the family's own library (an mne Raw, a wfdb Record) into a Recording; None if foreign."""
+        return None
+
+    def identifiers(self, path: Path) -> Iterable[Identifier] | None:  # noqa: ARG002
+        """What a file's header says about who was recorded, when and with which device; None if that is not known.
+
+        Raises
+        ------
+        UnreadableError
+            If the file is damaged.
+        """
         return None
 
     def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:

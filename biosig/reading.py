@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from biosig.adapter import Adapter, Signals, make_recording
+from biosig.adapter import NEVER, Adapter, Identifier, Signals, make_recording
 from biosig.errors import UsageError
 from biosig.recording import Recording
 from biosig.registry import Registry
 
-__all__ = ["ADAPTERS", "Adapter", "Signals", "adapter_for", "adapters", "make_recording", "read"]
+__all__ = ["ADAPTERS", "NEVER", "Adapter", "Identifier", "Signals", "adapter_for", "adapters", "make_recording", "read"]
 
 
 ADAPTERS: Registry[type[Adapter]] = Registry("adapter", "biosig.adapters")

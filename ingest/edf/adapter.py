@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from biosig.electrodes.channels import resolve
-from biosig.reading import Adapter, make_recording
+from biosig.reading import NEVER, Adapter, Identifier, make_recording
 from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Stream, Subject
 from ingest.bids.sidecars import with_sidecars
 from ingest.demographics import parse_sex
 from ingest.edf.header import INT24, EdfFile, EdfSignal, open_edf
 from ingest.edf.records import EdfSamples, Run, read_annotations, runs_of
 
+_SUBJECT = "id and name become one keyed hash"
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DATE = re.compile(rf"(\d\d)-({'|'.join(_MONTHS)})-(\d{{4}})")
 
@@ -43,6 +44,28 @@ class EdfAdapter(Adapter):
         runs, notes = runs_of(file, starts)
         recording = to_recording(file, self.name, events, runs, notes, _subject(file), lazy)
         return with_sidecars(recording, path)
+
+    def identifiers(self, path: Path) -> Iterator[Identifier]:
+        """What the header says about who was recorded, when and with which device."""
+        file = open_edf(path)
+        parts = file.patient.split()
+        if len(parts) >= 4 and parts[1] in ("F", "M", "X"):
+            fields = (
+                ("code", "subject id", parts[0], _SUBJECT),
+                ("birth date", "birth date", parts[2], "becomes an age"),
+            )
+            for field, sort, value, fate in (*fields, ("name", "name", " ".join(parts[3:]), _SUBJECT)):
+                yield Identifier(f"patient field, {field}", sort, "" if value.strip("X") == "" else value, fate)
+        else:
+            known = any(part.strip("X,_") for part in parts)
+            yield Identifier("patient field", "free text", file.patient if known else "", _SUBJECT)
+        words = [word for word in file.recorded.split() if word not in ("Startdate", "X")]
+        yield Identifier("recording field", "recording date, device or name", " ".join(words), NEVER)
+        with path.open("rb") as raw:
+            raw.seek(168)
+            date, time = (raw.read(8).decode("latin-1").strip() for _ in range(2))
+        if (date, time) != ("01.01.85", "00.00.00"):
+            yield Identifier("start date and time", "recording date", f"{date} {time}", NEVER)
 
 
 def to_recording(

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from biosig.errors import BiosigError, UnreadableError
-from biosig.reading import Adapter
+from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import Recording, Source
 from biosig.source_files import sha256_of
 from ingest.bids.sidecars import with_sidecars
@@ -18,6 +19,14 @@ from ingest.isolated import read_isolated
 from ingest.mne.eeglab import check_data_name
 from ingest.mne.formats import FORMATS, MneFormat, check_inside, format_of
 from ingest.mne.raw import ADAPTER, from_epochs, from_raw, one_line
+
+_PERSON = {
+    "his_id": ("subject id", "becomes a keyed hash"),
+    "last_name": ("name", NEVER),
+    "first_name": ("name", NEVER),
+    "middle_name": ("name", NEVER),
+    "birthday": ("birth date", "becomes an age in years"),
+}
 
 FOREIGN_NOTE = "MNE: "
 """Begins a note that repeats a warning of MNE's own."""
@@ -77,6 +86,31 @@ class MneAdapter(Adapter):
         if isinstance(obj, mne.io.BaseRaw):
             return from_raw(obj)
         return from_epochs(obj) if isinstance(obj, mne.BaseEpochs) else None
+
+    def identifiers(self, path: Path) -> Iterator[Identifier] | None:
+        """What the header says about who was recorded, when and with which device."""
+        form = format_of(path)
+        if form is None or form.isolated:
+            return None  # a damaged file may end the interpreter
+        import mne
+
+        form.files(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            info = getattr(mne.io, f"read_raw_{form.reader}")(path, preload=False, verbose="error").info
+        return _identifiers_in(info)
+
+
+def _identifiers_in(info: Any) -> Iterator[Identifier]:
+    """What an mne.Info says about the subject, the date, the device and the laboratory."""
+    person = info["subject_info"] or {}
+    for key, (sort, fate) in _PERSON.items():
+        yield Identifier(f"subject_info.{key}", sort, str(person.get(key) or ""), fate)
+    yield Identifier("meas_date", "recording date", str(info["meas_date"] or ""), NEVER)
+    for key, value in (info["device_info"] or {}).items():
+        yield Identifier(f"device_info.{key}", "device", str(value or ""), NEVER)
+    for key, sort in (("experimenter", "name"), ("description", "free text"), ("proj_name", "free text")):
+        yield Identifier(key, sort, str(info[key] or ""), NEVER)
 
 
 def _read_checked(path: Path, known: MneFormat, files: Iterable[Path], lazy: bool) -> Recording:

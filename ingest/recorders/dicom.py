@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.errors import UnreadableError, UsageError
 from biosig.fingerprint import content_hash
-from biosig.reading import Adapter
+from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import Recording, Source, Stream, Subject
 from biosig.source_files import sha256_of
 from ingest.foreign import read_as
@@ -40,6 +41,32 @@ _LEADS = (
 )
 """Lead numbers of SCP-ECG (EN 1064), which DICOM writes as 5.6.3-9-N (SCPECG) or 2:N (MDC)."""
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+
+
+_IDENTIFIERS = {
+    "PatientName": ("name", NEVER),
+    "PatientID": ("subject id", "becomes a keyed hash"),
+    "OtherPatientIDs": ("subject id", NEVER),
+    "PatientBirthDate": ("birth date", "becomes an age in years"),
+    "PatientAddress": ("address", NEVER),
+    "PatientTelephoneNumbers": ("address", NEVER),
+    "PatientComments": ("free text", NEVER),
+    "StudyDate": ("recording date", NEVER),
+    "StudyTime": ("recording date", NEVER),
+    "AcquisitionDateTime": ("recording date", NEVER),
+    "ContentDate": ("recording date", NEVER),
+    "AccessionNumber": ("case number", NEVER),
+    "StudyID": ("case number", NEVER),
+    "InstitutionName": ("place", NEVER),
+    "InstitutionAddress": ("address", NEVER),
+    "ReferringPhysicianName": ("name", NEVER),
+    "PhysiciansOfRecord": ("name", NEVER),
+    "PerformingPhysicianName": ("name", NEVER),
+    "OperatorsName": ("name", NEVER),
+    "DeviceSerialNumber": ("device", NEVER),
+    "StationName": ("device", NEVER),
+    "StudyDescription": ("free text", NEVER),
+}
 
 
 class DicomAdapter(Adapter):
@@ -96,6 +123,16 @@ class DicomAdapter(Adapter):
         if pydicom is None or not isinstance(obj, pydicom.Dataset) or "WaveformSequence" not in obj:
             return None
         return replace(_recording(obj, None).load(), source=Source("", self.name))
+
+    def identifiers(self, path: Path) -> Iterator[Identifier]:
+        """What the header says about who was recorded, when and with which device."""
+        import pydicom
+
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        for keyword, (sort, fate) in _IDENTIFIERS.items():
+            yield Identifier(keyword, sort, str(dataset.get(keyword) or ""), fate)
+        n_private = sum(element.tag.is_private for element in dataset)
+        yield Identifier("private elements", "unknown", f"{n_private} elements" if n_private else "", NEVER)
 
 
 def _check_size(path: Path, syntax: str) -> None:

@@ -7,7 +7,8 @@ between them is invalid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from numpy.typing import NDArray
 
 from biosig.electrodes.channels import resolve
 from biosig.errors import UnreadableError
-from biosig.reading import Adapter, make_recording
+from biosig.reading import NEVER, Adapter, Identifier, make_recording
 from biosig.recording import KINDS, Annotation, Channel, Recording, Stream
 from biosig.sample_types import as_stored
 from ingest.isolated import read_isolated
 from ingest.timeline import check_span, gaps, place
 
+_TAG = re.compile(rb"<(datetime|hostname|source_id|session_id|created_at|v[46]address)>([^<]+)</")
+_HEAD = 2**20
 _MAGIC = b"XDF:"
 
 
@@ -54,6 +57,15 @@ class XdfAdapter(Adapter):
         except Exception as error:  # pyxdf raises almost anything on damaged files
             raise UnreadableError(f"{path} cannot be read by pyxdf ({error}): fetch or record it again.") from None
         return _from_streams(path, found)
+
+    def identifiers(self, path: Path) -> Iterator[Identifier]:
+        """What the header says about who was recorded, when and with which device."""
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        sorts = {"datetime": "recording date", "created_at": "recording date"}
+        for tag, value in dict.fromkeys(_TAG.findall(head)):
+            field = tag.decode()
+            yield Identifier(field, sorts.get(field, "device"), value.decode("utf-8", "replace"), NEVER)
 
 
 def _from_streams(path: Path, found: Sequence[dict[str, Any]]) -> Recording:

@@ -5,13 +5,14 @@ WFDB's own names (`fs`, `sig_name`, `adc_gain`, …) stay inside this package.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from biosig.errors import UnreadableError
 from biosig.fingerprint import content_hash
-from biosig.reading import Adapter
+from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import BLOCK_BYTES, Recording, Source
 from biosig.source_files import sha256_of
 from ingest.wfdb.annotations import read_annotations
@@ -79,6 +80,19 @@ class WfdbAdapter(Adapter):
         name, groups, fs, comments = found
         recording = _recording(name, groups, fs, comments)
         return replace(recording, content_hash=content_hash(recording.streams))
+
+    def identifiers(self, path: Path) -> Iterator[Identifier]:
+        """What the header says about who was recorded, when and with which device."""
+        lines, comments = header_lines(path)
+        for text in lines[0].split()[4:]:
+            what = "base date" if "/" in text else "base time"
+            yield Identifier(what, "recording date", text, NEVER)
+        for comment in comments:
+            key, colon, value = comment.partition(":")
+            if not re.fullmatch(r"\W*(age|sex|gender|dx)\W*", key, re.IGNORECASE):
+                field = f"comment '{key.strip()[:24]}'" if colon and len(key) < 24 else "comment"
+                fate = "left out if its key names a person, date or device; else part of the report, scrubbed"
+                yield Identifier(field, "free text", value if colon else comment, fate)
 
 
 def _recording(name: str, groups: Sequence[Group], fs: float, comments: list[str]) -> Recording:
