@@ -64,6 +64,9 @@ def test_an_example_is_found_and_keeps_the_contract(block, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("group", ["biosig.adapters", "biosig.presets", "biosig.readouts"])
+KINDS = ["adapters", "presets", "readouts", "metrics", "baselines"]
+
+
+@pytest.mark.parametrize("group", [f"biosig.{kind}" for kind in KINDS])
 def test_each_registry_has_an_example(group):
     assert group in {parts(block)[1] for block in BLOCKS}

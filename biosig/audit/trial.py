@@ -23,20 +23,11 @@ from biosig.downstream.heads import resolve_head
 from biosig.downstream.parts import groups_of, make_parts
 from biosig.downstream.picked import picked
 from biosig.downstream.task import Task
-from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.intervals import Interval, bootstrap
-from biosig.evaluate.metrics import Floats, Kind, Metric
+from biosig.evaluate.metrics import METRICS, ROLES, Floats, Kind, Metric
 from biosig.evaluate.splits import Fold
 from biosig.models.model import Model
 from biosig.progress import Progress
-
-_METRICS: dict[Kind, tuple[str, str, float]] = {
-    "classes": ("auroc", "AUROC", 0.5),
-    "multilabel": ("macro_auroc", "macro AUROC", 0.5),
-    "number": ("r2", "R²", 0.0),
-    "survival": ("c_index", "C index", 0.5),
-}
-"""By which a kind of target is scored, how it is called, and what it is by chance."""
 
 SHARE = Metric(
     "share",
@@ -79,8 +70,10 @@ class Trial:
             self.notes.append("Attention pooling is audited by a linear probe on pooled vectors.")
         n_classes = len(self.task.labelled.target.class_names)
         self.recipe = Recipe(resolve_head(head, self.kind), self.kind, n_classes)
-        name, self.metric_title, self.chance = _METRICS[self.kind]
-        self.metric = METRICS[name]
+        self.metric = METRICS[ROLES[self.kind].selects_probe]
+        self.metric_title = self.metric.title
+        assert self.metric.chance is not None
+        self.chance = self.metric.chance
 
     @property
     def kind(self) -> Kind:

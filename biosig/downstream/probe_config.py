@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baselines.defaults import check_kind
 from biosig.downstream.heads import Head, resolve_head
 from biosig.downstream.parts import FoldSplit, QuerySplit
 from biosig.downstream.settings import Stage
@@ -13,10 +15,6 @@ from biosig.downstream.shots import Shots
 from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
 from biosig.models.readouts import Pooling
-
-Baseline = Literal[
-    "chance", "demographics", "random_weights", "handmade", "tangent", "xresnet", "s4", "shallow", "eegnet"
-]
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class ProbeConfig:
     leakage : {"refuse", "flag"}
         What to do where pretraining saw a recording or a subject that is tested.
     baselines : list, optional
-        What stands beside the model; None = all that suit the task (`biosig.downstream.standing`).
+        Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
         Which of them are switched off.
     attention, network : Stage
@@ -91,8 +89,8 @@ class ProbeConfig:
     shots: list[Shots] = field(default_factory=list)
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
     leakage: Literal["refuse", "flag"] = "flag"
-    baselines: list[Baseline] | None = None
-    without: list[str] = field(default_factory=list)
+    baselines: list[Annotated[str, BASELINES]] | None = None
+    without: list[Annotated[str, BASELINES]] = field(default_factory=list)
     attention: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20, patience=6, mixup=False))
     network: Stage = field(default_factory=lambda: Stage(lr=1e-3, epochs=30, patience=8, mixup=False))
     network_width: int = 64
@@ -104,6 +102,7 @@ class ProbeConfig:
 
     def __post_init__(self) -> None:
         resolve_head(self.head, self.target.kind)
+        check_kind(self.baselines or (), self.target.kind)
         if self.n_bootstrap < 100:
             raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")
         if any(isinstance(number, int) and number < 1 for number in self.shots):

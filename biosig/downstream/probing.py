@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from biosig.downstream.baselines import MODEL
 from biosig.downstream.fitting import FittedProbe, Recipe, fit_probe
 from biosig.downstream.frozen import FrozenFeatures, frozen_features
 from biosig.downstream.heads import Head
@@ -68,11 +69,11 @@ class FrozenProbes:
         """Scores by layer and by number of labels, where asked for."""
 
     def predictions(self, method: str) -> list[Floats]:
-        """Predictions (n, K) or (n,) of each fold's test part, by "model" or "random_weights"."""
+        """Predictions (n, K) or (n,) of each fold's test part, by the model or by its encoder with random weights."""
         found = self._features(method)
         fits = [self._fit(found, fold.train, self._recipe) for fold in self._folds]
         self._tell(method, found, fits)
-        if method == "model" and self._config.shots:
+        if method == MODEL and self._config.shots:
             few = Recipe(self._recipe.head, self._recipe.kind, self._recipe.n_classes)
             self.tables["shots"] = few_shot_table(
                 self._task,
@@ -86,7 +87,7 @@ class FrozenProbes:
 
     def _features(self, method: str) -> FrozenFeatures:
         model = self._model
-        if method == "random_weights":
+        if method != MODEL:
             model = model.with_random_weights(self._config.seed + 1)  # another draw than `build_model(seed)`
         company = np.full(len(self._task.subjects), -1)
         for number, fold in enumerate(self._folds):
@@ -113,7 +114,7 @@ class FrozenProbes:
                     "sha256": fitted.digest(),
                 }
             )
-        if method == "model" and any(fitted.layer_scores for fitted in fits):
+        if method == MODEL and any(fitted.layer_scores for fitted in fits):
             chosen = ", ".join(str(found.layers[fitted.layer]) for fitted in fits if fitted.layer_scores)
             self.notes.append(f"model: the layer was chosen by inner folds of the training subjects: {chosen}.")
             self.tables["layers"] = pd.DataFrame(

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baselines.defaults import check_kind
 from biosig.downstream.objective import LossConfig
 from biosig.downstream.parts import FoldSplit, QuerySplit
 from biosig.downstream.targets import Target, WindowPlan
 from biosig.errors import UsageError
 from biosig.models.readouts import READOUTS, Pooling
 from biosig.training.config import Stage
-
-Baseline = Literal[
-    "chance",
-    "demographics",
-    "random_weights",
-    "from_scratch",
-    "handmade",
-    "eegnet",
-    "shallow",
-    "tangent",
-    "xresnet",
-    "s4",
-]
 
 
 @dataclass(frozen=True)
@@ -58,6 +47,31 @@ class TuneStage(Stage):
     def left_out(self) -> bool:
         """Whether the head alone is trained."""
         return self.method == "probe" or not self.epochs
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """How a classifier on an encoder is made and trained.
+
+    Parameters
+    ----------
+    probe : Stage
+        First: the head and the pool query, with the encoder frozen.
+    tune : TuneStage
+        Then: the encoder too.
+    pooling : {"attention", "cls", "mean", "flatten"}
+        What the head reads.
+    optimizer : {"adamw", "stable_adamw"}
+        Of both stages.
+    soup : int
+        How many second stages are averaged.
+    """
+
+    probe: Stage
+    tune: TuneStage
+    pooling: Pooling = "attention"
+    optimizer: Literal["adamw", "stable_adamw"] = "adamw"
+    soup: int = 1
 
 
 @dataclass(frozen=True)
@@ -113,7 +127,7 @@ class FineTuneConfig:
     seed : int
         Of the folds, the validation subjects, the bootstrap and a preset's random weights.
     baselines : list, optional
-        What stands beside the model; None = all that suit the task (`biosig.downstream.standing`).
+        Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
         Which of them are switched off.
     calibration : {"none", "temperature", "isotonic"}
@@ -155,8 +169,8 @@ class FineTuneConfig:
     soup: int = 1
     seeds: list[int] = field(default_factory=lambda: [0])
     seed: int = 0
-    baselines: list[Baseline] | None = None
-    without: list[str] = field(default_factory=list)
+    baselines: list[Annotated[str, BASELINES]] | None = None
+    without: list[Annotated[str, BASELINES]] = field(default_factory=list)
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
     leakage: Literal["refuse", "flag"] = "flag"
     n_bootstrap: int = 1000
@@ -184,10 +198,7 @@ class FineTuneConfig:
             raise UsageError(
                 f"loss.balanced weighs classes or labels, and this target is of kind {kind}: leave it out."
             )
-        if "tangent" in (self.baselines or ()) and kind != "classes":
-            raise UsageError(
-                f"The baseline tangent tells classes apart, and this target is of kind {kind}: leave it out."
-            )
+        check_kind(self.baselines or (), kind)
         mixed = any(stage.mixup for stage in (self.probe, self.tune, *self._own_stages()))
         if mixed and (kind == "survival" or self.target.every):
             what = "time to an event" if kind == "survival" else f"label every {self.target.every:g} s"
@@ -202,15 +213,22 @@ class FineTuneConfig:
     def _own_stages(self) -> list[Stage]:
         return [stage for stage in (self.scratch, self.convolutional) if stage is not None]
 
-    def stage_of(self, method: str) -> Stage:
-        """How a network that starts from random weights is trained."""
-        if method == "random_weights":
-            return self.probe
-        if method != "from_scratch" and self.convolutional is not None:
-            return self.convolutional
+    @property
+    def training(self) -> TrainingSpec:
+        """How a classifier on the model's encoder is made and trained."""
+        return TrainingSpec(self.probe, self.tune, self.pooling, self.optimizer, self.soup)
+
+    @property
+    def scratch_stage(self) -> Stage:
+        """How the encoder from random weights is trained."""
         if self.scratch is not None:
             return self.scratch
         t, epochs = self.tune, self.probe.epochs + self.tune.epochs
         return Stage(
             1e-3, epochs, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup, t.schedule, ema=t.ema
         )
+
+    @property
+    def network_stage(self) -> Stage:
+        """How a supervised network is trained."""
+        return self.convolutional or self.scratch_stage

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from biosig.batches.contract import InputContract
 from biosig.device import autocast
 from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
 from biosig.downstream.cross_modal_rating import correlation, rate_means
 from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
 from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.task import open_model
-from biosig.downstream.waveform_baselines import Baseline, LinearFilter, MeanBeat
+from biosig.downstream.waveform_baselines import WAVEFORM_BASELINES, default_waveform_baselines
 from biosig.downstream.waveform_model import WaveformHead, WaveformModel, save_waveform_model
 from biosig.downstream.waveform_windows import Floats, WaveformWindows
 from biosig.errors import UsageError
@@ -33,10 +32,6 @@ from biosig.training.loop import train
 from biosig.training.seeding import seeded
 
 METRICS = ["correlation", "rmse"]
-_BASELINES: dict[str, Callable[[Mapping[str, InputContract]], Baseline]] = {
-    "mean_beat": MeanBeat,
-    "linear": LinearFilter,
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ class WaveformConfig:
     training : Training
         How long and how fast.
     baselines : list
-        What stands beside the model.
+        Names of `biosig.downstream.waveform_baselines.WAVEFORM_BASELINES`.
     seed : int
         Of folds, weights, order and bootstrap.
     n_bootstrap : int
@@ -91,7 +86,7 @@ class WaveformConfig:
     stride: float | None = None
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     training: Training = field(default_factory=Training)
-    baselines: list[Literal["mean_beat", "linear"]] = field(default_factory=lambda: ["mean_beat", "linear"])
+    baselines: list[Annotated[str, WAVEFORM_BASELINES]] = field(default_factory=default_waveform_baselines)
     seed: int = 0
     n_bootstrap: int = 1000
     keep_gb: float = 4.0
@@ -208,16 +203,16 @@ def _squared_error(network: WaveformModel, data: WaveformWindows, rows: Sequence
 
 def _scores(network: WaveformModel, data: WaveformWindows, part: Parts, config: WaveformConfig) -> pd.DataFrame:
     """One row per method, window of the test part and channel."""
-    rivals: dict[str, Baseline] = {name: _BASELINES[name](data.contract) for name in config.baselines}
-    for rival in rivals.values():
-        rival.fit(data, part.train.tolist())
+    baselines = {name: WAVEFORM_BASELINES[name](data.contract) for name in config.baselines}
+    for baseline in baselines.values():
+        baseline.fit(data, part.train.tolist())
     who, records = rows_of(data.windows), []
     for row in part.test.tolist():
         question, truth = data[row]
         with torch.inference_mode(), autocast(network.target.device, "auto"):
             (predicted,) = network([question])
         methods: dict[str, list[Floats]] = {"model": [values.float().cpu().numpy() for values in predicted]}
-        methods |= {name: rival.predict(question) for name, rival in rivals.items()}
+        methods |= {name: baseline.predict(question) for name, baseline in baselines.items()}
         for method, predictions in methods.items():
             for wanted, values, prediction in zip(question.wanted, truth, predictions, strict=True):
                 target = data.targets[wanted.number]

@@ -91,7 +91,7 @@ def replicates(
     Parameters
     ----------
     metrics : sequence of Metric
-        From `biosig.evaluate.catalogue`.
+        From `biosig.evaluate.metrics`.
     y, prediction, subjects
         As in `bootstrap`.
     n_resamples, seed : int
@@ -129,7 +129,7 @@ def bootstrap(
     Parameters
     ----------
     metric : Metric
-        From `biosig.evaluate.catalogue`.
+        From `biosig.evaluate.metrics`.
     y : ndarray, shape (N, ...)
         Truth of the metric's kind.
     prediction : ndarray, shape (N, ...)

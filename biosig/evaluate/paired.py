@@ -30,7 +30,7 @@ def paired_difference(
     Parameters
     ----------
     metric : Metric
-        From `biosig.evaluate.catalogue`.
+        From `biosig.evaluate.metrics`.
     y : ndarray, shape (N, ...)
         Truth of the metric's kind.
     prediction_a, prediction_b : ndarray, shape (N, ...)

@@ -11,7 +11,7 @@ from biosig.downstream.rating import differences, rate, rate_labels
 from biosig.downstream.subgroups import subgroup_table
 from biosig.downstream.targets import Target
 from biosig.errors import DataError
-from biosig.evaluate.catalogue import METRICS, metrics_for
+from biosig.evaluate.metrics import METRICS, metrics_for
 from biosig.evaluate.paired import paired_difference
 
 SEX = Target(label="sex", classes={"female": ["F"], "male": ["M"]})

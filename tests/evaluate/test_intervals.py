@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from biosig.errors import BiosigError
-from biosig.evaluate.catalogue import HEADLINE, METRICS, metrics_for
 from biosig.evaluate.intervals import bootstrap, replicates
+from biosig.evaluate.metrics import METRICS, ROLES, metrics_for
 from biosig.evaluate.paired import paired_difference
 
 
@@ -49,7 +49,7 @@ def test_auroc_depends_on_ranks_only(seed):
 def test_constant_scores_are_exactly_chance():
     y, scores, subject = _classes(n_classes=2)
     constant = np.full_like(scores, 0.5)
-    for name in HEADLINE["classes"]:
+    for name in ROLES["classes"].headline:
         interval = bootstrap(METRICS[name], y, constant, subject)
         assert (interval.value, interval.low, interval.high) == (0.5, 0.5, 0.5)
 
@@ -72,7 +72,7 @@ def test_permuted_labels_give_an_interval_around_chance():
     y, scores, subject = _classes(n=400, n_subjects=40)
     permuted = np.random.default_rng(5).permutation(y)
     assert bootstrap(METRICS["auroc"], y, scores, subject).low > 0.5
-    for name in HEADLINE["classes"]:
+    for name in ROLES["classes"].headline:
         interval = bootstrap(METRICS[name], permuted, scores, subject)
         assert interval.low < 0.5 < interval.high
 

@@ -8,17 +8,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from biosig.downstream.baselines import MODEL
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.qa.answers import AnswerSet
+from biosig.downstream.qa.baselines import QA_BASELINES
 from biosig.downstream.qa.cohort import Cohort, make_cohort
-from biosig.downstream.qa.contenders import Bench, test_scores, word_ids
+from biosig.downstream.qa.context import QaContext
 from biosig.downstream.qa.settings import QaConfig
+from biosig.downstream.qa.tuning import tune_and_predict, word_ids
 from biosig.downstream.result import ProbeResult, in_folder
 from biosig.downstream.task import open_model, what_pretraining_saw
 from biosig.errors import DataError
-from biosig.evaluate.answers import matches
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import Floats, Metric
+from biosig.evaluate.metrics.answers import matches
 from biosig.progress import Progress
 from biosig.shards.dataset import open_shards
 
@@ -65,11 +68,12 @@ def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
     questions = cohort.questions
     answers = AnswerSet.of([questions[row] for row in cohort.parts.train.tolist()])
     words = word_ids(model, [question.question for question in questions])
-    bench = Bench(config, model, cohort, words, windows, answers, answers.truth(questions), progress)
+    context = QaContext(config, model, cohort, words, windows, answers, answers.truth(questions), progress)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RandomWeightsWarning)  # the table and its notes say so
-        scores = {method: test_scores(bench, method) for method in ("model", *config.baselines)}
-    predictions = pd.concat([_rows(bench, method, given) for method, given in scores.items()], ignore_index=True)
+        scores = {MODEL: tune_and_predict(context, model, MODEL)}
+        scores |= {name: QA_BASELINES[name]().fit_predict(context) for name in config.baselines}
+    predictions = pd.concat([_rows(context, method, given) for method, given in scores.items()], ignore_index=True)
     table, caveats = rate(predictions, config)
     weights = (
         what_pretraining_saw(cohort.windows, model)
@@ -146,12 +150,12 @@ _MEAN = Metric(
 )
 
 
-def _rows(bench: Bench, method: str, scores: Floats) -> pd.DataFrame:
+def _rows(context: QaContext, method: str, scores: Floats) -> pd.DataFrame:
     """One row per test question: what was asked, what is right, and what was answered."""
-    test: NDArray[np.int64] = bench.cohort.parts.test
-    asked = [bench.cohort.questions[row] for row in test.tolist()]
-    y = bench.y[test]
-    complete = [set(q.answer) <= set(bench.answers.of_template.get(q.template_id, ())) for q in asked]
+    test: NDArray[np.int64] = context.cohort.parts.test
+    asked = [context.cohort.questions[row] for row in test.tolist()]
+    y = context.y[test]
+    complete = [set(q.answer) <= set(context.answers.of_template.get(q.template_id, ())) for q in asked]
     return pd.DataFrame(
         {
             "method": method,
@@ -160,9 +164,9 @@ def _rows(bench: Bench, method: str, scores: Floats) -> pd.DataFrame:
             "template_id": [q.template_id for q in asked],
             "question": [q.question for q in asked],
             "recordings": [" ".join(q.recordings) for q in asked],
-            "subject": bench.cohort.subjects[test],
+            "subject": context.cohort.subjects[test],
             "answer": ["; ".join(q.answer) for q in asked],
-            "prediction": ["; ".join(given) for given in bench.answers.chosen(y, scores)],
+            "prediction": ["; ".join(given) for given in context.answers.chosen(y, scores)],
             "right": matches(y, scores) & complete,
         }
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar
 
+from biosig.downstream.qa.baselines import QA_BASELINES, default_qa_baselines
 from biosig.errors import UsageError
 from biosig.training.config import Stage
-
-Baseline = Literal["most_frequent", "question_only", "handmade", "random_weights"]
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,7 @@ class QaConfig:
     seed : int
         Of questions, folds, heads, order, a preset's random weights and the bootstrap.
     baselines : list
-        What stands beside the model: most_frequent = what the template is answered with most often; question_only = the
-        same network without signals; handmade = trees on hand-made features and the question's number;
-        random_weights = the same network from random weights.
+        Names of `biosig.downstream.qa.baselines.QA_BASELINES`.
     n_bootstrap : int
         Resamples behind each interval.
     keep_gb : float
@@ -99,9 +96,7 @@ class QaConfig:
     probe: Stage = field(default_factory=lambda: Stage(1e-3, 60, 2, 10, 0.1, 64, 0.01, mixup=False))
     tune: Stage = field(default_factory=lambda: Stage(1e-4, 5, 1, 3, 0.1, 32, 0.01, mixup=False))
     seed: int = 0
-    baselines: list[Baseline] = field(
-        default_factory=lambda: ["most_frequent", "question_only", "handmade", "random_weights"]
-    )
+    baselines: list[Annotated[str, QA_BASELINES]] = field(default_factory=default_qa_baselines)
     n_bootstrap: int = 1000
     keep_gb: float = 4.0
     device: str = "auto"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError
-from biosig.evaluate.metrics import Floats, Metric, Resampled, unweighted
+from biosig.evaluate.metrics import METRICS, Floats, Metric, Reference, Resampled, _references, unweighted
 from biosig.evaluate.probabilities import binary_brier, binary_ece
 from biosig.evaluate.ranking import binary_auprc, binary_auroc
 
@@ -86,7 +86,7 @@ def _one_against_rest(score: Callable[[NDArray[np.bool_], Floats, Floats], Float
     return resampled
 
 
-def _metric(name: str, resampled: Resampled, higher_is_better: bool = True) -> Metric:
+def _value(resampled: Resampled) -> Callable[[NDArray[Any], Floats], float]:
     def value(y: NDArray[Any], scores: Floats) -> float:
         absent = sorted(set(range(scores.shape[1])) - set(np.unique(y).tolist()))
         if absent:
@@ -95,15 +95,54 @@ def _metric(name: str, resampled: Resampled, higher_is_better: bool = True) -> M
             )
         return unweighted(resampled, y, scores)
 
-    return Metric(name, "classes", value, resampled, higher_is_better)
+    return value
 
 
-METRICS = (
-    _metric("balanced_accuracy", balanced_accuracy),
-    _metric("auroc", _one_against_rest(binary_auroc)),
-    _metric("auprc", _one_against_rest(binary_auprc)),
-    _metric("f1", f1),
-    _metric("kappa", kappa),
-    _metric("brier", brier, higher_is_better=False),
-    _metric("ece", _one_against_rest(binary_ece), higher_is_better=False),
+def _register(name: str, title: str, resampled: Resampled, reference: Reference, **properties: Any) -> None:
+    metric = Metric(name, "classes", _value(resampled), resampled, title=title, reference=reference, **properties)
+    METRICS.register(metric)
+
+
+_sklearn, _decided, _over_classes = _references.by_sklearn, _references.of_decisions, _references.over_classes
+_register(
+    "balanced_accuracy",
+    "balanced accuracy",
+    balanced_accuracy,
+    _decided(_sklearn("balanced_accuracy_score")),
+    bounds=(0.0, 1.0),
+)
+_register(
+    "auroc",
+    "AUROC",
+    _one_against_rest(binary_auroc),
+    _over_classes(_sklearn("roc_auc_score")),
+    bounds=(0.0, 1.0),
+    chance=0.5,
+)
+_register(
+    "auprc",
+    "AUPRC",
+    _one_against_rest(binary_auprc),
+    _over_classes(_sklearn("average_precision_score")),
+    bounds=(0.0, 1.0),
+)
+_register("f1", "macro F1", f1, _decided(_sklearn("f1_score", average="macro")), bounds=(0.0, 1.0))
+_register("kappa", "Cohen's kappa", kappa, _decided(_sklearn("cohen_kappa_score")), bounds=(-1.0, 1.0), chance=0.0)
+_register(
+    "brier",
+    "Brier score",
+    brier,
+    _references.brier,
+    higher_is_better=False,
+    bounds=(0.0, 2.0),
+    rates_probabilities=True,
+)
+_register(
+    "ece",
+    "calibration error (ECE)",
+    _one_against_rest(binary_ece),
+    _over_classes(_references.calibration_error),
+    higher_is_better=False,
+    bounds=(0.0, 1.0),
+    rates_probabilities=True,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.evaluate.metrics import Floats, Metric
+from biosig.evaluate.metrics import METRICS, Floats, Metric, _references
 
 
 def decided(y: Floats, scores: Floats) -> NDArray[np.bool_]:
@@ -45,4 +45,14 @@ def exact_match_resampled(y: Floats, scores: Floats, weights: Floats) -> Floats:
     return weights @ matches(y, scores) / weights.sum(axis=1)
 
 
-METRICS = (Metric("exact_match", "answers", exact_match, exact_match_resampled),)
+METRICS.register(
+    Metric(
+        "exact_match",
+        "answers",
+        exact_match,
+        exact_match_resampled,
+        title="exact match",
+        bounds=(0.0, 1.0),
+        reference=_references.exact_match,
+    )
+)

@@ -5,13 +5,14 @@ Shape letters: N rows, R resamples.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.evaluate.metrics import Floats, Metric, unweighted
+from biosig.evaluate.metrics import METRICS, Floats, Metric, Reference, Resampled, _references, unweighted
 
 _LEAST_VARIANCE = 1e-12  # of the whole; less is rounding
 
@@ -50,7 +51,13 @@ def _moments(a: Floats, b: Floats, weights: Floats) -> tuple[Floats, Floats, Flo
     return weights @ (a * b) / n - mean_a * mean_b, variances[0], variances[1]
 
 
-METRICS = tuple(
-    Metric(score.__name__, "number", partial(unweighted, score), score, higher_is_better)
-    for score, higher_is_better in ((mae, False), (rmse, False), (r2, True), (pearson, True))
-)
+def _register(name: str, title: str, resampled: Resampled, reference: Reference, **properties: Any) -> None:
+    value = partial(unweighted, resampled)
+    METRICS.register(Metric(name, "number", value, resampled, title=title, reference=reference, **properties))
+
+
+_sklearn, _error = _references.by_sklearn, {"higher_is_better": False, "bounds": (0.0, math.inf)}
+_register("mae", "mean absolute error", mae, _sklearn("mean_absolute_error"), **_error)
+_register("rmse", "root mean square error", rmse, _sklearn("root_mean_squared_error"), **_error)
+_register("r2", "R²", r2, _sklearn("r2_score"), bounds=(-math.inf, 1.0), chance=0.0)
+_register("pearson", "Pearson's r", pearson, _references.correlation, bounds=(-1.0, 1.0), chance=0.0)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError
+from biosig.evaluate.metrics import METRICS, Floats, Metric, Reference, _references
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Score = Callable[[Floats, Floats, Floats], Floats]
 
@@ -140,3 +140,15 @@ def _observed(y: Floats, weights: Floats) -> Floats:
 
 def _over(a: Floats, b: Floats, otherwise: float = 0.0) -> Floats:
     return np.divide(a, b, out=np.full(np.shape(a), otherwise), where=b > 0)
+
+
+def _register(name: str, title: str, score: Score, reference: Reference) -> None:
+    found = Metric(
+        name, "survival", plain(score), score, title=title, bounds=(0.0, 1.0), chance=0.5, reference=reference
+    )
+    METRICS.register(found)
+
+
+_register("c_index", "C-index", concordance, _references.concordance(power=0))
+_register("c_index_uno", "Uno's C-index", uno_concordance, _references.concordance(power=2))
+_register("dynamic_auroc", "dynamic AUROC", dynamic_auroc, _references.dynamic_auroc)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError
-from biosig.evaluate.metrics import Floats, Metric, Resampled, unweighted
+from biosig.evaluate.metrics import METRICS, Floats, Metric, Reference, Resampled, _references, unweighted
 from biosig.evaluate.probabilities import binary_brier, binary_ece
 from biosig.evaluate.ranking import binary_auprc, binary_auroc
 
@@ -91,16 +91,51 @@ def _value(resampled: Resampled, y: NDArray[Any], scores: Floats) -> float:
     return unweighted(resampled, y, scores)
 
 
-def _metric(name: str, resampled: Resampled, higher_is_better: bool = True) -> Metric:
-    return Metric(name, "multilabel", partial(_value, resampled), resampled, higher_is_better)
+def _register(name: str, title: str, resampled: Resampled, reference: Reference, **properties: Any) -> None:
+    value = partial(_value, resampled)
+    METRICS.register(Metric(name, "multilabel", value, resampled, title=title, reference=reference, **properties))
 
 
-METRICS = (
-    _metric("macro_auroc", _mean_over_labels(binary_auroc)),
-    _metric("macro_auprc", _mean_over_labels(binary_auprc)),
-    _metric("macro_f1", _mean_over_labels(binary_f1)),
-    _metric("macro_f2", f_beta),
-    _metric("macro_g2", g_beta),
-    _metric("macro_brier", _mean_over_labels(binary_brier), higher_is_better=False),
-    _metric("macro_ece", _mean_over_labels(binary_ece), higher_is_better=False),
+_sklearn, _over_labels = _references.by_sklearn, _references.over_labels
+_register(
+    "macro_auroc",
+    "macro AUROC",
+    _mean_over_labels(binary_auroc),
+    _over_labels(_sklearn("roc_auc_score")),
+    bounds=(0.0, 1.0),
+    chance=0.5,
+)
+_register(
+    "macro_auprc",
+    "macro AUPRC",
+    _mean_over_labels(binary_auprc),
+    _over_labels(_sklearn("average_precision_score")),
+    bounds=(0.0, 1.0),
+)
+_register(
+    "macro_f1",
+    "macro F1",
+    _mean_over_labels(binary_f1),
+    _over_labels(_references.of_answers(_sklearn("f1_score"))),
+    bounds=(0.0, 1.0),
+)
+_register("macro_f2", "F2 (CinC 2020)", f_beta, _references.challenge_counts(BETA, "f"), bounds=(0.0, 1.0))
+_register("macro_g2", "G2 (CinC 2020)", g_beta, _references.challenge_counts(BETA, "g"), bounds=(0.0, 1.0))
+_register(
+    "macro_brier",
+    "macro Brier score",
+    _mean_over_labels(binary_brier),
+    _over_labels(_sklearn("brier_score_loss")),
+    higher_is_better=False,
+    bounds=(0.0, 1.0),
+    rates_probabilities=True,
+)
+_register(
+    "macro_ece",
+    "macro calibration error (ECE)",
+    _mean_over_labels(binary_ece),
+    _over_labels(_references.calibration_error),
+    higher_is_better=False,
+    bounds=(0.0, 1.0),
+    rates_probabilities=True,
 )
