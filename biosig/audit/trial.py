@@ -19,23 +19,15 @@ from biosig.batches.windows import Windows
 from biosig.downstream.columns import prediction_columns, scored
 from biosig.downstream.fitting import Recipe, fit_probe
 from biosig.downstream.frozen import frozen_features
-from biosig.downstream.heads import resolve_head
 from biosig.downstream.parts import groups_of, make_parts
 from biosig.downstream.picked import picked
+from biosig.downstream.probe_config import resolve_head
 from biosig.downstream.task import Task
-from biosig.evaluate.intervals import Interval, bootstrap
-from biosig.evaluate.metrics import METRICS, ROLES, Floats, Kind, Metric
+from biosig.evaluate.intervals import MEAN, Interval, bootstrap
+from biosig.evaluate.metrics import METRICS, ROLES, Floats, Kind
 from biosig.evaluate.splits import Fold
 from biosig.models.model import Model
 from biosig.progress import Progress
-
-SHARE = Metric(
-    "share",
-    "number",
-    lambda _, right: float(right.mean()),
-    lambda _, right, weights: weights @ right / weights.sum(1),
-)
-"""The share of rows of which something is true."""
 
 
 class Trial:
@@ -133,7 +125,7 @@ class Trial:
     def share(self, right: NDArray[np.bool_], subjects: NDArray[np.str_]) -> Interval:
         """The share of rows of which something is true, with its interval over subjects."""
         values = right.astype(np.float64)
-        return bootstrap(SHARE, values, values, subjects, self.config.n_bootstrap, self.config.seed)
+        return bootstrap(MEAN, values, values, subjects, self.config.n_bootstrap, self.config.seed)
 
     def say(self, interval: Interval) -> str:
         """A score in words."""

@@ -11,30 +11,28 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from biosig.downstream.baselines import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext
 from biosig.downstream.baselines.defaults import default_baselines, drop_incompatible, exclude
 from biosig.downstream.baselines.features import demographic_features
-from biosig.downstream.cohort import recording_table
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import FrozenExamples, check_one_layout
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.methods import fit_job, predict_test
-from biosig.downstream.parts import Parts, QuerySplit, make_parts
+from biosig.downstream.parts import Parts, make_parts, tested_rows
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.rating import rate, rate_labels
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
+from biosig.downstream.split_config import QuerySplit
+from biosig.downstream.task import Task, open_model, open_task, pretraining_note
+from biosig.downstream.task_result import labelled_result
 from biosig.downstream.tuned_weights import save_tuned
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.splits import manifest
 from biosig.models.readouts import READOUTS
 from biosig.progress import Progress
 
@@ -119,33 +117,9 @@ def _result(
                     tested = rows.iloc[part.test].assign(fold=fold, method=name, seed=seed)
                     scored.append(tested.assign(**prediction_columns(prediction, config.target)))
     predictions = pd.concat(scored, ignore_index=True)
-    table, caveats = rate(predictions, config)
-    by_label = rate_labels(predictions, config) if config.target.kind == "multilabel" else None
-    return ProbeResult(
-        table=table,
-        predictions=predictions,
-        notes=[
-            *task.labelled.notes,
-            *left_out,
-            *unused,
-            *remarks,
-            *(remark for name in baselines for remark in BASELINES[name]().remarks(context)),
-            *standing,
-            *caveats,
-        ],
-        splits=manifest(task.subjects, parts),
-        facts={
-            "model": model.name,
-            "model_revision": model.revision,
-            "model_trained": model.trained,
-            "shards_hash": task.shards_hash,
-            "scored_per": config.target.unit,
-            "cohort": task.cohort(np.concatenate([part.test for part in parts])),
-        },
-        config=config,
-        by_label=by_label,
-        recordings=recording_table(task.labelled.windows),
-    )
+    remarked = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
+    notes = [*left_out, *unused, *remarks, *remarked, *standing]
+    return labelled_result(task, model, parts, predictions, notes, config)
 
 
 def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> tuple[list[str], list[str]]:
@@ -245,9 +219,4 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
         notes.append(
             f"Probabilities of each fitted method are calibrated ({config.calibration}) on the validation part."
         )
-    if model.trained:
-        tested = np.unique(np.concatenate([part.test for part in parts]))
-        notes.append(what_pretraining_saw(task.labelled.windows[tested], model, config.leakage))
-    else:
-        notes.append(f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining.")
-    return notes
+    return [*notes, pretraining_note(model, task.labelled.windows[tested_rows(parts)], leakage=config.leakage)]

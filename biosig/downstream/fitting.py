@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.downstream.erasure import Eraser, fit_eraser
-from biosig.downstream.heads import DEFAULTS, SETTINGS, Head, Predictor, converged, fit_path
+from biosig.downstream.heads import DEFAULTS, SETTINGS, Predictor, converged, fit_path
+from biosig.downstream.probe_config import Head
 from biosig.downstream.targets import strata
 from biosig.errors import UsageError
 from biosig.evaluate.calibration import Calibration, Method, fit_calibration

@@ -18,24 +18,21 @@ from biosig.downstream.baselines import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext
 from biosig.downstream.baselines.defaults import default_baselines, drop_incompatible, exclude, modalities_of
 from biosig.downstream.baselines.features import demographic_features
-from biosig.downstream.cohort import recording_table
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.examples import FrozenExamples
-from biosig.downstream.heads import Head, resolve_head
 from biosig.downstream.methods import fit_job, predict_test
-from biosig.downstream.objective import LossConfig
-from biosig.downstream.parts import Parts, QuerySplit, make_parts
+from biosig.downstream.parts import Parts, make_parts, tested_rows
 from biosig.downstream.picked import picked
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.probe_config import ProbeConfig
+from biosig.downstream.probe_config import Head, ProbeConfig, resolve_head
 from biosig.downstream.probing import FrozenProbes
-from biosig.downstream.rating import rate, rate_labels
-from biosig.downstream.result import ProbeResult, refuse_existing
-from biosig.downstream.settings import TrainingSpec, TuneStage
-from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
+from biosig.downstream.result import ProbeResult, in_folder
+from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
+from biosig.downstream.split_config import QuerySplit
+from biosig.downstream.task import Task, open_model, open_task, pretraining_note
+from biosig.downstream.task_result import labelled_result
 from biosig.downstream.worth import with_worth
 from biosig.errors import UsageError
-from biosig.evaluate.splits import manifest
 from biosig.models.model import Model
 from biosig.progress import Progress
 
@@ -66,9 +63,11 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
         If recordings have no subject, a class has no window, or pretraining saw what is tested and `config.leakage`
         refuses that.
     """
-    if config.out is not None:
-        refuse_existing(config.out)
     config = replace(config, target=with_worth(config.target))
+    return in_folder(config.out, lambda _: _result(config, progress))
+
+
+def _result(config: ProbeConfig, progress: Progress | None) -> ProbeResult:
     task = open_task(config.shards, config.query, config.target, config.windows)
     parts, notes = make_parts(config.split, task.labelled, config.seed)
     task, parts = _only_used(task, parts)
@@ -90,37 +89,9 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
             columns = prediction_columns(prediction, config.target)
             scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **columns))
     predictions = pd.concat(scored, ignore_index=True)
-    table, caveats = rate(predictions, config)
-    result = ProbeResult(
-        table=table,
-        predictions=predictions,
-        notes=[
-            *task.labelled.notes,
-            *notes,
-            *standing,
-            *misfits,
-            *probes.notes,
-            *(remark for name in baselines for remark in BASELINES[name]().remarks(context)),
-            *caveats,
-        ],
-        splits=manifest(task.subjects, parts),
-        facts={
-            "model": model.name,
-            "model_revision": model.revision,
-            "model_trained": model.trained,
-            "shards_hash": task.shards_hash,
-            "scored_per": config.target.unit,
-            "cohort": task.cohort(np.concatenate([part.test for part in parts])),
-            "fits": probes.facts,
-        },
-        config=config,
-        by_label=rate_labels(predictions, config) if config.target.kind == "multilabel" else None,
-        recordings=recording_table(task.labelled.windows),
-        tables=probes.tables,
-    )
-    if config.out is not None:
-        result.save(config.out)
-    return result
+    remarked = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
+    notes += [*standing, *misfits, *probes.notes, *remarked]
+    return labelled_result(task, model, parts, predictions, notes, config, {"fits": probes.facts}, probes.tables)
 
 
 def _only_used(task: Task, parts: Sequence[Parts]) -> tuple[Task, list[Parts]]:
@@ -217,11 +188,6 @@ def _standing_notes(task: Task, model: Model, head: Head, config: ProbeConfig, p
             f"What a linear model can tell of the {config.erase} was taken out of the features, by training subjects; "
             "what the target shares with it went too."
         )
-    if model.trained:
-        tested = np.unique(np.concatenate([part.test for part in parts]))
-        notes.append(what_pretraining_saw(task.labelled.windows[tested], model, config.leakage))
-    else:
-        notes.append(
-            f"The model on trial, {model.name}, has random weights: this table is no evidence for pretraining."
-        )
-    return notes
+    untrained = f"The model on trial, {model.name}, has random weights: this table is no evidence for pretraining."
+    tested = task.labelled.windows[tested_rows(parts)]
+    return [*notes, pretraining_note(model, tested, untrained, config.leakage)]

@@ -11,9 +11,9 @@ import pandas as pd
 from biosig.downstream.baselines import MODEL
 from biosig.downstream.fitting import FittedProbe, Recipe, fit_probe
 from biosig.downstream.frozen import FrozenFeatures, frozen_features
-from biosig.downstream.heads import Head
 from biosig.downstream.parts import Parts, groups_of, recording_values
 from biosig.downstream.picked import picked
+from biosig.downstream.probe_config import Head
 from biosig.downstream.shots import few_shot_table
 from biosig.downstream.task import Task
 from biosig.evaluate.metrics import Floats

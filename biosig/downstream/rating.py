@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.downstream.columns import scored
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.downstream.worth import metrics_of
 from biosig.errors import DataError
 from biosig.evaluate import challenge

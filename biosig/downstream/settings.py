@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Literal
 
 from biosig.downstream.baselines import BASELINES
 from biosig.downstream.baselines.defaults import check_kind
-from biosig.downstream.objective import LossConfig
-from biosig.downstream.parts import FoldSplit, QuerySplit
-from biosig.downstream.targets import Target, WindowPlan
+from biosig.downstream.split_config import FoldSplit, QuerySplit
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.models.readouts import READOUTS, Pooling
 from biosig.training.config import Stage
@@ -75,23 +74,35 @@ class TrainingSpec:
 
 
 @dataclass(frozen=True)
-class FineTuneConfig:
-    """What to tune, on what, how, and beside what.
+class LossConfig:
+    """How errors weigh.
 
     Parameters
     ----------
-    model : str
-        A checkpoint folder, or a preset's name for random weights.
-    shards : str
-        Folder of shards.
+    balanced : bool
+        Whether classes weigh alike whatever their size in the training part (of labels: presence and absence).
+    asymmetric : bool
+        For labels: the asymmetric loss, which all but forgets absences that are easy (Ridnik 2021, arXiv:2009.14119).
+    """
+
+    balanced: bool = False
+    asymmetric: bool = False
+
+
+@dataclass(frozen=True)
+class FineTuneConfig(TaskConfig):
+    """What to tune, on what, how, and beside what.
+
+    Fields of `TaskConfig` come first.
+
+    Parameters
+    ----------
     target : Target
         What to predict.
     windows : WindowPlan
         Where windows lie, in seconds.
     split : FoldSplit or QuerySplit
         Who is trained on, who chooses the epoch, who is tested.
-    query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels ("run == 'R04'").
     channels : list of str
         Names of channels, or modalities, that take part; none = all that the model reads.
     divisor : float, optional
@@ -124,8 +135,6 @@ class FineTuneConfig:
         How many second stages are run from one first stage, and averaged (a soup of models, `biosig.training.weights`).
     seeds : list of int
         One complete run each: heads, order, dropout, mixup.
-    seed : int
-        Of the folds, the validation subjects, the bootstrap and a preset's random weights.
     baselines : list, optional
         Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
@@ -135,25 +144,16 @@ class FineTuneConfig:
         no effect on numbers and times.
     leakage : {"refuse", "flag"}
         What to do where pretraining saw a recording or a subject that is tested.
-    n_bootstrap : int
-        Resamples behind each interval.
     keep_gb : float
         Prepared windows, and tokens of the frozen encoder, that may stay in memory, in gigabytes each; others are read
         or computed again in each epoch.
-    device : str
-        "auto" = CUDA where there is one.
-    out : Path, optional
-        Folder for the result; None = nothing is written.
     keep_weights : bool
         Whether the tuned models are written to `out`, one per fold and seed.
     """
 
-    model: str
-    shards: str
     target: Target
     windows: WindowPlan
     split: FoldSplit | QuerySplit
-    query: str | None = None
     channels: list[str] = field(default_factory=list)
     divisor: float | None = None
     align: Literal["none", "euclidean"] = "none"
@@ -168,21 +168,16 @@ class FineTuneConfig:
     optimizer: Literal["adamw", "stable_adamw"] = "adamw"
     soup: int = 1
     seeds: list[int] = field(default_factory=lambda: [0])
-    seed: int = 0
     baselines: list[Annotated[str, BASELINES]] | None = None
     without: list[Annotated[str, BASELINES]] = field(default_factory=list)
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
     leakage: Literal["refuse", "flag"] = "flag"
-    n_bootstrap: int = 1000
     keep_gb: float = 4.0
-    device: str = "auto"
-    out: Path | None = None
     keep_weights: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check_kind()
-        if self.n_bootstrap < 100:
-            raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")
         if self.soup < 1 or not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise UsageError(f"soup is {self.soup} and seeds are {self.seeds}: give 1 or more, and seeds that differ.")
         if self.soup > 1 and self.tune.left_out:

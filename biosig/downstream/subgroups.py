@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from biosig.downstream.rating import Rateable, Rated, by_method, mean_over_seeds
-from biosig.downstream.targets import Target, has_class
+from biosig.downstream.target_config import Target
+from biosig.downstream.targets import has_class
 from biosig.errors import DataError
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import METRICS, ROLES

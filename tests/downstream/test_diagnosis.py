@@ -11,13 +11,14 @@ import yaml
 
 from biosig import config as configuration
 from biosig.batches.packed import pack
+from biosig.cli.run_config import finetune
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.targets import Target, WindowPlan, label_windows
-from biosig.downstream.verbs import finetune
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import label_windows
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.baselines.s4 import S4, StateSpaceLayer
 from biosig.evaluate.baselines.xresnet import XResNet

@@ -13,13 +13,15 @@ from contracts.planted import planted
 import biosig
 from biosig import config as configuration
 from biosig.batches.packed import pack
+from biosig.cli.run_config import finetune
 from biosig.downstream.classifier import load_classifier
 from biosig.downstream.finetune import run_finetune
-from biosig.downstream.parts import FoldSplit, QuerySplit, make_parts
+from biosig.downstream.parts import make_parts
 from biosig.downstream.rating import rate
 from biosig.downstream.settings import FineTuneConfig, Stage, TuneStage
-from biosig.downstream.targets import Target, WindowPlan, label_windows
-from biosig.downstream.verbs import finetune
+from biosig.downstream.split_config import FoldSplit, QuerySplit
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import label_windows
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.models.model import Model

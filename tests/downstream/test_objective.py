@@ -7,10 +7,11 @@ from out_of_fold import chance_predictions, cross_validated_predictions
 from torch import nn
 
 from biosig.downstream.columns import prediction_columns, scored, truth_columns
-from biosig.downstream.objective import LossConfig, Objective, asymmetric_loss
+from biosig.downstream.objective import Objective, asymmetric_loss
 from biosig.downstream.parts import Parts
-from biosig.downstream.settings import Stage
-from biosig.downstream.targets import Target, strata
+from biosig.downstream.settings import LossConfig, Stage
+from biosig.downstream.target_config import Target
+from biosig.downstream.targets import strata
 from biosig.downstream.training import fit, predict
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import METRICS, ROLES

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from biosig import config as configuration
+from biosig.cli.run_config import probe
 from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.rating import rate
-from biosig.downstream.verbs import probe
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.metrics import ROLES, metrics_for
 from biosig.shards import ShardWriter, build_index

@@ -17,13 +17,12 @@ from biosig.downstream.qa.context import QaContext
 from biosig.downstream.qa.settings import QaConfig
 from biosig.downstream.qa.tuning import tune_and_predict, word_ids
 from biosig.downstream.result import ProbeResult, in_folder
-from biosig.downstream.task import open_model, what_pretraining_saw
+from biosig.downstream.task import model_facts, open_model, open_recordings, pretraining_note
 from biosig.errors import DataError
-from biosig.evaluate.intervals import bootstrap
-from biosig.evaluate.metrics import Floats, Metric
+from biosig.evaluate.intervals import MEAN, bootstrap
+from biosig.evaluate.metrics import Floats
 from biosig.evaluate.metrics.answers import matches
 from biosig.progress import Progress
-from biosig.shards.dataset import open_shards
 
 BEATEN = "model less most_frequent"
 """The row of the table that says by how much, with the interval of the difference."""
@@ -58,9 +57,7 @@ def run_qa(config: QaConfig, progress: Progress | None = None) -> ProbeResult:
 def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
     from biosig.models.model import RandomWeightsWarning
 
-    ds = open_shards(config.shards)
-    if config.query:
-        ds = ds.query(config.query, may_be_empty=False)
+    ds = open_recordings(config.shards, config.query)
     model = open_model(config.model, config.seed, config.device)
     cohort = make_cohort(ds, config)
     windows = PreparedWindows(cohort.windows, model.contract, keep_bytes=config.keep_gb * 1e9, channels=config.channels)
@@ -75,21 +72,14 @@ def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
         scores |= {name: QA_BASELINES[name]().fit_predict(context) for name in config.baselines}
     predictions = pd.concat([_rows(context, method, given) for method, given in scores.items()], ignore_index=True)
     table, caveats = rate(predictions, config)
-    weights = (
-        what_pretraining_saw(cohort.windows, model)
-        if model.trained
-        else f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining."
-    )
+    weights = pretraining_note(model, cohort.windows)
     return ProbeResult(
         table=table,
         predictions=predictions,
         notes=[*cohort.notes, "A comparison counts for the subject of its first ECG.", weights, *caveats],
         splits=_splits(cohort),
         facts={
-            "model": model.name,
-            "model_revision": model.revision,
-            "model_trained": model.trained,
-            "shards_hash": ds.hash,
+            **model_facts(model, ds.hash),
             "scored_per": "question",
             "answers": list(answers.answers),
             "n_questions": {name: len(getattr(cohort.parts, name)) for name in ("train", "validation", "test")},
@@ -126,7 +116,7 @@ def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, lis
         for name in types:
             chosen = np.flatnonzero((first["question_type"] == name) | (name == "all"))
             subjects = first["subject"].to_numpy()[chosen]
-            interval = bootstrap(_MEAN, values[chosen], values[chosen], subjects, config.n_bootstrap, config.seed)
+            interval = bootstrap(MEAN, values[chosen], values[chosen], subjects, config.n_bootstrap, config.seed)
             caveats += [text for text in interval.caveats() if name == "all" and text not in caveats]
             records.append(
                 {
@@ -140,14 +130,6 @@ def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, lis
                 }
             )
     return pd.DataFrame(records), caveats
-
-
-_MEAN = Metric(
-    "mean",
-    "number",
-    lambda _, right: float(right.mean()),
-    lambda _, right, weights: weights @ right / weights.sum(axis=1),
-)
 
 
 def _rows(context: QaContext, method: str, scores: Floats) -> pd.DataFrame:

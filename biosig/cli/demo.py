@@ -9,24 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 
 from biosig import samples
-from biosig.demo_report import write_report
-from biosig.downstream.probe import ProbeConfig, run_probe
-from biosig.downstream.result import ProbeResult
-from biosig.downstream.targets import Target, WindowPlan
-from biosig.downstream.verbs import print_result
-from biosig.embedding import as_windows, embed_to_file
+from biosig.cli.data import verify
+from biosig.cli.tables import print_lines, print_result
+from biosig.downstream.probe_config import ProbeConfig
+from biosig.downstream.target_config import Target, WindowPlan
 from biosig.errors import DataError, UsageError
-from biosig.models.model import load_model
-from biosig.pretrain.config import PretrainConfig, SourceConfig
-from biosig.pretrain.loop import pretrain
-from biosig.pretrain.masking import BlockMasking
 from biosig.progress import Progress, show_progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from biosig.downstream.result import ProbeResult
+    from biosig.pretrain.config import PretrainConfig
 
 MARKER = ".biosig-demo"
 
@@ -85,18 +84,23 @@ def demo(*, out: Path = Path("runs/demo"), steps: int = 600, workers: int = 0) -
     workers : int
         Processes for ingest; 0 = one per core.
     """
+    from biosig.cli.demo_report import write_report
+    from biosig.embedding import as_windows, embed_to_file
+    from biosig.models.model import load_model
+    from biosig.pretrain.loop import pretrain
+
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     _clear(out)
 
     def say(text: str) -> None:
-        console.print(f"[{time.monotonic() - began:4.0f} s] {text}", markup=False)
+        print_lines(console, f"[{time.monotonic() - began:4.0f} s] {text}")
 
     say("ingest: files → shards")
     _ingest(out, workers)
     say("verify: every byte of the shards against its checksum")
     for folder in sorted((out / "shards").iterdir()):
-        _must_succeed(_verb("verify")(folder), f"verify of {folder.name}")
+        _must_succeed(verify(folder), f"verify of {folder.name}")
     with show_progress(Console(stderr=True)) as progress:
         say(f"pretrain: biosig-tiny, {steps} steps of masked reconstruction")
         model_folder = pretrain(_run_config(out, steps), progress)
@@ -123,12 +127,6 @@ def _clear(out: Path) -> None:
     (out / MARKER).touch()
 
 
-def _verb(name: str) -> Callable[..., int]:
-    (point,) = entry_points(group="biosig.verbs", name=name)
-    verb: Callable[..., int] = point.load()
-    return verb
-
-
 def _must_succeed(status: int, what: str) -> None:
     if status:
         raise DataError(f"The demo's {what} failed; its messages are above.")
@@ -147,12 +145,17 @@ def _ingest(out: Path, workers: int) -> None:
         "eegmmidb": (samples.path("eegmmidb"), {"subject_pattern": r"(?P<subject>S\d{3})(?P<run>R\d{2})"}),
         "bidmc": (samples.path("bidmc"), {}),
     }
+    (point,) = entry_points(group="biosig.verbs", name="ingest")  # of a package that this one does not import
+    ingest = point.load()
     for name, (source, options) in sources.items():
-        status = _verb("ingest")((source,), out=out / "shards" / name, key=key, workers=workers, **options)
+        status = ingest((source,), out=out / "shards" / name, key=key, workers=workers, **options)
         _must_succeed(status, f"ingest of {name}")
 
 
 def _run_config(out: Path, steps: int) -> PretrainConfig:
+    from biosig.pretrain.config import PretrainConfig, SourceConfig
+    from biosig.pretrain.masking import BlockMasking
+
     shards = out / "shards"
     return PretrainConfig(
         out=out / "pretrain",
@@ -178,6 +181,8 @@ def _run_config(out: Path, steps: int) -> PretrainConfig:
 def _probe(
     task: Task, out: Path, model: Path, say: Callable[[str], None], progress: Progress
 ) -> tuple[str, ProbeResult]:
+    from biosig.downstream.probe import run_probe
+
     say(f"probe: {task.title}")
     name = task.title.split(":")[1].strip().replace(" ", "-")
     config = ProbeConfig(
@@ -195,6 +200,8 @@ def _probe(
 
 def cohort(out: Path) -> pd.DataFrame:
     """What was ingested: one row per set."""
+    import pandas as pd
+
     from biosig.shards.dataset import open_shards
 
     rows = []

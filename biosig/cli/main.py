@@ -33,7 +33,7 @@ def _usage() -> str:
     ]
     lines += ["", "usage: biosig VERB [options]      (biosig VERB --help explains every option)", ""]
     for name, point in verbs().items():
-        summary = (point.load().__doc__ or "").strip().splitlines()[0]
+        summary = (point.load().__doc__ or "").strip().splitlines()[0]  # so a verb imports what it needs when it runs
         lines.append(f"  {name:<10} {summary}")
     return "\n".join([*lines, "", "  --debug    show the traceback of an error", "  --version  print the version"])
 

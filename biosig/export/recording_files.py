@@ -1,29 +1,21 @@
-"""The verb `export`, and what it does for one recording."""
+"""A recording written as WFDB or EDF files, which are read again and compared."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
-from rich.console import Console
-
-from biosig.errors import BiosigError, DataError, UsageError
+from biosig.errors import DataError, UsageError
 from biosig.export.compare import differences
 from biosig.export.edf_file import edf_suffix, write_edf
 from biosig.export.wfdb_record import write_wfdb
-from biosig.progress import show_progress
 from biosig.reading import read
 from biosig.recording import Recording, Stream
-from biosig.shards.dataset import open_shards
-
-_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,68 +103,3 @@ def _files_of(recording: Recording, form: Literal["wfdb", "edf"]) -> list[list[S
     if form == "edf":  # 24 bits for one stream are 24 for all
         together &= len({edf_suffix([s]) for s in streams}) == 1
     return [streams] if together else [[stream] for stream in streams]
-
-
-def export(
-    src: tyro.conf.Positional[Path],
-    *,
-    out: Path,
-    format_: Annotated[Literal["wfdb", "edf"], tyro.conf.arg(name="format")],
-    recording: tuple[str, ...] = (),
-) -> int:
-    """Write recordings of a shard back to WFDB or EDF; samples are equal to the bit, and checked to be.
-
-    Parameters
-    ----------
-    src : Path
-        Folder of shards, or one shard.
-    out : Path
-        Folder for the files; none of them may exist.
-    format_ : {"wfdb", "edf"}
-        EDF+ becomes BDF+ where samples need 24 bits.
-    recording : tuple of str
-        Ids of the recordings to write; default all.
-
-    Returns
-    -------
-    int
-        Exit status: 1 if a recording cannot be written in this format; the others are.
-    """
-    console = Console(highlight=False, soft_wrap=True)
-    shards = open_shards(src)
-    ids = shards.table["recording"].to_pylist()
-    absent = sorted(set(recording) - set(ids))
-    if absent:
-        raise UsageError(f"{src} has no recording {', '.join(map(repr, absent))}: see the ids in its index.")
-    rows = [row for row, name in enumerate(ids) if not recording or name in recording]
-    out.mkdir(parents=True, exist_ok=True)
-    names = file_names(ids)
-    present = {file.stem: file for file in out.iterdir()}
-    for row in rows:
-        if names[row] in present:
-            raise UsageError(f"{present[names[row]]} exists: give a new folder, or delete it first.")
-    lost: Counter[str] = Counter()
-    failures: list[str] = []
-    n_files = 0
-    with show_progress(Console(stderr=True)) as progress:
-        for n, row in enumerate(rows):
-            try:
-                done = export_recording(shards[row].read(lazy=True), out, format_, names[row])
-            except BiosigError as error:
-                failures.append(str(error))
-            else:
-                n_files += len(done.files)
-                lost.update(re.sub(r"^\d+ ", "", what) for what in done.lost)
-            progress("export", n + 1, len(rows), ids[row])
-    _tell(console, f"Wrote {len(rows) - len(failures)} of {len(rows)} recordings ({n_files} files) to {out}.", lost)
-    for sentence in failures[:_SHOWN]:
-        console.print(f"failed: {sentence}", markup=False)
-    if len(failures) > _SHOWN:
-        console.print(f"and {len(failures) - _SHOWN} others failed.")
-    return 1 if failures else 0
-
-
-def _tell(console: Console, first: str, lost: Counter[str]) -> None:
-    console.print(f"{first} Samples were read back and are equal.", markup=False)
-    for what, n in lost.most_common():
-        console.print(f"  not held, or not exactly, in {n} recording(s): {what}", markup=False)
