@@ -278,6 +278,9 @@ def _knows(cls: Any, values: Mapping[str, Any]) -> bool:
 def _words(hint: Any) -> str:
     """What a value should be, for messages."""
     origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        registry = next((item for item in args[1:] if isinstance(item, Registry)), None)
+        return _words(args[0]) if registry is None or args[0] is not str else " or ".join(map(repr, registry))
     if origin is Literal:
         return " or ".join(map(repr, args))
     if origin in (list, tuple, Sequence):

@@ -12,7 +12,21 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(# file: .*?)```", PAGE, re.DOTALL)
 
-ARGUMENTS: dict[str, str] = {}
+ARGUMENTS = {
+    "biosig.adapters": """
+import numpy as np
+from pathlib import Path
+import biosig
+from biosig import samples
+stream = biosig.read(samples.path("ptbxl") / "records100" / "00000" / "00001_lr.hea").streams[0]
+counts = (stream.physical() * 1000).round().astype(int)
+path = Path("recording.sig")
+rows = [" ".join(map(str, row)) for row in counts.T]
+path.write_text("\\n".join(["100", " ".join(stream.ch_names), " ".join(["uV"] * 12), *rows]))
+values = [(name, x / 1000) for name, x in zip(stream.ch_names, counts)]
+arguments = [path, values, True, Path("out")]
+""",
+}
 """Code that makes what the contract of a group needs beside the member's name."""
 
 
@@ -50,6 +64,9 @@ def test_an_example_is_found_and_keeps_the_contract(block, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("group", ["biosig.objectives", "biosig.maskings", "biosig.metrics", "biosig.baselines"])
+KINDS = ["adapters", "presets", "objectives", "maskings", "readouts", "metrics", "baselines"]
+
+
+@pytest.mark.parametrize("group", [f"biosig.{kind}" for kind in KINDS])
 def test_each_registry_has_an_example(group):
     assert group in {parts(block)[1] for block in BLOCKS}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.modalities import MODALITY_IDS
+from biosig.batches.input_contract import MODALITY_IDS
 
 if TYPE_CHECKING:
     from biosig.batches.packed import PackedBatch
