@@ -12,8 +12,9 @@ import numpy as np
 
 from biosig.audit.result import Finding, Verdict
 from biosig.audit.trial import Trial
-from biosig.errors import DataError
+from biosig.errors import DataError, UnreadableError
 from biosig.evaluate.ledger import overlap
+from biosig.file_sums import checked
 
 _PARTS = "_subjects"  # how splits.json ends the names of its parts
 
@@ -74,9 +75,12 @@ def split_on_file(folder: Path) -> Finding:
     """
     path = folder / "splits.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with checked(path):
+            content = json.loads(path.read_text(encoding="utf-8"))
         parts = {name: lists for name, lists in content.items() if name.endswith(_PARTS)}
         written = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    except UnreadableError:
+        raise
     except (OSError, ValueError, AttributeError) as error:
         raise DataError(f"{path} is damaged or absent ({error}): run the task again.") from error
     if content.get("sha256") != written:

@@ -20,6 +20,7 @@ from biosig.downstream.settings import Pooling
 from biosig.downstream.use import Use
 from biosig.errors import UnreadableError, UsageError
 from biosig.evaluate.calibration import Calibration
+from biosig.file_sums import check, write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.text import Tokenizer
@@ -116,7 +117,7 @@ def save_classifier(
         "calibration": classifier.calibration.to_dict(),
         "use": configuration.to_dict(use),
     }
-    (folder / HEAD).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_guarded(folder / HEAD, json.dumps(facts, indent=2) + "\n")
     return folder
 
 
@@ -133,10 +134,13 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
     folder = Path(folder)
     encoder, _, _ = checkpoint.load(folder)
     try:
+        check(folder / HEAD)
         facts = json.loads((folder / HEAD).read_text(encoding="utf-8"))
         use = configuration.load(Use, facts.pop("use"))
         calibration = Calibration.from_dict(facts.pop("calibration"))
         classifier = Classifier(encoder, configuration.load(Objective, facts.pop("objective")), **facts)
+    except UnreadableError:
+        raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UnreadableError(
             f"{folder / HEAD} is absent or damaged ({error}): give a folder of tuned weights, such as "

@@ -17,6 +17,7 @@ from biosig.csv_table import read_csv
 from biosig.downstream.columns import truth_names
 from biosig.downstream.targets import Target
 from biosig.errors import UnreadableError, UsageError
+from biosig.file_sums import checked
 
 FILES = ("metrics.json", "predictions.parquet", "splits.json", "config.yaml", "environment.json")
 
@@ -103,7 +104,7 @@ class SavedResult:
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Further tables that the run wrote, by name."""
-        return {path.stem: read_csv(path) for path in sorted(self.folder.glob("tables/*.csv"))}
+        return {path.stem: _csv(path) for path in sorted(self.folder.glob("tables/*.csv"))}
 
     @cached_property
     def test_rows(self) -> str:
@@ -127,7 +128,8 @@ def open_result(folder: str | Path) -> SavedResult:
     absent = [name for name in FILES if not (folder / name).is_file()]
     if absent:
         raise UsageError(f"{folder} is no result folder, it lacks {absent[0]}: give one that `out=…` wrote.")
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    with checked(folder / "config.yaml"):
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     if "target" not in config:
         raise UsageError(f"{folder} has no target to rate: give the folder of a probe or a fine-tuning.")
     known = {name: config[name] for name in ("target", "n_bootstrap", "seed") if name in config}
@@ -137,13 +139,24 @@ def open_result(folder: str | Path) -> SavedResult:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with checked(path):
+            return json.loads(path.read_text(encoding="utf-8"))
+    except UnreadableError:
+        raise
     except ValueError as error:
         raise UnreadableError(f"{path} is no readable JSON ({error}): run the task again.") from error
 
 
+def _csv(path: Path) -> pd.DataFrame:
+    with checked(path):
+        return read_csv(path)
+
+
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        with checked(path):
+            return pd.read_parquet(path)
+    except UnreadableError:
+        raise
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{path} is no readable table ({error}): run the task again.") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from biosig import config as configuration
+from biosig.file_sums import check
 from biosig.models.checkpoint import load, load_state, read_tensors, write_tensors
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.objective import Objective
@@ -22,6 +23,7 @@ def save_decoder(objective: Objective, run: Path) -> None:
 
 def load_objective(run: Path) -> tuple[PretrainConfig, Objective]:
     """The configuration of a finished run folder, and its encoder and decoder."""
+    check(run / "config.yaml")
     config = configuration.load(PretrainConfig, run / "config.yaml")
     encoder, _, _ = load(run / "model")
     objective = config.make_objective(encoder)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from biosig.errors import UnreadableError, UsageError
+from biosig.file_sums import hashed
 from biosig.shards import spec
 from biosig.shards.reader import Shard
 from biosig.shards.writer import file_checksum, sidecar, write_sidecar
@@ -131,7 +132,7 @@ def build_index(folder: str | Path) -> Path:
         raise UsageError(f"{folder} holds no shard (*{spec.SUFFIX}): check the path, or ingest something first.")
     temporary = folder / f".{spec.INDEX_NAME}.{secrets.token_hex(4)}.tmp"
     try:
-        pq.write_table(index_table(paths), temporary, compression="zstd")
+        pq.write_table(index_table(paths), temporary, compression="zstd", write_page_checksum=True)
         checksum, index = file_checksum(temporary), folder / spec.INDEX_NAME
         sidecar(index).unlink(missing_ok=True)
         temporary.replace(index)
@@ -142,7 +143,9 @@ def build_index(folder: str | Path) -> Path:
 
 
 def read_index(path: Path) -> pa.Table:
-    """Read an index that `build_index` wrote.
+    """Read an index that `build_index` wrote, and compare it with its side-car where it has one.
+
+    The pages carry checksums of their own too, for who reads a part of them.
 
     Raises
     ------
@@ -150,7 +153,8 @@ def read_index(path: Path) -> pa.Table:
         If the file is damaged, foreign, or of a newer version.
     """
     try:
-        table = pq.read_table(path)
+        with hashed(path) as digest:
+            table = pq.read_table(path, page_checksum_verification=True)
         metadata = table.schema.metadata or {}
         version = int(metadata.get(b"version", b"0"))
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -159,4 +163,6 @@ def read_index(path: Path) -> pa.Table:
         raise UnreadableError(f"{path} is a parquet file but no index of shards: delete it and rebuild it.")
     if version > INDEX_VERSION:
         raise UnreadableError(f"{path} has version {version}, newer than {INDEX_VERSION}: update biosig-fm.")
+    if sidecar_checksum(path) not in (None, digest.result()):
+        raise UnreadableError(f"{path} is damaged: its bytes are not those that were written; rebuild it.")
     return table
