@@ -25,6 +25,7 @@ from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.rivals import bench_for, rival_predictions
 from biosig.downstream.standing import demographic_features, modalities_of, standing_baselines, without_those_named
 from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
+from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
 from biosig.evaluate.splits import manifest
 from biosig.models.model import Model
@@ -46,13 +47,14 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     Returns
     -------
     ProbeResult
-        Also written to `config.out` when that is given. `facts["fits"]` tells of each fold the layer, the settings and
+        Also written to `config.out` when that is given; killed and called again, it goes on after the last fold that
+        was fitted, and ends with the same numbers (on a CPU). `facts["fits"]` tells of each fold the layer, the settings and
         the calibration that were chosen, and a digest of everything that was fitted.
 
     Raises
     ------
     UsageError
-        If the configuration contradicts itself or `config.out` already holds a result.
+        If the configuration contradicts itself, or `config.out` holds a result or another unfinished run.
     DataError
         If recordings have no subject, a class has no window, or pretraining saw what is tested and `config.leakage`
         refuses that.
@@ -64,18 +66,35 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     parts, notes = make_parts(config.split, task.labelled, config.seed)
     task, parts = _only_used(task, parts)
     model = open_model(config.model, config.seed, config.device)
+    if config.out is None:
+        return _result(config, task, model, parts, notes, None, progress)
+    with resumable(config, identity_of(config, task, model)) as out:
+        result = _result(config, task, model, parts, notes, out, progress)
+        result.write(out.result)
+    return result
+
+
+def _result(
+    config: ProbeConfig,
+    task: Task,
+    model: Model,
+    parts: Sequence[Parts],
+    notes: Sequence[str],
+    out: Unfinished | None,
+    progress: Progress | None,
+) -> ProbeResult:
     head = resolve_head(config.head, config.target.kind)
     standing = _standing_notes(task, model, head, config, parts)
     methods, on_bench = _methods(task, model, head, config)
     bench, kept, misfits = bench_for(config, task, model, on_bench, progress)
-    probes = FrozenProbes(config, task, model, parts, head, progress)
+    probes = FrozenProbes(config, task, model, parts, head, progress, out and out.work)
 
     rows, scored = task.rows(), []
     for method in (name for name in methods if name in kept or name not in on_bench):
         if method == "chance":
             each = [uninformed(task.labelled.y[part.train], len(part.test), config.target.kind) for part in parts]
         elif method in on_bench:
-            each = [rival_predictions(bench, method, fold, part) for fold, part in enumerate(parts)]
+            each = [rival_predictions(bench, method, fold, part, out) for fold, part in enumerate(parts)]
         else:
             each = probes.predictions(method)
         for fold, (part, prediction) in enumerate(zip(parts, each, strict=True)):
@@ -84,7 +103,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     predictions = pd.concat(scored, ignore_index=True)
     table, caveats = rate(predictions, config)
     handmade = bench.features[1] if "handmade" in methods else []
-    result = ProbeResult(
+    return ProbeResult(
         table=table,
         predictions=predictions,
         notes=[
@@ -111,9 +130,6 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
         recordings=recording_table(task.labelled.windows),
         tables=probes.tables,
     )
-    if config.out is not None:
-        result.save(config.out)
-    return result
 
 
 def _only_used(task: Task, parts: Sequence[Parts]) -> tuple[Task, list[Parts]]:

@@ -21,6 +21,7 @@ from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import FineTuneConfig, TuneStage
 from biosig.downstream.standing import without_misfits
 from biosig.downstream.task import Task
+from biosig.downstream.unfinished import Unfinished
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import Floats
 from biosig.models.model import Model
@@ -52,9 +53,9 @@ def bench_for(
     return Bench(_settings(config), model, windows, task.labelled.y, frozen, progress), kept, remarks
 
 
-def rival_predictions(bench: Bench, method: str, fold: int, part: Parts) -> Floats:
-    """Predictions (n, K) or (n,) of the windows of a test part."""
-    run = run_of(method, fold, bench.config.seed, part, out=None, keep_weights=False)
+def rival_predictions(bench: Bench, method: str, fold: int, part: Parts, out: Unfinished | None = None) -> Floats:
+    """Predictions (n, K) or (n,) of the windows of a test part; what `out` holds is not computed again."""
+    run = run_of(method, fold, bench.config.seed, part, out, keep_weights=False)
     return test_predictions(bench, run)[method]
 
 

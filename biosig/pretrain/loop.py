@@ -108,16 +108,19 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
             state.step = step
             if step % config.log_every == 0 or step == config.steps:
                 losses["lr"] = state.optimizer.param_groups[0]["lr"]
-                losses["tokens_per_second"] = loaded.batch.n_tokens / (time.perf_counter() - began)  # type: ignore[union-attr]
+                seconds = time.perf_counter() - began
+                losses["tokens_per_second"] = loaded.batch.n_tokens / seconds  # type: ignore[union-attr]
                 log.write(step, "train", losses)
             if step % config.validate_every == 0 or step == config.steps:
                 log.write(step, "validation", validator())
-            if step % config.checkpoint_every == 0 or terminating.asked:
+            stopping = terminating.asked
+            if step % config.checkpoint_every == 0 or stopping:
                 log.flush()
                 state.save(out / TRAINING_STATE)
             if progress:
                 progress("pretrain", step, config.steps, f"loss {losses['loss']:.3f}")
-            terminating.obey()
+            if stopping:
+                terminating.obey()
     log.close()
     save_decoder(objective, out)
     ledger = ledger_of(train, config.weights)
