@@ -166,7 +166,8 @@ def write_guarded(path: Path, text: str) -> None:
 def remove(path: Path) -> None:
     """Delete a file, if it exists, and its line."""
     sums = FileSums.read(path.parent)
-    if sums is not None and sums.digests.pop(path.name, None):
+    if sums is not None and path.name in sums.digests:
+        del sums.digests[path.name]
         sums.write()
     path.unlink(missing_ok=True)
 
@@ -189,10 +190,17 @@ def hashed(path: Path) -> Iterator[Future[str]]:
 
 
 @contextmanager
-def checked(path: Path) -> Iterator[None]:
+def checked(path: Path, remedy: str = "copy it again, or make it again") -> Iterator[None]:
     """Compare a file with its line in the folder's list while the block reads it.
 
     A folder without a list was written by version 0.1.0 or by other software: that is logged.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    remedy : str
+        What to do where it is damaged, for the message.
 
     Raises
     ------
@@ -216,7 +224,7 @@ def checked(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            _judge(path, sums, digest.result())
+            _judge(path, sums, digest.result(), remedy)
 
 
 def check(path: Path) -> None:
@@ -225,7 +233,7 @@ def check(path: Path) -> None:
         pass
 
 
-def _judge(path: Path, sums: FileSums, digest: str) -> None:
+def _judge(path: Path, sums: FileSums, digest: str, remedy: str) -> None:
     state = sums.state(path.name, digest)
     if not sums.sound:
         _warn(f"{path.parent / SUMS} is damaged: only files that are equal to their line in it are read.")
@@ -234,9 +242,7 @@ def _judge(path: Path, sums: FileSums, digest: str) -> None:
     elif state in ("changed", "unlisted") and path.name in MAY_BE_EDITED:
         _warn(f"{path} was edited: it is not the file that was written.")
     elif state in ("changed", "unlisted"):
-        raise UnreadableError(
-            f"{path} is damaged: its SHA-256 is not the one in {SUMS}; restore it from a copy or make it again."
-        )
+        raise UnreadableError(f"{path} is damaged: its SHA-256 is not the one in {SUMS}; {remedy}.")
 
 
 def _warn(message: str) -> None:

@@ -87,7 +87,7 @@ def _result(
     standing = _standing_notes(task, model, head, config, parts)
     methods, on_bench = _methods(task, model, head, config)
     bench, kept, misfits = bench_for(config, task, model, on_bench, progress)
-    probes = FrozenProbes(config, task, model, parts, head, progress, out and out.work)
+    probes = FrozenProbes(config, task, model, parts, head, progress, out.work if out else None)
 
     rows, scored = task.rows(), []
     for method in (name for name in methods if name in kept or name not in on_bench):

@@ -112,7 +112,7 @@ class TrainingState:
             If it is the state of another network.
         """
         try:
-            with checked(path), safe_open(path, "pt") as file:
+            with checked(path, "delete it to train from the start again"), safe_open(path, "pt") as file:
                 metadata: dict[str, str] = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
             facts = json.loads(metadata["training"]) if "training" in metadata else None
