@@ -64,7 +64,7 @@ class FileSums:
             return None
         body, mark, last = content.rpartition(b"# ")
         found = cls(folder, {}, last == f"{hashlib.sha256(body).hexdigest()}\n".encode() and bool(mark))
-        for line in (body or content).decode("utf-8", "replace").splitlines():
+        for line in (body if mark else content).decode("utf-8", "replace").splitlines():
             digest, _, name = line.partition("  ")
             found.digests.setdefault(name, []).append(digest)
         return found

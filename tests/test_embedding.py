@@ -239,7 +239,9 @@ def test_a_part_that_is_not_whole_is_named_and_embedded_again(tiny, half_done, h
     with pytest.warns(DamagedWorkWarning, match=parts[which].name):
         embed_to_file(tiny, windows, out, batch_tokens=300, progress=lambda stage, n, *_: told.append(n))
     assert pq.read_table(out).equals(pq.read_table(whole))
-    assert told[0] == int(parts[which].stem.split("-")[1]) + 2  # what is whole is not embedded again
+    start, stop = (int(number) for number in parts[which].stem.split("-")[1:])
+    assert start < told[0] <= stop  # what is whole is not embedded again
+    assert not any(reached <= start or stop < reached <= 10 for reached in told)
     assert not [path for path in out.parent.iterdir() if path.name.startswith((".", "half.parquet."))]
 
 
@@ -249,12 +251,9 @@ def test_a_list_of_parts_that_is_damaged_is_named_and_costs_the_parts_it_lost(ti
     sums.write_text("".join(sums.read_text().splitlines(keepends=True)[1:]))
     with pytest.warns(DamagedWorkWarning) as caught:
         embed_to_file(tiny, windows, out, batch_tokens=300)
-    assert [
-        name for name in ("SHA256SUMS is", *(p.name for p in parts)) if name in str([c.message for c in caught])
-    ] == [
-        "SHA256SUMS is",
-        parts[0].name,
-    ]
+    told = " ".join(str(warning.message) for warning in caught)
+    assert "SHA256SUMS is damaged" in told
+    assert [part for part in parts if part.name in told] == parts[:1]
     assert pq.read_table(out).equals(pq.read_table(whole))
 
 

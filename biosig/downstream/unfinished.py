@@ -54,7 +54,7 @@ class Unfinished:
 
 @contextmanager
 def resumable(config: Resumable, identity: Mapping[str, Any]) -> Iterator[Unfinished]:
-    """Places to write to, of which one becomes `config.out` at the end; what a killed run has left there is there again.
+    """Places to write to, of which one becomes `config.out` at the end; what a killed run left there is there again.
 
     What is damaged there is renamed and made again (`biosig.file_sums.set_damaged_aside`). An error deletes nothing
     that was finished.
