@@ -48,8 +48,8 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     -------
     ProbeResult
         Also written to `config.out` when that is given; killed and called again, it goes on after the last fold that
-        was fitted, and ends with the same numbers (on a CPU). `facts["fits"]` tells of each fold the layer, the settings
-        and the calibration that were chosen, and a digest of everything that was fitted.
+        was fitted, and ends with the same numbers (on a CPU). `facts["fits"]` tells of each fold the layer, the
+        settings and the calibration that were chosen, and a digest of everything that was fitted.
 
     Raises
     ------
