@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.intervals import bootstrap, multiplicities, replicates
-from biosig.evaluate.metrics import Floats
+from biosig.evaluate.metrics import METRICS, Floats
 
 
 def made(n_records: int, n_labels: int, n_subjects: int) -> tuple[Floats, Floats, np.ndarray]:

@@ -18,9 +18,11 @@ import torch
 from rich.console import Console
 
 from biosig import config as configuration
-from biosig.downstream.cross_modal_verbs import print_means
-from biosig.downstream.retrieval import RetrievalConfig, run_retrieval
-from biosig.downstream.waveform import WaveformConfig, run_waveform
+from biosig.cli.tables import print_retrieval, print_waveform
+from biosig.downstream.retrieval import run_retrieval
+from biosig.downstream.retrieval_config import RetrievalConfig
+from biosig.downstream.waveform import run_waveform
+from biosig.downstream.waveform_config import WaveformConfig
 from biosig.progress import show_progress
 from ingest.verbs import ingest
 
@@ -63,8 +65,9 @@ def main() -> None:
         middle = time.perf_counter()
         found = run_retrieval(configuration.load(RetrievalConfig, retrieval), progress)
         ended = time.perf_counter()
-    print_means(rebuilt, "channel", f"{args.model}: lead II to eleven leads ({middle - began:.0f} s)", console)
-    print_means(found, "direction", f"{args.model}: signals and reports ({ended - middle:.0f} s)", console)
+    print_waveform(rebuilt, console)
+    print_retrieval(found, console)
+    console.print(f"waveform {middle - began:.0f} s, retrieval {ended - middle:.0f} s")
 
 
 if __name__ == "__main__":

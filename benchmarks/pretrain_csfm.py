@@ -34,8 +34,8 @@ from biosig import config as configuration
 from biosig.batches.contract import prepare
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
 from biosig.batches.windows import Windows
-from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.intervals import bootstrap
+from biosig.evaluate.metrics import METRICS
 from biosig.models.encoder import Encoder
 from biosig.models.reports import RecordingWords
 from biosig.pretrain.config import PretrainConfig, SourceConfig

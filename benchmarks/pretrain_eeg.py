@@ -35,8 +35,8 @@ from biosig import config as configuration
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.packed import pack
 from biosig.batches.windows import Windows
-from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.intervals import bootstrap, multiplicities
+from biosig.evaluate.metrics import METRICS
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain

@@ -29,7 +29,7 @@ from biosig.device import autocast
 from biosig.models.arrays import as_recordings, as_they_are
 from biosig.models.encoder import EncoderConfig
 from biosig.models.model import Model
-from biosig.pretrain.objective import DecoderConfig
+from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.pretrain.reve_masking import ReveMasking
 from biosig.pretrain.reve_reconstruction import ReveReconstruction
 

@@ -5,8 +5,9 @@ YAML for the value (``optimizer.lr=3e-4``, ``shards=[a,b]``).
 
 A union is told by its ``name``: ``masking: {name: reve, mask_ratio: 0.55}``, or ``masking: reve`` where all else is as
 by default. Each class of a union has its name as a class variable; `Annotated[Masking, MASKINGS]` is the open union of
-a registry's members. Keys without a name are those of the field's own default, where that knows them, or else of the
-only class that does (files of 0.1.0 have no names); what fits several classes, or none, is refused.
+a registry's members, and `Annotated[str, READOUTS]` the name of one. Keys without a name are those of the field's own
+default, where that knows them, or else of the only class that does (files of 0.1.0 have no names); what fits several
+classes, or none, is refused.
 
 A configuration class may have two more class methods. ``config_defaults(values)`` gives the default of a field that
 hangs on others: ``{"masking": ReveMasking()}`` where the objective is REVE's. ``upgrade(values)`` rewrites the keys of
@@ -169,6 +170,10 @@ def _convert(hint: Any, value: Any, where: str, default: Any = None) -> Any:
         registry = next((item for item in args[1:] if isinstance(item, Registry)), None)
         if registry is None or (value is None and type(None) in get_args(args[0])):
             return _convert(args[0], value, where, default)
+        if args[0] is str:
+            if value not in registry:
+                raise UsageError(f"{where} is {value!r}; it must be one of {', '.join(map(repr, registry))}.")
+            return value
         return _convert_tagged(registry, registry.kind, value, where, default)
     if origin in (Union, types.UnionType):
         return _convert_union(args, value, where, default)

@@ -23,9 +23,9 @@ from biosig import config as configuration
 from biosig.downstream.classifier import load_classifier
 from biosig.downstream.probe_config import ProbeConfig
 from biosig.downstream.qa.settings import QaConfig
-from biosig.downstream.retrieval import RetrievalConfig
+from biosig.downstream.retrieval_config import RetrievalConfig
 from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.waveform import WaveformConfig
+from biosig.downstream.waveform_config import WaveformConfig
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.rebuild import rebuild_window
 

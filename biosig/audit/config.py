@@ -8,43 +8,32 @@ from pathlib import Path
 from typing import Any, Literal
 
 from biosig import config as configuration
-from biosig.downstream.heads import Head
-from biosig.downstream.parts import FoldSplit, QuerySplit
-from biosig.downstream.probe_config import ProbeConfig
+from biosig.downstream.probe_config import Head, Pooling, ProbeConfig
 from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.targets import Target, WindowPlan
+from biosig.downstream.split_config import FoldSplit, QuerySplit
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
-from biosig.models.pooled import Pooling
 
 Check = Literal["leakage", "identity", "permutation", "acquisition", "spectrum", "robustness"]
 
 
 @dataclass(frozen=True)
-class AuditConfig:
+class AuditConfig(TaskConfig):
     """An audit, complete: the same configuration and data give the same findings.
+
+    Fields of `TaskConfig` come first.
 
     Parameters
     ----------
-    model : str
-        A checkpoint folder, or a preset's name for random weights.
-    shards : str
-        Folder of shards.
     target : Target
         What is predicted.
     windows : WindowPlan
         Where windows lie, in seconds.
-    query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels.
     channels, head, pooling, layer
         What is fitted on what of the model, as in `biosig.downstream.probe_config.ProbeConfig`.
     split : FoldSplit or QuerySplit
         Who is tested by a probe that was fitted on whom.
-    seed : int
-        Of the folds, the draws and the bootstrap.
-    n_bootstrap : int
-        Resamples of subjects behind each interval.
-    device : str
-        Where to embed; "auto" = CUDA where there is one.
     checks : list
         What to look at; leave one out by naming the others.
     site : str
@@ -53,37 +42,26 @@ class AuditConfig:
         How often labels are given to others.
     most_windows : int
         Windows that are looked at; of more, so many are drawn, evenly over subjects and classes.
-    out : Path, optional
-        Folder for `audit.json`; None = nothing is written.
     """
 
-    model: str
-    shards: str
     target: Target
     windows: WindowPlan
-    query: str | None = None
     split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
     channels: list[str] = field(default_factory=list)
     head: Head | None = None
     pooling: Pooling | None = None
     layer: int | Literal["validation"] = -1
-    seed: int = 0
-    n_bootstrap: int = 1000
-    device: str = "auto"
     checks: list[Check] = field(
         default_factory=lambda: ["leakage", "identity", "permutation", "acquisition", "spectrum", "robustness"]
     )
     site: str = ""
     n_permutations: int = 500
     most_windows: int = 2000
-    out: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.n_bootstrap < 100 or self.n_permutations < 20:
-            raise UsageError(
-                f"n_bootstrap is {self.n_bootstrap} and n_permutations {self.n_permutations}: give 100 or more of the "
-                "first, 20 or more of the second."
-            )
+        super().__post_init__()
+        if self.n_permutations < 20:
+            raise UsageError(f"n_permutations is {self.n_permutations}: give 20 or more.")
 
 
 _OTHERS: dict[type, set[str]] = {ProbeConfig: {"out"}, FineTuneConfig: {"out", "pooling"}}

@@ -19,8 +19,8 @@ from biosig.downstream.parts import recording_values
 from biosig.downstream.targets import has_class
 from biosig.downstream.task import Task
 from biosig.errors import UsageError
-from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.intervals import bootstrap
+from biosig.evaluate.metrics import METRICS
 from biosig.evaluate.splits import group_folds
 
 FEW_SUBJECTS = 5

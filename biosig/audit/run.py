@@ -15,7 +15,7 @@ from biosig.audit.robustness import robustness
 from biosig.audit.spectrum import spectrum
 from biosig.audit.trial import Trial
 from biosig.downstream.report import write_report
-from biosig.downstream.task import open_model, open_task
+from biosig.downstream.task import model_facts, open_model, open_task
 from biosig.evaluate.splits import manifest
 from biosig.progress import Progress
 
@@ -63,7 +63,7 @@ def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditRes
         findings = [_score(trial), *([few] if few else []), _split(trial)]
         for check in config.checks:
             findings += CHECKS[check](trial)
-        facts |= {"model": model.name, "model_revision": model.revision, "model_trained": model.trained}
+        facts |= model_facts(model, task.shards_hash)
         notes = [*task.labelled.notes, *trial.notes]
         if not model.trained:
             notes.append(f"The model under audit, {model.name}, has random weights.")

@@ -19,32 +19,15 @@ from biosig.batches.windows import Windows
 from biosig.downstream.columns import prediction_columns, scored
 from biosig.downstream.fitting import Recipe, fit_probe
 from biosig.downstream.frozen import frozen_features
-from biosig.downstream.heads import resolve_head
 from biosig.downstream.parts import groups_of, make_parts
 from biosig.downstream.picked import picked
+from biosig.downstream.probe_config import resolve_head
 from biosig.downstream.task import Task
-from biosig.evaluate.catalogue import METRICS
-from biosig.evaluate.intervals import Interval, bootstrap
-from biosig.evaluate.metrics import Floats, Kind, Metric
+from biosig.evaluate.intervals import MEAN, Interval, bootstrap
+from biosig.evaluate.metrics import METRICS, ROLES, Floats, Kind
 from biosig.evaluate.splits import Fold
 from biosig.models.model import Model
 from biosig.progress import Progress
-
-_METRICS: dict[Kind, tuple[str, str, float]] = {
-    "classes": ("auroc", "AUROC", 0.5),
-    "multilabel": ("macro_auroc", "macro AUROC", 0.5),
-    "number": ("r2", "R²", 0.0),
-    "survival": ("c_index", "C index", 0.5),
-}
-"""By which a kind of target is scored, how it is called, and what it is by chance."""
-
-SHARE = Metric(
-    "share",
-    "number",
-    lambda _, right: float(right.mean()),
-    lambda _, right, weights: weights @ right / weights.sum(1),
-)
-"""The share of rows of which something is true."""
 
 
 class Trial:
@@ -79,8 +62,10 @@ class Trial:
             self.notes.append("Attention pooling is audited by a linear probe on pooled vectors.")
         n_classes = len(self.task.labelled.target.class_names)
         self.recipe = Recipe(resolve_head(head, self.kind), self.kind, n_classes)
-        name, self.metric_title, self.chance = _METRICS[self.kind]
-        self.metric = METRICS[name]
+        self.metric = METRICS[ROLES[self.kind].selects_probe]
+        self.metric_title = self.metric.title
+        assert self.metric.chance is not None
+        self.chance = self.metric.chance
 
     @property
     def kind(self) -> Kind:
@@ -140,7 +125,7 @@ class Trial:
     def share(self, right: NDArray[np.bool_], subjects: NDArray[np.str_]) -> Interval:
         """The share of rows of which something is true, with its interval over subjects."""
         values = right.astype(np.float64)
-        return bootstrap(SHARE, values, values, subjects, self.config.n_bootstrap, self.config.seed)
+        return bootstrap(MEAN, values, values, subjects, self.config.n_bootstrap, self.config.seed)
 
     def say(self, interval: Interval) -> str:
         """A score in words."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from biosig.downstream.columns import truth_names
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.recording import MODALITIES
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.evaluate.metrics import Floats
 
 

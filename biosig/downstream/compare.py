@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Annotated
 
 import pandas as pd
-import tyro
-from rich.console import Console
-from rich.table import Table
 
-from biosig.csv_table import write_csv
 from biosig.downstream.rating import differences
 from biosig.downstream.saved import SavedResult, open_result
 from biosig.errors import UsageError
-from biosig.plots.scores import headline_metrics
 
 
 @dataclass(frozen=True)
@@ -108,55 +102,3 @@ def _what_differs(name: str, run: SavedResult, earlier: str, other: SavedResult)
     if run.metrics["shards_hash"] != other.metrics["shards_hash"]:
         notes.append(f"{name} and {earlier} read different shards of the same windows.")
     return notes
-
-
-def compare_verb(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Path | None = None) -> int:
-    """Put result folders side by side, with the paired difference of those that were tested on the same people.
-
-    Parameters
-    ----------
-    runs : tuple of Path
-        Result folders of probe and finetune, two or more.
-    out : Path, optional
-        Write the scores, with all metrics, as CSV.
-
-    Returns
-    -------
-    int
-        Exit status.
-    """
-    found = compare(runs)
-    if out is not None:
-        write_csv(found.table, out)
-    print_comparison(found, Console())
-    return 0
-
-
-def print_comparison(found: Comparison, console: Console) -> None:
-    """Print which run is which, and a table of headline metrics for those that were tested on the same people."""
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    letters = dict(zip(found.table["run"].unique(), ascii_uppercase, strict=False))
-    for run, rows in found.table.groupby("run", sort=False):
-        first = rows.iloc[0]
-        hashes = f"split {first['split']}, tested rows {first['tested']}"
-        say(f"{letters[run]}: {run} ({first['model']}, {first['n_subjects']} people, {hashes})")
-    metrics = headline_metrics(found.table)
-    for (task, _), rows in found.table.groupby(["task", "tested"], sort=False):
-        scores = {letters[run]: of_run for run, of_run in rows.groupby("run", sort=False)}
-        paired = found.differences[found.differences["run"].isin(rows["run"])].groupby(["run", "minus"], sort=False)
-        leads = {f"{letters[run]} − {letters[minus]}": lead for (run, minus), lead in paired}
-        shown = Table("metric", *scores, *leads, title=task, caption="value, 95 % interval over people")
-        for metric in [name for name in metrics if name in set(rows["metric"])]:
-            cells = [_cell(of_run, metric, "") for of_run in scores.values()]
-            shown.add_row(metric, *cells, *(_cell(lead, metric, "+") for lead in leads.values()))
-        console.print(shown)
-    for note in found.notes:
-        say(f"- {note}")
-
-
-def _cell(rows: pd.DataFrame, metric: str, sign: str) -> str:
-    row = rows.set_index("metric").loc[metric]
-    return f"{row['value']:{sign}.3f}\n{row['low']:{sign}.3f} to {row['high']:{sign}.3f}"

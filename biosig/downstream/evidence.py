@@ -20,15 +20,7 @@ from biosig.downstream.subgroups import subgroup_table
 from biosig.errors import DataError
 from biosig.evaluate.agreement import Z, limits_of_agreement
 from biosig.evaluate.calibration import reliability, risk_coverage
-from biosig.evaluate.metrics import Floats, Kind
-
-LEAD: dict[Kind, str] = {
-    "classes": "auroc",
-    "multilabel": "macro_auroc",
-    "number": "mae",
-    "survival": "c_index",
-}
-"""The metric that a report leads with."""
+from biosig.evaluate.metrics import Floats
 
 _TOLERANCE = 1e-9  # of scores computed again on another machine
 
@@ -72,8 +64,8 @@ def gather(run: SavedResult) -> Evidence:
     if of_groups is not None and len(of_groups.columns):
         own = run.predictions[run.predictions["method"] == "model"]
         subgroups = subgroup_table(own, of_groups, run.scoring)
-    rivals = run.predictions[~run.predictions["method"].str.startswith("model, ")]  # without the model's other inputs
-    evidence = Evidence(cohort_table(run.tested, target, recordings), differences(rivals, run.scoring), subgroups)
+    methods = run.predictions[~run.predictions["method"].str.startswith("model, ")]  # without the model's other inputs
+    evidence = Evidence(cohort_table(run.tested, target, recordings), differences(methods, run.scoring), subgroups)
     y, subjects, values = scored(run.tested, target)
     if target.kind in ("classes", "multilabel"):
         tables: dict[str, Any] = {"reliability": reliability(y, values), "risk": risk_coverage(y, values)}

@@ -8,34 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from biosig.downstream.bench import Bench
-from biosig.downstream.cohort import recording_table
+from biosig.downstream.baselines import BASELINES, MODEL
+from biosig.downstream.baselines.context import BaselineContext
+from biosig.downstream.baselines.defaults import default_baselines, drop_incompatible, exclude
+from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.columns import prediction_columns
-from biosig.downstream.contenders import FIXED_MONTAGE, SEEDLESS, run_of, test_predictions
 from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import FrozenExamples, check_one_layout
 from biosig.downstream.inputs import PartialWindows
-from biosig.downstream.parts import Parts, QuerySplit, make_parts
+from biosig.downstream.methods import fit_job, predict_test
+from biosig.downstream.parts import Parts, make_parts, tested_rows
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.rating import rate, rate_labels
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.standing import (
-    demographic_features,
-    standing_baselines,
-    without_misfits,
-    without_those_named,
-)
-from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
+from biosig.downstream.split_config import QuerySplit
+from biosig.downstream.task import Task, open_model, open_task, pretraining_note
+from biosig.downstream.task_result import labelled_result
+from biosig.downstream.tuned_weights import save_tuned
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.splits import manifest
 from biosig.progress import Progress
 
 if TYPE_CHECKING:
@@ -90,44 +87,38 @@ def _result(
     standing = _standing_notes(task, model, config, parts)
     spans, read = _read(windows, config, progress)
     frozen = FrozenExamples(read, model.encoder, model.device, config.keep_gb * 1e9)
-    bench = Bench(config, model, windows, task.labelled.y, frozen, progress, spans)
+    context = BaselineContext(
+        model=model,
+        windows=windows,
+        y=task.labelled.y,
+        target=config.target,
+        frozen=frozen,
+        training=config.training,
+        scratch=config.scratch_stage,
+        network=config.network_stage,
+        loss=config.loss,
+        network_width=config.network_width,
+        calibration=config.calibration,
+        seed=config.seed,
+        keep_bytes=config.keep_gb * 1e9,
+        progress=progress,
+        spans=spans,
+    )
+    inputs = {name: PartialWindows(read, keep) for name, keep in config.inputs.items()}
+    save = partial(save_tuned, config, context, out.result / "weights") if out and config.keep_weights else None
     rows = task.rows()
     scored = []
-    for method in ("model", *baselines):
+    for method in (MODEL, *baselines):
         for fold, part in enumerate(parts):
-            for seed in config.seeds[:1] if method in SEEDLESS else config.seeds:
-                run = run_of(method, fold, seed, part, out, config.keep_weights)
-                for name, prediction in test_predictions(bench, run).items():
+            for seed in config.seeds[:1] if method != MODEL and BASELINES[method].seedless else config.seeds:
+                job = fit_job(method, part, fold, seed, out)
+                for name, prediction in predict_test(context, job, inputs, save).items():
                     tested = rows.iloc[part.test].assign(fold=fold, method=name, seed=seed)
                     scored.append(tested.assign(**prediction_columns(prediction, config.target)))
     predictions = pd.concat(scored, ignore_index=True)
-    table, caveats = rate(predictions, config)
-    by_label = rate_labels(predictions, config) if config.target.kind == "multilabel" else None
-    return ProbeResult(
-        table=table,
-        predictions=predictions,
-        notes=[
-            *task.labelled.notes,
-            *left_out,
-            *unused,
-            *remarks,
-            *(f"handmade: {remark}" for remark in (bench.features[1] if "handmade" in baselines else [])),
-            *standing,
-            *caveats,
-        ],
-        splits=manifest(task.subjects, parts),
-        facts={
-            "model": model.name,
-            "model_revision": model.revision,
-            "model_trained": model.trained,
-            "shards_hash": task.shards_hash,
-            "scored_per": config.target.unit,
-            "cohort": task.cohort(np.concatenate([part.test for part in parts])),
-        },
-        config=config,
-        by_label=by_label,
-        recordings=recording_table(task.labelled.windows),
-    )
+    remarked = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
+    notes = [*left_out, *unused, *remarks, *remarked, *standing]
+    return labelled_result(task, model, parts, predictions, notes, config)
 
 
 def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> tuple[list[str], list[str]]:
@@ -140,13 +131,12 @@ def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> 
     """
     if config.pooling == "flatten":
         check_one_layout(windows, "pooling=flatten")
-    if config.baselines is not None:
-        baselines = without_those_named(config.baselines, config.without)
-    else:
-        kind, modalities = config.target.kind, {m for layout in set(windows.layouts) for m, _, _ in layout}
+    modalities = {m for layout in set(windows.layouts) for m, _, _ in layout}
+    named: Sequence[str] | None = config.baselines
+    if named is None:
         known = demographic_features(task.labelled.windows.ds, config.target).shape[1] > 0
-        baselines = without_those_named(standing_baselines(kind, modalities, known), config.without)
-    return without_misfits(baselines, FIXED_MONTAGE, windows, named=config.baselines is not None)
+        named = default_baselines(config.target.kind, modalities, known)
+    return drop_incompatible(exclude(named, config.without), modalities, windows, named=config.baselines is not None)
 
 
 def _with_input(model: Model, config: FineTuneConfig) -> Model:
@@ -228,9 +218,4 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
         notes.append(
             f"Probabilities of each fitted method are calibrated ({config.calibration}) on the validation part."
         )
-    if model.trained:
-        tested = np.unique(np.concatenate([part.test for part in parts]))
-        notes.append(what_pretraining_saw(task.labelled.windows[tested], model, config.leakage))
-    else:
-        notes.append(f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining.")
-    return notes
+    return [*notes, pretraining_note(model, task.labelled.windows[tested_rows(parts)], leakage=config.leakage)]

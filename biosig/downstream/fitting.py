@@ -15,17 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.downstream.erasure import Eraser, fit_eraser
-from biosig.downstream.heads import DEFAULTS, SETTINGS, Head, Predictor, converged, fit_path
+from biosig.downstream.heads import DEFAULTS, SETTINGS, Predictor, converged, fit_path
+from biosig.downstream.probe_config import Head
 from biosig.downstream.targets import strata
 from biosig.errors import UsageError
 from biosig.evaluate.calibration import Calibration, Method, fit_calibration
-from biosig.evaluate.catalogue import METRICS
-from biosig.evaluate.metrics import Floats, Kind
+from biosig.evaluate.metrics import METRICS, ROLES, Floats, Kind
 from biosig.evaluate.splits import Fold, group_folds
 
 INNER_FOLDS = 3
-
-_CHOOSE_BY: dict[Kind, str] = {"classes": "auroc", "number": "r2", "survival": "c_index"}
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ def _choose(
 def _score(kind: Kind, truth: NDArray[Any], prediction: Floats) -> float:
     if kind == "classes" and len(np.unique(truth)) < prediction.shape[1]:
         return 0.5  # a class that nobody has cannot be ranked, and one setting is as good as another
-    return METRICS[_CHOOSE_BY[kind]].value(truth, prediction)
+    return METRICS[ROLES[kind].selects_probe].value(truth, prediction)
 
 
 def _columns(y: NDArray[Any], recipe: Recipe) -> Iterator[tuple[NDArray[np.bool_], NDArray[Any], Kind]]:

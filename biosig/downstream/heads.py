@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
 from biosig.downstream.cox import cox_regression
-from biosig.errors import UsageError
+from biosig.downstream.probe_config import Head
 from biosig.evaluate.metrics import Floats, Kind
-
-Head = Literal["logistic", "ridge", "knn", "prototype", "cox", "attention"]
 
 SETTINGS: dict[str, tuple[float, ...]] = {
     "logistic": (1e4, 1e3, 1e2, 1e1, 1e0),
@@ -35,27 +33,6 @@ SETTINGS: dict[str, tuple[float, ...]] = {
 
 DEFAULTS = {"logistic": 1e2, "ridge": 1e3, "cox": 1e2, "knn": 5, "prototype": 1.0}
 """Used, and said, where the training part has too few subjects to choose."""
-
-_SUITS: dict[Kind, tuple[Head, ...]] = {
-    "classes": ("logistic", "ridge", "knn", "prototype", "attention"),
-    "multilabel": ("logistic", "ridge", "knn", "prototype", "attention"),
-    "number": ("ridge", "knn", "attention"),
-    "survival": ("cox", "attention"),
-}
-"""The first is the default."""
-
-
-def resolve_head(head: Head | None, kind: Kind) -> Head:
-    """The head, or the default of a kind of target: logistic, ridge for numbers, Cox's model for times.
-
-    Raises
-    ------
-    UsageError
-        If the head cannot predict such a target.
-    """
-    if head is not None and head not in _SUITS[kind]:
-        raise UsageError(f"The head {head} does not predict a target of kind {kind}: choose {', '.join(_SUITS[kind])}.")
-    return head or _SUITS[kind][0]
 
 
 @dataclass(frozen=True)

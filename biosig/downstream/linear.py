@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.downstream.fitting import Preparation
-from biosig.downstream.heads import DEFAULTS, fit_path, resolve_head
+from biosig.downstream.heads import DEFAULTS, fit_path
+from biosig.downstream.probe_config import resolve_head
 from biosig.evaluate.metrics import Floats, Kind
 
 DEFAULT_PENALTY = DEFAULTS["cox"]

@@ -19,26 +19,11 @@ from biosig.downstream.cox import cox_loss
 from biosig.evaluate.metrics import Kind
 
 if TYPE_CHECKING:
-    from biosig.downstream.targets import Target
+    from biosig.downstream.settings import LossConfig
+    from biosig.downstream.target_config import Target
 
 # The asymmetric loss's own choice (Ridnik 2021, arXiv:2009.14119, section 4).
 FOCUS_ABSENT, FOCUS_PRESENT, MARGIN = 4.0, 1.0, 0.05
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """How errors weigh.
-
-    Parameters
-    ----------
-    balanced : bool
-        Whether classes weigh alike whatever their size in the training part (of labels: presence and absence).
-    asymmetric : bool
-        For labels: the asymmetric loss, which all but forgets absences that are easy (Ridnik 2021, arXiv:2009.14119).
-    """
-
-    balanced: bool = False
-    asymmetric: bool = False
 
 
 @dataclass(frozen=True)

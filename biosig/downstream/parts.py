@@ -5,65 +5,19 @@ The validation part chooses the epoch, so that the test part is looked at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows
+from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.targets import LabelledWindows, has_class, matching
 from biosig.downstream.truth import label_values
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.splits import Fold, Rows, check_disjoint, connected_groups, group_folds
 from biosig.shards.dataset import ShardDataset
-
-
-@dataclass(frozen=True)
-class FoldSplit:
-    """Every subject is tested once.
-
-    Parameters
-    ----------
-    folds : int or "subjects"
-        Folds over subjects; "subjects" leaves one subject (one group of `by`) out at a time.
-    validation : float
-        Share of a fold's training subjects that choose the epoch; at most a half.
-    by : str
-        "subject"; or "site", "session" or any label: then whoever shares one of its values, or a subject, stays on one
-        side.
-    """
-
-    name: ClassVar[str] = "folds"
-    folds: int | Literal["subjects"] = "subjects"
-    validation: float = 0.2
-    by: str = "subject"
-
-    def __post_init__(self) -> None:
-        _check_share(self.validation)
-
-
-@dataclass(frozen=True)
-class QuerySplit:
-    """Named parts, as published splits have them.
-
-    Parameters
-    ----------
-    train, test : str
-        Pandas expressions over the index and the labels: "part == 'train'", "number <= '070'".
-    validation : str or float
-        An expression likewise, or the share of the training subjects; at most a half.
-    """
-
-    name: ClassVar[str] = "query"
-    train: str
-    test: str
-    validation: str | float = 0.2
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.validation, str):
-            _check_share(self.validation)
-
 
 Strata = NDArray[np.int64] | None
 """What is spread evenly over folds (N,), if anything."""
@@ -76,6 +30,11 @@ class Parts:
     train: Rows
     validation: Rows
     test: Rows
+
+
+def tested_rows(parts: Sequence[Parts]) -> Rows:
+    """The rows of all test parts, ascending, each once."""
+    return np.unique(np.concatenate([part.test for part in parts]))
 
 
 def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: int) -> tuple[list[Parts], list[str]]:
@@ -208,8 +167,3 @@ def _check_truth(labelled: LabelledWindows, rows: Rows, part: str) -> None:
                 f"The {part} part has {'no' if not present.any() else 'only'} windows of class '{name}': use fewer "
                 "folds, a larger share, or another seed."
             )
-
-
-def _check_share(share: float) -> None:
-    if not 0 < share <= 0.5:
-        raise UsageError(f"split.validation is {share:g}; it is a share of the subjects, above 0 and at most 0.5.")

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pandas as pd
 
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
-from biosig.downstream.bench import with_channels
 from biosig.errors import UsageError
 from biosig.recording import Channel, Recording, Subject
 
@@ -104,3 +103,9 @@ class PickedRecording:
     def read_signals(self, onset: float, duration: float) -> Recording:
         """As `read`, of the metadata only id and robust scale."""
         return with_channels(self._recording.read_signals(onset, duration), self._keep)
+
+
+def with_channels(window: Recording, channels: Collection[str]) -> Recording:
+    """The window with the channels of these names or kinds only."""
+    rows = [[i for i, c in enumerate(s.channels) if c.name in channels or c.kind in channels] for s in window.streams]
+    return replace(window, streams=[s.pick(picked) for s, picked in zip(window.streams, rows, strict=True) if picked])

@@ -18,7 +18,7 @@ from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import PackedExamples
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.targets import WindowPlan
+from biosig.downstream.target_config import WindowPlan
 from biosig.downstream.training import predict_spans
 from biosig.downstream.use import Use
 from biosig.errors import UsageError

@@ -6,28 +6,34 @@ rated, with the same bootstrap resamples for all, so that rows of the table can 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
-from biosig.downstream.cohort import recording_table
+from biosig.downstream.baselines import BASELINES, MODEL
+from biosig.downstream.baselines.context import BaselineContext
+from biosig.downstream.baselines.defaults import default_baselines, drop_incompatible, exclude, modalities_of
+from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.columns import prediction_columns
-from biosig.downstream.heads import Head, resolve_head
-from biosig.downstream.linear import uninformed
-from biosig.downstream.parts import Parts, QuerySplit, make_parts
+from biosig.downstream.examples import FrozenExamples
+from biosig.downstream.methods import fit_job, predict_test
+from biosig.downstream.parts import Parts, make_parts, tested_rows
 from biosig.downstream.picked import picked
-from biosig.downstream.probe_config import ProbeConfig
+from biosig.downstream.prepared import PreparedWindows
+from biosig.downstream.probe_config import Head, ProbeConfig, resolve_head
 from biosig.downstream.probing import FrozenProbes
-from biosig.downstream.rating import rate, rate_labels
 from biosig.downstream.result import ProbeResult, refuse_existing
-from biosig.downstream.rivals import bench_for, rival_predictions
-from biosig.downstream.standing import demographic_features, modalities_of, standing_baselines, without_those_named
-from biosig.downstream.task import Task, open_model, open_task, what_pretraining_saw
+from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
+from biosig.downstream.split_config import QuerySplit
+from biosig.downstream.task import Task, open_model, open_task, pretraining_note
+from biosig.downstream.task_result import labelled_result
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
-from biosig.evaluate.splits import manifest
+from biosig.errors import UsageError
 from biosig.models.model import Model
 from biosig.progress import Progress
 
@@ -85,51 +91,24 @@ def _result(
 ) -> ProbeResult:
     head = resolve_head(config.head, config.target.kind)
     standing = _standing_notes(task, model, head, config, parts)
-    methods, on_bench = _methods(task, model, head, config)
-    bench, kept, misfits = bench_for(config, task, model, on_bench, progress)
+    context = _context(config, task, model, progress)
+    baselines, misfits = _baselines(config, task, context, progress)
     probes = FrozenProbes(config, task, model, parts, head, progress, out.work if out else None)
 
     rows, scored = task.rows(), []
-    for method in (name for name in methods if name in kept or name not in on_bench):
-        if method == "chance":
-            each = [uninformed(task.labelled.y[part.train], len(part.test), config.target.kind) for part in parts]
-        elif method in on_bench:
-            each = [rival_predictions(bench, method, fold, part, out) for fold, part in enumerate(parts)]
-        else:
+    for method in (MODEL, *baselines):
+        if head != "attention" and (method == MODEL or BASELINES[method].frozen_encoder):
             each = probes.predictions(method)
+        else:
+            jobs = [fit_job(method, part, fold, config.seed, out) for fold, part in enumerate(parts)]
+            each = [predict_test(context, job)[method] for job in jobs]
         for fold, (part, prediction) in enumerate(zip(parts, each, strict=True)):
             columns = prediction_columns(prediction, config.target)
             scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **columns))
     predictions = pd.concat(scored, ignore_index=True)
-    table, caveats = rate(predictions, config)
-    handmade = bench.features[1] if "handmade" in methods else []
-    return ProbeResult(
-        table=table,
-        predictions=predictions,
-        notes=[
-            *task.labelled.notes,
-            *notes,
-            *standing,
-            *misfits,
-            *probes.notes,
-            *(f"handmade: {remark}" for remark in handmade),
-            *caveats,
-        ],
-        splits=manifest(task.subjects, parts),
-        facts={
-            "model": model.name,
-            "model_revision": model.revision,
-            "model_trained": model.trained,
-            "shards_hash": task.shards_hash,
-            "scored_per": config.target.unit,
-            "cohort": task.cohort(np.concatenate([part.test for part in parts])),
-            "fits": probes.facts,
-        },
-        config=config,
-        by_label=rate_labels(predictions, config) if config.target.kind == "multilabel" else None,
-        recordings=recording_table(task.labelled.windows),
-        tables=probes.tables,
-    )
+    remarked = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
+    notes = [*notes, *standing, *misfits, *probes.notes, *remarked]
+    return labelled_result(task, model, parts, predictions, notes, config, {"fits": probes.facts}, probes.tables)
 
 
 def _only_used(task: Task, parts: Sequence[Parts]) -> tuple[Task, list[Parts]]:
@@ -142,18 +121,64 @@ def _only_used(task: Task, parts: Sequence[Parts]) -> tuple[Task, list[Parts]]:
     ]
 
 
-def _methods(task: Task, model: Model, head: Head, config: ProbeConfig) -> tuple[list[str], list[str]]:
-    """The rows of the table, and which of them are not fitted on pooled embeddings."""
-    ds, target = picked(task.labelled.windows, config.channels).ds, config.target
-    named: Sequence[str]
-    if config.baselines is not None:
-        named = config.baselines
-    else:
-        known = demographic_features(ds, target).shape[1] > 0
-        named = standing_baselines(target.kind, modalities_of(ds, model.contract), known)
-    methods = ["model", *without_those_named(named, config.without)]
-    pooled = () if head == "attention" else ("model", "random_weights")
-    return methods, [name for name in methods if name not in (*pooled, "chance")]
+def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress | None) -> BaselineContext:
+    """What methods share that are not fitted on pooled embeddings."""
+    keep_bytes = config.keep_gb * 1e9
+    windows = PreparedWindows(task.labelled.windows, model.contract, keep_bytes=keep_bytes, channels=config.channels)
+    if config.head == "attention":
+        model = _up_to_layer(model, config)
+    return BaselineContext(
+        model=model,
+        windows=windows,
+        y=task.labelled.y,
+        target=config.target,
+        frozen=FrozenExamples(windows, model.encoder, model.device, keep_bytes),
+        training=TrainingSpec(config.attention, TuneStage(lr=0.0, epochs=0, mixup=False, method="probe")),
+        scratch=config.network,
+        network=config.network,
+        loss=LossConfig(balanced=config.target.kind in ("classes", "multilabel")),  # as the other heads weigh
+        network_width=config.network_width,
+        calibration=config.calibration,
+        seed=config.seed,
+        keep_bytes=keep_bytes,
+        progress=progress,
+    )
+
+
+def _baselines(
+    config: ProbeConfig, task: Task, context: BaselineContext, progress: Progress | None
+) -> tuple[list[str], list[str]]:
+    """The baselines of the task that fit its windows, and remarks on the others.
+
+    Raises
+    ------
+    DataError
+        If a baseline that the configuration names does not fit the windows.
+    """
+    ds = picked(task.labelled.windows, config.channels).ds
+    modalities = modalities_of(ds, context.model.contract)
+    named: Sequence[str] | None = config.baselines
+    if named is None:
+        known = demographic_features(ds, config.target).shape[1] > 0
+        named = default_baselines(config.target.kind, modalities, known)
+    names = exclude(named, config.without)
+    if config.head == "attention" or any(BASELINES[name].needs_one_layout for name in names):
+        context.windows.survey(progress)
+    return drop_incompatible(names, modalities, context.windows, named=config.baselines is not None)
+
+
+def _up_to_layer(model: Model, config: ProbeConfig) -> Model:
+    """The model whose output is the layer that an attention head reads."""
+    if model.config.cls:
+        raise UsageError(f"Model '{model.name}' has no pool query for head=attention: choose another head.")
+    if config.layer == -1:
+        return model
+    assert isinstance(config.layer, int)
+    if not 0 <= config.layer <= model.config.depth:
+        raise UsageError(f"There is no layer {config.layer}: model '{model.name}' has {model.config.depth} blocks.")
+    encoder = copy.deepcopy(model.encoder)
+    encoder.blocks, encoder.norm = encoder.blocks[: config.layer], nn.Identity()
+    return Model(encoder, model.trained, model.card, model.folder, model.tokenizer)
 
 
 def _standing_notes(task: Task, model: Model, head: Head, config: ProbeConfig, parts: Sequence[Parts]) -> list[str]:
@@ -180,11 +205,6 @@ def _standing_notes(task: Task, model: Model, head: Head, config: ProbeConfig, p
             f"What a linear model can tell of the {config.erase} was taken out of the features, by training subjects; "
             "what the target shares with it went too."
         )
-    if model.trained:
-        tested = np.unique(np.concatenate([part.test for part in parts]))
-        notes.append(what_pretraining_saw(task.labelled.windows[tested], model, config.leakage))
-    else:
-        notes.append(
-            f"The model on trial, {model.name}, has random weights: this table is no evidence for pretraining."
-        )
-    return notes
+    untrained = f"The model on trial, {model.name}, has random weights: this table is no evidence for pretraining."
+    tested = task.labelled.windows[tested_rows(parts)]
+    return [*notes, pretraining_note(model, tested, untrained, config.leakage)]

@@ -3,37 +3,57 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from biosig.downstream.heads import Head, resolve_head
-from biosig.downstream.parts import FoldSplit, QuerySplit
-from biosig.downstream.settings import Stage
-from biosig.downstream.shots import Shots
-from biosig.downstream.targets import Target, WindowPlan
+from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baselines.defaults import check_kind
+from biosig.downstream.split_config import FoldSplit, QuerySplit
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
+from biosig.training.config import Stage
 
-Baseline = Literal[
-    "chance", "demographics", "random_weights", "handmade", "tangent", "xresnet", "s4", "shallow", "eegnet"
-]
+if TYPE_CHECKING:
+    from biosig.evaluate.metrics import Kind
+
+Head = Literal["logistic", "ridge", "knn", "prototype", "cox", "attention"]
+Pooling = Literal["mean", "mean+std", "cls", "attention"]
+Shots = int | Literal["all"]
+
+_SUITS: dict[Kind, tuple[Head, ...]] = {
+    "classes": ("logistic", "ridge", "knn", "prototype", "attention"),
+    "multilabel": ("logistic", "ridge", "knn", "prototype", "attention"),
+    "number": ("ridge", "knn", "attention"),
+    "survival": ("cox", "attention"),
+}
+"""The first is the default."""
+
+
+def resolve_head(head: Head | None, kind: Kind) -> Head:
+    """The head, or the default of a kind of target: logistic, ridge for numbers, Cox's model for times.
+
+    Raises
+    ------
+    UsageError
+        If the head cannot predict such a target.
+    """
+    if head is not None and head not in _SUITS[kind]:
+        raise UsageError(f"The head {head} does not predict a target of kind {kind}: choose {', '.join(_SUITS[kind])}.")
+    return head or _SUITS[kind][0]
 
 
 @dataclass(frozen=True)
-class ProbeConfig:
+class ProbeConfig(TaskConfig):
     """What to probe, on what, how, and beside what.
+
+    Fields of `TaskConfig` come first.
 
     Parameters
     ----------
-    model : str
-        A checkpoint folder, or a preset's name for random weights.
-    shards : str
-        Folder of shards.
     target : Target
         What to predict.
     windows : WindowPlan
         Where windows lie, in seconds.
-    query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels ("run == 'R04'").
     channels : list of str
         Names of channels, or modalities, that take part; none = all that the model reads.
     split : FoldSplit or QuerySplit
@@ -57,54 +77,39 @@ class ProbeConfig:
     leakage : {"refuse", "flag"}
         What to do where pretraining saw a recording or a subject that is tested.
     baselines : list, optional
-        What stands beside the model; None = all that suit the task (`biosig.downstream.standing`).
+        Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
         Which of them are switched off.
     attention, network : Stage
         How the attention head, and a supervised network from scratch, are trained.
     network_width : int
         Channels of xresnet's first stage, and S4's features.
-    seed : int
-        Of the folds, the bootstrap, the draws and the random weights.
-    n_bootstrap : int
-        Resamples behind each interval.
     keep_gb : float
         Prepared windows for the network, and tokens for the attention head, that may stay in memory, in gigabytes.
-    device : str
-        Where to embed; "auto" = CUDA where there is one.
-    out : Path, optional
-        Folder for the result; None = nothing is written.
     """
 
-    model: str
-    shards: str
     target: Target
     windows: WindowPlan
-    query: str | None = None
     channels: list[str] = field(default_factory=list)
     split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
     head: Head | None = None
-    pooling: Literal["mean", "mean+std", "cls", "attention"] | None = None
+    pooling: Pooling | None = None
     layer: int | Literal["validation"] = -1
     erase: str = ""
     shots: list[Shots] = field(default_factory=list)
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
     leakage: Literal["refuse", "flag"] = "flag"
-    baselines: list[Baseline] | None = None
-    without: list[str] = field(default_factory=list)
+    baselines: list[Annotated[str, BASELINES]] | None = None
+    without: list[Annotated[str, BASELINES]] = field(default_factory=list)
     attention: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20, patience=6, mixup=False))
     network: Stage = field(default_factory=lambda: Stage(lr=1e-3, epochs=30, patience=8, mixup=False))
     network_width: int = 64
-    seed: int = 0
-    n_bootstrap: int = 1000
     keep_gb: float = 4.0
-    device: str = "auto"
-    out: Path | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         resolve_head(self.head, self.target.kind)
-        if self.n_bootstrap < 100:
-            raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")
+        check_kind(self.baselines or (), self.target.kind)
         if any(isinstance(number, int) and number < 1 for number in self.shots):
             raise UsageError(f"shots are {self.shots}: give whole numbers from 1, or all.")
         if self.target.every:

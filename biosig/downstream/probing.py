@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from biosig.downstream.baselines import MODEL
 from biosig.downstream.fit_facts import FitFacts, read_fit, write_fit
 from biosig.downstream.fitting import FittedProbe, Recipe, fit_probe
 from biosig.downstream.frozen import FrozenFeatures, frozen_features
-from biosig.downstream.heads import Head
 from biosig.downstream.parts import Parts, groups_of, recording_values
 from biosig.downstream.picked import picked
+from biosig.downstream.probe_config import Head
 from biosig.downstream.shots import few_shot_table
 from biosig.downstream.task import Task
 from biosig.evaluate.metrics import Floats
@@ -75,16 +76,15 @@ class FrozenProbes:
         """Scores by layer and by number of labels, where asked for."""
 
     def predictions(self, method: str) -> list[Floats]:
-        """Predictions (n, K) or (n,) of each fold's test part, by "model" or "random_weights"."""
+        """Predictions (n, K) or (n,) of each fold's test part, by the model or by its encoder with random weights."""
         work = self._work and self._work / method
         if work is not None:
             work.mkdir(parents=True, exist_ok=True)
         found = self._features(method, work)
-        fits = [
-            self._fold(found, number, work and work / f"fit-{number}.safetensors") for number in range(len(self._folds))
-        ]
+        numbers = range(len(self._folds))
+        fits = [self._fold(found, number, work and work / f"fit-{number}.safetensors") for number in numbers]
         self._tell(method, found, [facts for _, facts in fits])
-        if method == "model" and self._config.shots:
+        if method == MODEL and self._config.shots:
             self.tables["shots"] = self._few_shots(found, work and work / "shots.parquet")
         return [prediction for prediction, _ in fits]
 
@@ -119,7 +119,7 @@ class FrozenProbes:
 
     def _features(self, method: str, work: Path | None) -> FrozenFeatures:
         model = self._model
-        if method == "random_weights":
+        if method != MODEL:
             model = model.with_random_weights(self._config.seed + 1)  # another draw than `build_model(seed)`
         company = np.full(len(self._task.subjects), -1)
         for number, fold in enumerate(self._folds):
@@ -146,7 +146,7 @@ class FrozenProbes:
                     "sha256": fitted.sha256,
                 }
             )
-        if method == "model" and any(fitted.layer_scores for fitted in fits):
+        if method == MODEL and any(fitted.layer_scores for fitted in fits):
             chosen = ", ".join(str(found.layers[fitted.layer]) for fitted in fits if fitted.layer_scores)
             self.notes.append(f"model: the layer was chosen by inner folds of the training subjects: {chosen}.")
             self.tables["layers"] = pd.DataFrame(

@@ -14,12 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.downstream.columns import scored
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.downstream.worth import metrics_of
 from biosig.errors import DataError
-from biosig.evaluate.catalogue import HEADLINE, METRICS
+from biosig.evaluate import challenge
 from biosig.evaluate.intervals import Interval, bootstrap, replicates
-from biosig.evaluate.metrics import Floats, Metric
+from biosig.evaluate.metrics import METRICS, ROLES, Floats, Metric
 
 
 class Rated(Protocol):
@@ -111,7 +111,7 @@ def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[s
     """
     metrics = metrics_of(config.target)
     records, caveats = [], []
-    if metrics[-1].name == "challenge":
+    if metrics[-1].name == challenge.NAME:
         n = len(config.target.labels)
         caveats.append(f"The challenge's score is over the target's {n} diagnoses, yes above 0.5.")
     for of in by_method(predictions, config.target):
@@ -186,7 +186,7 @@ def rate_labels(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
                 "n_positive": int(y.sum()),
                 "n_subjects_positive": len(np.unique(subjects[y[:, 0] > 0])),
             }
-            for name in HEADLINE["multilabel"]:
+            for name in ROLES["multilabel"].headline:
                 metric = mean_over_seeds(METRICS[name])
                 interval = bootstrap(metric, y, scores, subjects, config.n_bootstrap, config.seed)
                 record = {"method": of.method, "label": label, "metric": name.removeprefix("macro_")}

@@ -12,10 +12,11 @@ import yaml
 from matplotlib.figure import Figure
 
 from biosig.csv_table import write_csv
-from biosig.downstream.evidence import LEAD, Evidence, gather
+from biosig.downstream.baselines import method_title
+from biosig.downstream.evidence import Evidence, gather
 from biosig.downstream.saved import SavedResult, open_result
-from biosig.evaluate.catalogue import METRICS as CATALOGUE
 from biosig.evaluate.intervals import FEW_SUBJECTS
+from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.file_sums import guarded
 from biosig.plots.agreement import plot_agreement
 from biosig.plots.calibration import plot_calibration
@@ -23,10 +24,9 @@ from biosig.plots.curves import plot_shots
 from biosig.plots.forest import ATTRIBUTES, plot_differences, plot_subgroups
 from biosig.plots.report import Report
 from biosig.plots.robustness import plot_robustness
-from biosig.plots.scores import METHODS, METRICS, plot_scores
+from biosig.plots.scores import metric_title, plot_scores
 
 TITLES = {"shots": "With fewer labels", "layers": "By layer, on inner folds of the training people"}
-CALIBRATION = ("brier", "ece", "macro_brier", "macro_ece")
 
 
 def write_report(folder: Path) -> Path:
@@ -51,7 +51,7 @@ class _Page:
 
     def __init__(self, run: SavedResult, evidence: Evidence) -> None:
         self.run, self.evidence = run, evidence
-        self.metric = LEAD[run.target.kind]
+        self.metric = ROLES[run.target.kind].leads
         facts = run.metrics
         kind = "frozen embeddings, tested by a probe" if run.verb == "probe" else "fine-tuned"
         self.report = Report(f"{run.target.title}", f"{facts['model']}, {kind}")
@@ -75,7 +75,7 @@ class _Page:
 
     def _found(self) -> None:
         row = self._row("model")
-        name = METRICS.get(self.metric, self.metric)
+        name = metric_title(self.metric)
         unit = "recording" if self.run.metrics["scored_per"] == "recording" else "window"
         first = (
             f"**{name} {row['value']:.3f}** (95 % interval {row['low']:.3f} to {row['high']:.3f}), scored per {unit} "
@@ -91,11 +91,11 @@ class _Page:
         if row["metric"] != self.metric:
             return ""
         value, low, high = (float(row[name]) for name in ("value", "low", "high"))
-        better = 1 if CATALOGUE[self.metric].higher_is_better else -1
+        better = 1 if METRICS[self.metric].higher_is_better else -1
         verdict = "cannot be told apart"
         if low > 0 or high < 0:
             verdict = "better" if value * better > 0 else "worse"
-        other = METHODS.get(str(row["method"]), str(row["method"]))
+        other = method_title(str(row["method"]))
         return f"- Against {other}: {verdict}, {value:+.3f} ({low:+.3f} to {high:+.3f})."
 
     def _cohort(self) -> None:
@@ -114,7 +114,9 @@ class _Page:
             "Points are scores on people that no method was fitted on, lines 95 % intervals from resampling people.",
             "Scores of the model and of each baseline, with intervals",
         )
-        self.report.add_table(wide(table, "method").replace({"method": METHODS}), "Score and 95 % interval.")
+        self.report.add_table(
+            wide(table.assign(method=table["method"].map(method_title)), "method"), "Score and 95 % interval."
+        )
         if self.run.labels is not None:
             own = self.run.labels[self.run.labels["method"] == "model"].drop(columns="method")
             self.report.add_table(own, "The model's score for each label by itself.")
@@ -146,8 +148,12 @@ class _Page:
         found, kind = self.evidence, self.run.target.kind
         if found.reliability is not None and found.risk is not None:
             names = [f"{name}" for name in self.run.target.class_names]
-            rows = self.run.scores[(self.run.scores["method"] == "model") & self.run.scores["metric"].isin(CALIBRATION)]
-            said = [f"{METRICS[r.metric]} {r.value:.3f} ({r.low:.3f} to {r.high:.3f})" for r in rows.itertuples()]
+            own = self.run.scores[self.run.scores["method"] == "model"]
+            said = [
+                f"{metric_title(r.metric)} {r.value:.3f} ({r.low:.3f} to {r.high:.3f})"
+                for r in own.itertuples()
+                if r.metric in METRICS and METRICS[r.metric].rates_probabilities
+            ]
             self.report.add_text(
                 f"## Can its probabilities be believed?\n\n{', '.join(said)}. Who is drawn twice makes a calibration "
                 "error larger, so its interval may lie above it."
@@ -266,4 +272,4 @@ def wide(table: pd.DataFrame, by: str) -> pd.DataFrame:
     cells = [f"{row.value:.3f} ({row.low:.3f}\u00a0to\u00a0{row.high:.3f})" for row in table.itertuples()]
     shown = table[[by, "metric"]].assign(cell=cells).pivot(index=by, columns="metric", values="cell")
     order = {name: list(dict.fromkeys(table[name])) for name in (by, "metric")}
-    return shown.loc[order[by], order["metric"]].rename(columns=METRICS).reset_index().rename_axis(columns=None)
+    return shown.loc[order[by], order["metric"]].rename(columns=metric_title).reset_index().rename_axis(columns=None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,87 +17,24 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from torch import Tensor
 
-from biosig.batches.windows import Windows
 from biosig.device import autocast
-from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
 from biosig.downstream.cross_modal_rating import rate_means
-from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
+from biosig.downstream.parts import Parts, make_parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.result import ProbeResult, in_folder
+from biosig.downstream.retrieval_config import RetrievalConfig
 from biosig.downstream.retrieval_model import RetrievalModel, ranked, save_retrieval_model
-from biosig.downstream.task import open_model
+from biosig.downstream.task import Task, open_model, open_windows
+from biosig.downstream.task_result import unlabelled_result
 from biosig.errors import UsageError
 from biosig.models.model import Model
 from biosig.models.reports import words_for
 from biosig.models.text import Tokenizer, clean_report
 from biosig.progress import Progress
-from biosig.training.config import Training
 from biosig.training.loop import train
 from biosig.training.seeding import seeded
 
 DIRECTIONS = ("signal to report", "report to signal")
-
-
-@dataclass(frozen=True)
-class RetrievalConfig:
-    """What to match, and how.
-
-    Parameters
-    ----------
-    model : str
-        A checkpoint folder, or a preset's name for random weights; it must read text.
-    shards : str
-        Folder of shards whose recordings have reports.
-    split : FoldSplit or QuerySplit
-        Who is trained on, who chooses the epoch, who is tested.
-    query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels.
-    length : float
-        Seconds of the window, which is the first of each recording.
-    tokenizer : Path, optional
-        A tokenizer.json or a BERT's vocab.txt, for a model without one; None = the model's.
-    cut_reports : bool
-        Whether reports longer than the model reads are cut; else they are an error.
-    embed_dim : int
-        Width of the common space.
-    training : Training
-        How long and how fast; a batch is what a signal's report is told from.
-    at : list of int
-        The k of recall@k.
-    seed : int
-        Of folds, weights, order and bootstrap.
-    n_bootstrap : int
-        Resamples behind each interval.
-    keep_gb : float
-        Prepared windows that may stay in memory, in gigabytes.
-    device : str
-        "auto" = CUDA where there is one.
-    out : Path, optional
-        Folder for the result; None = nothing is written.
-    keep_weights : bool
-        Whether the tuned models are written to `out`, one per fold.
-    """
-
-    model: str
-    shards: str
-    split: FoldSplit | QuerySplit
-    query: str | None = None
-    length: float = 10.0
-    tokenizer: Path | None = None
-    cut_reports: bool = False
-    embed_dim: int = 128
-    training: Training = field(default_factory=lambda: Training(batch_size=64))
-    at: list[int] = field(default_factory=lambda: [1, 5, 10])
-    seed: int = 0
-    n_bootstrap: int = 1000
-    keep_gb: float = 4.0
-    device: str = "auto"
-    out: Path | None = None
-    keep_weights: bool = True
-
-    def __post_init__(self) -> None:
-        if self.training.batch_size < 2:
-            raise UsageError("training.batch_size is 1: a report is told from the others of its batch, take 2 or more.")
 
 
 @dataclass(frozen=True)
@@ -144,14 +81,14 @@ def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None
     model = open_model(config.model, config.seed, config.device)
     if config.tokenizer is not None:
         model.tokenizer = Tokenizer.load(config.tokenizer)
-    windows, pairs, notes = _pairs(config, model, progress)
-    parts, unused = parts_of(config.split, windows, config.seed)
+    task, pairs, notes = _pairs(config, model, progress)
+    parts, unused = make_parts(config.split, task.labelled, config.seed)
     scored = []
     for fold, part in enumerate(parts):
         tuned = _tuned(model, pairs, part, config, fold, progress)
         if out and config.keep_weights:
             save_retrieval_model(tuned, out / "weights" / f"fold-{fold}", model.card, model.tokenizer)
-        scored.append(_scores(tuned, pairs, part, config, rows_of(windows)).assign(fold=fold))
+        scored.append(_scores(tuned, pairs, part, config, task.identifiers()).assign(fold=fold))
     scores = pd.concat(scored, ignore_index=True)
     metrics = [f"recall@{k}" for k in config.at]
     table, caveats = rate_means(scores, ["direction"], metrics, config.n_bootstrap, config.seed)
@@ -162,27 +99,26 @@ def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None
         *unused,
         f"The galleries are the different reports, and the recordings, of a fold's test part: {galleries}. A recording "
         "whose cleaned report equals the query's is a right answer too, for the model as for chance.",
-        start_note(model, windows),
-        *caveats,
     ]
-    return ProbeResult(table, scores, notes, splits_of(windows, parts), facts_of(model, windows, scores), config)
+    return unlabelled_result(task, model, parts, scores, (table, caveats), notes, config)
 
 
-def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> tuple[Windows, Pairs, list[str]]:
+def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> tuple[Task, Pairs, list[str]]:
     """The recordings that have a signal and a report."""
     reader = words_for(model.config, model.tokenizer, config.cut_reports)
-    windows = open_windows(config.shards, config.query, config.length)
-    windows = windows[np.unique(windows.recording, return_index=True)[1]]
-    n_recordings = len(windows)
-    words = [reader(windows.ds[int(row)]) for row in windows.recording]
-    told = np.array([len(ids) > 0 for ids in words])
-    if not told.any():
+    task = open_windows(config.shards, config.query, config.length)
+    task = task.only(np.diff(task.labelled.windows.recording, prepend=-1) > 0)  # the first window of each
+    n_recordings = len(task.subjects)
+    words = [reader(task.labelled.windows.ds[int(row)]) for row in task.labelled.windows.recording]
+    has_report = np.array([len(ids) > 0 for ids in words])
+    if not has_report.any():
         raise UsageError(f"No recording of {config.shards} has a report: ingest with a label table that has them.")
-    windows = windows[told]
-    seen = PreparedWindows(windows, model.contract).survey(progress)
-    windows = windows[seen]
-    words = [ids for ids, has in zip(words, told, strict=True) if has]
-    words = [ids for ids, has in zip(words, seen, strict=True) if has]
+    task = task.only(has_report)
+    has_signal = PreparedWindows(task.labelled.windows, model.contract).survey(progress)
+    task = task.only(has_signal)
+    words = [ids for ids, has in zip(words, has_report, strict=True) if has]
+    words = [ids for ids, has in zip(words, has_signal, strict=True) if has]
+    windows = task.labelled.windows
     reports = [clean_report(windows.ds[int(row)].report or "") for row in windows.recording]
     said = np.unique(reports, return_inverse=True)[1]
     notes = []
@@ -192,7 +128,7 @@ def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> 
         notes.append(
             f"{reader.n_cut} reports are longer than the {reader.n_tokens} tokens that the model reads, and cut."
         )
-    return windows, Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.keep_gb * 1e9), words, said), notes
+    return task, Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.keep_gb * 1e9), words, said), notes
 
 
 def _tuned(

@@ -15,7 +15,7 @@ import yaml
 from biosig import config as configuration
 from biosig.csv_table import read_csv
 from biosig.downstream.columns import truth_names
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.errors import UnreadableError, UsageError
 from biosig.file_sums import checked
 

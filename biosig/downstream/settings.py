@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from biosig.downstream.objective import LossConfig
-from biosig.downstream.parts import FoldSplit, QuerySplit
-from biosig.downstream.targets import Target, WindowPlan
+from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baselines.defaults import check_kind
+from biosig.downstream.split_config import FoldSplit, QuerySplit
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.training.config import Stage
 
-Baseline = Literal[
-    "chance",
-    "demographics",
-    "random_weights",
-    "from_scratch",
-    "handmade",
-    "eegnet",
-    "shallow",
-    "tangent",
-    "xresnet",
-    "s4",
-]
 Pooling = Literal["attention", "cls", "mean", "flatten"]
 
 
@@ -61,23 +50,60 @@ class TuneStage(Stage):
 
 
 @dataclass(frozen=True)
-class FineTuneConfig:
-    """What to tune, on what, how, and beside what.
+class TrainingSpec:
+    """How a classifier on an encoder is made and trained.
 
     Parameters
     ----------
-    model : str
-        A checkpoint folder, or a preset's name for random weights.
-    shards : str
-        Folder of shards.
+    probe : Stage
+        First: the head and the pool query, with the encoder frozen.
+    tune : TuneStage
+        Then: the encoder too.
+    pooling : {"attention", "cls", "mean", "flatten"}
+        What the head reads.
+    optimizer : {"adamw", "stable_adamw"}
+        Of both stages.
+    soup : int
+        How many second stages are averaged.
+    """
+
+    probe: Stage
+    tune: TuneStage
+    pooling: Pooling = "attention"
+    optimizer: Literal["adamw", "stable_adamw"] = "adamw"
+    soup: int = 1
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """How errors weigh.
+
+    Parameters
+    ----------
+    balanced : bool
+        Whether classes weigh alike whatever their size in the training part (of labels: presence and absence).
+    asymmetric : bool
+        For labels: the asymmetric loss, which all but forgets absences that are easy (Ridnik 2021, arXiv:2009.14119).
+    """
+
+    balanced: bool = False
+    asymmetric: bool = False
+
+
+@dataclass(frozen=True)
+class FineTuneConfig(TaskConfig):
+    """What to tune, on what, how, and beside what.
+
+    Fields of `TaskConfig` come first.
+
+    Parameters
+    ----------
     target : Target
         What to predict.
     windows : WindowPlan
         Where windows lie, in seconds.
     split : FoldSplit or QuerySplit
         Who is trained on, who chooses the epoch, who is tested.
-    query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels ("run == 'R04'").
     channels : list of str
         Names of channels, or modalities, that take part; none = all that the model reads.
     divisor : float, optional
@@ -110,10 +136,8 @@ class FineTuneConfig:
         How many second stages are run from one first stage, and averaged (a soup of models, `biosig.training.weights`).
     seeds : list of int
         One complete run each: heads, order, dropout, mixup.
-    seed : int
-        Of the folds, the validation subjects, the bootstrap and a preset's random weights.
     baselines : list, optional
-        What stands beside the model; None = all that suit the task (`biosig.downstream.standing`).
+        Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
         Which of them are switched off.
     calibration : {"none", "temperature", "isotonic"}
@@ -121,25 +145,16 @@ class FineTuneConfig:
         no effect on numbers and times.
     leakage : {"refuse", "flag"}
         What to do where pretraining saw a recording or a subject that is tested.
-    n_bootstrap : int
-        Resamples behind each interval.
     keep_gb : float
         Prepared windows, and tokens of the frozen encoder, that may stay in memory, in gigabytes each; others are read
         or computed again in each epoch.
-    device : str
-        "auto" = CUDA where there is one.
-    out : Path, optional
-        Folder for the result; None = nothing is written.
     keep_weights : bool
         Whether the tuned models are written to `out`, one per fold and seed.
     """
 
-    model: str
-    shards: str
     target: Target
     windows: WindowPlan
     split: FoldSplit | QuerySplit
-    query: str | None = None
     channels: list[str] = field(default_factory=list)
     divisor: float | None = None
     align: Literal["none", "euclidean"] = "none"
@@ -154,21 +169,16 @@ class FineTuneConfig:
     optimizer: Literal["adamw", "stable_adamw"] = "adamw"
     soup: int = 1
     seeds: list[int] = field(default_factory=lambda: [0])
-    seed: int = 0
-    baselines: list[Baseline] | None = None
-    without: list[str] = field(default_factory=list)
+    baselines: list[Annotated[str, BASELINES]] | None = None
+    without: list[Annotated[str, BASELINES]] = field(default_factory=list)
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
     leakage: Literal["refuse", "flag"] = "flag"
-    n_bootstrap: int = 1000
     keep_gb: float = 4.0
-    device: str = "auto"
-    out: Path | None = None
     keep_weights: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check_kind()
-        if self.n_bootstrap < 100:
-            raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")
         if self.soup < 1 or not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise UsageError(f"soup is {self.soup} and seeds are {self.seeds}: give 1 or more, and seeds that differ.")
         if self.soup > 1 and self.tune.left_out:
@@ -184,10 +194,7 @@ class FineTuneConfig:
             raise UsageError(
                 f"loss.balanced weighs classes or labels, and this target is of kind {kind}: leave it out."
             )
-        if "tangent" in (self.baselines or ()) and kind != "classes":
-            raise UsageError(
-                f"The baseline tangent tells classes apart, and this target is of kind {kind}: leave it out."
-            )
+        check_kind(self.baselines or (), kind)
         mixed = any(stage.mixup for stage in (self.probe, self.tune, *self._own_stages()))
         if mixed and (kind == "survival" or self.target.every):
             what = "time to an event" if kind == "survival" else f"label every {self.target.every:g} s"
@@ -201,15 +208,22 @@ class FineTuneConfig:
     def _own_stages(self) -> list[Stage]:
         return [stage for stage in (self.scratch, self.convolutional) if stage is not None]
 
-    def stage_of(self, method: str) -> Stage:
-        """How a network that starts from random weights is trained."""
-        if method == "random_weights":
-            return self.probe
-        if method != "from_scratch" and self.convolutional is not None:
-            return self.convolutional
+    @property
+    def training(self) -> TrainingSpec:
+        """How a classifier on the model's encoder is made and trained."""
+        return TrainingSpec(self.probe, self.tune, self.pooling, self.optimizer, self.soup)
+
+    @property
+    def scratch_stage(self) -> Stage:
+        """How the encoder from random weights is trained."""
         if self.scratch is not None:
             return self.scratch
         t, epochs = self.tune, self.probe.epochs + self.tune.epochs
         return Stage(
             1e-3, epochs, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup, t.schedule, ema=t.ema
         )
+
+    @property
+    def network_stage(self) -> Stage:
+        """How a supervised network is trained."""
+        return self.convolutional or self.scratch_stage

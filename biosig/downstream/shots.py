@@ -6,7 +6,7 @@ Shape letters: N rows of a training part.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.fitting import FittedProbe
+from biosig.downstream.probe_config import Shots
 from biosig.downstream.rating import rate
 from biosig.downstream.targets import has_class
 from biosig.downstream.task import Task
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from biosig.downstream.rating import Rated
-
-Shots = int | Literal["all"]
 
 N_DRAWS = 5
 """Draws of so many labels; the curve shows their mean and their spread."""

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from biosig.downstream.rating import Rateable, Rated, by_method, mean_over_seeds
-from biosig.downstream.targets import Target, has_class
+from biosig.downstream.target_config import Target
+from biosig.downstream.targets import has_class
 from biosig.errors import DataError
-from biosig.evaluate.catalogue import HEADLINE, METRICS
 from biosig.evaluate.intervals import bootstrap
+from biosig.evaluate.metrics import METRICS, ROLES
 
 UNKNOWN = "not known"
 
@@ -49,7 +50,7 @@ def subgroup_table(predictions: pd.DataFrame, groups: pd.DataFrame, config: Rate
             place = {"attribute": attribute, "group": UNKNOWN if pd.isna(group) else str(group)}
             for of in by_method(rows, config.target):
                 counts = of.counts() | _class_counts(of, config.target)
-                for name in HEADLINE[config.target.kind]:
+                for name in ROLES[config.target.kind].headline:
                     score = _score(of, name, config)
                     records.append({"method": of.method, **place, "metric": name, **score, **counts})
     return pd.DataFrame(records)

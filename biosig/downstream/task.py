@@ -10,14 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.downstream.columns import truth_columns
-from biosig.downstream.targets import LabelledWindows, Target, WindowPlan, has_class, label_windows
-from biosig.errors import DataError
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import LabelledWindows, has_class, label_windows
+from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import overlap
 from biosig.evaluate.splits import check_subjects
 
 if TYPE_CHECKING:
     from biosig.batches.windows import Windows
     from biosig.models.model import Model
+    from biosig.shards.dataset import ShardDataset
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,38 @@ class Task:
             for name, chosen in groups.items()
         }
 
+    def identifiers(self) -> pd.DataFrame:
+        """One row per window: recording, subject, onset (s)."""
+        onset = self.labelled.windows.onset
+        return pd.DataFrame({"recording": self.recordings, "subject": self.subjects, "onset": onset})
+
     def rows(self) -> pd.DataFrame:
         """One row per window: recording, subject, onset (s), and its truth (`biosig.downstream.columns`)."""
-        return pd.DataFrame(
-            {
-                "recording": self.recordings,
-                "subject": self.subjects,
-                "onset": self.labelled.windows.onset,
-                **truth_columns(self.labelled.y, self.labelled.target),
-            }
+        return self.identifiers().assign(**truth_columns(self.labelled.y, self.labelled.target))
+
+
+def open_recordings(shards: str, query: str | None = None) -> ShardDataset:
+    """Open shards and choose recordings, whose ids tell them apart.
+
+    Raises
+    ------
+    UsageError
+        If there are no shards, or the query does not suit them.
+    DataError
+        If two recordings have one id.
+    """
+    from biosig.shards.dataset import open_shards
+
+    ds = open_shards(shards)
+    if query:
+        ds = ds.query(query, may_be_empty=False)
+    ids = ds.to_pandas()["recording"]
+    if ids.duplicated().any():
+        raise DataError(
+            f"Two recordings in {shards} have the id '{ids[ids.duplicated()].iloc[0]}', so their scores cannot "
+            "be told apart: ingest each source once."
         )
+    return ds
 
 
 def open_task(shards: str, query: str | None, target: Target, plan: WindowPlan) -> Task:
@@ -81,19 +105,38 @@ def open_task(shards: str, query: str | None, target: Target, plan: WindowPlan) 
     DataError
         If a recording has no subject, two have one id, or a class has no window.
     """
-    from biosig.shards.dataset import open_shards
+    ds = open_recordings(shards, query)
+    return _task(ds, label_windows(ds, target, plan))
 
-    ds = open_shards(shards)
-    if query:
-        ds = ds.query(query, may_be_empty=False)
-    labelled = label_windows(ds, target, plan)
-    ids = ds.to_pandas()["recording"]
-    if ids.duplicated().any():
-        raise DataError(
-            f"Two recordings in {shards} have the id '{ids[ids.duplicated()].iloc[0]}', so their scores cannot "
-            "be told apart: ingest each source once."
-        )
-    recordings = np.asarray(ids, object)[labelled.windows.recording]
+
+def open_windows(shards: str, query: str | None, length: float, stride: float | None = None) -> Task:
+    """Windows side by side over the recordings of a query, as a task without labels: every y is 0.
+
+    Parameters
+    ----------
+    shards, query : str
+        As in `TaskConfig`.
+    length, stride : float
+        Seconds per window, and from one onset to the next; default `length`.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    DataError
+        If a recording has no subject, or two have one id.
+    """
+    from biosig.batches.windows import grid
+
+    ds = open_recordings(shards, query)
+    windows = grid(ds, length, stride)
+    if not len(windows):
+        raise UsageError(f"No recording of {shards} is as long as a window of {length:g} s: shorten it, or the query.")
+    return _task(ds, LabelledWindows(windows, np.zeros(len(windows)), Target(label="subject"), []))
+
+
+def _task(ds: ShardDataset, labelled: LabelledWindows) -> Task:
+    recordings = np.asarray(ds.to_pandas()["recording"], object)[labelled.windows.recording]
     subjects = labelled.windows.subjects
     check_subjects(subjects, recordings)
     return Task(labelled, recordings, subjects.astype(str), ds.hash)
@@ -108,14 +151,40 @@ def open_model(name: str, seed: int, device: str) -> Model:
     return model.to(resolve_device(device))
 
 
-def what_pretraining_saw(windows: Windows, model: Model, leakage: Literal["refuse", "flag"] = "flag") -> str:
-    """A sentence on how far the model's pretraining data and these windows overlap.
+def model_facts(model: Model, shards_hash: str) -> dict[str, Any]:
+    """Facts of every result: the model's name and revision, whether it was pretrained, the hash of the shards."""
+    return {
+        "model": model.name,
+        "model_revision": model.revision,
+        "model_trained": model.trained,
+        "shards_hash": shards_hash,
+    }
+
+
+def pretraining_note(
+    model: Model, windows: Windows, untrained: str | None = None, leakage: Literal["refuse", "flag"] = "flag"
+) -> str:
+    """A sentence on how far the model's pretraining data and the tested windows overlap, or that it has none.
+
+    Parameters
+    ----------
+    model : Model
+        The model under test.
+    windows : Windows
+        The windows that are tested.
+    untrained : str, optional
+        The sentence for a model with random weights.
+    leakage : {"refuse", "flag"}
+        What an overlap is: an error, or a sentence.
 
     Raises
     ------
     DataError
-        If they do, and leakage is refused.
+        If they overlap, and leakage is refused.
     """
+    if not model.trained:
+        weights = f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining."
+        return untrained or weights
     rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
     subjects = [str(subject) for subject in windows.subjects]
     hashes, names = [r.content_hash for r in rows], [r.id for r in rows]

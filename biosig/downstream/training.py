@@ -18,8 +18,7 @@ from biosig.downstream.contexts import Contexts, labelled
 from biosig.downstream.examples import Examples
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
-from biosig.evaluate.catalogue import METRICS, SELECTION
-from biosig.evaluate.metrics import Floats
+from biosig.evaluate.metrics import METRICS, ROLES, Floats
 from biosig.evaluate.splits import Rows
 from biosig.progress import Progress
 from biosig.training.config import OptimizerName, Stage
@@ -148,7 +147,7 @@ def _score(
     outputs = _outputs(network, examples, rows, batch_size)
     truth = torch.from_numpy(y[rows]).to(outputs.device)
     prediction = objective.predict(outputs).cpu().double().numpy()
-    value = METRICS[SELECTION[objective.kind]].value(*labelled(y[rows], prediction))
+    value = METRICS[ROLES[objective.kind].selects_epoch].value(*labelled(y[rows], prediction))
     return Score(value, -float(objective.loss(outputs, truth)))
 
 

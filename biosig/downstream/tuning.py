@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from numpy.typing import NDArray
 from torch import Tensor
@@ -18,35 +18,15 @@ from biosig.downstream.lora import add_lora, merge
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import Pooling, TuneStage
+from biosig.downstream.settings import Pooling, TrainingSpec, TuneStage
 from biosig.downstream.training import fit
 from biosig.errors import UsageError
 from biosig.models.encoder import Encoder
 from biosig.progress import Progress
-from biosig.training.config import OptimizerName, Stage
 from biosig.training.seeding import seeded
 from biosig.training.weights import average_state_dicts
 
 _HEAD, _PROBE, _TUNE = 0, 1, 2  # streams of random numbers within one run
-
-
-class Recipe(Protocol):
-    """What of a run's settings says how a network is made and trained; see `FineTuneConfig`."""
-
-    @property
-    def probe(self) -> Stage: ...  # noqa: D102
-
-    @property
-    def tune(self) -> TuneStage: ...  # noqa: D102
-
-    @property
-    def pooling(self) -> Pooling: ...  # noqa: D102
-
-    @property
-    def optimizer(self) -> OptimizerName: ...  # noqa: D102
-
-    @property
-    def soup(self) -> int: ...  # noqa: D102
 
 
 def fine_tune(
@@ -55,7 +35,7 @@ def fine_tune(
     y: NDArray[Any],
     objective: Objective,
     parts: Parts,
-    config: Recipe,
+    training: TrainingSpec,
     key: Sequence[int],
     progress: Progress | None = None,
     title: str = "model",
@@ -75,7 +55,7 @@ def fine_tune(
         The loss, and what outputs mean.
     parts : Parts
         Who is trained on, and who chooses the epochs.
-    config : Recipe
+    training : TrainingSpec
         The stages, and the head.
     key : sequence of int
         Seeds everything random.
@@ -91,7 +71,7 @@ def fine_tune(
     Classifier
         In evaluation mode, with ordinary layers only.
     """
-    classifier = new_classifier(copy.deepcopy(encoder), objective, frozen.windows, config, [*key, _HEAD])
+    classifier = new_classifier(copy.deepcopy(encoder), objective, frozen.windows, training.pooling, [*key, _HEAD])
     classifier.train_head_only()
     fit(
         classifier,
@@ -99,24 +79,24 @@ def fine_tune(
         y,
         objective,
         parts,
-        config.probe,
-        config.optimizer,
+        training.probe,
+        training.optimizer,
         [*key, _PROBE],
         progress,
         f"{title}, head",
         resume and resume / "head.safetensors",
     )
-    if config.tune.left_out:
+    if training.tune.left_out:
         return classifier
     packed = PackedExamples(frozen.windows, frozen.device)
     states: list[dict[str, Tensor]] = []
-    for member in range(config.soup):
+    for member in range(training.soup):
         tuned = copy.deepcopy(classifier)
         member_key = [*key, _TUNE, member]
-        adapted = make_trainable(tuned, config.tune, member_key)
-        what = f"{title}, tune" + (f" {member + 1} of {config.soup}" if config.soup > 1 else "")
+        adapted = make_trainable(tuned, training.tune, member_key)
+        what = f"{title}, tune" + (f" {member + 1} of {training.soup}" if training.soup > 1 else "")
         kept = resume and resume / f"tune-{member}.safetensors"
-        fit(tuned, packed, y, objective, parts, config.tune, config.optimizer, member_key, progress, what, kept)
+        fit(tuned, packed, y, objective, parts, training.tune, training.optimizer, member_key, progress, what, kept)
         if adapted is not None:
             tuned.encoder = merge(adapted)
         states.append(tuned.state_dict())
@@ -128,13 +108,13 @@ def new_classifier(
     encoder: Encoder,
     objective: Objective,
     windows: PreparedWindows | PartialWindows,
-    config: Recipe,
+    pooling: Pooling,
     key: Sequence[int],
 ) -> Classifier:
     """A classifier with a random head, on the encoder's device."""
-    n_tokens = pack([windows[0]], windows.contract).n_tokens if config.pooling == "flatten" else 0
+    n_tokens = pack([windows[0]], windows.contract).n_tokens if pooling == "flatten" else 0
     with seeded(key):
-        classifier = Classifier(encoder, objective, config.pooling, n_tokens)
+        classifier = Classifier(encoder, objective, pooling, n_tokens)
     return classifier.to(next(encoder.parameters()).device)
 
 

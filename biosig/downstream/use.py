@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.targets import Target, WindowPlan
+from biosig.downstream.target_config import Target, WindowPlan
 
 if TYPE_CHECKING:
     from biosig.downstream.settings import FineTuneConfig

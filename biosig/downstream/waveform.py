@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,94 +12,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from biosig.batches.contract import InputContract
 from biosig.device import autocast
-from biosig.downstream.cross_modal_data import facts_of, open_windows, parts_of, rows_of, splits_of, start_note
 from biosig.downstream.cross_modal_rating import correlation, rate_means
-from biosig.downstream.parts import FoldSplit, Parts, QuerySplit
+from biosig.downstream.parts import Parts, make_parts
 from biosig.downstream.result import ProbeResult, in_folder
-from biosig.downstream.task import open_model
-from biosig.downstream.waveform_baselines import Baseline, LinearFilter, MeanBeat
+from biosig.downstream.task import open_model, open_windows
+from biosig.downstream.task_result import unlabelled_result
+from biosig.downstream.waveform_baselines import WAVEFORM_BASELINES
+from biosig.downstream.waveform_config import WaveformConfig
 from biosig.downstream.waveform_model import WaveformHead, WaveformModel, save_waveform_model
 from biosig.downstream.waveform_windows import Floats, WaveformWindows
 from biosig.errors import UsageError
 from biosig.models.model import Model
-from biosig.pretrain.objective import DecoderConfig
 from biosig.progress import Progress
-from biosig.training.config import Training
 from biosig.training.loop import train
 from biosig.training.seeding import seeded
 
 METRICS = ["correlation", "rmse"]
-_BASELINES: dict[str, Callable[[Mapping[str, InputContract]], Baseline]] = {
-    "mean_beat": MeanBeat,
-    "linear": LinearFilter,
-}
-
-
-@dataclass(frozen=True)
-class WaveformConfig:
-    """What to rebuild from what, and how.
-
-    Parameters
-    ----------
-    model : str
-        A checkpoint folder, or a preset's name for random weights.
-    shards : str
-        Folder of shards.
-    inputs : list of str
-        The channels that the model sees: names, or kinds for all channels of that kind.
-    targets : list of str
-        The channels to rebuild: names, or kinds that a recording has one channel of. A recording may lack some.
-    split : FoldSplit or QuerySplit
-        Who is trained on, who chooses the epoch, who is tested.
-    query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels.
-    length : float
-        Seconds per window.
-    stride : float, optional
-        Seconds from one onset to the next; None = `length`.
-    decoder : DecoderConfig
-        Size of the head.
-    training : Training
-        How long and how fast.
-    baselines : list
-        What stands beside the model.
-    seed : int
-        Of folds, weights, order and bootstrap.
-    n_bootstrap : int
-        Resamples behind each interval.
-    keep_gb : float
-        Prepared windows that may stay in memory, in gigabytes; others are read again in each epoch.
-    device : str
-        "auto" = CUDA where there is one.
-    out : Path, optional
-        Folder for the result; None = nothing is written.
-    keep_weights : bool
-        Whether the tuned models are written to `out`, one per fold.
-    """
-
-    model: str
-    shards: str
-    inputs: list[str]
-    targets: list[str]
-    split: FoldSplit | QuerySplit
-    query: str | None = None
-    length: float = 10.0
-    stride: float | None = None
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    training: Training = field(default_factory=Training)
-    baselines: list[Literal["mean_beat", "linear"]] = field(default_factory=lambda: ["mean_beat", "linear"])
-    seed: int = 0
-    n_bootstrap: int = 1000
-    keep_gb: float = 4.0
-    device: str = "auto"
-    out: Path | None = None
-    keep_weights: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.inputs or not self.targets or len(set(self.targets)) < len(self.targets):
-            raise UsageError(f"inputs are {self.inputs} and targets {self.targets}: give one or more, targets once.")
 
 
 def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> ProbeResult:
@@ -133,22 +60,22 @@ def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> Pr
 
 def _result(config: WaveformConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
     model = open_model(config.model, config.seed, config.device)
-    windows = open_windows(config.shards, config.query, config.length, config.stride)
-    usable = WaveformWindows(windows, model.contract, config.inputs, config.targets, 0.0).usable()
+    task = open_windows(config.shards, config.query, config.length, config.stride)
+    usable = WaveformWindows(task.labelled.windows, model.contract, config.inputs, config.targets, 0.0).usable()
     if not usable.any():
         raise UsageError(
             f"No window has a real patch of {' and '.join(config.inputs)}, and a target: correct the names."
         )
-    n_left_out, windows = int((~usable).sum()), windows[usable]
-    data = WaveformWindows(windows, model.contract, config.inputs, config.targets, config.keep_gb * 1e9)
-    parts, notes = parts_of(config.split, windows, config.seed)
+    task, n_left_out = task.only(usable), int((~usable).sum())
+    data = WaveformWindows(task.labelled.windows, model.contract, config.inputs, config.targets, config.keep_gb * 1e9)
+    parts, notes = make_parts(config.split, task.labelled, config.seed)
     scored = []
     for fold, part in enumerate(parts):
         data.measure(part.train)
         tuned = _tuned(model, data, part, config, fold, progress)
         if out and config.keep_weights:
             save_waveform_model(tuned, out / "weights" / f"fold-{fold}", model.card)
-        scored.append(_scores(tuned, data, part, config).assign(fold=fold))
+        scored.append(_scores(tuned, data, part, config, task.identifiers()).assign(fold=fold))
     scores = pd.concat(scored, ignore_index=True)
     table, caveats = rate_means(scores, ["channel"], METRICS, config.n_bootstrap, config.seed)
     if len(data.targets) > 1:
@@ -162,10 +89,8 @@ def _result(config: WaveformConfig, out: Path | None, progress: Progress | None)
     notes += [
         f"Waveforms as the model's contract filters them; rmse is of {units}, around each window's own mean"
         f"{' except for those that are not read by the model' if any(t.borrowed for t in data.targets) else ''}.",
-        start_note(model, windows),
-        *caveats,
     ]
-    return ProbeResult(table, scores, notes, splits_of(windows, parts), facts_of(model, windows, scores), config)
+    return unlabelled_result(task, model, parts, scores, (table, caveats), notes, config)
 
 
 def _tuned(
@@ -206,22 +131,24 @@ def _squared_error(network: WaveformModel, data: WaveformWindows, rows: Sequence
     return torch.cat(errors).mean()
 
 
-def _scores(network: WaveformModel, data: WaveformWindows, part: Parts, config: WaveformConfig) -> pd.DataFrame:
+def _scores(
+    network: WaveformModel, data: WaveformWindows, part: Parts, config: WaveformConfig, identifiers: pd.DataFrame
+) -> pd.DataFrame:
     """One row per method, window of the test part and channel."""
-    rivals: dict[str, Baseline] = {name: _BASELINES[name](data.contract) for name in config.baselines}
-    for rival in rivals.values():
-        rival.fit(data, part.train.tolist())
-    who, records = rows_of(data.windows), []
+    baselines = {name: WAVEFORM_BASELINES[name](data.contract) for name in config.baselines}
+    for baseline in baselines.values():
+        baseline.fit(data, part.train.tolist())
+    records = []
     for row in part.test.tolist():
         question, truth = data[row]
         with torch.inference_mode(), autocast(network.target.device, "auto"):
             (predicted,) = network([question])
         methods: dict[str, list[Floats]] = {"model": [values.float().cpu().numpy() for values in predicted]}
-        methods |= {name: rival.predict(question) for name, rival in rivals.items()}
+        methods |= {name: baseline.predict(question) for name, baseline in baselines.items()}
         for method, predictions in methods.items():
             for wanted, values, prediction in zip(question.wanted, truth, predictions, strict=True):
                 target = data.targets[wanted.number]
-                record = {**who.iloc[row].to_dict(), "channel": target.name, "method": method}
+                record = {**identifiers.iloc[row].to_dict(), "channel": target.name, "method": method}
                 records.append(record | _rated(target.physical(prediction), target.physical(values)))
     return pd.DataFrame(records)
 

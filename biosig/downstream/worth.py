@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.errors import UsageError
-from biosig.evaluate.catalogue import metrics_for
 from biosig.evaluate.challenge import SINUS_RHYTHM, challenge_metric, read_weights
-from biosig.evaluate.metrics import Metric
+from biosig.evaluate.metrics import Metric, metrics_for
 
 
 def with_worth(target: Target) -> Target:

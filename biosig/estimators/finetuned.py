@@ -8,7 +8,7 @@ Shape letters: R rows of X, W windows, K classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -25,7 +25,7 @@ from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import Pooling, TuneStage
+from biosig.downstream.settings import Pooling, TrainingSpec, TuneStage
 from biosig.downstream.training import predict
 from biosig.downstream.tuning import fine_tune
 from biosig.errors import UsageError
@@ -39,15 +39,6 @@ from biosig.training.config import Stage
 HEAD_LR = 5e-3
 KEEP_BYTES = 4e9
 """Prepared windows, and tokens of the frozen encoder, that may stay in memory while it is fitted."""
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    probe: Stage
-    tune: TuneStage
-    pooling: Pooling
-    optimizer: Literal["adamw", "stable_adamw"] = "adamw"
-    soup: int = 1
 
 
 class FineTunedEstimator(SignalEstimator):
@@ -122,9 +113,9 @@ class FineTunedEstimator(SignalEstimator):
             objective = Objective("number", ("y",), float(known.mean()), float(known.std()) or 1.0)
         stage = Stage(HEAD_LR, self.epochs, patience=self.patience, batch_size=self.batch_size, mixup=False)
         tune = TuneStage(**{**asdict(stage), "lr": self.lr}, method=self.method)
-        recipe = _Recipe(stage, tune, self.pooling or ("cls" if model.config.cls else "attention"))
+        training = TrainingSpec(stage, tune, self.pooling or ("cls" if model.config.cls else "attention"))
         frozen = FrozenExamples(windows, model.encoder, model.device, KEEP_BYTES)
-        self.network_ = fine_tune(model.encoder, frozen, truth, objective, parts, recipe, [seed])
+        self.network_ = fine_tune(model.encoder, frozen, truth, objective, parts, training, [seed])
 
     def _check_choices(self) -> None:
         methods = ("probe", "last", "lora", "full")

@@ -16,9 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.intervals import bootstrap, multiplicities
-from biosig.evaluate.metrics import Floats, Metric
+from biosig.evaluate.metrics import METRICS, Floats, Metric
 
 Z = 1.96
 """Standard deviations on either side of the bias that hold 95 % of normal differences."""

@@ -11,6 +11,7 @@ Shape letters: N recordings, K diagnoses.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from biosig.evaluate.metrics import Floats, Metric
 
 SINUS_RHYTHM = "426783006"
 """SNOMED CT code of the answer that is worth 0."""
+
+NAME, TITLE = "challenge", "challenge score (CinC)"
 
 
 def read_weights(path: str | Path) -> tuple[tuple[str, ...], Floats]:
@@ -103,7 +106,7 @@ def challenge_metric(names: Sequence[str], weights: Floats, normal: str = SINUS_
         scale = np.where(perfect > inactive, perfect - inactive, np.nan)
         return (given - inactive) / scale
 
-    return Metric("challenge", "multilabel", value, resampled)
+    return Metric(NAME, "multilabel", value, resampled, title=TITLE, bounds=(-math.inf, 1.0))
 
 
 def _worths(

@@ -20,6 +20,14 @@ from biosig.evaluate.metrics import Floats, Metric
 FEW_SUBJECTS = 10
 """Below this many subjects a percentile interval is known to be too narrow, and results say so."""
 
+MEAN = Metric(
+    "mean",
+    "number",
+    lambda _, values: float(values.mean()),
+    lambda _, values, weights: weights @ values / weights.sum(axis=1),
+)
+"""The mean of the predictions, whatever the truth: of 0 and 1, a share."""
+
 _BLOCK_ELEMENTS = 4_000_000  # weights held at once: 32 MB
 
 
@@ -86,12 +94,12 @@ def replicates(
     """The scores of resampled subjects, by the name of the metric, (n_resamples,) each.
 
     The same seed and subjects give the same resamples whatever the metric and the method, so that the replicates of
-    two methods can be subtracted from each other (`biosig.evaluate.paired`).
+    two methods can be subtracted from each other (`biosig.downstream.rating.differences`).
 
     Parameters
     ----------
     metrics : sequence of Metric
-        From `biosig.evaluate.catalogue`.
+        From `biosig.evaluate.metrics`.
     y, prediction, subjects
         As in `bootstrap`.
     n_resamples, seed : int
@@ -129,7 +137,7 @@ def bootstrap(
     Parameters
     ----------
     metric : Metric
-        From `biosig.evaluate.catalogue`.
+        From `biosig.evaluate.metrics`.
     y : ndarray, shape (N, ...)
         Truth of the metric's kind.
     prediction : ndarray, shape (N, ...)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from biosig.errors import DataError
-from biosig.plots.scores import METRICS, headline_metrics
+from biosig.plots.scores import headline_metrics, metric_title
 from biosig.plots.style import BLUE, GREEN, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
 
 COLOURS = {"loss": INK, "loss_ecg": VERMILION, "loss_eeg": BLUE, "loss_ppg": GREEN}
@@ -97,7 +97,7 @@ def plot_shots(table: pd.DataFrame, title: str = "With fewer labels") -> Figure:
         ax.vlines(places, rows["low"], rows["high"], color=BLUE, lw=2, gid=f"{metric} interval")
         ax.plot(places, rows["value"], "o-", color=BLUE, ms=5, lw=1, gid=metric)
         ax.set_xticks(places, rows["shots"].astype(str))
-        ax.set(xlabel="labelled examples per class", ylabel=METRICS.get(metric, metric))
+        ax.set(xlabel="labelled examples per class", ylabel=metric_title(metric))
         tidy(ax)
         ax.grid(axis="y", color="#ececec", lw=0.6, zorder=0)
     figure.suptitle(title, size=NORMAL, weight="bold", color=INK, x=0.01, ha="left")

@@ -8,10 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from biosig.downstream.baselines import method_title
 from biosig.errors import DataError
-from biosig.evaluate.catalogue import METRICS as CATALOGUE
 from biosig.evaluate.intervals import FEW_SUBJECTS
-from biosig.plots.scores import METHODS, METRICS, headline_metrics
+from biosig.evaluate.metrics import METRICS
+from biosig.plots.scores import headline_metrics, metric_title
 from biosig.plots.style import BLUE, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
 
 ATTRIBUTES = {"age_band": "age", "n_leads": "leads", "quality": "signal"}
@@ -40,9 +41,9 @@ def plot_differences(table: pd.DataFrame, title: str = "What the model adds") ->
     axes = figure.subplots(1, len(metrics), squeeze=False)[0]
     for metric, ax in zip(metrics, axes, strict=True):
         rows = table[table["metric"] == metric].set_index("method").reindex(methods)
-        _draw(ax, [f"− {METHODS.get(name, name)}" for name in methods], rows, 0.0)
-        better = "right" if metric not in CATALOGUE or CATALOGUE[metric].higher_is_better else "left"
-        ax.set_xlabel(f"{METRICS.get(metric, metric)}: model − other ({better} is better)")
+        _draw(ax, [f"− {method_title(name)}" for name in methods], rows, 0.0)
+        better = "right" if metric not in METRICS or METRICS[metric].higher_is_better else "left"
+        ax.set_xlabel(f"{metric_title(metric)}: model − other ({better} is better)")
     for ax in axes[1:]:
         ax.set_yticklabels([])
     figure.suptitle(title, size=NORMAL, weight="bold", color=INK, x=0.01, ha="left")
@@ -78,7 +79,7 @@ def plot_subgroups(table: pd.DataFrame, overall: float, metric: str, title: str 
     ax = figure.add_subplot()
     _draw(ax, names, table, overall)
     figure.suptitle(title, size=NORMAL, weight="bold", color=INK, x=0.01, ha="left")
-    ax.set_xlabel(f"{METRICS.get(metric, metric)}; dashed: all; in brackets: subjects")
+    ax.set_xlabel(f"{metric_title(metric)}; dashed: all; in brackets: subjects")
     return figure
 
 

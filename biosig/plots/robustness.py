@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from biosig.errors import DataError
-from biosig.plots.scores import METRICS, headline_metrics
+from biosig.plots.scores import headline_metrics, metric_title
 from biosig.plots.style import BLUE, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
 
 MODEL, CHANCE = "model", "chance"
@@ -45,7 +45,7 @@ def plot_robustness(table: pd.DataFrame, title: str = "One tuned model, fewer ch
             ax.axhline(rows.loc[CHANCE, "value"], color=GREY, lw=1.1, ls="--", zorder=1, gid="chance line")
         names = ["all" if method == MODEL else method.partition(", ")[2] for method in shown]
         ax.set_xticks(range(len(shown)), names, rotation=45, ha="right")
-        ax.set(xlim=(-0.5, len(shown) - 0.2), ylabel=METRICS.get(metric, metric.replace("_", " ")))
+        ax.set(xlim=(-0.5, len(shown) - 0.2), ylabel=metric_title(metric))
         tidy(ax)
         ax.grid(axis="y", color="#ececec", lw=0.6, zorder=0)
     figure.suptitle(title, size=NORMAL, weight="bold", color=INK, x=0.01, ha="left")

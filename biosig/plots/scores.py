@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from biosig.downstream.baselines import method_title
 from biosig.errors import DataError
-from biosig.evaluate.catalogue import HEADLINE
+from biosig.evaluate import challenge
+from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.plots.style import BLUE, GREY, INK, NORMAL, SMALL, VERMILION, new_figure, tidy
-
-METHODS = {
-    "model": "model on trial",
-    "random_weights": "same encoder, random weights",
-    "from_scratch": "same encoder, from scratch",
-    "demographics": "age and sex",
-    "handmade": "hand-made features",
-    "tangent": "tangent space",
-    "xresnet": "xresnet, from scratch",
-    "shallow": "ShallowFBCSPNet, from scratch",
-    "eegnet": "EEGNet, from scratch",
-    "s4": "S4, from scratch",
-}
-METRICS = {
-    "balanced_accuracy": "balanced accuracy",
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "macro_auroc": "macro AUROC",
-    "macro_auprc": "macro AUPRC",
-    "f1": "macro F1",
-    "macro_f1": "macro F1",
-    "kappa": "Cohen's kappa",
-    "macro_f2": "F2 (CinC 2020)",
-    "macro_g2": "G2 (CinC 2020)",
-    "challenge": "challenge score (CinC)",
-    "brier": "Brier score",
-    "ece": "calibration error (ECE)",
-    "macro_brier": "macro Brier score",
-    "macro_ece": "macro calibration error (ECE)",
-    "mae": "mean absolute error",
-    "rmse": "root mean square error",
-    "r2": "R²",
-    "pearson": "Pearson's r",
-    "c_index": "C-index",
-    "c_index_uno": "Uno's C-index",
-    "dynamic_auroc": "dynamic AUROC",
-}
-FLOOR = dict.fromkeys(("balanced_accuracy", "auroc", "macro_auroc", "c_index", "c_index_uno"), (0.0, 1.0))
 
 
 def plot_scores(table: pd.DataFrame, title: str = "Probe on frozen embeddings") -> Figure:
@@ -97,13 +63,20 @@ def plot_scores(table: pd.DataFrame, title: str = "Probe on frozen embeddings") 
 
 
 def headline_metrics(table: pd.DataFrame) -> list[str]:
-    """Those metrics of a table that pictures show (`biosig.evaluate.catalogue.HEADLINE`); all, where it has none.
+    """Those metrics of a table that pictures show (`biosig.evaluate.metrics.ROLES`); all, where it has none.
 
     The challenge's score is shown wherever it was asked for.
     """
     present = list(dict.fromkeys(table["metric"]))
-    shown = [name for names in (*HEADLINE.values(), ("challenge",)) for name in names if name in present]
-    return shown or present
+    headlines = (*(roles.headline for roles in ROLES.values()), (challenge.NAME,))
+    return [name for names in headlines for name in names if name in present] or present
+
+
+def metric_title(name: str) -> str:
+    """A metric's name in reports and pictures; the name itself where it is not registered."""
+    if name == challenge.NAME:
+        return challenge.TITLE
+    return METRICS[name].title if name in METRICS else name
 
 
 def draw_panel(ax: Axes, rows: pd.DataFrame, methods: list[str], metric: str) -> None:
@@ -119,11 +92,11 @@ def draw_panel(ax: Axes, rows: pd.DataFrame, methods: list[str], metric: str) ->
         ax.annotate(f"{row.value:.2f}", (row.value, level), (0, 5), textcoords="offset points", size=SMALL, ha="center")
         if row.method == "chance":
             ax.axvline(row.value, color=GREY, lw=1.1, ls="--", zorder=1, gid="chance line")
-    low, high = FLOOR.get(metric, (None, None))
-    if low is not None:
-        low = max(low, min(0.4, float(rows["low"].min()) - 0.05)) if len(rows) else low
-    ax.set(xlim=(low, high), ylim=(-len(methods) + 0.4, 0.75), xlabel=METRICS.get(metric, metric))
-    ax.set_yticks([levels[m] for m in methods], [METHODS.get(m, m) for m in methods])
+    low, high = METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)
+    if math.isfinite(low) and math.isfinite(high):
+        ax.set_xlim(max(low, min(0.4, float(rows["low"].min()) - 0.05)) if len(rows) else low, high)
+    ax.set(ylim=(-len(methods) + 0.4, 0.75), xlabel=metric_title(metric))
+    ax.set_yticks([levels[m] for m in methods], [method_title(m) for m in methods])
     ax.locator_params(axis="x", nbins=6)
     tidy(ax, left=False)
     ax.grid(axis="x", color="#ececec", lw=0.6, zorder=0)

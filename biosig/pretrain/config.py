@@ -15,8 +15,9 @@ from biosig.models.reports import RecordingWords, words_for
 from biosig.models.text import Tokenizer
 from biosig.pretrain.csfm_masking import CsfmMasking
 from biosig.pretrain.csfm_reconstruction import CsfmReconstruction
+from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.pretrain.masking import BlockMasking
-from biosig.pretrain.objective import DecoderConfig, Objective
+from biosig.pretrain.objective import Objective
 from biosig.pretrain.reconstruction import MaskedReconstruction
 from biosig.pretrain.reve_masking import ReveMasking
 from biosig.pretrain.reve_reconstruction import ReveReconstruction

@@ -18,7 +18,8 @@ from biosig.electrodes.leads import LEADS, lead_of_channel
 from biosig.errors import UsageError
 from biosig.layers.lead_positions import LeadCode
 from biosig.models.encoder import Encoder, EncoderConfig, VisibleTokens
-from biosig.pretrain.objective import Decoder, DecoderConfig, Objective
+from biosig.pretrain.decoder_config import DecoderConfig
+from biosig.pretrain.objective import Decoder, Objective
 
 
 class LeadHeads(nn.Module):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -20,21 +19,7 @@ from torch import Tensor, nn
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.layers.block import Block
 from biosig.models.encoder import Encoder, EncoderConfig, VisibleTokens, megatron_
-
-
-@dataclass(frozen=True)
-class DecoderConfig:
-    """Size of the decoder, which is thrown away after pretraining; the rest of its blocks is as in the encoder.
-
-    Parameters
-    ----------
-    embed_dim, depth, num_heads : int
-        Width, number of blocks, attention heads.
-    """
-
-    embed_dim: int = 128
-    depth: int = 2
-    num_heads: int = 4
+from biosig.pretrain.decoder_config import DecoderConfig
 
 
 class Decoder(nn.Module):

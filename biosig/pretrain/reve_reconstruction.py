@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from biosig.batches.packed import PackedBatch
 from biosig.models.encoder import Encoder, VisibleTokens
-from biosig.pretrain.objective import Decoder, DecoderConfig, Heads, Objective
+from biosig.pretrain.decoder_config import DecoderConfig
+from biosig.pretrain.objective import Decoder, Heads, Objective
 
 
 class ReveReconstruction(Objective):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from rich.console import Console
 from rich.progress import Progress
 
 from biosig.errors import BiosigError, UsageError
@@ -164,29 +163,3 @@ def _check_index(folder: Path, sound: Iterable[Path], damaged: set[str]) -> Iter
 def _rows(index: pa.Table) -> str:
     """As text, in which NaN equals NaN."""
     return json.dumps(index.select(SCHEMA.names).to_pylist())
-
-
-def verify(folder: Path, /) -> int:
-    """Check shards and index: every checksum, the structure, and the index against the shards.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of shards, or one shard.
-
-    Returns
-    -------
-    int
-        Exit status: 0 when all is sound, 1 otherwise.
-    """
-    console = Console()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        report = check_shards(folder, progress)
-    for problem in report.problems:
-        console.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
-    shards = f"{report.n_shards} shard{'s' * (report.n_shards != 1)}"
-    recordings = f"{report.n_recordings} recording{'s' * (report.n_recordings != 1)}"
-    n = len(report.problems)
-    verdict = f"{n} problem{'s' * (n != 1)}" if n else "all sound"
-    console.print(f"{shards}, {recordings}: {verdict}.", style="red" if n else "green", soft_wrap=True, highlight=False)
-    return 1 if n else 0

@@ -18,7 +18,7 @@ from biosig.audit.measure import line_peak, measure_window, power_spectrum, slop
 from biosig.audit.permutation import permuted, regressands
 from biosig.audit.run import run_audit
 from biosig.audit.trial import Trial
-from biosig.audit.verb import audit
+from biosig.cli.run_config import audit
 from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.task import open_model, open_task
 from biosig.errors import DataError, UsageError

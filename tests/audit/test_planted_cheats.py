@@ -13,7 +13,7 @@ from biosig.audit.run import run_audit
 from biosig.errors import DataError
 from biosig.evaluate.ledger import Ledger
 from biosig.evaluate.splits import Fold, manifest
-from biosig.export.verb import export_recording
+from biosig.export.recording_files import export_recording
 from biosig.recording import Subject
 
 

@@ -8,7 +8,8 @@ from biosig.downstream.columns import prediction_columns, truth_columns
 from biosig.downstream.probe import ProbeConfig
 from biosig.downstream.rating import rate
 from biosig.downstream.result import ProbeResult
-from biosig.downstream.targets import Target, WindowPlan, label_windows
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import label_windows
 
 SUPERCLASSES = {name: [name] for name in ("NORM", "MI", "STTC", "CD", "HYP")}
 TARGETS = {

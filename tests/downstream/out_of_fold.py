@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from biosig.downstream.fitting import Recipe, fit_probe
-from biosig.downstream.heads import resolve_head
 from biosig.downstream.linear import uninformed
+from biosig.downstream.probe_config import resolve_head
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 import pytest
 from made_results import make_result
 
-from biosig.downstream.compare import compare, compare_verb
+from biosig.cli import apply
+from biosig.downstream.compare import compare
 from biosig.downstream.saved import open_result
 from biosig.errors import UsageError
 
@@ -58,7 +59,7 @@ def test_the_order_of_rows_does_not_matter(runs, tmp_path, ecg_shards):
 
 
 def test_the_verb_prints_tables_by_what_was_tested_and_writes_one(runs, tmp_path, capsys):
-    assert compare_verb((runs / "weak", runs / "age", runs / "strong"), out=tmp_path / "runs.csv") == 0
+    assert apply.compare((runs / "weak", runs / "age", runs / "strong"), out=tmp_path / "runs.csv") == 0
     shown = capsys.readouterr().out
     assert f"C: {runs / 'strong'} (strong, 97 people, split 55555555" in shown
     assert shown.count("metric") == 2

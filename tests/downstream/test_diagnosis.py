@@ -11,17 +11,18 @@ import yaml
 
 from biosig import config as configuration
 from biosig.batches.packed import pack
+from biosig.cli.run_config import finetune
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.targets import Target, WindowPlan, label_windows
-from biosig.downstream.verbs import finetune
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import label_windows
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.baselines.s4 import S4, StateSpaceLayer
 from biosig.evaluate.baselines.xresnet import XResNet
-from biosig.evaluate.catalogue import metrics_for
+from biosig.evaluate.metrics import metrics_for
 from biosig.plots.robustness import plot_robustness
 
 LABELS = {"NORM": ["NORM"], "MI": ["MI"], "CD": ["CD", "HYP", "STTC"]}
@@ -162,7 +163,7 @@ def test_the_filter_of_s4_is_the_recurrence_of_its_state_space():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"baselines": ["tangent"]}, "tells classes apart"),
+        ({"baselines": ["tangent"]}, "fits targets of kind classes"),
         ({"target": {"label": "age"}, "loss": {"asymmetric": True}}, "loss.asymmetric is for"),
         ({"target": {"label": "age"}, "loss": {"balanced": True}}, "loss.balanced weighs"),
         ({"target": {"time": "t", "event": "e"}, "probe": {**STAGE, "mixup": True}}, "no time to an event"),

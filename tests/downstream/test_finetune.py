@@ -12,13 +12,15 @@ import yaml
 import biosig
 from biosig import config as configuration
 from biosig.batches.packed import pack
+from biosig.cli.run_config import finetune
 from biosig.downstream.classifier import load_classifier
 from biosig.downstream.finetune import run_finetune
-from biosig.downstream.parts import FoldSplit, QuerySplit, make_parts
+from biosig.downstream.parts import make_parts
 from biosig.downstream.rating import rate
 from biosig.downstream.settings import FineTuneConfig, Stage, TuneStage
-from biosig.downstream.targets import Target, WindowPlan, label_windows
-from biosig.downstream.verbs import finetune
+from biosig.downstream.split_config import FoldSplit, QuerySplit
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import label_windows
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.models.model import Model
@@ -259,7 +261,7 @@ def test_a_split_that_cannot_be_made_says_why(eeg_shards, split, says):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"target": {"label": "age"}}, "baseline tangent tells classes apart"),
+        ({"target": {"label": "age"}}, "baseline tangent fits targets of kind classes"),
         ({"soup": 0}, "soup is 0"),
         ({"seeds": [1, 1]}, "seeds that differ"),
         ({"soup": 2, "tune": {"lr": 1e-3, "epochs": 0}}, "averages second stages"),
@@ -280,17 +282,17 @@ def test_all_that_suits_stands_beside_unless_it_is_switched_off_by_name(few_chan
     changes = {"baselines": None, "tune": {"lr": 1e-3, "epochs": 1, "method": "probe"}, "split": QuerySplit(*SPLIT)}
     beside = run_finetune(_config(few_channels, **changes, without=["handmade", "shallow"])).table["method"]
     assert list(dict.fromkeys(beside)) == ["model", "chance", "random_weights", "tangent"]
-    with pytest.raises(UsageError, match=r"'s4', which does not stand beside .* chance, random_weights"):
+    with pytest.raises(UsageError, match=r"'s4', which is no baseline of this task; .* chance, random_weights"):
         run_finetune(_config(few_channels, **changes, without=["s4"]))
 
 
 def test_baselines_from_scratch_have_the_budget_of_both_stages():
     config = _config("anywhere", scratch=None)
-    assert config.stage_of("from_scratch").epochs == config.probe.epochs + config.tune.epochs
-    assert config.stage_of("eegnet") == config.stage_of("from_scratch")
-    assert (type(config.stage_of("from_scratch")), type(config.tune)) == (Stage, TuneStage)
+    assert config.scratch_stage.epochs == config.probe.epochs + config.tune.epochs
+    assert config.network_stage == config.scratch_stage
+    assert (type(config.scratch_stage), type(config.tune)) == (Stage, TuneStage)
     own = _config("anywhere", convolutional={"lr": 1e-2, "epochs": 7})
-    assert (own.stage_of("shallow").epochs, own.stage_of("from_scratch").epochs) == (7, 1)
+    assert (own.network_stage.epochs, own.scratch_stage.epochs) == (7, 1)
 
 
 def test_every_shipped_configuration_loads(request):

@@ -5,7 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
-from biosig.downstream.heads import SETTINGS, fit_path, resolve_head
+from biosig.downstream.heads import SETTINGS, fit_path
+from biosig.downstream.probe_config import resolve_head
 from biosig.errors import UsageError
 
 

@@ -5,8 +5,8 @@ import pytest
 from out_of_fold import chance_predictions, cross_validated_predictions
 
 from biosig.downstream.heads import DEFAULTS
-from biosig.evaluate.catalogue import HEADLINE, METRICS
 from biosig.evaluate.intervals import bootstrap
+from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.evaluate.splits import group_folds
 
 
@@ -26,7 +26,7 @@ def test_a_planted_effect_is_found_and_its_interval_is_above_chance(n_classes):
     folds = group_folds(subjects, 5, 0, y=y)
     scored = cross_validated_predictions(X, y, subjects, folds, "classes")
     assert scored.prediction.sum(1) == pytest.approx(1)
-    for name in HEADLINE["classes"]:
+    for name in ROLES["classes"].headline:
         assert bootstrap(METRICS[name], y, scored.prediction, subjects).low > 1 / n_classes + 0.1
     assert scored.notes == []
 
@@ -36,7 +36,7 @@ def test_permuted_labels_give_an_interval_that_contains_one_half():
     permuted = np.random.default_rng(11).permutation(y)
     folds = group_folds(subjects, 5, 0, y=permuted)
     scored = cross_validated_predictions(X, permuted, subjects, folds, "classes")
-    for name in HEADLINE["classes"]:
+    for name in ROLES["classes"].headline:
         interval = bootstrap(METRICS[name], permuted, scored.prediction, subjects)
         assert interval.low < 0.5 < interval.high
 

@@ -10,7 +10,8 @@ from biosig import samples
 from biosig.batches.windows import grid
 from biosig.downstream.measures import window_values
 from biosig.downstream.spans import within
-from biosig.downstream.targets import Target, WindowPlan, label_windows
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import label_windows
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation
 from biosig.shards import ShardWriter, build_index, open_shards

@@ -7,13 +7,14 @@ from out_of_fold import chance_predictions, cross_validated_predictions
 from torch import nn
 
 from biosig.downstream.columns import prediction_columns, scored, truth_columns
-from biosig.downstream.objective import LossConfig, Objective, asymmetric_loss
+from biosig.downstream.objective import Objective, asymmetric_loss
 from biosig.downstream.parts import Parts
-from biosig.downstream.settings import Stage
-from biosig.downstream.targets import Target, strata
+from biosig.downstream.settings import LossConfig, Stage
+from biosig.downstream.target_config import Target
+from biosig.downstream.targets import strata
 from biosig.downstream.training import fit, predict
 from biosig.errors import UsageError
-from biosig.evaluate.catalogue import METRICS, SELECTION
+from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.evaluate.splits import group_folds
 
 LABELS = Target(label="code", labels={"a": ["A"], "b": ["B"]})
@@ -53,7 +54,7 @@ def test_the_loop_and_the_linear_models_learn_from_each_kind_of_truth(kind):
     stage = Stage(lr=3e-2, epochs=50, batch_size=40, mixup=False, schedule="linear")
     best = fit(network, examples, y, objective, parts, stage, "adamw", [0])
     prediction = predict(network, examples, objective, parts.test, 50)
-    score = METRICS[SELECTION[kind]].value
+    score = METRICS[ROLES[kind].selects_epoch].value
     assert score(y[parts.test], prediction) > (0.6 if kind == "survival" else 0.85)
     assert best.value == pytest.approx(
         score(y[parts.validation], predict(network, examples, objective, rows[120:180], 9))

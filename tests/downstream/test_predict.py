@@ -12,8 +12,8 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.batches.windows import LeftOutWarning
+from biosig.cli.apply import predict
 from biosig.downstream.finetune import run_finetune
-from biosig.downstream.predict_verb import predict_verb
 from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
@@ -46,7 +46,7 @@ def tuned(few_channels, tmp_path_factory):
 def test_new_recordings_get_the_probabilities_that_the_table_was_made_of(tuned, few_channels, tmp_path, capsys):
     result, weights = tuned
     out = tmp_path / "new.parquet"
-    assert predict_verb(weights, few_channels.folder, out=out, at=("T1", "T2"), query="number >= '006'") == 0
+    assert predict(weights, few_channels.folder, out=out, at=("T1", "T2"), query="number >= '006'") == 0
     table = pd.read_parquet(out)
     rows = result.predictions.query("method == 'model'")
     both = rows.merge(table, on=["recording", "onset"], suffixes=("", "_new"))
@@ -73,7 +73,7 @@ def test_files_are_read_as_they_are_and_extra_channels_are_left_alone(tuned, tmp
     folder.mkdir()
     for name in ("S006R04.edf", "S007R04.edf"):
         (folder / name).write_bytes((samples.path("eegmmidb") / name).read_bytes())
-    predict_verb(tuned[1], folder, out=tmp_path / "all.parquet", stride=20.0)
+    predict(tuned[1], folder, out=tmp_path / "all.parquet", stride=20.0)
     table = pd.read_parquet(tmp_path / "all.parquet")
     assert table["recording"].nunique() == 2
     assert (table.groupby("recording")["onset"].diff().dropna() == 20.0).all()
@@ -97,7 +97,7 @@ def _lacking(names, of, shards, folder):
 
 def test_a_channel_that_is_not_there_is_named_and_gives_no_number(tuned, few_channels, tmp_path, capsys):
     lacking = _lacking(["C4"], ["S007"], few_channels, tmp_path / "no-c4")
-    predict_verb(tuned[1], lacking, out=tmp_path / "some.parquet", at=("T1",))
+    predict(tuned[1], lacking, out=tmp_path / "some.parquet", at=("T1",))
     table = pd.read_parquet(tmp_path / "some.parquet")
     first, second = (rows for _, rows in table.groupby("recording", sort=False))
     assert first[SCORES].notna().all(axis=None)
@@ -107,11 +107,11 @@ def test_a_channel_that_is_not_there_is_named_and_gives_no_number(tuned, few_cha
     recording = second["recording"].iloc[0]
     assert f"windows of recording '{recording}', {len(second)} in all: they lack C4." in capsys.readouterr().out
     tested_so = _lacking(["C3"], ["S006", "S007"], few_channels, tmp_path / "no-c3")  # `inputs` has no C3 either
-    predict_verb(tuned[1], tested_so, out=tmp_path / "partial.parquet", at=("T1",))
+    predict(tuned[1], tested_so, out=tmp_path / "partial.parquet", at=("T1",))
     assert pd.read_parquet(tmp_path / "partial.parquet")[SCORES].notna().all(axis=None)
     none = _lacking(["C4", "C3"], ["S006", "S007"], few_channels, tmp_path / "none")
     with pytest.raises(DataError, match=r"they lack C3, C4\. The model was tuned on that"):
-        predict_verb(tuned[1], none, out=tmp_path / "none.parquet", at=("T1",))
+        predict(tuned[1], none, out=tmp_path / "none.parquet", at=("T1",))
     assert not list(tmp_path.glob("*none.parquet*"))
 
 
@@ -123,20 +123,20 @@ def test_what_is_in_no_window_is_told(tuned, few_channels, tmp_path):
         writer.add(whole[1].read(0.0, 1.5))
     build_index(tmp_path / "cut")
     with pytest.warns(LeftOutWarning, match=f"2 s are left out: 1 of 2, the first is '{whole[1].id}'"):
-        predict_verb(tuned[1], tmp_path / "cut", out=tmp_path / "a.parquet", stride=2.0)
+        predict(tuned[1], tmp_path / "cut", out=tmp_path / "a.parquet", stride=2.0)
     assert pd.read_parquet(tmp_path / "a.parquet")["recording"].unique().tolist() == [whole[0].id]
     with pytest.warns(LeftOutWarning, match=r"\d of \d+ events lie too close to an end"):
-        predict_verb(tuned[1], tmp_path / "cut", out=tmp_path / "a.parquet", at=("T0",))
+        predict(tuned[1], tmp_path / "cut", out=tmp_path / "a.parquet", at=("T0",))
 
 
 def test_what_cannot_be_predicted_is_said(tuned, few_channels, tmp_path):
     with pytest.raises(UsageError, match="say with --at which annotations"):
-        predict_verb(tuned[1], few_channels.folder, out=tmp_path / "a.parquet")
+        predict(tuned[1], few_channels.folder, out=tmp_path / "a.parquet")
     with pytest.raises(UsageError, match=r"ends in \.parquet"):
-        predict_verb(tuned[1], few_channels.folder, out=tmp_path / "a.csv", stride=2.0)
+        predict(tuned[1], few_channels.folder, out=tmp_path / "a.csv", stride=2.0)
     biosig.build_model("biosig-tiny").save(tmp_path / "untuned")
     with pytest.raises(DataError, match="give a folder of tuned weights"):
-        predict_verb(tmp_path / "untuned", few_channels.folder, out=tmp_path / "a.parquet", stride=2.0)
+        predict(tmp_path / "untuned", few_channels.folder, out=tmp_path / "a.parquet", stride=2.0)
 
 
 def test_numbers_and_labels_come_in_columns_of_their_own(ecg_shards, tmp_path):
@@ -156,7 +156,7 @@ def test_numbers_and_labels_come_in_columns_of_their_own(ecg_shards, tmp_path):
     for target, expected in (({"label": "age"}, ["prediction"]), (several, ["score_NORM", "score_MI"])):
         out = tmp_path / expected[0]
         run_finetune(configuration.load(FineTuneConfig, {**values, "target": target, "out": str(out)}))
-        predict_verb(out / "weights" / "fold-0-seed-0", one, out=tmp_path / "t.parquet")
+        predict(out / "weights" / "fold-0-seed-0", one, out=tmp_path / "t.parquet")
         table = pd.read_parquet(tmp_path / "t.parquet")
         assert list(table.columns) == ["recording", "subject", "onset", "duration", *expected, "lacks"]
         assert np.isfinite(table[expected]).all(axis=None)

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from biosig import config as configuration
+from biosig.cli.run_config import probe
 from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.rating import rate
-from biosig.downstream.verbs import probe
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.catalogue import HEADLINE, metrics_for
+from biosig.evaluate.metrics import ROLES, metrics_for
 from biosig.shards import ShardWriter, build_index
 
 METHODS = ["model", "chance", "demographics", "random_weights", "handmade"]
@@ -47,7 +47,7 @@ def test_the_table_has_the_model_and_all_baselines_with_intervals(ecg_result):
     everything = ecg_result[0].table
     assert list(dict.fromkeys(everything["metric"])) == [metric.name for metric in metrics_for("classes")]
     assert everything[["value", "low", "high"]].notna().all(axis=None)
-    table = everything[everything["metric"].isin(HEADLINE["classes"])]
+    table = everything[everything["metric"].isin(ROLES["classes"].headline)]
     assert list(dict.fromkeys(table["method"])) == METHODS
     assert (table["low"] <= table["value"]).all()
     assert (table["value"] <= table["high"]).all()

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 from biosig import config as configuration
-from biosig.downstream.parts import FoldSplit, make_parts
+from biosig.downstream.parts import make_parts
 from biosig.downstream.probe import ProbeConfig, run_probe
-from biosig.downstream.targets import Target, WindowPlan, label_windows
+from biosig.downstream.split_config import FoldSplit
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import label_windows
 from biosig.errors import DataError, UsageError
 from biosig.shards import ShardWriter, build_index, open_shards
 

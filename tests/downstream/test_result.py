@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 from made_results import TARGETS, make_result
 
+from biosig.cli.apply import evaluate
 from biosig.downstream.cohort import cohort_table, groups, recording_table
 from biosig.downstream.environment import environment, revision
-from biosig.downstream.evaluate_verb import evaluate
 from biosig.downstream.evidence import check_scores
 from biosig.downstream.report import write_report
 from biosig.downstream.result import in_folder
 from biosig.downstream.saved import open_result
-from biosig.downstream.targets import WindowPlan, label_windows
+from biosig.downstream.target_config import WindowPlan
+from biosig.downstream.targets import label_windows
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.shards import ShardWriter, open_shards
 

@@ -13,8 +13,9 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.batches.contract import prepare
-from biosig.downstream.cross_modal_verbs import retrieve
-from biosig.downstream.retrieval import RetrievalConfig, chance_of_hit, hits, run_retrieval
+from biosig.cli.run_config import retrieve
+from biosig.downstream.retrieval import chance_of_hit, hits, run_retrieval
+from biosig.downstream.retrieval_config import RetrievalConfig
 from biosig.downstream.retrieval_model import RetrievalModel, load_retrieval_model, ranked
 from biosig.errors import DataError, UsageError
 from biosig.models import checkpoint

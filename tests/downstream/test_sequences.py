@@ -12,16 +12,17 @@ from biosig import config as configuration
 from biosig import samples
 from biosig.batches.memory import RecordingList
 from biosig.batches.windows import grid
+from biosig.cli.apply import predict
 from biosig.downstream.classifier import Classifier
 from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
-from biosig.downstream.predict_verb import predict_verb
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.targets import Target, WindowPlan, label_windows
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.targets import label_windows
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
@@ -135,7 +136,7 @@ def test_beats_are_found_and_predicted_for_every_span_of_a_recording(pulses, tmp
     assert rows.groupby("recording")["onset"].apply(lambda t: np.allclose(np.diff(t), 0.4)).all()
     assert any("read spans of 0.4 s in windows of 4 s" in note for note in result.notes)
     weights = tmp_path / "out" / "weights" / "fold-0-seed-0"
-    predict_verb(weights, pulses.folder, out=tmp_path / "t.parquet", query="number >= 14")
+    predict(weights, pulses.folder, out=tmp_path / "t.parquet", query="number >= 14")
     table = pd.read_parquet(tmp_path / "t.parquet")
     assert table["duration"].eq(0.4).all()
     both = rows.merge(table, on=["recording"], suffixes=("", "_new"))
@@ -145,7 +146,7 @@ def test_beats_are_found_and_predicted_for_every_span_of_a_recording(pulses, tmp
     with pytest.raises(DataError, match=r"spans of 0\.1 s gives the model a valid token, which takes 0\.4 s"):
         run_finetune(configuration.load(FineTuneConfig, {**values, "target": {**BEATS, "every": 0.1}, "out": None}))
     with pytest.raises(UsageError, match=r"a label every 0\.4 s: leave --at and --stride out"):
-        predict_verb(weights, pulses.folder, out=tmp_path / "t.parquet", stride=1.0)
+        predict(weights, pulses.folder, out=tmp_path / "t.parquet", stride=1.0)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 
 from biosig import config as configuration
+from biosig.downstream.baselines.defaults import default_baselines, modalities_of
 from biosig.downstream.probe import ProbeConfig
-from biosig.downstream.standing import modalities_of, standing_baselines
 from biosig.downstream.task import open_task
 
 KINDS = {
@@ -29,7 +29,7 @@ def configs(request):
     return {path.stem: configuration.load(ProbeConfig, path) for path in sorted(folder.glob("*.yaml"))}
 
 
-def test_every_configuration_loads_and_leaves_all_baselines_standing(configs):
+def test_every_configuration_loads_and_leaves_all_baselines_in(configs):
     assert {name: config.target.kind for name, config in configs.items()} == KINDS
     for config in configs.values():
         assert config.baselines is None
@@ -50,5 +50,5 @@ def test_the_shipped_recordings_give_the_task_its_windows(configs, name, ecg_sha
     assert all(group["n_subjects"] >= 5 for group in task.cohort().values())
     modalities = modalities_of(task.labelled.windows.ds, ("ecg", "ppg", "eeg"))
     assert {"handmade", "shallow" if "eeg" in modalities else "xresnet"} <= set(
-        standing_baselines(config.target.kind, modalities, demographics=False)
+        default_baselines(config.target.kind, modalities, demographics=False)
     )

@@ -21,7 +21,7 @@ from biosig.downstream.mixup import Mix, draw, mixed
 from biosig.downstream.objective import Objective
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import TuneStage
-from biosig.downstream.targets import Target, WindowPlan
+from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.tuning import make_trainable
 from biosig.downstream.use import Use
 from biosig.errors import DataError, UsageError

@@ -12,19 +12,21 @@ from biosig import config as configuration
 from biosig import samples
 from biosig.batches.memory import RecordingList
 from biosig.batches.windows import grid
+from biosig.cli.run_config import waveform
 from biosig.downstream.cross_modal_rating import correlation, mean_interval
-from biosig.downstream.cross_modal_verbs import waveform
-from biosig.downstream.waveform import WaveformConfig, run_waveform
-from biosig.downstream.waveform_baselines import LinearFilter, MeanBeat
+from biosig.downstream.waveform import run_waveform
+from biosig.downstream.waveform_baselines.linear_filter import LinearFilter
+from biosig.downstream.waveform_baselines.mean_beat import MeanBeat
+from biosig.downstream.waveform_config import WaveformConfig
 from biosig.downstream.waveform_model import WaveformHead, WaveformModel, load_waveform_model
 from biosig.downstream.waveform_windows import WaveformWindows
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.intervals import bootstrap
+from biosig.evaluate.metrics import METRICS
 from biosig.models.encoder import Encoder
 from biosig.models.model import build_model
 from biosig.models.presets import preset
-from biosig.pretrain.objective import DecoderConfig
+from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index
 

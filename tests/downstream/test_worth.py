@@ -7,7 +7,7 @@ from biosig import config as configuration
 from biosig.downstream.evidence import check_scores
 from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.downstream.saved import open_result
-from biosig.downstream.targets import Target
+from biosig.downstream.target_config import Target
 from biosig.downstream.worth import metrics_of, with_worth
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.challenge import SINUS_RHYTHM, challenge_score

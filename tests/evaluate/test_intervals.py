@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from biosig.errors import BiosigError
-from biosig.evaluate.catalogue import HEADLINE, METRICS, metrics_for
-from biosig.evaluate.intervals import bootstrap, replicates
-from biosig.evaluate.paired import paired_difference
+from biosig.evaluate.intervals import Interval, bootstrap, replicates
+from biosig.evaluate.metrics import METRICS, ROLES, metrics_for
 
 
 def _classes(n=60, n_classes=2, n_subjects=12, seed=0, ties=True):
@@ -49,7 +48,7 @@ def test_auroc_depends_on_ranks_only(seed):
 def test_constant_scores_are_exactly_chance():
     y, scores, subject = _classes(n_classes=2)
     constant = np.full_like(scores, 0.5)
-    for name in HEADLINE["classes"]:
+    for name in ROLES["classes"].headline:
         interval = bootstrap(METRICS[name], y, constant, subject)
         assert (interval.value, interval.low, interval.high) == (0.5, 0.5, 0.5)
 
@@ -72,7 +71,7 @@ def test_permuted_labels_give_an_interval_around_chance():
     y, scores, subject = _classes(n=400, n_subjects=40)
     permuted = np.random.default_rng(5).permutation(y)
     assert bootstrap(METRICS["auroc"], y, scores, subject).low > 0.5
-    for name in HEADLINE["classes"]:
+    for name in ROLES["classes"].headline:
         interval = bootstrap(METRICS[name], permuted, scores, subject)
         assert interval.low < 0.5 < interval.high
 
@@ -104,17 +103,6 @@ def test_a_resample_is_the_same_whatever_the_block_and_the_company(monkeypatch):
         np.testing.assert_allclose(alone, found, rtol=0, atol=1e-12)
 
 
-def test_a_paired_difference_is_the_difference_resample_by_resample():
-    y, scores, subject = _classes(n=120)
-    other = scores + np.random.default_rng(1).normal(0, 1, scores.shape)
-    found = paired_difference(METRICS["auroc"], y, scores, other, subject, n_resamples=200, seed=2)
-    a, b = (replicates([METRICS["auroc"]], y, s, subject, 200, seed=2)["auroc"] for s in (scores, other))
-    assert found.value == METRICS["auroc"].value(y, scores) - METRICS["auroc"].value(y, other)
-    assert [found.low, found.high] == pytest.approx(np.percentile(a - b, [2.5, 97.5]), abs=1e-15)
-    same = paired_difference(METRICS["auroc"], y, scores, scores, subject)
-    assert (same.value, same.low, same.high) == (0, 0, 0)
-
-
 def test_pairs_see_a_difference_that_overlapping_intervals_hide():
     rng = np.random.default_rng(0)
     person = np.repeat(np.arange(40), 10)
@@ -123,7 +111,8 @@ def test_pairs_see_a_difference_that_overlapping_intervals_hide():
     better, worse = (np.stack((-s, s), axis=1) for s in (1.3 * y + hard, 1.0 * y + hard))
     apart = [bootstrap(METRICS["auroc"], y, s, person.astype(str)) for s in (better, worse)]
     assert apart[0].low < apart[1].high
-    assert paired_difference(METRICS["auroc"], y, better, worse, person.astype(str)).low > 0
+    a, b = (replicates([METRICS["auroc"]], y, s, person.astype(str))["auroc"] for s in (better, worse))
+    assert Interval.of(apart[0].value - apart[1].value, a - b, 40).low > 0
 
 
 @pytest.mark.parametrize(("n", "n_calls"), [(1000, 1), (8000, 2)])

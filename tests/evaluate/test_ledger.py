@@ -15,7 +15,7 @@ from biosig.errors import DataError, UnreadableError
 from biosig.evaluate import digest_set
 from biosig.evaluate.digest_set import DigestSet
 from biosig.evaluate.ledger import Ledger, overlap
-from biosig.export.verb import export_recording
+from biosig.export.recording_files import export_recording
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index, open_shards
 

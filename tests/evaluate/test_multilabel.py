@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from biosig.errors import BiosigError
-from biosig.evaluate.catalogue import METRICS
 from biosig.evaluate.challenge import challenge_metric, challenge_score, has_codes, read_weights
 from biosig.evaluate.intervals import bootstrap, multiplicities, replicates
+from biosig.evaluate.metrics import METRICS
 
 
 def test_a_resample_without_a_label_is_left_out_and_counted():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from biosig.errors import DataError
-from biosig.evaluate.survival import auroc_at, concordance, dynamic_auroc, plain, uno_concordance
+from biosig.evaluate.metrics.survival import auroc_at, concordance, dynamic_auroc, plain, uno_concordance
 
 
 def cohort():
@@ -54,7 +54,7 @@ def test_horizons_stay_those_of_the_data_and_weights_mean_rows():
 def test_blocks_change_nothing(monkeypatch):
     y, risk = cohort()
     whole = plain(uno_concordance)(y, risk)
-    monkeypatch.setattr("biosig.evaluate.survival._BLOCK_PAIRS", 80 * 7)
+    monkeypatch.setattr("biosig.evaluate.metrics.survival._BLOCK_PAIRS", 80 * 7)
     assert plain(uno_concordance)(y, risk) == pytest.approx(whole, rel=1e-12)
 
 

@@ -5,8 +5,9 @@ import pytest
 
 import biosig
 from biosig import samples
+from biosig.cli.data import export
 from biosig.errors import DataError, UsageError
-from biosig.export.verb import export, export_recording, file_names
+from biosig.export.recording_files import export_recording, file_names
 from biosig.fingerprint import content_hash
 from biosig.lazy import LazySamples
 from biosig.recording import Annotation, Channel, Recording, Stream, Subject

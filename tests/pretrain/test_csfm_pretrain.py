@@ -15,9 +15,9 @@ from biosig.errors import UsageError
 from biosig.models.presets import preset
 from biosig.pretrain.config import EncoderSize, PretrainConfig, SourceConfig
 from biosig.pretrain.csfm_masking import CsfmMasking
+from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.masking import BlockMasking
-from biosig.pretrain.objective import DecoderConfig
 from biosig.pretrain.rebuild import rebuild_window
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter

@@ -15,8 +15,8 @@ from biosig.layers.text import TextConfig
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import preset
 from biosig.pretrain.csfm_reconstruction import CsfmReconstruction
+from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.pretrain.masking import BlockMasking
-from biosig.pretrain.objective import DecoderConfig
 from biosig.pretrain.position_noise import with_position_noise
 from biosig.pretrain.reconstruction import MaskedReconstruction
 from biosig.pretrain.reve_masking import ReveMasking

@@ -22,8 +22,8 @@ from biosig.models.encoder import Encoder
 from biosig.models.model import LongWindowWarning
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.data import load_windows
+from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.pretrain.loop import pretrain
-from biosig.pretrain.objective import DecoderConfig
 from biosig.pretrain.rebuild import rebuild_window
 from biosig.pretrain.reve_masking import ReveMasking
 from biosig.shards.index import build_index

@@ -8,10 +8,10 @@ import pytest
 
 import biosig
 from biosig import samples
+from biosig.cli.data import index, merge
 from biosig.errors import DataError, UsageError
 from biosig.recording import Channel, Recording, Stream, Subject
 from biosig.shards import ShardWriter, build_index
-from biosig.shards.verbs import index, merge
 from biosig.shards.verify import check_shards
 
 PTBXL = samples.path("ptbxl") / "records100" / "00000"

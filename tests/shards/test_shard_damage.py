@@ -6,10 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
+from biosig.cli.data import verify
 from biosig.errors import BiosigError, UnreadableError, UsageError
 from biosig.recording import Annotation, Channel, Recording, Stream, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
-from biosig.shards.verify import check_shards, verify
+from biosig.shards.verify import check_shards
 
 CHANNELS = tuple(Channel(name, name, "ecg", "mV", (0.1, 0.2, 0.3)) for name in ("I", "II", "V1"))
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from biosig.downstream.qa.questions import Question
-from biosig.evaluate.answers import decided
 from biosig.evaluate.metrics import Floats
+from biosig.evaluate.metrics.answers import decided
 
 
 @dataclass(frozen=True)

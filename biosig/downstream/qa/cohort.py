@@ -55,12 +55,9 @@ def make_cohort(ds: ShardDataset, config: QaConfig) -> Cohort:
     Raises
     ------
     DataError
-        If recordings have no subject, or share an id, or a part has no question.
+        If recordings have no subject, or a part has no question.
     """
     index = ds.to_pandas()
-    if index["recording"].duplicated().any():
-        twice = index["recording"][index["recording"].duplicated()].iloc[0]
-        raise DataError(f"Two recordings in {config.shards} have the id '{twice}': ingest each source once.")
     check_subjects(index["subject"].tolist(), index["recording"].tolist())
     three = _made(ds, config.questions, config.seed) if isinstance(config.questions, Made) else _read(config.questions)
     long_enough = index[index["duration"] >= config.seconds - 1e-6]

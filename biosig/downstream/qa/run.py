@@ -8,19 +8,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from biosig.downstream.baselines import MODEL
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.qa.answers import AnswerSet
+from biosig.downstream.qa.baselines import QA_BASELINES
 from biosig.downstream.qa.cohort import Cohort, make_cohort
-from biosig.downstream.qa.contenders import Bench, test_scores, word_ids
+from biosig.downstream.qa.context import QaContext
 from biosig.downstream.qa.settings import QaConfig
+from biosig.downstream.qa.tuning import tune_and_predict, word_ids
 from biosig.downstream.result import ProbeResult, in_folder
-from biosig.downstream.task import open_model, what_pretraining_saw
+from biosig.downstream.task import model_facts, open_model, open_recordings, pretraining_note
 from biosig.errors import DataError
-from biosig.evaluate.answers import matches
-from biosig.evaluate.intervals import bootstrap
-from biosig.evaluate.metrics import Floats, Metric
+from biosig.evaluate.intervals import MEAN, bootstrap
+from biosig.evaluate.metrics import Floats
+from biosig.evaluate.metrics.answers import matches
 from biosig.progress import Progress
-from biosig.shards.dataset import open_shards
 
 BEATEN = "model less most_frequent"
 """The row of the table that says by how much, with the interval of the difference."""
@@ -55,9 +57,7 @@ def run_qa(config: QaConfig, progress: Progress | None = None) -> ProbeResult:
 def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
     from biosig.models.model import RandomWeightsWarning
 
-    ds = open_shards(config.shards)
-    if config.query:
-        ds = ds.query(config.query, may_be_empty=False)
+    ds = open_recordings(config.shards, config.query)
     model = open_model(config.model, config.seed, config.device)
     cohort = make_cohort(ds, config)
     windows = PreparedWindows(cohort.windows, model.contract, keep_bytes=config.keep_gb * 1e9, channels=config.channels)
@@ -65,27 +65,21 @@ def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
     questions = cohort.questions
     answers = AnswerSet.of([questions[row] for row in cohort.parts.train.tolist()])
     words = word_ids(model, [question.question for question in questions])
-    bench = Bench(config, model, cohort, words, windows, answers, answers.truth(questions), progress)
+    context = QaContext(config, model, cohort, words, windows, answers, answers.truth(questions), progress)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RandomWeightsWarning)  # the table and its notes say so
-        scores = {method: test_scores(bench, method) for method in ("model", *config.baselines)}
-    predictions = pd.concat([_rows(bench, method, given) for method, given in scores.items()], ignore_index=True)
+        scores = {MODEL: tune_and_predict(context, model, MODEL)}
+        scores |= {name: QA_BASELINES[name]().fit_predict(context) for name in config.baselines}
+    predictions = pd.concat([_rows(context, method, given) for method, given in scores.items()], ignore_index=True)
     table, caveats = rate(predictions, config)
-    weights = (
-        what_pretraining_saw(cohort.windows, model)
-        if model.trained
-        else f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining."
-    )
+    weights = pretraining_note(model, cohort.windows)
     return ProbeResult(
         table=table,
         predictions=predictions,
         notes=[*cohort.notes, "A comparison counts for the subject of its first ECG.", weights, *caveats],
         splits=_splits(cohort),
         facts={
-            "model": model.name,
-            "model_revision": model.revision,
-            "model_trained": model.trained,
-            "shards_hash": ds.hash,
+            **model_facts(model, ds.hash),
             "scored_per": "question",
             "answers": list(answers.answers),
             "n_questions": {name: len(getattr(cohort.parts, name)) for name in ("train", "validation", "test")},
@@ -122,7 +116,7 @@ def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, lis
         for name in types:
             chosen = np.flatnonzero((first["question_type"] == name) | (name == "all"))
             subjects = first["subject"].to_numpy()[chosen]
-            interval = bootstrap(_MEAN, values[chosen], values[chosen], subjects, config.n_bootstrap, config.seed)
+            interval = bootstrap(MEAN, values[chosen], values[chosen], subjects, config.n_bootstrap, config.seed)
             caveats += [text for text in interval.caveats() if name == "all" and text not in caveats]
             records.append(
                 {
@@ -138,20 +132,12 @@ def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, lis
     return pd.DataFrame(records), caveats
 
 
-_MEAN = Metric(
-    "mean",
-    "number",
-    lambda _, right: float(right.mean()),
-    lambda _, right, weights: weights @ right / weights.sum(axis=1),
-)
-
-
-def _rows(bench: Bench, method: str, scores: Floats) -> pd.DataFrame:
+def _rows(context: QaContext, method: str, scores: Floats) -> pd.DataFrame:
     """One row per test question: what was asked, what is right, and what was answered."""
-    test: NDArray[np.int64] = bench.cohort.parts.test
-    asked = [bench.cohort.questions[row] for row in test.tolist()]
-    y = bench.y[test]
-    complete = [set(q.answer) <= set(bench.answers.of_template.get(q.template_id, ())) for q in asked]
+    test: NDArray[np.int64] = context.cohort.parts.test
+    asked = [context.cohort.questions[row] for row in test.tolist()]
+    y = context.y[test]
+    complete = [set(q.answer) <= set(context.answers.of_template.get(q.template_id, ())) for q in asked]
     return pd.DataFrame(
         {
             "method": method,
@@ -160,9 +146,9 @@ def _rows(bench: Bench, method: str, scores: Floats) -> pd.DataFrame:
             "template_id": [q.template_id for q in asked],
             "question": [q.question for q in asked],
             "recordings": [" ".join(q.recordings) for q in asked],
-            "subject": bench.cohort.subjects[test],
+            "subject": context.cohort.subjects[test],
             "answer": ["; ".join(q.answer) for q in asked],
-            "prediction": ["; ".join(given) for given in bench.answers.chosen(y, scores)],
+            "prediction": ["; ".join(given) for given in context.answers.chosen(y, scores)],
             "right": matches(y, scores) & complete,
         }
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar
 
+from biosig.downstream.qa.baselines import QA_BASELINES, default_qa_baselines
+from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.training.config import Stage
-
-Baseline = Literal["most_frequent", "question_only", "handmade", "random_weights"]
 
 
 @dataclass(frozen=True)
@@ -53,62 +52,38 @@ class Files:
 
 
 @dataclass(frozen=True)
-class QaConfig:
+class QaConfig(TaskConfig):
     """What to answer with, about what, how, and beside what.
+
+    Fields of `TaskConfig` come first.
 
     Parameters
     ----------
-    model : str
-        A checkpoint folder, or a preset's name for random weights; it must read text.
-    shards : str
-        Folder of shards.
     questions : Made or Files
         Where questions come from.
     seconds : float
         Length of the window that is shown of each recording, from its start.
-    query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels.
     channels : list of str
         Names of channels, or modalities, that are shown; none = all that the model reads.
     probe : Stage
         First: the head alone, on what the frozen encoder makes of each question.
     tune : Stage
         Then: the encoder too; 0 epochs leave it out.
-    seed : int
-        Of questions, folds, heads, order, a preset's random weights and the bootstrap.
     baselines : list
-        What stands beside the model: most_frequent = what the template is answered with most often; question_only = the
-        same network without signals; handmade = trees on hand-made features and the question's number;
-        random_weights = the same network from random weights.
-    n_bootstrap : int
-        Resamples behind each interval.
+        Names of `biosig.downstream.qa.baselines.QA_BASELINES`.
     keep_gb : float
         Prepared windows that may stay in memory, in gigabytes.
-    device : str
-        "auto" = CUDA where there is one.
-    out : Path, optional
-        Folder for the result; None = nothing is written.
     """
 
-    model: str
-    shards: str
     questions: Made | Files
     seconds: float = 10.0
-    query: str | None = None
     channels: list[str] = field(default_factory=list)
     probe: Stage = field(default_factory=lambda: Stage(1e-3, 60, 2, 10, 0.1, 64, 0.01, mixup=False))
     tune: Stage = field(default_factory=lambda: Stage(1e-4, 5, 1, 3, 0.1, 32, 0.01, mixup=False))
-    seed: int = 0
-    baselines: list[Baseline] = field(
-        default_factory=lambda: ["most_frequent", "question_only", "handmade", "random_weights"]
-    )
-    n_bootstrap: int = 1000
+    baselines: list[Annotated[str, QA_BASELINES]] = field(default_factory=default_qa_baselines)
     keep_gb: float = 4.0
-    device: str = "auto"
-    out: Path | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.probe.mixup or self.tune.mixup:
             raise UsageError("There is no question between two questions: set mixup to false in probe and tune.")
-        if self.n_bootstrap < 100:
-            raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")

@@ -19,8 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from biosig.errors import UsageError
-from biosig.evaluate.catalogue import METRICS
-from biosig.evaluate.metrics import Floats
+from biosig.evaluate.metrics import METRICS, ROLES, Floats
 from biosig.signal import bandpass
 
 BANDS = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 45.0))
@@ -71,7 +70,8 @@ def tangent_space_predictions(
                 features.append(flatten.transform(bandpass(windows, sfreq, low, high)))
     train, validation, test = (np.concatenate(features, axis=1) for features in parts)  # (n, n_bands · C (C + 1) / 2)
     fits = [_regression(penalty).fit(train, y_train) for penalty in PENALTIES]
-    scores = [METRICS["balanced_accuracy"].value(y_validation, fit.predict_proba(validation)) for fit in fits]
+    metric = METRICS[ROLES["classes"].selects_epoch]
+    scores = [metric.value(y_validation, fit.predict_proba(validation)) for fit in fits]
     return fits[int(np.argmax(scores))].predict_proba(test)
 
 

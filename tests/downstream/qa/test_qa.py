@@ -7,14 +7,14 @@ import yaml
 
 from biosig import config as configuration
 from biosig.batches.windows import grid
+from biosig.cli.run_config import qa
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.qa.answerer import Answerer
-from biosig.downstream.qa.contenders import word_ids
 from biosig.downstream.qa.examples import FrozenQuestions, QuestionExamples
 from biosig.downstream.qa.questions import Question
 from biosig.downstream.qa.run import BEATEN, run_qa
 from biosig.downstream.qa.settings import QaConfig
-from biosig.downstream.qa.verb import qa
+from biosig.downstream.qa.tuning import word_ids
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model, build_model
 

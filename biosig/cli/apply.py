@@ -1,0 +1,231 @@
+"""Verbs that apply a model, and verbs on what it gave: embed, predict, evaluate, compare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from rich.console import Console
+
+from biosig.cli.tables import print_comparison, print_lines, print_scores
+from biosig.errors import DataError, UsageError
+from biosig.progress import show_progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def embed(
+    model: Annotated[str, tyro.conf.Positional],
+    source: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    out: Path,
+    window: float = 10.0,
+    stride: float | None = None,
+    keep_tail: bool = False,
+    query: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int = 16384,
+    workers: int = 0,
+    reports: bool = False,
+) -> int:
+    """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
+
+    Parameters
+    ----------
+    model : str
+        Checkpoint folder, or the name of a preset (random weights).
+    source : Path
+        Shard folder, a recording's file, or a folder of recordings.
+    out : Path
+        The parquet file to write.
+    window : float
+        Seconds per window.
+    stride : float
+        Seconds from one window's onset to the next; default: the window's length.
+    keep_tail : bool
+        Also embed what is left after the last whole window, and recordings shorter than a window.
+    query : str
+        Which recordings to take, over index and label columns ("age > 60 and sex == 'female'"); shards only.
+    device : str
+        auto, cpu, cuda or cuda:N.
+    dtype : str
+        auto (bfloat16 on CUDA), float32 or bfloat16.
+    batch_tokens : int
+        Tokens per batch; less takes less memory.
+    workers : int
+        Background processes that read and prepare; 0 = none.
+    reports : bool
+        Let the model also read the recordings' reports; it must have a tokenizer.
+    """
+    from biosig.device import resolve_device
+    from biosig.embedding import as_windows, embed_to_file
+    from biosig.models.model import build_model, list_models, load_model
+
+    _check_paths(source, out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    preset = model in list_models() and not Path(model).exists()
+    encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
+    windows = as_windows(_recordings(source, query), window, stride, keep_tail)
+    with show_progress(Console(stderr=True)) as progress:
+        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports)
+    print_lines(Console(), f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})")
+    return 0
+
+
+def predict(
+    model: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    out: Path,
+    stride: float | None = None,
+    at: tuple[str, ...] = (),
+    query: str | None = None,
+    device: str = "auto",
+) -> int:
+    """Apply tuned weights to new recordings: a parquet table of calibrated probabilities or values.
+
+    Parameters
+    ----------
+    model : Path
+        Folder of tuned weights, such as results/sex/weights/fold-0-seed-0.
+    source : Path
+        Shard folder, a recording's file, or a folder of recordings.
+    out : Path
+        The parquet file to write.
+    stride : float
+        Seconds from one window's onset to the next; default: the window's length.
+    at : tuple of str
+        Labels of annotations to put windows at, for a model that was tuned on windows around events.
+    query : str
+        Which recordings to take, over index and label columns ("age > 60 and sex == 'female'"); shards only.
+    device : str
+        auto, cpu, cuda or cuda:N.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from biosig.device import resolve_device
+    from biosig.downstream.classifier import load_classifier
+    from biosig.downstream.prediction import predictions, schema_of, windows_for
+    from biosig.embedding import as_recordings
+    from biosig.models.model import Model
+
+    _check_paths(source, out)
+    classifier, use = load_classifier(model)
+    classifier.to(resolve_device(device))
+    windows = windows_for(use, as_recordings(_recordings(source, query)), stride, list(at))
+    facts = {
+        "weights": str(model),
+        "revision": Model(classifier.encoder, trained=True).revision,
+        "target": use.target.title,
+    }
+    schema = schema_of(use).with_metadata({"biosig": json.dumps(facts)})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.tmp")
+    try:
+        with pq.ParquetWriter(temporary, schema) as writer, show_progress(Console(stderr=True)) as progress:
+            for table in predictions(classifier, use, windows, progress):
+                writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
+        remarks = _without_prediction(pq.read_table(temporary, columns=["recording", "lacks"]).to_pandas())
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    print_lines(Console(), f"Predictions: {out} ({len(windows)} windows)", *remarks)
+    return 0
+
+
+def evaluate(run: Annotated[Path, tyro.conf.Positional]) -> int:
+    """Rate a result folder's saved predictions again, hold its scores to them, and write its report anew.
+
+    Differences to the baselines, calibration and scores by group are computed again too, and an audit that was run on
+    the folder since becomes part of the report.
+
+    Parameters
+    ----------
+    run : Path
+        Folder that `probe` or `finetune` wrote.
+
+    Returns
+    -------
+    int
+        Exit status: 1 where a saved score is not what the predictions give.
+    """
+    from biosig.downstream.evidence import check_scores
+    from biosig.downstream.report import write_report
+    from biosig.downstream.saved import open_result
+
+    saved = open_result(run)
+    table = check_scores(saved)
+    report = write_report(run)
+    console = Console()
+    print_scores(table, f"{saved.metrics['model']}: {saved.target.title}", saved.metrics["cohort"]["all"], console)
+    print_lines(console, *(f"- {note}" for note in saved.metrics["notes"]), f"Scores are as saved. Report: {report}")
+    return 0
+
+
+def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Path | None = None) -> int:
+    """Put result folders side by side, with the paired difference of those that were tested on the same people.
+
+    Parameters
+    ----------
+    runs : tuple of Path
+        Result folders of probe and finetune, two or more.
+    out : Path, optional
+        Write the scores, with all metrics, as CSV.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    from biosig.csv_table import write_csv
+    from biosig.downstream import compare as results
+
+    found = results.compare(runs)
+    if out is not None:
+        write_csv(found.table, out)
+    print_comparison(found, Console())
+    return 0
+
+
+def _check_paths(source: Path, out: Path) -> None:
+    """Refuse a table that is not Parquet, and a source that is not there."""
+    if out.suffix != ".parquet":
+        raise UsageError(f"--out is {out}; give a file name that ends in .parquet.")
+    if not source.exists():
+        raise UsageError(f"{source} does not exist: check the path.")
+
+
+def _recordings(source: Path, query: str | None) -> object:
+    """The recordings of a source that a query finds, which shards alone can tell; without a query the source."""
+    if query is None:
+        return source
+    from biosig.shards.dataset import open_shards
+
+    if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
+        raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
+    return open_shards(source).query(query, may_be_empty=False)
+
+
+def _without_prediction(table: pd.DataFrame) -> list[str]:
+    """What to say of windows that have none.
+
+    Raises
+    ------
+    DataError
+        If that is all of them.
+    """
+    remarks = []
+    for reason, rows in table[table["lacks"] != ""].groupby("lacks", sort=False):
+        n_recordings, one = rows["recording"].nunique(), rows["recording"].iloc[0]
+        named = f"recording '{one}'" if n_recordings == 1 else f"{n_recordings} recordings ('{one}' is the first)"
+        remarks.append(f"No prediction for windows of {named}, {len(rows)} in all: they lack {reason}.")
+    if (table["lacks"] != "").all():
+        raise DataError(f"{' '.join(remarks)} The model was tuned on that: give recordings that have it.")
+    return remarks

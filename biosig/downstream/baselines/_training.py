@@ -1,0 +1,50 @@
+"""A network of a baseline, trained and applied."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
+from biosig.downstream.contexts import Contexts
+from biosig.downstream.examples import Examples
+from biosig.downstream.settings import Stage
+from biosig.downstream.training import fit, predict_spans
+
+
+def train_and_predict(
+    context: BaselineContext, job: FitJob, network: nn.Module, examples: Examples, contexts: Contexts, stage: Stage
+) -> FoldPredictions:
+    """Train a network on the training part, keep its best epoch on the validation part, and predict.
+
+    Parameters
+    ----------
+    context, job
+        As of `Baseline.fit_predict`.
+    network : Module
+        Batches of `examples` → outputs.
+    examples : Examples
+        What the network reads.
+    contexts : Contexts
+        How the windows lie in that.
+    stage : Stage
+        How it is trained.
+    """
+    objective = context.objective(job.parts)
+    fit(
+        network,
+        examples,
+        contexts.truth(context.y),
+        objective,
+        contexts.parts(job.parts),
+        stage,
+        context.training.optimizer,
+        job.key,
+        context.progress,
+        job.title,
+        job.folder and job.folder / "fit.safetensors",
+    )
+    of_validation, of_test = (
+        predict_spans(network, examples, objective, contexts, rows, stage.batch_size)
+        for rows in (job.parts.validation, job.parts.test)
+    )
+    return FoldPredictions(of_validation, of_test)

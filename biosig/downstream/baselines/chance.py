@@ -1,0 +1,35 @@
+"""Chance: predictions that do not look at the signal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from biosig.downstream.baselines import BASELINES, Baseline
+from biosig.downstream.baselines.context import FoldPredictions
+
+if TYPE_CHECKING:
+    from biosig.downstream.baselines.context import BaselineContext, FitJob
+    from biosig.evaluate.metrics import Kind
+
+
+@BASELINES.register
+class Chance(Baseline):
+    """Equal scores for all classes, a half for labels, the mean, or one hazard for all."""
+
+    name = "chance"
+    title = "chance"
+    seedless = True
+    rank = 0
+    seed_id = 1
+
+    @classmethod
+    def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
+        """Always."""
+        return True
+
+    def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
+        """The same for every window."""
+        from biosig.downstream.linear import uninformed
+
+        return FoldPredictions(None, uninformed(context.y[job.parts.train], len(job.parts.test), context.target.kind))

@@ -1,0 +1,183 @@
+"""Inputs of a baseline: the windows, labels and settings that all share, and one fit to do.
+
+Shape letters: N windows or spans, n rows of a part, K classes or labels, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.evaluate.metrics import Floats
+
+if TYPE_CHECKING:
+    from biosig.downstream.contexts import Contexts
+    from biosig.downstream.examples import FrozenExamples
+    from biosig.downstream.objective import LossConfig, Objective
+    from biosig.downstream.parts import Parts
+    from biosig.downstream.prepared import PreparedWindows
+    from biosig.downstream.settings import Stage, TrainingSpec
+    from biosig.downstream.targets import Target
+    from biosig.evaluate.calibration import Calibration, Method
+    from biosig.models.model import Model
+    from biosig.progress import Progress
+    from biosig.recording import Recording
+
+
+class FoldPredictions(NamedTuple):
+    """Predictions of one fit: probabilities (n, K), or values (n,)."""
+
+    validation: Floats | None
+    """Of the validation part, to which a calibration is fitted; None where nothing is to be calibrated."""
+    test: Floats
+    """Of the test part."""
+
+
+@dataclass(frozen=True)
+class BaselineContext:
+    """Windows, labels and settings that all methods of a table share.
+
+    Parameters
+    ----------
+    model : Model
+        On trial.
+    windows : PreparedWindows
+        N windows, or spans, each of which is scored.
+    y : ndarray, shape (N, ...)
+        Their labels, as in `biosig.downstream.targets.LabelledWindows`.
+    target : Target
+        What is predicted.
+    frozen : FrozenExamples
+        What encoders read, and its tokens by the model as it is: the windows, or those in which the spans lie.
+    training : TrainingSpec
+        How a classifier on the model's encoder is made and trained.
+    scratch, network : Stage
+        How the encoder from random weights, and a supervised network, are trained.
+    loss : LossConfig
+        How errors weigh.
+    network_width : int
+        Channels of xresnet's first stage, and S4's features.
+    calibration : {"none", "temperature", "isotonic"}
+        What is fitted to the predictions of the validation part.
+    seed : int
+        Of what is not repeated with the seeds of a job, such as the trees on hand-made features.
+    keep_bytes : float
+        Tokens of a frozen encoder that may stay in memory.
+    progress : callable, optional
+        Called after each epoch.
+    spans : Contexts, optional
+        How the N lie in what encoders read; None = they are what encoders read.
+    """
+
+    model: Model
+    windows: PreparedWindows
+    y: NDArray[Any]
+    target: Target
+    frozen: FrozenExamples
+    training: TrainingSpec
+    scratch: Stage
+    network: Stage
+    loss: LossConfig
+    network_width: int = 64
+    calibration: Method = "none"
+    seed: int = 0
+    keep_bytes: float = 4e9
+    progress: Progress | None = None
+    spans: Contexts | None = None
+
+    @cached_property
+    def contexts(self) -> Contexts:
+        """How the N lie in what encoders read."""
+        from biosig.downstream.contexts import Contexts
+
+        return self.spans or Contexts.alone(self.windows.windows)
+
+    @property
+    def read(self) -> PreparedWindows:
+        """What encoders read."""
+        return self.frozen.prepared
+
+    @cached_property
+    def handmade_features(self) -> tuple[Floats, list[str]]:
+        """Hand-made features (N, F) of every window as it was stored, and remarks on them."""
+        from biosig.evaluate.baselines.features import feature_table
+
+        table, remarks = feature_table(self._stored_windows())
+        return table.to_numpy(np.float64), remarks
+
+    def stored_window(self, row: int) -> Recording:
+        """A window as it was stored, with the channels that take part."""
+        from biosig.downstream.picked import with_channels
+
+        window, channels = self.windows.windows.read(row), self.windows.channels
+        return with_channels(window, channels) if channels else window
+
+    def _stored_windows(self) -> Iterator[Recording]:
+        for row in range(len(self.windows)):
+            yield self.stored_window(row)
+            if self.progress:
+                self.progress("handmade: windows", row + 1, len(self.windows))
+
+    def objective(self, parts: Parts) -> Objective:
+        """The loss, fitted to the training part, of methods that give each of the N an output of its own."""
+        from biosig.downstream.objective import Objective
+
+        return Objective.fitted(self.target, self.y[parts.train], self.loss)
+
+    def encoder_objective(self, parts: Parts) -> Objective:
+        """The same for encoders, which may give several outputs for what they read."""
+        every = self.target.every if self.contexts.n_spans > 1 else 0.0
+        return replace(self.objective(parts), n_spans=self.contexts.n_spans, every=every)
+
+    def fit_calibration(self, parts: Parts, scores: Floats) -> Calibration:
+        """Fitted to the scores (n, K) or (n,) of the validation part."""
+        from biosig.evaluate.calibration import fit_calibration
+
+        return fit_calibration(self.calibration, self.target.kind, self.y[parts.validation], scores)
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """One fit of one method.
+
+    Parameters
+    ----------
+    method : str
+        Its name in the table.
+    parts : Parts
+        Rows to fit on, to choose by, and to test.
+    fold, seed : int
+        Which parts, and which random numbers.
+    seed_id : int
+        Of the method.
+    folder : Path, optional
+        Where the fit keeps what it needs to go on after it was killed.
+    """
+
+    method: str
+    parts: Parts
+    fold: int = 0
+    seed: int = 0
+    seed_id: int = 0
+    folder: Path | None = None
+
+    @property
+    def key(self) -> Sequence[int]:
+        """Seeds its random numbers, which do not depend on what else is in the table."""
+        return [self.seed, self.fold, self.seed_id]
+
+    @property
+    def name(self) -> str:
+        """For folders."""
+        return f"fold-{self.fold}-seed-{self.seed}"
+
+    @property
+    def title(self) -> str:
+        """For progress."""
+        return f"{self.method}, fold {self.fold}, seed {self.seed}"

@@ -1,0 +1,111 @@
+"""The baselines of a task: those that suit it by default, less those that are switched off or do not fit its windows.
+
+Each default has beaten a published model in the same table: nothing learned, age and sex, the same network with random
+weights, features made by hand, covariances, a small supervised network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from biosig.downstream.baselines import BASELINES
+from biosig.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from biosig.batches.windows import RecordingSet
+    from biosig.downstream.prepared import PreparedWindows
+    from biosig.evaluate.metrics import Kind
+
+
+def default_baselines(kind: Kind, modalities: Collection[str], demographics: bool) -> list[str]:
+    """The names of the baselines that suit a task (`Baseline.suits`), the weakest first."""
+    fitting = [baseline for baseline in BASELINES.values() if baseline.suits(kind, modalities, demographics)]
+    return [baseline.name for baseline in sorted(fitting, key=lambda baseline: baseline.rank)]
+
+
+def check_kind(names: Sequence[str], kind: Kind) -> None:
+    """Refuse baselines that do not fit this kind of target.
+
+    Raises
+    ------
+    UsageError
+        Naming the first of them and what it fits; or if there is no baseline of that name.
+    """
+    for name in names:
+        kinds = BASELINES[name].kinds
+        if kind not in kinds:
+            raise UsageError(
+                f"The baseline {name} fits targets of kind {' or '.join(kinds)}, and this target is of kind {kind}: "
+                "leave it out."
+            )
+
+
+def exclude(names: Sequence[str], without: Sequence[str]) -> list[str]:
+    """The baselines, less those that are switched off.
+
+    Raises
+    ------
+    UsageError
+        If one is switched off that is not among them.
+    """
+    unknown = [name for name in without if name not in names]
+    if unknown:
+        raise UsageError(
+            f"'without' names '{unknown[0]}', which is no baseline of this task; there are {', '.join(names)}."
+        )
+    return [name for name in names if name not in without]
+
+
+def drop_incompatible(
+    names: Sequence[str], modalities: Collection[str], windows: PreparedWindows, named: bool
+) -> tuple[list[str], list[str]]:
+    """The baselines that fit these windows, and remarks on the others and on missing samples.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Baselines.
+    modalities : collection of str
+        Of the windows.
+    windows : PreparedWindows
+        All windows of the task, surveyed where a baseline needs one layout.
+    named : bool
+        Whether the configuration names the baselines.
+
+    Raises
+    ------
+    DataError
+        If one that the configuration names does not fit the windows.
+    """
+    kept, remarks = [], []
+    for name in names:
+        try:
+            _check_windows(name, modalities, windows)
+            kept.append(name)
+        except DataError as error:
+            if named:
+                raise
+            remarks.append(f"The baseline {name} is left out: {str(error).rsplit(':', 1)[0]}.")
+    dense, gaps = [name for name in kept if BASELINES[name].needs_one_layout], windows.whole.count(False)
+    if dense and gaps:
+        remarks.append(f"{gaps} of {len(windows)} windows miss samples, which are zeros for {', '.join(dense)}.")
+    return kept, remarks
+
+
+def _check_windows(name: str, modalities: Collection[str], windows: PreparedWindows) -> None:
+    from biosig.downstream.examples import check_one_layout
+
+    baseline = BASELINES[name]
+    if not baseline.modalities & set(modalities):
+        raise DataError(
+            f"The windows have {', '.join(sorted(modalities))}, and the baseline {name} reads "
+            f"{', '.join(sorted(baseline.modalities))}: leave {name} out."
+        )
+    if baseline.needs_one_layout:
+        check_one_layout(windows, f"the baseline {name}", one_rate=True)
+
+
+def modalities_of(ds: RecordingSet, read: Collection[str]) -> set[str]:
+    """What the recordings have of the modalities that a model reads, from the index alone."""
+    return {str(kind) for kinds in ds.to_pandas()["kinds"] for kind in kinds} & set(read)

@@ -1,0 +1,117 @@
+"""Supervised networks from scratch, which know channels by their row."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from biosig.downstream.baselines import BASELINES, Baseline
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
+    from biosig.evaluate.metrics import Kind
+
+
+class Network(Baseline):
+    """A network that takes arrays (B, C, T)."""
+
+    needs_one_layout = True
+
+    @abstractmethod
+    def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
+        """The network for so many channels and outputs, with random weights."""
+
+    def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
+        """Train every weight."""
+        from biosig.downstream.baselines._training import train_and_predict
+        from biosig.downstream.contexts import Contexts
+        from biosig.downstream.examples import DenseExamples
+        from biosig.training.seeding import seeded
+
+        n_chans = sum(len(stream.values) for stream in context.windows[0])
+        with seeded(job.key):
+            network = self.make(context, n_chans, len(context.objective(job.parts).names))
+        network, examples = network.to(context.model.device), DenseExamples(context.windows, context.model.device)
+        return train_and_predict(
+            context, job, network, examples, Contexts.alone(context.windows.windows), context.network
+        )
+
+
+@BASELINES.register
+class XResNetBaseline(Network):
+    """xresnet1d of the PTB-XL benchmark (`biosig.evaluate.baselines.xresnet`)."""
+
+    name = "xresnet"
+    title = "xresnet, from scratch"
+    rank = 50
+    seed_id = 8
+
+    @classmethod
+    def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
+        """For ECG alone or PPG alone: signals of several rates do not fit in one array."""
+        return len(modalities) == 1 and set(modalities) <= {"ecg", "ppg"}
+
+    def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
+        """Of the context's width."""
+        from biosig.evaluate.baselines.xresnet import XResNet
+
+        return XResNet(n_chans, n_outputs, context.network_width)
+
+
+@BASELINES.register
+class ShallowBaseline(Network):
+    """ShallowFBCSPNet (`biosig.evaluate.baselines.shallow`)."""
+
+    name = "shallow"
+    title = "ShallowFBCSPNet, from scratch"
+    rank = 50
+    seed_id = 4
+
+    @classmethod
+    def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
+        """For EEG alone."""
+        return set(modalities) == {"eeg"}
+
+    def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
+        """For the windows' length and rate."""
+        from biosig.evaluate.baselines.shallow import ShallowFBCSPNet
+
+        return ShallowFBCSPNet(n_chans, *_length_and_rate(context), n_outputs)
+
+
+@BASELINES.register
+class EEGNetBaseline(Network):
+    """EEGNet (`biosig.evaluate.baselines.eegnet`)."""
+
+    name = "eegnet"
+    title = "EEGNet, from scratch"
+    seed_id = 3
+
+    def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
+        """For the windows' length and rate."""
+        from biosig.evaluate.baselines.eegnet import EEGNet
+
+        return EEGNet(n_chans, *_length_and_rate(context), n_outputs)
+
+
+@BASELINES.register
+class S4Baseline(Network):
+    """S4 (`biosig.evaluate.baselines.s4`)."""
+
+    name = "s4"
+    title = "S4, from scratch"
+    seed_id = 9
+
+    def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
+        """Of the context's width."""
+        from biosig.evaluate.baselines.s4 import S4
+
+        return S4(n_chans, n_outputs, context.network_width)
+
+
+def _length_and_rate(context: BaselineContext) -> tuple[int, float]:
+    stream = context.windows[0][0]
+    return stream.values.shape[1], context.model.contract[stream.modality].sfreq

@@ -1,0 +1,62 @@
+"""Trees on hand-made features and the question's number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.downstream.qa.baselines import QA_BASELINES, QaBaseline
+
+if TYPE_CHECKING:
+    from biosig.downstream.qa.context import QaContext
+    from biosig.evaluate.metrics import Floats
+
+_TREES = {"learning_rate": 0.1, "max_iter": 100, "max_leaf_nodes": 15, "min_samples_leaf": 5}
+
+
+@QA_BASELINES.register
+class Handmade(QaBaseline):
+    """Boosted trees for each answer."""
+
+    name = "handmade"
+    rank = 20
+
+    def fit_predict(self, context: QaContext) -> Floats:
+        """Fit the training part; nothing is chosen by the validation part."""
+        parts = context.cohort.parts
+        return _boosted(_features(context), context.y, parts.train, parts.test, context.config.seed)
+
+
+def _features(context: QaContext) -> Floats:
+    """The question's number and template, hand-made features of the first ECG, and the second's less the first's."""
+    from biosig.downstream.picked import with_channels
+    from biosig.evaluate.baselines.features import feature_table
+
+    windows, channels = context.cohort.windows, context.config.channels
+    shown = (windows.read(row) for row in range(len(windows)))
+    table = feature_table(with_channels(window, channels) if channels else window for window in shown)[0].to_numpy()
+    first, second = (
+        table[[context.cohort.window_of[question.recordings[place]] for question in context.cohort.questions]]
+        for place in (0, -1)
+    )
+    asked = np.array(
+        [[question.question_id, question.template_id] for question in context.cohort.questions], np.float64
+    )
+    return np.concatenate((asked, first, second - first), axis=1)
+
+
+def _boosted(X: Floats, y: Floats, train: NDArray[np.int64], test: NDArray[np.int64], seed: int) -> Floats:
+    """Gradient-boosted trees for each answer, fitted where it can be chosen."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    scores = np.zeros((len(test), y.shape[1]))
+    for k, column in enumerate(y[train].T):
+        rows = train[np.isfinite(column)]
+        right = y[rows, k] > 0
+        scores[:, k] = right.mean()
+        if 0 < right.sum() < len(rows):
+            trees = HistGradientBoostingClassifier(random_state=seed, **_TREES).fit(X[rows], right)
+            scores[:, k] = trees.predict_proba(X[test])[:, 1]
+    return scores

@@ -1,0 +1,62 @@
+"""A network that answers questions, tuned to the training part."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from biosig.downstream.examples import Examples
+from biosig.downstream.objective import Objective
+from biosig.downstream.qa.answerer import Answerer
+from biosig.downstream.qa.context import QaContext
+from biosig.downstream.qa.examples import FrozenQuestions, QuestionExamples
+from biosig.downstream.training import fit, predict
+from biosig.evaluate.metrics import Floats
+from biosig.models.model import Model
+from biosig.training.seeding import seeded
+
+
+def tune_and_predict(context: QaContext, model: Model, method: str, signals: bool = True) -> Floats:
+    """Train the head on the frozen encoder, then all of it; scores of the answers (n, K) to the test part.
+
+    Parameters
+    ----------
+    context : QaContext
+        The run.
+    model : Model
+        Whose encoder is tuned; left as it is.
+    method : str
+        As progress names it.
+    signals : bool
+        Whether the network reads the signals.
+    """
+    config, cohort = context.config, context.cohort
+    examples = QuestionExamples(
+        cohort.questions, context.words, context.windows, cohort.window_of, model.device, signals=signals
+    )
+    objective = Objective("answers", context.answers.answers)
+    with seeded([config.seed, 0]):
+        answerer = Answerer(copy.deepcopy(model.encoder), len(context.answers.answers)).to(model.device)
+    answerer.train_head_only()
+    shown: Examples = FrozenQuestions(examples, answerer)
+    for number, (stage, what) in enumerate(((config.probe, "head"), (config.tune, "tune"))):
+        if stage.epochs:
+            if stage is config.tune:
+                answerer.requires_grad_(True)
+                shown = examples
+            key = [config.seed, 1 + number]
+            title = f"{method}, {what}"
+            fit(answerer, shown, context.y, objective, cohort.parts, stage, "adamw", key, context.progress, title)
+    return predict(answerer, shown, objective, cohort.parts.test, config.tune.batch_size)
+
+
+def word_ids(model: Model, questions: Sequence[str]) -> list[list[int]]:
+    """The words of each question, as it stands: what a report is cleaned of may be what is asked about.
+
+    Raises
+    ------
+    UsageError
+        If the model reads no text, has no tokenizer, or a question is longer than it reads.
+    """
+    known = {text: model.tokenizer.encode(text, clean=False) if model.tokenizer else text for text in set(questions)}
+    return model.word_ids([known[text] for text in questions], len(questions))

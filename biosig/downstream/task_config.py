@@ -1,0 +1,44 @@
+"""Configuration that every test of a model shares: the model, the recordings, the seed, the bootstrap, the folder."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from biosig.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """The fields that a probe, a fine-tuning, an audit, a waveform, a retrieval and a question-answering run share.
+
+    Parameters
+    ----------
+    model : str
+        A checkpoint folder, or a preset's name for random weights.
+    shards : str
+        Folder of shards.
+    query : str, optional
+        Which recordings take part: a pandas expression over the index and the labels ("run == 'R04'").
+    seed : int
+        Of the folds, the validation subjects, all that is drawn, the bootstrap and a preset's random weights.
+    n_bootstrap : int
+        Resamples of subjects behind each interval, 100 or more.
+    device : str
+        "auto" = CUDA where there is one.
+    out : Path, optional
+        Folder for the result; None = nothing is written.
+    """
+
+    model: str
+    shards: str
+    _: KW_ONLY
+    query: str | None = None
+    seed: int = 0
+    n_bootstrap: int = 1000
+    device: str = "auto"
+    out: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_bootstrap < 100:
+            raise UsageError(f"n_bootstrap is {self.n_bootstrap}: 95 % bounds need 100 resamples or more.")
