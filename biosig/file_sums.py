@@ -25,6 +25,8 @@ SUMS = "SHA256SUMS"
 MAY_BE_EDITED = ("config.yaml", "recipe.yaml", "config.json", "README.md", "report.html")
 """Names of files that people may edit: a reader warns of a change and goes on."""
 
+_SIDECAR = ".sha256"  # of a shard and of its index, whose checksums stand there
+
 DAMAGED = ".damaged"
 """Suffix of a file of unfinished work that is not what was written."""
 
@@ -283,8 +285,9 @@ def set_damaged_aside(folder: Path) -> None:
 
 def _names(sums: FileSums, listed_only: bool) -> list[str]:
     """Names to look at: those listed and, under a list that is damaged, the files beside it that it does not list."""
-    beside = [] if listed_only else [path.name for path in sums.folder.iterdir() if path.is_file()]
-    return sorted({*sums.digests, *(n for n in beside if n[0] != "." and n != SUMS and not n.endswith(DAMAGED))})
+    beside = {} if listed_only else {path.name: path for path in sums.folder.iterdir() if path.is_file()}
+    others = [name for name in beside if name[0] != "." and name != SUMS and not name.endswith((DAMAGED, _SIDECAR))]
+    return sorted({*sums.digests, *(name for name in others if f"{name}{_SIDECAR}" not in beside)})
 
 
 def _warn_of_work(message: str) -> None:
