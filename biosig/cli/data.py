@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from biosig.cli.tables import print_lines
-from biosig.errors import BiosigError, UsageError
+from biosig.errors import BiosigError, DataError, UsageError
 from biosig.progress import show_progress
 
 if TYPE_CHECKING:
@@ -186,6 +186,11 @@ def _export(
                 done = export_recording(shards[row].read(lazy=True), out, format_, names[row])
             except BiosigError as error:
                 failures.append(str(error))
+            except OSError as error:
+                reason, n_done = error.strerror or error, n - len(failures)
+                raise DataError(
+                    f"{out} cannot be written ({reason}): make room; the {n_done} recordings that are there are whole."
+                ) from error
             else:
                 n_files += len(done.files)
                 lost.update(re.sub(r"^\d+ ", "", what) for what in done.lost)

@@ -212,6 +212,23 @@ def test_of_two_runs_into_one_folder_the_second_is_refused(few_channels, undistu
         run_finetune(_short(few_channels, tmp_path / "half"), second)
 
 
+def test_a_full_disk_is_a_sentence_and_what_was_finished_is_gone_on_with(few_channels, undisturbed, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", small]
+    if subprocess.run(mount, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
+    try:
+        with pytest.raises(DataError, match=r"cannot be written \(.*[Nn]o space.*\): make room"):
+            run_finetune(_short(few_channels, small / "out"))
+        assert any((small / ".out.partial/work").rglob("*.safetensors"))
+        subprocess.run(["mount", "-o", "remount,size=90m", small], check=True)
+        run_finetune(_short(few_channels, small / "out"))
+        _equal(undisturbed / "whole", small / "out")
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full", "probe"])
 def test_a_killed_process_goes_on_where_it_was(few_channels, tmp_path, method):
