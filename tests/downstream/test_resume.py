@@ -215,7 +215,7 @@ def test_of_two_runs_into_one_folder_the_second_is_refused(few_channels, undistu
 def test_a_full_disk_is_a_sentence_and_what_was_finished_is_gone_on_with(few_channels, undisturbed, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", small]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", small]
     if subprocess.run(mount, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
         pytest.skip("needs the right to mount a file system")
     try:
