@@ -128,13 +128,23 @@ def open_result(folder: str | Path) -> SavedResult:
     absent = [name for name in FILES if not (folder / name).is_file()]
     if absent:
         raise UsageError(f"{folder} is no result folder, it lacks {absent[0]}: give one that `out=…` wrote.")
-    with checked(folder / "config.yaml"):
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config = _yaml(folder / "config.yaml")
     if "target" not in config:
         raise UsageError(f"{folder} has no target to rate: give the folder of a probe or a fine-tuning.")
     known = {name: config[name] for name in ("target", "n_bootstrap", "seed") if name in config}
     metrics, splits, environment = (_json(folder / f"{name}.json") for name in ("metrics", "splits", "environment"))
     return SavedResult(folder, metrics, splits, config, environment, configuration.load(Scoring, known))
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        with checked(path):
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        raise UnreadableError(f"{path} is no readable YAML ({error}): restore it, or run the task again.") from error
+    if not isinstance(content, dict):
+        raise UnreadableError(f"{path} holds no keys with values: restore it, or run the task again.")
+    return content
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
         state = _parsed(folder / WEIGHTS)
     load_state(encoder, state, where=str(folder / WEIGHTS))
     with checked(folder / CARD):
-        card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+        card = (folder / CARD).read_text(encoding="utf-8", errors="replace") if (folder / CARD).is_file() else ""
     return encoder, bool(content.get("trained", False)), card
 
 
