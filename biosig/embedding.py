@@ -27,7 +27,8 @@ from biosig.errors import DataError, UsageError
 from biosig.file_sums import checked, guarded, set_damaged_aside
 from biosig.lock import locked
 from biosig.models.model import Model
-from biosig.models.pooled import Pooling, check_pooling, n_features, own_pooling, pooled, segments, vectors_per_window
+from biosig.models.pooled import n_features, pooled, segments, vectors_per_window
+from biosig.models.readouts import Pooling, check_pooling, own_pooling
 from biosig.models.reports import words_for
 from biosig.progress import Progress
 from biosig.reading import adapter_for, adapters, read

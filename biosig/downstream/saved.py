@@ -131,7 +131,7 @@ def open_result(folder: str | Path) -> SavedResult:
     config = _yaml(folder / "config.yaml")
     if "target" not in config:
         raise UsageError(f"{folder} has no target to rate: give the folder of a probe or a fine-tuning.")
-    known = {name: config[name] for name in ("target", "n_bootstrap", "seed") if name in config}
+    known: dict[str, Any] = {name: config[name] for name in ("target", "n_bootstrap", "seed") if name in config}
     metrics, splits, environment = (_json(folder / f"{name}.json") for name in ("metrics", "splits", "environment"))
     return SavedResult(folder, metrics, splits, config, environment, configuration.load(Scoring, known))
 
