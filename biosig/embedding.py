@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, grid, warn_of_left_out
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
+from biosig.file_sums import checked, guarded, set_damaged_aside
+from biosig.lock import locked
 from biosig.models.model import Model
 from biosig.models.pooled import n_features, pooled, segments, vectors_per_window
 from biosig.models.readouts import Pooling, check_pooling, own_pooling
@@ -35,6 +38,9 @@ from biosig.signal import check_plausible
 BATCH_TOKENS = 16384
 PART_WINDOWS = 2048
 """Windows per part file: what a kill can cost."""
+
+_IDENTITY = b"biosig"
+"""Key of a part's metadata, which say what it is a part of."""
 
 _EXCERPTS, _EXCERPT = 20, 10.0  # how many, s each: a mistaken unit shows in any part of a recording
 
@@ -225,14 +231,15 @@ def embed_windows(
     With layer "all" a vector holds those of layers 0 to depth - 1 and of the output, one after the other.
     """
     words = words_for(model.config, model.tokenizer) if reports else None
-    parts = _embed_parts(model, windows, 0, batch_tokens, dtype, workers, progress, words, stage, layer, pooling)
+    rows = (0, len(windows))
+    parts = _embed_parts(model, windows, rows, batch_tokens, dtype, workers, progress, words, stage, layer, pooling)
     return pa.concat_tables([table for _, table in parts])
 
 
 def _embed_parts(
     model: Model,
     windows: Windows,
-    start: int,
+    span: tuple[int, int],
     batch_tokens: int,
     dtype: str,
     workers: int,
@@ -242,11 +249,12 @@ def _embed_parts(
     layer: int | Literal["all"] = -1,
     pooling: Pooling | None = None,
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Tables of consecutive windows from number `start` on, one per batch, each with the number that it reaches.
+    """Tables of the windows from the first number of `span` to the second, one per batch, with the number it reaches.
 
     A recording without a channel of the model's modalities has no row, so a table cannot tell how far it goes.
     """
-    counts = count_tokens(windows[start:], model.contract, words)
+    start, stop = span
+    counts = count_tokens(windows[start:stop], model.contract, words)
     batches = [rows + start for rows in in_order(counts, batch_tokens)]
     subjects, revision = windows.subjects, model.revision
     precision = resolve_dtype(model.device, dtype)
@@ -355,54 +363,97 @@ def embed_to_file(
 ) -> Path:
     """Embed into a parquet file in bounded memory; killed and called again, it goes on where it was.
 
-    Finished windows lie in numbered part files in `OUT.parts/` until all are done.
+    Finished windows lie in `OUT.parts/`, one file per range of windows, which its name tells, with the checksums of
+    all in a list (`biosig.file_sums`). A range whose file is damaged or gone is embedded again.
 
     Raises
     ------
     DataError
-        If the parts there belong to another model, source, windows, dtype or batch_tokens, or one with other reports.
+        If the parts there belong to another model, source, windows, dtype or batch_tokens, or one with other reports,
+        or the disk is full.
+    UsageError
+        If another process is embedding into this file.
+
+    Warns
+    -----
+    DamagedWorkWarning
+        Of each part that is damaged or gone.
     """
-    parts = out.with_name(out.name + ".parts")
-    parts.mkdir(parents=True, exist_ok=True)
-    identity = json.dumps(
-        {
-            "model_revision": model.revision,
-            "windows": _identity(windows),
-            "batch_tokens": batch_tokens,
-            "dtype": dtype,
-            **({"reports": True} if reports else {}),
-        }
-    )
-    manifest = parts / "manifest.json"
-    if manifest.exists() and manifest.read_text() != identity:
-        raise DataError(
-            f"{parts} holds a half-done embedding of another model, source, window, dtype or batch_tokens: "
-            f"delete it, or give another --out."
-        )
-    manifest.write_text(identity)
-    done = sorted(parts.glob("part-*.parquet"))
-    start = int(done[-1].stem.split("-")[1]) if done else 0
+    identity = {
+        "model_revision": model.revision,
+        "windows": _identity(windows),
+        "batch_tokens": batch_tokens,
+        "dtype": dtype,
+        **({"reports": True} if reports else {}),
+    }
     words = words_for(model.config, model.tokenizer) if reports else None
-    waiting: list[pa.Table] = []
-    if start < len(windows):
-        for reached, table in _embed_parts(model, windows, start, batch_tokens, dtype, workers, progress, words):
-            waiting.append(table)
-            if reached - start >= PART_WINDOWS or reached == len(windows):
-                temporary = parts / ".part.tmp"
-                pq.write_table(pa.concat_tables(waiting), temporary)
-                temporary.replace(parts / f"part-{reached:012d}.parquet")
-                waiting, start = [], reached
-    _join(sorted(parts.glob("part-*.parquet")), out)
-    shutil.rmtree(parts)
+    parts = out.with_name(out.name + ".parts")
+    with locked(out, "embed", out.with_name(f".{out.name}.lock")):
+        parts.mkdir(parents=True, exist_ok=True)
+        set_damaged_aside(parts)
+        for span in _missing(_finished(parts, identity), len(windows)):
+            waiting: list[pa.Table] = []
+            start = span[0]
+            for reached, table in _embed_parts(model, windows, span, batch_tokens, dtype, workers, progress, words):
+                waiting.append(table)
+                if reached - start >= PART_WINDOWS or reached == span[1]:
+                    _write_part(
+                        pa.concat_tables(waiting), parts / f"part-{start:012d}-{reached:012d}.parquet", identity
+                    )
+                    waiting, start = [], reached
+        finished = _finished(parts, identity)
+        _join([finished[span] for span in sorted(finished)], out)
+        shutil.rmtree(parts)
     return out
+
+
+def _write_part(table: pa.Table, path: Path, identity: dict[str, Any]) -> None:
+    with guarded(path) as temporary:
+        told = table.replace_schema_metadata({_IDENTITY: json.dumps(identity)})
+        pq.write_table(told, temporary, write_page_checksum=True)
+
+
+def _finished(parts: Path, identity: dict[str, Any]) -> dict[tuple[int, int], Path]:
+    """The parts that are there, by the first window of each and the one after its last.
+
+    Raises
+    ------
+    DataError
+        If one is of another embedding.
+    """
+    found = {}
+    for path in sorted(parts.glob("part-*.parquet")):
+        told = re.fullmatch(r"part-(\d+)-(\d+)", path.stem)
+        if told is None or json.loads((pq.read_schema(path).metadata or {}).get(_IDENTITY, b"{}")) != identity:
+            raise DataError(
+                f"{parts} holds a half-done embedding of another model, source, window, dtype or batch_tokens, or of "
+                "another version: delete it, or give another --out."
+            )
+        found[int(told[1]), int(told[2])] = path
+    return found
+
+
+def _missing(finished: dict[tuple[int, int], Path], n_windows: int) -> Iterator[tuple[int, int]]:
+    """The ranges of windows between those that are finished."""
+    reached = 0
+    for start, stop in [*sorted(finished), (n_windows, n_windows)]:
+        if start > reached:
+            yield reached, start
+        reached = stop
 
 
 def _join(parts: Sequence[Path], out: Path) -> None:
     temporary = out.with_name(f".{out.name}.tmp")
-    with pq.ParquetWriter(temporary, pq.read_schema(parts[0]).remove(0)) as writer:
-        for part in parts:
-            writer.write_table(pq.read_table(part).drop(["window"]))
-    temporary.replace(out)
+    schema = pq.read_schema(parts[0]).remove(0).remove_metadata()
+    try:
+        with pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer:
+            for part in parts:
+                with checked(part):
+                    table = pq.read_table(part)
+                writer.write_table(table.drop(["window"]).replace_schema_metadata())
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _identity(windows: Windows) -> str:

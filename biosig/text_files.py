@@ -1,15 +1,17 @@
-"""JSON and YAML from files of any origin: of bounded size and depth, and an error that names the file."""
+"""JSON and YAML from files of any origin: of bounded size and depth, checked by their checksum where they have one."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from biosig.errors import UnreadableError
+from biosig.file_sums import MAY_BE_EDITED, checked
 
 LARGEST = 2**24
 """Bytes of a file that is read whole: the largest that Biosig writes, the folds of a million windows, has a tenth."""
@@ -66,7 +68,9 @@ def _read(path: Path, parse: Callable[[str], Any], form: str, remedy: str, large
         size = path.stat().st_size
         if size > largest:
             raise UnreadableError(f"{path} has {size:,} bytes, where at most {largest:,} are read: {remedy}.")
-        value = parse(path.read_text(encoding="utf-8"))
+        # A YAML of another name is a user's own: a list beside it is of the data that it describes.
+        with checked(path, remedy) if form == "JSON" or path.name in MAY_BE_EDITED else nullcontext():
+            value = parse(path.read_text(encoding="utf-8"))
         depth = _depth(value)
     except (ValueError, RecursionError) as error:
         if isinstance(error, UnreadableError):

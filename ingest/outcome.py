@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from biosig.evaluate.duplicates import find_duplicates
+from biosig.file_sums import remove, replacing
 from biosig.shards import build_index, open_shards
 from biosig.shards.index import shard_paths
 from biosig.shards.reader import Shard
 from ingest.batch import Duplicate, Job, Result
 from ingest.discover import Discovery, Item, printable
 from ingest.labels.row_index import Found
-from ingest.output import replacing
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def write_tables(out: Path, result: Result, tried: Sequence[Item] | None, agains
                 with replacing(out / name) as temporary:
                     pq.write_table(pa.Table.from_pylist(table), temporary)
             else:
-                (out / name).unlink(missing_ok=True)
+                remove(out / name)
     except OSError as error:
         result.stopped_by = result.stopped_by or f"writing to {out} failed ({error})"
 
@@ -113,7 +113,7 @@ def write_inventory(out: Path, differences: Sequence[dict[str, str]]) -> None:
         with replacing(out / INVENTORY) as temporary:
             pq.write_table(pa.Table.from_pylist(list(differences)), temporary)
     else:
-        (out / INVENTORY).unlink(missing_ok=True)
+        remove(out / INVENTORY)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

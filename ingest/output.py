@@ -6,13 +6,13 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from biosig.config import dump, load
 from biosig.errors import DataError, UsageError
+from biosig.file_sums import check, replacing
 from biosig.shards.index import shard_paths
 from biosig.shards.reader import Shard
 from ingest.batch import SPOOL, Job
@@ -25,7 +25,6 @@ KEY_ID = "key_id.txt"
 """Tells the key of the pseudonyms from others without giving it away; the key itself lies elsewhere."""
 OPTIONS = "options.json"
 """Tells what else decides what a recording becomes: names of recordings to the letter, the others by a keyed hash."""
-LOCK = ".lock"
 
 _FLAGS = {
     "labels": "--labels, --labels-spec, --id-column or --subject-column",
@@ -61,49 +60,6 @@ def made(out: Path) -> Path:
     except OSError as error:
         raise UsageError(f"{out} cannot be made ({error.strerror}): give a folder that you may write to.") from None
     return out
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keep a second ingest out of the folder: it would take this one's unfinished files for left-overs.
-
-    Raises
-    ------
-    UsageError
-        If another is there.
-    """
-    try:
-        import fcntl
-    except ImportError:  # not on this system
-        yield
-        return
-    path = out / LOCK
-    while True:
-        with path.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(
-                    f"Another ingest is writing to {out}: wait for its end, or choose another folder."
-                ) from None
-            except OSError as error:  # some network file systems know no locks
-                log.warning(
-                    "%s cannot be locked (%s): see to it that no other ingest writes there.", out, error.strerror
-                )
-            if not _is_at(lock.fileno(), path):  # the one before removed it after it was opened here
-                continue
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return
-
-
-def _is_at(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def ready(job: Job, resume: bool) -> None:
@@ -142,6 +98,8 @@ def ready(job: Job, resume: bool) -> None:
 
 def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str]) -> None:
     recipe, key_id, made_with = (job.out / name for name in (RECIPE, KEY_ID, OPTIONS))
+    for path in (recipe, key_id, made_with):
+        check(path)
     if recipe.is_file() and load(Recipe, recipe) != job.recipe:
         raise UsageError(
             f"{job.out} was made with another recipe ({recipe}): resume with that one, or choose another folder."
@@ -158,22 +116,6 @@ def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str
             raise UsageError(
                 f"{job.out} was made with other {changed}: resume with what it was made with, or choose another folder."
             )
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name for a file, which gets its own when the block ends: a kill leaves the old one or the new."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        yield temporary
-        handle = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def earlier(out: Path, sources: Set[str]) -> Earlier:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from biosig.errors import DataError
+from biosig.lock import locked
 from biosig.progress import Progress
 from ingest.batch import INTERRUPTED, Job, Result, state_of
 from ingest.discover import Discovery, Item, adapters_with, with_ids
 from ingest.outcome import add_unmatched_rows, write_tables
-from ingest.output import earlier, locked, made, next_number, ready, sweep
+from ingest.output import earlier, made, next_number, ready, sweep
 from ingest.workers import Cluster, Crew, InProcess, Pool, connect, run, split
 
 _FILES_PER_WORKER = 128  # below this many, and this many bytes, another process costs more than it brings
@@ -68,7 +69,7 @@ def ingest_items(
     """
     result = Result(failures=list(found.failures))
     with ExitStack() as stack:
-        stack.enter_context(locked(made(job.out)))
+        stack.enter_context(locked(made(job.out), "ingest"))
         ready(job, resume)
         there = earlier(job.out, {job.source_name(item) for item in found.items})
         job = replace(job, elsewhere=there.elsewhere)

@@ -1,7 +1,6 @@
 """`embed` takes what researchers have, and says of every vector whose it is, from when, and by which weights."""
 
 import copy
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from biosig import samples
 from biosig.batches.windows import LeftOutWarning
 from biosig.embedding import as_windows, embed_to_file
 from biosig.errors import DataError, UsageError
+from biosig.file_sums import DamagedWorkWarning
 from biosig.models.model import RandomWeightsWarning
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
@@ -190,12 +190,81 @@ def test_killed_and_run_again_it_neither_repeats_nor_misses_a_window(tiny, shard
     assert not out.with_name(out.name + ".parts").exists()
 
 
-def test_a_half_done_file_of_another_model_is_refused(tiny, shards, tmp_path):
-    parts = tmp_path / "a.parquet.parts"
-    parts.mkdir()
-    (parts / "manifest.json").write_text(json.dumps({"model_revision": "other"}))
+class _Stop(BaseException):
+    """As abrupt as Ctrl-C."""
+
+
+@pytest.fixture
+def half_done(tiny, shards, tmp_path, monkeypatch):
+    """An embedding in parts of two windows that was stopped after five parts, and one that was not."""
+    monkeypatch.setattr("biosig.embedding.PART_WINDOWS", 2)
+    windows, out = as_windows(shards, 5.0), tmp_path / "half.parquet"
+    whole = embed_to_file(tiny, windows, tmp_path / "whole.parquet", batch_tokens=300)
+
+    def stopping(stage, done, total, note=""):
+        if done >= 11:
+            raise _Stop
+
+    with pytest.raises(_Stop):
+        embed_to_file(tiny, windows, out, batch_tokens=300, progress=stopping)
+    return windows, out, whole, sorted(out.with_name("half.parquet.parts").glob("part-*"))
+
+
+def test_a_half_done_file_of_another_model_is_refused(half_done):
+    windows, out, _, parts = half_done
     with pytest.raises(DataError, match="half-done embedding of another model"):
-        embed_to_file(tiny, as_windows(shards, 5.0), tmp_path / "a.parquet")
+        embed_to_file(biosig.build_model("biosig-tiny", seed=1), windows, out, batch_tokens=300)
+    assert all(part.exists() for part in parts)
+
+
+def _damage(part, how):
+    content = bytearray(part.read_bytes())
+    if how == "gone":
+        part.unlink()
+    elif how == "flipped":
+        content[len(content) // 2] ^= 1
+        part.write_bytes(content)
+    elif how == "short":
+        part.write_bytes(content[:-9])
+    else:
+        part.write_bytes(content + content)
+
+
+@pytest.mark.parametrize("how", ["gone", "flipped", "short", "doubled"])
+@pytest.mark.parametrize("which", [0, 2])
+def test_a_part_that_is_not_whole_is_named_and_embedded_again(tiny, half_done, how, which):
+    windows, out, whole, parts = half_done
+    _damage(parts[which], how)
+    told = []
+    with pytest.warns(DamagedWorkWarning, match=parts[which].name):
+        embed_to_file(tiny, windows, out, batch_tokens=300, progress=lambda stage, n, *_: told.append(n))
+    assert pq.read_table(out).equals(pq.read_table(whole))
+    start, stop = (int(number) for number in parts[which].stem.split("-")[1:])
+    assert start < told[0] <= stop  # what is whole is not embedded again
+    assert not any(reached <= start or stop < reached <= 10 for reached in told)
+    assert not [path for path in out.parent.iterdir() if path.name.startswith((".", "half.parquet."))]
+
+
+def test_a_list_of_parts_that_is_damaged_is_named_and_costs_the_parts_it_lost(tiny, half_done):
+    windows, out, whole, parts = half_done
+    sums = parts[0].with_name("SHA256SUMS")
+    sums.write_text("".join(sums.read_text().splitlines(keepends=True)[1:]))
+    with pytest.warns(DamagedWorkWarning) as caught:
+        embed_to_file(tiny, windows, out, batch_tokens=300)
+    told = " ".join(str(warning.message) for warning in caught)
+    assert "SHA256SUMS is damaged" in told
+    assert [part for part in parts if part.name in told] == parts[:1]
+    assert pq.read_table(out).equals(pq.read_table(whole))
+
+
+def test_of_two_embeddings_into_one_file_the_second_is_refused(tiny, half_done):
+    windows, out, _, _ = half_done
+
+    def second(*_):
+        with pytest.raises(UsageError, match="Another embed is writing to"):
+            embed_to_file(tiny, windows, out, batch_tokens=300)
+
+    embed_to_file(tiny, windows, out, batch_tokens=300, progress=second)
 
 
 @pytest.mark.parametrize("part_windows", [1, 3, 2048])

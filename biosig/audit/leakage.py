@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from biosig.audit.result import Finding, Verdict
 from biosig.audit.trial import Trial
-from biosig.errors import DataError
+from biosig.errors import DataError, UnreadableError
 from biosig.evaluate.duplicates import find_duplicates
 from biosig.evaluate.ledger import overlap
 from biosig.text_files import read_json
@@ -79,6 +79,8 @@ def split_on_file(folder: Path) -> Finding:
         content = read_json(path, largest=2**28)
         parts = {name: lists for name, lists in content.items() if name.endswith(_PARTS)}
         written = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    except UnreadableError:
+        raise
     except (OSError, ValueError, AttributeError) as error:
         raise DataError(f"{path} is damaged or absent ({error}): run the task again.") from error
     if content.get("sha256") != written:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from biosig import config as configuration
+from biosig.file_sums import write_guarded
 
 Verdict = Literal["ok", "warn", "fail"]
 VERDICTS: tuple[Verdict, ...] = ("ok", "warn", "fail")
@@ -89,7 +90,5 @@ class AuditResult:
             **self.facts,
             "config": configuration.to_dict(self.config),
         }
-        temporary = folder / f".{FILE}.tmp"
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        temporary.replace(folder / FILE)
+        write_guarded(folder / FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         return folder / FILE

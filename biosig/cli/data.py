@@ -4,46 +4,68 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
 from rich.progress import Progress
 
 from biosig.cli.tables import print_lines
-from biosig.errors import BiosigError, UsageError
+from biosig.errors import BiosigError, DataError, UsageError
 from biosig.progress import show_progress
+
+if TYPE_CHECKING:
+    from biosig.shards.dataset import ShardDataset
 
 _SHOWN = 8  # recordings that failed
 
 
 def verify(folder: Path, /) -> int:
-    """Check shards and index: every checksum, the structure, and the index against the shards.
+    """Check shards, or another folder that Biosig wrote: every checksum, and shards against their index.
 
     Parameters
     ----------
     folder : Path
-        Folder of shards, or one shard.
+        Folder of shards, one shard, a checkpoint, the folder of a pretraining, a result, or the parts of an embedding.
 
     Returns
     -------
     int
-        Exit status: 0 when all is sound, 1 otherwise.
+        Exit status: 0 when all is sound, 1 otherwise. A configuration or report that was edited is only noted.
     """
+    from biosig.file_sums import SUMS, FolderCheck, check_folder
+    from biosig.shards.index import shard_paths
+    from biosig.shards.spec import INDEX_NAME
     from biosig.shards.verify import check_shards
 
     console = Console()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        report = check_shards(folder, progress)
-    for problem in report.problems:
-        console.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
-    shards = f"{report.n_shards} shard{'s' * (report.n_shards != 1)}"
-    recordings = f"{report.n_recordings} recording{'s' * (report.n_recordings != 1)}"
-    n = len(report.problems)
-    verdict = f"{n} problem{'s' * (n != 1)}" if n else "all sound"
-    console.print(f"{shards}, {recordings}: {verdict}.", style="red" if n else "green", soft_wrap=True, highlight=False)
-    return 1 if n else 0
+    listed = next(folder.rglob(SUMS), None) is not None if folder.is_dir() else False
+    files = check_folder(folder) if listed else FolderCheck(0, [], [])
+    problems, checked = list(files.problems), [_count(files.n_sound, "file")] if listed else []
+    if folder.is_dir() and not shard_paths(folder) and not (folder / INDEX_NAME).exists():
+        if not listed:
+            raise UsageError(
+                f"{folder} holds no shard and no {SUMS}, so nothing guards its files: give a folder that biosig wrote "
+                "(version 0.1.0 wrote the checksums of shards alone)."
+            )
+    else:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+            report = check_shards(folder, progress)
+        problems += [str(problem) for problem in report.problems]
+        checked = [_count(report.n_shards, "shard"), _count(report.n_recordings, "recording"), *checked]
+    for text, style in ((problems, "red"), (files.notes, "yellow")):
+        for line in text:
+            console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    verdict = _count(len(problems), "problem") if problems else "all sound"
+    style = "red" if problems else "green"
+    console.print(f"{', '.join(checked)}: {verdict}.", style=style, soft_wrap=True, highlight=False)
+    return 1 if problems else 0
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def index(folder: Path, /) -> int:
@@ -124,7 +146,8 @@ def export(
     int
         Exit status: 1 if a recording cannot be written in this format; the others are.
     """
-    from biosig.export.recording_files import export_recording, file_names
+    from biosig.export.recording_files import file_names, sweep
+    from biosig.lock import locked
     from biosig.shards.dataset import open_shards
 
     shards = open_shards(src)
@@ -135,6 +158,21 @@ def export(
     rows = [row for row, name in enumerate(ids) if not recording or name in recording]
     out.mkdir(parents=True, exist_ok=True)
     names = file_names(ids)
+    with locked(out, "export"):
+        sweep(out)
+        return _export(shards, ids, rows, names, out, format_)
+
+
+def _export(
+    shards: ShardDataset,
+    ids: Sequence[str],
+    rows: Sequence[int],
+    names: Sequence[str],
+    out: Path,
+    format_: Literal["wfdb", "edf"],
+) -> int:
+    from biosig.export.recording_files import export_recording
+
     present = {file.stem: file for file in out.iterdir()}
     for row in rows:
         if names[row] in present:
@@ -148,6 +186,11 @@ def export(
                 done = export_recording(shards[row].read(lazy=True), out, format_, names[row])
             except BiosigError as error:
                 failures.append(str(error))
+            except OSError as error:
+                reason, n_done = error.strerror or error, n - len(failures)
+                raise DataError(
+                    f"{out} cannot be written ({reason}): make room; the {n_done} recordings that are there are whole."
+                ) from error
             else:
                 n_files += len(done.files)
                 lost.update(re.sub(r"^\d+ ", "", what) for what in done.lost)

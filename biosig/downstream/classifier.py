@@ -18,6 +18,7 @@ from biosig.downstream.objective import Objective
 from biosig.downstream.use import Use
 from biosig.errors import UnreadableError
 from biosig.evaluate.calibration import Calibration
+from biosig.file_sums import write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.readouts import READOUTS, Pooling, Segments, check_pooling
@@ -105,7 +106,7 @@ def save_classifier(
         "calibration": classifier.calibration.to_dict(),
         "use": configuration.to_dict(use),
     }
-    (folder / HEAD).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_guarded(folder / HEAD, json.dumps(facts, indent=2) + "\n")
     return folder
 
 
@@ -126,6 +127,8 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
         use = configuration.load(Use, facts.pop("use"))
         calibration = Calibration.from_dict(facts.pop("calibration"))
         classifier = Classifier(encoder, configuration.load(Objective, facts.pop("objective")), **facts)
+    except UnreadableError:
+        raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UnreadableError(
             f"{folder / HEAD} is absent or damaged ({error}): give a folder of tuned weights, such as "

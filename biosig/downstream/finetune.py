@@ -73,7 +73,7 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None) -> Pr
     model = _with_input(open_model(config.model, config.seed, config.device), config)
     if config.out is None:
         return _result(config, task, model, None, progress)
-    with resumable(config.out, identity_of(config, task, model)) as out:
+    with resumable(config, identity_of(config, task, model)) as out:
         result = _result(config, task, model, out, progress)
         result.write(out.result)
     return result

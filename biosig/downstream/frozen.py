@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows
+from biosig.file_sums import checked, guarded
 from biosig.models.model import Model, RandomWeightsWarning
 from biosig.models.readouts import Pooling
 from biosig.progress import Progress
@@ -45,6 +48,7 @@ def frozen_features(
     pooling: Pooling | None = None,
     progress: Progress | None = None,
     stage: str = "embed",
+    work: Path | None = None,
 ) -> FrozenFeatures:
     """Embed windows, all layers in one pass if all are wanted.
 
@@ -65,6 +69,8 @@ def frozen_features(
         Told how far the work is.
     stage : str
         What it calls this.
+    work : Path, optional
+        Existing folder that keeps the vectors of each company, and gives those that it has.
     """
     from biosig.embedding import embed_windows
 
@@ -73,7 +79,15 @@ def frozen_features(
         warnings.simplefilter("ignore", RandomWeightsWarning)  # the table and its notes say so
         for number in np.unique(company):
             rows = np.flatnonzero(company == number)
-            table = embed_windows(model, windows[rows], layer=layer, pooling=pooling)
+            kept = work and work / f"features-{number}.parquet"
+            if kept is not None and kept.exists():
+                with checked(kept):
+                    table = pq.read_table(kept)
+            else:
+                table = embed_windows(model, windows[rows], layer=layer, pooling=pooling)
+            if kept is not None and not kept.exists():
+                with guarded(kept) as temporary:
+                    pq.write_table(table.select(["window", "modality", "vector"]), temporary)
             vectors = np.asarray(table["vector"].combine_chunks().flatten()).reshape(table.num_rows, -1)
             found.append((rows[table["window"].to_numpy()], np.asarray(table["modality"].to_pylist(), str), vectors))
             done += len(rows)

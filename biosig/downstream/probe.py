@@ -26,11 +26,12 @@ from biosig.downstream.picked import picked
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.probe_config import Head, ProbeConfig, resolve_head
 from biosig.downstream.probing import FrozenProbes
-from biosig.downstream.result import ProbeResult, in_folder
+from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
 from biosig.downstream.split_config import QuerySplit
 from biosig.downstream.task import Task, open_model, open_task, pretraining_note
 from biosig.downstream.task_result import labelled_result
+from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
 from biosig.errors import UsageError
 from biosig.models.model import Model
@@ -52,38 +53,54 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     Returns
     -------
     ProbeResult
-        Also written to `config.out` when that is given. `facts["fits"]` tells of each fold the layer, the settings and
-        the calibration that were chosen, and a digest of everything that was fitted.
+        Also written to `config.out` when that is given; killed and called again, it goes on after the last fold that
+        was fitted, and ends with the same numbers (on a CPU). `facts["fits"]` tells of each fold the layer, the
+        settings and the calibration that were chosen, and a digest of everything that was fitted.
 
     Raises
     ------
     UsageError
-        If the configuration contradicts itself or `config.out` already holds a result.
+        If the configuration contradicts itself, or `config.out` holds a result or another unfinished run.
     DataError
         If recordings have no subject, a class has no window, or pretraining saw what is tested and `config.leakage`
         refuses that.
     """
+    if config.out is not None:
+        refuse_existing(config.out)
     config = replace(config, target=with_worth(config.target))
-    return in_folder(config.out, lambda _: _result(config, progress))
-
-
-def _result(config: ProbeConfig, progress: Progress | None) -> ProbeResult:
     task = open_task(config.shards, config.query, config.target, config.windows)
     parts, notes = make_parts(config.split, task.labelled, config.seed)
     task, parts = _only_used(task, parts)
     model = open_model(config.model, config.seed, config.device)
+    if config.out is None:
+        return _result(config, task, model, parts, notes, None, progress)
+    with resumable(config, identity_of(config, task, model)) as out:
+        result = _result(config, task, model, parts, notes, out, progress)
+        result.write(out.result)
+    return result
+
+
+def _result(
+    config: ProbeConfig,
+    task: Task,
+    model: Model,
+    parts: Sequence[Parts],
+    notes: Sequence[str],
+    out: Unfinished | None,
+    progress: Progress | None,
+) -> ProbeResult:
     head = resolve_head(config.head, config.target.kind)
     standing = _standing_notes(task, model, head, config, parts)
     context = _context(config, task, model, progress)
     baselines, misfits = _baselines(config, task, context, progress)
-    probes = FrozenProbes(config, task, model, parts, head, progress)
+    probes = FrozenProbes(config, task, model, parts, head, progress, out.work if out else None)
 
     rows, scored = task.rows(), []
     for method in (MODEL, *baselines):
         if head != "attention" and (method == MODEL or BASELINES[method].frozen_encoder):
             each = probes.predictions(method)
         else:
-            jobs = [fit_job(method, part, fold, config.seed) for fold, part in enumerate(parts)]
+            jobs = [fit_job(method, part, fold, config.seed, out) for fold, part in enumerate(parts)]
             each = [predict_test(context, job)[method] for job in jobs]
         for fold, (part, prediction) in enumerate(zip(parts, each, strict=True)):
             columns = prediction_columns(prediction, config.target)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from biosig.downstream.baselines import MODEL
+from biosig.downstream.fit_facts import FitFacts, read_fit, write_fit
 from biosig.downstream.fitting import FittedProbe, Recipe, fit_probe
 from biosig.downstream.frozen import FrozenFeatures, frozen_features
 from biosig.downstream.parts import Parts, groups_of, recording_values
@@ -18,6 +20,7 @@ from biosig.downstream.shots import few_shot_table
 from biosig.downstream.task import Task
 from biosig.evaluate.metrics import Floats
 from biosig.evaluate.splits import Fold, Rows
+from biosig.file_sums import checked, guarded
 from biosig.models.model import Model
 from biosig.progress import Progress
 
@@ -42,6 +45,8 @@ class FrozenProbes:
         What is fitted.
     progress : callable, optional
         Told how far the work is.
+    work : Path, optional
+        Existing folder that keeps features, fits and scores of a run that may be killed, and gives those that it has.
     """
 
     def __init__(
@@ -52,7 +57,9 @@ class FrozenProbes:
         parts: Sequence[Parts],
         head: Head,
         progress: Progress | None = None,
+        work: Path | None = None,
     ) -> None:
+        self._work = work
         self._config, self._task, self._model, self._progress = config, task, model, progress
         self._folds = [Fold(np.union1d(part.train, part.validation), part.test) for part in parts]
         windows, target = task.labelled.windows, config.target
@@ -70,22 +77,47 @@ class FrozenProbes:
 
     def predictions(self, method: str) -> list[Floats]:
         """Predictions (n, K) or (n,) of each fold's test part, by the model or by its encoder with random weights."""
-        found = self._features(method)
-        fits = [self._fit(found, fold.train, self._recipe) for fold in self._folds]
-        self._tell(method, found, fits)
+        work = self._work and self._work / method
+        if work is not None:
+            work.mkdir(parents=True, exist_ok=True)
+        found = self._features(method, work)
+        numbers = range(len(self._folds))
+        fits = [self._fold(found, number, work and work / f"fit-{number}.safetensors") for number in numbers]
+        self._tell(method, found, [facts for _, facts in fits])
         if method == MODEL and self._config.shots:
-            few = Recipe(self._recipe.head, self._recipe.kind, self._recipe.n_classes)
-            self.tables["shots"] = few_shot_table(
-                self._task,
-                self._folds,
-                self._config.shots,
-                lambda rows: self._fit(found, rows, few),
-                lambda fitted, rows: fitted(found.values[:, rows]),
-                self._config,
-            )
-        return [fitted(found.values[:, fold.test]) for fitted, fold in zip(fits, self._folds, strict=True)]
+            self.tables["shots"] = self._few_shots(found, work and work / "shots.parquet")
+        return [prediction for prediction, _ in fits]
 
-    def _features(self, method: str) -> FrozenFeatures:
+    def _fold(self, found: FrozenFeatures, number: int, kept: Path | None) -> tuple[Floats, FitFacts]:
+        """Predictions of the test part of one fold, and what to say of the fit."""
+        if kept is not None and kept.exists():
+            return read_fit(kept)
+        fold = self._folds[number]
+        fitted = self._fit(found, fold.train, self._recipe)
+        prediction, facts = fitted(found.values[:, fold.test]), FitFacts.of(fitted)
+        if kept is not None:
+            write_fit(prediction, facts, kept)
+        return prediction, facts
+
+    def _few_shots(self, found: FrozenFeatures, kept: Path | None) -> pd.DataFrame:
+        if kept is not None and kept.exists():
+            with checked(kept):
+                return pd.read_parquet(kept)
+        few = Recipe(self._recipe.head, self._recipe.kind, self._recipe.n_classes)
+        table = few_shot_table(
+            self._task,
+            self._folds,
+            self._config.shots,
+            lambda rows: self._fit(found, rows, few),
+            lambda fitted, rows: fitted(found.values[:, rows]),
+            self._config,
+        )
+        if kept is not None:
+            with guarded(kept) as temporary:
+                table.to_parquet(temporary, index=False)
+        return table
+
+    def _features(self, method: str, work: Path | None) -> FrozenFeatures:
         model = self._model
         if method != MODEL:
             model = model.with_random_weights(self._config.seed + 1)  # another draw than `build_model(seed)`
@@ -94,13 +126,13 @@ class FrozenProbes:
             company[fold.test] = number
         config, windows = self._config, picked(self._task.labelled.windows, self._config.channels)
         layer: int | Literal["all"] = "all" if config.layer == "validation" else config.layer
-        return frozen_features(model, windows, company, layer, config.pooling, self._progress, method)
+        return frozen_features(model, windows, company, layer, config.pooling, self._progress, method, work)
 
     def _fit(self, found: FrozenFeatures, rows: Rows, recipe: Recipe) -> FittedProbe:
         erased = None if self._erased is None else self._erased[rows]
         return fit_probe(found.values[:, rows], self._task.labelled.y[rows], self._groups[rows], recipe, erased)
 
-    def _tell(self, method: str, found: FrozenFeatures, fits: Sequence[FittedProbe]) -> None:
+    def _tell(self, method: str, found: FrozenFeatures, fits: Sequence[FitFacts]) -> None:
         said = dict.fromkeys([*found.notes, *(note for fitted in fits for note in fitted.notes)])
         self.notes += [f"{method}: {note}" for note in said]
         for number, fitted in enumerate(fits):
@@ -110,8 +142,8 @@ class FrozenProbes:
                     "fold": number,
                     "layer": found.layers[fitted.layer],
                     "settings": list(fitted.settings),
-                    "calibration": fitted.calibration.to_dict(),
-                    "sha256": fitted.digest(),
+                    "calibration": fitted.calibration,
+                    "sha256": fitted.sha256,
                 }
             )
         if method == MODEL and any(fitted.layer_scores for fitted in fits):

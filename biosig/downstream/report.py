@@ -17,6 +17,7 @@ from biosig.downstream.evidence import Evidence, gather
 from biosig.downstream.saved import SavedResult, open_result
 from biosig.evaluate.intervals import FEW_SUBJECTS
 from biosig.evaluate.metrics import METRICS, ROLES
+from biosig.file_sums import guarded
 from biosig.plots.agreement import plot_agreement
 from biosig.plots.calibration import plot_calibration
 from biosig.plots.curves import plot_shots
@@ -38,9 +39,10 @@ def write_report(folder: Path) -> Path:
     """
     run = open_result(folder)
     evidence = gather(run)
-    write_csv(evidence.differences, folder / "differences.csv")
-    if evidence.subgroups is not None:
-        write_csv(evidence.subgroups, folder / "subgroups.csv")
+    for name, table in {"differences": evidence.differences, "subgroups": evidence.subgroups}.items():
+        if table is not None:
+            with guarded(folder / f"{name}.csv") as temporary:
+                write_csv(table, temporary)
     return _Page(run, evidence).write()
 
 
@@ -66,7 +68,10 @@ class _Page:
         self._audit()
         self._limitations()
         self._again()
-        return self.report.write(self.run.folder / "report.html")
+        path = self.run.folder / "report.html"
+        with guarded(path) as temporary:
+            self.report.write(temporary)
+        return path
 
     def _found(self) -> None:
         row = self._row("model")

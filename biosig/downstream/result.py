@@ -18,6 +18,7 @@ from biosig import config as configuration
 from biosig.csv_table import write_csv
 from biosig.downstream.environment import environment
 from biosig.errors import UsageError
+from biosig.file_sums import seal
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class ProbeResult:
     def write(self, folder: Path) -> None:
         """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json to an empty folder.
 
-        A result with one target gets its report too, made from these files alone (`biosig.downstream.report`).
+        A result with one target gets its report too, made from these files alone (`biosig.downstream.report`). The
+        checksums of all files are written last (`biosig.file_sums`).
         """
         labels = {} if self.by_label is None else {"labels": _records(self.by_label)}
         content = {"scores": _records(self.table), **labels, "notes": self.notes, **self.facts}
@@ -81,14 +83,15 @@ class ProbeResult:
         _write(folder / "splits.json", self.splits)
         _write(folder / "environment.json", environment())
         configuration.dump(self.config, folder / "config.yaml")
-        self.predictions.to_parquet(folder / "predictions.parquet", index=False)
+        self.predictions.to_parquet(folder / "predictions.parquet", index=False, write_page_checksum=True)
         if self.recordings is not None:
-            self.recordings.to_parquet(folder / "recordings.parquet", index=False)
+            self.recordings.to_parquet(folder / "recordings.parquet", index=False, write_page_checksum=True)
         for name, table in self.tables.items():
             (folder / "tables").mkdir(exist_ok=True)
             write_csv(table, folder / "tables" / f"{name}.csv")
         if hasattr(self.config, "target"):
             _report(folder)
+        seal(folder)
 
 
 def in_folder(out: Path | None, make: Callable[[Path | None], ProbeResult]) -> ProbeResult:

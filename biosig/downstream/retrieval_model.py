@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from biosig.batches.contract import Prepared
 from biosig.batches.packed import PackedBatch, pack
 from biosig.errors import UnreadableError
+from biosig.file_sums import write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.text import Tokenizer
@@ -92,7 +93,7 @@ def save_retrieval_model(model: RetrievalModel, folder: Path, card: str, tokeniz
     checkpoint.save(model.encoder, True, folder, card, tokenizer)
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("encoder.")}
     checkpoint.write_tensors(state, folder / HEAD_WEIGHTS)
-    (folder / HEAD).write_text(json.dumps({"embed_dim": len(model.signal.weight)}) + "\n", encoding="utf-8")
+    write_guarded(folder / HEAD, json.dumps({"embed_dim": len(model.signal.weight)}) + "\n")
     return folder
 
 
@@ -110,6 +111,8 @@ def load_retrieval_model(folder: str | Path) -> RetrievalModel:
     encoder, _, _ = checkpoint.load(folder)
     try:
         model = RetrievalModel(encoder, **read_json(folder / HEAD))
+    except UnreadableError:
+        raise
     except (OSError, ValueError, TypeError) as error:
         raise UnreadableError(f"{folder / HEAD} is absent or damaged ({error}): give a folder of weights.") from error
     state = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}

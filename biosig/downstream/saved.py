@@ -15,6 +15,7 @@ from biosig.csv_table import read_csv
 from biosig.downstream.columns import truth_names
 from biosig.downstream.target_config import Target
 from biosig.errors import UnreadableError, UsageError
+from biosig.file_sums import checked
 from biosig.text_files import read_json, read_yaml
 
 _LARGEST = 2**28
@@ -105,7 +106,7 @@ class SavedResult:
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Further tables that the run wrote, by name."""
-        return {path.stem: read_csv(path) for path in sorted(self.folder.glob("tables/*.csv"))}
+        return {path.stem: _csv(path) for path in sorted(self.folder.glob("tables/*.csv"))}
 
     @cached_property
     def test_rows(self) -> str:
@@ -132,7 +133,7 @@ def open_result(folder: str | Path) -> SavedResult:
     config = read_yaml(folder / "config.yaml", "run the task again")
     if not isinstance(config, dict) or "target" not in config:
         raise UsageError(f"{folder} has no target to rate: give the folder of a probe or a fine-tuning.")
-    known = {name: config[name] for name in ("target", "n_bootstrap", "seed") if name in config}
+    known: dict[str, Any] = {name: config[name] for name in ("target", "n_bootstrap", "seed") if name in config}
     metrics, splits, environment = (_json(folder / f"{name}.json") for name in ("metrics", "splits", "environment"))
     return SavedResult(folder, metrics, splits, config, environment, configuration.load(Scoring, known))
 
@@ -144,8 +145,16 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
+def _csv(path: Path) -> pd.DataFrame:
+    with checked(path):
+        return read_csv(path)
+
+
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        with checked(path):
+            return pd.read_parquet(path)
+    except UnreadableError:
+        raise
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{path} is no readable table ({error}): run the task again.") from error

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,13 +18,20 @@ import torch
 
 from biosig import __version__
 from biosig import config as configuration
+from biosig.downstream.probe_config import ProbeConfig
 from biosig.downstream.result import refuse_existing
 from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import BiosigError, DataError, UsageError
+from biosig.file_sums import DAMAGED, SUMS, DamagedWorkWarning, check_folder, remove, set_damaged_aside, write_guarded
+from biosig.lock import locked
+from biosig.models.checkpoint import CONFIG
+from biosig.termination import sigterm
 
 if TYPE_CHECKING:
     from biosig.downstream.task import Task
     from biosig.models.model import Model
+
+Resumable = FineTuneConfig | ProbeConfig
 
 _OF_NO_MATTER = ("out", "keep_gb", "keep_weights")
 
@@ -45,40 +53,80 @@ class Unfinished:
 
 
 @contextmanager
-def resumable(folder: Path, identity: Mapping[str, Any]) -> Iterator[Unfinished]:
-    """Places to write to, of which one becomes `folder` at the end; what a killed run has left there is there again.
+def resumable(config: Resumable, identity: Mapping[str, Any]) -> Iterator[Unfinished]:
+    """Places to write to, of which one becomes `config.out` at the end; what a killed run left there is there again.
+
+    What is damaged there is renamed and made again (`biosig.file_sums.set_damaged_aside`). An error deletes nothing
+    that was finished.
 
     Parameters
     ----------
-    folder : Path
-        The result folder.
+    config : FineTuneConfig or ProbeConfig
+        The run, with a result folder.
     identity : mapping of str to Any
         All that the result depends on, as plain values (`identity_of`).
 
     Raises
     ------
     UsageError
-        If the folder holds something already or cannot be made, or an unfinished run there is of something else.
+        If the folder holds something already or cannot be made, or an unfinished run there is of something else, or
+        another process is at it.
+    DataError
+        If nothing tells any more what an unfinished run there is of.
+    SystemExit
+        With status 143 after SIGTERM.
+
+    Warns
+    -----
+    DamagedWorkWarning
+        Of each file of an unfinished run that is damaged or gone.
     """
+    folder = config.out
+    assert folder is not None
     refuse_existing(folder)
     partial = folder.with_name(f".{folder.name}.partial")
-    manifest = partial / "run.json"
-    if manifest.exists():
-        _refuse_another(manifest, json.loads(json.dumps(identity)), folder)
     places = Unfinished(partial / "result", partial / "work")
-    for place in (places.result, places.work):
-        place.mkdir(parents=True, exist_ok=True)
-    manifest.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
-    try:
-        yield places
-    except BiosigError:  # it would fail again, and what it is told to change makes it another run
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder, "run", folder.with_name(f".{folder.name}.lock")), sigterm(at_once=True):
+        manifests = (partial / "run.json", places.work / "run.json")  # two, as all work is lost without one
+        if partial.is_dir():
+            if getattr(config, "keep_weights", False):
+                _repeat_without_weights(places)
+            set_damaged_aside(partial)
+            _refuse_another(partial, manifests, json.loads(json.dumps(identity)), config)
+        for place in (places.result, places.work):
+            place.mkdir(parents=True, exist_ok=True)
+        for manifest in manifests:
+            write_guarded(manifest, json.dumps(identity, indent=2) + "\n")
+        try:
+            yield places
+        except BiosigError:
+            if not _holds_work(partial):  # what it is told to change makes it another run
+                shutil.rmtree(partial)
+            raise
+        os.replace(places.result, folder)
         shutil.rmtree(partial)
-        raise
-    os.replace(places.result, folder)
-    shutil.rmtree(partial)
 
 
-def identity_of(config: FineTuneConfig, task: Task, model: Model) -> dict[str, Any]:
+def _holds_work(partial: Path) -> bool:
+    return any(path.is_file() and path.name not in ("run.json", SUMS) for path in partial.rglob("*"))
+
+
+def _repeat_without_weights(places: Unfinished) -> None:
+    """Forget that a model is tuned whose weights are not whole any more."""
+    for done in places.work.glob("model/*.safetensors"):
+        weights = places.result / "weights" / done.stem
+        if (weights / CONFIG).is_file() and not check_folder(weights).problems:
+            continue
+        warnings.warn(f"{weights} is not whole: this model is tuned again.", DamagedWorkWarning, stacklevel=3)
+        done.replace(done.with_name(f"{done.name}{DAMAGED}"))
+        remove(done)
+        if weights.is_dir():
+            (weights / SUMS).unlink(missing_ok=True)
+            weights.replace(places.work / f"{weights.name}{DAMAGED}")
+
+
+def identity_of(config: Resumable, task: Task, model: Model) -> dict[str, Any]:
     """What the numbers of a run depend on: settings, windows and their truth, weights, versions, kind of device."""
     windows = task.labelled.windows
     digest = hashlib.sha256(task.shards_hash.encode())
@@ -94,21 +142,29 @@ def identity_of(config: FineTuneConfig, task: Task, model: Model) -> dict[str, A
     }
 
 
-def _settings(config: FineTuneConfig) -> dict[str, Any]:
+def _settings(config: Resumable) -> dict[str, Any]:
     return {key: value for key, value in configuration.to_dict(config).items() if key not in _OF_NO_MATTER}
 
 
-def _refuse_another(manifest: Path, identity: Mapping[str, Any], folder: Path) -> None:
+def _refuse_another(partial: Path, manifests: Sequence[Path], identity: Mapping[str, Any], config: Resumable) -> None:
+    there = [manifest for manifest in manifests if manifest.is_file()]
+    if not there:
+        if _holds_work(partial):
+            raise DataError(
+                f"{partial} holds an unfinished run, and its run.json, which says of what, is damaged or gone: restore "
+                f"it, or give another folder than {config.out} with out=…."
+            )
+        return
     try:
-        left = json.loads(manifest.read_text(encoding="utf-8"))
+        left = json.loads(there[0].read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError(f"{manifest} is damaged ({error}): delete {manifest.parent}.") from error
-    names = {field.name for field in fields(FineTuneConfig)}
+        raise DataError(f"{there[0]} is damaged ({error}): restore it, or give another folder with out=….") from error
+    names = {field.name for field in fields(config)}
     # An earlier version may have written keys in another spelling, or lacked one that now has a default.
-    left |= _settings(configuration.load(FineTuneConfig, {key: value for key, value in left.items() if key in names}))
+    left |= _settings(configuration.load(type(config), {key: value for key, value in left.items() if key in names}))
     other = [key for key in {**left, **identity} if left.get(key) != identity.get(key)]
     if other:
         raise UsageError(
-            f"{manifest.parent} holds an unfinished run of another kind, which differs in {', '.join(other)}: give "
-            f"another folder than {folder} with out=…, or delete it."
+            f"{partial} holds an unfinished run of another kind, which differs in {', '.join(other)}: give "
+            f"another folder than {config.out} with out=…, or delete it."
         )

@@ -26,6 +26,7 @@ from biosig.batches.contract import prepare
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
 from biosig.downstream.waveform_windows import Floats, Question, Target, matches, pick, wanted_of
 from biosig.errors import DataError, UnreadableError
+from biosig.file_sums import write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder, VisibleTokens
 from biosig.pretrain.objectives.configs.decoder import DecoderConfig
@@ -177,7 +178,7 @@ def save_waveform_model(model: WaveformModel, folder: Path, card: str) -> Path:
     checkpoint.save(model.encoder, True, folder, card)
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("encoder.")}
     checkpoint.write_tensors(state, folder / HEAD_WEIGHTS)
-    (folder / HEAD).write_text(json.dumps(configuration.to_dict(model.head), indent=2) + "\n", encoding="utf-8")
+    write_guarded(folder / HEAD, json.dumps(configuration.to_dict(model.head), indent=2) + "\n")
     return folder
 
 
@@ -195,6 +196,8 @@ def load_waveform_model(folder: str | Path) -> WaveformModel:
     encoder, _, _ = checkpoint.load(folder)
     try:
         head = configuration.load(WaveformHead, read_json(folder / HEAD))
+    except UnreadableError:
+        raise
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{folder / HEAD} is absent or damaged ({error}): give a folder of weights.") from error
     model = WaveformModel(encoder, head)

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 from biosig.errors import DataError, UnreadableError
 from biosig.evaluate.digest_set import DigestSet
 from biosig.evaluate.duplicates import near_pairs
+from biosig.file_sums import checked, guarded
 from biosig.landmarks import Landmarks
 from biosig.models.checkpoint import LEDGER, OLD_LEDGER
 
@@ -88,11 +89,14 @@ class Ledger:
         if not path.is_file():
             return _old(folder / OLD_LEDGER) if (folder / OLD_LEDGER).is_file() else None
         try:
-            with safe_open(path, "numpy") as file:
-                complete = file.metadata()["complete"] == "true"
-            arrays = load_file(path)
+            with checked(path):
+                with safe_open(path, "numpy") as file:
+                    complete = file.metadata()["complete"] == "true"
+                arrays = load_file(path)
             recordings, subjects = (DigestSet.from_arrays(name, arrays) for name in ("recordings", "subjects"))
             landmarks = Landmarks.from_arrays("landmarks", arrays)
+        except UnreadableError:
+            raise
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise UnreadableError(f"{path} is damaged or no ledger ({error}): copy it again.") from error
         return cls(recordings, subjects, complete, landmarks)
@@ -107,10 +111,9 @@ class Ledger:
             "complete": str(self.complete).lower(),
         }
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{LEDGER}.tmp"
         digests = self.recordings.to_arrays("recordings") | self.subjects.to_arrays("subjects")
-        save_file(digests | self.landmarks.thinned(MOST_LANDMARKS).to_arrays("landmarks"), temporary, header)
-        temporary.replace(folder / LEDGER)
+        with guarded(folder / LEDGER) as temporary:
+            save_file(digests | self.landmarks.thinned(MOST_LANDMARKS).to_arrays("landmarks"), temporary, header)
         return folder / LEDGER
 
     def __or__(self, other: Ledger) -> Ledger:

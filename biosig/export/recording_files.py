@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -16,6 +17,8 @@ from biosig.export.edf_file import edf_suffix, write_edf
 from biosig.export.wfdb_record import write_wfdb
 from biosig.reading import read
 from biosig.recording import Recording, Stream
+
+_UNFINISHED = ".export-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def export_recording(
             )
     name = name or file_names([recording.id])[0]
     lost: dict[str, None] = {}
-    with TemporaryDirectory(prefix=".export-", dir=out) as made:
+    with TemporaryDirectory(prefix=_UNFINISHED, dir=out) as made:
         for streams in _files_of(recording, form):
             ending = "" if len(streams) == len(recording.streams) else f"_{streams[0].sfreq:g}Hz".replace(".", "p")
             suffix = ".hea" if form == "wfdb" else edf_suffix(streams)
@@ -79,7 +82,26 @@ def export_recording(
         taken = [out / file.name for file in files if (out / file.name).exists()]
         if taken:
             raise UsageError(f"{taken[0]} exists: give a new folder, or delete it first.")
-        return Exported([file.rename(out / file.name) for file in files], list(lost))
+        return Exported(_published(files, out), list(lost))
+
+
+def _published(files: Sequence[Path], out: Path) -> list[Path]:
+    """The files under their final names, or none of them; a header last, without which the others are no record."""
+    done: list[Path] = []
+    try:
+        for file in sorted(files, key=lambda file: file.suffix == ".hea"):
+            done.append(file.rename(out / file.name))
+    except BaseException:
+        for path in done:
+            path.unlink(missing_ok=True)
+        raise
+    return sorted(done)
+
+
+def sweep(out: Path) -> None:
+    """Remove what an export that was killed left unfinished in its folder."""
+    for left in out.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def file_names(ids: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Checkpoint folders: `model.safetensors`, `config.json` with the input contract, `README.md` (the model card).
 
-A model with a tokenizer has its `tokenizer.json` there too.
+A model with a tokenizer has its `tokenizer.json` there too. `SHA256SUMS` lists the files (`biosig.file_sums`), and each
+is compared with it while it is read.
 
 Nothing is unpickled, and a key that does not match is an error.
 """
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from biosig import __version__, config
 from biosig.errors import DataError, UnreadableError, UsageError
+from biosig.file_sums import checked, guarded, remove, write_guarded
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.text import Tokenizer
 from biosig.text_files import read_json
@@ -87,14 +89,14 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     write_tensors(state, folder / WEIGHTS)
-    (folder / TOKENIZER).unlink(missing_ok=True)
     if tokenizer:
-        tokenizer.save(folder / TOKENIZER)
+        with guarded(folder / TOKENIZER) as temporary:
+            tokenizer.save(temporary)
+    else:
+        remove(folder / TOKENIZER)
     # The configuration last: where it is, the folder is whole.
-    for name, text in ((CARD, card or default_card(encoder, trained)), (CONFIG, config_json(encoder.config, trained))):
-        temporary = folder / f".{name}.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / name)
+    write_guarded(folder / CARD, card or default_card(encoder, trained))
+    write_guarded(folder / CONFIG, config_json(encoder.config, trained))
     return folder
 
 
@@ -130,15 +132,19 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
         raise DataError(
             f"{folder} is a checkpoint of format {written}; this version reads up to {FORMAT}: upgrade biosig-fm."
         )
-    encoder = Encoder(config.load(EncoderConfig, values))
-    load_state(encoder, read_tensors(folder / WEIGHTS), where=str(folder / WEIGHTS))
-    card = (folder / CARD).read_text(encoding="utf-8", errors="replace") if (folder / CARD).is_file() else ""
+    with checked(folder / WEIGHTS):  # its checksum is made while the encoder is
+        encoder = Encoder(config.load(EncoderConfig, values))
+        state = _parsed(folder / WEIGHTS)
+    load_state(encoder, state, where=str(folder / WEIGHTS))
+    with checked(folder / CARD):
+        card = (folder / CARD).read_text(encoding="utf-8", errors="replace") if (folder / CARD).is_file() else ""
     return encoder, bool(content.get("trained", False)), card
 
 
 def load_tokenizer(folder: Path) -> Tokenizer | None:
     """The tokenizer of a checkpoint folder; None where it has none."""
-    return Tokenizer.load(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
+    with checked(folder / TOKENIZER):
+        return Tokenizer.load(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -155,18 +161,24 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def write_tensors(state: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file under a temporary name, then put it in place."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.touch()  # as the umask says; safetensors alone would let nobody but the owner read it
-    mode = temporary.stat().st_mode
-    save_file(state, temporary, metadata)
-    temporary.chmod(mode)
-    temporary.replace(path)
+    """Write a safetensors file through `biosig.file_sums.guarded`."""
+    with guarded(path) as temporary:
+        temporary.touch()  # as the umask says; safetensors alone would let nobody but the owner read it
+        mode = temporary.stat().st_mode
+        try:
+            save_file(state, temporary, metadata)
+        except SafetensorError as error:  # a full disk too
+            raise OSError(str(error)) from error
+        temporary.chmod(mode)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file; a damaged one is an `UnreadableError` that names it."""
+    """Read a safetensors file; one that is damaged, or not as its folder's list says, is an `UnreadableError`."""
+    with checked(path):
+        return _parsed(path)
+
+
+def _parsed(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:

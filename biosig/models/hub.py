@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from biosig.errors import DataError, UsageError
+from biosig.file_sums import SUMS
 from biosig.models.checkpoint import CARD, CONFIG, LEDGER, OLD_LEDGER, TOKENIZER, WEIGHTS
 
 
@@ -48,7 +49,7 @@ def fetch(repository: str, revision: str | None = None) -> Path:
 
     page = f"huggingface.co/{repository}"
     try:
-        wanted = [CONFIG, WEIGHTS, CARD, LEDGER, OLD_LEDGER, TOKENIZER]
+        wanted = [CONFIG, WEIGHTS, CARD, LEDGER, OLD_LEDGER, TOKENIZER, SUMS]
         folder = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
     except GatedRepoError as error:
         raise UsageError(

@@ -21,6 +21,8 @@ from biosig.batches.loader import BatchPlan, LoadedBatch, count_tokens, in_order
 from biosig.batches.windows import Windows
 from biosig.device import autocast, resolve_device
 from biosig.errors import UsageError
+from biosig.file_sums import FileSums, check, guarded, remove
+from biosig.lock import locked
 from biosig.models.checkpoint import save
 from biosig.models.reports import RecordingWords
 from biosig.pretrain.build import build_encoder, build_objective, build_words
@@ -32,6 +34,7 @@ from biosig.pretrain.objectives.views import Views
 from biosig.pretrain.publish import ledger_of, model_card
 from biosig.pretrain.state import TRAINING_STATE, save_decoder
 from biosig.progress import Progress
+from biosig.termination import sigterm
 from biosig.training.log import RunLog
 from biosig.training.loop import take_step
 from biosig.training.optimizer import make_optimizer, set_lr
@@ -64,22 +67,33 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     Raises
     ------
     UsageError
-        If the folder holds a run of another configuration.
+        If the folder holds a run of another configuration, or another process is running it.
     DataError
-        If the loss is not finite, or the windows hold no valid token.
+        If the loss is not finite, the windows hold no valid token, the disk is full, or the checkpoint is damaged.
+    SystemExit
+        With status 143 after SIGTERM: the checkpoint of the last step is written.
     """
+    config.out.mkdir(parents=True, exist_ok=True)
+    with locked(config.out, "pretrain"):
+        return _run(config, progress)
+
+
+def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     out = config.out
     _refuse_another_run(out, config)
     if (out / "model" / "config.json").exists():
         return out / "model"
     train, validation = load_windows(config)
-    configuration.dump(config, out / "config.yaml")
+    with guarded(out / "config.yaml") as temporary:
+        configuration.dump(config, temporary)
     device = resolve_device(config.device)
     with seeded(config.seed):
         objective = build_objective(config, build_encoder(config)).to(device)
     state = TrainingState(objective, make_optimizer(objective, config.optimizer), whole=True)
     if (out / TRAINING_STATE).exists():
         state.load(out / TRAINING_STATE, objective.renamed)
+    elif TRAINING_STATE in getattr(FileSums.read(out), "digests", ()):
+        logger.warning("%s is gone: training begins at its first step again.", out / TRAINING_STATE)
     start = state.step
     contract = objective.encoder.config.contract
     words = build_words(config)
@@ -93,37 +107,42 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
             objective.before_run(lambda: _first_batches(config, objective, train, plan, words))
     transform = term_transform(objective, train, [config.seed, _TRAINING_STREAM], start + 1)
     loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
-    for step, loaded in enumerate(loader, start + 1):
-        began = time.perf_counter()
-        set_lr(state.optimizer, config.optimizer.learning_rate(step, config.steps))
-        losses = _train_step(config, objective, state.optimizer, loaded, step)
-        state.step = step
-        if step % config.log_every == 0 or step == config.steps:
-            losses["lr"] = state.optimizer.param_groups[0]["lr"]
-            losses["tokens_per_second"] = loaded.batch.n_tokens / (time.perf_counter() - began)  # type: ignore[union-attr]
-            log.write(step, "train", losses)
-        if step % config.validate_every == 0 or step == config.steps:
-            log.write(step, "validation", validator())
-        if step % config.checkpoint_every == 0:
-            log.flush()
-            state.save(out / TRAINING_STATE)
-        if progress:
-            progress("pretrain", step, config.steps, f"loss {losses['loss']:.3f}")
+    with sigterm() as terminating:
+        for step, loaded in enumerate(loader, start + 1):
+            began = time.perf_counter()
+            set_lr(state.optimizer, config.optimizer.learning_rate(step, config.steps))
+            losses = _train_step(config, objective, state.optimizer, loaded, step)
+            state.step = step
+            if step % config.log_every == 0 or step == config.steps:
+                losses["lr"] = state.optimizer.param_groups[0]["lr"]
+                seconds = time.perf_counter() - began
+                losses["tokens_per_second"] = loaded.batch.n_tokens / seconds  # type: ignore[union-attr]
+                log.write(step, "train", losses)
+            if step % config.validate_every == 0 or step == config.steps:
+                log.write(step, "validation", validator())
+            stopping = terminating.asked
+            if step % config.checkpoint_every == 0 or stopping:
+                log.flush()
+                state.save(out / TRAINING_STATE)
+            if progress:
+                progress("pretrain", step, config.steps, f"loss {losses['loss']:.3f}")
+            if stopping:
+                terminating.obey()
     log.close()
     save_decoder(objective, out)
     ledger = ledger_of(train, config.weights)
     ledger.save(out / "model")  # before the model, which may never stand there without it
     card = model_card(config, objective.encoder, train, words, ledger)
     folder = save(objective.encoder, True, out / "model", card, words.tokenizer if words else None)
-    (out / TRAINING_STATE).unlink(missing_ok=True)
+    remove(out / TRAINING_STATE)
     return folder
 
 
 def _refuse_another_run(out: Path, config: PretrainConfig) -> None:
-    """Make the run folder, or check that what it holds is this run."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Check that what the run folder holds is this run."""
     path = out / "config.yaml"
     if path.exists():
+        check(path)
         theirs, ours = configuration.to_dict(configuration.load(PretrainConfig, path)), configuration.to_dict(config)
         differing = [key for key in ours if ours[key] != theirs[key] and key not in _FREE_TO_CHANGE]
         if differing:

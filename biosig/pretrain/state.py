@@ -6,6 +6,7 @@ from pathlib import Path
 
 from biosig import config as configuration
 from biosig.errors import UsageError
+from biosig.file_sums import check
 from biosig.models.checkpoint import load, load_state, read_tensors, write_tensors
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.objectives import implementation_of
@@ -34,6 +35,7 @@ def load_objective(run: Path) -> tuple[PretrainConfig, Objective]:
         raise UsageError(
             f"{run} holds no finished pretraining run (model/ and config.yaml): run biosig pretrain first."
         )
+    check(run / "config.yaml")
     config = configuration.load(PretrainConfig, run / "config.yaml")
     encoder, _, _ = load(run / "model")
     rebuilding = [term for term in config.objective if issubclass(implementation_of(term), RebuildingTerm)]

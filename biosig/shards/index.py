@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from biosig.errors import UnreadableError, UsageError
+from biosig.file_sums import hashed
 from biosig.shards import spec
 from biosig.shards.reader import Shard
 from biosig.shards.writer import file_checksum, sidecar, write_sidecar
@@ -136,7 +137,7 @@ def build_index(folder: str | Path) -> Path:
     try:
         fingerprints = pa.array([data for path in paths for data in Shard(path).fingerprints], pa.large_binary())
         table = index_table(paths).append_column(FINGERPRINT, fingerprints)
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
         checksum, index = file_checksum(temporary), folder / spec.INDEX_NAME
         sidecar(index).unlink(missing_ok=True)
         temporary.replace(index)
@@ -157,13 +158,15 @@ def read_fingerprints(path: Path) -> list[bytes] | None:
     try:
         if FINGERPRINT not in pq.read_schema(path).names:
             return None
-        return pq.read_table(path, columns=[FINGERPRINT])[FINGERPRINT].to_pylist()
+        return pq.read_table(path, columns=[FINGERPRINT], page_checksum_verification=True)[FINGERPRINT].to_pylist()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UnreadableError(f"{path} is no readable index ({error}): delete it and rebuild it.") from None
 
 
 def read_index(path: Path) -> pa.Table:
-    """Read an index that `build_index` wrote, without its fingerprints.
+    """Read an index that `build_index` wrote, without its fingerprints, and compare it with its side-car if it has one.
+
+    The pages carry checksums of their own too, for who reads a part of them.
 
     Raises
     ------
@@ -171,8 +174,9 @@ def read_index(path: Path) -> pa.Table:
         If the file is damaged, foreign, or of a newer version.
     """
     try:
-        names = pq.read_schema(path).names
-        table = pq.read_table(path, columns=[name for name in names if name != FINGERPRINT])
+        names = [name for name in pq.read_schema(path).names if name != FINGERPRINT]
+        with hashed(path) as digest:
+            table = pq.read_table(path, columns=names, page_checksum_verification=True)
         metadata = table.schema.metadata or {}
         version = int(metadata.get(b"version", b"0"))
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -181,4 +185,6 @@ def read_index(path: Path) -> pa.Table:
         raise UnreadableError(f"{path} is a parquet file but no index of shards: delete it and rebuild it.")
     if version > INDEX_VERSION:
         raise UnreadableError(f"{path} has version {version}, newer than {INDEX_VERSION}: update biosig-fm.")
+    if sidecar_checksum(path) not in (None, digest.result()):
+        raise UnreadableError(f"{path} is damaged: its bytes are not those that were written; rebuild it.")
     return table

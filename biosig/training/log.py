@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from biosig.errors import DataError
 
 
 class RunLog:
@@ -21,36 +23,51 @@ class RunLog:
     """
 
     def __init__(self, out: Path, start: int) -> None:
-        path = out / "log.jsonl"
+        path = self._path = out / "log.jsonl"
         kept = [line for line in _lines(path) if line["step"] <= start]
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        self._file = path.open("a", encoding="utf-8")
         self._board: Any = None
-        with suppress(ImportError):
-            from torch.utils.tensorboard import SummaryWriter
+        with self._writing():
+            path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+            self._file = path.open("a", encoding="utf-8")
+            with suppress(ImportError):
+                from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(out / "tensorboard"), purge_step=start + 1)
+                self._board = SummaryWriter(str(out / "tensorboard"), purge_step=start + 1)
 
     def write(self, step: int, part: str, values: dict[str, float]) -> None:
         """Log the values of one step of one part of the run ("train", "validation")."""
-        if values:
-            self._file.write(json.dumps({"step": step, "part": part, **values}) + "\n")
-            self._file.flush()
-        if self._board:
-            for key, value in values.items():
-                self._board.add_scalar(f"{part}/{key}", value, step)
+        with self._writing():
+            if values:
+                self._file.write(json.dumps({"step": step, "part": part, **values}) + "\n")
+                self._file.flush()
+            if self._board:
+                for key, value in values.items():
+                    self._board.add_scalar(f"{part}/{key}", value, step)
 
     def flush(self) -> None:
         """Hand everything to the operating system."""
-        self._file.flush()
-        if self._board:
-            self._board.flush()
+        with self._writing():
+            self._file.flush()
+            if self._board:
+                self._board.flush()
 
     def close(self) -> None:
         """Close the files."""
-        self._file.close()
-        if self._board:
-            self._board.close()
+        with self._writing():
+            self._file.close()
+            if self._board:
+                self._board.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What the disk refuses is a DataError that names the log."""
+        try:
+            yield
+        except OSError as error:
+            raise DataError(
+                f"{self._path} cannot be written ({error.strerror or error}): make room, then start the run again; it "
+                "goes on from its last checkpoint."
+            ) from error
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

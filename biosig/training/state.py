@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from biosig.errors import DataError, UnreadableError
+from biosig.file_sums import checked
 from biosig.models.checkpoint import check_keys, write_tensors
 from biosig.training.optimizer import optimized_names
 from biosig.training.state_0_1_0 import translate
@@ -111,12 +112,14 @@ class TrainingState:
             If it is the state of another network.
         """
         try:
-            with safe_open(path, "pt") as file:
+            with checked(path, "delete it to train from the start again"), safe_open(path, "pt") as file:
                 metadata: dict[str, str] = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
             facts = json.loads(metadata["training"]) if "training" in metadata else None
             if facts is None:
                 facts, tensors = translate(metadata, tensors, self.network, self.optimizer, renamed)
+        except UnreadableError:
+            raise
         except (SafetensorError, OSError, LookupError, ValueError) as error:
             raise UnreadableError(f"{path} is damaged ({error}): delete it to train from the start again.") from error
         best, moments = (_taken(tensors, part) for part in ("best.", "optimizer."))

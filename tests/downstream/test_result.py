@@ -117,6 +117,7 @@ def test_evaluating_gives_the_saved_scores_and_the_report_again(saved, capsys):
 
 def test_scores_that_the_predictions_do_not_give_are_refused(saved, tmp_path):
     folder = shutil.copytree(saved[1], tmp_path / "run")
+    (folder / "SHA256SUMS").unlink()
     content = json.loads((folder / "metrics.json").read_text())
     content["scores"][0]["value"] += 0.01
     (folder / "metrics.json").write_text(json.dumps(content))
@@ -144,6 +145,9 @@ def test_what_is_no_result_folder_is_refused(saved, tmp_path):
         open_result(tmp_path)
     folder = shutil.copytree(saved[1], tmp_path / "run")
     (folder / "metrics.json").write_text("{")
+    with pytest.raises(UnreadableError, match=r"metrics\.json is damaged: its SHA-256 is not the one in SHA256SUMS"):
+        open_result(folder)
+    (folder / "SHA256SUMS").unlink()
     with pytest.raises(UnreadableError, match="not valid JSON"):
         open_result(folder)
     (folder / "config.yaml").write_text("inputs: [I]\n")

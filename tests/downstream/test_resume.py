@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 
 import pandas as pd
@@ -16,6 +18,7 @@ from biosig import config as configuration
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import DataError, UsageError
+from biosig.file_sums import DamagedWorkWarning
 from biosig.shards import ShardWriter, build_index, open_shards
 
 SPLIT = {"train": "number <= '003'", "validation": "'003' < number <= '005'", "test": "number >= '006'"}
@@ -107,9 +110,123 @@ def test_what_another_run_has_left_is_not_gone_on_with(few_channels, tmp_path):
 
 
 def test_a_run_that_cannot_work_leaves_nothing_behind(few_channels, tmp_path):
-    with pytest.raises(DataError, match="lower the stage's lr"):
-        run_finetune(_config(few_channels, tmp_path / "out", seeds=[0], probe={"lr": 1e30, "epochs": 3, "warmup": 0}))
+    with pytest.raises(UsageError, match="pooling=cls cannot be"):
+        run_finetune(_config(few_channels, tmp_path / "out", pooling="cls"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_deletes_nothing_that_was_finished(few_channels, tmp_path):
+    config = _config(few_channels, tmp_path / "out", seeds=[0], tune={"lr": 1e30, "epochs": 3, "warmup": 0})
+    stages = []
+    for _ in range(2):
+        with pytest.raises(DataError, match="lower the stage's lr"):
+            run_finetune(config, lambda stage, *_: stages.append(stage))
+    assert stages.count("model, fold 0, seed 0, head") == 2  # epochs of the first start
+
+
+def _damage(path, how):
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes({"short": content[:-9], "doubled": content * 2, "flipped": _flipped(content)}[how])
+
+
+def _flipped(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+
+
+def _short(shards, out):
+    return _config(shards, out, epochs=1, baselines=["chance"])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(few_channels, tmp_path_factory):
+    """A result, and an unfinished run of the same, stopped in the first epoch of its second model's second stage."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run_finetune(_short(few_channels, folder / "whole"))
+
+    def stopping(stage, *_):
+        if stage == "model, fold 0, seed 1, tune":
+            raise _Stop
+
+    with pytest.raises(_Stop):
+        run_finetune(_short(few_channels, folder / "half"), stopping)
+    return folder
+
+
+WORK = [
+    "run.json",
+    "work/run.json",
+    "work/model/fold-0-seed-0.safetensors",
+    "work/model/fold-0-seed-1/head.safetensors",
+    "work/model/fold-0-seed-1/tune-0.safetensors",
+    "result/weights/fold-0-seed-0/model.safetensors",
+    "result/weights/fold-0-seed-0/seen.safetensors",
+    "work/model/SHA256SUMS",
+]
+HOW = ["gone", "short", "doubled", "flipped"]
+EACH = [
+    pytest.param(name, how, marks=[] if (row + column) % 4 == 0 else pytest.mark.slow)
+    for row, name in enumerate(WORK)
+    for column, how in enumerate(HOW)
+]
+"""Every file with every damage; in fast tests every file with one, and every damage twice."""
+
+
+@pytest.mark.parametrize(("name", "how"), EACH)
+def test_a_file_of_unfinished_work_that_is_not_whole_is_named_and_made_again(
+    few_channels, undisturbed, tmp_path, name, how
+):
+    partial = shutil.copytree(undisturbed / ".half.partial", tmp_path / ".half.partial")
+    _damage(partial / name, how)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run_finetune(_short(few_channels, tmp_path / "half"))
+    told = " ".join(str(warning.message) for warning in caught if warning.category is DamagedWorkWarning)
+    named = name if "weights" not in name else "result/weights/fold-0-seed-0"
+    assert f".half.partial/{named}" in told or (name.endswith("SHA256SUMS") and how == "gone")
+    _equal(undisturbed / "whole", tmp_path / "half")
+    assert [path.name for path in tmp_path.iterdir()] == ["half"]
+
+
+def test_without_what_says_of_which_run_it_is_unfinished_work_is_kept_and_refused(few_channels, undisturbed, tmp_path):
+    partial = shutil.copytree(undisturbed / ".half.partial", tmp_path / ".half.partial")
+    for name in ("run.json", "work/run.json"):
+        (partial / name).unlink()
+    with pytest.warns(DamagedWorkWarning), pytest.raises(DataError, match=r"run\.json, which says of what, is damaged"):
+        run_finetune(_short(few_channels, tmp_path / "half"))
+    assert (partial / "work/model/fold-0-seed-0.safetensors").exists()
+
+
+def test_of_two_runs_into_one_folder_the_second_is_refused(few_channels, undisturbed, tmp_path):
+    shutil.copytree(undisturbed / ".half.partial", tmp_path / ".half.partial")
+
+    def second(*_):
+        with pytest.raises(UsageError, match="Another run is writing to"):
+            run_finetune(_short(few_channels, tmp_path / "half"))
+        raise _Stop
+
+    with pytest.raises(_Stop):
+        run_finetune(_short(few_channels, tmp_path / "half"), second)
+
+
+def test_a_full_disk_is_a_sentence_and_what_was_finished_is_gone_on_with(few_channels, undisturbed, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", small]
+    if subprocess.run(mount, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
+    try:
+        with pytest.raises(DataError, match=r"cannot be written \(.*[Nn]o space.*\): make room"):
+            run_finetune(_short(few_channels, small / "out"))
+        assert any((small / ".out.partial/work").rglob("*.safetensors"))
+        subprocess.run(["mount", "-o", "remount,size=90m", small], check=True)
+        run_finetune(_short(few_channels, small / "out"))
+        _equal(undisturbed / "whole", small / "out")
+    finally:
+        subprocess.run(["umount", small], check=True)
 
 
 @pytest.mark.slow

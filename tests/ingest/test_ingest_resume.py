@@ -12,8 +12,10 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.errors import UsageError
+from biosig.file_sums import replacing
+from biosig.lock import locked
 from biosig.shards.verify import check_shards
-from ingest import batch, output
+from ingest import batch
 from ingest.verbs import ingest
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
@@ -124,8 +126,8 @@ def test_a_lock_that_was_removed_after_it_was_opened_is_taken_again(tmp_path, mo
         flock(lock, how)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with output.locked(tmp_path):
-        with pytest.raises(UsageError, match="Another ingest is writing"), output.locked(tmp_path):
+    with locked(tmp_path, "ingest"):
+        with pytest.raises(UsageError, match="Another ingest is writing"), locked(tmp_path, "ingest"):
             pass
         assert path.exists()
     assert not path.exists()
@@ -134,7 +136,7 @@ def test_a_lock_that_was_removed_after_it_was_opened_is_taken_again(tmp_path, mo
 def test_a_table_is_whole_or_the_old_one(tmp_path):
     path = tmp_path / "key_id.txt"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), output.replacing(path) as temporary:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:  # noqa: PT012
         temporary.write_text("ne")
         raise KeyboardInterrupt
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("key_id.txt", "old")]

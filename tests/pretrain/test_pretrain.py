@@ -17,8 +17,9 @@ import yaml
 
 import biosig
 from biosig import config, samples
-from biosig.errors import UsageError
+from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.evaluate.ledger import Ledger
+from biosig.file_sums import EditedWarning
 from biosig.models.checkpoint import read_tensors
 from biosig.models.encoder import Encoder
 from biosig.models.model import LongWindowWarning
@@ -74,6 +75,10 @@ def weights(folder):
     return biosig.load_model(folder).encoder.state_dict()
 
 
+class Stopped(Exception):
+    pass
+
+
 KILLED = """
 import os, signal, sys
 import torch
@@ -109,8 +114,88 @@ def test_killed_and_run_again_it_ends_with_the_same_weights(run, tmp_path):
     assert [line["step"] for line in lines if line["part"] == "train"] == [1, 2, 3, 4, 5, 6]
 
 
-class Stopped(Exception):
-    pass
+@pytest.fixture
+def half(run):
+    """The run, stopped after its fifth step, with a checkpoint of the fourth."""
+
+    def stop(stage, step, *_):
+        if step == 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        pretrain(run, stop)
+    return run
+
+
+def test_sigterm_leaves_a_checkpoint_of_the_step_and_status_143(run, tmp_path):
+    whole = pretrain(replace(run, out=tmp_path / "whole"))
+    config.dump(run, tmp_path / "run.yaml")
+    asked = subprocess.run(
+        [sys.executable, "-c", KILLED.replace("SIGKILL", "SIGTERM"), tmp_path / "run.yaml", "3"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert asked.returncode == 143
+    steps = []
+    resumed = pretrain(run, lambda stage, step, *_: steps.append(step))
+    assert steps[0] in (4, 5)  # the signal came in the third step or, where it was late, in the fourth
+    one, other = weights(whole), weights(resumed)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_of_two_runs_into_one_folder_the_second_is_refused(run):
+    def second(*_):
+        with pytest.raises(UsageError, match="Another pretrain is writing to"):
+            pretrain(run)
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        pretrain(run, second)
+    assert not (run.out / ".lock").exists()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda c: c[:-9], lambda c: c * 2, lambda c: c[:999] + bytes([c[999] ^ 1]) + c[1000:]]
+)
+def test_a_checkpoint_that_is_not_whole_is_named_and_kept(half, damage):
+    path = half.out / "training.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UnreadableError, match=r"training\.safetensors is damaged.* delete it to train from the start"):
+        pretrain(half)
+    assert path.exists()
+
+
+def test_a_checkpoint_that_is_gone_is_told(half, caplog):
+    (half.out / "training.safetensors").unlink()
+    steps = []
+    pretrain(half, lambda stage, step, *_: steps.append(step))
+    assert steps[0] == 1
+    assert "training.safetensors is gone: training begins at its first step again" in caplog.text
+
+
+def test_a_configuration_that_was_edited_is_told(half):
+    path = half.out / "config.yaml"
+    path.write_text(path.read_text() + "# mine\n")
+    with pytest.warns(EditedWarning, match=r"config\.yaml was edited"):
+        pretrain(half)
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_the_last_checkpoint(run, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=18m", "tmpfs", small]
+    if subprocess.run(mount, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
+    there = replace(run, out=small / "run")
+    try:
+        with pytest.raises(DataError, match=r"training\.safetensors cannot be written \(.*[Nn]o space.*\): make room"):
+            pretrain(there)
+        subprocess.run(["mount", "-o", "remount,size=90m", small], check=True)
+        steps = []
+        pretrain(there, lambda stage, step, *_: steps.append(step))
+        assert steps[0] == 3
+    finally:
+        subprocess.run(["umount", small], check=True)
 
 
 def test_reves_recipe_goes_on_exactly_too(run, tmp_path, eeg):
