@@ -72,7 +72,8 @@ def embed(
         the B rows of an array, are recordings of their own: no window lies over two of them.
     window, stride : float
         Seconds per window and from one onset to the next; `stride` defaults to `window`. `window=None` takes each
-        recording whole, as one window. "auto" = each epoch whole, and 10 s of anything else.
+        recording whole, as one window. "auto" = each epoch whole, and 10 s of anything else. An epoch that is
+        one sample longer than `window`, as MNE's are by default, is taken whole.
     keep_tail : bool
         Also embed what is left after the last whole window, and recordings shorter than a window.
     device : str
@@ -152,11 +153,12 @@ def as_windows(
         raise UsageError("There is no recording to embed: the query or the selection matches none.")
     if window == "auto":
         window = None if isinstance(ds, EpochList) else _WINDOW
+    if isinstance(ds, EpochList) and window is not None:
+        ds.check_window(window)
+        window = None if stride is None and ds.are_as_long_as(window) else window
     if window is None:
         durations = np.asarray(ds.to_pandas()["duration"], np.float64)
         return Windows(ds, np.arange(len(ds)), np.zeros(len(ds)), durations)
-    if isinstance(ds, EpochList):
-        ds.check_window(window)
     windows = grid(ds, window, stride, keep_tail)
     if not len(windows):
         longest = max(ds.to_pandas()["duration"], default=0.0)

@@ -86,6 +86,11 @@ class EpochList(RecordingList):
         self.epochs = pd.DataFrame([{"epoch": i, **epoch.labels} for i, epoch in enumerate(epochs)])
         """One row per epoch: `epoch`, its number, and its labels."""
 
+    def are_as_long_as(self, seconds: float) -> bool:
+        """Whether no epoch is longer than a window by more than the sample at its end, which MNE counts in."""
+        streams = [stream for epoch in self._held for stream in epoch.read().streams]
+        return all(stream.n_times - seconds * stream.sfreq < 1.5 for stream in streams)
+
     def check_window(self, seconds: float) -> None:
         """Refuse windows that are longer than an epoch.
 

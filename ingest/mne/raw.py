@@ -251,7 +251,7 @@ def _resolve(source: Any, kind: str, digitised: bool, notes: list[str]) -> tuple
         by_name = kind_beside_eeg(name)
         if by_name != "eeg":
             notes.append(f"Channel '{name}' is typed EEG in MNE; by its name it is kept as {by_name}.")
-            return resolve(name, unit, kind=by_name)
+            return resolve(name, unit, kind=by_name, position=position)
     if kind == "misc" and guess_kind(name) == "stim":
         kind = "stim"
     return resolve(name, unit, kind=_KINDS.get(kind, "misc"), position=position)
