@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from biosig.annotations import from_triggers, in_range, mark_bad_spans
+from biosig.electrodes import guess_kinds
 from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.errors import UnreadableError
 from biosig.fingerprint import content_hash
@@ -88,6 +89,13 @@ class Adapter(ABC):
 
     def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
         """Turn an object of the family's own library (an mne Raw, a wfdb Record) into a Recording; None if foreign."""
+        return None
+
+    def epochs(self, source: object) -> list[Recording] | None:  # noqa: ARG002
+        """The epochs of an object of the family's library or of a file, each a recording of its own; None if not any.
+
+        The labels of each are `epoch` (its number), `event` (its name) and what else is known of it.
+        """
         return None
 
     def identifiers(self, path: Path) -> Iterable[Identifier] | None:  # noqa: ARG002
@@ -203,7 +211,8 @@ def make_recording(
         If there is no stream, or names, units and samples do not agree in number.
     """
     said = list(notes)
-    built = [part if isinstance(part, Stream) else _stream(path, part, said) for part in streams]
+    guesses = _guesses([part for part in streams if isinstance(part, Signals)])
+    built = [part if isinstance(part, Stream) else _stream(path, part, guesses, said) for part in streams]
     if not built:
         raise UnreadableError(f"{path} holds no signal: point to the recording of the signals.")
     channels, renamed = settle([channel for stream in built for channel in stream.channels])
@@ -228,10 +237,20 @@ def make_recording(
     return mark_bad_spans(recording)
 
 
-def _stream(path: Path, signals: Signals, notes: list[str]) -> Stream:
+def _units(signals: Signals) -> list[str]:
+    return [signals.units] * len(signals.ch_names) if isinstance(signals.units, str) else list(signals.units)
+
+
+def _guesses(parts: Sequence[Signals]) -> dict[tuple[str, str], str]:
+    """The kind of each name and unit in a file, for channels of which it does not say it."""
+    pairs = [pair for part in parts for pair in zip(part.ch_names, _units(part), strict=False)]
+    return dict(zip(pairs, guess_kinds([name for name, _ in pairs], [unit for _, unit in pairs]), strict=True))
+
+
+def _stream(path: Path, signals: Signals, guesses: Mapping[tuple[str, str], str], notes: list[str]) -> Stream:
     """Signals as a stream, each channel resolved by itself."""
     n_chans = len(signals.ch_names)
-    units = [signals.units] * n_chans if isinstance(signals.units, str) else list(signals.units)
+    units = _units(signals)
     given = signals.kinds
     kinds = [given] * n_chans if given is None or isinstance(given, str) else list(given)
     samples = signals.samples
@@ -243,7 +262,10 @@ def _stream(path: Path, signals: Signals, notes: list[str]) -> Stream:
     if not isinstance(samples, LazySamples):
         samples, rounded = as_stored(samples, f"channel{'s' * (n_chans > 1)} {', '.join(signals.ch_names)}")
         notes += rounded
-    resolved = [resolve(*channel) for channel in zip(signals.ch_names, units, kinds, strict=True)]
+    resolved = [
+        resolve(name, unit, kind or guesses[name, unit])
+        for name, unit, kind in zip(signals.ch_names, units, kinds, strict=True)
+    ]
     factor = np.array([factor for _, factor in resolved])
     return Stream(
         sfreq=float(signals.sfreq),

@@ -8,7 +8,8 @@ import math
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +19,10 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
+from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
-from biosig.batches.memory import RecordingList
+from biosig.batches.memory import EpochList, RecordingList
+from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, grid, warn_of_left_out
 from biosig.device import resolve_device, resolve_dtype
@@ -42,13 +45,15 @@ PART_WINDOWS = 2048
 _IDENTITY = b"biosig"
 """Key of a part's metadata, which say what it is a part of."""
 
+_WINDOW = 10.0  # s
+
 _EXCERPTS, _EXCERPT = 20, 10.0  # how many, s each: a mistaken unit shows in any part of a recording
 
 
 def embed(
     model: Model,
     source: Any,
-    window: float | None = 10.0,
+    window: float | Literal["auto"] | None = "auto",
     stride: float | None = None,
     keep_tail: bool = False,
     device: str = "auto",
@@ -58,6 +63,7 @@ def embed(
     progress: Progress | None = None,
     layer: int = -1,
     pooling: Pooling | None = None,
+    on_unknown: OnUnknown | None = None,
     **array_options: Any,
 ) -> pa.Table:
     """Embed every window of a source.
@@ -68,11 +74,12 @@ def embed(
         What to embed with.
     source : path, ShardDataset, Windows, Recording, list of Recording, mne Raw or Epochs, wfdb Record, or array
         A path may be a shard folder, a recording's file, or a folder of recordings. An array (C, T) or (B, C, T)
-        needs `sfreq`, `ch_names` and `kind` (and `units`) as further arguments. Epochs are taken as if they followed
-        each other without a gap: give their length as `window`.
+        needs `sfreq`, `ch_names` and `kind` (and `units`) as further arguments. Epochs, and
+        the B rows of an array, are recordings of their own: no window lies over two of them.
     window, stride : float
         Seconds per window and from one onset to the next; `stride` defaults to `window`. `window=None` takes each
-        recording whole, as one window.
+        recording whole, as one window. "auto" = each epoch whole, and 10 s of anything else. An epoch that is
+        one sample longer than `window`, as MNE's are by default, is taken whole.
     keep_tail : bool
         Also embed what is left after the last whole window, and recordings shorter than a window.
     device : str
@@ -89,12 +96,16 @@ def embed(
         0 the embedding output, k after block k, -1 the model's output.
     pooling : {"mean", "mean+std", "cls", "attention"}, optional
         What becomes of a window's tokens; None = as the model does it (`biosig.models.pooled`).
+    on_unknown : {"keep", "skip", "raise"}, optional
+        What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
+        known electrode gives no token, ECG and PPG do.
 
     Returns
     -------
     pyarrow.Table
         One row per window and modality: recording, subject, onset and duration (s), modality, ch_names,
-        valid_fraction, model, model_revision, vector (fixed-size list of float32). The token that some models give each
+        valid_fraction, model, model_revision, vector (fixed-size list of float32). Of epochs also `epoch`, its number,
+        its `event` and the columns of its metadata. The token that some models give each
         window ("cls") makes one row per window, its modality "ecg+ppg" where it read both. A report that is read is the
         modality "text". A window without a valid token has valid_fraction 0 and a vector of NaN.
 
@@ -117,12 +128,26 @@ def embed(
         )
     windows = as_windows(source, window, stride, keep_tail, **array_options)
     model.to(resolve_device(device))
-    table = embed_windows(model, windows, batch_tokens, dtype, progress, reports=reports, layer=layer, pooling=pooling)
+    table = embed_windows(
+        model,
+        windows,
+        batch_tokens,
+        dtype,
+        progress,
+        reports=reports,
+        layer=layer,
+        pooling=pooling,
+        on_unknown=on_unknown,
+    )
     return table.drop(["window"])
 
 
 def as_windows(
-    source: Any, window: float | None, stride: float | None = None, keep_tail: bool = False, **array_options: Any
+    source: Any,
+    window: float | Literal["auto"] | None,
+    stride: float | None = None,
+    keep_tail: bool = False,
+    **array_options: Any,
 ) -> Windows:
     """Windows of any source that `embed` takes."""
     if isinstance(source, Windows):
@@ -132,6 +157,11 @@ def as_windows(
     ds = as_recordings(source, **array_options)
     if not len(ds):
         raise UsageError("There is no recording to embed: the query or the selection matches none.")
+    if window == "auto":
+        window = None if isinstance(ds, EpochList) else _WINDOW
+    if isinstance(ds, EpochList) and window is not None:
+        ds.check_window(window)
+        window = None if stride is None and ds.are_as_long_as(window) else window
     if window is None:
         durations = np.asarray(ds.to_pandas()["duration"], np.float64)
         return Windows(ds, np.arange(len(ds)), np.zeros(len(ds)), durations)
@@ -173,10 +203,16 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
             if not files:
                 raise UsageError(f"{path} holds neither shards nor a recording that an installed adapter reads.")
             return RecordingList([_plausible(read(file)) for file in files])
-        return RecordingList([_plausible(read(path))])
+        chosen = adapter_for(path)
+        epochs = chosen.epochs(path) if chosen is not None else None
+        return RecordingList([_plausible(read(path))]) if epochs is None else EpochList(_all_plausible(epochs))
     if isinstance(source, np.ndarray | torch.Tensor):
-        return RecordingList(_array_as_recording(source, **array_options))
+        rows = _array_as_recording(source, **array_options)
+        return EpochList(rows) if source.ndim == 3 and rows else RecordingList(rows)
     for adapter in adapters().values():
+        epochs = adapter.epochs(source)
+        if epochs is not None:
+            return EpochList(_all_plausible(epochs))
         recording = adapter.convert(source)
         if recording is not None:
             return RecordingList([_plausible(recording)])
@@ -184,6 +220,24 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
         f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording or a list of them (biosig.read), "
         f"an mne Raw or Epochs, a wfdb Record, or an array with sfreq, ch_names and kind."
     )
+
+
+def _all_plausible(epochs: list[Recording]) -> list[Recording]:
+    """The epochs, looked at together as `_plausible` does: one alone may be an artefact."""
+    if epochs:
+        whole = [
+            np.concatenate([np.asarray(x) for x in parts], axis=1) for parts in zip(*map(_samples, epochs), strict=True)
+        ]
+        streams = [
+            replace(stream, samples=samples, invalid=np.empty((0, 3), np.int64))
+            for stream, samples in zip(epochs[0].streams, whole, strict=True)
+        ]
+        _plausible(replace(epochs[0], streams=streams))
+    return epochs
+
+
+def _samples(recording: Recording) -> list[Any]:
+    return [stream.samples for stream in recording.streams]
 
 
 def _plausible(recording: Recording) -> Recording:
@@ -225,20 +279,24 @@ def embed_windows(
     reports: bool = False,
     layer: int | Literal["all"] = -1,
     pooling: Pooling | None = None,
+    on_unknown: OnUnknown | None = None,
 ) -> pa.Table:
     """Embed the given windows; as `embed`, with a further column `window` (the row of `windows`).
 
     With layer "all" a vector holds those of layers 0 to depth - 1 and of the output, one after the other.
     """
     words = words_for(model.config, model.tokenizer) if reports else None
-    rows = (0, len(windows))
-    parts = _embed_parts(model, windows, rows, batch_tokens, dtype, workers, progress, words, stage, layer, pooling)
+    contract, rows = with_unknown(model.contract, on_unknown), (0, len(windows))
+    parts = _embed_parts(
+        model, windows, contract, rows, batch_tokens, dtype, workers, progress, words, stage, layer, pooling
+    )
     return pa.concat_tables([table for _, table in parts])
 
 
 def _embed_parts(
     model: Model,
     windows: Windows,
+    contract: Mapping[str, InputContract],
     span: tuple[int, int],
     batch_tokens: int,
     dtype: str,
@@ -254,14 +312,14 @@ def _embed_parts(
     A recording without a channel of the model's modalities has no row, so a table cannot tell how far it goes.
     """
     start, stop = span
-    counts = count_tokens(windows[start:stop], model.contract, words)
+    counts = count_tokens(windows[start:stop], contract, words)
     batches = [rows + start for rows in in_order(counts, batch_tokens)]
     subjects, revision = windows.subjects, model.revision
     precision = resolve_dtype(model.device, dtype)
     pooling = pooling or own_pooling(model.config)
     check_pooling(model.config, pooling)
     n_rows, n_numbers = vectors_per_window(pooling), n_features(model.config, pooling, layer)
-    loader = load_batches(windows, batches, model.contract, workers, words)
+    loader = load_batches(windows, batches, contract, workers, words)
     unread: set[int] = set()
     for planned, (batch, rows) in zip(batches, loader, strict=True):
         vectors = np.full((len(planned), n_rows, n_numbers), np.nan, np.float32)
@@ -278,16 +336,16 @@ def _embed_parts(
             vectors[where] = np.where(share[..., None] > 0, found, np.nan)
             _check_finite(model, windows, rows, found, share)
         reached = int(planned[-1]) + 1
-        table = _table(model, revision, windows, subjects, planned, vectors, fraction, words)
+        table = _table(model, contract, revision, windows, subjects, planned, vectors, fraction, words)
         unread.update(windows.recording[np.setdiff1d(planned, table["window"])].tolist())
         yield reached, table
         if progress:
             progress(stage, reached, len(windows))
     if unread:
         warnings.warn(
-            f"Recordings without a channel that {model.name} reads ({', '.join(model.contract)}) give no row: "
+            f"Recordings without a channel that {model.name} reads ({', '.join(contract)}) give no row: "
             f"{len(unread)} of {len(windows.ds)}, the first is '{windows.ds[min(unread)].id}'. 'biosig inspect FILE' "
-            f"tells what kind each channel counts as.",
+            f"tells what kind and place each channel has; EEG of unknown electrode counts with on_unknown keep.",
             LeftOutWarning,
             stacklevel=3,
         )
@@ -309,6 +367,7 @@ def _check_finite(
 
 def _table(
     model: Model,
+    contract: Mapping[str, InputContract],
     revision: str,
     windows: Windows,
     subjects: NDArray[Any],
@@ -320,20 +379,21 @@ def _table(
     rows = []
     for i, number in enumerate(planned.tolist()):
         recording = windows.ds[int(windows.recording[number])]
-        by_modality: dict[str, list[str]] = {}
-        for channel in recording.channels:
-            if channel.kind in model.contract:
-                by_modality.setdefault(channel.kind, []).append(channel.name)
+        read = channels_read(recording.channels, contract)
+        by_modality = {
+            m: [c.name for c in read[m]] for m in dict.fromkeys(c.kind for c in recording.channels) if m in read
+        }
         if words and words(recording):
             by_modality["text"] = []
         if vectors.shape[1] == 1 and by_modality:
-            read = [m for m in MODALITY_IDS if m in by_modality]
-            by_modality = {"+".join(read): [name for m in read for name in by_modality[m]]}
+            parts = [m for m in MODALITY_IDS if m in by_modality]
+            by_modality = {"+".join(parts): [name for m in parts for name in by_modality[m]]}
         for modality, names in by_modality.items():
             m = 0 if vectors.shape[1] == 1 else MODALITY_IDS[modality]
             rows.append((number, recording.id, modality, names, fraction[i, m], vectors[i, m]))
     number = np.array([row[0] for row in rows], np.int64)
     flat = np.concatenate([row[5] for row in rows]) if rows else np.empty(0, np.float32)
+    about = windows.ds.epochs.iloc[windows.recording[number]] if isinstance(windows.ds, EpochList) else {}
     return pa.table(
         {
             "window": number,
@@ -347,6 +407,7 @@ def _table(
             "model": pa.array([model.name] * len(rows), pa.string()),
             "model_revision": pa.array([revision] * len(rows), pa.string()),
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), vectors.shape[2]),
+            **{name: pa.array(about[name], from_pandas=True) for name in about},
         }
     )
 
@@ -360,6 +421,7 @@ def embed_to_file(
     workers: int = 0,
     progress: Progress | None = None,
     reports: bool = False,
+    on_unknown: OnUnknown | None = None,
 ) -> Path:
     """Embed into a parquet file in bounded memory; killed and called again, it goes on where it was.
 
@@ -385,7 +447,9 @@ def embed_to_file(
         "batch_tokens": batch_tokens,
         "dtype": dtype,
         **({"reports": True} if reports else {}),
+        **({"on_unknown": on_unknown} if on_unknown else {}),
     }
+    contract = with_unknown(model.contract, on_unknown)
     words = words_for(model.config, model.tokenizer) if reports else None
     parts = out.with_name(out.name + ".parts")
     with locked(out, "embed", out.with_name(f".{out.name}.lock")):
@@ -394,7 +458,9 @@ def embed_to_file(
         for span in _missing(_finished(parts, identity), len(windows)):
             waiting: list[pa.Table] = []
             start = span[0]
-            for reached, table in _embed_parts(model, windows, span, batch_tokens, dtype, workers, progress, words):
+            for reached, table in _embed_parts(
+                model, windows, contract, span, batch_tokens, dtype, workers, progress, words
+            ):
                 waiting.append(table)
                 if reached - start >= PART_WINDOWS or reached == span[1]:
                     _write_part(

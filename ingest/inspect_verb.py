@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from biosig.electrodes import canonical_orientation
+from biosig.electrodes.channels import has_electrode
 from biosig.errors import BiosigError, DataError
 from biosig.reading import Adapter
 from biosig.recording import MODALITIES, Recording, Stream, is_known
@@ -161,6 +162,8 @@ def _seen(stream: Stream) -> list[str]:
             told.append("flat throughout: nothing")
         elif channel.kind not in MODALITIES:
             told.append("stored, no tokens")
+        elif channel.kind == "eeg" and not has_electrode(channel):
+            told.append("no known electrode: stored, no tokens")
         else:
             placeless = "" if is_known(channel.position) else ", no position"
             told.append(f"{channel.kind} tokens" + placeless + (_TURNED if sign < 0 else ""))
@@ -184,20 +187,20 @@ def _amplitudes(recording: Recording) -> list[str]:
 
 def _contracts(recording: Recording) -> list[str]:
     """What the presets make of each modality's signals."""
+    from biosig.batches.montage import channels_read
     from biosig.models.presets import preset  # imports torch
 
     lines = []
-    for kind, contract in preset(_PRESET).contract.items():
-        streams = list(recording.of_kind(kind))
-        if streams:
-            n = sum(stream.n_chans for stream in streams)
-            longest = max(stream.duration for stream in streams)
-            patches = contract.n_patches_in(longest)
-            lines.append(
-                f"{_PRESET} sees {kind} at {contract.sfreq:g} Hz: {n} channels × {patches} patches of "
-                f"{contract.patch_seconds:g} s"
-                if patches
-                else f"{_PRESET} sees nothing of {kind}: {longest:g} s are less than one patch of "
-                f"{contract.patch_seconds:g} s"
-            )
+    contracts = preset(_PRESET).contract
+    for kind, channels in channels_read(recording.channels, contracts).items():
+        contract = contracts[kind]
+        longest = max(stream.duration for stream in recording.of_kind(kind))
+        patches = contract.n_patches_in(longest)
+        lines.append(
+            f"{_PRESET} sees {kind} at {contract.sfreq:g} Hz: {len(channels)} channels × {patches} patches of "
+            f"{contract.patch_seconds:g} s"
+            if patches
+            else f"{_PRESET} sees nothing of {kind}: {longest:g} s are less than one patch of "
+            f"{contract.patch_seconds:g} s"
+        )
     return lines

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.input_contract import InputContract
+from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
 from biosig.batches.montage import Montage, montage
 from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
@@ -62,7 +62,11 @@ def _anywhere(modality: str, n_chans: int, n_times: int) -> NDArray[np.float32]:
 
 
 def prepare(
-    window: Recording, contract: Mapping[str, InputContract], window_onset: float | None = None, room: Room = _anywhere
+    window: Recording,
+    contract: Mapping[str, InputContract],
+    window_onset: float | None = None,
+    room: Room = _anywhere,
+    on_unknown: OnUnknown | None = None,
 ) -> list[Prepared]:
     """Bring a recording, or a window cropped from one, to a model's input contract.
 
@@ -76,6 +80,8 @@ def prepare(
         Seconds from the recording's start that count as time 0; default the first sample of the earliest stream.
     room : callable, optional
         Gives the arrays to write values to, where that saves a copy; default new ones.
+    on_unknown : {"keep", "skip", "raise"}, optional
+        What becomes of channels whose place is not known; default as in the contract.
 
     Returns
     -------
@@ -85,8 +91,9 @@ def prepare(
     Raises
     ------
     UsageError
-        If a channel's unit cannot be brought to the contract's.
+        If a channel's unit cannot be brought to the contract's, or a channel of unknown place is refused.
     """
+    contract = with_unknown(contract, on_unknown)
     if window_onset is None:
         window_onset = min((stream.onset for stream in window.streams), default=0.0)
     prepared = []
@@ -94,7 +101,7 @@ def prepare(
         wanted = contract.get(modality)
         if wanted is None:
             continue
-        parts = [(stream, montage(stream.channels, modality, wanted.unit, wanted.frame)) for stream in window.streams]
+        parts = [(stream, montage(stream.channels, modality, wanted)) for stream in window.streams]
         parts = [(stream, members) for stream, members in parts if members.rows]
         if not parts:
             continue

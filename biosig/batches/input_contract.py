@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from biosig.errors import UsageError
 
 MODALITY_IDS = {"ecg": 0, "ppg": 1, "eeg": 2, "text": 3}
 """The index of each modality's embedding; stored weights rely on the order."""
+
+
+OnUnknown = Literal["keep", "skip", "raise"]
+"""What becomes of channels whose place on the body is not known: used as they are, left out, or refused."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,10 @@ class InputContract:
         How a channel's place reaches the model. "head": metres in the head frame, of a derivation both electrodes;
         unknown places are seen as unknown. "mri": metres in MNE's mri frame, a derivation at its midpoint. "leads": by
         the name of the lead. A channel without a place in the last two is not seen, and a warning names it.
+    on_unknown : {"keep", "skip", "raise"}, optional
+        What becomes of a channel of unknown place. "keep": it gives tokens where the frame can tell that a place is
+        unknown. "skip": it gives none, and a warning names it. "raise": it is an error. None = "skip" for EEG, of which
+        a channel of unknown electrode may be anything that an amplifier records, else "keep".
     cleaning : {"none", "neurokit"}
         Cleaning at the contract's rate before normalisation: none, or NeuroKit2's default for the kind
         (`biosig.signal.neurokit_clean`).
@@ -58,6 +67,7 @@ class InputContract:
     divisor: float = 1.0
     frame: Literal["head", "mri", "leads"] = "head"
     cleaning: Literal["none", "neurokit"] = "none"
+    on_unknown: OnUnknown | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.divisor < math.inf:
@@ -80,3 +90,18 @@ class InputContract:
     def n_patches_in(self, duration: float) -> int:
         """Whole patches in `duration` seconds."""
         return self.n_patches(round(duration * self.sfreq))
+
+
+def with_unknown(contract: Mapping[str, InputContract], on_unknown: OnUnknown | None) -> Mapping[str, InputContract]:
+    """The contract with this policy for channels of unknown place in every modality; None = as it is.
+
+    Raises
+    ------
+    UsageError
+        If there is no such policy.
+    """
+    if on_unknown is None:
+        return contract
+    if on_unknown not in get_args(OnUnknown):
+        raise UsageError(f"on_unknown is {on_unknown!r}; give keep, skip or raise.")
+    return {modality: replace(wanted, on_unknown=on_unknown) for modality, wanted in contract.items()}

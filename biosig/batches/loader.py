@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from biosig.batches.conditioned import conditioned
 from biosig.batches.contract import InputContract, prepare
-from biosig.batches.montage import montage
+from biosig.batches.montage import channels_read, montage
 from biosig.batches.packed import PackedBatch, Packer
 from biosig.batches.together import PlainWindow, add_together, in_groups, plain_windows
 from biosig.batches.windows import ReadableRecording, Windows
@@ -35,8 +35,7 @@ def count_tokens(
     n_words: dict[int, int] = {}
     for row in np.unique(windows.recording):
         recording = windows.ds[int(row)]
-        kinds = [channel.kind for channel in recording.channels]
-        by_recording[int(row)] = {m: kinds.count(m) for m in contract if m in kinds}
+        by_recording[int(row)] = {m: len(read) for m, read in channels_read(recording.channels, contract).items()}
         n_words[int(row)] = len(reports(recording)) if reports else 0
     for i, (row, duration) in enumerate(zip(windows.recording, windows.duration, strict=True)):
         counts[i] = sum(n * contract[m].n_patches_in(float(duration)) for m, n in by_recording[int(row)].items())
@@ -161,7 +160,7 @@ class _Batches(Dataset[LoadedBatch]):
             n_tokens[window.modality] = n_tokens.get(window.modality, 0) + len(window.members.rows) * n_patches
         for stream in (stream for recording in recordings for stream in recording.streams):
             for modality, contract in self.contract.items():
-                n_chans = len(montage(stream.channels, modality, contract.unit, contract.frame).rows)
+                n_chans = len(montage(stream.channels, modality, contract).rows)
                 n_patches = contract.n_patches(round(stream.n_times * contract.sfreq / stream.sfreq))
                 n_tokens[modality] = n_tokens.get(modality, 0) + n_chans * n_patches
         return n_tokens

@@ -33,6 +33,9 @@ class HeldRecording:
         return self._recording.crop(onset, duration)
 
 
+_TOLERANCE = 1e-6  # s, below any sample
+
+
 class RecordingList:
     """A few recordings in memory as a dataset.
 
@@ -67,3 +70,38 @@ class RecordingList:
     def to_pandas(self) -> pd.DataFrame:
         """One row per recording: id, subject, duration in seconds."""
         return self._table
+
+
+class EpochList(RecordingList):
+    """Epochs in memory, each a recording of its own, so that no window lies over two of them.
+
+    Parameters
+    ----------
+    epochs : sequence of Recording
+        In their order; their labels are their event and metadata.
+    """
+
+    def __init__(self, epochs: Sequence[Recording]) -> None:
+        super().__init__(epochs)
+        self.epochs = pd.DataFrame([{"epoch": i, **epoch.labels} for i, epoch in enumerate(epochs)])
+        """One row per epoch: `epoch`, its number, and its labels."""
+
+    def are_as_long_as(self, seconds: float) -> bool:
+        """Whether no epoch is longer than a window by more than the sample at its end, which MNE counts in."""
+        streams = [stream for epoch in self._held for stream in epoch.read().streams]
+        return all(stream.n_times - seconds * stream.sfreq < 1.5 for stream in streams)
+
+    def check_window(self, seconds: float) -> None:
+        """Refuse windows that are longer than an epoch.
+
+        Raises
+        ------
+        UsageError
+            If the shortest epoch is shorter than a window.
+        """
+        shortest = float(self.to_pandas()["duration"].min())
+        if seconds > shortest + _TOLERANCE:
+            raise UsageError(
+                f"A window of {seconds:g} s is longer than an epoch of {shortest:g} s, and none lies over two: use a "
+                "shorter window, or in Python window=None for each epoch whole."
+            )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.batches.input_contract import InputContract, OnUnknown
 from biosig.electrodes import canonical_orientation, channel_id
 from biosig.electrodes.frames import head_to_mri
 from biosig.electrodes.leads import as_leads
@@ -41,65 +43,100 @@ class Montage:
     ]  # (C,) False where the frame has no place for the channel, so that it gives no valid token
 
 
-def montage(
-    channels: tuple[Channel, ...], modality: str, unit: str | None, frame: Literal["head", "mri", "leads"] = "head"
-) -> Montage:
-    """The montage of a stream with these channels, in `unit` (None = the source's own) and `frame`.
+def montage(channels: tuple[Channel, ...], modality: str, contract: InputContract) -> Montage:
+    """The montage of a stream with these channels, as the contract of a modality wants it.
 
-    A warning names ECG and EEG channels without a known position; where `frame` needs one, they are not `placed`.
+    A warning names ECG and EEG channels of unknown place. Where the contract skips them they are no `rows`; where they
+    are kept and its frame needs a place, they are not `placed`.
 
     Raises
     ------
     UsageError
-        If a channel's unit cannot be brought to `unit`.
+        If a channel's unit cannot be brought to the contract's, or one of unknown place is refused.
     """
-    key = (id(channels), modality, unit, frame)
+    key = (id(channels), modality, contract.unit, contract.frame, contract.on_unknown)
     known = _known.get(key)
     if known is None:
         if len(_known) >= MAX_KNOWN:
             _known.clear()
-        known = _known[key] = (channels, _make(channels, modality, unit, frame))
+        known = _known[key] = (channels, _make(channels, modality, contract))
     return known[1]
+
+
+def channels_read(channels: Sequence[Channel], contract: Mapping[str, InputContract]) -> dict[str, list[Channel]]:
+    """The channels of each modality that give tokens; modalities without any are left out."""
+    read = {}
+    for modality, wanted in contract.items():
+        members = [channel for channel in channels if channel.kind == modality]
+        if any(channel.position_source == "unknown" for channel in members) and _policy(modality, wanted) == "skip":
+            known = _places(members, wanted).known
+            members = [channel for channel, there in zip(members, known, strict=True) if there]
+        if members:
+            read[modality] = members
+    return read
 
 
 MAX_KNOWN = 4096
 
-_known: dict[tuple[int, str, str | None, str], tuple[tuple[Channel, ...], Montage]] = {}
+_known: dict[tuple[int, str, str | None, str, str | None], tuple[tuple[Channel, ...], Montage]] = {}
 """By the channels' identity: a shard's windows share them, and hashing 64 takes longer than all else. They are kept
 beside what they gave, so that no other tuple takes their id."""
 
 
-def _make(channels: tuple[Channel, ...], modality: str, unit: str | None, frame: str) -> Montage:
+def _make(channels: tuple[Channel, ...], modality: str, contract: InputContract) -> Montage:
     rows = [row for row, channel in enumerate(channels) if channel.kind == modality]
+    places = _places([channels[row] for row in rows], contract)
+    if not places.known.all():
+        unknown = [channels[row].source_name for row, there in zip(rows, places.known, strict=True) if not there]
+        _tell(unknown, modality, contract)
+        if _policy(modality, contract) == "skip":
+            rows = [row for row, there in zip(rows, places.known, strict=True) if there]
+            places = places.of(places.known)
     members = [channels[row] for row in rows]
-    position, reference, sign = _in_template_frame(members) if frame == "mri" else _in_head_frame(members)
-    channel = as_leads(members) if frame == "leads" else [channel_id(c) for c in members]
-    placed: NDArray[np.bool_] = np.ones(len(members), bool)
-    if frame == "mri":
-        placed = np.asarray(np.isfinite(position).all(axis=1))
-    elif frame == "leads":
-        placed, sign = np.array(channel) >= 0, np.ones(len(members), np.float32)
-    known: NDArray[np.bool_] = placed
-    if frame == "head" and modality != "ppg":
-        known = np.asarray(np.isfinite(position).all(axis=1))
-    if not known.all():
-        _warn_of([c.source_name for c, there in zip(members, known, strict=True) if not there], frame)
     made = Montage(
         rows=rows,
         ch_names=[c.name for c in members],
-        factor=np.array([_factor(c, unit) for c in members], np.float64),
-        sign=sign,
-        position=position,
-        reference=reference,
-        channel=np.array(channel, np.int64),
-        placed=placed,
+        factor=np.array([_factor(c, contract.unit) for c in members], np.float64),
+        sign=places.sign,
+        position=places.position,
+        reference=places.reference,
+        channel=places.channel,
+        placed=np.ones(len(members), bool) if contract.frame == "head" else places.known,
     )
     for shared in (made.factor, made.sign, made.position, made.reference, made.channel, made.placed):
         shared.flags.writeable = False
     return made
 
 
-_UNPLACED = {
+class _Places(NamedTuple):
+    """Where C channels are, in the frame of a contract; columns as in `Montage`."""
+
+    position: NDArray[np.float32]
+    reference: NDArray[np.float32]
+    sign: NDArray[np.float32]
+    channel: NDArray[np.int64]
+    known: NDArray[np.bool_]  # (C,)
+
+    def of(self, rows: NDArray[np.bool_]) -> _Places:
+        """The places of some of the channels."""
+        position, reference, sign = self.position[rows], self.reference[rows], self.sign[rows]
+        return _Places(position, reference, sign, self.channel[rows], self.known[rows])
+
+
+def _places(members: list[Channel], contract: InputContract) -> _Places:
+    position, reference, sign = _in_template_frame(members) if contract.frame == "mri" else _in_head_frame(members)
+    if contract.frame == "leads":
+        leads = np.array(as_leads(members), np.int64)
+        return _Places(position, reference, np.ones(len(members), np.float32), leads, leads >= 0)
+    channel = np.array([channel_id(c) for c in members], np.int64)
+    return _Places(position, reference, sign, channel, np.asarray(np.isfinite(position).all(axis=1)))
+
+
+def _policy(modality: str, contract: InputContract) -> OnUnknown:
+    return contract.on_unknown or ("skip" if modality == "eeg" else "keep")
+
+
+_KEPT = {
     "head": "no known position, and the model reads them as from somewhere: correct their names, or give positions",
     "mri": "no known position, so they give no valid token: give positions, or leave them out",
     "leads": "no lead that the model knows, so they give no valid token: give the name of the lead that is nearest, or "
@@ -107,8 +144,21 @@ _UNPLACED = {
 }
 
 
-def _warn_of(names: list[str], frame: str) -> None:
-    warnings.warn(f"Channels {', '.join(names[:12])} have {_UNPLACED[frame]}.", UnplacedChannelWarning, stacklevel=4)
+def _tell(names: list[str], modality: str, contract: InputContract) -> None:
+    """Warn of channels of unknown place, or refuse them."""
+    policy = _policy(modality, contract)
+    if modality == "ppg" and policy == "keep":
+        return
+    listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    if policy == "raise":
+        raise UsageError(
+            f"Channels {listed} have no known position: correct their names, give positions, or set on_unknown to skip "
+            "or keep."
+        )
+    how = ", or keep them with on_unknown" if contract.frame == "head" else ""
+    skipped = f"no known position, so they give no token: correct their names, give positions{how}"
+    why = _KEPT[contract.frame] if policy == "keep" else skipped
+    warnings.warn(f"Channels {listed} have {why}.", UnplacedChannelWarning, stacklevel=5)
 
 
 def _in_head_frame(members: list[Channel]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

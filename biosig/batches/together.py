@@ -75,7 +75,7 @@ def _plain_window(
     if wanted is None or wanted.sfreq != sfreq or not _only_scales(wanted):
         return None
     start, stop = sample_range(onset - begins, duration, sfreq, shard.n_times[stream])
-    members = montage(channels, kind, wanted.unit, wanted.frame)
+    members = montage(channels, kind, wanted)
     scale = shard.robust_scale(recording, kind)
     if len(members.rows) < len(channels) or not 0 < scale < math.inf or stop == start or (stop - start) % wanted.stride:
         return None

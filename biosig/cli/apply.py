@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -32,6 +32,7 @@ def embed(
     batch_tokens: int = 16384,
     workers: int = 0,
     reports: bool = False,
+    on_unknown: Literal["keep", "skip", "raise"] | None = None,
 ) -> int:
     """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
 
@@ -61,6 +62,8 @@ def embed(
         Background processes that read and prepare; 0 = none.
     reports : bool
         Let the model also read the recordings' reports; it must have a tokenizer.
+    on_unknown : str
+        What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
     """
     from biosig.device import resolve_device
     from biosig.embedding import as_windows, embed_to_file
@@ -72,7 +75,7 @@ def embed(
     encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
     windows = as_windows(_recordings(source, query), window, stride, keep_tail)
     with show_progress(Console(stderr=True)) as progress:
-        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports)
+        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown)
     print_lines(Console(), f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})")
     return 0
 
@@ -125,7 +128,7 @@ def predict(
         "revision": Model(classifier.encoder, trained=True).revision,
         "target": use.target.title,
     }
-    schema = schema_of(use).with_metadata({"biosig": json.dumps(facts)})
+    schema = schema_of(use, windows).with_metadata({"biosig": json.dumps(facts)})
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
     try:

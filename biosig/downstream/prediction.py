@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from biosig.batches.memory import EpochList
 from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, around, grid, warn_of_left_out
 from biosig.downstream.classifier import Classifier
 from biosig.downstream.columns import prediction_columns
@@ -68,6 +69,8 @@ def windows_for(use: Use, ds: RecordingSet, stride: float | None = None, at: lis
     if at:
         return _around_all(ds, at, plan)
     length = use.target.every or use.seconds
+    if isinstance(ds, EpochList):
+        ds.check_window(length)
     windows = grid(ds, length, stride)
     if not len(windows):
         raise UsageError(f"No recording is as long as the {length:g} s that the model was tuned on.")
@@ -129,6 +132,7 @@ def predictions(
                 "duration": part.duration,
                 **columns,
                 "lacks": lacks,
+                **epoch_columns(part),
             }
         )
         done += len(part)
@@ -136,13 +140,22 @@ def predictions(
             progress("predict", done, len(windows))
 
 
-def schema_of(use: Use) -> pa.Schema:
-    """The columns of `predictions`."""
+def epoch_columns(windows: Windows) -> dict[str, Rows]:
+    """Number, event and metadata of each window's epoch, N rows each; none where windows are of no epochs."""
+    if not isinstance(windows.ds, EpochList):
+        return {}
+    about = windows.ds.epochs.iloc[windows.recording]
+    return {str(name): about[name].to_numpy() for name in about}
+
+
+def schema_of(use: Use, windows: Windows) -> pa.Schema:
+    """The columns of `predictions` for windows."""
     text, number = pa.string(), pa.float64()
     scores = [(f"score_{name}", number) for name in use.target.class_names]
     of_kind = {"classes": [*scores, ("prediction", text)], "multilabel": scores}
+    about = [(name, pa.array(column, from_pandas=True).type) for name, column in epoch_columns(windows).items()]
     where = [("recording", text), ("subject", text), ("onset", number), ("duration", number)]
-    return pa.schema([*where, *of_kind.get(use.target.kind, [("prediction", number)]), ("lacks", text)])
+    return pa.schema([*where, *of_kind.get(use.target.kind, [("prediction", number)]), ("lacks", text), *about])
 
 
 def _chunks(windows: Windows, whole_subjects: bool) -> Iterator[Rows]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from biosig.batches.conditioned import conditioned
 from biosig.batches.contract import InputContract, Prepared, prepare
-from biosig.batches.montage import montage
+from biosig.batches.montage import Montage, montage
 from biosig.batches.windows import Windows
 from biosig.electrodes.leads import as_leads
 from biosig.errors import DataError, UsageError
@@ -72,7 +72,7 @@ class Target:
     def contract(self, contract: Mapping[str, InputContract]) -> InputContract:
         """What its truth must be: as an input, but in physical units."""
         wanted = contract[self.modality]
-        plain = replace(wanted, normalisation="constant", divisor=1.0, clip=math.inf, frame="head")
+        plain = replace(wanted, normalisation="constant", divisor=1.0, clip=math.inf, frame="head", on_unknown="keep")
         return replace(plain, unit=None, band=None, cleaning="none") if self.borrowed else plain
 
 
@@ -144,11 +144,16 @@ def blank(target: Target, inputs: Sequence[Prepared], contract: Mapping[str, Inp
         beside = next(stream for stream in inputs if stream.modality == target.modality)
         where = (beside.position[:1], beside.reference[:1], beside.channel[:1], np.ones(1, np.float32))
     else:
-        members = montage(_alone(target.channel), target.modality, wanted.unit, wanted.frame)
+        members = _members(target, wanted)
         where = (members.position, members.reference, members.channel, members.sign)
     position, reference, channel, sign = where
     no_mean = np.zeros(1, np.float32)
     return Prepared(target.modality, zeros, real, position, reference, channel, sign, no_mean, 1.0, 0.0, [target.name])
+
+
+def _members(target: Target, contract: InputContract) -> Montage:
+    """Where a target that has been asked for by name is, known or not."""
+    return montage(_alone(target.channel), target.modality, replace(contract, on_unknown="keep"))
 
 
 _tuples: dict[Channel, tuple[Channel]] = {}
@@ -233,7 +238,7 @@ class WaveformWindows:
         if target.borrowed:
             return
         unknown_lead = wanted.frame == "leads" and as_leads([channel, channel])[0] < 0  # one alone would pass for II
-        if unknown_lead or not montage(_alone(channel), target.modality, wanted.unit, wanted.frame).placed.all():
+        if unknown_lead or not _members(target, wanted).placed.all():
             raise UsageError(f"The model has no place for the target '{target.name}': leave it out, or take another.")
 
     def _has_inputs(self, channels: Sequence[Channel]) -> bool:

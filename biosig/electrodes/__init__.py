@@ -1,6 +1,14 @@
 """Where channels measure: EEG electrodes, ECG leads and PPG sites in one body frame; tables are data files."""
 
-from biosig.electrodes.locate import channel_id, guess_kind, locate, make_channel, unplace_amplifier_inputs
+from biosig.electrodes.locate import (
+    channel_id,
+    guess_kind,
+    guess_kinds,
+    kind_beside_eeg,
+    locate,
+    make_channel,
+    unplace_amplifier_inputs,
+)
 from biosig.electrodes.orientation import canonical_orientation
 from biosig.electrodes.tables import VOCABULARY, Location
 
@@ -10,6 +18,8 @@ __all__ = [
     "canonical_orientation",
     "channel_id",
     "guess_kind",
+    "guess_kinds",
+    "kind_beside_eeg",
     "locate",
     "make_channel",
     "unplace_amplifier_inputs",

@@ -75,18 +75,28 @@ def settle(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]:
     return out, notes
 
 
+def has_electrode(channel: Channel) -> bool:
+    """Whether it is known where the channel measures."""
+    return channel.position_source != "unknown"
+
+
 def is_unknown(channel: Channel) -> bool:
     """Whether a channel that should have a place on the body has none: a modality's, or a voltage of no known kind."""
     wanted = channel.kind in MODALITIES or (channel.kind == "misc" and is_voltage(channel.unit))
-    return wanted and channel.position_source == "unknown"
+    return wanted and not has_electrode(channel)
 
 
 def notes_on(channels: Sequence[Channel]) -> list[str]:
     """What a user should know about how channels were resolved: names without a place, voltages without a unit."""
     notes = []
-    unknown = [repr(c.source_name) for c in channels if is_unknown(c)]
-    if unknown:
-        notes.append(f"No electrode position is known for {', '.join(unknown)}: kept without a position.")
+    unknown = [c for c in channels if is_unknown(c)]
+    for those, what in (
+        ([c for c in unknown if c.kind != "eeg"], "kept without a position"),
+        ([c for c in unknown if c.kind == "eeg"], "kept, and no input of a model until on_unknown is keep"),
+    ):
+        if those:
+            names = ", ".join(repr(c.source_name) for c in those)
+            notes.append(f"No electrode position is known for {names}: {what}.")
     for kind in ("ecg", "eeg"):
         odd = [repr(c.source_name) for c in channels if c.kind == kind and not is_voltage(c.unit)]
         if odd:

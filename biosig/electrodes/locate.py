@@ -6,7 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from biosig.electrodes.names import ecg_lead, fold, kind_from_words, parts, ppg_site, split_prefix
+from biosig.electrodes.names import (
+    ecg_lead,
+    fold,
+    is_auxiliary,
+    kind_from_words,
+    names_ecg,
+    parts,
+    ppg_site,
+    split_prefix,
+)
 from biosig.electrodes.tables import INDEX, LOCATIONS, Location
 from biosig.recording import UNKNOWN, Channel, Position, is_known
 from biosig.signal.units import is_voltage, spell_unit
@@ -16,6 +25,13 @@ _NOT_A_SIGNAL = ("bpm", "pm", "/min", "1/min", "rpm", "ms")
 
 _LEAD_ONLY_IN_MILLIVOLTS = ("RA", "LA", "RL", "LL", "ES", "AS", "AI", "L1", "L2", "L3")
 """Lead names that mean something else elsewhere (analogue input, left arm, left 1); so do single letters but V."""
+
+
+_FRANK = ("VX", "VY", "VZ")
+"""Frank's leads, which are velocities in recordings of movement."""
+
+_ELECTRICAL = ("eeg", "ecg", "eog", "emg", "resp", "ref")
+"""Kinds that a name may give to a voltage: "BP3" is an electrode then, no blood pressure."""
 
 
 def make_channel(
@@ -113,6 +129,47 @@ def guess_kind(name: str, unit: str = "") -> str:
     kind = kind_from_words(name) or "misc"
     electrical = kind in ("ecg", "eeg", "eog", "emg")
     return kind if unit in ("", "NU") or is_voltage(unit) or not electrical else "misc"
+
+
+def guess_kinds(names: Sequence[str], units: Sequence[str]) -> list[str]:
+    """The kinds of all channels of one file that does not say them, from names and units (C,), shape (C,).
+
+    As `guess_kind`, but the file as a whole decides what a bare lead name means. Beside EEG electrodes it is a lead
+    only in millivolts, and "vx" or "X", which are velocities and coordinates too, are none; "vx" outside millivolts
+    wants another lead beside it.
+    """
+    kinds = [guess_kind(name, unit) for name, unit in zip(names, units, strict=True)]
+    has_eeg = any(kind == "eeg" and locate(name, kind) for name, kind in zip(names, kinds, strict=True))
+    bare = [kind == "ecg" and not names_ecg(name) for name, kind in zip(names, kinds, strict=True)]
+    has_leads = any(kind == "ecg" and fold(name) not in _FRANK for name, kind in zip(names, kinds, strict=True))
+    for i, (name, unit) in enumerate(zip(names, units, strict=True)):
+        in_millivolts = spell_unit(unit) == "mV"
+        ambiguous = fold(name) in _FRANK or (len(fold(name)) == 1 and fold(name) != "I")
+        believed = in_millivolts and not ambiguous if has_eeg else in_millivolts or has_leads or not ambiguous
+        if bare[i] and not believed:
+            kinds[i] = "misc"
+    return kinds
+
+
+def kind_beside_eeg(name: str) -> str:
+    """The kind of a channel that a file counts as EEG, as readers do that know no other type, by its name alone.
+
+    A word in it must say so ("ECG", "EOG left", "STATUS", "targetPosX"); else it is "eeg". No bare name of a lead is
+    believed: "vx" is a velocity and "V1" an electrode.
+    """
+    hint = split_prefix(name)[0]
+    if hint in _ELECTRICAL or hint == "stim":
+        return hint
+    if locate(name, "eeg") is not None:
+        return "eeg"
+    kind = kind_from_words(name)
+    if kind in _ELECTRICAL and (kind != "ecg" or names_ecg(name)):
+        return kind
+    if kind == "stim":
+        return kind
+    if is_auxiliary(name):
+        return "acc" if kind == "acc" else "misc"
+    return "eeg"
 
 
 def unplace_amplifier_inputs(channels: Sequence[Channel]) -> list[Channel]:

@@ -107,6 +107,29 @@ def kind_from_words(name: str) -> str | None:
     return next((kind for kind, words in _KIND_WORDS if _says(kind, words, text)), None)
 
 
+_AUXILIARY = re.compile(
+    r"[XYZ]|[VAPD][XYZ]|(TARGET|CURSOR|GAZE|PUPIL|EYE|EYES|HAND|HEAD|MOUSE|JOYSTICK|STICK|POS|POSITION|VEL|VELOCITY"
+    r"|SPEED|ACC|ACCEL|ACCELERATION|ACCELEROMETER|GYRO|GYROSCOPE|MAG|MAGNETOMETER|QUAT|QUATERNION|ANGLE|ROTATION|FORCE"
+    r"|TORQUE|PRESSURE|VALID|VALIDITY|CONFIDENCE|QUALITY|TIME|TIMESTAMP|CLOCK|COUNTER|COUNT|PACKET|BATTERY|BUTTON"
+    r"|FIXATION|SACCADE|BLINK|LIGHT|PHOTO|PHOTODIODE|AUDIO|SOUND|MIC|MICROPHONE|AUX|AIN|ANALOG|DIGITAL)"
+)
+
+
+def is_auxiliary(name: str) -> bool:
+    """Whether a word of the name is of movement, gaze, time or a device's state ("vx", "targetPosX", "EyeX")."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    whole = "".join(words)
+    return any(_AUXILIARY.fullmatch(word.upper()) for word in (*words, whole) if len(word) > 2 or word == whole)
+
+
+_ECG_WORDS = re.compile(r"(?<![A-Z])(F?ECG|EKG|MCL|LEAD)", re.I)
+
+
+def names_ecg(name: str) -> bool:
+    """Whether the name says "ECG" or "lead", beside the lead's own name, which may stand for much else."""
+    return bool(_ECG_WORDS.search(name))
+
+
 def _says(kind: str, words: re.Pattern[str], text: str) -> bool:
     # an ECG or EEG word among others ("3Hz +5/-5 V") says little: only as the whole name or its first word
     return bool(words.match(text) if kind in ("ecg", "eeg") and text != "V" else words.search(text))

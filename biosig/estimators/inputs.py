@@ -152,12 +152,15 @@ def _whole_rows(X: Any, modalities: Collection[str], described: dict[str, Any]) 
 
 
 def _recordings_of(item: Any) -> list[Recording]:
+    from biosig.embedding import as_recordings
+
     if isinstance(item, Recording):
         return [item]
     if isinstance(item, StoredRecording):
         return [item.read(lazy=True)]
     if _are_epochs(item):
-        return _one_by_one(item)
+        epochs = as_recordings(item)
+        return [epochs[row].read() for row in range(len(epochs))]
     raise UsageError(f"X is a list of which one item is a {type(item).__name__}: give rows of one sort.")
 
 
@@ -183,22 +186,6 @@ def _are_epochs(X: Any) -> bool:
     import mne  # takes a while, and whoever has Epochs has paid for it
 
     return isinstance(X, mne.BaseEpochs)
-
-
-def _one_by_one(epochs: Any) -> list[Recording]:
-    """Each epoch as a recording of its own, so that none is filtered or scaled with what its neighbours are like."""
-    from biosig.embedding import as_recordings
-
-    joined = as_recordings(epochs)[0].read()
-    n_times = len(epochs.times)
-    return [
-        Recording(
-            id=str(i),
-            streams=[replace(s.slice(i * n_times, (i + 1) * n_times), onset=0.0) for s in joined.streams],
-            subject=joined.subject,
-        )
-        for i in range(len(epochs))
-    ]
 
 
 def _from_array(

@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from biosig.batches.contract import InputContract
+from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import Windows
 from biosig.embedding import embed_windows
@@ -149,14 +150,18 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Em
 
 def modalities_of(windows: Windows, contract: Mapping[str, InputContract]) -> list[str]:
     """The modalities of the windows' recordings that a contract has."""
-    kinds = {channel.kind for row in np.unique(windows.recording) for channel in windows.ds[int(row)].channels}
-    found = [modality for modality in MODALITY_IDS if modality in kinds & set(contract)]
-    if not found:
+    recordings = [windows.ds[int(row)] for row in np.unique(windows.recording)]
+    read = {modality for recording in recordings for modality in channels_read(recording.channels, contract)}
+    if not read:
+        channels = [channel for recording in recordings for channel in recording.channels]
+        unknown = list(dict.fromkeys(c.source_name for c in channels if c.kind == "eeg" and "eeg" in contract))
+        kinds = ", ".join(sorted({channel.kind for channel in channels})) or "none"
+        reason = f"no electrode is known for {', '.join(unknown[:12])}: correct their names" if unknown else ""
         raise DataError(
-            f"X has channels of kind {', '.join(sorted(kinds)) or 'none'}, and the model reads {', '.join(contract)}: "
-            f"choose other channels, or another model."
+            f"X has channels of kind {kinds}, and the model reads {', '.join(contract)}"
+            f"{f', but {reason}' if unknown else ': choose other channels'}, or another model."
         )
-    return found
+    return [modality for modality in MODALITY_IDS if modality in read]
 
 
 def refuse_empty(windows: Windows, usable: NDArray[np.bool_], names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
@@ -16,11 +16,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.montage import montage
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.electrodes import channel_id, make_channel
 from biosig.electrodes.leads import as_leads
 from biosig.errors import UsageError
-from biosig.recording import UNKNOWN, Channel, Position, Recording, Stream
+from biosig.recording import UNKNOWN, Channel, Position, Recording, Stream, is_known
 from biosig.signal import canonical_unit, check_plausible
 
 
@@ -150,7 +151,8 @@ def _channels(
         unit = unit_list[i] or canonical_unit(this_kind) or "NU"
         if ch_names is None:
             reference = UNKNOWN if referred is None else referred[i]
-            channels.append(Channel(name, name, this_kind, unit, places[i], reference, "measured"))
+            source = "measured" if is_known(places[i]) else "unknown"
+            channels.append(Channel(name, name, this_kind, unit, places[i], reference, source))
         else:
             place = None if positions is None else places[i]
             channels.append(make_channel(name, unit, this_kind, place, None if referred is None else referred[i]))
@@ -180,7 +182,10 @@ def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> 
     """
     prepared = []
     for modality, wanted in contract.items():
-        for stream in recording.of_kind(modality):
+        for whole in recording.of_kind(modality):
+            stream = whole.pick(montage(whole.channels, modality, replace(wanted, unit=None)).rows)
+            if not stream.n_chans:
+                continue
             if stream.sfreq != wanted.sfreq:
                 raise UsageError(
                     f"prepare=False takes {modality} at the model's {wanted.sfreq:g} Hz, not {stream.sfreq:g} Hz: "
@@ -217,16 +222,21 @@ def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> 
 def unpack(
     tokens: Tensor, pooled: Tensor, batch: PackedBatch, recording: Recording, contract: Mapping[str, InputContract]
 ) -> Encoded:
-    """Packed tokens (N, D) back to (B, C, H, D); all windows have the channels of `recording`."""
+    """Packed tokens (N, D) back to (B, C, H, D); all windows have the channels of `recording`, which is one stream."""
+    (stream,) = recording.streams
     rows_of: dict[str, list[int]] = {}
-    for row, channel in enumerate(recording.channels):
+    for row, channel in enumerate(stream.channels):
         rows_of.setdefault(channel.kind, []).append(row)
     by_modality, valid_by_modality = {}, {}
     for modality, rows in rows_of.items():
         of = batch.modality == MODALITY_IDS[modality]  # (N,)
-        shape = (batch.n_windows, len(rows), -1)
-        by_modality[modality] = tokens[of].view(*shape, tokens.shape[1])
-        valid_by_modality[modality] = batch.valid[of].view(shape)
+        read = np.searchsorted(rows, montage(stream.channels, modality, contract[modality]).rows)
+        n_patches = int(of.sum()) // max(batch.n_windows * len(read), 1)
+        shape = (batch.n_windows, len(rows), n_patches)
+        all_tokens, all_valid = tokens.new_zeros(*shape, tokens.shape[1]), torch.zeros(shape, dtype=torch.bool)
+        all_tokens[:, read] = tokens[of].view(batch.n_windows, len(read), n_patches, -1)
+        all_valid[:, read] = batch.valid[of].view(batch.n_windows, len(read), n_patches)
+        by_modality[modality], valid_by_modality[modality] = all_tokens, all_valid
     text, text_valid = _unpack_text(tokens, batch)
     grids = {(contract[m].patch_seconds, contract[m].stride_seconds, by_modality[m].shape[2]) for m in rows_of}
     if len(grids) > 1:

@@ -48,6 +48,9 @@ def revision_json(encoder_config: EncoderConfig, trained: bool) -> str:
     content = json.loads(config_json(encoder_config, trained)) | {"biosig": "0.1.0"}
     position = content["encoder"]["position"]
     content["encoder"]["position"] = {"kind" if key == "name" else key: value for key, value in position.items()}
+    for wanted in content["encoder"]["contract"].values():
+        if wanted["on_unknown"] is None:
+            del wanted["on_unknown"]
     return json.dumps(content, indent=2) + "\n"
 
 

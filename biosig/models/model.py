@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.input_contract import OnUnknown, with_unknown
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
 from biosig.errors import DataError, UsageError
 from biosig.layers.lead_positions import LeadCode, LeadPositions
@@ -157,9 +158,11 @@ class Model:
         """Write `model.safetensors`, `config.json`, `README.md` and the tokenizer; see `biosig.models.checkpoint`."""
         return checkpoint.save(self.encoder, self.trained, folder, self.card, self.tokenizer)
 
-    def prepare(self, window: Recording, window_onset: float | None = None) -> list[Prepared]:
+    def prepare(
+        self, window: Recording, window_onset: float | None = None, on_unknown: OnUnknown | None = None
+    ) -> list[Prepared]:
         """Bring a recording, or a part of one, to the input contract; see `biosig.batches.contract.prepare`."""
-        return prepare(window, self.contract, window_onset)
+        return prepare(window, self.contract, window_onset, on_unknown=on_unknown)
 
     def encode_batch(self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32) -> Tensor:
         """Tokens (N, D) of a packed batch on the model's device, without gradients.
@@ -218,6 +221,7 @@ class Model:
         text: Sequence[str | Sequence[int] | None] | NDArray[Any] | Tensor | None = None,
         prepare: bool = True,
         layer: int = -1,
+        on_unknown: OnUnknown | None = None,
     ) -> Encoded:
         """Encode arrays of signals.
 
@@ -244,6 +248,9 @@ class Model:
             False feeds all numbers as they are: no resampling, scaling, normalising, flipping.
         layer : int
             0 the embedding output, k after block k, -1 the model's output.
+        on_unknown : {"keep", "skip", "raise"}, optional
+            What becomes of channels whose place neither name nor position tells; default as in the contract, where
+            EEG gives no valid token and ECG and PPG do.
 
         Returns
         -------
@@ -263,8 +270,9 @@ class Model:
         )
         if not recordings:
             raise UsageError("signals hold no window: their first axis is empty.")
-        windows = [self.prepare(r, 0.0) if prepare else as_they_are(r, self.contract) for r in recordings]
-        batch = pack(windows, self.contract, None if text is None else self.word_ids(text, len(windows)))
+        contract = with_unknown(self.contract, on_unknown)
+        windows = [self.prepare(r, 0.0, on_unknown) if prepare else as_they_are(r, contract) for r in recordings]
+        batch = pack(windows, contract, None if text is None else self.word_ids(text, len(windows)))
         tokens, pooled = self.encode_and_pool(batch, layer)
         finite = torch.isfinite(pooled).all(dim=-1)  # (B,)
         if not finite.all():
@@ -272,7 +280,7 @@ class Model:
                 f"{self.name} gives a vector that is not finite for window {int(finite.int().argmin())}: look for wild "
                 "amplitudes in it."
             )
-        return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], self.contract)
+        return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], contract)
 
     def _for_inference(self, dtype: torch.dtype) -> Encoder:
         """The encoder's copy for inference, made again when a weight has changed; on a GPU float32 needs none."""

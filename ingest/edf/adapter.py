@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from biosig.electrodes import guess_kinds
 from biosig.electrodes.channels import resolve
 from biosig.reading import NEVER, Adapter, Identifier, make_recording
 from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Stream, Subject
@@ -86,7 +87,8 @@ def to_recording(
 def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> list[Stream]:
     """One stream per sampling rate and type of number, in the order of the file."""
     signals = [s for s in file.signals if not s.is_annotations and s.n_samples]
-    resolved = [_resolve(s) for s in signals]
+    kinds = guess_kinds([s.label for s in signals], [s.unit for s in signals])
+    resolved = [_resolve(s, kind) for s, kind in zip(signals, kinds, strict=True)]
     streams = []
     for n, number in dict.fromkeys((s.n_samples, s.number) for s in signals):
         rows = [i for i, s in enumerate(signals) if (s.n_samples, s.number) == (n, number)]
@@ -104,13 +106,13 @@ def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> list[Stream]:
     return streams
 
 
-def _resolve(signal: EdfSignal) -> tuple[Channel, float]:
+def _resolve(signal: EdfSignal, kind: str) -> tuple[Channel, float]:
     stim = signal.label.upper() in ("STATUS", "STI 014", "TRIGGER") or (
         signal.number == INT24 and signal.unit == "Boolean"
     )
     if stim:
         return Channel(signal.label, signal.label, "stim", signal.unit, UNKNOWN), 1.0
-    return resolve(signal.label, signal.unit)
+    return resolve(signal.label, signal.unit, kind)
 
 
 def _subject(file: EdfFile) -> Subject | None:

@@ -18,7 +18,7 @@ from ingest.bids.sidecars import with_sidecars
 from ingest.isolated import read_isolated
 from ingest.mne.eeglab import check_data_name
 from ingest.mne.formats import FORMATS, MneFormat, check_inside, format_of
-from ingest.mne.raw import ADAPTER, from_epochs, from_raw, one_line
+from ingest.mne.raw import ADAPTER, epochs_of, from_epochs, from_raw, one_line
 
 _PERSON = {
     "his_id": ("subject id", "becomes a keyed hash"),
@@ -86,6 +86,26 @@ class MneAdapter(Adapter):
         if isinstance(obj, mne.io.BaseRaw):
             return from_raw(obj)
         return from_epochs(obj) if isinstance(obj, mne.BaseEpochs) else None
+
+    def epochs(self, source: object) -> list[Recording] | None:
+        """The epochs of an ``mne.BaseEpochs``, or of an EEGLAB set that holds some, one by one; else None."""
+        import mne
+
+        if isinstance(source, mne.BaseEpochs):
+            return epochs_of(source)
+        known = format_of(source) if isinstance(source, Path) else None
+        if known is None or known.reader != "eeglab":
+            return None
+        assert isinstance(source, Path)
+        try:
+            mne.io.read_raw_eeglab(source, preload=False, verbose="error")
+        except TypeError as error:
+            if "epochs" in str(error):
+                check_data_name(source)
+                return epochs_of(mne.io.read_epochs_eeglab(source, verbose="error"))
+        except Exception:  # which `read` turns into a sentence
+            return None
+        return None
 
     def identifiers(self, path: Path) -> Iterator[Identifier] | None:
         """What the header says about who was recorded, when and with which device."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biosig.annotations import from_triggers, in_range, mark_bad_spans
-from biosig.electrodes import guess_kind
+from biosig.electrodes import guess_kind, kind_beside_eeg
 from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.errors import BiosigError, UnreadableError
 from biosig.fingerprint import content_hash
@@ -33,8 +34,6 @@ _KINDS = {"eeg": "eeg", "eog": "eog", "ecg": "ecg", "emg": "emg", "resp": "resp"
 _VOLTS = ("eeg", "eog", "ecg", "emg", "seeg", "ecog", "dbs", "bio")
 _UNITS = {"mag": "T", "ref_meg": "T", "grad": "T/m", "temperature": "degC"}
 _NOT_EEG = re.compile(r"E[OCK]G|EMG", re.I)
-_BY_NAME = ("ecg", "eog", "emg", "resp", "ref", "stim")
-"""Kinds that a name may give to a voltage: "BP3" is an electrode then, no blood pressure."""
 _HEAD_FRAME = 4  # FIFFV_COORD_HEAD
 _HEAD_RADII = (0.03, 0.3)
 """Metres between the head's centre and an electrode: outside, a montage is in another unit than it says."""
@@ -107,9 +106,9 @@ def from_raw(raw: Any, lazy: bool = False) -> Recording:
 
 
 def from_epochs(epochs: Any) -> Recording:
-    """Turn ``mne.BaseEpochs`` into a Recording in which the epochs follow each other without a gap.
+    """Turn ``mne.BaseEpochs`` into a Recording of all epochs, a sample that is no real value between each two.
 
-    Windows as long as an epoch, without overlap, are the epochs; an annotation over each carries its event's name.
+    An annotation over each epoch carries its event's name. `epochs_of` gives them one by one.
 
     Parameters
     ----------
@@ -117,13 +116,59 @@ def from_epochs(epochs: Any) -> Recording:
         With at least one epoch that was not dropped.
     """
     values = epochs.get_data(verbose="error")  # (epochs, C, T)
-    length = values.shape[2] / epochs.info["sfreq"]
-    names = {code: name for name, code in epochs.event_id.items()}
-    events = [Annotation(i * length, length, str(names[code])) for i, code in enumerate(epochs.events[:, 2])]
-    whole = np.concatenate([*values, np.empty((values.shape[1], 0))], axis=1)
-    recording = _from_samples(epochs, _ArraySamples(whole), events, lazy=False)
-    recording.notes = (*recording.notes, f"{len(values)} epochs of {length:g} s follow each other without a gap.")
+    n_epochs, n_chans, n_times = values.shape
+    sfreq, names = epochs.info["sfreq"], _event_names(epochs)
+    events = [Annotation(i * (n_times + 1) / sfreq, n_times / sfreq, name) for i, name in enumerate(names)]
+    joined = np.full((n_chans, n_epochs, n_times + 1), np.nan)
+    joined[:, :, :n_times] = values.swapaxes(0, 1)
+    samples = _ArraySamples(joined.reshape(n_chans, -1)[:, :-1])
+    recording = _from_samples(epochs, samples, events, lazy=False)
+    told = f"{n_epochs} epochs of {n_times / sfreq:g} s follow each other, with one invalid sample between each two."
+    recording.notes = (*recording.notes, told)
     return mark_bad_spans(recording)
+
+
+def epochs_of(epochs: Any) -> list[Recording]:
+    """Each epoch of ``mne.BaseEpochs`` as a recording of its own, labelled with its number, event and metadata.
+
+    Parameters
+    ----------
+    epochs : mne.BaseEpochs
+        With at least one epoch that was not dropped.
+    """
+    joined, n_times = from_epochs(epochs), len(epochs.times)
+    about = [{}] * len(epochs) if epochs.metadata is None else epochs.metadata.to_dict("records")
+    out = []
+    for i, (name, facts) in enumerate(zip(_event_names(epochs), about, strict=True)):
+        start = i * (n_times + 1)
+        streams = [replace(s.slice(start, start + n_times), onset=0.0) for s in joined.streams]
+        labels = {"epoch": i, "event": name}
+        labels |= {f"metadata_{key}" if key in RESERVED else str(key): value for key, value in facts.items()}
+        event = Annotation(0.0, streams[0].duration, name)
+        out.append(
+            replace(
+                joined,
+                id=str(i),
+                streams=streams,
+                annotations=[event],
+                labels=labels,
+                content_hash=content_hash(streams),
+                notes=(),
+            )
+        )
+    return out
+
+
+RESERVED = (
+    "recording", "subject", "onset", "duration", "modality", "ch_names", "valid_fraction", "model", "model_revision",
+    "vector", "epoch", "event", "window", "prediction", "lacks",
+)  # fmt: skip
+"""Columns of embeddings and predictions: metadata of such a name stand as ``metadata_…`` beside them."""
+
+
+def _event_names(epochs: Any) -> list[str]:
+    names = {code: str(name) for name, code in epochs.event_id.items()}
+    return [names[code] for code in epochs.events[:, 2]]
 
 
 def _from_samples(source: Any, samples: RawSamples, events: Sequence[Annotation], lazy: bool) -> Recording:
@@ -203,10 +248,10 @@ def _resolve(source: Any, kind: str, digitised: bool, notes: list[str]) -> tuple
     position: Position | None = (float(place[0]), float(place[1]), float(place[2])) if measured else None
     unit = "V" if kind in _VOLTS else _UNITS.get(kind, "NA")
     if kind == "eeg" and (not measured or _NOT_EEG.search(name)):  # MNE's type where the file does not say
-        guess, factor = resolve(name, unit, position=position)
-        if guess.kind in _BY_NAME:
-            notes.append(f"Channel '{name}' is typed EEG in MNE; by its name it is kept as {guess.kind}.")
-            return guess, factor
+        by_name = kind_beside_eeg(name)
+        if by_name != "eeg":
+            notes.append(f"Channel '{name}' is typed EEG in MNE; by its name it is kept as {by_name}.")
+            return resolve(name, unit, kind=by_name, position=position)
     if kind == "misc" and guess_kind(name) == "stim":
         kind = "stim"
     return resolve(name, unit, kind=_KINDS.get(kind, "misc"), position=position)

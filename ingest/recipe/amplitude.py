@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes.channels import has_electrode
 from biosig.recording import MODALITIES, Recording, Stream
 from biosig.signal import channel_scales, check_scale
 from ingest.recipe.dropouts import extremes
@@ -26,6 +27,8 @@ _GOLDEN = (5**0.5 - 1) / 2
 def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, float], list[str]]:
     """One robust scale per kind (the median over its channels, whatever their rate), and notes on flat leads.
 
+    EEG channels of unknown electrode, which may be anything, have no part in it beside some that are known.
+
     Parameters
     ----------
     recording : Recording
@@ -41,16 +44,18 @@ def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, fl
     """
     per_kind: dict[str, list[float]] = defaultdict(list)
     flat: dict[str, list[str]] = defaultdict(list)
+    placed = any(channel.kind == "eeg" and has_electrode(channel) for channel in recording.channels)
     for stream in recording.streams:
         scales, dead = _measure(stream)
         for kind, unit in dict.fromkeys((c.kind, c.unit) for c in stream.channels):
             rows = [row for row, c in enumerate(stream.channels) if (c.kind, c.unit) == (kind, unit)]
-            usable = scales[rows][np.isfinite(scales[rows])]
+            flat[kind] += [stream.channels[row].name for row in rows if dead[row]]
+            told = [row for row in rows if kind != "eeg" or not placed or has_electrode(stream.channels[row])]
+            usable = scales[told][np.isfinite(scales[told])]
             is_envelope = kind == "emg" and stream.sfreq < _ENVELOPE
             if where and usable.size and not is_envelope:
                 check_scale(median(usable.tolist()), kind, unit, where)
             per_kind[kind] += usable.tolist()
-            flat[kind] += [stream.channels[row].name for row in rows if dead[row]]
     found = {kind: median(per_kind[kind]) for kind in sorted(per_kind) if per_kind[kind] and kind != "stim"}
     notes = [f"Flat or invalid throughout: {', '.join(flat[kind])}." for kind in MODALITIES if flat.get(kind)]
     return found, notes

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes.channels import has_electrode
 from biosig.errors import DataError
 from biosig.recording import UNKNOWN, Channel, Position, Stream, is_known
 
@@ -53,7 +54,8 @@ def plan_reference(wanted: Sequence[str] | str, stream: Stream, where: str) -> t
     Parameters
     ----------
     wanted : "average" or sequence of str
-        The average of all channels that are no derivations, or canonical names.
+        The average of all channels that are no derivations, or canonical names. Beside known electrodes, channels of
+        unknown ones have no part in the average and keep their values.
     stream : Stream
         EEG channels alone.
     where : str
@@ -66,6 +68,8 @@ def plan_reference(wanted: Sequence[str] | str, stream: Stream, where: str) -> t
     """
     common = [row for row, channel in enumerate(stream.channels) if not is_known(channel.reference)]
     if wanted == "average":
+        placed = [row for row in common if has_electrode(stream.channels[row])]
+        common = placed or common
         if len(common) < 2:
             raise DataError(
                 f"{where} has {len(common)} EEG channel(s) at {stream.sfreq:g} Hz that are no bipolar derivations: an "

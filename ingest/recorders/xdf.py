@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes import guess_kinds, kind_beside_eeg
 from biosig.electrodes.channels import resolve
 from biosig.errors import UnreadableError
 from biosig.reading import NEVER, Adapter, Identifier, make_recording
@@ -148,13 +149,20 @@ def _channels(one: dict[str, Any]) -> list[tuple[Channel, float]]:
     n_chans = int(_text(info, "channel_count"))
     if len(described) != n_chans:
         described = [{}] * n_chans
+    common = _text(info, "type").lower()
+    labels = [_text(channel, "label") or f"{_text(info, 'name')} {i}" for i, channel in enumerate(described, 1)]
+    units = [_text(channel, "unit") for channel in described]
+    guesses = guess_kinds(labels, units)
     out = []
-    for i, channel in enumerate(described, 1):
-        label = _text(channel, "label") or f"{_text(info, 'name')} {i}"
-        unit, own, common = _text(channel, "unit"), _text(channel, "type").lower(), _text(info, "type").lower()
-        guess = resolve(label, unit, kind=own if own in KINDS else None)
-        undecided = guess[0].kind == "misc" and not own and common in KINDS
-        out.append(resolve(label, unit, kind=common) if undecided else guess)
+    for channel, label, unit, kind in zip(described, labels, units, guesses, strict=True):
+        own = _text(channel, "type").lower()
+        if own in KINDS:
+            kind = own
+        elif common == "eeg" and not own and kind in ("ecg", "eeg", "misc"):
+            kind = kind_beside_eeg(label)
+        elif kind == "misc" and not own and common in KINDS:
+            kind = common
+        out.append(resolve(label, unit, kind))
     return out
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes import guess_kinds
 from biosig.electrodes.channels import resolve
 from biosig.errors import UnreadableError
 from biosig.lazy import LazySamples
@@ -184,8 +185,9 @@ def _describe(
     invalid: NDArray[np.int64],
 ) -> MappedSignals:
     channels, factors = [], []
-    for name, column in zip(names, columns, strict=True):
-        channel, factor = resolve(column.name or name, column.unit, kind=column.kind)
+    kinds = guess_kinds([c.name or name for name, c in zip(names, columns, strict=True)], [c.unit for c in columns])
+    for name, column, kind in zip(names, columns, kinds, strict=True):
+        channel, factor = resolve(column.name or name, column.unit, kind=column.kind or kind)
         channels.append(replace(channel, source_name=name))
         factors.append(factor)
     return MappedSignals(

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes import guess_kinds
 from biosig.errors import UnreadableError
+from biosig.recording import Channel
 from biosig.sample_types import smallest
 from biosig.signal import runs_from_mask
 from ingest.wfdb.formats import MISSING
@@ -31,10 +33,13 @@ def groups_of(obj: object) -> tuple[str, list[Group], float, list[str]] | None:
     values, gain, baseline = _values(record)
     expanded = record.e_d_signal is not None or record.e_p_signal is not None
     rates = [(record.samps_per_frame[row] or 1) if expanded else 1 for row in range(len(values))]
-    groups = [
-        _group(record, [row for row, rate in enumerate(rates) if rate == per_frame], per_frame, values, gain, baseline)
-        for per_frame in dict.fromkeys(rates)
-    ]
+    names = [name or f"signal {row}" for row, name in enumerate(record.sig_name)]
+    units = [unit or "mV" for unit in record.units]
+    resolved = list(map(resolve_once, names, units, guess_kinds(names, units)))
+    groups = []
+    for per_frame in dict.fromkeys(rates):
+        rows = [row for row, rate in enumerate(rates) if rate == per_frame]
+        groups.append(_group(record, rows, [resolved[row] for row in rows], per_frame, values, gain, baseline))
     return str(record.record_name), groups, float(record.fs), list(record.comments or [])
 
 
@@ -54,13 +59,13 @@ def _values(record: Any) -> tuple[list[NDArray[Any]], NDArray[np.float64], NDArr
 def _group(
     record: Any,
     rows: list[int],
+    resolved: list[tuple[Channel, float]],
     per_frame: int,
     values: list[NDArray[Any]],
     gain: NDArray[np.float64],
     baseline: NDArray[np.float64],
 ) -> Group:
     samples = np.stack([values[row] for row in rows])  # (C, T)
-    resolved = [resolve_once(record.sig_name[row] or f"signal {row}", record.units[row] or "mV") for row in rows]
     factor = np.array([factor for _, factor in resolved])
     if samples.dtype.kind == "f":
         invalid = runs_from_mask(~np.isfinite(samples))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes import guess_kinds
 from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.lazy import LazySamples
 from biosig.recording import BLOCK_BYTES, Channel, Stream
@@ -124,10 +125,11 @@ def read_groups(header: Header, in_memory: int) -> tuple[list[Group], list[str],
     files, _, notes = open_files(header)
     groups = []
     doubtful: list[str] = []
+    kinds = guess_kinds([signal.name for signal in header.signals], [signal.unit for signal in header.signals])
     for per_frame in dict.fromkeys(signal.per_frame for signal in header.signals):
         rows = [row for row, signal in enumerate(header.signals) if signal.per_frame == per_frame]
         samples = FileSamples(files, header.signals, rows)
-        groups.append(_group(header.signals, rows, samples, in_memory, doubtful))
+        groups.append(_group(header.signals, kinds, rows, samples, in_memory, doubtful))
     if doubtful:
         notes.append(
             f"The header's checksums contradict the samples of {', '.join(doubtful)}: they may be damaged or cut."
@@ -176,7 +178,12 @@ def _notes_on_nothing(groups: Sequence[Group]) -> list[str]:
 
 
 def _group(
-    signals: Sequence[SignalLine], rows: list[int], lazy: FileSamples, in_memory: int, doubtful: list[str]
+    signals: Sequence[SignalLine],
+    kinds: Sequence[str],
+    rows: list[int],
+    lazy: FileSamples,
+    in_memory: int,
+    doubtful: list[str],
 ) -> Group:
     """The signals of one rate; those whose checksum the header has otherwise join `doubtful`."""
     here = [signals[row] for row in rows]
@@ -194,7 +201,7 @@ def _group(
         for signal, total in zip(here, found.sums.tolist(), strict=True)
         if signal.checksum and not signal.skew and (total - signal.checksum) % 2**16
     ]
-    resolved = [resolve_once(signal.name, signal.unit) for signal in here]
+    resolved = [resolve_once(signals[row].name, signals[row].unit, kinds[row]) for row in rows]
     factor = np.array([factor for _, factor in resolved])
     gain = np.array([signal.gain for signal in here])
     return Group(

@@ -111,13 +111,13 @@ def test_positions_are_told_in_the_templates_frame_and_derivations_at_their_midp
     assert (prepared.sign == 1).all()
 
 
-def test_a_channel_without_a_place_gives_no_valid_sample_and_is_named(eeg):
+def test_a_channel_without_a_place_gives_no_token_and_is_named(eeg):
     nowhere = biosig.electrodes.make_channel("Gizmo 7", "uV", "eeg")
     stream = eeg.streams[0].pick([0, 1])
     stream = replace(stream, channels=(stream.channels[0], nowhere)).slice(0, 1600)
     with pytest.warns(UnplacedChannelWarning, match=r"Gizmo 7 have no known position.*give positions"):
         (prepared,) = prepare(Recording("r", [stream]), preset("reve-small").contract)
-    assert prepared.valid.any(axis=1).tolist() == [True, False]
+    assert prepared.ch_names == [stream.channels[0].name]
 
 
 def test_constant_scaling_is_a_division():

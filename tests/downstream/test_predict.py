@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import mne
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -13,8 +14,11 @@ from biosig import config as configuration
 from biosig import samples
 from biosig.batches.windows import LeftOutWarning
 from biosig.cli.apply import predict
+from biosig.downstream.classifier import load_classifier
 from biosig.downstream.finetune import run_finetune
+from biosig.downstream.prediction import predictions, schema_of, windows_for
 from biosig.downstream.settings import FineTuneConfig
+from biosig.embedding import as_recordings
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.shards import ShardWriter, build_index
@@ -113,6 +117,22 @@ def test_a_channel_that_is_not_there_is_named_and_gives_no_number(tuned, few_cha
     with pytest.raises(DataError, match=r"they lack C3, C4\. The model was tuned on that"):
         predict(tuned[1], none, out=tmp_path / "none.parquet", at=("T1",))
     assert not list(tmp_path.glob("*none.parquet*"))
+
+
+def test_epochs_are_predicted_one_by_one(tuned):
+    raw = mne.io.read_raw_edf(samples.path("eegmmidb") / "S007R04.edf", preload=True, verbose="error")
+    epochs = mne.make_fixed_length_epochs(raw, duration=5.0, preload=True, verbose="error")[:4]
+    classifier, use = load_classifier(tuned[1])
+    windows = windows_for(use, as_recordings(epochs), stride=2.0)
+    (table,) = predictions(classifier, use, windows)
+    assert table["epoch"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert table["event"].tolist() == ["1"] * 8
+    assert table["onset"].tolist() == [0.0, 2.0] * 4
+    assert table[SCORES].notna().all(axis=None)
+    assert schema_of(use, windows).names == list(table.columns)
+    short = mne.make_fixed_length_epochs(raw, duration=1.5, preload=True, verbose="error")
+    with pytest.raises(UsageError, match=r"A window of 2 s is longer than an epoch of 1\.5 s"):
+        windows_for(use, as_recordings(short), stride=2.0)
 
 
 def test_what_is_in_no_window_is_told(tuned, few_channels, tmp_path):

@@ -66,13 +66,14 @@ def test_spans_annotated_as_bad_are_invalid_and_the_samples_stay():
     assert "1 annotations mark 3 s as bad, so invalid in all channels." in marked.notes
 
 
-def test_epochs_in_memory_follow_each_other():
+def test_epochs_in_memory_follow_each_other_with_a_gap():
     raw = make_raw()
     events = np.array([[100, 0, 1], [250, 0, 2]])
     epochs = mne.Epochs(raw, events, {"left": 1, "right": 2}, 0, 0.49, baseline=None, preload=True, verbose="error")
     recording = MneAdapter().convert(epochs)
-    assert [(a.onset, a.duration, a.label) for a in recording.annotations] == [(0, 0.5, "left"), (0.5, 0.5, "right")]
-    second = recording.crop(0.5, 0.5).streams[0].physical()[0]
+    assert [(a.onset, a.duration, a.label) for a in recording.annotations] == [(0, 0.5, "left"), (0.51, 0.5, "right")]
+    assert not recording.streams[0].valid()[:, 50].any()
+    second = recording.crop(0.51, 0.5).streams[0].physical()[0]
     np.testing.assert_allclose(second, raw.get_data()[0, 250:300] * 1e6, rtol=1e-5)
 
 
@@ -203,7 +204,7 @@ def test_neuroscan_headers_that_contradict_themselves(tmp_path):
         read(tmp_path / "cut.cnt")
 
 
-def test_eeglab_epochs_follow_each_other(tmp_path):
+def test_eeglab_epochs_follow_each_other_with_a_gap(tmp_path):
     values = np.random.default_rng(0).normal(0, 20, (2, 50, 3))
     event = [{"type": "go", "latency": 1.0 + 50 * i, "epoch": i + 1} for i in range(3)]
     epoch = [{"event": i + 1, "eventtype": "go", "eventlatency": 0.0} for i in range(3)]
@@ -213,7 +214,7 @@ def test_eeglab_epochs_follow_each_other(tmp_path):
     recording = read(tmp_path / "e.set")
     assert [(a.onset, a.duration, a.label) for a in recording.annotations] == [
         (0, 0.5, "go"),
-        (0.5, 0.5, "go"),
-        (1, 0.5, "go"),
+        (0.51, 0.5, "go"),
+        (1.02, 0.5, "go"),
     ]
-    np.testing.assert_allclose(recording.streams[0].physical()[:, 50:100], values[:, :, 1], rtol=1e-5)
+    np.testing.assert_allclose(recording.streams[0].physical()[:, 51:101], values[:, :, 1], rtol=1e-5)
