@@ -132,7 +132,10 @@ def predict(
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
     try:
-        with pq.ParquetWriter(temporary, schema) as writer, show_progress(Console(stderr=True)) as progress:
+        with (
+            pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer,
+            show_progress(Console(stderr=True)) as progress,
+        ):
             for table in predictions(classifier, use, windows, progress):
                 writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
         remarks = _without_prediction(pq.read_table(temporary, columns=["recording", "lacks"]).to_pandas())

@@ -169,6 +169,9 @@ def test_the_audit_of_a_probes_result_checks_its_split_and_lies_beside_it(task_f
     parts = json.loads((out / "splits.json").read_text())
     parts["test_subjects"][0].append(parts["train_subjects"][0][0])
     (out / "splits.json").write_text(json.dumps(parts))
+    with pytest.raises(DataError, match=r"splits\.json is damaged: its SHA-256 is not the one in SHA256SUMS"):
+        run_audit(config)
+    (out / "SHA256SUMS").unlink()
     with pytest.raises(DataError, match="it was changed"):
         run_audit(config)
 
