@@ -160,7 +160,8 @@ def mutate(record, name, kind, luck):
 
 def hdf5_links(folder):
     """Arrays and external storage that point out of the file, out of the folder, and at themselves."""
-    mapping = "record: (.+)\\.h5\nsignals: [{sfreq: 100, variable: x, channels: [{name: II, kind: ecg, unit: mV}]}]\n"
+    array = "{name: x, axes: [channel, time], channels: [II], default: {kind: ecg, unit: mV}}"
+    mapping = f"record: (.+)\\.h5\nsignals: [{{sfreq: 100, array: {array}}}]\n"
     for i, link in enumerate(("external", "soft", "storage", "virtual", "loop")):
         record = folder / f"hdf5-links-{i:02d}" / "record"
         record.mkdir(parents=True)
