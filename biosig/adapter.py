@@ -66,7 +66,7 @@ class Adapter(ABC):
 
         Looks at the name and at most the first bytes; never raises on a foreign or unreadable file.
         """
-        return path.suffix.lower() in self.suffixes
+        return bool(self.suffixes) and path.name.lower().endswith(self.suffixes)
 
     def claims_folder(self, path: Path) -> bool:  # noqa: ARG002
         """Whether a folder is one recording of this family; such a folder is not walked."""

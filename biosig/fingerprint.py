@@ -16,13 +16,22 @@ _FEW = 64
 """Samples of a channel that mostly tell the step of all of them."""
 
 
+KEYED = "keyed:"
+"""Begins a digest that an ingest made under its key: it agrees under that key alone."""
+
+
+def is_comparable(content: str) -> bool:
+    """Whether a content hash is known, and agrees across sites: an ingest can key it (``--content-hash keyed``)."""
+    return bool(content) and not content.startswith(KEYED)
+
+
 def content_hash(streams: Sequence[Stream]) -> str:
     """A fingerprint of native samples that survives renaming, channel order, and a change of gain or offset.
 
     Each channel's valid samples are reduced to (x − x₀) / gcd(differences), so that the same numbers stored with
     another baseline or an integer gain give the same hash; integers are hashed in the smallest of 16, 32 and 64 bits
     that holds them all, floats as they are. The channels' hashes are sorted before they are hashed together. It is
-    unkeyed on purpose: leakage ledgers compare it across sites.
+    unkeyed on purpose: leakage ledgers compare it across sites (`docs/privacy.md` says what that tells).
 
     Returns
     -------

@@ -95,7 +95,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a recording came from: path, adapter, and the SHA-256 of the files that it was read from."""
+    """Where a recording came from: path, adapter, and the SHA-256 of the files that it was read from.
+
+    An ingest puts keyed digests in place of path and SHA-256; shards of 0.1.0 have the SHA-256 as it is.
+    """
 
     path: str = ""
     adapter: str = ""

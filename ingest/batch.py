@@ -53,6 +53,7 @@ class Job:
     labels: Labels | None = None
     pattern: SubjectPattern | None = None
     compression: Literal["lz4", "zstd"] = "lz4"
+    content_hash: Literal["open", "keyed"] = "open"
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Content hashes and ids of recordings that are in the shards and came from none of the files at hand."""
 
@@ -61,7 +62,8 @@ class Job:
         """What of names, dates and texts no shard gets; labels that were asked for by name it does."""
         asked = self.labels.asked if self.labels is not None else frozenset()
         by_path = self.pattern is not None
-        return Hiding(self.pseudonyms, self.recording_names, by_path, asked, self.recipe.scrub_texts)
+        texts = self.recipe.scrub_texts
+        return Hiding(self.pseudonyms, self.recording_names, by_path, asked, texts, self.content_hash)
 
     def source_name(self, item: Item) -> str:
         """What a shard keeps of an item's path: its pseudonym, by which --resume knows it again."""
@@ -149,7 +151,7 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
     stage = "read"
     try:
         recording = adapters_with(job.mapping)[item.adapter].read(item.path, lazy=True, **item.options)
-        if twin := job.elsewhere.get(recording.content_hash):
+        if twin := job.elsewhere.get(job.hiding.content_name(recording.content_hash)):
             raise DataError(
                 f"{item.path} holds the same samples as recording '{twin}', which is in {job.out} already from another "
                 "path: resume with the same sources, under the same names, or leave this one out."

@@ -132,7 +132,7 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
         root = roots[_root(path)]
         before = len(found.items) + found.n_repeated + len(found.failures)
         if os.path.isdir(path) and adapter_for(path, known) is None:
-            files = sorted(_walk(path, known, found))
+            files = sorted(_walk(path, known, found), key=lambda file: file.parts)
             for file in files:
                 _take(file, path, root, known, found, seen, folders)
             looked_at += files
@@ -147,7 +147,7 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
             found.failures.append(Failure(str(path), "find", f"{path} {wrong} {_formats(known)}."))
     if mapping is not None:
         mapping.check_matches(looked_at)
-    _drop_parts(found, known, {os.path.realpath(path) for path in paths})
+    _drop_parts(found, known, {os.path.realpath(path) for path in paths}, folders)
     if not found.items and not any(map(os.path.lexists, sources)) and found.failures:
         raise UsageError(" ".join(failure.sentence for failure in found.failures))
     return found
@@ -174,7 +174,8 @@ def _walk(folder: Path, known: dict[str, Adapter], found: Discovery) -> Iterator
         aside = ASIDE.intersection(visible) if DESCRIPTION in files else ()
         found.aside += [str(Path(place, name)) for name in sorted(aside)]
         folders[:] = [name for name in visible if name not in recordings and name not in aside]
-        yield from (Path(place, name) for name in (*recordings, *files) if not name.startswith("."))
+        here = Path(place)
+        yield from (here / name for name in (*recordings, *files) if not name.startswith("."))
 
 
 def _root(path: Path) -> str:
@@ -196,6 +197,10 @@ class _RealFolders(dict[Path, str]):
         self[folder] = os.path.realpath(folder)
         return self[folder]
 
+    def of_file(self, file: Path) -> str:
+        """The real path of a file."""
+        return os.path.realpath(file) if os.path.islink(file) else os.path.join(self[file.parent], file.name)
+
 
 def _take(
     file: Path,
@@ -211,15 +216,14 @@ def _take(
         found.unclaimed[file.suffix.lower() or "(no extension)"] += str(file) not in seen
         seen.add(str(file))
         return
-    real = os.path.realpath(file) if os.path.islink(file) else os.path.join(folders[file.parent], file.name)
+    real = folders.of_file(file)
     if real in seen:
         found.n_repeated += 1
         return
     seen.add(real)
-    relative = PurePosixPath(root) / file.relative_to(folder).as_posix()
-    stem = relative.name
-    for suffix in (".gz", relative.with_name(stem.removesuffix(".gz")).suffix):
-        stem = stem.removesuffix(suffix)
+    relative = f"{root.rstrip('/')}/{file.relative_to(folder).as_posix()}"
+    unpacked = relative.removesuffix(".gz") if file.name != ".gz" else relative
+    stem = unpacked.removesuffix(PurePosixPath(unpacked).suffix)
     try:
         members = adapter.members(file)
     except BiosigError as error:
@@ -227,7 +231,7 @@ def _take(
         return
     for member in [None] if members is None else members:
         ending = "" if member is None else f"#{member}"
-        short, long = (str(relative.with_name(end + ending)) for end in (stem, relative.name))
+        short, long = stem + ending, relative + ending
         name = long if short in found.names else short
         found.items.append(Item(file, adapter.name, name, member=member, key=long))
         found.names.add(found.items[-1].relative)
@@ -245,13 +249,13 @@ def with_ids(items: Sequence[Item], known: dict[str, Adapter], taken: Iterable[s
     return out
 
 
-def _drop_parts(found: Discovery, known: dict[str, Adapter], named: set[str]) -> None:
+def _drop_parts(found: Discovery, known: dict[str, Adapter], named: set[str], folders: _RealFolders) -> None:
     """Leave out files that another item's adapter reads as its segments (`parts`), but for those that were named."""
     parts = set()
     for item in found.items:
-        parts |= {os.path.realpath(part) for part in known[item.adapter].parts(item.path)}
+        parts |= {folders.of_file(part) for part in known[item.adapter].parts(item.path)}
     parts -= named
-    kept = [item for item in found.items if os.path.realpath(item.path) not in parts] if parts else found.items
+    kept = [item for item in found.items if folders.of_file(item.path) not in parts] if parts else found.items
     found.n_parts = len(found.items) - len(kept)
     found.items = kept
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from biosig.errors import DataError
 from ingest.discover import Discovery, printable
@@ -78,26 +79,28 @@ def check_inventories(found: Discovery) -> list[Inventory]:
     DataError
         If a list is larger than any of a published set.
     """
+    if not found.inventories:
+        return []
     readers = {"RECORDS": _records, "participants.tsv": _participants}
-    checked = [readers.get(path.name, _sums)(path, found) for path in found.inventories]
+    paths = sorted({str(item.path) for item in found.items})
+    checked = [readers.get(path.name, _sums)(path, paths) for path in found.inventories]
     return [inventory for inventory in checked if not inventory.agrees]
 
 
-def _records(path: Path, found: Discovery) -> Inventory:
+def _records(path: Path, paths: Sequence[str]) -> Inventory:
     """PhysioNet's RECORDS: a record a line, by its path without extension, or a folder that ends in "/"."""
     listed = [line.strip() for line in _lines(path) if line.strip()]
     missing = [name for name in listed if not _is_there(path.parent / name)]
-    folders = tuple(name for name in listed if name.endswith("/"))
     known = set(listed)
     extra = [
         item
-        for item in _below(path.parent, found)
-        if not {item, item.rpartition(".")[0]} & known and not item.startswith(folders)
+        for item in _below(path.parent, paths)
+        if not {item, item.rpartition(".")[0]} & known and not {f"{folder}/" for folder in _folders_of(item)} & known
     ]
     return Inventory(path, len(listed), tuple(missing), (), tuple(extra))
 
 
-def _sums(path: Path, found: Discovery) -> Inventory:
+def _sums(path: Path, paths: Sequence[str]) -> Inventory:
     """A list of SHA-256 sums: every file below the folder that it names, and recordings that it does not name."""
     listed = {match[2].strip(): match[1].lower() for line in _lines(path) if (match := _SUM.fullmatch(line.strip()))}
     missing, changed = [], []
@@ -108,11 +111,11 @@ def _sums(path: Path, found: Discovery) -> Inventory:
         elif _sha256(file) != wanted:
             changed.append(name)
     known = {os.path.normpath(name) for name in listed}
-    extra = [item for item in _below(path.parent, found) if os.path.normpath(item) not in known]
+    extra = [item for item in _below(path.parent, paths) if os.path.normpath(item) not in known]
     return Inventory(path, len(listed), tuple(missing), tuple(changed), tuple(extra))
 
 
-def _participants(path: Path, found: Discovery) -> Inventory:  # noqa: ARG001
+def _participants(path: Path, paths: Sequence[str]) -> Inventory:  # noqa: ARG001
     """A BIDS set's participants.tsv: a folder for each subject."""
     rows = [line.split("\t") for line in _lines(path) if line.strip()]
     if not rows or "participant_id" not in rows[0]:
@@ -125,11 +128,18 @@ def _participants(path: Path, found: Discovery) -> Inventory:  # noqa: ARG001
     return Inventory(path, len(listed), tuple(sorted(listed - there)), (), tuple(sorted(there - listed)))
 
 
-def _below(folder: Path, found: Discovery) -> list[str]:
-    """Paths of the recordings found below a folder, relative to it."""
+def _below(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Those of the sorted paths that lie below a folder, relative to it; a set may have a list in each folder."""
+    if folder == Path():
+        return [path.replace(os.sep, "/") for path in paths if not os.path.isabs(path)]
     start = str(folder) + os.sep
-    paths = sorted({str(item.path) for item in found.items})
-    return [path.removeprefix(start).replace(os.sep, "/") for path in paths if path.startswith(start)]
+    first, stop = bisect_left(paths, start), bisect_left(paths, str(folder) + chr(ord(os.sep) + 1))
+    return [path.removeprefix(start).replace(os.sep, "/") for path in paths[first:stop]]
+
+
+def _folders_of(item: str) -> list[str]:
+    """The folders that a relative path leads through."""
+    return [parent.as_posix() for parent in PurePosixPath(item).parents[:-1]]
 
 
 def _is_there(name: Path) -> bool:

@@ -15,6 +15,7 @@ from biosig.errors import DataError, UsageError
 from biosig.file_sums import check, replacing
 from biosig.shards.index import shard_paths
 from biosig.shards.reader import Shard
+from biosig.text_files import read_json
 from ingest.batch import SPOOL, Job
 from ingest.recipe.recipe import Recipe
 
@@ -31,6 +32,7 @@ _FLAGS = {
     "pattern": "--subject-pattern",
     "mapping": "--mapping",
     "recording_names": "--recording-names",
+    "content_hash": "--content-hash",
 }
 
 
@@ -79,6 +81,7 @@ def ready(job: Job, resume: bool) -> None:
         "pattern": job.pseudonyms("pattern", job.pattern.text) if job.pattern else "",
         "mapping": job.pseudonyms("mapping", repr(job.mapping)) if job.mapping else "",
         "recording_names": job.recording_names,
+        "content_hash": job.content_hash,
     }
     if shard_paths(out):
         if not resume:
@@ -110,7 +113,7 @@ def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str
             "(--key)."
         )
     if made_with.is_file():
-        before = json.loads(made_with.read_text(encoding="utf-8"))
+        before = {"content_hash": "open"} | read_json(made_with, "restore it from a copy")
         changed = "; ".join(_FLAGS[name] for name, value in options.items() if before.get(name) != value)
         if changed:
             raise UsageError(

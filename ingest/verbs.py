@@ -28,6 +28,10 @@ from ingest.privacy.pseudonyms import Pseudonyms, load_key
 from ingest.recipe.recipe import Recipe
 from ingest.tables.mapping import TableMapping, load_mapping
 
+KEYED_HASHES = (
+    "Content hashes are keyed and fingerprints left out: ledgers of models do not know these recordings, nor do others "
+    "find copies of them; near copies are not found at all; and folds are the same only for who has the key."
+)
 _SHOWN = 8  # lines of a list that goes on in a file
 
 
@@ -48,6 +52,7 @@ def ingest(
     mapping: Path | None = None,
     key: Path | None = None,
     recording_names: Literal["auto", "keep", "hash"] = "auto",
+    content_hash: Literal["open", "keyed"] = "open",
     compression: Literal["lz4", "zstd"] = "lz4",
     strict: bool = False,
     set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
@@ -90,6 +95,10 @@ def ingest(
     recording_names : {"auto", "keep", "hash"}
         Ids of recordings: keep = the files' names (a keyed hash where two have one name), hash = keyed hashes, auto =
         hashes where a name is no code ("rec01_night" is one) or tells the subject.
+    content_hash : {"open", "keyed"}
+        Hashes of the samples: open = as they are, with fingerprints, so that copies, ledgers and folds agree across
+        sites; keyed = under the key and without fingerprints, for who must not let others find what they hold
+        (docs/privacy.md).
     compression : {"lz4", "zstd"}
         LZ4 reads nearly twice as fast; Zstandard writes faster and is up to a tenth smaller.
     strict : bool
@@ -144,7 +153,19 @@ def ingest(
         console.print(
             f"Not kept as labels, for privacy: {', '.join(joins.left_out)} (see --labels-spec).", markup=False
         )
-    job = Job(out, cooking, Pseudonyms(secret), recording_names, tables, joins, pattern, compression)
+    job = Job(
+        out,
+        cooking,
+        Pseudonyms(secret),
+        recording_names,
+        tables,
+        joins,
+        pattern,
+        compression,
+        content_hash=content_hash,
+    )
+    if content_hash == "keyed":
+        console.print(KEYED_HASHES)
     start = time.monotonic()
     with show_progress(Console(stderr=True)) as progress:
         result = ingest_items(
@@ -234,8 +255,8 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
             say(f"  and {_n(len(result.duplicates) - _SHOWN, 'other')}.")
     if result.n_unmarked:
         say(
-            f"An older version wrote {_n(result.n_unmarked, 'recording')} in these folders, without fingerprints: near "
-            "copies of them are not found, equal ones are."
+            f"{_n(result.n_unmarked, 'recording')} in these folders have no fingerprint, as an older version or "
+            "--content-hash keyed wrote them: near copies of them are not found, equal ones under one key are."
         )
     if result.failures:
         say(f"{len(result.failures)} failed (all in {out / FAILURES}):")

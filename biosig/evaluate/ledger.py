@@ -22,6 +22,7 @@ from biosig.errors import DataError, UnreadableError
 from biosig.evaluate.digest_set import DigestSet
 from biosig.evaluate.duplicates import near_pairs
 from biosig.file_sums import checked, guarded
+from biosig.fingerprint import is_comparable
 from biosig.landmarks import Landmarks
 from biosig.models.checkpoint import LEDGER, OLD_LEDGER
 
@@ -65,13 +66,13 @@ class Ledger:
         Parameters
         ----------
         content_hashes : sequence of str
-            One per recording; an empty one makes the ledger incomplete.
+            One per recording; one that is empty or keyed makes the ledger incomplete.
         subjects : sequence of str or None
             Pseudonyms, in any number.
         fingerprints : sequence of bytes
             Landmark fingerprints of the recordings, in any number and order.
         """
-        known = [content for content in content_hashes if content]
+        known = [content for content in content_hashes if is_comparable(content)]
         people = [_digest(subject) for subject in dict.fromkeys(subjects) if subject]
         landmarks = Landmarks.of(sorted(set(fingerprints)))
         return cls(DigestSet.of(known), DigestSet.of(people), len(known) == len(content_hashes), landmarks)
@@ -177,7 +178,7 @@ class Overlap:
                 f"tell, none of the {self.n_subjects} subjects"
             )
             text += "" if self.complete else "; but it saw more than the model's ledger lists"
-            text += f"; {self.n_nameless} have no content hash to tell by" if self.n_nameless else ""
+            text += f"; {self.n_nameless} have no content hash to tell by, or a keyed one" if self.n_nameless else ""
             return text + ("." if self.knows_near else f"; {_EXACT}.")
         chance = f", each by chance with {self.false_positive_rate:.2g}" if self.false_positive_rate else ""
         near = f" ({self.n_near} of them as near copies)" if self.n_near else ""
@@ -229,8 +230,9 @@ def overlap(
         return None
     called = [content[:12] for content in content_hashes] if names is None else list(names)
     people = sorted(set(subjects))
-    known = [bool(content) for content in content_hashes]
-    seen = ledger.recordings.contains([content or "0" * 64 for content in content_hashes])
+    known = [is_comparable(content) for content in content_hashes]
+    asked = [content if comparable else "0" * 64 for content, comparable in zip(content_hashes, known, strict=True)]
+    seen = ledger.recordings.contains(asked)
     near = np.zeros(len(called), bool)
     if fingerprints is not None:
         near[near_pairs(Landmarks.of(fingerprints), ledger.landmarks)[:, 0]] = True

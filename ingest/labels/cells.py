@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from biosig.errors import DataError, UsageError
 from ingest.labels import decimals
+from ingest.unpacking import check_gzip, check_shrinking
 
 CellType = Literal["bool", "number", "text", "codes"]
 
@@ -197,6 +198,7 @@ class Cells:
 
 def _read_text(path: Path) -> tuple[Any, str]:
     """The table with all its cells as text, and what separates them."""
+    check_gzip(path)
     header = pa.input_stream(path).read(_BLOCK_BYTES).partition(b"\n")[0]
     delimiter = "\t" if ".tsv" in path.name.lower() else ";" if b";" in header and b"," not in header else ","
     parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
@@ -211,6 +213,8 @@ def _read_text(path: Path) -> tuple[Any, str]:
 
 
 def _read_typed(path: Path) -> Any:
+    metadata = pq.read_metadata(path)
+    check_shrinking(8 * metadata.num_rows * metadata.num_columns, path.stat().st_size, path)
     table = pq.read_table(path)
     for i, column in enumerate(table.schema):
         if pa.types.is_dictionary(column.type):

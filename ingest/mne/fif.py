@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 from biosig.errors import UnreadableError
 from biosig.source_files import check_present
+from ingest.unpacking import check_gzip
 
 FIF_SUFFIXES = (".fif", ".fif.gz")
 
@@ -44,6 +45,7 @@ def further_parts(path: Path) -> list[Path]:
 
 def _next_name(path: Path) -> str | None:
     """The file name that `path` refers to, or None; what is no chain of tags is left for MNE to complain of."""
+    check_gzip(path)
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
             return _find_name(cast(BinaryIO, file))

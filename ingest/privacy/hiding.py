@@ -52,6 +52,8 @@ class Hiding:
         Labels that were asked for by name and are kept to the letter; the texts of others are scrubbed.
     texts : bool
         Whether reports, event texts and labels that nobody asked for are scrubbed (`ingest.privacy.scrub`).
+    content_hash : {"open", "keyed"}
+        Content hashes as they are, beside fingerprints; or under the key, without fingerprints.
     """
 
     pseudonyms: Pseudonyms
@@ -59,6 +61,11 @@ class Hiding:
     subject_in_path: bool = False
     asked: frozenset[str] = frozenset()
     texts: bool = True
+    content_hash: Literal["open", "keyed"] = "open"
+
+    def content_name(self, content: str) -> str:
+        """What a shard keeps of a content hash; beside a keyed one it has no fingerprint."""
+        return self.pseudonyms.digest("content", content) if self.content_hash == "keyed" else content
 
     def source_name(self, relative: str) -> str:
         """What a shard keeps of a file's path: its pseudonym, by which a resumed ingest knows it again."""
@@ -77,9 +84,10 @@ def hide(recording: Recording, relative: str, how: Hiding, key: str = "") -> Rec
     """The recording as a shard may hold it.
 
     Pseudonyms stand for the subject, the path, and where `how` says so for the recording's name; sessions that are
-    dates or long numbers get one too. Free texts are scrubbed, and words of the subject's id are taken out of them.
-    Warnings of a foreign reader stay behind, as they may quote anything. A recording without a subject is one of its
-    own. Ages above 89 become 90. Times count from the first sample if they came from a clock.
+    dates or long numbers get one too, and the digest of the source's files is keyed. Free texts are scrubbed, and words
+    of the subject's id are taken out of them. Warnings of a foreign reader stay behind, as they may quote anything. A
+    recording without a subject is one of its own. Ages above 89 become 90. Times count from the first sample if they
+    came from a clock.
 
     Parameters
     ----------
@@ -120,7 +128,10 @@ def hide(recording: Recording, relative: str, how: Hiding, key: str = "") -> Rec
         id=how.pseudonyms(RENAMED, key) if hashed else recording.id,
         subject=replace(subject, id=how.pseudonyms(role, whose)),
         session=session,
-        source=Source(how.source_name(key), recording.source.adapter, recording.source.sha256),
+        source=Source(
+            how.source_name(key), recording.source.adapter, how.pseudonyms.digest("source", recording.source.sha256)
+        ),
+        content_hash=how.content_name(recording.content_hash),
     )
     if texts is not None:
         hidden.report = texts(recording.report, scrub) if recording.report else recording.report

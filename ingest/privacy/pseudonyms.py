@@ -9,6 +9,7 @@ import secrets
 from pathlib import Path
 
 from biosig.errors import UsageError
+from biosig.fingerprint import KEYED
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,15 @@ class Pseudonyms:
 
     def __call__(self, what: str, value: str) -> str:
         """The pseudonym of `value` in the role of `what` ("subject", "recording"), 16 hexadecimal digits."""
+        return self._hmac(what, value)[:16]
+
+    def digest(self, what: str, value: str) -> str:
+        """All 64 hexadecimal digits behind `biosig.fingerprint.KEYED`, in place of an unkeyed digest; "" stays ""."""
+        return KEYED + self._hmac(what, value) if value else ""
+
+    def _hmac(self, what: str, value: str) -> str:
         message = f"{what}\0{value}".encode("utf-8", "surrogateescape")  # file names may be any bytes
-        return hmac.digest(self._key, message, "sha256").hex()[:16]
+        return hmac.digest(self._key, message, "sha256").hex()
 
 
 def load_key(path: Path | None, out: Path) -> tuple[bytes, str]:

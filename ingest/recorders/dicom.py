@@ -5,6 +5,8 @@ DICOM PS3.3 C.10.9 (waveform) and C.10.10 (waveform annotation); lead codes from
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 import warnings
 from collections.abc import Iterator
@@ -78,10 +80,7 @@ class DicomAdapter(Adapter):
     def claims(self, path: Path) -> bool:
         """Whether `path` is a DICOM object that holds a waveform but sound, or is called ``.dcm`` and is no DICOM."""
         try:
-            if not path.is_file():  # opening a pipe would wait for ever
-                return path.suffix.lower() == ".dcm"
-            with path.open("rb") as file:
-                head = file.read(_HEAD)
+            head = _head(path)
         except OSError:
             return path.suffix.lower() == ".dcm"
         if head[_PREAMBLE : _PREAMBLE + 4] != b"DICM":
@@ -133,6 +132,17 @@ class DicomAdapter(Adapter):
             yield Identifier(keyword, sort, str(dataset.get(keyword) or ""), fate)
         n_private = sum(element.tag.is_private for element in dataset)
         yield Identifier("private elements", "unknown", f"{n_private} elements" if n_private else "", NEVER)
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a file; nothing of a pipe or a folder, at which opening would wait or fail."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return b""
+    handle = os.open(path, os.O_RDONLY)  # of a million files each is asked: buffers would cost more than the read
+    try:
+        return os.read(handle, _HEAD)
+    finally:
+        os.close(handle)
 
 
 def _check_size(path: Path, syntax: str) -> None:

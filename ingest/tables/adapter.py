@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,7 @@ class TableAdapter(Adapter):
 
     def __init__(self, mapping: str | Path | Mapping[str, Any] | TableMapping | None = None) -> None:
         self.mapping = None if mapping is None else load_mapping(mapping)
+        self._beside: tuple[str, TableMapping | None] = ("", None)
 
     def claims(self, path: Path) -> bool:
         """Whether `path` is a file whose name the mapping describes as a recording's."""
@@ -140,8 +142,15 @@ class TableAdapter(Adapter):
     def _family_of(
         self, path: Path, given: str | Path | Mapping[str, Any] | TableMapping | None = None
     ) -> TableMapping | None:
-        mapping = load_mapping(given) if given is not None else self.mapping or mapping_beside(path)
+        mapping = load_mapping(given) if given is not None else self.mapping or self._mapping_beside(path)
         return mapping and mapping.for_file(path)
+
+    def _mapping_beside(self, path: Path) -> TableMapping | None:
+        """`mapping_beside`, looked for once as long as files of one folder come after each other."""
+        folder = os.path.dirname(path)
+        if folder != self._beside[0]:
+            self._beside = folder, mapping_beside(path)
+        return self._beside[1]
 
     def _mapping_for(self, path: Path, given: str | Path | Mapping[str, Any] | TableMapping | None) -> TableMapping:
         mapping = self._family_of(path, given)

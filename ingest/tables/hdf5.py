@@ -26,6 +26,7 @@ from ingest.tables.variables import (
     check_fits,
     check_numbers,
 )
+from ingest.unpacking import check_shrinking
 
 _MOST_NAMES = 1000  # listed for messages; a damaged file can nest without end
 _MOST_DEPTH = 8
@@ -37,7 +38,6 @@ _TEXT_PLACE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])
 _LONGEST_TEXT = 2**20
 _LARGEST_CHUNK = 2**28
 _MOST_WASTE = 8
-_MOST_SHRINKING = 10_000  # a chunk of zeros shrinks about 1,000-fold by deflate, again by LZ4 on top
 
 
 class Hdf5File(ArrayFile):
@@ -238,7 +238,8 @@ def check_whole(found: h5py.Dataset, path: Path) -> None:
             "there): export it again."
         )
     chunk_bytes = math.prod(found.chunks or ()) * found.dtype.itemsize
-    if chunk_bytes > _LARGEST_CHUNK or found.nbytes > _MOST_SHRINKING * (stored + 4096):
+    check_shrinking(found.nbytes, path.stat().st_size, f"{path}: '{found.name}' of shape {found.shape}")
+    if chunk_bytes > _LARGEST_CHUNK:
         raise UnreadableError(
             f"{path}: '{found.name}' of shape {found.shape} unpacks {stored} bytes to {found.nbytes}, in parts of "
             f"{chunk_bytes}: that is no recording; export it with smaller chunks, or fetch it again."

@@ -16,6 +16,7 @@ from ingest.foreign import read_as
 from ingest.isolated import call_isolated
 from ingest.tables.hdf5 import Hdf5File
 from ingest.tables.variables import MOST_IN_MEMORY, ArrayFile, InMemory, Variable, check_fits
+from ingest.unpacking import FREE, check_shrinking
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_AT = 512  # MATLAB puts a header of its own before it
@@ -51,7 +52,9 @@ class MatlabFile(ArrayFile):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         size = path.stat().st_size
-        if size > MOST_IN_MEMORY or (size * _MOST_DEFLATE > MOST_IN_MEMORY and _unpacked_size(path) > MOST_IN_MEMORY):
+        unpacked = _unpacked_size(path) if size * _MOST_DEFLATE > FREE else 0
+        check_shrinking(unpacked, size, path)
+        if max(size, unpacked) > MOST_IN_MEMORY:
             raise UnreadableError(
                 f"{path} unpacks to more than {MOST_IN_MEMORY / 2**30:.0f} GiB: save it with -v7.3, which is read in "
                 "parts."

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError
 from ingest.tables.clock import SECONDS
 from ingest.tables.mapping import Dialect, TimeUnit
+from ingest.unpacking import check_gzip
 
 _MOST_DECIMALS = 9
 _MOST_CELLS = 2**26  # numbers of 8 bytes; a longer recording should not be text
@@ -71,6 +72,7 @@ class TextTable:
         self._missing, self._decimal = set(dialect.missing), dialect.decimal
         self._last_line = ""
         self.n_rows = 0
+        check_gzip(path)
         delimiter = dialect.delimiter or _delimiter_of(path)
         reader = csv.reader(self._lines(), delimiter=delimiter)
         try:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
 from ingest.foreign import read_as
+from ingest.unpacking import check_shrinking
 
 MOST_IN_MEMORY = 2**30
 """Bytes of an array that is read as a whole; larger ones must come in a format that is read in parts."""
@@ -251,6 +252,7 @@ class NpzFile(ArrayFile):
                 return in_order(self.path, self._data_start(info) + start, shape, dtype, fortran)
             nbytes = math.prod(shape) * dtype.itemsize
             check_fits(nbytes, f"{self.path}, variable '{name}'", "without compression (numpy.savez)")
+            check_shrinking(nbytes, self.path.stat().st_size, f"{self.path}, variable '{name}',")
             raw = member.read(nbytes + 1)  # zipfile stops at the size that the archive announces
         if len(raw) != nbytes:
             raise UnreadableError(f"{self.path} is damaged at '{name}': its size is not that of its shape {shape}.")
@@ -282,8 +284,7 @@ class ParquetFile(ArrayFile):
             raise self.absent(name)
         size = 8 * self._file.metadata.num_rows
         where = f"{self.path}, column '{name}',"
-        if not 0 <= size <= 1000 * 8 * self.path.stat().st_size:  # run-length coding can shrink, but not without end
-            raise UnreadableError(f"{where} announces {size // 8} rows, more than its bytes can hold: fetch it again.")
+        check_shrinking(size, self.path.stat().st_size, where)
         check_fits(size, where, "as .npy or HDF5")
         with read_as("Parquet file", where):
             return InMemory(self._file.read([name], use_threads=False)[name].to_numpy())
