@@ -23,6 +23,7 @@ from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, grid, warn_of_left_out
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
+from biosig.extremes import mark_extremes
 from biosig.models.model import Model
 from biosig.models.pooled import n_features, pooled, segments, vectors_per_window
 from biosig.models.readouts import Pooling, check_pooling, own_pooling
@@ -155,9 +156,9 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
     if isinstance(source, ShardDataset | RecordingList):
         return source
     if isinstance(source, Recording):
-        return RecordingList([source])
+        return RecordingList([mark_extremes(source)])
     if isinstance(source, list | tuple) and source and all(isinstance(item, Recording) for item in source):
-        return RecordingList(source)
+        return RecordingList([mark_extremes(recording) for recording in source])
     if isinstance(source, str | Path):
         path = Path(source)
         if path.suffix == ".h5" or (path.is_dir() and any(path.glob("*.h5"))):
@@ -173,7 +174,7 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
     for adapter in adapters().values():
         recording = adapter.convert(source)
         if recording is not None:
-            return RecordingList([_plausible(recording)])
+            return RecordingList([_plausible(mark_extremes(recording))])
     raise UsageError(
         f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording or a list of them (biosig.read), "
         f"an mne Raw or Epochs, a wfdb Record, or an array with sfreq, ch_names and kind."

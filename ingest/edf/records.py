@@ -56,6 +56,11 @@ class EdfSamples(LazySamples):
         super().__init__((len(self._signals), self.stops[-1]), self._number.kept)
         self._record_bytes = file.record_bytes
 
+    @property
+    def reach(self) -> float | None:
+        """BDF keeps its samples of 24 bits in 32."""
+        return 2.0**23 if self._number.width == 3 else None
+
     def pick(self, rows: Sequence[int]) -> EdfSamples:
         """The given rows, in the given order; only they are taken out of the records."""
         return EdfSamples(self._file, [self._signals[row] for row in rows], self._runs)
