@@ -156,7 +156,7 @@ def _wrong_units(
 ) -> tuple[list[int], list[str]]:
     """Channels whose bulk is beyond the limit as that of most of their kind is, and notes on them."""
     rows, notes = [], []
-    for kind in dict.fromkeys(channels[row].kind for row in np.flatnonzero(beyond)):
+    for kind in dict.fromkeys(channels[row].kind for row in np.flatnonzero(beyond).tolist()):
         of_kind = [row for row, channel in enumerate(channels) if channel.kind == kind]
         far = [row for row in of_kind if beyond[row]]
         if 2 * len(far) > len(of_kind):
@@ -189,7 +189,7 @@ def _find(
             count[rows[i]] += int(mask[i].sum())
             channel = stream.channels[rows[i]]
             when = stream.onset + (start + at) / stream.sfreq
-            value = f"{values[i, at]:.3g} {channel.unit}".strip() if np.isfinite(values[i, at]) else "beyond float32"
+            value = f"{values[i, at]:.3g} {channel.unit}".strip() if np.isfinite(values[i, at]) else "infinite"
             first.setdefault(rows[i], f"of '{channel.source_name}' from {when:.6g} s ({value})")
         found = runs_from_mask(mask)
         found[:, 0] = np.array(rows)[found[:, 0]]
