@@ -1,4 +1,4 @@
-"""One made recording as a file of each format: two ECG leads at 100 Hz, in steps of 0.2 mV, so that ±4 V fit into 16 bits."""
+"""One made recording as a file of each format: two ECG leads at 100 Hz, in steps of 0.2 mV, so that 16 bits hold ±4 V."""
 
 import mne
 import numpy as np
@@ -62,9 +62,9 @@ def as_wfdb(folder, x):
     return folder / "r.hea"
 
 
-def as_edf(folder, x):
-    return write_edf(folder / "r.edf", [(f"ECG {lead}", "mV", -6553.6, 6553.4, y) for lead, y in zip(LEADS, x, strict=True)],
-                     n_records=x.shape[1] // SFREQ)  # fmt: skip
+def as_edf(folder, x, **more):
+    rows = [(f"ECG {lead}", "mV", -6553.6, 6553.4, y) for lead, y in zip(LEADS, x, strict=True)]
+    return write_edf(folder / "r.edf", rows, n_records=x.shape[1] // SFREQ, **more)
 
 
 def as_bdf(folder, x):
