@@ -1,4 +1,4 @@
-"""Samples that no sensor gives: a spike of 1e30 mV, a value beyond float32. They are no real values, and a note says so.
+"""Samples that no sensor gives: a spike of 1e30 mV, a value beyond float32. They are invalid, and a note says so.
 
 Plausibility of the unit looks at the bulk of a signal (`biosig.signal.check_plausible`), which one sample does not
 move. Here each sample is looked at, by one of two limits:
@@ -108,7 +108,7 @@ def _may_hold(stream: Stream, largest: NDArray[np.float64]) -> NDArray[np.bool_]
 
 
 def _bulk(stream: Stream, largest: NDArray[np.float64]) -> _Bulk:
-    """One pass over the samples, in the channels' units; all but the range is 0 of channels that are within `largest`."""
+    """One pass over the samples, in the channels' units; all but the range is 0 of channels within `largest`."""
     stride = max(stream.n_times // _LOOKED_AT, 1)
     lowest, highest = np.full(stream.n_chans, np.inf), np.full(stream.n_chans, -np.inf)
     picked, start = [], 0

@@ -68,24 +68,23 @@ def refuse_backwards(where: str, seconds: float, at: float) -> UnreadableError:
     )
 
 
-def note_on_gaps(of: str, starts: Sequence[int], lengths: Sequence[int], sfreq: float) -> list[str]:
+def note_on_gaps(of: str, onsets: Sequence[float], seconds: Sequence[float]) -> list[str]:
     """What to tell of the time between runs of samples: where, and how long.
 
     Parameters
     ----------
     of : str
         Whose they are: "Stream 'amp'".
-    starts, lengths : sequence of int
-        Of the runs, in samples.
-    sfreq : float
-        Hz.
+    onsets, seconds : sequence of float
+        When each run begins, and how long it is.
     """
-    found = gaps(starts, lengths, 1)[:, 1:]
-    if not len(found):
+    ends = [onset + length for onset, length in zip(onsets, seconds, strict=True)]
+    found = [(end, after - end) for end, after in zip(ends, onsets[1:], strict=False) if after - end > 1e-6]
+    if not found:
         return []
-    named = [f"{(b - a) / sfreq:.6g} s from {a / sfreq:.6g} s" for a, b in found[:_NAMED].tolist()]
+    named = [f"{length:.6g} s from {at:.6g} s" for at, length in found[:_NAMED]]
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    total = float((found[:, 1] - found[:, 0]).sum()) / sfreq
+    total = sum(length for _, length in found)
     return [
         f"{of} was interrupted {len(found)} time{'s' * (len(found) > 1)}, {total:.6g} s in all, invalid there: "
         f"{', '.join(named)}{more}."
@@ -149,7 +148,7 @@ def spans_of(stamps: NDArray[np.float64], where: str) -> list[Span]:
 
 
 def _levels(late: NDArray[np.float64], window: int) -> tuple[NDArray[np.float64], float]:
-    """How the earliest of `window` samples differs from that of those before, (T − 1,), and how late most others are."""
+    """How the earliest of `window` samples differs from that before, (T − 1,), and how late most others are."""
     padded = np.pad(late, window, constant_values=np.inf)
     low = minimum_filter1d(padded, window, mode="constant", cval=np.inf, origin=-(window // 2))
     ahead = low[window : window + len(late)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biosig import build_model
@@ -119,6 +119,7 @@ def test_integers_that_cannot_reach_the_limit_stay_in_their_file():
     assert mark_extremes(recording(beyond, scale=0.1)).streams[0].invalid.tolist() == [[0, 50, 51]]
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.integers(0, 1999), min_size=1, max_size=20),
     st.floats(4e3, 1e38),

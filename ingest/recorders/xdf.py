@@ -116,7 +116,7 @@ def _stream(path: Path, one: dict[str, Any], start: float, notes: list[str]) -> 
     samples = np.zeros((len(channels), firsts[-1] + lengths[-1]), values.dtype)
     for first, span in zip(firsts, spans, strict=True):
         samples[:, first : first + span.n_times] = values[:, span.first : span.stop]
-    notes += note_on_gaps(f"Stream '{name}'", firsts, lengths, sfreq)
+    notes += note_on_gaps(f"Stream '{name}'", *(np.divide(what, sfreq).tolist() for what in (firsts, lengths)))
     invalid = gaps(firsts, lengths, len(channels))
     onset = round(float(stamps[0]) + spans[0].onset - start, 9)
     return Stream(sfreq, channels, samples, np.array(factors), np.zeros(1), invalid, onset)

@@ -1,4 +1,4 @@
-"""One made recording as a file of each format: two ECG leads at 100 Hz, in steps of 0.2 mV, so that 16 bits hold ±4 V."""
+"""One made recording as a file of each format: two ECG leads at 100 Hz in steps of 0.2 mV: 16 bits hold ±4 V."""
 
 import mne
 import numpy as np

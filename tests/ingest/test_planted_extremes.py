@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_files import FORMATS, SFREQ, counts
+from made_files import FORMATS, SFREQ, STEP, counts
 
 import biosig
 from biosig.reading import ADAPTERS, adapter_for, read
@@ -34,6 +34,22 @@ def test_every_format(tmp_path, form):
     values = stored.read().streams[-1].physical()
     assert np.isnan(values[row, AT])
     assert np.nanmax(np.abs(values)) < 10
+
+
+@pytest.mark.parametrize(
+    ("form", "size"), [("array", 1e30), ("text", 1e30), ("fif", 1e40), ("array", 1e40), ("xdf", 1e40)]
+)
+def test_numbers_beyond_any_signal_and_beyond_float32(tmp_path, form, size):
+    clean = read(FORMATS[form](tmp_path, counts()))
+    x = counts().astype(float)
+    x[0, 777] = size / STEP
+    recording = read(FORMATS[form](tmp_path, x))
+    assert recording.streams[0].invalid.tolist() == [[0, 777, 778]]
+    assert not recording.streams[0].valid()[0, 777]
+    told = [note for note in recording.notes if "sensor" in note]
+    assert len(told) == 1
+    assert "1 sample of 'V1' from 7.77 s" in told[0]
+    assert clean.notes == () or "sensor" not in " ".join(clean.notes)
 
 
 def test_every_adapter_has_a_format(tmp_path):

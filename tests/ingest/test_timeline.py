@@ -37,7 +37,7 @@ def test_jitter_alone_is_one_run_at_its_rate(how):
 
 
 @pytest.mark.parametrize("how", JITTER)
-@settings(max_examples=25)
+@settings(deadline=None, max_examples=25)
 @given(at=st.integers(600, 3400), seconds=st.floats(0.3, 500))
 def test_a_gap_splits_where_it_is(how, at, seconds):
     at -= at % 40
@@ -49,7 +49,7 @@ def test_a_gap_splits_where_it_is(how, at, seconds):
 
 
 @pytest.mark.parametrize("how", JITTER)
-@settings(max_examples=25)
+@settings(deadline=None, max_examples=25)
 @given(at=st.integers(600, 3400), seconds=st.floats(0.3, 500))
 def test_a_clock_that_goes_back_is_refused_with_the_place(how, at, seconds):
     at -= at % 40
@@ -62,7 +62,7 @@ def test_a_clock_that_goes_back_is_refused_with_the_place(how, at, seconds):
 
 @pytest.mark.parametrize("how", JITTER)
 @pytest.mark.parametrize("caught_up", [False, True])
-@settings(max_examples=15)
+@settings(deadline=None, max_examples=15)
 @given(at=st.integers(600, 3000), n_times=st.integers(80, 900))
 def test_a_clock_that_stands_still_is_refused(how, caught_up, at, n_times):
     stamps = jittered(even(), how)
