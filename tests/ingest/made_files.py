@@ -5,9 +5,8 @@ import numpy as np
 import pandas as pd
 import wfdb
 import yaml
-from conftest import write_edf
 from scipy.io import savemat
-from vendor_files import write_gdf, write_ncs, write_xdf
+from vendor_files import write_edf, write_gdf, write_ncs, write_xdf
 
 SFREQ = 100
 STEP = 0.2

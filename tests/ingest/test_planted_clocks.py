@@ -67,7 +67,7 @@ def test_a_jump_is_a_gap_or_a_refusal(tmp_path, form, at, seconds, lasts):
         shifts[at + 2 :] -= seconds
     path = write(form, tmp_path, shifts)
     if not lasts or form == "text":
-        with pytest.raises(UnreadableError, match="split|not regular"):
+        with pytest.raises(UnreadableError, match=r"split|not regular"):
             read(path)
         return
     recording = read(path)
