@@ -19,6 +19,7 @@ from biosig.annotations import from_triggers, in_range, mark_bad_spans
 from biosig.electrodes import guess_kinds
 from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.errors import UnreadableError
+from biosig.extremes import mark_extremes
 from biosig.fingerprint import content_hash
 from biosig.lazy import LazySamples
 from biosig.recording import Annotation, Recording, Source, Stream, Subject
@@ -109,7 +110,7 @@ class Adapter(ABC):
         return None
 
     def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
-        """Read one recording, native samples untouched.
+        """Read one recording, native samples untouched; those that no sensor gives are invalid (`biosig.extremes`).
 
         With `lazy`, samples stay in their file (`biosig.lazy.LazySamples`) where the format lets them; all else,
         `invalid` and `content_hash` included, is the same.
@@ -127,7 +128,7 @@ class Adapter(ABC):
             raise TypeError(f"The adapter '{self.name}' takes {takes}, not {', '.join(unknown)}.")
         if not self.claims_folder(path):
             check_present(path)
-        return self.read_recording(path, lazy=lazy, **options)
+        return mark_extremes(self.read_recording(path, lazy=lazy, **options))
 
     @abstractmethod
     def read_recording(self, path: Path, *, lazy: bool) -> Recording:

@@ -27,6 +27,7 @@ from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, grid, warn_of_left_out
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
+from biosig.extremes import mark_extremes
 from biosig.file_sums import checked, guarded, set_damaged_aside
 from biosig.lock import locked
 from biosig.models.model import Model
@@ -191,9 +192,9 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
     if isinstance(source, ShardDataset | RecordingList):
         return source
     if isinstance(source, Recording):
-        return RecordingList([source])
+        return RecordingList([mark_extremes(source)])
     if isinstance(source, list | tuple) and source and all(isinstance(item, Recording) for item in source):
-        return RecordingList(source)
+        return RecordingList([mark_extremes(recording) for recording in source])
     if isinstance(source, str | Path):
         path = Path(source)
         if path.suffix == ".h5" or (path.is_dir() and any(path.glob("*.h5"))):
@@ -215,7 +216,7 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
             return EpochList(_all_plausible(epochs))
         recording = adapter.convert(source)
         if recording is not None:
-            return RecordingList([_plausible(recording)])
+            return RecordingList([_plausible(mark_extremes(recording))])
     raise UsageError(
         f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording or a list of them (biosig.read), "
         f"an mne Raw or Epochs, a wfdb Record, or an array with sfreq, ch_names and kind."
@@ -224,6 +225,7 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
 
 def _all_plausible(epochs: list[Recording]) -> list[Recording]:
     """The epochs, looked at together as `_plausible` does: one alone may be an artefact."""
+    epochs = [mark_extremes(epoch) for epoch in epochs]
     if epochs:
         whole = [
             np.concatenate([np.asarray(x) for x in parts], axis=1) for parts in zip(*map(_samples, epochs), strict=True)

@@ -46,6 +46,11 @@ class LazySamples(ABC):
         return self.shape[0] * self.shape[1]
 
     @property
+    def reach(self) -> float | None:
+        """The largest size of a number that the file's format can hold; None = what `dtype` holds."""
+        return None
+
+    @property
     def n_read(self) -> int:
         """Rows that a read fetches from the file: those that `pick` left out are among them."""
         return self.shape[0]

@@ -192,7 +192,8 @@ class Stream:
         """Values in each channel's unit, float32, shape (C, T); NaN where a sample is not a real value."""
         precision = np.float64 if self.samples.dtype == np.int32 else np.float32
         values: NDArray[Any] = np.asarray(self.samples).astype(precision)
-        values *= self.scale[:, None].astype(precision)
+        with np.errstate(over="ignore"):  # becomes infinite, which is not a real value
+            values *= self.scale[:, None].astype(precision)
         if self.offset.any():
             values += self.offset[:, None].astype(precision)
         values = values.astype(np.float32, copy=False)

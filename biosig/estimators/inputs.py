@@ -20,6 +20,7 @@ from biosig.batches.memory import RecordingList
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import UsageError
 from biosig.evaluate.duplicates import find_duplicates
+from biosig.extremes import mark_extremes
 from biosig.fingerprint import content_hash
 from biosig.landmarks import fingerprint
 from biosig.recording import Recording
@@ -155,7 +156,7 @@ def _recordings_of(item: Any) -> list[Recording]:
     from biosig.embedding import as_recordings
 
     if isinstance(item, Recording):
-        return [item]
+        return [mark_extremes(item)]
     if isinstance(item, StoredRecording):
         return [item.read(lazy=True)]
     if _are_epochs(item):

@@ -20,7 +20,8 @@ from biosig.batches.montage import montage
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.electrodes import channel_id, make_channel
 from biosig.electrodes.leads import as_leads
-from biosig.errors import UsageError
+from biosig.errors import DataError, UsageError
+from biosig.extremes import mark_extremes
 from biosig.recording import UNKNOWN, Channel, Position, Recording, Stream, is_known
 from biosig.signal import canonical_unit, check_plausible
 
@@ -109,10 +110,22 @@ def as_recordings(
             where = f"channel '{channel.source_name}' of the array"
             check_plausible(values[:, row], channel.kind, channel.unit, where)
     one = np.ones(len(channels))
-    return [
+    recordings = [
         Recording(str(i), [Stream(float(sfreq), channels, window, one, 0 * one)], robust_scale=scales)
         for i, window in enumerate(values)
     ]
+    if check:
+        for recording in recordings:
+            _check_extremes(recording)
+    return recordings
+
+
+def _check_extremes(recording: Recording) -> None:
+    """Refuse samples that no sensor gives: an array has nowhere to note that they are invalid."""
+    if notes := mark_extremes(recording).notes:
+        raise DataError(
+            f"Window {recording.id} of the array: {' '.join(notes)} Correct the array, or set these samples to NaN."
+        )
 
 
 def _channels(

@@ -50,7 +50,12 @@ def spell_unit(unit: str) -> str:
 
 def is_voltage(unit: str) -> bool:
     """Whether `unit` is V, mV, uV or nV, however it is spelt."""
-    return _SIZES.get(spell_unit(unit), ("", 0.0))[0] == "voltage"
+    return si_size(unit)[0] == "voltage"
+
+
+def si_size(unit: str) -> tuple[str, float]:
+    """What a unit measures ("voltage", "pressure", "acceleration"; "" if that is not known), and its size in SI."""
+    return _SIZES.get(spell_unit(unit), ("", 1.0))
 
 
 def is_known_unit(unit: str) -> bool:

@@ -15,10 +15,12 @@ from biosig.errors import UnreadableError
 from biosig.lazy import LazySamples
 from biosig.recording import Annotation
 from ingest.edf.header import EdfFile, EdfSignal, text_of
-from ingest.timeline import check_span, gaps, place
+from ingest.timeline import check_span, gaps, note_on_gaps, place, refuse_backwards
 
 _CHUNK = 2**21
 """Bytes of data records that are read at once: they stay in the processor's cache until they are sorted."""
+_ROUNDED = 0.01
+"""Seconds by which the times in a continuous file may be off: its writer rounded them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class EdfSamples(LazySamples):
         """Samples that no data record holds, as a stream's `invalid`."""
         super().__init__((len(self._signals), self.stops[-1]), self._number.kept)
         self._record_bytes = file.record_bytes
+
+    @property
+    def reach(self) -> float | None:
+        """BDF keeps its samples of 24 bits in 32."""
+        return 2.0**23 if self._number.width == 3 else None
 
     def pick(self, rows: Sequence[int]) -> EdfSamples:
         """The given rows, in the given order; only they are taken out of the records."""
@@ -183,30 +190,46 @@ def runs_of(file: EdfFile, starts: NDArray[np.float64]) -> tuple[list[Run], list
     Raises
     ------
     UnreadableError
-        If the records of a discontinuous file (EDF+D) have no times, overlap, go back in time, or lie so far apart
-        that the span is mostly gap.
+        If records overlap or go back in time, lie so far apart that the span is mostly gap, or if those of a
+        discontinuous file (EDF+D) do not say when they begin.
     """
     whole = [Run(0, file.n_records, 0.0)]
-    steps = np.diff(starts)
-    tolerance = file.record_duration / (2 * max(s.n_samples for s in file.signals))  # half a sample
-    breaks = np.flatnonzero(~(np.abs(steps - file.record_duration) <= tolerance)) + 1
-    if not file.discontinuous or not (len(breaks) or len(starts) == 0):
-        n = int(np.isfinite(steps[breaks - 1]).sum())
-        said = f"{n} data records do not begin where the one before ends, though the file is continuous by its header: "
-        return whole, [said + "taken as continuous."] if n else []
-    if len(starts) == 0 or not np.isfinite(starts).all():
+    if file.discontinuous and not (len(starts) and np.isfinite(starts).all()):
         raise UnreadableError(
             f"{file.path} is discontinuous (EDF+D), but not every data record says when it begins: export it again."
         )
-    if (late := steps[breaks - 1] - file.record_duration).min() < -tolerance:
+    if not len(starts):
+        return whole, []
+    tolerance = file.record_duration / (2 * max(s.n_samples for s in file.signals))  # half a sample
+    starts = _with_unknown(starts, file.record_duration)
+    off = np.diff(starts) - file.record_duration
+    if not file.discontinuous:
+        if 2 * (np.abs(off) > tolerance).sum() > len(off):
+            return whole, [
+                f"The clock of the data records drifts by {off.sum():.3g} s against their duration of "
+                f"{file.record_duration:g} s: taken as continuous, as the header says."
+            ]
+        tolerance = max(tolerance, _ROUNDED)
+    breaks = np.flatnonzero(np.abs(off) > tolerance) + 1
+    if not len(breaks):
+        return whole, []
+    if (late := off[breaks - 1]).min() < -tolerance:
         record = int(breaks[np.argmin(late)])
-        raise UnreadableError(
-            f"{file.path} is discontinuous (EDF+D), and data record {record + 1} begins {-late.min():g} s before the "
-            "one before it ends: split it into continuous files."
-        )
+        where = f"The clock of {file.path} at data record {record + 1}"
+        raise refuse_backwards(where, float(-late.min()), float(starts[record - 1]) + file.record_duration)
     per_record = sum(s.n_samples for s in file.signals if not s.is_annotations)
     span, held = float(starts[-1]) + file.record_duration, file.n_records * file.record_duration
     check_span(file.path, span, held, per_record / file.record_duration)
     edges = [0, *breaks.tolist(), file.n_records]
     runs = [Run(a, b, float(starts[a])) for a, b in pairwise(edges)]
-    return runs, [f"{len(breaks)} gaps between data records last {late.sum():g} s in all: invalid in all channels."]
+    lengths = [(run.stop - run.first) * file.record_duration for run in runs]
+    notes = note_on_gaps("The recording", [run.onset for run in runs], lengths)
+    if not file.discontinuous:
+        notes.append("Its header says that it is continuous; the times of its data records are believed.")
+    return runs, notes
+
+
+def _with_unknown(starts: NDArray[np.float64], duration: float) -> NDArray[np.float64]:
+    """The starts of records, those that do not say theirs taken to follow the last that did."""
+    known = np.maximum.accumulate(np.where(np.isfinite(starts), np.arange(len(starts)), 0))
+    return np.where(np.isfinite(starts[known]), starts[known], 0.0) + (np.arange(len(starts)) - known) * duration

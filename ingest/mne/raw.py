@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ from biosig.recording import (
     Stream,
     Subject,
 )
-from biosig.signal import runs_from_mask
+from biosig.signal import join_runs, runs_from_mask
 
 ADAPTER = "mne"
 
@@ -34,6 +35,9 @@ _KINDS = {"eeg": "eeg", "eog": "eog", "ecg": "ecg", "emg": "emg", "resp": "resp"
 _VOLTS = ("eeg", "eog", "ecg", "emg", "seeg", "ecog", "dbs", "bio")
 _UNITS = {"mag": "T", "ref_meg": "T", "grad": "T/m", "temperature": "degC"}
 _NOT_EEG = re.compile(r"E[OCK]G|EMG", re.I)
+_CUT = re.compile(r"(EDGE |BAD )?boundary|New Segment/.*", re.I)
+"""Marks of MNE, EEGLAB and BrainVision between samples that do not follow each other in time."""
+_CUTS_NAMED = 3
 _HEAD_FRAME = 4  # FIFFV_COORD_HEAD
 _HEAD_RADII = (0.03, 0.3)
 """Metres between the head's centre and an electrode: outside, a montage is in another unit than it says."""
@@ -102,7 +106,25 @@ def from_raw(raw: Any, lazy: bool = False) -> Recording:
         if names:
             about[event.onset, event.label] = list(names)
     recording = _from_samples(raw, RawSamples(raw), events, lazy and not raw.preload)
-    return mark_bad_spans(recording, about)
+    return _mark_cuts(mark_bad_spans(recording, about))
+
+
+def _mark_cuts(recording: Recording) -> Recording:
+    """The two samples beside each cut made invalid, since no signal leads from one to the other; a note tells where.
+
+    How much time a cut took is mostly not known, so later samples and events stay where the file has them.
+    """
+    for stream in recording.streams:
+        onsets = [mark.onset for mark in recording.annotations if _CUT.fullmatch(mark.label.strip())]
+        places = {math.ceil(onset * stream.sfreq - 1e-6) for onset in onsets}  # EEGLAB's lie between two samples
+        cuts = sorted(place for place in places if 0 < place < stream.n_times)
+        if cuts:
+            runs = np.array([(row, cut - 1, cut + 1) for row in range(stream.n_chans) for cut in cuts], np.int64)
+            stream.invalid = join_runs(np.concatenate((stream.invalid, runs)))
+            named = ", ".join(f"{cut / stream.sfreq:.6g} s" for cut in cuts[:_CUTS_NAMED])
+            more = f" and {len(cuts) - _CUTS_NAMED} more places" if len(cuts) > _CUTS_NAMED else ""
+            recording.notes += (f"Time jumps at {named}{more}, as marks say: the samples on both sides are invalid.",)
+    return recording
 
 
 def from_epochs(epochs: Any) -> Recording:

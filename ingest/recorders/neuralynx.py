@@ -22,7 +22,7 @@ from biosig.lazy import LazySamples
 from biosig.reading import Adapter, Signals, make_recording
 from biosig.recording import Annotation, Recording
 from biosig.source_files import check_present
-from ingest.timeline import check_span, gaps, place
+from ingest.timeline import check_span, gaps, note_on_gaps, place, refuse_backwards
 
 _HEADER = 16384
 _PER_RECORD = 512
@@ -31,6 +31,8 @@ _RECORD = np.dtype(
 )
 _EVENT = np.dtype([("head", "V6"), ("time", "<u8"), ("event", "V42"), ("text", "S128")])
 _RECORDS_AT_ONCE = 256
+_DRIFT = 0.05
+"""Seconds: events that are off by less are where anybody would put them."""
 
 
 @dataclass(slots=True)
@@ -93,9 +95,13 @@ class NeuralynxAdapter(Adapter):
                     onset=(int(files[rows[0]].times[0]) - start) / 1e6,
                 )
             )
-            if len(samples.gaps):
-                seconds = np.diff(samples.gaps[samples.gaps[:, 0] == 0][:, 1:]).sum() / sfreq
-                notes.append(f"Samples for {seconds:g} s are missing between records of {', '.join(names)}: invalid.")
+            told = [np.divide(what, sfreq).tolist() for what in (samples.starts, samples.lengths)]
+            notes += note_on_gaps(f"The recording of {', '.join(names)}", *told)
+            if abs(samples.drift) > _DRIFT:
+                notes.append(
+                    f"The clock of {', '.join(names)} drifts by {samples.drift:.3g} s against {sfreq:g} Hz: the rate "
+                    "in the header is not quite that of the samples."
+                )
         return make_recording(
             path,
             self.name,
@@ -116,20 +122,23 @@ class NcsSamples(LazySamples):
         times = (first.times - first.times[0]) / 1e6
         steps = np.diff(times) * sfreq - first.n_valid[:-1]  # samples missing before each record
         if len(steps) and steps.min() < -1:
-            record = int(np.argmin(steps)) + 2
-            raise UnreadableError(
-                f"{first.path}: record {record} begins before the one before it ends: its times are damaged."
-            )
+            record = int(np.argmin(steps)) + 1
+            where = f"The clock of {first.path} at record {record + 1}"
+            raise refuse_backwards(where, float(-steps.min()) / sfreq, float(times[record - 1]))
         breaks = [0, *(np.flatnonzero(steps > 1) + 1).tolist()]
-        lengths = np.add.reduceat(first.n_valid, breaks).tolist()
+        self.lengths = np.add.reduceat(first.n_valid, breaks).tolist()
+        """Samples of each run."""
+        self.drift = float(steps[np.abs(steps) <= 1].sum()) / sfreq if len(steps) else 0.0
+        """Seconds by which records that follow each other are late in all."""
         check_span(first.path, float(times[-1]), float(first.n_valid.sum()) / sfreq, sfreq * len(files))
-        starts = place(times[breaks].tolist(), lengths, sfreq)
-        self.gaps = gaps(starts, lengths, len(self._files))
+        self.starts = starts = place(times[breaks].tolist(), self.lengths, sfreq)
+        """First sample of each run."""
+        self.gaps = gaps(starts, self.lengths, len(self._files))
         within = np.cumsum(first.n_valid) - first.n_valid
         run = np.searchsorted(breaks, np.arange(len(times)), side="right") - 1
         self._places = within - within[breaks][run] + np.array(starts)[run]
         self._n_valid = first.n_valid
-        super().__init__((len(self._files), starts[-1] + lengths[-1]), np.int16)
+        super().__init__((len(self._files), starts[-1] + self.lengths[-1]), np.int16)
 
     def read(self, start: int, stop: int) -> NDArray[np.int16]:
         """Samples `start` to `stop` of every channel, shape (C, stop − start)."""

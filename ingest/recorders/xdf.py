@@ -1,8 +1,8 @@
 """XDF files of the Lab Streaming Layer, through pyxdf: every stream with its own rate, all on one clock.
 
-Format: https://github.com/sccn/xdf/wiki/Specifications. pyxdf brings the devices' clocks together, removes the jitter
-of time stamps and splits a stream where it was interrupted; here the parts are laid on one even grid, and what lies
-between them is invalid.
+Format: https://github.com/sccn/xdf/wiki/Specifications. pyxdf brings the devices' clocks together. Its own removal of
+jitter joins gaps of up to 500 samples and clocks that go back, so the time stamps are taken as they are, and
+`ingest.timeline` finds the runs of samples, which are laid on one even grid.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from biosig.electrodes import guess_kinds, kind_beside_eeg
 from biosig.electrodes.channels import resolve
@@ -23,7 +22,7 @@ from biosig.reading import NEVER, Adapter, Identifier, make_recording
 from biosig.recording import KINDS, Annotation, Channel, Recording, Stream
 from biosig.sample_types import as_stored
 from ingest.isolated import read_isolated
-from ingest.timeline import check_span, gaps, place
+from ingest.timeline import Span, check_span, gaps, note_on_gaps, place, spans_of
 
 _TAG = re.compile(rb"<(datetime|hostname|source_id|session_id|created_at|v[46]address)>([^<]+)</")
 _HEAD = 2**20
@@ -54,7 +53,7 @@ class XdfAdapter(Adapter):
         import pyxdf
 
         try:
-            found, _ = pyxdf.load_xdf(path)
+            found, _ = pyxdf.load_xdf(path, dejitter_timestamps=False)
         except Exception as error:  # pyxdf raises almost anything on damaged files
             raise UnreadableError(f"{path} cannot be read by pyxdf ({error}): fetch or record it again.") from None
         return _from_streams(path, found)
@@ -108,35 +107,34 @@ def _stream(path: Path, one: dict[str, Any], start: float, notes: list[str]) -> 
     channels, factors = zip(*_channels(one), strict=True)
     name = _text(one["info"], "name")
     stamps = np.asarray(one["time_stamps"], np.float64)
-    parts = [(first, last + 1) for first, last in one["info"]["segments"]] or [(0, len(stamps))]
-    sfreq = _rate(stamps, parts, one["info"], notes)
-    lengths = [b - a for a, b in parts]
+    spans = spans_of(stamps, f"The clock of stream '{name}' in {path}")
+    sfreq = _rate(spans, one["info"], notes)
+    lengths = [span.n_times for span in spans]
     check_span(path, float(stamps[-1] - stamps[0]), len(stamps) / sfreq, sfreq * len(channels))
-    firsts = place([float(stamps[a] - stamps[0]) for a, _ in parts], lengths, sfreq)
+    firsts = place([span.onset - spans[0].onset for span in spans], lengths, sfreq)
     values, rounded = as_stored(np.asarray(one["time_series"]).T, f"stream '{name}'")
     notes += rounded
     samples = np.zeros((len(channels), firsts[-1] + lengths[-1]), values.dtype)
-    for first, (a, b) in zip(firsts, parts, strict=True):
-        samples[:, first : first + b - a] = values[:, a:b]
-    if len(parts) > 1:
-        notes.append(f"Stream '{name}' was interrupted {len(parts) - 1} times: invalid there.")
+    for first, span in zip(firsts, spans, strict=True):
+        samples[:, first : first + span.n_times] = values[:, span.first : span.stop]
+    notes += note_on_gaps(f"Stream '{name}'", *(np.divide(what, sfreq).tolist() for what in (firsts, lengths)))
     invalid = gaps(firsts, lengths, len(channels))
-    return Stream(sfreq, channels, samples, np.array(factors), np.zeros(1), invalid, round(float(stamps[0]) - start, 9))
+    onset = round(float(stamps[0]) + spans[0].onset - start, 9)
+    return Stream(sfreq, channels, samples, np.array(factors), np.zeros(1), invalid, onset)
 
 
-def _rate(stamps: NDArray[np.float64], parts: Sequence[tuple[int, int]], info: Any, notes: list[str]) -> float:
-    """The header's rate, where no time stamp is a sample away from its grid; else the measured one, in few digits."""
-    told, measured = float(_text(info, "nominal_srate")), float(info.get("effective_srate") or 0)
-    spans = [(b - a - 1, stamps[b - 1] - stamps[a]) for a, b in parts]
-    measured = measured or told
+def _rate(spans: Sequence[Span], info: Any, notes: list[str]) -> float:
+    """The header's rate, where no span is a sample longer or shorter by it; else the measured one, in few digits."""
+    told, seconds = float(_text(info, "nominal_srate")), sum(span.seconds for span in spans)
+    measured = sum(span.n_times - 1 for span in spans) / seconds if seconds > 0 else told
 
     def fits(sfreq: float) -> bool:
-        return sfreq > 0 and all(abs(n / sfreq - span) <= 1 / sfreq for n, span in spans)
+        return sfreq > 0 and all(abs((s.n_times - 1) / sfreq - s.seconds) <= 1 / sfreq for s in spans)
 
     if fits(told):
         return told
     sfreq = next((rate for digits in range(7) if fits(rate := round(measured, digits))), measured)
-    off = max(abs(n / sfreq - span) for n, span in spans)
+    off = max(abs((s.n_times - 1) / sfreq - s.seconds) for s in spans)
     said = f"Stream '{_text(info, 'name')}' has {sfreq:g} Hz by its time stamps, not {told:g} as its header says"
     notes.append(said + (f"; they differ from an even grid by up to {off:.2g} s." if off > 1 / sfreq else "."))
     return sfreq

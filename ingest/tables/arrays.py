@@ -218,35 +218,30 @@ def survey(samples: ArraySamples, missing: Sequence[float], path: Path) -> tuple
     invalid : ndarray of int64, shape (n_runs, 3)
         Runs of missing and non-finite samples.
     notes : list of str
-        What to tell of rounding and infinite values.
+        What to tell of rounding.
 
     Raises
     ------
     UnreadableError
-        If a value fits into none of the three.
+        If an integer fits into none of the three.
     """
-    lowest, highest, rounded, infinite, whole = 0, 0, False, 0, True
+    lowest, highest, rounded, whole = 0, 0, False, True
     runs: list[NDArray[np.int64]] = []
     for start, block in _native_blocks(samples):
         invalid = np.isin(block, missing) if missing else np.zeros(block.shape, bool)
         if block.dtype.kind == "f":
             whole = False
             finite = np.isfinite(block)
-            infinite += int(np.isinf(block).sum())
             invalid |= ~finite
             if block.dtype.itemsize > 4:
-                with np.errstate(over="ignore"):
+                with np.errstate(over="ignore"):  # becomes infinite, which `biosig.extremes` tells of
                     narrow = block.astype(np.float32)
-                if np.isinf(narrow[finite]).any():
-                    raise UnreadableError(f"{path} has values beyond float32 (3e38): no signal; correct the file.")
                 rounded = rounded or bool((narrow != block)[finite].any())
         else:
             lowest, highest = min(lowest, int(block.min())), max(highest, int(block.max()))
         if invalid.any():
             runs.append(runs_from_mask(invalid) + np.array([0, start, start], np.int64))
     notes = ["Values are rounded to float32."] if rounded else []
-    if infinite:
-        notes.append(f"{infinite} samples are infinite: invalid.")
     if not whole:
         return np.float32, _joined(runs), notes
     if lowest < -(2**31) or highest >= 2**31:

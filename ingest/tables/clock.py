@@ -12,6 +12,7 @@ from biosig.errors import UnreadableError
 from biosig.recording import MODALITIES
 from biosig.signal import runs_from_mask
 from ingest.tables.mapping import Regularise, TimeUnit
+from ingest.timeline import refuse_backwards
 
 SECONDS: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 WALL_CLOCK = 1e6
@@ -134,17 +135,30 @@ def regular_rate(times: Times, sfreq: float | None) -> float:
         If they are not regular at `sfreq`, or at the rate that follows from the first and the last.
     """
     seconds = times.seconds()
+    steps = np.diff(seconds)
+    _check_forwards(times, steps)
+    said = sfreq
     if sfreq is None:
         if len(seconds) < 2 or seconds[-1] <= 0:
             raise UnreadableError(f"{times.where}: no rate follows from its times; give sfreq in the mapping.")
         sfreq = _plainest((len(seconds) - 1) / float(seconds[-1]), len(seconds) - 1, times.finest())
     late = np.abs(seconds - np.arange(len(seconds)) / sfreq) > 0.75 / sfreq
     if late.any():
+        usual = float(np.median(steps))
+        odd = np.abs(steps - usual) > 0.75 * usual  # a gap shifts the rate that is taken from all of them
+        row = times.row(int(np.argmax(odd)) + 1 if said is None and 0 < odd.mean() < 0.1 else int(np.argmax(late)))
         raise UnreadableError(
-            f"{times.where} is not regular at {sfreq:g} Hz: it is off by a sample in {times.row(int(np.argmax(late)))}"
+            f"{times.where} is not regular at {sfreq:g} Hz: it is off by a sample in {row}"
             "; correct sfreq, or bring the samples onto a grid with regularise (sfreq, longest_gap) in the mapping."
         )
     return sfreq
+
+
+def _check_forwards(times: Times, steps: NDArray[np.float64]) -> None:
+    if (steps < 0).any():
+        row = int(np.argmax(steps < 0))
+        at = float(times.seconds()[row])
+        raise refuse_backwards(f"{times.where} {times.row(row + 1)},", float(-steps[row]), at)
 
 
 def _plainest(sfreq: float, n_steps: int, finest: float) -> float:
@@ -183,14 +197,15 @@ def onto_grid(
     """
     seconds = times.seconds()
     steps = np.diff(seconds)
-    if (steps < 0).any():
-        raise UnreadableError(
-            f"{times.where} goes backwards in {times.row(int(np.argmax(steps < 0)) + 1)}: sort or split the file."
-        )
+    _check_forwards(times, steps)
     notes = []
     again = np.concatenate(([False], steps == 0))
     if again.any():
-        notes.append(f"{int(again.sum())} samples have the time stamp of the one before and were left out.")
+        first = int(np.argmax(again))
+        notes.append(
+            f"{int(again.sum())} samples have the time stamp of the one before and were left out, the first in "
+            f"{times.row(first)} at {seconds[first]:.6g} s."
+        )
         seconds, values = seconds[~again], values[:, ~again]
     rate = 1 / float(np.median(np.diff(seconds))) if len(seconds) > 1 else spec.sfreq
     if rate > 1.5 * spec.sfreq:

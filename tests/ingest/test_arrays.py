@@ -41,11 +41,12 @@ def save(folder, array, **more):
         (np.array([[0, 40000], [1, 2]], np.uint16), np.int32, None),
         (np.array([[0, 1.5], [2, 3]], np.float16), np.float32, None),
         (np.array([[0, 0.1], [2, 3]], np.float64), np.float32, "rounded to float32"),
-        (np.array([[0, np.inf], [2, 3]], np.float32), np.float32, "1 samples are infinite"),
+        (np.array([[0, np.inf], [2, 3]], np.float32), np.float32, "1 sample of 'I' from 0.01 s (infinite)"),
     ],
 )
 def test_the_smallest_type_that_keeps_every_number(tmp_path, values, dtype, note):
-    recording = TableAdapter(mapping("npz")).read(save(tmp_path, values))
+    counts = {**TWO, "default": {"kind": "misc", "unit": "NU"}}
+    recording = TableAdapter(mapping("npz", counts)).read(save(tmp_path, values))
     (stream,) = recording.streams
     assert stream.samples.dtype == dtype
     np.testing.assert_array_equal(stream.samples, values.astype(dtype))

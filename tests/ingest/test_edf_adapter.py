@@ -104,14 +104,15 @@ def test_gaps_of_a_discontinuous_file_are_invalid(tmp_path, edf_writer, ramp):
         np.testing.assert_array_equal(stream.samples[0][stream.valid()[0]], x)
         assert not stream.samples[0, 2 * n : round(4.5 * n)].any()
     assert [(a.onset, a.label) for a in recording.annotations] == [(4.5, "later")]
-    assert "1 gaps between data records last 2.5 s in all: invalid in all channels." in recording.notes
+    note = "The recording was interrupted 1 time, 2.5 s in all, invalid there: 2.5 s from 2 s."
+    assert note in recording.notes
 
 
 @pytest.mark.parametrize(
     ("starts", "words"),
     [
-        ([0, 1, 1.5], ["data record 3 begins 0.5 s before"]),
-        ([0, 5, 1], ["data record 3 begins"]),
+        ([0, 1, 1.5], ["at data record 3 goes back", "overlap those before by 0.5 s"]),
+        ([0, 5, 1], ["at data record 3 goes back", "at 6 s"]),
         ([0, 1, 3e7], ["split it where the gaps are", "8.33e+03 h"]),
         ([0, 1, float("nan")], ["says when it begins"]),
     ],
@@ -129,12 +130,27 @@ def test_records_that_cannot_be_placed_are_refused(tmp_path, edf_writer, ramp, s
     assert all(word in str(failure.value) for word in [str(path), *words]), str(failure.value)
 
 
-def test_a_continuous_file_whose_records_disagree_is_taken_at_its_word(tmp_path, edf_writer, ramp):
-    signal = [("EEG Cz", "uV", -200, 200, ramp(300))]
-    times = [tal(0), tal(1), tal(9)]
-    recording = read(edf_writer(tmp_path / "c.edf", signal, n_records=3, annotations=times, reserved=b"EDF+C"))
-    assert recording.duration == 3
-    assert any(note.startswith("1 data records do not begin") for note in recording.notes)
+@pytest.mark.parametrize(
+    ("starts", "invalid", "words"),
+    [
+        ([0, 1, 9, 10], [[0, 200, 900]], "interrupted 1 time, 7 s in all"),
+        ([0, 1, 2.004, 3.004], [], None),  # rounded
+        ([0, float("nan"), 9, 10], [[0, 200, 900]], "interrupted 1 time, 7 s in all"),
+        ([0, 1.1, 2.2, 3.3], [], "drifts by 0.3 s"),
+        ([5, 6, 6.5, 7.5], None, "at data record 3 goes back"),
+    ],
+)
+def test_the_records_of_a_continuous_file_are_believed(tmp_path, edf_writer, ramp, starts, invalid, words):
+    signal = [("EEG Cz", "uV", -200, 200, ramp(400))]
+    times = [tal(start) if start == start else b"\0" for start in starts]
+    path = edf_writer(tmp_path / "c.edf", signal, n_records=4, annotations=times, reserved=b"EDF+C")
+    if invalid is None:
+        with pytest.raises(UnreadableError, match=words):
+            read(path)
+        return
+    recording = read(path)
+    assert recording.streams[0].invalid.tolist() == invalid
+    assert words is None or words in " ".join(recording.notes)
 
 
 @pytest.mark.parametrize("bdf", [False, True])

@@ -63,8 +63,11 @@ def test_repeated_times_are_noted_and_backward_ones_refused(tmp_path):
     times = [0, 0.1, 0.1, 0.2, 0.3]
     recording = TableAdapter(described("s", GRID)).read(table(tmp_path, times, [0, 1, 9, 2, 3]))
     np.testing.assert_allclose(recording.streams[0].physical(), [[0, 1, 2, 3]], atol=1e-6)
-    assert any("1 samples have the time stamp of the one before" in note for note in recording.notes)
-    with pytest.raises(UnreadableError, match="goes backwards in row 4"):
+    assert any(
+        "1 samples have the time stamp of the one before and were left out, the first in row 4 at 0.1 s" in note
+        for note in recording.notes
+    )
+    with pytest.raises(UnreadableError, match=r"row 4, goes back or stands still at 0\.2 s"):
         TableAdapter(described("s", GRID)).read(table(tmp_path, [0, 0.2, 0.1, 0.3], range(4)))
 
 

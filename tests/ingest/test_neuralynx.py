@@ -23,7 +23,10 @@ def test_channels_rates_gaps_and_events(tmp_path):
     np.testing.assert_allclose(cz.samples[0] * cz.scale[0], X[::-1] * 0.1, rtol=1e-9)
     assert fp1.scale[0] == -cz.scale[0]
     assert [(a.onset, a.label) for a in recording.annotations] == [(0.5, "stimulus")]
-    assert any("0.006 s are missing between records of Fp1" in note for note in recording.notes)
+    assert any(
+        "of Fp1 was interrupted 1 time, 0.006 s in all, invalid there: 0.006 s from 0.506 s" in note
+        for note in recording.notes
+    )
 
 
 def test_lazy_parts_equal_the_whole(tmp_path):
@@ -43,8 +46,8 @@ def test_lazy_parts_equal_the_whole(tmp_path):
         (lambda raw: raw[:-10], "no whole Neuralynx file"),
         (lambda raw: raw.replace(b"-ADBitVolts", b"-Somethings"), "'ADBitVolts'"),
         (lambda raw: raw[:16384] + b"\0" * 16 + b"\xff" * 4 + raw[16404:], "more samples than a record holds"),
-        (lambda raw: raw[: 16384 + 1044] + b"\0" * 8 + raw[16384 + 1052 :], "record 2 begins before"),
-        (lambda raw: raw[: 16384 + 1044] + b"\xff" * 6 + b"\0\0" + raw[16384 + 1052 :], "begins before|split it"),
+        (lambda raw: raw[: 16384 + 1044] + b"\0" * 8 + raw[16384 + 1052 :], "at record 2 goes back"),
+        (lambda raw: raw[: 16384 + 1044] + b"\xff" * 6 + b"\0\0" + raw[16384 + 1052 :], "goes back|split it"),
     ],
 )
 def test_damage_is_told_in_one_sentence(tmp_path, spoil, words):

@@ -59,7 +59,8 @@ def test_values_beyond_integers_are_float32_and_said(tmp_path):
     [
         (TABLE.replace("-0.5", "abc"), ["'abc'", "'II'", "row 3"]),
         (TABLE.replace("PLETH", "ABP"), ["'ABP'", "ignore"]),
-        (TABLE.replace("0.02,", "0.05,"), ["not regular at 100 Hz", "row 4"]),
+        (TABLE.replace("0.02,", "0.029,"), ["not regular at 100 Hz", "row 4"]),
+        (TABLE.replace("0.02,", "0.05,"), ["row 5, goes back", "overlap those before by 0.02 s"]),
         (TABLE[:-5], ["cut short in row 5"]),
         ("t,II,PLETH\n", ["without rows"]),
         ("", ["0 bytes"]),
