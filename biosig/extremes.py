@@ -55,7 +55,7 @@ def mark_extremes(recording: Recording) -> Recording:
     Parameters
     ----------
     recording : Recording
-        Samples that are left in their file are read, block by block, only where their type could hold such values.
+        Samples that are left in their file are read, block by block, only where they could hold such values.
     """
     streams, notes = [], []
     for stream in recording.streams:
@@ -97,14 +97,14 @@ def _largest(channel: Channel) -> float:
 
 
 def _may_hold(stream: Stream, largest: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which channels' numbers could be beyond a limit by their type alone, shape (C,)."""
-    if stream.samples.dtype.kind == "f":
-        return np.ones(stream.n_chans, bool)
-    held = stream.samples.reach if isinstance(stream.samples, LazySamples) else 0
-    held = held or float(np.iinfo(stream.samples.dtype).max) + 1
-    with np.errstate(over="ignore"):
+    """Which channels' numbers could be beyond a limit, by what is known without reading them, shape (C,)."""
+    floats = stream.samples.dtype.kind == "f"
+    held = stream.samples.reach if isinstance(stream.samples, LazySamples) else None
+    if held is None:
+        held = np.inf if floats else float(np.iinfo(stream.samples.dtype).max) + 1
+    with np.errstate(over="ignore", invalid="ignore"):
         reached = np.abs(stream.scale) * held + np.abs(stream.offset)
-    return np.where(np.isnan(largest), held > _FAR, reached > largest)
+    return np.where(np.isnan(largest), floats or held > _FAR, reached > largest)
 
 
 def _bulk(stream: Stream, largest: NDArray[np.float64]) -> _Bulk:

@@ -47,7 +47,7 @@ class LazySamples(ABC):
 
     @property
     def reach(self) -> float | None:
-        """The largest size of a number that the file's format can hold; None = what `dtype` holds."""
+        """No number in the file is larger than this, as its format or an earlier pass tells; None = not known."""
         return None
 
     @property

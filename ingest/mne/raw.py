@@ -49,6 +49,13 @@ class RawSamples(LazySamples):
     def __init__(self, raw: Any) -> None:
         super().__init__((len(raw.ch_names), int(raw.n_times)), np.float32)
         self._raw = raw
+        self.largest: float | None = None
+        """The largest size of a number in it, once `_examine` has looked at all of them."""
+
+    @property
+    def reach(self) -> float | None:
+        """See `LazySamples`."""
+        return self.largest
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Samples `start` to `stop` of every channel, shape (C, stop − start)."""
@@ -76,7 +83,7 @@ class _ArraySamples(RawSamples):
 
     def __init__(self, values: NDArray[np.float64]) -> None:
         LazySamples.__init__(self, (values.shape[0], values.shape[1]), np.float32)
-        self._values = values
+        self._values, self.largest = values, None
 
     def read_exact(self, start: int, stop: int) -> NDArray[np.float64]:
         return self._values[:, start:stop]
@@ -235,14 +242,16 @@ def _from_samples(source: Any, samples: RawSamples, events: Sequence[Annotation]
 def _examine(samples: RawSamples, lazy: bool) -> tuple[NDArray[np.float32] | None, NDArray[np.int64], bool]:
     """All samples unless `lazy`, the runs of those that are no finite numbers, and whether any was rounded."""
     loaded = None if lazy else np.empty(samples.shape, np.float32)
-    runs, rounded = [np.empty((0, 3), np.int64)], False
+    runs, rounded, largest = [np.empty((0, 3), np.int64)], False, 0.0
     for start, exact in _blocks(samples):
         values = _rounded(exact)
         rounded = rounded or not np.array_equal(values, exact, equal_nan=True)
+        largest = max(largest, float(np.fmax.reduce(np.abs(values), axis=None)))
         if not np.isfinite(values).all():
             runs.append(runs_from_mask(~np.isfinite(values)) + np.array([0, start, start]))
         if loaded is not None:
             loaded[:, start : start + values.shape[1]] = values
+    samples.largest = largest
     return loaded, np.concatenate(runs), rounded
 
 

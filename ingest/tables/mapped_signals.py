@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from biosig.electrodes import guess_kinds
 from biosig.electrodes.channels import resolve
 from biosig.errors import UnreadableError
+from biosig.extremes import mark_extremes
 from biosig.lazy import LazySamples
-from biosig.recording import Channel, Stream
+from biosig.recording import Channel, Recording, Stream
 from biosig.signal import mask_from_runs, runs_from_mask
 from biosig.source_files import check_present
 from ingest.tables.array_files import format_of, is_dated, numbers, open_arrays, times_of
@@ -228,6 +229,7 @@ def _set_clock(found: MappedSignals, source: TextTable | ArrayFile, table: Signa
         found.sfreq = regular_rate(times, said)
         return
     check_fits(8 * len(found.channels) * n_times, str(found.path), "in shorter recordings, or at a regular rate")
+    _leave_out_extremes(found, times)
     values = np.asarray(found.samples).astype(np.float64) * found.scale[:, None] + found.offset[:, None]
     values[mask_from_runs(found.invalid, values.shape)] = np.nan
     found.samples, found.invalid, notes = onto_grid(values, times, spec)
@@ -238,6 +240,24 @@ def _set_clock(found: MappedSignals, source: TextTable | ArrayFile, table: Signa
         f"linear interpolation of {n_times} samples with time stamps onto {spec.sfreq:g} Hz, gaps over "
         f"{spec.longest_gap:g} s invalid"
     )
+
+
+def _leave_out_extremes(found: MappedSignals, times: Times) -> None:
+    """Samples that no sensor gives made invalid before interpolation carries them over to their neighbours."""
+    channels = tuple(found.channels)
+    whole = Recording("", [Stream(1.0, channels, found.samples, found.scale, found.offset, found.invalid)])
+    (marked,) = mark_extremes(whole).streams
+    extreme = mask_from_runs(marked.invalid, marked.samples.shape)
+    extreme &= ~mask_from_runs(found.invalid, marked.samples.shape)
+    if not extreme.any():
+        return
+    found.invalid = marked.invalid
+    for row in np.flatnonzero(extreme.any(axis=1)).tolist():
+        first = int(np.argmax(extreme[row]))
+        found.notes.append(
+            f"No sensor gives {int(extreme[row].sum())} of the values of '{found.channels[row].source_name}', so they "
+            f"are invalid; the first is in {times.row(first)} at {times.seconds()[first]:.6g} s."
+        )
 
 
 def _said_rate(source: TextTable | ArrayFile, sfreq: float | str) -> float:

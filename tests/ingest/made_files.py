@@ -45,6 +45,16 @@ def as_text(folder, x):
     return _described(folder, "r.csv", x * STEP, save, {"columns": columns})
 
 
+def as_stamped_text(folder, x, stamps, **more):
+    """A table with a column of time stamps."""
+    rows = dict(zip(("t", *LEADS), (np.round(stamps, 6), *(x * STEP)), strict=True))
+    pd.DataFrame(rows).to_csv(folder / "r.csv", index=False)
+    columns = {lead: {"kind": "ecg", "unit": "mV"} for lead in LEADS}
+    mapping = {"record": r"(\w+)\.csv", "signals": [{"time": "t", "time_unit": "s", "columns": columns, **more}]}
+    (folder / "biosig.yaml").write_text(yaml.safe_dump(mapping))
+    return folder / "r.csv"
+
+
 def as_fif(folder, x):
     info = mne.create_info(list(LEADS), SFREQ, "ecg")
     mne.io.RawArray(x * STEP / 1e3, info, verbose="error").save(

@@ -2,12 +2,10 @@
 
 import mne
 import numpy as np
-import pandas as pd
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_files import LEADS, SFREQ, STEP, as_edf, as_neuralynx, as_xdf, counts
+from made_files import LEADS, SFREQ, STEP, as_edf, as_neuralynx, as_stamped_text, as_xdf, counts
 from scipy.io import savemat
 from vendor_files import write_ncs, write_xdf
 
@@ -23,15 +21,6 @@ NAMED = {
     "text": "column 't'",
     "text onto a grid": "column 't'",
 }
-
-
-def as_text(folder, x, stamps, **more):
-    rows = dict(zip(("t", *LEADS), (np.round(stamps, 6), *(x * STEP)), strict=True))
-    pd.DataFrame(rows).to_csv(folder / "r.csv", index=False)
-    columns = {lead: {"kind": "ecg", "unit": "mV"} for lead in LEADS}
-    mapping = {"record": r"(\w+)\.csv", "signals": [{"time": "t", "time_unit": "s", "columns": columns, **more}]}
-    (folder / "biosig.yaml").write_text(yaml.safe_dump(mapping))
-    return folder / "r.csv"
 
 
 def write(form, folder, shifts):
@@ -54,7 +43,7 @@ def write(form, folder, shifts):
             write_ncs(path, y, SFREQ, n_valid=[PER_BLOCK] * N_BLOCKS, times=times, inverted=False, step=STEP / 1e3)
         return folder / "n"
     grid = {"regularise": {"sfreq": SFREQ, "longest_gap": 0.05}} if "grid" in form else {}
-    return as_text(folder, x, stamps, **grid)
+    return as_stamped_text(folder, x, stamps, **grid)
 
 
 @pytest.mark.parametrize("form", sorted(NAMED))
@@ -112,9 +101,9 @@ def test_many_samples_at_one_stamp_are_told(tmp_path, form):
             read(as_xdf(tmp_path, x, stamps))
     elif form == "text":
         with pytest.raises(UnreadableError, match="column 't', is not regular"):
-            read(as_text(tmp_path, x, stamps))
+            read(as_stamped_text(tmp_path, x, stamps))
     else:
-        recording = read(as_text(tmp_path, x, stamps, regularise={"sfreq": SFREQ, "longest_gap": 0.05}))
+        recording = read(as_stamped_text(tmp_path, x, stamps, regularise={"sfreq": SFREQ, "longest_gap": 0.05}))
         assert any("499 samples have the time stamp of the one before" in note for note in recording.notes)
         assert not recording.streams[0].valid()[:, 1201:1700].any()
 

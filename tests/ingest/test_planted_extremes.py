@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_files import FORMATS, SFREQ, STEP, counts
+from made_files import FORMATS, SFREQ, STEP, as_stamped_text, counts
 
 import biosig
 from biosig.reading import ADAPTERS, adapter_for, read
@@ -50,6 +50,17 @@ def test_numbers_beyond_any_signal_and_beyond_float32(tmp_path, form, size):
     assert len(told) == 1
     assert "1 sample of 'V1' from 7.77 s" in told[0]
     assert clean.notes == () or "sensor" not in " ".join(clean.notes)
+
+
+def test_interpolation_does_not_spread_it(tmp_path):
+    x, stamps = counts(), np.round(np.arange(3000) / SFREQ + np.random.default_rng(1).uniform(-0.004, 0.004, 3000), 6)
+    x[1, AT] = 20_000
+    grid = {"sfreq": SFREQ, "longest_gap": 0.015}
+    recording = read(as_stamped_text(tmp_path, x, stamps, regularise=grid))
+    assert np.nanmax(np.abs(recording.streams[0].physical())) < 10
+    assert any(
+        f"1 of the values of 'V2', so they are invalid; the first is in row {AT + 2} at" in n for n in recording.notes
+    )
 
 
 def test_every_adapter_has_a_format(tmp_path):
