@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,14 @@ import torch
 from biosig import __version__
 from biosig import config as configuration
 from biosig.downstream.result import refuse_existing
-from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import BiosigError, DataError, UsageError
 
 if TYPE_CHECKING:
+    from biosig.downstream.settings import FineTuneConfig
     from biosig.downstream.task import Task
     from biosig.models.model import Model
 
+_ORDER = "order of recordings"
 _OF_NO_MATTER = ("out", "keep_gb", "keep_weights")
 
 
@@ -86,7 +87,8 @@ def identity_of(config: FineTuneConfig, task: Task, model: Model) -> dict[str, A
         digest.update(np.ascontiguousarray(column).tobytes())
     digest.update("\n".join(task.subjects).encode())
     return {
-        **_settings(config),
+        **{key: value for key, value in configuration.to_dict(config).items() if key not in _OF_NO_MATTER},
+        _ORDER: "content",
         "recordings or labels": digest.hexdigest(),
         "weights of the model": model.revision,
         "kind of device": model.device.type,
@@ -94,18 +96,16 @@ def identity_of(config: FineTuneConfig, task: Task, model: Model) -> dict[str, A
     }
 
 
-def _settings(config: FineTuneConfig) -> dict[str, Any]:
-    return {key: value for key, value in configuration.to_dict(config).items() if key not in _OF_NO_MATTER}
-
-
 def _refuse_another(manifest: Path, identity: Mapping[str, Any], folder: Path) -> None:
     try:
         left = json.loads(manifest.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{manifest} is damaged ({error}): delete {manifest.parent}.") from error
-    names = {field.name for field in fields(FineTuneConfig)}
-    # An earlier version may have written keys in another spelling, or lacked one that now has a default.
-    left |= _settings(configuration.load(FineTuneConfig, {key: value for key, value in left.items() if key in names}))
+    if _ORDER not in left:
+        raise UsageError(
+            f"{manifest.parent} holds an unfinished run of version 0.1.0, whose folds hung on pseudonyms and are other "
+            f"ones now: finish it with that version, give another folder than {folder} with out=…, or delete it."
+        )
     other = [key for key in {**left, **identity} if left.get(key) != identity.get(key)]
     if other:
         raise UsageError(
