@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,7 +96,8 @@ class Result:
     """What rows call recordings and subjects that there are not, each with its table."""
     without_subject: int = 0
     n_renamed: int = 0
-    n_notes: Counter[str] = field(default_factory=Counter)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    """The recordings that each note is on."""
     n_shards: int = 0
     duplicates: list[Duplicate] = field(default_factory=list)
     """Recordings of the folder that are copies of others, there or in the folders compared with."""
@@ -109,12 +110,18 @@ class Result:
         for counted in ("n_ingested", "n_skipped", "seconds", "without_subject", "n_renamed", "n_shards"):
             setattr(self, counted, getattr(self, counted) + getattr(other, counted))
         self.kinds += other.kinds
-        self.n_notes += other.n_notes
+        for note, recordings in other.notes.items():
+            self.notes.setdefault(note, []).extend(recordings)
         self.failures += other.failures
         self.unmatched_recordings += other.unmatched_recordings
         self.unmatched_rows += other.unmatched_rows
         self.stopped_by = self.stopped_by or other.stopped_by
         return self
+
+    def add_notes(self, recording: str, notes: Iterable[str]) -> None:
+        """Take down what a recording's notes are."""
+        for note in dict.fromkeys(notes):
+            self.notes.setdefault(note, []).append(recording)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +284,7 @@ def published_before(job: Job, number: int, items: Sequence[Item]) -> tuple[Resu
             result.without_subject += shard.text["subject"][row] == job.pseudonyms(NO_SUBJECT, item.key)
             result.n_renamed += shard.text["id"][row] == job.pseudonyms(RENAMED, item.key)
             result.kinds.update({channel.kind for channel in shard.channels(row)})
-            result.n_notes.update(shard.text["notes"][row])
+            result.add_notes(shard.text["id"][row], shard.text["notes"][row])
     return result, list(left.values())
 
 
@@ -331,7 +338,7 @@ class _Shards:
         result.without_subject += not outcome.subject_known
         result.n_renamed += outcome.renamed
         result.kinds.update(recording.kinds)
-        result.n_notes.update(recording.notes)
+        result.add_notes(recording.id, recording.notes)
         if outcome.missed_by:
             result.unmatched_recordings.append((printable(item.relative), ", ".join(outcome.missed_by)))
 

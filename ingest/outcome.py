@@ -1,4 +1,4 @@
-"""The tables that an ingest leaves beside its shards: the index, the files that failed, what labels do not match."""
+"""The tables that an ingest leaves beside its shards: the index, failures, unmatched labels, copies and notes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ FAILURES = "failures.parquet"
 UNMATCHED = "unmatched.parquet"
 INVENTORY = "inventory.parquet"
 DUPLICATES = "duplicates.parquet"
+NOTES = "notes.parquet"
 
 
 def add_unmatched_rows(found: Discovery, job: Job, result: Result) -> None:
@@ -66,7 +67,7 @@ def add_duplicates(out: Path, result: Result, against: Sequence[Path] = ()) -> N
 
 
 def write_tables(out: Path, result: Result, tried: Sequence[Item] | None, against: Sequence[Path] = ()) -> None:
-    """Write the index, and what failed, matches nothing or is there twice; a table that would be empty goes.
+    """Write the index, and what failed, matches nothing, is there twice or has notes; an empty table goes.
 
     Parameters
     ----------
@@ -97,7 +98,13 @@ def write_tables(out: Path, result: Result, tried: Sequence[Item] | None, agains
             build_index(out)
         add_duplicates(out, result, against)
         duplicates = [asdict(duplicate) for duplicate in result.duplicates]
-        for name, table in ((FAILURES, failures), (UNMATCHED, recordings + rows), (DUPLICATES, duplicates)):
+        tables = {
+            FAILURES: failures,
+            UNMATCHED: recordings + rows,
+            DUPLICATES: duplicates,
+            NOTES: _notes(out),
+        }
+        for name, table in tables.items():
             if table:
                 with replacing(out / name) as temporary:
                     pq.write_table(pa.Table.from_pylist(table), temporary)
@@ -105,6 +112,17 @@ def write_tables(out: Path, result: Result, tried: Sequence[Item] | None, agains
                 remove(out / name)
     except OSError as error:
         result.stopped_by = result.stopped_by or f"writing to {out} failed ({error})"
+
+
+def _notes(out: Path) -> list[dict[str, str]]:
+    """Each note on a recording of the folder's shards."""
+    texts = (Shard(path).text for path in shard_paths(out))
+    return [
+        {"recording": recording, "note": note}
+        for text in texts
+        for recording, notes in zip(text["id"], text["notes"], strict=True)
+        for note in dict.fromkeys(notes)
+    ]
 
 
 def write_inventory(out: Path, differences: Sequence[dict[str, str]]) -> None:

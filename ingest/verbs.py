@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import Counter
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Literal
@@ -22,7 +21,7 @@ from ingest.discover import Discovery, discover
 from ingest.inventory import check_inventories
 from ingest.labels.labels import Labels, load_labels
 from ingest.labels.subject_pattern import SubjectPattern
-from ingest.outcome import DUPLICATES, FAILURES, UNMATCHED, write_inventory
+from ingest.outcome import DUPLICATES, FAILURES, NOTES, UNMATCHED, write_inventory
 from ingest.pipeline import ingest_items
 from ingest.privacy.pseudonyms import Pseudonyms, load_key
 from ingest.recipe.recipe import Recipe
@@ -33,6 +32,7 @@ KEYED_HASHES = (
     "find copies of them; near copies are not found at all; and folds are the same only for who has the key."
 )
 _SHOWN = 8  # lines of a list that goes on in a file
+_NAMED = 3  # recordings of a line
 
 
 def ingest(
@@ -220,10 +220,15 @@ def _report(result: Result, out: Path, seconds: float, console: Console) -> None
         f"Ingested {_n(result.n_ingested, 'recording')} ({kinds or 'none'}), {result.seconds / 3600:.2f} h of signal, "
         f"into {_n(result.n_shards, 'new shard')} in {out}{skipped}; {seconds:.1f} s."
     )
-    for note, n in Counter(result.n_notes).most_common(_SHOWN):
-        say(f"  note on {_n(n, 'recording')}: {shorten(note, 200)}")
-    if len(result.n_notes) > _SHOWN:
-        say(f"  and {_n(len(result.n_notes) - _SHOWN, 'other note')}, kept with the recordings.")
+    most_first = sorted(result.notes.items(), key=lambda note: -len(note[1]))
+    for note, recordings in most_first[:_SHOWN]:
+        more = ", …" if len(recordings) > _NAMED else ""
+        named = ", ".join(recordings[:_NAMED])
+        say(f"  note on {_n(len(recordings), 'recording')} ({named}{more}): {shorten(note, 200)}")
+    if len(result.notes) > _SHOWN:
+        say(f"  and {_n(len(result.notes) - _SHOWN, 'other note')}.")
+    if result.notes:
+        say(f"  All notes, recording by recording: {out / NOTES}")
     if result.n_renamed:
         say(
             f"Keyed hashes of paths stand for {_n(result.n_renamed, 'name')} that could tell the subject or stand "

@@ -7,7 +7,7 @@ near as float32 allows on another.
 import json
 import shutil
 from collections.abc import Mapping
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from biosig.downstream.qa.settings import QaConfig
 from biosig.downstream.retrieval_config import RetrievalConfig
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.waveform_config import WaveformConfig
+from biosig.errors import UsageError
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.objectives.reconstruct import rebuild_window
 
@@ -146,21 +147,23 @@ def test_tuned_weights_predict_what_was_saved(old):
     np.testing.assert_allclose(both[column], both[f"{column}_again"], atol=1e-5)
 
 
-def test_a_fine_tuning_that_was_stopped_ends_with_the_predictions_of_one_that_was_not(old):
-    manifest = Path("results/.half.partial/run.json")
-    left = json.loads(manifest.read_text(encoding="utf-8"))
-    # Versions that differ are a reason to begin again, whatever the files: here it is the files that are tested.
-    left["versions"] = {"biosig-fm": biosig.__version__, "torch": torch.__version__, "numpy": version("numpy")}
-    manifest.write_text(json.dumps(left), encoding="utf-8")
+def test_a_fine_tuning_that_was_stopped_is_refused_because_its_folds_are_others_now(old):
+    left = {path: path.read_bytes() for path in Path("results/.half.partial").rglob("*") if path.is_file()}
     values = yaml.safe_load(Path("results/finetune/config.yaml").read_text(encoding="utf-8"))
     Path("half.yaml").write_text(yaml.safe_dump({**values, "out": "results/half"}, sort_keys=False), encoding="utf-8")
-    assert verb("finetune")(Path("half.yaml")) == 0
-    one, other = (pd.read_parquet(f"results/{name}/predictions.parquet") for name in ("half", "finetune"))
-    pd.testing.assert_frame_equal(one, other, rtol=1e-3, atol=1e-4)
-    for path in Path("results/finetune/weights").rglob("*.safetensors"):
-        ours = load_file(Path("results/half") / path.relative_to("results/finetune"))
-        for name, tensor in load_file(path).items():
-            assert_same(ours[name], tensor)
+    with pytest.raises(UsageError, match=r"run of version 0\.1\.0, whose folds .* are other ones now: finish it"):
+        verb("finetune")(Path("half.yaml"))
+    assert {path: path.read_bytes() for path in left} == left
+    assert not Path("results/half").exists()
+
+
+def test_a_result_of_0_1_0_stands_beside_one_of_the_same_windows_in_other_folds(old, capsys):
+    values = yaml.safe_load(Path("results/probe/config.yaml").read_text(encoding="utf-8"))
+    Path("again.yaml").write_text(yaml.safe_dump({**values, "out": "results/again"}, sort_keys=False), encoding="utf-8")
+    assert verb("probe")(Path("again.yaml")) == 0
+    assert verb("compare")((Path("results/probe"), Path("results/again")), out=Path("compared.csv")) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "on the same windows in different folds" in told
 
 
 CONFIGS = {

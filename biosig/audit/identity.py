@@ -38,14 +38,14 @@ def identity(trial: Trial) -> Iterator[Finding]:
         yield _subjects(trial, *apart)
     if trial.config.site:
         yield from _site(trial)
-    if len(trial.task.subjects) > len(np.unique(trial.task.subjects)):
+    if len(trial.task.people) > len(np.unique(trial.task.people)):
         yield _gain_from_identity(trial)
 
 
 def few_subjects(task: Task) -> Finding | None:
     """How many subjects the smallest class has, where every subject is of one class; None for other truths."""
     target, y = task.labelled.target, task.labelled.y
-    names, whose = np.unique(task.subjects, return_inverse=True)
+    names, whose = np.unique(task.people, return_inverse=True)
     smallest, n_least = "", len(names) + 1
     for k, name in enumerate(target.class_names):
         share = np.bincount(whose, has_class(y, target.kind, k)) / np.bincount(whose)
@@ -72,8 +72,8 @@ def recordings_apart(task: Task) -> tuple[Rows, Rows] | None:
     too few windows for either are in neither.
     """
     known, found = [], []
-    for subject in np.unique(task.subjects):
-        rows = np.flatnonzero(task.subjects == subject)
+    for subject in np.unique(task.people):
+        rows = np.flatnonzero(task.people == subject)
         first = task.recordings[rows] == task.recordings[rows[0]]
         if first.all():
             ordered = rows[np.argsort(task.labelled.windows.onset[rows], kind="stable")]
@@ -87,7 +87,7 @@ def recordings_apart(task: Task) -> tuple[Rows, Rows] | None:
 
 
 def _subjects(trial: Trial, known: Rows, found: Rows) -> Finding:
-    subjects, prepare = trial.task.subjects, Preparation.fit(trial.vectors[known], None)
+    subjects, prepare = trial.task.people, Preparation.fit(trial.vectors[known], None)
     nearest = KNeighborsClassifier(1).fit(prepare(trial.vectors[known]), subjects[known])
     named = nearest.predict(prepare(trial.vectors[found]))
     right = trial.share(named == subjects[found], subjects[found])
@@ -114,7 +114,7 @@ def _subjects(trial: Trial, known: Rows, found: Rows) -> Finding:
 
 def _site(trial: Trial) -> Iterator[Finding]:
     """Whether a linear probe tells where people of whom it knows nothing were recorded."""
-    sites, subjects = recording_values(trial.task.labelled.windows, trial.config.site), trial.task.subjects
+    sites, subjects = recording_values(trial.task.labelled.windows, trial.config.site), trial.task.people
     common = [site for site in np.unique(sites) if len(np.unique(subjects[sites == site])) >= FEW_SUBJECTS]
     rows = np.flatnonzero(np.isin(sites, common))
     try:
@@ -143,7 +143,7 @@ def _gain_from_identity(trial: Trial) -> Finding:
 
     Band power stands beside the embeddings, so that a label is not taken for more because a model knows nobody.
     """
-    y, nobody = trial.task.labelled.y, np.arange(len(trial.task.subjects)).astype(str)
+    y, nobody = trial.task.labelled.y, np.arange(len(trial.task.people)).astype(str)
     known = np.hstack((trial.vectors, trial.measured.spectrum))[None]  # (1, N, F)
     folds = group_folds(nobody, 5, trial.config.seed, trial.task.labelled.strata)
     apart = trial.probe(known)
@@ -165,7 +165,7 @@ def _gain_from_identity(trial: Trial) -> Finding:
 def _one_label_each(task: Task) -> bool:
     """Whether nine of ten windows are of people whose windows all have one label."""
     y = task.labelled.y
-    _, first, whose = np.unique(task.subjects, return_index=True, return_inverse=True)
+    _, first, whose = np.unique(task.people, return_index=True, return_inverse=True)
     same = (y == y[first][whose]).reshape(len(y), -1).all(axis=1)
     constant = np.bincount(whose, ~same) == 0
     return bool(constant[whose].mean() >= 0.9)

@@ -74,7 +74,7 @@ def permutation(trial: Trial) -> Iterator[Finding]:
 def null_scores(trial: Trial, features: NDArray[Any]) -> Null:
     """The score of features (N, F), and what they score with permuted labels."""
     y, unit, first = trial.task.labelled.y, *_units(trial)
-    whose = np.unique(trial.task.subjects[first], return_inverse=True)[1]
+    whose = np.unique(trial.task.people[first], return_inverse=True)[1]
     rng = np.random.default_rng(trial.config.seed)
     orders = [np.arange(len(first)), *(permuted(whose, rng) for _ in range(trial.config.n_permutations))]
     scores = _scores(trial, features, [y[first][order] for order in orders], unit)
@@ -92,8 +92,8 @@ def permuted(whose: Rows, rng: np.random.Generator) -> Rows:
 
 def _units(trial: Trial) -> tuple[Rows, Rows]:
     """Which unit of truth each window is of (N,), and the first window of each: recordings, or else windows."""
-    y, recordings = trial.task.labelled.y, trial.task.recordings.astype(str)
-    _, first, unit = np.unique(recordings, return_index=True, return_inverse=True)
+    y, windows = trial.task.labelled.y, trial.task.labelled.windows
+    _, first, unit = np.unique(windows.recording, return_index=True, return_inverse=True)
     if (y[first][unit] == y).all():
         return unit, first
     return np.arange(len(y)), np.arange(len(y))

@@ -91,4 +91,4 @@ def _split(trial: Trial) -> Finding:
     if out is not None and (out / "splits.json").is_file():
         return split_on_file(out)
     parts = manifest(trial.task.subjects, trial.folds)
-    return subjects_apart({name: lists for name, lists in parts.items() if name != "sha256"})
+    return subjects_apart({name: lists for name, lists in parts.items() if name.endswith("_subjects")})

@@ -16,6 +16,8 @@ from biosig.progress import show_progress
 if TYPE_CHECKING:
     import pandas as pd
 
+    from biosig.batches.windows import Windows
+
 
 def embed(
     model: Annotated[str, tyro.conf.Positional],
@@ -76,7 +78,8 @@ def embed(
     windows = as_windows(_recordings(source, query), window, stride, keep_tail)
     with show_progress(Console(stderr=True)) as progress:
         embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown)
-    print_lines(Console(), f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})")
+    done = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
+    print_lines(Console(), done, *_seen(encoder.folder, windows))
     return 0
 
 
@@ -142,7 +145,7 @@ def predict(
         temporary.replace(out)
     finally:
         temporary.unlink(missing_ok=True)
-    print_lines(Console(), f"Predictions: {out} ({len(windows)} windows)", *remarks)
+    print_lines(Console(), f"Predictions: {out} ({len(windows)} windows)", *remarks, *_seen(model, windows))
     return 0
 
 
@@ -217,6 +220,14 @@ def _recordings(source: Path, query: str | None) -> object:
     if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
         raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
     return open_shards(source).query(query, may_be_empty=False)
+
+
+def _seen(model: Path | None, windows: Windows) -> list[str]:
+    """What to say where a model's ledger holds recordings or subjects that it was applied to, equal or near."""
+    from biosig.evaluate.ledger import overlap_of
+
+    found = overlap_of(model, windows) if model else None
+    return [found.warning()] if found else []
 
 
 def _without_prediction(table: pd.DataFrame) -> list[str]:

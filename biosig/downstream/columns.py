@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from biosig.downstream.target_config import Target
 from biosig.evaluate.metrics import Floats
+from biosig.evaluate.splits import people_of
 
 
 def truth_columns(y: NDArray[Any], target: Target) -> dict[str, NDArray[Any]]:
@@ -36,7 +37,7 @@ def prediction_columns(prediction: Floats, target: Target) -> dict[str, NDArray[
 
 
 def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np.str_], Floats]:
-    """Truth, subject (N,) and prediction of what the truth belongs to: windows, or recordings with the mean prediction.
+    """Truth, `people` (N,) and prediction of what has a truth: windows, or recordings with the mean prediction.
 
     Parameters
     ----------
@@ -48,15 +49,25 @@ def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np
     truths = truth_names(target)
     predictions = [f"score_{name}" for name in target.class_names] or ["prediction"]
     if target.unit == "recording":
-        firsts = dict.fromkeys(("subject", *truths), "first")
-        rows = rows.groupby("recording", sort=False).agg({**firsts, **dict.fromkeys(predictions, "mean")})
-    subjects, values = rows["subject"].to_numpy(), rows[predictions].to_numpy(np.float64)
+        firsts = dict.fromkeys(("person", *truths), "first")
+        windows = rows.assign(person=people(rows)).groupby("recording", sort=False)
+        rows = windows.agg({**firsts, **dict.fromkeys(predictions, "mean")})
+        subjects = rows["person"].to_numpy(str)
+    else:
+        subjects = people(rows)
+    values = rows[predictions].to_numpy(np.float64)
     if target.kind == "classes":
         return pd.Index(target.class_names).get_indexer(rows["y"]), subjects, values
     truth = rows[truths].to_numpy(np.float64)
     if target.kind == "multilabel":
         return truth, subjects, values
     return truth if target.kind == "survival" else truth[:, 0], subjects, values[:, 0]
+
+
+def people(rows: pd.DataFrame) -> NDArray[np.str_]:
+    """The subject of each row (N,): by content where the table says it, by pseudonym in tables of version 0.1.0."""
+    subjects = rows["subject"].to_numpy(str)
+    return people_of(subjects, rows["content"].to_numpy(str)) if "content" in rows else subjects
 
 
 def truth_names(target: Target) -> list[str]:

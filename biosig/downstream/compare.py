@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
 
+import numpy as np
 import pandas as pd
 
+from biosig.downstream.columns import truth_names
 from biosig.downstream.rating import differences
 from biosig.downstream.saved import SavedResult, open_result
 from biosig.errors import UsageError
@@ -22,7 +24,7 @@ class Comparison:
     ----------
     table : DataFrame
         A row per run and metric: run, task, model, metric, value, low, high, n_subjects, split and tested (the first
-        eight digits of the hashes of splits.json and of the tested windows with their truth).
+        eight digits of the hashes of who is in which part and of the tested windows with their truth, both by content).
     differences : DataFrame
         A row per metric of each run that was tested on what an earlier run was: run, minus (the first such run),
         metric, value, low, high; drawn in pairs.
@@ -56,11 +58,12 @@ def compare(folders: Sequence[str | Path]) -> Comparison:
     first_with: dict[str, str] = {}
     parts, notes = [], []
     for name, run in runs.items():
-        earlier = first_with.setdefault(run.test_rows, name)
+        earlier = next((first_with[rows] for rows in run.test_rows if rows in first_with), name)
+        first_with |= {rows: earlier for rows in run.test_rows if rows not in first_with}
         if earlier != name:
             parts.append(_difference(run, runs[earlier]).assign(run=name, minus=earlier))
             notes += _what_differs(name, run, earlier, runs[earlier])
-        elif len(first_with) > 1:
+        elif name != names[0]:
             notes.append(
                 f"{name} was tested on other windows or another truth than {names[0]}, so their scores cannot be "
                 "subtracted."
@@ -74,27 +77,35 @@ def _rows(name: str, run: SavedResult) -> pd.DataFrame:
     """The model's scores."""
     own = run.scores[run.scores["method"] == "model"]
     facts = {"run": name, "task": run.target.title, "model": run.metrics["model"]}
-    hashes = {"split": str(run.splits.get("sha256", ""))[:8], "tested": run.test_rows[:8]}
+    hashes = {"split": run.split[:8], "tested": run.test_rows[0][:8]}
     shown = own[["metric", "value", "low", "high", "n_subjects"]].assign(**facts, **hashes)
     return shown[[*facts, "metric", "value", "low", "high", "n_subjects", *hashes]]
 
 
 def _difference(run: SavedResult, other: SavedResult) -> pd.DataFrame:
     """The model of `run` minus the model of `other`, whose rows are brought to one order."""
-    own, others = (_ordered(result).assign(method=name) for result, name in ((run, "model"), (other, "other")))
+    by = ["content"] if run.test_rows[0] == other.test_rows[0] and len(run.test_rows) > 1 else ["recording"]
+    own, others = (
+        _ordered(result, [*by, "onset", *truth_names(run.target)]).assign(method=name)
+        for result, name in ((run, "model"), (other, "other"))
+    )
+    who = [name for name in ("recording", "subject", "content") if name in own]
+    n = len(own[own["seed"] == own["seed"].iloc[0]])
+    others = others.drop(columns="content", errors="ignore")
+    others[who] = own[who].iloc[np.arange(len(others)) % n].to_numpy()  # rows of each seed are of the same windows
     return differences(pd.concat([own, others], ignore_index=True), run.scoring)
 
 
-def _ordered(run: SavedResult) -> pd.DataFrame:
+def _ordered(run: SavedResult, by: list[str]) -> pd.DataFrame:
     rows = run.predictions[run.predictions["method"] == "model"]
     rows = rows if "seed" in rows else rows.assign(seed=0)
-    return rows.sort_values(["seed", "recording", "onset"], kind="stable", ignore_index=True)
+    return rows.sort_values(["seed", *by], kind="stable", ignore_index=True)
 
 
 def _what_differs(name: str, run: SavedResult, earlier: str, other: SavedResult) -> list[str]:
     """What a reader of the difference must know."""
     notes = []
-    if run.splits.get("sha256") != other.splits.get("sha256"):
+    if run.split != other.split:
         notes.append(
             f"{name} and {earlier} were tested on the same windows in different folds: their difference is also one of "
             "who they were fitted on."

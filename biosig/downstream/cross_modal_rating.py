@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from biosig.downstream.columns import people
 from biosig.evaluate.intervals import FEW_SUBJECTS, multiplicities
 
 
@@ -68,7 +69,7 @@ def rate_means(
             )
         for method, part in methods.items():
             for metric in metrics:
-                value, low, high = mean_interval(part[metric], part["subject"], n_resamples, seed)
+                value, low, high = mean_interval(part[metric], people(part), n_resamples, seed)
                 records.append(
                     {
                         "method": method,

@@ -17,7 +17,7 @@ from biosig.downstream.targets import LabelledWindows, has_class, matching
 from biosig.downstream.truth import label_values
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.duplicates import duplicates_of
-from biosig.evaluate.splits import Fold, Rows, check_disjoint, connected_groups, group_folds
+from biosig.evaluate.splits import Fold, Rows, check_disjoint, connected_groups, group_folds, held_out_fold
 from biosig.shards.dataset import ShardDataset
 
 Strata = NDArray[np.int64] | None
@@ -60,7 +60,7 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
     windows, strata = labelled.windows, labelled.strata
     subjects, contents = windows.subjects.astype(str), content_of(windows)
     apart = [subjects]
-    groups = groups_of(split, windows, contents.group)
+    groups = groups_of(split, windows, contents)
     notes = contents.notes
     if isinstance(split, QuerySplit):
         parts, unused = _by_query(split, windows, strata, groups, seed)
@@ -88,8 +88,9 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The group of equal or near recordings that each window's is of (N,), and what to say about these groups."""
+    """The content hash of each window's recording (N,), its group of equal or near ones (N,), and notes on these."""
 
+    hashes: NDArray[np.str_]
     group: NDArray[np.str_]
     notes: list[str]
 
@@ -100,14 +101,17 @@ def content_of(windows: Windows) -> Contents:
     recordings = [windows.ds[int(row)] for row in rows]
     names = [one.id for one in recordings]
     found = duplicates_of(recordings)
-    return Contents(np.array(names, str)[found.group][of_window], found.notes(names))
+    hashes = np.array([one.content_hash for one in recordings], str)[of_window]
+    return Contents(hashes, np.array(names, str)[found.group][of_window], found.notes(names))
 
 
-def groups_of(
-    split: FoldSplit | QuerySplit, windows: Windows, contents: NDArray[np.str_] | None = None
-) -> NDArray[np.str_]:
-    """What a split keeps together (N,): subjects who share a signal (`content_of`), or what `split.by` names."""
-    apart = [windows.subjects.astype(str), content_of(windows).group if contents is None else contents]
+def groups_of(split: FoldSplit | QuerySplit, windows: Windows, contents: Contents | None = None) -> NDArray[np.str_]:
+    """What a split keeps together (N,): subjects who share a signal (`content_of`), or what `split.by` names.
+
+    Groups are named by their smallest content hash, so that neither a key nor a name decides where they go.
+    """
+    contents = contents or content_of(windows)
+    apart = [contents.hashes, windows.subjects.astype(str), contents.group]
     if isinstance(split, FoldSplit) and split.by != "subject":
         apart.append(recording_values(windows, split.by))
     return connected_groups(*apart)
@@ -167,7 +171,7 @@ def _with_validation(
 ) -> tuple[Rows, Rows]:
     """Training rows, less those of the groups that choose the epoch, and the latter's."""
     among = None if strata is None else strata[train]
-    inner = group_folds(groups[train], round(1 / share), seed, among)[0]
+    inner = held_out_fold(groups[train], share, seed, among)
     return train[inner.train], train[inner.test]
 
 

@@ -67,7 +67,7 @@ class FrozenProbes:
         self._groups = groups_of(config.split, windows)
         self._erased = None
         if config.erase:
-            self._erased = task.subjects if config.erase == "subject" else recording_values(windows, config.erase)
+            self._erased = task.people if config.erase == "subject" else recording_values(windows, config.erase)
         self.facts: list[dict[str, Any]] = []
         """What was chosen and fitted, one entry per method and fold."""
         self.notes: list[str] = []

@@ -248,8 +248,8 @@ class _Page:
             "command": environment["command"],
             "model revision": run.metrics["model_revision"],
             "shards (SHA-256)": run.metrics["shards_hash"],
-            "split (SHA-256)": run.splits.get("sha256"),
-            "tested rows (SHA-256)": run.test_rows,
+            "split (SHA-256)": run.split,
+            "tested rows (SHA-256)": run.test_rows[0],
             "code": revision + (f", {changed} files changed" if changed != "0" else ""),
             "versions": ", ".join(f"{k} {v}" for k, v in environment.items() if not k.startswith(("git", "command"))),
         }

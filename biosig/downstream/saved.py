@@ -109,11 +109,24 @@ class SavedResult:
         return {path.stem: _csv(path) for path in sorted(self.folder.glob("tables/*.csv"))}
 
     @cached_property
-    def test_rows(self) -> str:
-        """SHA-256 of which windows were tested and what is true of them: equal for runs that can be subtracted."""
-        rows = self.tested[["recording", "subject", "onset", *truth_names(self.target)]]
-        text = rows.sort_values(["recording", "onset"]).to_csv(index=False, float_format="%.9g")
+    def test_rows(self) -> list[str]:
+        """SHA-256 of which windows were tested and what is true of them: runs that share one can be subtracted.
+
+        The first is by content, the last by the names of recordings and subjects; results of version 0.1.0 have the
+        latter alone.
+        """
+        names = [["content"]] if "content" in self.tested else []
+        return [self._sha256_of_tested(by) for by in (*names, ["recording", "subject"])]
+
+    def _sha256_of_tested(self, by: list[str]) -> str:
+        rows = self.tested[[*by, "onset", *truth_names(self.target)]]
+        text = rows.sort_values([*rows]).to_csv(index=False, float_format="%.9g")
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def split(self) -> str:
+        """SHA-256 of who was in which part: by content, or by pseudonym in results of version 0.1.0."""
+        return str(self.splits.get("content_sha256") or self.splits.get("sha256", ""))
 
 
 def open_result(folder: str | Path) -> SavedResult:

@@ -107,7 +107,7 @@ def _runs(
     config: Rated,
 ) -> Iterator[pd.DataFrame]:
     target, y, rows = config.target, task.labelled.y, task.rows()
-    units = task.recordings if target.unit == "recording" else np.arange(len(y))
+    units = task.labelled.windows.recording if target.unit == "recording" else np.arange(len(y))
     for draw in range(1 if shots == "all" else N_DRAWS):
         for number, fold in enumerate(folds):
             rng = np.random.default_rng([config.seed, number, draw])

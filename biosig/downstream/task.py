@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,8 +14,8 @@ from biosig.downstream.columns import truth_columns
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.targets import LabelledWindows, has_class, label_windows
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.ledger import overlap
-from biosig.evaluate.splits import check_subjects
+from biosig.evaluate.ledger import overlap_of
+from biosig.evaluate.splits import check_subjects, people_of
 
 if TYPE_CHECKING:
     from biosig.batches.windows import Windows
@@ -30,8 +31,8 @@ class Task:
     ----------
     labelled : LabelledWindows
         N windows and their truth.
-    recordings, subjects : ndarray of str, shape (N,)
-        Id of each window's recording, pseudonym of its subject.
+    recordings, subjects, contents : ndarray of str, shape (N,)
+        Id of each window's recording, pseudonym of its subject, content hash of its recording.
     shards_hash : str
         Of the recordings that the windows are drawn from.
     """
@@ -39,12 +40,19 @@ class Task:
     labelled: LabelledWindows
     recordings: NDArray[Any]
     subjects: NDArray[Any]
+    contents: NDArray[Any]
     shards_hash: str
+
+    @cached_property
+    def people(self) -> NDArray[np.str_]:
+        """The subject of each window (N,) by a name that no key decides (`biosig.evaluate.splits.people_of`)."""
+        return people_of(self.subjects, self.contents)
 
     def only(self, chosen: NDArray[np.bool_]) -> Task:
         """The task with the chosen windows (N,) alone."""
         labelled = replace(self.labelled, windows=self.labelled.windows[chosen], y=self.labelled.y[chosen])
-        return replace(self, labelled=labelled, recordings=self.recordings[chosen], subjects=self.subjects[chosen])
+        columns = {name: getattr(self, name)[chosen] for name in ("recordings", "subjects", "contents")}
+        return replace(self, labelled=labelled, **columns)
 
     def cohort(self, tested: NDArray[np.int64] | None = None) -> dict[str, dict[str, int]]:
         """How many subjects, recordings and windows stand behind each class, and behind all, in rows or in all."""
@@ -62,17 +70,17 @@ class Task:
         }
 
     def identifiers(self) -> pd.DataFrame:
-        """One row per window: recording, subject, onset (s)."""
-        onset = self.labelled.windows.onset
-        return pd.DataFrame({"recording": self.recordings, "subject": self.subjects, "onset": onset})
+        """One row per window: recording, subject, content (hash of the recording), onset (s)."""
+        names = {"recording": self.recordings, "subject": self.subjects, "content": self.contents}
+        return pd.DataFrame({**names, "onset": self.labelled.windows.onset})
 
     def rows(self) -> pd.DataFrame:
-        """One row per window: recording, subject, onset (s), and its truth (`biosig.downstream.columns`)."""
+        """`identifiers`, and the truth of each window (`biosig.downstream.columns`)."""
         return self.identifiers().assign(**truth_columns(self.labelled.y, self.labelled.target))
 
 
 def open_recordings(shards: str, query: str | None = None) -> ShardDataset:
-    """Open shards and choose recordings, whose ids tell them apart.
+    """Open shards and choose recordings, whose ids tell them apart, in the order of their content.
 
     Raises
     ------
@@ -92,7 +100,7 @@ def open_recordings(shards: str, query: str | None = None) -> ShardDataset:
             f"Two recordings in {shards} have the id '{ids[ids.duplicated()].iloc[0]}', so their scores cannot "
             "be told apart: ingest each source once."
         )
-    return ds
+    return ds.by_content()
 
 
 def open_task(shards: str, query: str | None, target: Target, plan: WindowPlan) -> Task:
@@ -136,10 +144,11 @@ def open_windows(shards: str, query: str | None, length: float, stride: float | 
 
 
 def _task(ds: ShardDataset, labelled: LabelledWindows) -> Task:
-    recordings = np.asarray(ds.to_pandas()["recording"], object)[labelled.windows.recording]
+    index, rows = ds.to_pandas(), labelled.windows.recording
+    recordings, contents = (index[name].to_numpy(object)[rows] for name in ("recording", "content_hash"))
     subjects = labelled.windows.subjects
     check_subjects(subjects, recordings)
-    return Task(labelled, recordings, subjects.astype(str), ds.hash)
+    return Task(labelled, recordings, subjects.astype(str), contents, ds.hash)
 
 
 def open_model(name: str, seed: int, device: str) -> Model:
@@ -185,11 +194,7 @@ def pretraining_note(
     if not model.trained:
         weights = f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining."
         return untrained or weights
-    rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
-    subjects = [str(subject) for subject in windows.subjects]
-    hashes, names = [r.content_hash for r in rows], [r.id for r in rows]
-    marks = [r.fingerprint for r in rows]
-    found = overlap(model.folder, hashes, subjects, names, marks) if model.folder else None
+    found = overlap_of(model.folder, windows) if model.folder else None
     if found is None:
         return "The model has no ledger of what it has seen."
     if leakage == "refuse":

@@ -52,7 +52,7 @@ def labelled_result(
         table=table,
         predictions=predictions,
         notes=[*task.labelled.notes, *notes, *caveats],
-        splits=manifest(task.subjects, parts),
+        splits=manifest(task.subjects, parts, task.people),
         facts={
             **model_facts(model, task.shards_hash),
             "scored_per": config.target.unit,
@@ -92,7 +92,7 @@ def unlabelled_result(
         table=table,
         predictions=scores,
         notes=[*notes, pretraining_note(model, task.labelled.windows, untrained), *caveats],
-        splits=manifest(task.subjects, parts),
+        splits=manifest(task.subjects, parts, task.people),
         facts={**model_facts(model, task.shards_hash), "cohort": task.cohort(tested_rows(parts))["all"]},
         config=config,
     )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Resumable = FineTuneConfig | ProbeConfig
 
+_ORDER = "order of recordings"
 _OF_NO_MATTER = ("out", "keep_gb", "keep_weights")
 
 
@@ -135,6 +136,7 @@ def identity_of(config: Resumable, task: Task, model: Model) -> dict[str, Any]:
     digest.update("\n".join(task.subjects).encode())
     return {
         **_settings(config),
+        _ORDER: "content",
         "recordings or labels": digest.hexdigest(),
         "weights of the model": model.revision,
         "kind of device": model.device.type,
@@ -159,6 +161,11 @@ def _refuse_another(partial: Path, manifests: Sequence[Path], identity: Mapping[
         left = json.loads(there[0].read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{there[0]} is damaged ({error}): restore it, or give another folder with out=….") from error
+    if _ORDER not in left:
+        raise UsageError(
+            f"{partial} holds an unfinished run of version 0.1.0, whose folds hung on pseudonyms and are other ones "
+            f"now: finish it with that version, give another folder than {config.out} with out=…, or delete it."
+        )
     names = {field.name for field in fields(config)}
     # An earlier version may have written keys in another spelling, or lacked one that now has a default.
     left |= _settings(configuration.load(type(config), {key: value for key, value in left.items() if key in names}))

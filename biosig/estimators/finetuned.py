@@ -32,7 +32,7 @@ from biosig.errors import UsageError
 from biosig.estimators.base import SignalEstimator
 from biosig.estimators.inputs import SignalRows
 from biosig.estimators.transformer import refuse_empty
-from biosig.evaluate.splits import connected_groups, group_folds
+from biosig.evaluate.splits import connected_groups, held_out_fold
 from biosig.models.model import Model
 from biosig.models.readouts import READOUTS, Pooling, own_pooling
 from biosig.training.config import Stage
@@ -104,10 +104,12 @@ class FineTunedEstimator(SignalEstimator):
         model = self._opened()
         rows = self._rows(X, model.contract, reset=True)
         windows = _surveyed(rows, model.contract)
-        whose = np.arange(len(y)) if groups is None else _numbered(groups)  # (R,)
-        whose = _numbered(connected_groups(whose.astype(str), rows.contents()))
+        content, copies = rows.contents()  # (R,)
+        given = [] if groups is None else [_numbered(groups).astype(str)]
+        whose = connected_groups(content, copies, *given)
         truth = y[rows.row]  # (W,)
-        parts = self._parts(whose[rows.row], truth if names else None, seed)
+        order = np.argsort(content[rows.row], kind="stable")  # of windows, whatever the order of the rows is
+        parts = self._parts(whose[rows.row], truth if names else None, seed, order)
         known = truth[parts.train]
         if names:
             objective = Objective("classes", tuple(names))
@@ -129,8 +131,10 @@ class FineTunedEstimator(SignalEstimator):
         if not self.lr > 0:
             raise UsageError(f"lr is {self.lr:g}; a learning rate must be positive.")
 
-    def _parts(self, whose: NDArray[np.int64], classes: NDArray[np.int64] | None, seed: int) -> Parts:
-        """Windows that are trained on and, of other groups, those that choose the epoch."""
+    def _parts(
+        self, whose: NDArray[np.str_], classes: NDArray[np.int64] | None, seed: int, order: NDArray[np.int64]
+    ) -> Parts:
+        """Windows that are trained on and, of other groups, those that choose the epoch, in an order."""
         n_groups = len(np.unique(whose))
         if not 0 < self.validation <= 0.5 or round(1 / self.validation) > n_groups:
             raise UsageError(
@@ -143,8 +147,8 @@ class FineTunedEstimator(SignalEstimator):
                 f"validation is {self.validation:g}, one row in {n_folds}, and no class has {n_folds} rows: "
                 f"give a larger share, at most 0.5, or more rows."
             )
-        fold = group_folds(whose.astype(str), n_folds, seed, classes)[0]
-        return Parts(fold.train, fold.test, np.empty(0, np.int64))
+        fold = held_out_fold(whose[order], self.validation, seed, None if classes is None else classes[order])
+        return Parts(order[fold.train], order[fold.test], np.empty(0, np.int64))
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Probabilities (R, K) or values (R,)."""

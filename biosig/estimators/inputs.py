@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.memory import RecordingList
-from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
+from biosig.batches.windows import RecordingSet, Windows
 from biosig.errors import UsageError
-from biosig.evaluate.duplicates import find_duplicates
+from biosig.evaluate.duplicates import find_duplicates, marks_of
 from biosig.extremes import mark_extremes
-from biosig.fingerprint import content_hash
-from biosig.landmarks import fingerprint
 from biosig.recording import Recording
 from biosig.shards.dataset import ShardDataset
 from biosig.shards.stored import StoredRecording
@@ -51,25 +49,24 @@ class SignalRows:
         counts = np.diff(starts, append=len(self.row))
         return np.add.reduceat(values, starts, axis=0, dtype=np.float64) / counts.reshape(-1, *[1] * (values.ndim - 1))
 
-    def contents(self) -> NDArray[np.str_]:
-        """A name for each row of X (R,), the same for rows of equal or near recordings; a warning lists these."""
+    def contents(self) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+        """Two names for each row of X (R,).
+
+        One is made of content hash and onset, so that it hangs on no order of the rows; the other is the same for rows
+        of equal or near recordings, which a warning lists.
+        """
         rows, of_window = np.unique(self.windows.recording, return_inverse=True)
         recordings = [self.windows.ds[int(row)] for row in rows]
-        found = find_duplicates(*zip(*(_marks(one) for one in recordings), strict=True))
+        hashes, marks = zip(*(marks_of(one) for one in recordings), strict=True)
+        found = find_duplicates(hashes, marks)
         for note in found.notes([one.id for one in recordings]):
             warnings.warn(note, stacklevel=4)
         first = np.unique(self.row, return_index=True)[1]  # a window of each row
         copied = np.bincount(found.group, minlength=len(rows))[found.group] > 1
-        names = np.where(copied, found.group, -1)[of_window][first]
-        return np.where(names < 0, np.char.add("row ", np.arange(len(names)).astype(str)), names.astype(str))
-
-
-def _marks(recording: ReadableRecording) -> tuple[str, bytes]:
-    """Content hash and fingerprint of a recording, worked out of its samples where it has none."""
-    if recording.content_hash and recording.fingerprint:
-        return recording.content_hash, recording.fingerprint
-    streams = recording.read().streams
-    return recording.content_hash or content_hash(streams), fingerprint(streams)
+        copy_of = np.where(copied, found.group, -1)[of_window][first]
+        onsets = self.windows.onset[first]
+        own = [f"{hashes[at]} {onset:012.3f}" for at, onset in zip(of_window[first], onsets, strict=True)]
+        return np.array(own), np.where(copy_of < 0, own, copy_of.astype(str))
 
 
 def describes_itself(X: Any) -> bool:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from biosig.landmarks import ALIKE, Landmarks, distance
+from biosig.fingerprint import content_hash
+from biosig.landmarks import ALIKE, Landmarks, distance, fingerprint
 
 if TYPE_CHECKING:
     from biosig.batches.windows import ReadableRecording
@@ -122,6 +123,14 @@ def find_duplicates(content_hashes: Sequence[str], fingerprints: Sequence[bytes]
 def duplicates_of(recordings: Sequence[ReadableRecording]) -> Duplicates:
     """`find_duplicates` of recordings in shards or in memory."""
     return find_duplicates([one.content_hash for one in recordings], [one.fingerprint for one in recordings])
+
+
+def marks_of(recording: ReadableRecording) -> tuple[str, bytes]:
+    """Content hash and fingerprint of a recording, worked out of its samples where it has none."""
+    if recording.content_hash and recording.fingerprint:
+        return recording.content_hash, recording.fingerprint
+    streams = recording.read().streams
+    return recording.content_hash or content_hash(streams), fingerprint(streams)
 
 
 def duplicate_groups(ds: ShardDataset) -> NDArray[np.int64]:

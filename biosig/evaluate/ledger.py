@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -20,11 +21,14 @@ from safetensors.numpy import load_file, save_file
 
 from biosig.errors import DataError, UnreadableError
 from biosig.evaluate.digest_set import DigestSet
-from biosig.evaluate.duplicates import near_pairs
+from biosig.evaluate.duplicates import marks_of, near_pairs
 from biosig.file_sums import checked, guarded
 from biosig.fingerprint import is_comparable
 from biosig.landmarks import Landmarks
 from biosig.models.checkpoint import LEDGER, OLD_LEDGER
+
+if TYPE_CHECKING:
+    from biosig.batches.windows import Windows
 
 _NAMED = 5
 
@@ -181,12 +185,21 @@ class Overlap:
             text += f"; {self.n_nameless} have no content hash to tell by, or a keyed one" if self.n_nameless else ""
             return text + ("." if self.knows_near else f"; {_EXACT}.")
         chance = f", each by chance with {self.false_positive_rate:.2g}" if self.false_positive_rate else ""
+        return (
+            f"Pretraining saw {self._seen()}{chance}, without their labels: so the model's row is no test on people "
+            "unknown to it."
+        )
+
+    def warning(self) -> str:
+        """What to say where the model is applied to what was seen."""
+        return f"The model's ledger holds {self._seen()}: what it gives for them is no test on people unknown to it."
+
+    def _seen(self) -> str:
         near = f" ({self.n_near} of them as near copies)" if self.n_near else ""
         near += "" if self.knows_near else f" ({_EXACT})"
         return (
-            f"Pretraining saw {len(self.recordings)} of the {self.n_recordings} recordings{_named(self.recordings)}"
-            f"{near} and {len(self.subjects)} of the {self.n_subjects} subjects{_named(self.subjects)}{chance}, "
-            "without their labels: so the model's row is no test on people unknown to it."
+            f"{len(self.recordings)} of the {self.n_recordings} recordings{_named(self.recordings)}{near} and "
+            f"{len(self.subjects)} of the {self.n_subjects} subjects{_named(self.subjects)}"
         )
 
     def refuse(self) -> None:
@@ -241,7 +254,7 @@ def overlap(
     return Overlap(
         len(content_hashes),
         len(people),
-        tuple(name for name, was in zip(called, known_seen | near, strict=True) if was),
+        tuple(sorted(name for name, was in zip(called, known_seen | near, strict=True) if was)),
         tuple(person for person, was in zip(people, seen_people, strict=True) if was),
         ledger.recordings.false_positive_rate,
         ledger.complete,
@@ -249,6 +262,17 @@ def overlap(
         int((near & ~known_seen).sum()),
         fingerprints is not None and all(fingerprints) and len(ledger.landmarks) > 0,
     )
+
+
+def overlap_of(folder: Path, windows: Windows) -> Overlap | None:
+    """`overlap` of the recordings and subjects of windows; hashes that they lack are worked out of their samples."""
+    if Ledger.load(folder) is None:
+        return None
+    rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
+    marked = [(row.content_hash, row.fingerprint) if row.content_hash else marks_of(row) for row in rows]
+    hashes, marks = zip(*marked, strict=True)
+    subjects = [str(subject) for subject in windows.subjects if subject is not None]
+    return overlap(folder, hashes, subjects, [row.id for row in rows], marks)
 
 
 def _digest(subject: str) -> str:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from biosig.errors import DataError, UsageError
 
@@ -81,10 +80,16 @@ def group_folds(
 ) -> list[Fold]:
     """Folds in which every subject is tested exactly once.
 
+    Subjects are dealt in the order of a hash of the seed and their name (`drawn_order`), among those with the same
+    classes: each fold gets as many of them as any other, but for a rest, which goes where its rarest class is rarest.
+    So the folds hang on names, classes and the seed alone, not on the order or the number of rows, and another subject
+    moves few of the others. Names that are made of content (`biosig.downstream.parts.groups_of`) give the same folds
+    wherever the same recordings are split.
+
     Parameters
     ----------
     subjects : sequence of str, shape (N,)
-        Whose each row is.
+        Subject of each row.
     n_folds : int
         Number of folds.
     seed : int
@@ -97,37 +102,82 @@ def group_folds(
     UsageError
         If there are fewer subjects than folds, or a training part would lack a class.
     """
-    names = np.asarray(subjects, str)
-    n_subjects = len(np.unique(names))
-    if not 2 <= n_folds <= n_subjects:
+    names, subject = np.unique(np.asarray(subjects, str), return_inverse=True)
+    if not 2 <= n_folds <= len(names):
         raise UsageError(
-            f"{n_folds} folds over {n_subjects} subjects: choose n_folds from 2 to the number of subjects."
+            f"{n_folds} folds over {len(names)} subjects: choose n_folds from 2 to the number of subjects."
         )
-    if y is None:
-        parts = list(GroupKFold(n_folds, shuffle=True, random_state=seed).split(names, groups=names))
-    else:
-        if min(len(np.unique(names[y == k])) for k in np.unique(y)) < 2:
-            raise UsageError(
-                "A class occurs in one subject only, so it cannot be both learned and tested: merge or drop it."
-            )
-        if np.bincount(y).max() < n_folds:
-            raise UsageError(f"Every class has fewer rows than there are folds ({n_folds}): use fewer folds.")
-        with warnings.catch_warnings():
-            # A class smaller than the number of folds is legal: scores are pooled over folds before they are rated.
-            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-            splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-            parts = list(splitter.split(names, y, groups=names))
-    folds = [Fold(np.asarray(train, np.int64), np.asarray(test, np.int64)) for train, test in parts]
-    check_disjoint(names, folds)
+    classes, code = np.unique(np.zeros(len(subject)) if y is None else y, return_inverse=True)
+    has = np.zeros((len(names), len(classes)), bool)  # (subjects, classes)
+    has[subject, code] = True
+    if y is not None and has.sum(axis=0).min() < 2:
+        raise UsageError(
+            "A class occurs in one subject only, so it cannot be both learned and tested: merge or drop it."
+        )
+    fold_of = _dealt(names, has, n_folds, seed)[subject]  # (N,)
+    folds = [Fold(np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)) for number in range(n_folds)]
     for number, fold in enumerate(folds):
         if not len(fold.test):
             raise UsageError(f"Fold {number} of {n_folds} has no subject to test: use fewer folds or another seed.")
-        if y is not None and len(absent := np.setdiff1d(y, y[fold.train])):
+        if len(absent := np.setdiff1d(code, code[fold.train])):
             raise UsageError(
-                f"The training part of fold {number} of {n_folds} has no row of class {absent[0]}: use fewer folds or "
-                "another seed."
+                f"The training part of fold {number} of {n_folds} has no row of class {classes[absent[0]]}: use fewer "
+                "folds or another seed."
             )
     return folds
+
+
+def held_out_fold(
+    subjects: Sequence[str] | NDArray[Any], share: float, seed: int = 0, y: NDArray[Any] | None = None
+) -> Fold:
+    """A share of the subjects as `test`, the others as `train`: of the `group_folds` that large, one with most classes.
+
+    Parameters
+    ----------
+    subjects, seed, y
+        As in `group_folds`.
+    share : float
+        One fold of 1 / `share`; at most a half.
+    """
+    folds = group_folds(subjects, round(1 / share), seed, y)
+    return folds[0] if y is None else max(folds, key=lambda fold: len(np.unique(y[fold.test])))
+
+
+def drawn_order(names: Sequence[str] | NDArray[Any], seed: int) -> NDArray[np.int64]:
+    """Row numbers that put names in the order of the SHA-256 of seed and name: the same on any machine."""
+    digests = [_digest(str(name), seed) for name in names]
+    return np.array(sorted(range(len(digests)), key=digests.__getitem__), np.int64)
+
+
+def _digest(name: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
+
+
+def _dealt(names: NDArray[np.str_], has: NDArray[np.bool_], n_folds: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each subject, who `has` some classes (subjects, classes)."""
+    n_with = has.sum(axis=0)
+    patterns, pattern_of = np.unique(has, axis=0, return_inverse=True)
+    rarest_first = [sorted(np.flatnonzero(pattern).tolist(), key=n_with.__getitem__) for pattern in patterns]
+    order = drawn_order(names, seed)
+    fold_of = np.full(len(names), -1)
+    dealt = np.zeros((n_folds, has.shape[1]), np.int64)  # subjects with each class
+    total = np.zeros(n_folds, np.int64)
+    for pattern in sorted(range(len(patterns)), key=lambda one: n_with[rarest_first[one]].tolist()):
+        members = order[pattern_of[order] == pattern]
+        places = np.full(n_folds, len(members) // n_folds)
+        n_even = int(places.sum())
+        for rank, member in enumerate(members.tolist()):
+            first = int(_digest(names[member], seed)[-12:], 16) % n_folds
+            wanted = [(first + step) % n_folds for step in range(n_folds)]
+            if rank < n_even:
+                fold = next(one for one in wanted if places[one])
+            else:  # `places` is 0 by now, and -1 in folds that got one of the rest
+                fold = min(wanted, key=lambda one: (-places[one], *dealt[one, rarest_first[pattern]], total[one]))
+            places[fold] -= 1
+            dealt[fold, rarest_first[pattern]] += 1
+            total[fold] += 1
+            fold_of[member] = fold
+    return fold_of
 
 
 def connected_groups(*columns: Sequence[str] | NDArray[Any]) -> NDArray[np.str_]:
@@ -138,26 +188,40 @@ def connected_groups(*columns: Sequence[str] | NDArray[Any]) -> NDArray[np.str_]
     Parameters
     ----------
     *columns : sequence of str, shape (N,)
-        Subjects, sites and so on of each row.
+        Content hashes, subjects, sites and so on of each row.
 
     Returns
     -------
     ndarray of str, shape (N,)
-        The group of each row, named after its first subject (the first name of the first column).
+        The group of each row, by the smallest of its names in the first column.
     """
     codes, n_names = [], 0
+    names = np.unique(np.asarray(columns[0], str))
     for column in columns:
         _, code = np.unique(np.asarray(column, str), return_inverse=True)
         codes.append(code + n_names)
         n_names += int(code.max()) + 1
     ends = [np.concatenate(side) for side in ([codes[0]] * len(codes), codes)]
     graph = coo_array((np.ones(len(ends[0]), np.int8), (ends[0], ends[1])), shape=(n_names, n_names))
-    group = connected_components(graph, directed=False)[1][codes[0]]
-    first = np.unique(group, return_index=True)[1]
-    return np.asarray(columns[0], str)[first][group]
+    group = connected_components(graph, directed=False)[1]
+    smallest = np.unique(group[: len(names)], return_index=True)[1]  # `names` is sorted
+    return names[smallest][group[codes[0]]]
 
 
-def manifest(subjects: Sequence[str] | NDArray[Any], folds: Sequence[DataclassInstance]) -> dict[str, Any]:
+def people_of(subjects: Sequence[Any] | NDArray[Any], contents: Sequence[str] | NDArray[Any]) -> NDArray[np.str_]:
+    """A name for the subject of each row (N,), which is made of content: the smallest content hash of their rows.
+
+    Sorted by it, subjects stand in the same order whatever their pseudonyms are. Two whose smallest hash is the same
+    are one.
+    """
+    return pd.Series(np.asarray(contents, str)).groupby(np.asarray(subjects, str)).transform("min").to_numpy(str)
+
+
+def manifest(
+    subjects: Sequence[str] | NDArray[Any],
+    folds: Sequence[DataclassInstance],
+    people: NDArray[np.str_] | None = None,
+) -> dict[str, Any]:
     """The subjects of every part of each fold and a SHA-256 over them, to be saved beside a result.
 
     Parameters
@@ -166,13 +230,27 @@ def manifest(subjects: Sequence[str] | NDArray[Any], folds: Sequence[DataclassIn
         Whose each row is.
     folds : sequence of Fold or Parts
         Row numbers of each part, by its name.
+    people : ndarray of str, shape (N,), optional
+        From `people_of`.
 
     Returns
     -------
     dict
-        PART_subjects: a list of subjects for each fold. sha256: of the JSON of these lists.
+        PART_subjects: a list of subjects for each fold. sha256: of the JSON of these lists. With `people` also
+        content_sha256: of likewise lists of them, which is the same under other pseudonyms.
     """
-    names = np.asarray(subjects, str)
+    listed = _listed(subjects, folds)
+    hashes = {"sha256": _sha256(listed)}
+    if people is not None:
+        hashes["content_sha256"] = _sha256(_listed(people, folds))
+    return {**listed, **hashes}
+
+
+def _listed(names: Sequence[str] | NDArray[Any], folds: Sequence[DataclassInstance]) -> dict[str, list[list[str]]]:
+    names = np.asarray(names, str)
     parts = [part.name for part in fields(folds[0])]
-    listed = {f"{part}_subjects": [np.unique(names[getattr(fold, part)]).tolist() for fold in folds] for part in parts}
-    return {**listed, "sha256": hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()}
+    return {f"{part}_subjects": [np.unique(names[getattr(fold, part)]).tolist() for fold in folds] for part in parts}
+
+
+def _sha256(listed: dict[str, list[list[str]]]) -> str:
+    return hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()

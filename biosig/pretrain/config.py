@@ -121,6 +121,10 @@ class PretrainConfig:
         Background processes that read and prepare batches; 0 = none.
     seed : int
         Seeds weights, order, masks and the validation subjects.
+    order : {"content", "index"}
+        What windows and subjects are drawn from: recordings in the order of their content, which is the same under any
+        key, name and folder; or in that of the index, as version 0.1.0 did. A run that 0.1.0 left unfinished goes on
+        with "index" by itself.
     """
 
     out: Path
@@ -147,6 +151,7 @@ class PretrainConfig:
     device: str = "auto"
     workers: int = 0
     seed: int = 0
+    order: Literal["content", "index"] = "content"
 
     def __post_init__(self) -> None:
         if not self.objective:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows, grid
 from biosig.errors import UsageError
 from biosig.evaluate.duplicates import find_duplicates
-from biosig.evaluate.splits import connected_groups
+from biosig.evaluate.splits import connected_groups, drawn_order
 from biosig.pretrain.config import PretrainConfig
 from biosig.shards.dataset import ShardDataset, open_shards
 
@@ -52,8 +52,8 @@ class Joined:
 def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     """The run's training and validation windows; no subject is in both, also one that comes in several sources.
 
-    Subjects without an id count as one subject each recording. Whoever shares a signal with a held-out subject, equal
-    or near and in any source, is held out too; a warning is logged.
+    Recordings are in the order of `config.order`. Subjects without an id count as one subject each recording. Whoever
+    shares a signal with a held-out subject, equal or near and in any source, is held out too; a warning is logged.
 
     Raises
     ------
@@ -62,34 +62,45 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     """
     sets: list[ShardDataset] = []
     subject_of: list[NDArray[np.str_]] = []  # by source, one per recording
-    held_out: list[NDArray[np.str_]] = []
-    for number, source in enumerate(config.sources):
+    for source in config.sources:
         ds = open_shards(source.shards)
         if source.query:
             ds = ds.query(source.query, may_be_empty=False)
         if not len(ds):
             raise UsageError(f"{source.shards} holds no recording: ingest some first.")
+        ds = ds.by_content() if config.order == "content" else ds
         sets.append(ds)
         table = ds.to_pandas()
         subject_of.append(table["subject"].where(table["subject"].notna(), table["recording"]).to_numpy(str))
-        subjects = np.unique(subject_of[-1])
-        drawn = np.random.default_rng([config.seed, number]).permutation(subjects)
-        held_out.append(drawn[: round(config.validation * len(subjects))])
     joined = Joined(sets)
     windows = grid(joined, config.window, config.stride)
     if not len(windows):
         raise UsageError(f"No recording is as long as a window of {config.window:g} s: use a shorter window.")
     subjects = np.concatenate(subject_of)
+    hashes = [content for ds in sets for content in ds.table["content_hash"].to_pylist()]
     contents = find_duplicates(
-        [content for ds in sets for content in ds.table["content_hash"].to_pylist()],
+        hashes,
         [data for ds in sets for data in ds.fingerprints],
     )
     for note in contents.notes([name for ds in sets for name in ds.table["recording"].to_pylist()]):
         logger.warning("%s", note)
-    groups = connected_groups(subjects, contents.group.astype(str))
-    drawn_groups = groups[np.isin(subjects, np.concatenate(held_out))]
+    groups = connected_groups(hashes, subjects, contents.group.astype(str))
+    people = groups if config.order == "content" else subjects
+    ends = np.cumsum([len(ds) for ds in sets])[:-1]
+    held_out = [_held_out(names, number, config) for number, names in enumerate(np.split(people, ends))]
+    drawn_groups = groups[np.isin(people, np.concatenate(held_out))]
     validation = np.isin(groups, drawn_groups)[windows.recording]
     return windows[~validation], windows[validation]
+
+
+def _held_out(people: NDArray[np.str_], source: int, config: PretrainConfig) -> NDArray[np.str_]:
+    """Those people of a source who are drawn for validation."""
+    names = np.unique(people)
+    if config.order == "content":
+        order = drawn_order(names, config.seed)
+    else:
+        order = np.random.default_rng([config.seed, source]).permutation(len(names))
+    return names[order][: round(config.validation * len(names))]
 
 
 def draw(windows: Windows, most: int, seed: int) -> Windows:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from biosig.pretrain.publish import ledger_of, model_card
 from biosig.pretrain.state import TRAINING_STATE, save_decoder
 from biosig.progress import Progress
 from biosig.termination import sigterm
+from biosig.text_files import read_yaml
 from biosig.training.log import RunLog
 from biosig.training.loop import take_step
 from biosig.training.optimizer import make_optimizer, set_lr
@@ -80,7 +82,7 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
 
 def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     out = config.out
-    _refuse_another_run(out, config)
+    config = _of_this_run(out, config)
     if (out / "model" / "config.json").exists():
         return out / "model"
     train, validation = load_windows(config)
@@ -138,15 +140,19 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     return folder
 
 
-def _refuse_another_run(out: Path, config: PretrainConfig) -> None:
-    """Check that what the run folder holds is this run."""
+def _of_this_run(out: Path, config: PretrainConfig) -> PretrainConfig:
+    """Check that what the run folder holds is this run, which goes on in the order that it began with."""
     path = out / "config.yaml"
     if path.exists():
         check(path)
-        theirs, ours = configuration.to_dict(configuration.load(PretrainConfig, path)), configuration.to_dict(config)
+        begun = configuration.load(PretrainConfig, path)
+        # Version 0.1.0 did not say it, and knew the order of the index alone.
+        config = replace(config, order=begun.order if "order" in read_yaml(path, f"delete {out}") else "index")
+        theirs, ours = configuration.to_dict(replace(begun, order=config.order)), configuration.to_dict(config)
         differing = [key for key in ours if ours[key] != theirs[key] and key not in _FREE_TO_CHANGE]
         if differing:
             raise UsageError(f"{out} holds a run with another {', '.join(differing)}: give another out, or delete it.")
+    return config
 
 
 def _train_step(

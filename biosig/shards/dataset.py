@@ -135,11 +135,18 @@ class ShardDataset:
 
     @cached_property
     def hash(self) -> str:
-        """A digest of the recordings' checksums, in order: equal for equal recordings, however they are sharded."""
-        checksums = (
-            self._index["checksum"] if self._rows is None else self._index["checksum"].take(self._rows)
-        ).to_pylist()
+        """A digest of the recordings' checksums, in the order of the index, however they are sharded or the view is."""
+        checksums = self._index["checksum"].take(np.sort(self._selected)).to_pylist()
         return hashlib.sha256("".join(checksums).encode()).hexdigest()
+
+    def by_content(self) -> ShardDataset:
+        """A view in the order of content hashes, which hangs on no key, name or folder.
+
+        Of recordings with equal samples their labels decide, then their ids.
+        """
+        columns = (self.table[name].to_pylist() for name in ("content_hash", "labels", "recording"))
+        keys = list(zip(*columns, strict=True))
+        return self[sorted(range(len(keys)), key=keys.__getitem__)]
 
     @property
     def fingerprints(self) -> list[bytes]:

@@ -24,8 +24,8 @@ KEY_ID = "key_id.txt"
 """Fingerprint of the key of the pseudonyms under which a folder was ingested."""
 
 RECIPE = "recipe.yaml"
-TABLES = ("failures.parquet", "unmatched.parquet")
-"""What an ingest could not do; the tables of all folders are joined."""
+TABLES = ("failures.parquet", "unmatched.parquet", "notes.parquet")
+"""What an ingest could not do, and what there is to know of recordings; the tables of all folders are joined."""
 
 _SHOWN = 3
 

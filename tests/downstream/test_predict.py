@@ -13,7 +13,7 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.batches.windows import LeftOutWarning
-from biosig.cli.apply import predict
+from biosig.cli.apply import embed, predict
 from biosig.downstream.classifier import load_classifier
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.prediction import predictions, schema_of, windows_for
@@ -180,3 +180,14 @@ def test_numbers_and_labels_come_in_columns_of_their_own(ecg_shards, tmp_path):
         table = pd.read_parquet(tmp_path / "t.parquet")
         assert list(table.columns) == ["recording", "subject", "onset", "duration", *expected, "lacks"]
         assert np.isfinite(table[expected]).all(axis=None)
+
+
+@pytest.mark.parametrize("apply", [embed, predict])
+def test_what_the_model_was_made_of_is_named(apply, tuned, few_channels, tmp_path, capsys):
+    weights, options = (tuned[1], {"at": ("T1",)}) if apply is predict else (str(tuned[1]), {"window": 2.0})
+    assert apply(weights, few_channels.folder, out=tmp_path / "a.parquet", query="number >= '006'", **options) == 0
+    assert "ledger" not in capsys.readouterr().out
+    assert apply(weights, few_channels.folder, out=tmp_path / "b.parquet", query="number <= '003'", **options) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "The model's ledger holds 3 of the 3 recordings (" in told
+    assert "no test on people unknown to it" in told

@@ -42,12 +42,20 @@ def test_classes_are_learned_and_weights_left_as_they_were(tiny, waves, options,
     X, hertz, people = waves
     y = np.where(hertz > 5, "fast", "slow")
     before = tiny.revision
+    options["epochs"] = 16
     tuned = FineTunedClassifier(method=method, **options).fit(X[:32], y[:32], groups=people[:32])
     assert list(tuned.classes_) == ["fast", "slow"]
     assert tuned.score(X[32:], y[32:]) > 0.8
     assert np.allclose(tuned.predict_proba(X).sum(axis=1), 1)
     assert tiny.revision == before
     assert np.array_equal(pickle.loads(pickle.dumps(tuned)).predict(X), tuned.predict(X))
+
+
+def test_the_order_of_rows_does_not_matter(waves, options):
+    X, hertz, people = (values[:24] for values in waves)
+    tuned = FineTunedRegressor(**{**options, "epochs": 1}).fit(X, hertz, groups=people)
+    backwards = clone(tuned).fit(X[::-1], hertz[::-1], groups=people[::-1])
+    assert np.array_equal(backwards.predict(X), tuned.predict(X))
 
 
 def test_the_same_seed_gives_the_same_network(waves, options):

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from biosig.downstream.parts import Parts
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.splits import Fold, check_disjoint, check_subjects, connected_groups, group_folds, manifest
+from biosig.evaluate.splits import (
+    Fold,
+    check_disjoint,
+    check_subjects,
+    connected_groups,
+    group_folds,
+    held_out_fold,
+    manifest,
+    people_of,
+)
 
 
 @given(
@@ -82,3 +91,74 @@ def test_the_manifest_lists_everyone_of_every_part():
     assert listed["test_subjects"] == [["cid"]]
     other = manifest(subjects, [Parts(np.array([2]), np.array([0, 1]), np.array([3]))])
     assert listed["sha256"] != other["sha256"]
+
+
+PEOPLE = st.lists(
+    st.tuples(st.sampled_from([(0,), (1,), (0, 1), (0, 2), (2,)]), st.integers(1, 4)), min_size=20, max_size=60
+)
+"""Of each person the classes, and how many rows there are of each class."""
+
+
+def _rows(people):
+    """Names and classes of the rows of people P000, P001 …"""
+    rows = [(f"P{number:03d}", k) for number, (classes, n) in enumerate(people) for k in classes for _ in range(n)]
+    return np.array([name for name, _ in rows]), np.array([k for _, k in rows])
+
+
+def _tested_in(names, folds):
+    return {name: number for number, fold in enumerate(folds) for name in names[fold.test]}
+
+
+@given(people=PEOPLE, n_folds=st.integers(2, 5), seed=st.integers(0, 100), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_neither_the_order_nor_the_number_of_rows_moves_anybody(people, n_folds, seed, data):
+    names, y = _rows([*people, *[((k,), 1) for k in (0, 1, 2) for _ in range(n_folds)]])
+    before = _tested_in(names, group_folds(names, n_folds, seed, y=y))
+    more = np.concatenate((np.arange(len(y)), data.draw(st.lists(st.integers(0, len(y) - 1), max_size=20))))
+    rows = np.random.default_rng(seed).permutation(more.astype(int))
+    assert _tested_in(names[rows], group_folds(names[rows], n_folds, seed, y=y[rows])) == before
+
+
+@given(n_people=st.integers(20, 60), n_folds=st.integers(2, 5), seed=st.integers(0, 100))
+@settings(max_examples=60, deadline=None)
+def test_folds_hold_as_many_people_of_each_pattern_of_classes_as_can_be(n_people, n_folds, seed):
+    names, y = _rows([(((0,), (1,), (0, 1))[number % 3], 1 + number % 4) for number in range(n_people)])
+    folds = group_folds(names, n_folds, seed, y=y)
+    for classes in ({0}, {1}, {0, 1}):
+        of = [name for name in np.unique(names) if set(y[names == name]) == classes]
+        counts = [len(set(names[fold.test]) & set(of)) for fold in folds]
+        assert max(counts) - min(counts) <= 1
+    counts = [len(set(names[fold.test])) for fold in folds]
+    assert max(counts) - min(counts) <= 2
+
+
+def test_another_person_moves_few_of_the_others():
+    names, y = _rows([((number % 2,), 3) for number in range(200)])
+    before = _tested_in(names, group_folds(names, 5, 0, y=y))
+    moved = []
+    for number in range(20):
+        others, z = np.append(names, f"new {number}"), np.append(y, 0)
+        after = _tested_in(others, group_folds(others, 5, 0, y=z))
+        moved.append(sum(after[name] != fold for name, fold in before.items()))
+    assert np.mean(moved) < 5
+    assert max(moved) < 15
+
+
+def test_names_by_content_are_the_same_under_other_pseudonyms():
+    contents = ["c", "a", "b", "d"]
+    assert people_of(["ann", "ann", "bob", "bob"], contents).tolist() == ["a", "a", "b", "b"]
+    assert people_of(["zoe", "zoe", "abe", "abe"], contents).tolist() == ["a", "a", "b", "b"]
+    listed = [
+        manifest(subjects, [Fold(np.array([0, 1]), np.array([2, 3]))], people_of(subjects, contents))
+        for subjects in (["ann", "ann", "bob", "bob"], ["zoe", "zoe", "abe", "abe"])
+    ]
+    assert listed[0]["sha256"] != listed[1]["sha256"]
+    assert listed[0]["content_sha256"] == listed[1]["content_sha256"]
+
+
+def test_the_held_out_fold_is_one_with_most_classes():
+    names, y = _rows([((0,), 1)] * 4 + [((1,), 1)] * 4)
+    for seed in range(20):
+        fold = held_out_fold(names, 0.2, seed, y)
+        assert set(y[fold.test]) == {0, 1}
+        assert set(y[fold.train]) == {0, 1}

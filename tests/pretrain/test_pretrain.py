@@ -281,7 +281,7 @@ def test_position_noise_is_for_training_alone(run, tmp_path):
 
 
 def test_the_loss_falls_on_every_modality(run):
-    steps = replace(run, steps=60, validation=0.0, checkpoint_every=1000, optimizer=OptimizerConfig(lr=3e-3))
+    steps = replace(run, steps=80, validation=0.0, checkpoint_every=1000, optimizer=OptimizerConfig(lr=3e-3))
     pretrain(steps)
     losses = [json.loads(line) for line in (run.out / "log.jsonl").read_text().splitlines()]
     for key in ("loss", "loss_ecg", "loss_eeg", "loss_ppg", "loss_global"):

@@ -31,8 +31,8 @@ class Cohort:
         N of them, those of the training part first, then those that choose the epoch, then those of the test.
     parts : Parts
         Their numbers.
-    subjects : ndarray of str, shape (N,)
-        Whose the first ECG of each is: by them intervals are drawn.
+    subjects, contents : ndarray of str, shape (N,)
+        Subject and content hash of the first ECG of each: by them intervals are drawn.
     windows : Windows
         One per recording that is asked about.
     window_of : dict of str to int
@@ -44,6 +44,7 @@ class Cohort:
     questions: list[Question]
     parts: Parts
     subjects: NDArray[np.str_]
+    contents: NDArray[np.str_]
     windows: Windows
     window_of: dict[str, int]
     notes: list[str]
@@ -62,6 +63,7 @@ def make_cohort(ds: ShardDataset, config: QaConfig) -> Cohort:
     three = _made(ds, config.questions, config.seed) if isinstance(config.questions, Made) else _read(config.questions)
     long_enough = index[index["duration"] >= config.seconds - 1e-6]
     subject_of = dict(zip(long_enough["recording"], long_enough["subject"], strict=True))
+    content_of = dict(zip(index["recording"], index["content_hash"], strict=True))
     three, absent = _present(three, subject_of, config.seconds)
     three, shared = _apart(three, subject_of)
     for name, questions in zip(PART_NAMES, three, strict=True):
@@ -77,6 +79,7 @@ def make_cohort(ds: ShardDataset, config: QaConfig) -> Cohort:
         questions,
         Parts(*np.split(np.arange(ends[-1]), ends[:-1])),
         np.array([subject_of[question.recordings[0]] for question in questions]),
+        np.array([content_of[question.recordings[0]] for question in questions]),
         Windows(ds, rows, np.zeros(len(rows)), np.full(len(rows), config.seconds)),
         {recording: number for number, recording in enumerate(index["recording"].iloc[rows])},
         [_standing_note(config), *absent, *shared],

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError
+from biosig.evaluate.splits import people_of
 from biosig.recording import Recording
 from biosig.shards.dataset import ShardDataset
 
@@ -64,7 +65,7 @@ class Facts:
     Parameters
     ----------
     recording, subject : str
-        Its id, and whose it is.
+        Its id, and whose it is: the smallest content hash of the subject's recordings.
     codes, kinds : frozenset of str
         SCP codes, and diagnostic superclasses.
     age : float or None
@@ -85,7 +86,10 @@ class Facts:
 
 
 def facts_of(ds: ShardDataset) -> list[Facts]:
-    """The facts of all recordings that have codes, in order of their ids, which in PTB-XL is the order of time.
+    """The facts of all recordings that have codes.
+
+    Subjects are in the order of their content (`biosig.evaluate.splits.people_of`), and the recordings of each in that
+    of their ids, which in PTB-XL is the order of time.
 
     Raises
     ------
@@ -93,6 +97,7 @@ def facts_of(ds: ShardDataset) -> list[Facts]:
         If no recording has the labels scp_codes and diagnostic_superclass.
     """
     table = ds.to_pandas()
+    table["subject"] = people_of(table["subject"], table["content_hash"])
     found = []
     for row, text in enumerate(ds.table["labels"].to_pylist()):
         labels = json.loads(text)
@@ -103,7 +108,7 @@ def facts_of(ds: ShardDataset) -> list[Facts]:
             "No recording has the labels scp_codes and diagnostic_superclass, of which questions are made: ingest "
             "PTB-XL with --labels ptbxl_database.csv --labels-spec configs/ingest/ptbxl-labels.yaml."
         )
-    return sorted(found, key=lambda facts: facts.recording)
+    return sorted(found, key=lambda facts: (facts.subject, facts.recording))
 
 
 def _facts(row: dict[str, Any], labels: dict[str, Any], recording: Recording) -> Facts:

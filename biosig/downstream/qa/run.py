@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.downstream.baselines import MODEL
+from biosig.downstream.columns import people
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.qa.answers import AnswerSet
 from biosig.downstream.qa.baselines import QA_BASELINES
@@ -115,7 +116,7 @@ def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, lis
     for method, values in gained.items():
         for name in types:
             chosen = np.flatnonzero((first["question_type"] == name) | (name == "all"))
-            subjects = first["subject"].to_numpy()[chosen]
+            subjects = people(first)[chosen]
             interval = bootstrap(MEAN, values[chosen], values[chosen], subjects, config.n_bootstrap, config.seed)
             caveats += [text for text in interval.caveats() if name == "all" and text not in caveats]
             records.append(
@@ -147,6 +148,7 @@ def _rows(context: QaContext, method: str, scores: Floats) -> pd.DataFrame:
             "question": [q.question for q in asked],
             "recordings": [" ".join(q.recordings) for q in asked],
             "subject": context.cohort.subjects[test],
+            "content": context.cohort.contents[test],
             "answer": ["; ".join(q.answer) for q in asked],
             "prediction": ["; ".join(given) for given in context.answers.chosen(y, scores)],
             "right": matches(y, scores) & complete,
