@@ -107,13 +107,16 @@ def _check_shard(path: Path, seen: dict[str, str]) -> tuple[int, list[Problem]]:
 
 def _check_bytes(path: Path) -> Iterator[Problem]:
     try:
-        expected = sidecar_checksum(path)
+        expected, found = sidecar_checksum(path), file_checksum(path)
+    except OSError as error:
+        yield Problem(str(path), None, f"it cannot be read ({error.strerror}): restore it from a copy.")
+        return
     except BiosigError as error:
         yield Problem(str(path), None, str(error))
         return
     if expected is None:
         yield Problem(str(path), None, f"its checksum file {sidecar(path).name} is missing: restore it from a copy.")
-    elif expected != file_checksum(path):
+    elif expected != found:
         yield Problem(
             str(path),
             None,

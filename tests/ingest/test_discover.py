@@ -1,5 +1,6 @@
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from biosig import samples
 from biosig.errors import UsageError
 from ingest.discover import discover
 from ingest.verbs import ingest
+from ingest.wfdb.adapter import WfdbAdapter
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 
@@ -107,3 +109,16 @@ def test_a_resumed_ingest_knows_files_whatever_lies_beside_them(edf_writer, ramp
     assert ingest((ward,), **options, resume=True) == 0
     table = biosig.open_shards(out).to_pandas()
     assert [table[column].nunique() for column in ("recording", "subject", "content_hash")] == [2, 2, 2]
+
+
+def test_a_walk_looks_up_real_paths_by_folder_and_asks_each_file_once(tmp_path, monkeypatch):
+    for n in range(300):
+        (tmp_path / f"{n // 100}").mkdir(exist_ok=True)
+        (tmp_path / f"{n // 100}" / f"r{n}.hea").write_text(f"r{n} 1 500 10\nr{n}.dat 16 200/mV 16 0 0 0 0 I\n")
+    calls = Counter()
+    real, claims = os.path.realpath, WfdbAdapter.claims
+    monkeypatch.setattr(os.path, "realpath", lambda path, **more: calls.update(["real"]) or real(path, **more))
+    monkeypatch.setattr(WfdbAdapter, "claims", lambda self, path: calls.update([path.name]) or claims(self, path))
+    assert len(discover([tmp_path]).items) == 300
+    assert calls.pop("real") < 20
+    assert set(calls.values()) == {1}

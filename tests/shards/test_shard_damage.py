@@ -236,3 +236,10 @@ def test_an_index_without_its_side_car_is_read_all_the_same(folder):
     assert not check_shards(folder).problems
     build_index(folder)
     assert (folder / "index.parquet.sha256").exists()
+
+
+def test_a_folder_in_place_of_a_shard_is_told(folder):
+    (folder / "a.h5").unlink()
+    (folder / "a.h5").mkdir()
+    problems = check_shards(folder).problems
+    assert any(problem.file.endswith("a.h5") and "cannot be read" in problem.message for problem in problems)
