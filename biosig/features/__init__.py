@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from biosig.features.marks import Mark, delineate
-    from biosig.features.row import extract
     from biosig.features.registry import Column, columns, feature, markdown
+    from biosig.features.row import extract
     from biosig.features.window import Window, shared
 
 _HOME = {

@@ -18,8 +18,12 @@ the same reserve, and artefacts above (Niedermeyer & Lopes da Silva, Electroence
 SWING_SECONDS = 1.5
 """One beat at 40 per minute."""
 
-EINTHOVEN: dict[str, dict[str, float]] = {"III": {"II": 1, "I": -1}, "aVR": {"I": -0.5, "II": -0.5}, "aVL": {"I": 1, "II": -0.5},
-             "aVF": {"II": 1, "I": -0.5}}  # fmt: skip
+EINTHOVEN: dict[str, dict[str, float]] = {
+    "III": {"II": 1, "I": -1},
+    "aVR": {"I": -0.5, "II": -0.5},
+    "aVL": {"I": 1, "II": -0.5},
+    "aVF": {"II": 1, "I": -0.5},
+}
 """Limb leads from I and II (Einthoven 1913; Goldberger 1942)."""
 
 LARGEST_ERROR = 0.2
