@@ -25,6 +25,8 @@ Limits = dict[str, tuple[float, float]]
 
 BEAT_CODES = set("NLRBAaJSVrFejnE/fQ?")
 MATCH_SECONDS = 0.15
+PRESENT = 0.4
+"""Presence score of a wave that counts as there."""
 
 
 def marked_beats(record: Path, lead: str) -> list[Limits]:
@@ -79,7 +81,7 @@ def our_beats(marks: list[Mark]) -> list[Limits]:
         if mark.label != "QRS":
             continue
         beat: Limits = {"QRS": (mark.onset, mark.onset + mark.duration)}
-        for other in marks[max(i - 4, 0) : i + 4]:
+        for other in (m for m in marks[max(i - 4, 0) : i + 5] if m.score >= PRESENT):
             if other.label == "P" and 0 < mark.onset - other.onset < 0.45:
                 beat["P"] = (other.onset, other.onset + other.duration)
             if other.label == "T" and 0 < other.onset - mark.onset < 0.7 and "T" not in beat:

@@ -67,7 +67,9 @@ def leads(window: Window) -> Leads:
     """The window's usable leads."""
     finite = np.isfinite(window.x)
     share = finite.mean(1) if window.n_times else np.zeros(len(window.ch_names))
-    rows = np.array([i for i in range(len(share)) if share[i] >= 1 - LARGEST_GAP_SHARE and _varies(window.x[i])], np.intp)
+    rows = np.array(
+        [i for i in range(len(share)) if share[i] >= 1 - LARGEST_GAP_SHARE and _varies(window.x[i])], np.intp
+    )
     rate = working_rate(window.sfreq)
     mains = _mains(window.x[rows], window.sfreq) if len(rows) else 0.0
     blocks = [_clean(window.x[rows, a:b], window.sfreq, rate, mains, keep) for a, b, keep in _blocks(window)]
