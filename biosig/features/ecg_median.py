@@ -104,12 +104,12 @@ def average(ecg: Leads, samples: NDArray[np.intp]) -> MedianBeat:
     qrs, reach = round(QRS * rate), round(LARGEST_SHIFT * rate)
     some = _spread(candidates, MOST_COMPARED)
     wide = _cut(ecg.x, samples[some], -qrs - reach, qrs + reach + 1)
-    likeness = np.stack([_align(wide, wide[:, i, reach : reach + 2 * qrs + 1])[1] for i in range(len(some))])
+    _, likeness = _align(wide, wide[:, :, reach : reach + 2 * qrs + 1])
     leader = int(np.argmax((likeness > ALIKE).sum(1) + likeness.mean(1) / 2))
     template = wide[:, leader, reach : reach + 2 * qrs + 1]
     for _ in range(2):
         wide = _cut(ecg.x, samples[candidates], -qrs - reach, qrs + reach + 1)
-        shift, alike = _align(wide, template)
+        (shift,), (alike,) = _align(wide, template[:, None])
         moved = samples[candidates] + shift
         members = alike >= min(ALIKE, alike.max())
         template = np.median(_cut(ecg.x, moved[members], -qrs, qrs + 1), axis=1)
@@ -155,19 +155,21 @@ def _cut(x: NDArray[Any], samples: NDArray[np.intp], first: int, last: int, fill
     return cut
 
 
-def _align(wide: NDArray[Any], template: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Shift (N,) at which each stretch (L, N, S + 2 reach) correlates most with the template (L, S), and that (N,)."""
-    length = template.shape[1]
-    centred = template - template.mean(1, keepdims=True)
+def _align(wide: NDArray[Any], templates: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Shift of each stretch (L, N, S + 2 reach) to fit each template (L, M, S) best, and its correlation: (M, N)."""
+    n_leads, n_templates, length = templates.shape
+    centred = templates - templates.mean(2, keepdims=True)
     views = np.lib.stride_tricks.sliding_window_view(wide, length, axis=2)  # [L, N, shifts, S]
-    n_shifts = views.shape[2]
-    product = np.einsum("lnks,ls->nk", views, centred, optimize=True)
+    _, n_beats, n_shifts, _ = views.shape
+    product = np.zeros((n_templates, n_beats * n_shifts))
+    for lead in range(n_leads):
+        product += centred[lead] @ views[lead].reshape(-1, length).T
     sums, squares = _running(wide, length), _running(np.square(wide), length)  # [L, N, shifts]
-    power = (squares - sums**2 / length).sum(0)
-    scale = np.sqrt(np.maximum(power, 1e-20) * max(float((centred**2).sum()), 1e-20))
-    likeness = product / scale
-    best = likeness.argmax(1)
-    return best - n_shifts // 2, likeness[np.arange(len(best)), best].astype(np.float64)
+    power = np.maximum((squares - sums**2 / length).sum(0), 1e-20)
+    size = np.maximum((centred**2).sum((0, 2)), 1e-20)
+    likeness = product.reshape(n_templates, n_beats, n_shifts) / np.sqrt(power * size[:, None, None])
+    best = likeness.argmax(2)
+    return best - n_shifts // 2, np.take_along_axis(likeness, best[:, :, None], 2)[:, :, 0]
 
 
 def _running(x: NDArray[Any], length: int) -> NDArray[np.float64]:
@@ -183,7 +185,7 @@ def _place_all(
     shifts, alike = [], []
     for start in range(0, len(samples), 500):
         wide = _cut(x, samples[start : start + 500], -qrs - reach, qrs + reach + 1)
-        shift, likeness = _align(wide, template)
+        (shift,), (likeness,) = _align(wide, template[:, None])
         shifts.append(np.where(likeness >= 0.5, shift, 0))
         alike.append(likeness)
     return samples + np.concatenate(shifts), np.concatenate(alike)
