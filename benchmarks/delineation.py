@@ -25,7 +25,7 @@ Limits = dict[str, tuple[float, float]]
 
 BEAT_CODES = set("NLRBAaJSVrFejnE/fQ?")
 MATCH_SECONDS = 0.15
-PRESENT = 0.4
+PRESENT = 0.5
 """Presence score of a wave that counts as there."""
 
 

@@ -38,7 +38,7 @@ QRS_EARLIER, QRS_LATER = 0.013, 0.012
 T_LATER = 0.016
 """Seconds by which marks lie after the tangent's foot (Lepeschkin & Surawicz, Circulation 1952; 6:378)."""
 
-PRESENT = 0.4
+PRESENT = 0.5
 """A wave of a lower score gives no interval and no amplitude."""
 
 
