@@ -68,25 +68,39 @@ def amplitude_doubt(kind: str, x: NDArray[np.floating], ch_names: Sequence[str],
 
 def limb_lead_doubt(x: NDArray[np.floating], ch_names: Sequence[str]) -> str:
     """Which limb lead is not the sum that it must be of I and II: gains differ by lead, or a lead is another's."""
-    row = {name: i for i, name in enumerate(ch_names)}
-    if "I" not in row or "II" not in row:
+    error, name = limb_lead_error(x, ch_names)
+    if not error > LARGEST_ERROR:
         return ""
-    steps = {name: np.diff(x[i].astype(np.float64)) for name, i in row.items() if name in ("I", "II", *EINTHOVEN)}
-    size = {
-        name: float(np.sqrt(np.nanmean(step**2))) if np.isfinite(step).any() else 0.0 for name, step in steps.items()
+    return f"lead {name} is not what I and II give (error {error:.0%} of its size): gains differ by lead"
+
+
+def limb_lead_error(x: NDArray[np.floating], ch_names: Sequence[str]) -> tuple[float, str]:
+    """Largest deviation of a limb lead from `EINTHOVEN` and its name; NaN without I, II and a third that vary.
+
+    Deviation of the samples' steps, root mean square, over the largest of that lead's, I's and II's: wander does not
+    count.
+    """
+    row = {name: i for i, name in enumerate(ch_names) if name in ("I", "II", *EINTHOVEN)}
+    if not {"I", "II"} <= row.keys() or x.shape[1] < 2:
+        return float("nan"), ""
+    steps = {name: np.diff(x[i].astype(np.float64)) for name, i in row.items()}
+    size = {name: _root_mean_square(step) for name, step in steps.items()}
+    if not (size["I"] > 0 and size["II"] > 0):  # a lead off: the others are measured without it
+        return float("nan"), ""
+    errors = {
+        name: _root_mean_square(steps[name] - sum(weight * steps[lead] for lead, weight in weights.items()))
+        / max(size[name], size["I"], size["II"])
+        for name, weights in EINTHOVEN.items()
+        if size.get(name, 0.0) > 0
     }
-    if size["I"] == 0 or size["II"] == 0:  # a lead off: the others are measured without it
-        return ""
-    for name, weights in EINTHOVEN.items():
-        if size.get(name, 0.0) == 0:
-            continue
-        error = steps[name] - sum(weight * steps[lead] for lead, weight in weights.items())
-        if not np.isfinite(error).any():
-            continue
-        share = float(np.sqrt(np.nanmean(error**2))) / max(size[name], size["I"], size["II"])
-        if share > LARGEST_ERROR:
-            return f"lead {name} is not what I and II give (error {share:.0%} of its size): gains differ by lead"
-    return ""
+    known = {name: error for name, error in errors.items() if np.isfinite(error)}
+    worst = max(known, key=lambda name: known[name], default="")
+    return known.get(worst, float("nan")), worst
+
+
+def _root_mean_square(values: NDArray[np.floating]) -> float:
+    some = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(some**2))) if len(some) else float("nan")
 
 
 def _nanmedian(values: NDArray[np.floating]) -> NDArray[np.float64]:
