@@ -85,8 +85,9 @@ def leads(window: Window) -> Leads:
 
 
 def _varies(x: NDArray[np.float32]) -> bool:
-    some = x[np.isfinite(x)]
-    return bool(len(some) and np.percentile(some, 99) > np.percentile(some, 1))
+    some = x[::5]  # a lead of which single samples alone differ does not vary
+    some = some[np.isfinite(some)]
+    return bool(len(some) and some.max() > some.min())
 
 
 def _blocks(window: Window) -> list[tuple[int, int, tuple[float, float]]]:

@@ -127,9 +127,9 @@ def deflections(x: NDArray[np.float64], smallest: float, ms: float) -> dict[str,
     starts = np.flatnonzero(np.r_[True, sign[1:] != sign[:-1]])
     stops = np.r_[starts[1:], len(x)]
     parts: list[tuple[float, int, float]] = []
-    for a, b in zip(starts, stops, strict=True):
-        peak = int(a) + int(np.abs(x[a:b]).argmax())
-        parts.append((float(x[peak]), peak, int(b - a) * ms))
+    for a, b in zip(starts.tolist(), stops.tolist(), strict=True):
+        peak = a + int(np.abs(x[a:b]).argmax())
+        parts.append((float(x[peak]), peak, (b - a) * ms))
     parts = [part for part in parts if abs(part[0]) >= smallest]
     none = (0.0, 0, 0.0)
     up = [i for i, part in enumerate(parts) if part[0] > 0]

@@ -201,10 +201,13 @@ def _mean_square(residual: NDArray[Any]) -> NDArray[np.float64]:
 
 def _middle(x: NDArray[Any], axis: int) -> NDArray[np.float64]:
     """Median over an axis; over what is finite where something is not."""
-    if np.isfinite(x).all():
+    finite = np.isfinite(x)
+    if finite.all():
         return np.median(x, axis=axis).astype(np.float64)
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a stretch without any value the median is NaN, which is meant
-        return np.nanmedian(x, axis=axis).astype(np.float64)
+    ordered = np.sort(np.where(finite, x, np.nan), axis=axis)  # NaN comes last
+    n = finite.sum(axis=axis, keepdims=True)
+    low, high = (
+        np.take_along_axis(ordered, np.maximum(at, 0), axis)
+        for at in ((n - 1) // 2, np.minimum(n // 2, x.shape[axis] - 1))
+    )
+    return ((low + np.where(n > 0, high, np.nan)) / 2).squeeze(axis).astype(np.float64)

@@ -6,15 +6,16 @@ had. "And" multiplies, "or" takes the largest; what is not known makes "and" unk
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from biosig.features.ecg_axes import degrees, frontal, vector
 from biosig.features.ecg_intervals import beat_intervals
 from biosig.features.ecg_leads import leads
-from biosig.features.ecg_measures import lead_value, measures
+from biosig.features.ecg_measures import measures
 from biosig.features.ecg_rhythm import ectopy, rate, variability
 from biosig.features.registry import Column, Values, feature
 from biosig.features.window import Window, shared
@@ -34,7 +35,10 @@ SEPTAL, ANTERIOR, LOW_LATERAL = ("V1", "V2"), ("V2", "V3", "V4"), ("V4", "V5", "
 
 def at_least(value: float, threshold: float, width: float) -> float:
     """0.5 at the threshold, towards 1 above; NaN for NaN."""
-    return float(1 / (1 + np.exp(-np.clip((value - threshold) / width, -30, 30))))
+    steps = (value - threshold) / width
+    if not math.isfinite(steps):
+        return math.nan
+    return 1 / (1 + math.exp(-min(max(steps, -30.0), 30.0)))
 
 
 def at_most(value: float, threshold: float, width: float) -> float:
@@ -44,18 +48,18 @@ def at_most(value: float, threshold: float, width: float) -> float:
 
 def all_of(*scores: float) -> float:
     """Product; NaN where one is NaN."""
-    return float(np.prod(scores))
+    return math.prod(scores)
 
 
 def any_of(*scores: float) -> float:
     """The largest that is known; NaN where none is."""
-    known = [score for score in scores if np.isfinite(score)]
+    known = [score for score in scores if math.isfinite(score)]
     return max(known) if known else np.nan
 
 
 def two_of(scores: Iterable[float]) -> float:
     """The second largest that is known: the criterion in two leads of a group."""
-    known = sorted(score for score in scores if np.isfinite(score))
+    known = sorted(score for score in scores if math.isfinite(score))
     return known[-2] if len(known) > 1 else np.nan
 
 
@@ -74,6 +78,8 @@ class Evidence:
 
     def __init__(self, window: Window) -> None:
         self.window, self.found = window, measures(window)
+        self._rows = {name: row for row, name in enumerate(leads(window).names)}
+        self._measures = {part.name: getattr(self.found, part.name).tolist() for part in fields(self.found)}
         self.values: dict[str, float] = {}
         for function in (rate, variability, ectopy, beat_intervals):
             self.values |= function(window)  # type: ignore[arg-type]
@@ -88,7 +94,8 @@ class Evidence:
 
     def __call__(self, measure: str, lead: str) -> float:
         """One measure of one lead."""
-        return lead_value(self.window, getattr(self.found, measure), lead)
+        row = self._rows.get(lead)
+        return math.nan if row is None else self._measures[measure][row]
 
     def share(self, measure: str, lead: str) -> float:
         """One measure of one lead over its QRS's swing."""
@@ -96,7 +103,7 @@ class Evidence:
 
     def tall(self, lead: str) -> float:
         """The larger of R and R'."""
-        return float(np.maximum(self("r", lead), self("r2", lead)))
+        return max(self("r", lead), self("r2", lead))
 
     def ratio(self, lead: str) -> float:
         """R / (R + S), 0 to 1: 0.5 is R / S of 1."""
@@ -108,10 +115,6 @@ class Evidence:
         values = np.array([self(measure, name) for name in names])
         known = values[np.isfinite(values)]
         return float(known.mean()) if 2 * len(known) >= len(values) else np.nan
-
-    def has_leads(self, names: Sequence[str]) -> bool:
-        """Whether all of the leads can be measured."""
-        return all(leads(self.window).row(name) is not None for name in names)
 
 
 @shared
