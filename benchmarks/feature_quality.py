@@ -53,7 +53,7 @@ def linear(is_class: bool, penalty: float) -> Pipeline:
     steps = (
         SimpleImputer(strategy="median"),
         StandardScaler(),
-        FunctionTransformer(np.clip, kw_args=dict(a_min=-6, a_max=6)),
+        FunctionTransformer(np.clip, kw_args={"a_min": -6, "a_max": 6}),
     )
     return make_pipeline(*steps, model)
 

@@ -149,7 +149,7 @@ def deflections(x: NDArray[np.float64], smallest: float, ms: float) -> dict[str,
         "q_ms": q[2], "r_ms": r[2], "s_ms": s[2], "r2_ms": r2[2],
         "r_peak_ms": int(largest[1]) * ms if up else np.nan,
         "n_deflections": float(len(parts)),
-        "notches": float(max(np.count_nonzero(steps >= smallest) - len(parts) - 1, 0)),
+        "notches": float(max(int(np.count_nonzero(steps >= smallest)) - len(parts) - 1, 0)),
     }  # fmt: skip
 
 
