@@ -86,7 +86,7 @@ register((
     Criterion("premature", "a beat of ten or more comes before 85 % of the usual RR", SVT,
               lambda e: at_least(e.premature_share, 0.05, 0.02), amplitude=False),
     Criterion("premature_ventricular", "a premature beat of another shape", VT,
-              lambda e: at_least(e.premature_ectopic_share, 0.04, 0.015), amplitude=False),
+              lambda e: at_least(e.premature_ectopic_share * e.n_beats, 0.5, 0.1), amplitude=False),
     Criterion("ectopic", "a beat of ten or more has another shape", VT,
               lambda e: at_least(e.ectopic_share, 0.05, 0.02), amplitude=False),
     Criterion("pause", "RR > 2 s", HRS, lambda e: at_least(e.rr_max, 2000, 80), amplitude=False),

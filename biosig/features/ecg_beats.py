@@ -16,8 +16,11 @@ from biosig.features.ecg_leads import Leads, leads
 from biosig.features.window import Window, shared
 from biosig.signal import bandpass
 
-QRS_BAND = (6.0, 25.0)
+QRS_BAND = (8.0, 25.0)
 """Hz: the QRS's energy against that of P, T and wander (Thakor et al., IEEE Trans Biomed Eng 1984; 31:702)."""
+
+SHORTEST = 0.8
+"""Seconds: in less than one interval a QRS cannot be told from the rest."""
 
 REFRACTORY = 0.22
 """Seconds: no two beats are nearer."""
@@ -63,7 +66,7 @@ def beats(window: Window) -> Beats:
 def find_beats(ecg: Leads) -> Beats:
     """QRS complexes of leads."""
     none = Beats(np.empty(0, np.intp), np.empty(0), np.zeros(ecg.x.shape[1], np.float32))
-    if not ecg.x.size or ecg.x.shape[1] < 0.5 * ecg.sfreq:
+    if not ecg.x.size or ecg.x.shape[1] < SHORTEST * ecg.sfreq:
         return none
     energy = qrs_energy(ecg)
     size, rest = _local_levels(energy, ecg.sfreq)
@@ -86,8 +89,8 @@ def qrs_energy(ecg: Leads) -> NDArray[np.float32]:
     n = power.shape[1] // block
     parts = power[:, : n * block].reshape(len(power), n, block)
     nearby = (1, min(BLOCKS, n))
-    size = median_filter(parts.max(2), nearby, mode="nearest")
-    rest = median_filter(np.median(parts[:, :, ::4], 2), nearby, mode="nearest")
+    size = median_filter(parts.max(2), nearby, mode="reflect")
+    rest = median_filter(np.median(parts[:, :, ::4], 2), nearby, mode="reflect")
     clarity = np.divide(size, rest, out=np.zeros_like(size), where=rest > 0)  # (L, n)
     share = clarity / np.maximum(clarity.sum(0), 1e-12)
     weight = np.divide(share, size, out=np.zeros_like(size), where=size > 0)
@@ -100,8 +103,8 @@ def _local_levels(energy: NDArray[np.float32], sfreq: float) -> tuple[NDArray[np
     block = min(round(BLOCK * sfreq), len(energy))
     n = len(energy) // block
     parts = energy[: n * block].reshape(n, block).astype(np.float64)
-    tops = median_filter(parts.max(1), min(BLOCKS, n), mode="nearest")
-    rest = median_filter(np.median(parts, 1), min(BLOCKS, n), mode="nearest")
+    tops = median_filter(parts.max(1), min(BLOCKS, n), mode="reflect")
+    rest = median_filter(np.median(parts, 1), min(BLOCKS, n), mode="reflect")
     centres, times = (np.arange(n) + 0.5) * block, np.arange(len(energy))
     size = np.interp(times, centres, np.maximum(tops, 0.1 * np.median(tops)))
     return size, np.minimum(np.interp(times, centres, rest), 0.5 * size)

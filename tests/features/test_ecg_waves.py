@@ -37,7 +37,7 @@ def test_intervals_agree_with_what_was_made():
     assert row["ecg.qtc_hodges"] == pytest.approx(row["ecg.qt"] + 1.75 * (75 - 60), abs=1)
 
 
-@pytest.mark.parametrize("later", [-0.03, 0.03, 0.06])
+@pytest.mark.parametrize("later", [-0.03, 0.03, 0.06, 0.1])
 def test_intervals_follow_the_waves(later):
     base = extract(made())
     (pc, pw, pv), (tc, tw, tv) = SINUS["P"], SINUS["T"]
@@ -45,9 +45,13 @@ def test_intervals_follow_the_waves(later):
     assert row["ecg.pr"] - base["ecg.pr"] == pytest.approx(1000 * later, abs=6)
     row = extract(made(changed(T=(tc + later, tw, tv))))
     assert row["ecg.qt"] - base["ecg.qt"] == pytest.approx(1000 * later, abs=6)
-    (sc, sw, sv) = SINUS["S"]
-    row = extract(made(changed(S=(sc + max(later, 0) / 2, sw + max(later, 0), sv))))
-    assert row["ecg.qrs"] - base["ecg.qrs"] == pytest.approx(1000 * max(later, 0), abs=10)
+
+
+@pytest.mark.parametrize("longer", [0.03, 0.06])
+def test_qrs_follows_its_end(longer):
+    centre, width, vector = SINUS["S"]
+    row = extract(made(changed(S=(centre + longer / 2, width + longer, vector))))
+    assert row["ecg.qrs"] - extract(made())["ecg.qrs"] == pytest.approx(1000 * longer, abs=12)
 
 
 def test_one_lead_agrees_with_twelve():
@@ -55,8 +59,9 @@ def test_one_lead_agrees_with_twelve():
     stream = whole.streams[0]
     row = extract(Recording(id="II", streams=[stream.pick([1])]))
     base = extract(whole)
-    for name in ("pr", "qrs", "qt"):
-        assert row[f"ecg.{name}"] == pytest.approx(base[f"ecg.{name}"], abs=20)
+    assert row["ecg.qt"] == pytest.approx(base["ecg.qt"], abs=25)  # in II the QRS has no Q and S to begin and end with
+    assert row["ecg.pr"] == pytest.approx(base["ecg.pr"], abs=25)
+    assert 50 <= row["ecg.qrs"] <= base["ecg.qrs"]
     assert row["ecg.n_leads"] == 1
     assert np.isnan(row["ecg.qrs_axis"])
 
