@@ -6,15 +6,16 @@ Shape letters: L leads, T samples, N beats.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
-from scipy.signal import find_peaks
+from scipy.signal import butter, find_peaks
 
 from biosig.features.ecg_leads import Leads, leads
 from biosig.features.window import Window, shared
-from biosig.signal import bandpass
+from biosig.signal import ZeroPhase
 
 QRS_BAND = (8.0, 25.0)
 """Hz: the QRS's energy against that of P, T and wander (Thakor et al., IEEE Trans Biomed Eng 1984; 31:702)."""
@@ -81,9 +82,15 @@ def find_beats(ecg: Leads) -> Beats:
     return Beats(chosen, (energy[chosen] / size[chosen]).astype(np.float64), energy)
 
 
+@lru_cache(maxsize=16)
+def _qrs_filter(sfreq: float) -> ZeroPhase:
+    """Second order, run both ways: half the time of `biosig.signal.bandpass`, and it rings less."""
+    return ZeroPhase(butter(2, (QRS_BAND[0], min(QRS_BAND[1], 0.45 * sfreq)), "bandpass", fs=sfreq, output="sos"))
+
+
 def qrs_energy(ecg: Leads) -> NDArray[np.float32]:
     """The detection function, shape (T,): each lead's QRS-band power over its own size, clear leads weighing more."""
-    power = (bandpass(ecg.x, ecg.sfreq, *QRS_BAND) * ecg.valid) ** 2
+    power = (_qrs_filter(ecg.sfreq)(ecg.x) * ecg.valid) ** 2
     power = uniform_filter1d(power, max(round(0.1 * ecg.sfreq), 1), axis=1)
     block = min(round(BLOCK * ecg.sfreq), power.shape[1])
     n = power.shape[1] // block

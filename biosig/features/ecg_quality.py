@@ -77,7 +77,8 @@ def _share_in_runs(held: np.ndarray, shortest: int) -> float:
     "ecg",
     Column("polarity", "1", "(largest + smallest value) / swing of the QRS, −1 to 1", "", "channel"),
     Column("inverted", "1", "score: P, QRS and T are all turned down, in I, II, aVF, V4, V5, V6", REVERSAL, "channel"),
-    Column("arms_exchanged", "1", "score: P, QRS and T turned down in I, QRS upright in V6 where it is there", REVERSAL),
+    Column("arms_exchanged", "1", "score: P, QRS and T turned down in I, QRS upright in V6 where it is known",
+           REVERSAL),
     Column("right_leg_exchanged", "1", "score: II or III or I nearly flat, below 0.15 mV, beside leads of 0.3 mV",
            REVERSAL, "", True),
     Column("chest_order", "1", "correlation of each chest lead's median beat with its neighbour's less that with the "

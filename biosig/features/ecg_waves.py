@@ -29,7 +29,7 @@ QRS_SLOPE = 0.12
 QRS_QUANTILE = 0.85
 """Of the leads' ends, weighted by slope over noise: nearly the latest; of their onsets nearly the earliest."""
 
-QRS_QUIET = (0.01, 0.016)
+QRS_QUIET = (0.01, 0.013)
 """Seconds for which the slope must stay below, before and after the QRS: the end of a bundle branch block is gentle."""
 
 QRS_EARLIER, QRS_LATER = 0.013, 0.012

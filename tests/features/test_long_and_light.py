@@ -39,4 +39,4 @@ def test_features_import_no_torch_and_biosig_no_features():
         "import biosig.features; assert 'scipy' not in sys.modules;"
         "biosig.features.columns('ecg'); assert 'torch' not in sys.modules and 'neurokit2' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-c", code], check=True)
