@@ -8,7 +8,7 @@ from biosig.features.ecg_conduction import qrs
 from biosig.features.ecg_hypertrophy import lvh_voltage
 from biosig.features.ecg_infarction import poor_r, q_infarction
 from biosig.features.ecg_repolarisation import depression, inversion
-from biosig.features.ecg_rhythm import flutter_scores
+from biosig.features.ecg_rhythm import FLUTTER_SCORE, flutter_scores
 from biosig.features.ecg_scores import (
     ANTERIOR,
     INFERIOR,
@@ -54,7 +54,7 @@ def sinus(e: Evidence) -> float:
 def ventricular_flutter(e: Evidence) -> float:
     """A stretch of 4 s that is nearly one sine."""
     scores = flutter_scores(e.window)
-    return at_least(float(scores.max()), 0.55, 0.06) if len(scores) else np.nan
+    return at_least(float(scores.max()), FLUTTER_SCORE, 0.06) if len(scores) else np.nan
 
 
 def abnormal_st_t(e: Evidence) -> float:

@@ -220,7 +220,8 @@ def ectopy(window: Window) -> Values:
     return values
 
 
-FLUTTER_SECONDS = 4.0
+FLUTTER_SECONDS, FLUTTER_SCORE = 4.0, 0.55
+"""Length of a stretch, and the score from which it is flutter."""
 
 
 @shared
@@ -256,4 +257,8 @@ def flutter_scores(window: Window) -> NDArray[np.float64]:
 def flutter(window: Window) -> Values:
     """Ventricular flutter."""
     scores = flutter_scores(window)
-    return {"flutter_share": float((scores >= 0.55).mean()), "flutter_max": float(scores.max())} if len(scores) else {}
+    return (
+        {"flutter_share": float((scores >= FLUTTER_SCORE).mean()), "flutter_max": float(scores.max())}
+        if len(scores)
+        else {}
+    )
