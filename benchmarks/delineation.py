@@ -1,8 +1,8 @@
 """QRS, PR and QT of `biosig.features` and of NeuroKit2 beside cardiologists' marks, and beats beside annotated ones.
 
-Three tables. The first needs records of the Lobachevsky database (LUDB) with marks of leads II and V2 (`.ii`, `.v2`): per
-record the median interval over its marked beats; with twelve leads from the earliest onset to the latest end over II
-and V2, for the marks and for NeuroKit2. Only records 5, 15, 25, … are reported; 10, 20, 30, … serve to tune. The
+Three tables. The first needs records of the Lobachevsky database (LUDB) with marks of leads II and V2 (`.ii`, `.v2`):
+per record the median interval over its marked beats; with twelve leads from the earliest onset to the latest end over
+II and V2, for the marks and for NeuroKit2. Only records 5, 15, 25, … are reported; 10, 20, 30, … serve to tune. The
 others need records of the MIT-BIH Arrhythmia Database; a beat counts as found within 150 ms (ANSI/AAMI EC57).
 """
 
