@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from biosig.features.ecg_axes import CHEST
 from biosig.features.ecg_scores import (
     ANTERIOR,
-    CHEST,
     HIGH_LATERAL,
     INFERIOR,
     LATERAL,

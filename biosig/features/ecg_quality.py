@@ -104,7 +104,9 @@ def polarity(window: Window) -> Values:
         "polarity": per_channel(window, share),
         "inverted": per_channel(window, down),
         "arms_exchanged": arms,
-        "right_leg_exchanged": all_of(at_most(min(swings), 0.15, 0.03), at_least(max(swings), 0.3, 0.03)),
+        "right_leg_exchanged": all_of(
+            at_most(float(np.min(swings)), 0.15, 0.03), at_least(float(np.max(swings)), 0.3, 0.03)
+        ),
     }
     rows = [ecg.row(f"V{n}") for n in range(1, 7)]
     if None not in rows:

@@ -114,6 +114,8 @@ def _autocorrelation_rate(window: Window) -> float:
     if not len(peaks):
         return np.nan
     height = correlation[lags][peaks]
+    if height.max() <= 0:
+        return np.nan
     # the first of nearly equal peaks: twice the interval correlates as well as once
     return float(60 * step / lags[peaks[height >= 0.85 * height.max()][0]])
 

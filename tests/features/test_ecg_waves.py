@@ -125,3 +125,15 @@ def test_marks_are_sorted_and_carry_scores():
     assert [mark.onset for mark in marks] == sorted(mark.onset for mark in marks)
     assert {mark.label for mark in marks} == {"beat", "P", "QRS", "T"}
     assert all(0 <= mark.score <= 1 and mark.duration >= 0 for mark in marks)
+
+
+@pytest.mark.parametrize("rows", [[1], [0, 1], [6], [0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10]])
+def test_any_subset_of_leads_gives_what_it_can_and_no_more(rows):
+    whole = extract(made())
+    row = extract(Recording(id="some", streams=[made().streams[0].pick(rows)]))
+    for name in ("sokolow", "peguero", "score_lvh_sokolow", "score_lvh_rv5", "score_lvh_peguero_men", "score_rvh_sum"):
+        assert np.isnan(row[f"ecg.{name}"]), name
+    assert np.isnan(row["ecg.score_low_voltage_chest"])
+    assert np.isnan(row["ecg.score_low_voltage_limb"]) == (len(rows) < 6 or rows[0] == 6)
+    assert row["ecg.rate"] == pytest.approx(whole["ecg.rate"], abs=0.5)
+    assert set(row.index) <= set(whole.index)
