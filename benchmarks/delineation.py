@@ -130,10 +130,10 @@ def measure(record: Path) -> dict[tuple[str, str], dict[str, float]]:
     """(leads, method) → intervals of one record."""
     recording = biosig.read(record.with_suffix(".hea"))
     stream = recording.streams[0]
-    truth = {lead: marked_beats(record, lead) for lead in ("ii", "v2")}
+    marked = {lead: marked_beats(record, lead) for lead in ("ii", "v2")}
     found = {
-        ("II", "marks"): intervals(truth["ii"]),
-        ("twelve", "marks"): intervals(joined(truth["ii"], truth["v2"])),
+        ("II", "marks"): intervals(marked["ii"]),
+        ("twelve", "marks"): intervals(joined(marked["ii"], marked["v2"])),
         ("II", "ours"): intervals(our_beats(delineate(one_lead(recording, "II")))),
         ("twelve", "ours"): intervals(our_beats(delineate(recording))),
     }
@@ -177,15 +177,15 @@ def beat_table(folder: Path) -> str:
         record, recording = str(header.with_suffix("")), biosig.read(header)
         found = wfdb.rdann(record, "atr")
         is_beat = np.array([symbol in BEAT_CODES for symbol in found.symbol])
-        truth = found.sample[is_beat] / found.fs
+        marked = found.sample[is_beat] / found.fs
         ours = np.array([mark.onset for mark in delineate(recording) if mark.label == "beat"])
         flutter = flutter_spans(found)
-        truth, ours = (
+        marked, ours = (
             t[~np.any([(t > a - 0.15) & (t < b + 0.15) for a, b in flutter], axis=0)] if flutter else t
-            for t in (truth, ours)
+            for t in (marked, ours)
         )
-        hits = matches(truth, ours)
-        counts = np.array([hits, len(truth), len(ours)])
+        hits = matches(marked, ours)
+        counts = np.array([hits, len(marked), len(ours)])
         total += counts
         lines.append(f"| {header.stem} | {counts[1]} | {100 * hits / counts[1]:.2f} | {100 * hits / counts[2]:.2f} |")
     lines.append(f"| all | {total[1]:.0f} | {100 * total[0] / total[1]:.2f} | {100 * total[0] / total[2]:.2f} |")
@@ -194,7 +194,7 @@ def beat_table(folder: Path) -> str:
 
 def flutter_table(folder: Path) -> str:
     """Four-second stretches inside and outside of annotated ventricular flutter that score 0.55 or more."""
-    told = {True: np.zeros(2), False: np.zeros(2)}
+    counts_by_flutter = {True: np.zeros(2), False: np.zeros(2)}
     for header in sorted(folder.glob("*.hea")):
         window = window_of(biosig.read(header), "ecg")
         assert window is not None
@@ -207,10 +207,10 @@ def flutter_table(folder: Path) -> str:
             inside |= (starts >= first) & (starts + FLUTTER_SECONDS <= last)
             touched |= (starts + FLUTTER_SECONDS > first) & (starts < last)
         for is_flutter, rows in ((True, inside), (False, ~touched)):
-            told[is_flutter] += ((scores[rows] >= FLUTTER_SCORE).sum(), rows.sum())
-    (found, inside_n), (false, outside_n) = told[True], told[False]
+            counts_by_flutter[is_flutter] += ((scores[rows] >= FLUTTER_SCORE).sum(), rows.sum())
+    (found, inside_n), (false, outside_n) = counts_by_flutter[True], counts_by_flutter[False]
     return (
-        "| stretches of 4 s | told as flutter | of |\n|---|---|---|\n"
+        "| stretches of 4 s | found as flutter | of |\n|---|---|---|\n"
         f"| within flutter | {found:.0f} | {inside_n:.0f} |\n| without any | {false:.0f} | {outside_n:.0f} |"
     )
 
@@ -222,11 +222,11 @@ def flutter_spans(found: wfdb.Annotation) -> list[tuple[float, float]]:
     return list(zip(starts, ends, strict=False))
 
 
-def matches(truth: np.ndarray, found: np.ndarray) -> int:
+def matches(marked: np.ndarray, found: np.ndarray) -> int:
     """Number of true beats with a found beat within 150 ms, each found beat used once."""
     hits = i = j = 0
-    while i < len(truth) and j < len(found):
-        gap = found[j] - truth[i]
+    while i < len(marked) and j < len(found):
+        gap = found[j] - marked[i]
         if abs(gap) <= MATCH_SECONDS:
             hits, i, j = hits + 1, i + 1, j + 1
         elif gap < 0:

@@ -21,7 +21,7 @@ QRS_BAND = (8.0, 25.0)
 """Hz: the QRS's energy against that of P, T and wander (Thakor et al., IEEE Trans Biomed Eng 1984; 31:702)."""
 
 SHORTEST = 0.8
-"""Seconds: in less than one interval a QRS cannot be told from the rest."""
+"""Seconds: in less than one interval a QRS cannot be distinguished from the rest."""
 
 REFRACTORY = 0.22
 """Seconds: no two beats are nearer."""
@@ -33,7 +33,7 @@ THRESHOLD, SEARCH_BACK = 0.32, 0.15
 """Shares of the local size of a QRS that a peak must reach, and that it must reach where a beat is missing."""
 
 BLOCK, BLOCKS = 2.0, 9
-"""Seconds of a block, one beat at 30 per minute, and how many of them around a moment tell a QRS's usual size."""
+"""Seconds of a block, one beat at 30 per minute, and how many of them around a moment give the usual size of a QRS."""
 
 MISSED = 1.66
 """A gap of this many usual intervals is searched again (Pan & Tompkins 1985)."""

@@ -78,7 +78,9 @@ def _local_median(rr: NDArray[np.float64]) -> NDArray[np.float64]:
     Column("n_normal", "1", "RR intervals of beats of the commonest shape, neither premature nor a pause", TASK_FORCE),
     Column("rate", "1/min", "60000 / median RR"),
     Column("rate_autocorrelation", "1/min", "60 / lag of the largest autocorrelation of the QRS energy, 0.25 to 2 s"),
-    Column("rate_agreement", "1", "rate / rate_autocorrelation: 2 or 1/2 tells of beats counted twice or half of them"),
+    Column(
+        "rate_agreement", "1", "rate / rate_autocorrelation: 2 or 1/2 where beats are counted twice or half of them"
+    ),
     Column("rr_min", "ms", "shortest RR"),
     Column("rr_max", "ms", "longest RR"),
 )

@@ -1,7 +1,7 @@
 """Diagnostic criteria as soft scores: a threshold with a width, and the logic between several.
 
-A score is 0.5 at the published threshold and a logistic curve about it, whose width is how exactly the measure can be
-had. "And" multiplies, "or" takes the largest; what is not known makes "and" unknown and is left out of "or".
+A score is 0.5 at the published threshold and a logistic curve about it; its width is about the error of the measure.
+"And" multiplies, "or" takes the largest; what is not known makes "and" unknown and is left out of "or".
 """
 
 from __future__ import annotations

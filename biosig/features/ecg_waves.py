@@ -104,7 +104,7 @@ def waves(window: Window) -> Waves | None:
 
 
 def measure(beat: MedianBeat, rr: float) -> Waves:
-    """Waves of a median beat whose beats follow each other in `rr` seconds."""
+    """Waves of a median beat at an RR interval of `rr` seconds."""
     rate, zero = beat.sfreq, beat.zero
     none = (np.nan, np.nan)
     size = np.ptp(beat.x, axis=1)

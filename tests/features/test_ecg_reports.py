@@ -56,7 +56,7 @@ def test_dead_leads_do_not_spoil_the_others():
     assert row["ecg.missing[V5]"] == 1
 
 
-def test_clipped_leads_are_told():
+def test_clipped_leads_are_reported():
     x = np.array(made().streams[0].samples).clip(-0.3, 0.3)
     row = extract(recording(x))
     assert row["ecg.clipped[V5]"] > 0.01
@@ -153,7 +153,7 @@ def test_real_recordings_look_like_themselves():
     assert np.median([row["ecg.arms_exchanged"] for row in rows]) < 0.1
 
 
-def test_mains_hum_is_removed_and_told():
+def test_mains_hum_is_removed_and_reported():
     record = made(noise=0.002)
     x = np.array(record.streams[0].samples)
     hum = twelve(np.outer((0.1, 0.05, 0.08), np.sin(2 * np.pi * 50 * np.arange(x.shape[1]) / 500)))

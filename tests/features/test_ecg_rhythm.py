@@ -76,7 +76,7 @@ def test_fibrillation_has_no_p_and_is_irregular():
     assert extract(made())["ecg.score_sinus"] > 0.5
 
 
-def test_ventricular_flutter_is_told():
+def test_ventricular_flutter_is_reported():
     t = np.arange(5000) / 500
     sine = twelve(np.outer((1.0, 0.8, 0.3), np.sin(2 * np.pi * 4.5 * t)))
     row = extract(recording(sine + np.random.default_rng(0).normal(0, 0.02, 5000)))

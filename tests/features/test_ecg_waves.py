@@ -1,4 +1,4 @@
-"""Beats, median beat, wave limits and what is measured of them, on signals whose truth is known."""
+"""Beats, median beat, wave limits and what is measured of them, on made signals."""
 
 import numpy as np
 import pytest
