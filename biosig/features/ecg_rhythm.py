@@ -26,7 +26,7 @@ from biosig.features.window import Window, shared
 def intervals(window: Window) -> Intervals:
     """The window's RR intervals."""
     ecg, beat = leads(window), median_beat(window)
-    return intervals_between(beat.samples, ecg.sfreq, ecg.valid.any(0), beat.common)
+    return intervals_between(beat.samples, ecg.sfreq, np.asarray(ecg.valid.any(0)), beat.common)
 
 
 @feature(
