@@ -139,12 +139,10 @@ def intruders(window: Window) -> Values:
 def _blinks(window: Window) -> float:
     """Blinks per minute; NaN without an electrode at the forehead or in windows under 2 s."""
     eyes = np.array([position("Fp1"), position("Fp2")])
-    rows = [
-        row
-        for row in electrodes(window).rows
-        if np.linalg.norm(eyes - position(window.ch_names[row]), axis=1).min() <= FOREHEAD
-    ]
-    if not rows or window.duration < 2 or not window.amplitude or window.sfreq <= 2.5 * BLINK_BAND[1]:
+    found = electrodes(window)
+    distance = np.linalg.norm(found.positions[:, None] - eyes, axis=2)
+    rows = found.rows[(distance <= FOREHEAD).any(1)]
+    if not len(rows) or window.duration < 2 or not window.amplitude or window.sfreq <= 2.5 * BLINK_BAND[1]:
         return np.nan
     mean = window.x[rows].mean(0)
     x = bandpass(mean, window.sfreq, *BLINK_BAND)

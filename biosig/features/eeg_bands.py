@@ -82,16 +82,15 @@ def absolute(window: Window) -> Values:
 def relative(window: Window) -> Values:
     """Relative band powers and ratios of bands: free of each channel's gain."""
     found, power = spectrum(window), powers(window)
-    if found is None:
-        return {}
+    total = np.full(len(electrodes(window).rows), np.nan)
     top = next((high for high in (WHOLE[1], 40.0, 35.0, 30.0) if holds(window, WHOLE[0], high)), None)
+    if found is not None and top is not None:
+        total = found.power(WHOLE[0], top)
     values: dict[str, NDArray[np.floating] | dict[str, float]] = {}
     with np.errstate(divide="ignore", invalid="ignore"):
-        if top is not None:
-            total = found.power(WHOLE[0], top)
-            for name, part in power.items():
-                values[f"share_{name}"] = per_channel(window, part / total)
-                values[f"region_share_{name}"] = per_region(window, part / total)
+        for name, part in power.items():
+            values[f"share_{name}"] = per_channel(window, part / total)
+            values[f"region_share_{name}"] = per_region(window, part / total)
         values["theta_beta"] = per_channel(window, np.log(power["theta"] / power["beta"]))
         slow, fast = power["delta"] + power["theta"], power["alpha"] + power["beta"]
         values["slow_fast"] = per_channel(window, np.log(slow / fast))

@@ -5,27 +5,28 @@ Shape letters: C channels of the window, E electrodes that can be measured.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.electrodes import locate
+from biosig.electrodes import VOCABULARY, locate
 from biosig.features.window import Window, shared
+from biosig.recording import UNKNOWN, is_known
 
 LARGEST_GAP_SHARE = 0.5
 """A channel that lacks more of its samples than this, or that does not vary, is not measured."""
 
 LOBES = {
-    "frontal": ("Fp2", "F8", "Fz", "F4"),
-    "central": ("Cz", "C4"),
-    "temporal": ("T8",),
-    "parietal": ("Pz", "P8", "P4"),
-    "occipital": ("O2",),
+    "frontal": ("Fp", "AF", "F"),
+    "central": ("FC", "C", "CP"),
+    "temporal": ("FT", "T", "TP"),
+    "parietal": ("P",),
+    "occipital": ("PO", "O", "I"),
 }
-"""Lobe → sites of the 10–20 system, those of the left half left out: an electrode belongs to the lobe of the site that
-it is nearest to, once it is turned to the right half."""
+"""Lobe → letters of the 10–10 system. A channel is in the lobe of the 10–10 electrode that it is nearest to."""
 
 REGIONS = {
     "frontal left": ("F3", "F7"),
@@ -45,11 +46,8 @@ REGIONS = {
 }
 """Region → sites in whose middle it lies."""
 
-MIDLINE = 0.01
-"""Metres to either side that still are the middle; the temporal lobes have none."""
-
-FARTHEST = 0.06
-"""Metres from the nearest site, beyond which a channel belongs to no region: neck, face."""
+FARTHEST = 0.03
+"""Metres from the nearest 10–10 electrode, beyond which a channel belongs to no region: neck, face."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,35 +77,45 @@ def electrodes(window: Window) -> Electrodes:
     enough = finite.mean(1) >= 1 - LARGEST_GAP_SHARE if window.n_times else np.zeros(len(x), bool)
     low, high = np.where(finite, x, np.inf).min(1, initial=np.inf), np.where(finite, x, -np.inf).max(1, initial=-np.inf)
     rows = np.flatnonzero(enough & (high > low))
-    names = [window.ch_names[row] for row in rows]
-    positions = np.array([position(name) for name in names]).reshape(-1, 3)
-    return Electrodes(rows, positions, tuple(region(name) for name in names))
+    places = np.array([position(window.ch_names[row]) for row in rows]).reshape(-1, 3)
+    if window.positions is not None:  # measured ones are better than those of the name
+        own = window.positions[rows]
+        places = np.where(np.isfinite(own).all(1, keepdims=True), own, places)
+    return Electrodes(rows, places, tuple(region(place) for place in places))
 
 
 @lru_cache(maxsize=4096)
 def position(name: str) -> tuple[float, float, float]:
-    """Where a channel measures, in metres; NaN where the tables do not know it."""
+    """Where a channel of that name measures, in metres; NaN where the tables do not know it."""
     found = locate(name, "eeg")
     if found is None:
-        return (np.nan, np.nan, np.nan)
-    reference = np.asarray(found.reference)
-    middle = (found.position + reference) / 2 if np.isfinite(reference).all() else np.asarray(found.position)
-    return tuple(middle.tolist())
+        return UNKNOWN
+    x, y, z = found.position
+    if not is_known(found.reference):
+        return x, y, z
+    rx, ry, rz = found.reference
+    return (x + rx) / 2, (y + ry) / 2, (z + rz) / 2
 
 
-@lru_cache(maxsize=4096)
-def region(name: str) -> str:
-    """The region of a channel, "" where it is in none."""
-    x, y, z = position(name)
-    if not np.isfinite(x):
+def region(place: NDArray[np.float64]) -> str:
+    """The region of a place (3,) in metres, "" where it is in none."""
+    names, places = _ten_ten()
+    distance = np.linalg.norm(places - place, axis=1)
+    nearest = int(distance.argmin())
+    if not distance[nearest] <= FARTHEST:
         return ""
-    distance = {
-        lobe: min(float(np.linalg.norm(np.array(position(site)) - (abs(x), y, z))) for site in sites)
-        for lobe, sites in LOBES.items()
-    }
-    lobe = min(distance, key=lambda lobe: distance[lobe])
-    side = "middle" if abs(x) <= MIDLINE else "right" if x > 0 else "left"
-    return f"{lobe} {side}" if distance[lobe] <= FARTHEST and f"{lobe} {side}" in REGIONS else ""
+    letters, number = names[nearest]
+    lobe = next(lobe for lobe, members in LOBES.items() if letters in members)
+    return f"{lobe} {'middle' if number == 'z' else 'left' if int(number) % 2 else 'right'}"
+
+
+@lru_cache(maxsize=1)
+def _ten_ten() -> tuple[list[tuple[str, str]], NDArray[np.float64]]:
+    """Letters and number of each 10–10 electrode of `LOBES`, and its position (n, 3)."""
+    letters = "|".join(letters for members in LOBES.values() for letters in members)
+    found = [re.fullmatch(rf"({letters})(z|10|\d)", name) for kind, name in VOCABULARY if kind == "eeg"]
+    names = [(match[1], match[2]) for match in found if match]
+    return names, np.array([position("".join(name)) for name in names])
 
 
 def per_channel(window: Window, values: NDArray[np.floating]) -> NDArray[np.float64]:

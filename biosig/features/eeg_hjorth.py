@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from biosig.features.eeg_channels import per_channel, per_region
+from biosig.features.eeg_channels import electrodes, per_channel, per_region
 from biosig.features.eeg_spectra import highest_frequency, spectrum
 from biosig.features.registry import Column, Values, feature
 from biosig.features.window import Window
@@ -27,20 +27,17 @@ RANGE = (1.0, 45.0)
 def hjorth(window: Window) -> Values:
     """Activity, mobility and complexity."""
     found = spectrum(window)
-    if found is None:
-        return {}
-    use = found.mask(max(RANGE[0], window.band[0] or 0.0), min(RANGE[1], highest_frequency(window)))
-    if use.sum() < 8:
-        return {}
-    freqs, density = found.freqs[use], found.density[:, use]
-    m0, m2, m4 = (density @ freqs**order * found.step for order in (0, 2, 4))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mobility = np.sqrt(m2 / m0)
-        complexity = np.sqrt(m4 / m2) / mobility
-        return {
-            "hjorth_activity": per_channel(window, 10 * np.log10(m0)),
-            "hjorth_mobility": per_channel(window, mobility),
-            "hjorth_complexity": per_channel(window, complexity),
-            "region_hjorth_mobility": per_region(window, mobility),
-            "region_hjorth_complexity": per_region(window, complexity),
-        }
+    mobility = complexity = activity = np.full(len(electrodes(window).rows), np.nan)
+    if found is not None:
+        use = found.mask(max(RANGE[0], window.band[0] or 0.0), min(RANGE[1], highest_frequency(window)))
+        m0, m2, m4 = (found.density[:, use] @ found.freqs[use] ** order * found.step for order in (0, 2, 4))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            activity, mobility = 10 * np.log10(m0), np.sqrt(m2 / m0)
+            complexity = np.sqrt(m4 / m2) / mobility
+    return {
+        "hjorth_activity": per_channel(window, activity),
+        "hjorth_mobility": per_channel(window, mobility),
+        "hjorth_complexity": per_channel(window, complexity),
+        "region_hjorth_mobility": per_region(window, mobility),
+        "region_hjorth_complexity": per_region(window, complexity),
+    }
