@@ -92,8 +92,8 @@ def shape(window: Window) -> Values:
         if len(rows) > 1:
             unit = centred / np.sqrt(variance * n).astype(np.float32)[:, None]
             alike = np.abs(unit @ unit.T)
-            np.fill_diagonal(alike, np.nan)
-            values["likeness"] = per_channel(window, np.nanpercentile(alike, 98, axis=1))
+            np.fill_diagonal(alike, 0.0)
+            values["likeness"] = per_channel(window, np.percentile(alike, 98, axis=1))
     return values
 
 

@@ -127,8 +127,15 @@ def per_channel(window: Window, values: NDArray[np.floating]) -> NDArray[np.floa
 
 def per_region(window: Window, values: NDArray[np.floating]) -> dict[str, float]:
     """Mean of the values (E,) over the electrodes of each region; NaN for regions without any."""
-    of = electrodes(window).regions
-    members = {
-        name: [i for i, region in enumerate(of) if region == name and np.isfinite(values[i])] for name in REGIONS
-    }
-    return {name: float(np.mean(values[rows])) if rows else np.nan for name, rows in members.items()}
+    finite = np.isfinite(values)
+    inside = _members(window)
+    n = inside @ finite
+    sums = inside @ np.where(finite, values, 0.0)
+    return dict(zip(REGIONS, np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0).tolist(), strict=True))
+
+
+@shared
+def _members(window: Window) -> NDArray[np.float64]:
+    """1 where an electrode is in a region, shape (regions, E)."""
+    of = np.array(electrodes(window).regions, dtype=object)
+    return np.array([of == name for name in REGIONS], np.float64).reshape(len(REGIONS), len(of))

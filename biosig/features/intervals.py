@@ -84,9 +84,9 @@ def autocorrelation_rate(x: NDArray[np.floating], sfreq: float) -> float:
     correlation = np.fft.irfft(spectrum)[: len(x)] / np.arange(len(x), 0, -1)
     lags = np.arange(round(0.25 * sfreq), min(round(2.0 * sfreq), len(x) // 2))
     peaks, _ = find_peaks(correlation[lags])
-    if not len(peaks):
-        return np.nan
     height = correlation[lags][peaks]
+    if not (height > 0).any():
+        return np.nan
     # the first of nearly equal peaks: twice the interval correlates as well as once
     return float(60 * sfreq / lags[peaks[height >= 0.85 * height.max()][0]])
 

@@ -49,7 +49,7 @@ def derivatives(mean: NDArray[np.float64], sfreq: float) -> tuple[NDArray[np.flo
     Column("rise_share", "1", "crest_time over the pulse's length", CHARLTON),
     Column("harmonic_2", "1", "second harmonic of the mean pulse over its first, amplitudes", CHARLTON),
     Column("harmonic_3", "1", "third harmonic of the mean pulse over its first, amplitudes", CHARLTON),
-    Column("pulse_height", "unit", "median of peak less foot, in the channel's unit", "", "", True),
+    Column("pulse_height", "channel's unit", "median of peak less foot, in the channel's unit", "", "", True),
     Column("polarity", "1", "(steepest rise − steepest fall) / (their sum) of the mean pulse: below 0 where the signal "
            "is turned upside down"),
 )  # fmt: skip
