@@ -9,13 +9,11 @@ from biosig.features.ecg_measures import lead_value, measures, per_channel
 from biosig.features.ecg_median import median_beat
 from biosig.features.ecg_scores import all_of, at_least, at_most
 from biosig.features.registry import Column, Values, feature
+from biosig.features.runs import clipped_share, flat_share
 from biosig.features.scale import limb_lead_error
 from biosig.features.window import Window
 
 REVERSAL = "Batchvarov, Malik & Camm, Europace 2007; 9:1081"
-
-FLAT_SECONDS = 0.2
-"""Nothing of a living ECG, sampled with some noise, holds one value for so long."""
 
 UPRIGHT = ("I", "II", "aVF", "V4", "V5", "V6")
 """Leads in which P, QRS and T are usually upright."""
@@ -39,8 +37,8 @@ def quality(window: Window) -> Values:
     ecg, beat, found = leads(window), median_beat(window), measures(window)
     values: dict[str, float | np.ndarray] = {
         "missing": 1 - np.isfinite(window.x).mean(1) if window.n_times else np.nan,
-        "flat": np.array([_flat_share(x, window.sfreq) for x in window.x]),
-        "clipped": np.array([_clipped_share(x) for x in window.x]),
+        "flat": np.array([flat_share(x, window.sfreq) for x in window.x]),
+        "clipped": np.array([clipped_share(x) for x in window.x]),
         "limb_error": limb_lead_error(window.x, window.ch_names)[0],
     }
     if not len(ecg.x):
@@ -53,24 +51,6 @@ def quality(window: Window) -> Values:
     values["noise"] = per_channel(window, beat.noise)
     values["mains"] = ecg.mains
     return values
-
-
-def _flat_share(x: np.ndarray, sfreq: float) -> float:
-    return _share_in_runs(np.diff(x) == 0, max(round(FLAT_SECONDS * sfreq), 2))
-
-
-def _clipped_share(x: np.ndarray) -> float:
-    some = x[np.isfinite(x)]
-    if not len(some) or some.max() == some.min():
-        return 0.0
-    return sum(_share_in_runs((x[1:] == limit) & (x[:-1] == limit), 2) for limit in (some.max(), some.min()))
-
-
-def _share_in_runs(held: np.ndarray, shortest: int) -> float:
-    """Share of samples in runs of `shortest` or more True."""
-    edges = np.flatnonzero(np.diff(np.r_[False, held, False].astype(np.int8)))
-    lengths = edges[1::2] - edges[::2]
-    return float(lengths[lengths >= shortest].sum() / max(len(held), 1))
 
 
 @feature(

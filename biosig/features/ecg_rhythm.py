@@ -2,73 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import find_peaks, lombscargle
 
 from biosig.features.ecg_beats import beats
 from biosig.features.ecg_leads import leads
 from biosig.features.ecg_median import median_beat
+from biosig.features.intervals import (
+    EARLY,
+    TASK_FORCE,
+    Intervals,
+    autocorrelation_rate,
+    intervals_between,
+    local_median,
+    variability,
+    variability_columns,
+)
 from biosig.features.registry import Column, Values, feature
 from biosig.features.window import Window, shared
-
-TASK_FORCE = "Task Force of the ESC and NASPE, Circulation 1996; 93:1043"
-
-EARLY, LATE = 0.85, 1.15
-"""Shares of the local median interval at which a beat is premature and at which a pause begins."""
-
-SHORTEST_FOR_LF, SHORTEST_FOR_HF = 75.0, 20.0
-"""Seconds: three cycles of 0.04 and of 0.15 Hz."""
-
-
-@dataclass(frozen=True, eq=False)
-class Intervals:
-    """RR intervals in ms of neighbouring beats with no gap between them.
-
-    Parameters
-    ----------
-    rr : ndarray, shape (N,)
-    times : ndarray, shape (N,)
-        End of each in seconds.
-    normal : ndarray of bool, shape (N,)
-        Whether both its beats have the commonest shape and it is neither premature nor a pause.
-    follows : ndarray of bool, shape (N,)
-        Whether it begins where the interval before ends; differences are taken of such alone.
-    """
-
-    rr: NDArray[np.float64]
-    times: NDArray[np.float64]
-    normal: NDArray[np.bool_]
-    follows: NDArray[np.bool_]
 
 
 @shared
 def intervals(window: Window) -> Intervals:
     """The window's RR intervals."""
     ecg, beat = leads(window), median_beat(window)
-    samples = beat.samples
-    if len(samples) < 2:
-        return Intervals(np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0, bool))
-    lost = np.concatenate(([0], np.cumsum(~ecg.valid.any(0))))
-    whole = lost[samples[1:]] == lost[samples[:-1]]
-    rr = np.diff(samples) * 1000 / ecg.sfreq
-    usual = _local_median(rr)
-    common = beat.common[1:] & beat.common[:-1]
-    normal = common & (rr >= EARLY * usual) & (rr <= LATE * usual)
-    after_early = np.r_[False, rr[:-1] < EARLY * usual[:-1]]
-    normal &= ~after_early
-    follows = np.r_[False, whole[1:] & whole[:-1]]
-    return Intervals(rr[whole], samples[1:][whole] / ecg.sfreq, normal[whole], follows[whole])
-
-
-def _local_median(rr: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median over 11 intervals around each, fewer at the ends."""
-    if len(rr) <= 11:
-        return np.full(len(rr), np.median(rr))
-    padded = np.r_[rr[:5], rr, rr[-5:]]
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 11), axis=1)
+    return intervals_between(beat.samples, ecg.sfreq, np.asarray(ecg.valid.any(0)), beat.common)
 
 
 @feature(
@@ -104,93 +62,15 @@ def _autocorrelation_rate(window: Window) -> float:
     """Rate by the autocorrelation of the detection function; NaN in windows of less than 4 s."""
     rate = leads(window).sfreq
     energy = beats(window).energy[: round(300 * rate)].astype(np.float64)
-    if len(energy) < 4 * rate:
-        return np.nan
     energy = energy[: len(energy) // 5 * 5].reshape(-1, 5).mean(1)
-    step = rate / 5
-    energy = np.minimum(energy, np.percentile(energy, 98)) - energy.mean()
-    spectrum = np.abs(np.fft.rfft(energy, 2 * len(energy))) ** 2
-    correlation = np.fft.irfft(spectrum)[: len(energy)] / np.arange(len(energy), 0, -1)
-    lags = np.arange(round(0.25 * step), min(round(2.0 * step), len(energy) // 2))
-    peaks, _ = find_peaks(correlation[lags])
-    if not len(peaks):
-        return np.nan
-    height = correlation[lags][peaks]
-    if height.max() <= 0:
-        return np.nan
-    # the first of nearly equal peaks: twice the interval correlates as well as once
-    return float(60 * step / lags[peaks[height >= 0.85 * height.max()][0]])
+    return autocorrelation_rate(np.minimum(energy, np.percentile(energy, 98)), rate / 5) if len(energy) else np.nan
 
 
-def _steps(found: Intervals, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Differences of successive intervals that are both kept and follow each other."""
-    pairs = found.follows[1:] & keep[1:] & keep[:-1]
-    return np.diff(found.rr)[pairs]
-
-
-@feature(
-    "ecg",
-    Column("sdnn", "ms", "standard deviation of normal RR", TASK_FORCE),
-    Column("rmssd", "ms", "root mean square of differences of successive normal RR, none across a gap", TASK_FORCE),
-    Column("pnn50", "1", "share of those differences over 50 ms", TASK_FORCE),
-    Column("pnn20", "1", "share of those differences over 20 ms", "Mietus et al., Heart 2002; 88:378"),
-    Column("sdrr", "ms", "standard deviation of all RR"),
-    Column("rmssd_raw", "ms", "as rmssd over all RR"),
-    Column("rr_cv", "1", "standard deviation of all RR / mean"),
-    Column("rr_entropy", "1", "Shannon entropy, bits, of RR / median in steps of 0.05"),
-    Column("sd1", "ms", "rmssd / √2", "Brennan et al., IEEE Trans Biomed Eng 2001; 48:1342"),
-    Column("sd2", "ms", "√(2 sdnn² − sd1²)", "Brennan et al., IEEE Trans Biomed Eng 2001; 48:1342"),
-    Column(
-        "lf_power", "ms²", "power of normal RR from 0.04 to 0.15 Hz by Lomb's periodogram, 75 s or more", TASK_FORCE
-    ),
-    Column("hf_power", "ms²", "power of normal RR from 0.15 to 0.4 Hz by Lomb's periodogram, 20 s or more", TASK_FORCE),
-    Column("lf_hf", "1", "lf_power / hf_power", TASK_FORCE),
-)
+@feature("ecg", *variability_columns("RR"))
 @shared
-def variability(window: Window) -> Values:
+def rr_variability(window: Window) -> Values:
     """Heart-rate variability."""
-    found = intervals(window)
-    normal, every = found.rr[found.normal], np.ones(len(found.rr), bool)
-    values: dict[str, float] = {}
-    if len(found.rr) >= 3:
-        share = np.bincount(np.round(20 * np.clip(found.rr / np.median(found.rr), 0, 3)).astype(int)) / len(found.rr)
-        values["sdrr"] = float(found.rr.std(ddof=1))
-        values["rr_cv"] = values["sdrr"] / float(found.rr.mean())
-        values["rr_entropy"] = float(-(share[share > 0] * np.log2(share[share > 0])).sum())
-        raw = _steps(found, every)
-        if len(raw):
-            values["rmssd_raw"] = float(np.sqrt(np.mean(raw**2)))
-    steps = _steps(found, found.normal)
-    if len(normal) >= 3 and len(steps) >= 2:
-        values["sdnn"], values["rmssd"] = float(normal.std(ddof=1)), float(np.sqrt(np.mean(steps**2)))
-        values["pnn50"], values["pnn20"] = float(np.mean(np.abs(steps) > 50)), float(np.mean(np.abs(steps) > 20))
-        values["sd1"] = values["rmssd"] / np.sqrt(2)
-        values["sd2"] = float(np.sqrt(max(2 * values["sdnn"] ** 2 - values["sd1"] ** 2, 0)))
-        times = found.times[found.normal]
-        span = times[-1] - times[0]
-        if span >= SHORTEST_FOR_HF:
-            values["hf_power"] = band_power(times, normal, 0.15, 0.4)
-        if span >= SHORTEST_FOR_LF:
-            values["lf_power"] = band_power(times, normal, 0.04, 0.15)
-            values["lf_hf"] = values["lf_power"] / max(values["hf_power"], 1e-12)
-    return values
-
-
-def band_power(times: NDArray[np.float64], values: NDArray[np.float64], low: float, high: float) -> float:
-    """Power of unevenly sampled values between two frequencies, in their unit squared; a sine of A gives A² / 2.
-
-    Of more than five minutes it is the mean over stretches of five minutes.
-    """
-    if times[-1] - times[0] > 450:
-        parts = np.floor((times - times[0]) / 300)
-        chosen = [parts == part for part in np.unique(parts) if (parts == part).sum() > 30]
-        powers = [band_power(times[part], values[part], low, high) for part in chosen]
-        return float(np.mean(powers)) if powers else np.nan
-    span = times[-1] - times[0]
-    freqs = np.arange(max(1 / span, low / 8), 0.6, 1 / (4 * span))
-    inside = (freqs >= low) & (freqs < high)
-    density = lombscargle(times, values - values.mean(), 2 * np.pi * freqs[inside]) * 2 * span / len(times)
-    return float(density.sum() / (4 * span))
+    return variability(intervals(window))
 
 
 @feature(
@@ -216,7 +96,7 @@ def ectopy(window: Window) -> Values:
     }
     if len(rr) >= 3:
         every = np.diff(beat.samples)
-        usual = _local_median(every.astype(np.float64))
+        usual = local_median(every.astype(np.float64))
         early = np.r_[False, every < EARLY * usual]
         values["premature_share"] = float(early.mean())
         values["pause_share"] = float((every > 1.5 * usual).mean())

@@ -16,7 +16,7 @@ from biosig.features.ecg_axes import degrees, frontal, vector
 from biosig.features.ecg_intervals import beat_intervals
 from biosig.features.ecg_leads import leads
 from biosig.features.ecg_measures import measures
-from biosig.features.ecg_rhythm import ectopy, rate, variability
+from biosig.features.ecg_rhythm import ectopy, rate, rr_variability
 from biosig.features.registry import Column, Values, feature
 from biosig.features.window import Window, shared
 
@@ -84,7 +84,7 @@ class Evidence:
         self._rows = {name: row for row, name in enumerate(leads(window).names)}
         self._measures = {part.name: getattr(self.found, part.name).tolist() for part in fields(self.found)}
         self.values: dict[str, float] = {}
-        for function in (rate, variability, ectopy, beat_intervals):
+        for function in (rate, rr_variability, ectopy, beat_intervals):
             self.values |= function(window)  # type: ignore[arg-type]
         self.axis = degrees(*frontal(window, self.found.qrs_area))
         self.t_axis = degrees(*frontal(window, self.found.t_area))

@@ -9,7 +9,7 @@ from biosig.errors import DataError
 from biosig.features.window import window_of
 from biosig.recording import Annotation, Recording
 
-DELINEATED = {"ecg": "biosig.features.ecg_marks"}
+DELINEATED = {"ecg": "biosig.features.ecg_marks", "ppg": "biosig.features.ppg_marks"}
 """Kind → module whose function `marks(window)` gives a list of `Mark`."""
 
 
@@ -28,6 +28,7 @@ def delineate(recording: Recording, kind: str = "ecg") -> list[Mark]:
     recording : Recording
     kind : str
         "ecg": labels "beat" (its duration is 0, its onset the QRS's main deflection), "P", "QRS" and "T".
+        "ppg": labels "pulse" (from the foot to the next pulse's foot) and "peak" (the systolic peak, its duration 0).
 
     Returns
     -------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,4 +80,4 @@ def _cells(window: Window, column: Column, value: object) -> dict[str, float]:
     else:
         cells = {name: float(value)}  # type: ignore[arg-type]
     blank = column.amplitude and not window.amplitude
-    return {cell: number if np.isfinite(number) and not blank else np.nan for cell, number in cells.items()}
+    return {cell: number if isfinite(number) and not blank else np.nan for cell, number in cells.items()}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.features.scale import amplitude_doubt
-from biosig.recording import Recording
+from biosig.recording import Channel, Recording, is_known
 from biosig.signal.units import canonical_unit, is_voltage, spell_unit, unit_factor
 
 R = TypeVar("R")
@@ -42,6 +42,8 @@ class Window:
         (low, high) in Hz that the samples are known to be limited to; None = that side is open.
     onset : float
         Time of the first sample in seconds after the recording's start.
+    positions : ndarray, shape (C, 3), or None
+        Where each channel measures, in metres, NaN = unknown: the middle between the electrodes of a bipolar channel.
     notes : list of str
         What a reader of the row should know; feature functions may add to it.
     """
@@ -54,6 +56,7 @@ class Window:
     amplitude: bool = False
     band: tuple[float | None, float | None] = (None, None)
     onset: float = 0.0
+    positions: NDArray[np.float64] | None = None
     notes: list[str] = field(default_factory=list)
     _shared: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
 
@@ -120,8 +123,14 @@ def window_of(recording: Recording, kind: str) -> Window | None:
         amplitude=not doubt,
         band=tuple(recording.band.get(kind, (None, None))),  # type: ignore[arg-type]
         onset=stream.onset,
+        positions=np.array([_middle(channel) for channel in stream.channels]),
         notes=notes,
     )
+
+
+def _middle(channel: Channel) -> NDArray[np.float64]:
+    place, against = np.array(channel.position), np.array(channel.reference)
+    return (place + against) / 2 if is_known(channel.reference) else place
 
 
 def _common_unit(kind: str, units: list[str]) -> tuple[str, NDArray[np.float32] | None, str]:
