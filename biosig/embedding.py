@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
-from biosig.batches.memory import RecordingList
 from biosig.batches.packed import MODALITY_IDS
-from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, grid, warn_of_left_out
+from biosig.batches.windows import LeftOutWarning, Windows
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
 from biosig.models.pooled import Pooling, check_pooling, n_features, own_pooling, pooled, segments, vectors_per_window
 from biosig.models.reports import words_for
 from biosig.progress import Progress
-from biosig.reading import adapter_for, adapters, read
-from biosig.recording import MODALITIES, Recording
-from biosig.signal import check_plausible
+from biosig.sources import as_windows
+from biosig.table_parts import fingerprint_of, write_in_parts
 
 BATCH_TOKENS = 16384
 PART_WINDOWS = 2048
 """Windows per part file: what a kill can cost."""
-
-_EXCERPTS, _EXCERPT = 20, 10.0  # how many, s each: a mistaken unit shows in any part of a recording
 
 
 def embed(
@@ -112,99 +103,6 @@ def embed(
     model.to(resolve_device(device))
     table = embed_windows(model, windows, batch_tokens, dtype, progress, reports=reports, layer=layer, pooling=pooling)
     return table.drop(["window"])
-
-
-def as_windows(
-    source: Any, window: float | None, stride: float | None = None, keep_tail: bool = False, **array_options: Any
-) -> Windows:
-    """Windows of any source that `embed` takes."""
-    if isinstance(source, Windows):
-        if not len(source):
-            raise UsageError("There is no window to embed: the selection is empty.")
-        return source
-    ds = as_recordings(source, **array_options)
-    if not len(ds):
-        raise UsageError("There is no recording to embed: the query or the selection matches none.")
-    if window is None:
-        durations = np.asarray(ds.to_pandas()["duration"], np.float64)
-        return Windows(ds, np.arange(len(ds)), np.zeros(len(ds)), durations)
-    windows = grid(ds, window, stride, keep_tail)
-    if not len(windows):
-        longest = max(ds.to_pandas()["duration"], default=0.0)
-        raise UsageError(
-            f"No recording is as long as a window of {window:g} s (the longest lasts {longest:g} s): "
-            f"use a shorter window, or keep the tail."
-        )
-    warn_of_left_out(windows)
-    return windows
-
-
-def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
-    """A set of recordings from any source that `embed` takes."""
-    from biosig.shards.dataset import ShardDataset, open_shards
-
-    unknown = sorted(set(array_options) - {"sfreq", "ch_names", "kind", "units"})
-    if unknown:
-        raise UsageError(f"embed has no option {', '.join(unknown)}; an array takes sfreq, ch_names, kind and units.")
-    if array_options and not isinstance(source, np.ndarray | torch.Tensor):
-        raise UsageError(
-            f"{', '.join(sorted(array_options))} describe an array; a {type(source).__name__} says that itself: "
-            f"leave them out."
-        )
-    if isinstance(source, ShardDataset | RecordingList):
-        return source
-    if isinstance(source, Recording):
-        return RecordingList([source])
-    if isinstance(source, list | tuple) and source and all(isinstance(item, Recording) for item in source):
-        return RecordingList(source)
-    if isinstance(source, str | Path):
-        path = Path(source)
-        if path.suffix == ".h5" or (path.is_dir() and any(path.glob("*.h5"))):
-            return open_shards(path)
-        if path.is_dir():
-            files = [file for file in sorted(path.rglob("*")) if file.is_file() and adapter_for(file)]
-            if not files:
-                raise UsageError(f"{path} holds neither shards nor a recording that an installed adapter reads.")
-            return RecordingList([_plausible(read(file)) for file in files])
-        return RecordingList([_plausible(read(path))])
-    if isinstance(source, np.ndarray | torch.Tensor):
-        return RecordingList(_array_as_recording(source, **array_options))
-    for adapter in adapters().values():
-        recording = adapter.convert(source)
-        if recording is not None:
-            return RecordingList([_plausible(recording)])
-    raise UsageError(
-        f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording or a list of them (biosig.read), "
-        f"an mne Raw or Epochs, a wfdb Record, or an array with sfreq, ch_names and kind."
-    )
-
-
-def _plausible(recording: Recording) -> Recording:
-    """The recording, whose amplitudes no mistaken unit explains: nothing has looked at them, as ingest would have."""
-    for stream in recording.streams:
-        n_times = math.ceil(_EXCERPT * stream.sfreq)
-        starts = np.linspace(0, max(stream.n_times - n_times, 0), _EXCERPTS).astype(int).tolist()
-        values = np.concatenate([stream.slice(start, start + n_times).physical() for start in starts], axis=1)
-        for kind, unit in {(channel.kind, channel.unit) for channel in stream.channels}:
-            rows = [row for row, channel in enumerate(stream.channels) if (channel.kind, channel.unit) == (kind, unit)]
-            if kind in MODALITIES:
-                check_plausible(values[rows], kind, unit, f"Recording '{recording.id}'")
-    return recording
-
-
-def _array_as_recording(
-    values: NDArray[Any] | torch.Tensor,
-    sfreq: float | None = None,
-    ch_names: Sequence[str] | None = None,
-    kind: str | Sequence[str] | None = None,
-    units: str | Sequence[str] | None = None,
-) -> list[Recording]:
-    from biosig.models.arrays import as_recordings as from_arrays
-
-    if sfreq is None or ch_names is None or kind is None:
-        raise UsageError("An array needs sfreq=, ch_names= and kind= to be embedded.")
-    signals = values[None] if values.ndim == 2 else values
-    return from_arrays(signals, sfreq, ch_names, kind, units, None, None, None, MODALITIES, check=True)
 
 
 def embed_windows(
@@ -361,53 +259,19 @@ def embed_to_file(
     DataError
         If the parts there belong to another model, source, windows, dtype or batch_tokens, or one with other reports.
     """
-    parts = out.with_name(out.name + ".parts")
-    parts.mkdir(parents=True, exist_ok=True)
-    identity = json.dumps(
-        {
-            "model_revision": model.revision,
-            "windows": _identity(windows),
-            "batch_tokens": batch_tokens,
-            "dtype": dtype,
-            **({"reports": True} if reports else {}),
-        }
-    )
-    manifest = parts / "manifest.json"
-    if manifest.exists() and manifest.read_text() != identity:
-        raise DataError(
-            f"{parts} holds a half-done embedding of another model, source, window, dtype or batch_tokens: "
-            f"delete it, or give another --out."
-        )
-    manifest.write_text(identity)
-    done = sorted(parts.glob("part-*.parquet"))
-    start = int(done[-1].stem.split("-")[1]) if done else 0
+    identity = {
+        "model_revision": model.revision,
+        "windows": fingerprint_of(windows),
+        "batch_tokens": batch_tokens,
+        "dtype": dtype,
+        **({"reports": True} if reports else {}),
+    }
     words = words_for(model.config, model.tokenizer) if reports else None
-    waiting: list[pa.Table] = []
-    if start < len(windows):
-        for reached, table in _embed_parts(model, windows, start, batch_tokens, dtype, workers, progress, words):
-            waiting.append(table)
-            if reached - start >= PART_WINDOWS or reached == len(windows):
-                temporary = parts / ".part.tmp"
-                pq.write_table(pa.concat_tables(waiting), temporary)
-                temporary.replace(parts / f"part-{reached:012d}.parquet")
-                waiting, start = [], reached
-    _join(sorted(parts.glob("part-*.parquet")), out)
-    shutil.rmtree(parts)
-    return out
-
-
-def _join(parts: Sequence[Path], out: Path) -> None:
-    temporary = out.with_name(f".{out.name}.tmp")
-    with pq.ParquetWriter(temporary, pq.read_schema(parts[0]).remove(0)) as writer:
-        for part in parts:
-            writer.write_table(pq.read_table(part).drop(["window"]))
-    temporary.replace(out)
-
-
-def _identity(windows: Windows) -> str:
-    digest = hashlib.sha256()
-    for row in np.unique(windows.recording):
-        digest.update(windows.ds[int(row)].content_hash.encode())
-    for column in (windows.recording, windows.onset, windows.duration):
-        digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()
+    return write_in_parts(
+        out,
+        len(windows),
+        lambda start: _embed_parts(model, windows, start, batch_tokens, dtype, workers, progress, words),
+        PART_WINDOWS,
+        identity,
+        "embedding of another model, source, window, dtype or batch_tokens",
+    )

@@ -163,7 +163,7 @@ def _are_epochs(X: Any) -> bool:
 
 def _one_by_one(epochs: Any) -> list[Recording]:
     """Each epoch as a recording of its own, so that none is filtered or scaled with what its neighbours are like."""
-    from biosig.embedding import as_recordings
+    from biosig.sources import as_recordings
 
     joined = as_recordings(epochs)[0].read()
     n_times = len(epochs.times)

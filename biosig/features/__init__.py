@@ -1,7 +1,7 @@
 """Physiological features of a recording: named columns with unit, formula and source.
 
-`extract` gives one row of a recording, `delineate` its beats and waves as annotations, `columns` the registry of what
-can be in a row.
+`extract` gives one row of a recording, `table` a row per window of any source, `delineate` beats and waves as
+annotations, `columns` the registry of what can be in a row.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from biosig.features.feature_table import table
     from biosig.features.marks import Mark, delineate
     from biosig.features.registry import Column, columns, feature, markdown
     from biosig.features.row import extract
@@ -25,9 +26,22 @@ _HOME = {
     "feature": "registry",
     "markdown": "registry",
     "shared": "window",
+    "table": "feature_table",
 }
 
-__all__ = ["Column", "Mark", "Window", "columns", "delineate", "extract", "feature", "markdown", "shared"]
+__all__ = [
+    "Column",
+    "Mark",
+    "Window",
+    "columns",
+    "delineate",
+    "extract",
+    "feature",
+    "markdown",
+    "shared",
+    "table",
+    "table_to_file",
+]
 
 
 def __getattr__(name: str) -> Any:

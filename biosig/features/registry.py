@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -96,10 +96,24 @@ def _import_features(kind: str) -> None:
             importlib.import_module(f"biosig.features.{module.name}")
 
 
+def check_kinds(kinds: Sequence[str] | None) -> tuple[str, ...]:
+    """The kinds, or all where they are None.
+
+    Raises
+    ------
+    UsageError
+        If one has no features, or there is none.
+    """
+    chosen = KINDS if kinds is None else tuple(kinds)
+    for kind in chosen or ("",):
+        if kind not in KINDS:
+            raise UsageError(f"There are no features of kind '{kind}'; there are of {', '.join(KINDS)}.")
+    return chosen
+
+
 def features(kind: str) -> list[Feature]:
     """The registered feature functions of one kind."""
-    if kind not in KINDS:
-        raise UsageError(f"There are no features of kind '{kind}'; there are of {', '.join(KINDS)}.")
+    check_kinds((kind,))
     _import_features(kind)
     return _FEATURES[kind]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biosig.errors import DataError
-from biosig.features.registry import KINDS, Column, features
+from biosig.features.registry import Column, check_kinds, features
 from biosig.features.window import Window, window_of
 from biosig.recording import Recording
 
@@ -35,26 +35,35 @@ def extract(recording: Recording, kinds: Sequence[str] | None = None) -> pd.Seri
 
     Raises
     ------
+    UsageError
+        If a kind has no features.
     DataError
         If the recording has no channel of these kinds, or no sample.
     """
     import pandas as pd
 
+    chosen = check_kinds(kinds)
+    values, notes = measure(recording, chosen)
+    if not values:
+        raise DataError(
+            f"Recording '{recording.id}' has no sample of {', '.join(chosen)} (its kinds: "
+            f"{', '.join(recording.kinds) or 'none'}): features need a channel of one of these kinds."
+        )
+    row = pd.Series(values, dtype=np.float64, name=recording.id)
+    row.attrs["notes"] = notes
+    return row
+
+
+def measure(recording: Recording, kinds: Sequence[str]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Values by column name, none where there is no sample of these kinds, and notes on what was left out and why."""
     values: dict[str, float] = {}
     notes: list[str] = []
-    for kind in KINDS if kinds is None else kinds:
+    for kind in kinds:
         window = window_of(recording, kind)
         if window is not None and window.n_times:
             values |= extract_window(window)
             notes += window.notes
-    if not values:
-        raise DataError(
-            f"Recording '{recording.id}' has no sample of {', '.join(KINDS if kinds is None else kinds)} (its kinds: "
-            f"{', '.join(recording.kinds) or 'none'}): features need a channel of one of these kinds."
-        )
-    row = pd.Series(values, dtype=np.float64, name=recording.id)
-    row.attrs["notes"] = tuple(notes)
-    return row
+    return values, tuple(notes)
 
 
 def extract_window(window: Window) -> dict[str, float]:

@@ -5,7 +5,7 @@ import pytest
 from made_ecg import SINUS, heart, made, recording, regular, twelve
 
 from biosig.features import extract
-from biosig.features.ecg_rhythm import band_power
+from biosig.features.intervals import band_power
 
 
 def test_variability_is_that_of_the_made_intervals():
