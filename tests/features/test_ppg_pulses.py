@@ -167,10 +167,10 @@ def test_every_column_says_how_it_comes_about():
     assert all(column.formula and column.unit for column in columns("ppg"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     n_times=st.integers(0, 900),
-    sfreq=st.sampled_from([1.0, 10.0, 33.3, 125.0, 500.0]),
+    sfreq=st.sampled_from([1.0, 3.0, 10.0, 33.3, 125.0, 500.0]),
     size=st.sampled_from([0.0, 1e-6, 1.0, 1e6]),
     gaps=st.lists(st.tuples(st.integers(0, 900), st.integers(0, 400)), max_size=3),
     seed=st.integers(0, 99),
