@@ -1,9 +1,9 @@
 """QRS, PR and QT of `biosig.features` and of NeuroKit2 beside cardiologists' marks, and beats beside annotated ones.
 
-Two tables. The first needs records of the Lobachevsky database (LUDB) with marks of leads II and V2 (`.ii`, `.v2`): per
-record the median interval over its marked beats; with twelve leads from the earliest onset to the latest end over II
-and V2, for the marks and for NeuroKit2. Only records 5, 15, 25, … are reported; 10, 20, 30, … serve to tune. The second
-needs records of the MIT-BIH Arrhythmia Database; a beat counts as found within 150 ms (ANSI/AAMI EC57).
+Three tables. The first needs records of the Lobachevsky database (LUDB) with marks of leads II and V2 (`.ii`, `.v2`):
+per record the median interval over its marked beats; with twelve leads from the earliest onset to the latest end over
+II and V2, for the marks and for NeuroKit2. Only records 5, 15, 25, … are reported; 10, 20, 30, … serve to tune. The
+others need records of the MIT-BIH Arrhythmia Database; a beat counts as found within 150 ms (ANSI/AAMI EC57).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import wfdb
 
 import biosig
 from biosig.features import Mark, delineate
+from biosig.features.ecg_rhythm import FLUTTER_SCORE, FLUTTER_SECONDS, flutter_scores
+from biosig.features.window import window_of
 from biosig.recording import Recording, Stream
 
 INTERVALS = ("QRS", "PR", "QT")
@@ -128,10 +130,10 @@ def measure(record: Path) -> dict[tuple[str, str], dict[str, float]]:
     """(leads, method) → intervals of one record."""
     recording = biosig.read(record.with_suffix(".hea"))
     stream = recording.streams[0]
-    truth = {lead: marked_beats(record, lead) for lead in ("ii", "v2")}
+    marked = {lead: marked_beats(record, lead) for lead in ("ii", "v2")}
     found = {
-        ("II", "marks"): intervals(truth["ii"]),
-        ("twelve", "marks"): intervals(joined(truth["ii"], truth["v2"])),
+        ("II", "marks"): intervals(marked["ii"]),
+        ("twelve", "marks"): intervals(joined(marked["ii"], marked["v2"])),
         ("II", "ours"): intervals(our_beats(delineate(one_lead(recording, "II")))),
         ("twelve", "ours"): intervals(our_beats(delineate(recording))),
     }
@@ -175,19 +177,42 @@ def beat_table(folder: Path) -> str:
         record, recording = str(header.with_suffix("")), biosig.read(header)
         found = wfdb.rdann(record, "atr")
         is_beat = np.array([symbol in BEAT_CODES for symbol in found.symbol])
-        truth = found.sample[is_beat] / found.fs
+        marked = found.sample[is_beat] / found.fs
         ours = np.array([mark.onset for mark in delineate(recording) if mark.label == "beat"])
         flutter = flutter_spans(found)
-        truth, ours = (
+        marked, ours = (
             t[~np.any([(t > a - 0.15) & (t < b + 0.15) for a, b in flutter], axis=0)] if flutter else t
-            for t in (truth, ours)
+            for t in (marked, ours)
         )
-        hits = matches(truth, ours)
-        counts = np.array([hits, len(truth), len(ours)])
+        hits = matches(marked, ours)
+        counts = np.array([hits, len(marked), len(ours)])
         total += counts
         lines.append(f"| {header.stem} | {counts[1]} | {100 * hits / counts[1]:.2f} | {100 * hits / counts[2]:.2f} |")
     lines.append(f"| all | {total[1]:.0f} | {100 * total[0] / total[1]:.2f} | {100 * total[0] / total[2]:.2f} |")
     return "\n".join(lines)
+
+
+def flutter_table(folder: Path) -> str:
+    """Four-second stretches inside and outside of annotated ventricular flutter that score 0.55 or more."""
+    counts_by_flutter = {True: np.zeros(2), False: np.zeros(2)}
+    for header in sorted(folder.glob("*.hea")):
+        window = window_of(biosig.read(header), "ecg")
+        assert window is not None
+        spans = flutter_spans(wfdb.rdann(str(header.with_suffix("")), "atr"))
+        scores = flutter_scores(window)
+        starts = np.arange(len(scores)) * FLUTTER_SECONDS / 2
+        inside = np.zeros(len(scores), bool)
+        touched = np.zeros(len(scores), bool)
+        for first, last in spans:
+            inside |= (starts >= first) & (starts + FLUTTER_SECONDS <= last)
+            touched |= (starts + FLUTTER_SECONDS > first) & (starts < last)
+        for is_flutter, rows in ((True, inside), (False, ~touched)):
+            counts_by_flutter[is_flutter] += ((scores[rows] >= FLUTTER_SCORE).sum(), rows.sum())
+    (found, inside_n), (false, outside_n) = counts_by_flutter[True], counts_by_flutter[False]
+    return (
+        "| stretches of 4 s | found as flutter | of |\n|---|---|---|\n"
+        f"| within flutter | {found:.0f} | {inside_n:.0f} |\n| without any | {false:.0f} | {outside_n:.0f} |"
+    )
 
 
 def flutter_spans(found: wfdb.Annotation) -> list[tuple[float, float]]:
@@ -197,11 +222,11 @@ def flutter_spans(found: wfdb.Annotation) -> list[tuple[float, float]]:
     return list(zip(starts, ends, strict=False))
 
 
-def matches(truth: np.ndarray, found: np.ndarray) -> int:
+def matches(marked: np.ndarray, found: np.ndarray) -> int:
     """Number of true beats with a found beat within 150 ms, each found beat used once."""
     hits = i = j = 0
-    while i < len(truth) and j < len(found):
-        gap = found[j] - truth[i]
+    while i < len(marked) and j < len(found):
+        gap = found[j] - marked[i]
         if abs(gap) <= MATCH_SECONDS:
             hits, i, j = hits + 1, i + 1, j + 1
         elif gap < 0:
@@ -212,7 +237,7 @@ def matches(truth: np.ndarray, found: np.ndarray) -> int:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with ludb-marks and mitdb in it")
     parser.add_argument("--tuning", action="store_true", help="the records 10, 20, 30, … instead of 5, 15, 25, …")
@@ -221,7 +246,8 @@ def main() -> None:
     first = 10 if args.tuning else 5
     print(interval_table([args.data / "ludb-marks" / str(number) for number in range(first, 201, 10)]), "\n")
     if not args.skip_beats:
-        print(beat_table(args.data / "mitdb"))
+        print(beat_table(args.data / "mitdb"), "\n")
+        print(flutter_table(args.data / "mitdb"))
 
 
 if __name__ == "__main__":

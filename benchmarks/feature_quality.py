@@ -29,7 +29,10 @@ from biosig.features import extract
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
-TREES = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 10, "max_iter": 120, "early_stopping": False}
+TREES = {
+    "learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 10, "max_iter": 120, "early_stopping": False,
+    "max_features": 0.1, "max_bins": 63,
+}  # fmt: skip
 
 
 def table(root: Path) -> tuple[pd.DataFrame, pd.DataFrame, float]:

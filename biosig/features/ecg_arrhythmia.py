@@ -8,7 +8,7 @@ from biosig.features.ecg_conduction import qrs
 from biosig.features.ecg_hypertrophy import lvh_voltage
 from biosig.features.ecg_infarction import poor_r, q_infarction
 from biosig.features.ecg_repolarisation import depression, inversion
-from biosig.features.ecg_rhythm import flutter_scores
+from biosig.features.ecg_rhythm import FLUTTER_SCORE, flutter_scores
 from biosig.features.ecg_scores import (
     ANTERIOR,
     INFERIOR,
@@ -54,7 +54,7 @@ def sinus(e: Evidence) -> float:
 def ventricular_flutter(e: Evidence) -> float:
     """A stretch of 4 s that is nearly one sine."""
     scores = flutter_scores(e.window)
-    return at_least(float(scores.max()), 0.55, 0.06) if len(scores) else np.nan
+    return at_least(float(scores.max()), FLUTTER_SCORE, 0.06) if len(scores) else np.nan
 
 
 def abnormal_st_t(e: Evidence) -> float:
@@ -86,7 +86,7 @@ register((
     Criterion("premature", "a beat of ten or more comes before 85 % of the usual RR", SVT,
               lambda e: at_least(e.premature_share, 0.05, 0.02), amplitude=False),
     Criterion("premature_ventricular", "a premature beat of another shape", VT,
-              lambda e: at_least(e.premature_ectopic_share, 0.04, 0.015), amplitude=False),
+              lambda e: at_least(e.premature_ectopic_share * e.n_beats, 0.5, 0.1), amplitude=False),
     Criterion("ectopic", "a beat of ten or more has another shape", VT,
               lambda e: at_least(e.ectopic_share, 0.05, 0.02), amplitude=False),
     Criterion("pause", "RR > 2 s", HRS, lambda e: at_least(e.rr_max, 2000, 80), amplitude=False),

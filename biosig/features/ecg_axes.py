@@ -10,6 +10,7 @@ from biosig.features.ecg_waves import waves
 from biosig.features.registry import Column, Values, feature
 from biosig.features.window import Window
 
+LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
 CHEST = tuple(f"V{n}" for n in range(1, 7))
 
 KORS = np.array([
@@ -116,12 +117,12 @@ def sums(window: Window) -> Values:
         return lead_value(window, found.s, name)
 
     values = {
-        "sokolow": s("V1") + max(r("V5"), r("V6")),
+        "sokolow": s("V1") + float(np.max([r("V5"), r("V6")])),
         "cornell": r("aVL") + s("V3"),
         "cornell_product": (r("aVL") + s("V3")) * 1000 * (limits.qrs[1] - limits.qrs[0]),
-        "peguero": (float(np.nanmax(found.s)) if np.isfinite(found.s).any() else np.nan) + s("V4"),
+        "peguero": float(np.max([s(name) for name in (*LIMB, *CHEST)])) + s("V4"),
         "lewis": r("I") + s("III") - r("III") - s("I"),
-        "rvh_sum": r("V1") + max(s("V5"), s("V6")),
+        "rvh_sum": r("V1") + float(np.max([s("V5"), s("V6")])),
         "limb_voltage": float(np.mean([lead_value(window, found.swing, name) for name in ("I", "II", "III")])),
         "chest_voltage": float(np.mean([lead_value(window, found.swing, name) for name in CHEST])),
         "r_reversal": float(np.max([r(f"V{n}") - r(f"V{n + 1}") for n in (1, 2, 3)])),

@@ -6,18 +6,22 @@ Shape letters: L leads, T samples, N beats.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
-from scipy.signal import find_peaks
+from scipy.signal import butter, find_peaks
 
 from biosig.features.ecg_leads import Leads, leads
 from biosig.features.window import Window, shared
-from biosig.signal import bandpass
+from biosig.signal import ZeroPhase
 
-QRS_BAND = (6.0, 25.0)
+QRS_BAND = (8.0, 25.0)
 """Hz: the QRS's energy against that of P, T and wander (Thakor et al., IEEE Trans Biomed Eng 1984; 31:702)."""
+
+SHORTEST = 0.8
+"""Seconds: in less than one interval a QRS cannot be distinguished from the rest."""
 
 REFRACTORY = 0.22
 """Seconds: no two beats are nearer."""
@@ -29,7 +33,7 @@ THRESHOLD, SEARCH_BACK = 0.32, 0.15
 """Shares of the local size of a QRS that a peak must reach, and that it must reach where a beat is missing."""
 
 BLOCK, BLOCKS = 2.0, 9
-"""Seconds of a block, one beat at 30 per minute, and how many of them around a moment tell a QRS's usual size."""
+"""Seconds of a block, one beat at 30 per minute, and how many of them around a moment give the usual size of a QRS."""
 
 MISSED = 1.66
 """A gap of this many usual intervals is searched again (Pan & Tompkins 1985)."""
@@ -63,7 +67,7 @@ def beats(window: Window) -> Beats:
 def find_beats(ecg: Leads) -> Beats:
     """QRS complexes of leads."""
     none = Beats(np.empty(0, np.intp), np.empty(0), np.zeros(ecg.x.shape[1], np.float32))
-    if not ecg.x.size or ecg.x.shape[1] < 0.5 * ecg.sfreq:
+    if not ecg.x.size or ecg.x.shape[1] < SHORTEST * ecg.sfreq:
         return none
     energy = qrs_energy(ecg)
     size, rest = _local_levels(energy, ecg.sfreq)
@@ -78,16 +82,22 @@ def find_beats(ecg: Leads) -> Beats:
     return Beats(chosen, (energy[chosen] / size[chosen]).astype(np.float64), energy)
 
 
+@lru_cache(maxsize=16)
+def _qrs_filter(sfreq: float) -> ZeroPhase:
+    """Second order, run both ways: half the time of `biosig.signal.bandpass`, and it rings less."""
+    return ZeroPhase(butter(2, (QRS_BAND[0], min(QRS_BAND[1], 0.45 * sfreq)), "bandpass", fs=sfreq, output="sos"))
+
+
 def qrs_energy(ecg: Leads) -> NDArray[np.float32]:
     """The detection function, shape (T,): each lead's QRS-band power over its own size, clear leads weighing more."""
-    power = (bandpass(ecg.x, ecg.sfreq, *QRS_BAND) * ecg.valid) ** 2
+    power = (_qrs_filter(ecg.sfreq)(ecg.x) * ecg.valid) ** 2
     power = uniform_filter1d(power, max(round(0.1 * ecg.sfreq), 1), axis=1)
     block = min(round(BLOCK * ecg.sfreq), power.shape[1])
     n = power.shape[1] // block
     parts = power[:, : n * block].reshape(len(power), n, block)
     nearby = (1, min(BLOCKS, n))
-    size = median_filter(parts.max(2), nearby, mode="nearest")
-    rest = median_filter(np.median(parts[:, :, ::4], 2), nearby, mode="nearest")
+    size = median_filter(parts.max(2), nearby, mode="reflect")
+    rest = median_filter(np.median(parts[:, :, ::4], 2), nearby, mode="reflect")
     clarity = np.divide(size, rest, out=np.zeros_like(size), where=rest > 0)  # (L, n)
     share = clarity / np.maximum(clarity.sum(0), 1e-12)
     weight = np.divide(share, size, out=np.zeros_like(size), where=size > 0)
@@ -100,8 +110,8 @@ def _local_levels(energy: NDArray[np.float32], sfreq: float) -> tuple[NDArray[np
     block = min(round(BLOCK * sfreq), len(energy))
     n = len(energy) // block
     parts = energy[: n * block].reshape(n, block).astype(np.float64)
-    tops = median_filter(parts.max(1), min(BLOCKS, n), mode="nearest")
-    rest = median_filter(np.median(parts, 1), min(BLOCKS, n), mode="nearest")
+    tops = median_filter(parts.max(1), min(BLOCKS, n), mode="reflect")
+    rest = median_filter(np.median(parts, 1), min(BLOCKS, n), mode="reflect")
     centres, times = (np.arange(n) + 0.5) * block, np.arange(len(energy))
     size = np.interp(times, centres, np.maximum(tops, 0.1 * np.median(tops)))
     return size, np.minimum(np.interp(times, centres, rest), 0.5 * size)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from biosig.features.ecg_axes import CHEST, LIMB
 from biosig.features.ecg_conduction import left_axis, qrs, right_axis
 from biosig.features.ecg_scores import (
-    CHEST,
-    LIMB,
     VOLTAGE_WIDTH,
     Criterion,
     Evidence,
@@ -15,6 +14,7 @@ from biosig.features.ecg_scores import (
     any_of,
     at_least,
     at_most,
+    largest,
     register,
     two_of,
 )
@@ -36,7 +36,7 @@ def over(value: float, threshold: float) -> float:
 
 def sokolow(e: Evidence) -> float:
     """S V1 + R V5 or V6, mV."""
-    return e("s", "V1") + float(np.maximum(e.tall("V5"), e.tall("V6")))
+    return e("s", "V1") + largest((e.tall("V5"), e.tall("V6")))
 
 
 def cornell(e: Evidence) -> float:
@@ -46,8 +46,7 @@ def cornell(e: Evidence) -> float:
 
 def peguero(e: Evidence) -> float:
     """Deepest S of all leads + S V4, mV."""
-    deep = e.found.s[np.isfinite(e.found.s)]
-    return (float(deep.max()) if len(deep) else np.nan) + e("s", "V4")
+    return largest(e("s", lead) for lead in (*LIMB, *CHEST)) + e("s", "V4")
 
 
 def lvh_voltage(e: Evidence) -> float:
@@ -77,7 +76,7 @@ def p_terminal(e: Evidence) -> float:
 
 def estes_points(e: Evidence) -> float:
     """Points of Romhilt and Estes without the one for digitalis."""
-    limb = max((float(np.nanmax([e.tall(lead), e("s", lead), 0.0])) for lead in LIMB), default=np.nan)
+    limb = largest(value for lead in LIMB for value in (e.tall(lead), e("s", lead)))
     voltage = any_of(
         over(limb, 2.0),
         *(over(e("s", lead), 3.0) for lead in ("V1", "V2")),
@@ -103,7 +102,7 @@ def r_over_s_v1(e: Evidence) -> float:
 register((
     Criterion("lvh_sokolow", "S V1 + R V5 or V6 ≥ 3.5 mV", SOKOLOW, lambda e: over(sokolow(e), 3.5)),
     Criterion("lvh_avl", "R aVL ≥ 1.1 mV", SOKOLOW, lambda e: over(e.tall("aVL"), 1.1)),
-    Criterion("lvh_rv5", "R V5 or V6 > 2.6 mV", AHA, lambda e: over(max(e.tall("V5"), e.tall("V6")), 2.6)),
+    Criterion("lvh_rv5", "R V5 or V6 > 2.6 mV", AHA, lambda e: over(largest((e.tall("V5"), e.tall("V6"))), 2.6)),
     Criterion("lvh_cornell_men", "R aVL + S V3 > 2.8 mV", CORNELL, lambda e: over(cornell(e), 2.8)),
     Criterion("lvh_cornell_women", "R aVL + S V3 > 2.0 mV", CORNELL, lambda e: over(cornell(e), 2.0)),
     Criterion("lvh_cornell_product", "(R aVL + S V3) × QRS > 244 mV·ms", PRODUCT,
@@ -122,7 +121,7 @@ register((
     Criterion("rvh_r_v1", "R V1 ≥ 0.7 mV", RIGHT, lambda e: over(e.tall("V1"), 0.7)),
     Criterion("rvh_ratio", "R / S in V1 > 1", RIGHT, r_over_s_v1, amplitude=False),
     Criterion("rvh_sum", "R V1 + S V5 or V6 > 1.05 mV", RIGHT,
-              lambda e: over(e.tall("V1") + max(e("s", "V5"), e("s", "V6")), 1.05)),
+              lambda e: over(e.tall("V1") + largest((e("s", "V5"), e("s", "V6"))), 1.05)),
     Criterion("rvh_s_v6", "R / S in V5 or V6 < 1", RIGHT,
               lambda e: any_of(*(at_most(e.ratio(lead), 0.5, 0.05) for lead in ("V5", "V6"))), amplitude=False),
     Criterion("rvh", "R / S in V1 > 1 and axis ≥ 90°", AHA, lambda e: all_of(r_over_s_v1(e), right_axis(e, 90))),
@@ -133,8 +132,8 @@ register((
     Criterion("ra_p_v1", "P in V1 > 0.15 mV", AHA, lambda e: at_least(e("p_max", "V1"), 0.15, 0.02)),
     Criterion("low_voltage_limb", "QRS swing < 0.5 mV in every limb lead",
               "Surawicz & Knilans, Chou's Electrocardiography",
-              lambda e: at_most(max(e("swing", lead) for lead in LIMB), 0.5, 0.05)),
+              lambda e: at_most(largest(e("swing", lead) for lead in LIMB), 0.5, 0.05)),
     Criterion("low_voltage_chest", "QRS swing < 1 mV in every chest lead",
               "Surawicz & Knilans, Chou's Electrocardiography",
-              lambda e: at_most(max(e("swing", lead) for lead in CHEST), 1.0, 0.08)),
+              lambda e: at_most(largest(e("swing", lead) for lead in CHEST), 1.0, 0.08)),
 ))  # fmt: skip

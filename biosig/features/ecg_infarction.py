@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from biosig.features.ecg_axes import CHEST
 from biosig.features.ecg_scores import (
     ANTERIOR,
-    CHEST,
     HIGH_LATERAL,
     INFERIOR,
     LATERAL,
@@ -39,7 +39,7 @@ def q_wave(e: Evidence, lead: str) -> float:
 
 
 def qs(e: Evidence, lead: str) -> float:
-    """No R worth the name before a deep S."""
+    """R of less than 6 % of the QRS before a deep S."""
     return all_of(at_most(e("r", lead) / (e("swing", lead) + 1e-12), 0.06, 0.02), at_least(e("s", lead), 0.3, 0.06))
 
 

@@ -188,7 +188,7 @@ def _place_all(
         (shift,), (likeness,) = _align(wide, template[:, None])
         shifts.append(np.where(likeness >= 0.5, shift, 0))
         alike.append(likeness)
-    return samples + np.concatenate(shifts), np.concatenate(alike)
+    return (samples + np.concatenate(shifts)).clip(0, x.shape[1] - 1), np.concatenate(alike)
 
 
 def _mean_square(residual: NDArray[Any]) -> NDArray[np.float64]:

@@ -57,7 +57,8 @@ def quality(window: Window) -> Values:
     "ecg",
     Column("polarity", "1", "(largest + smallest value) / swing of the QRS, −1 to 1", "", "channel"),
     Column("inverted", "1", "score: P, QRS and T are all turned down, in I, II, aVF, V4, V5, V6", REVERSAL, "channel"),
-    Column("arms_exchanged", "1", "score: P, QRS and T turned down in I, P upright in aVR", REVERSAL),
+    Column("arms_exchanged", "1", "score: P, QRS and T turned down in I, QRS upright in V6 where it is known",
+           REVERSAL),
     Column("right_leg_exchanged", "1", "score: II or III or I nearly flat, below 0.15 mV, beside leads of 0.3 mV",
            REVERSAL, "", True),
     Column("chest_order", "1", "correlation of each chest lead's median beat with its neighbour's less that with the "
@@ -76,16 +77,16 @@ def polarity(window: Window) -> Values:
             scores = [at_most(share[row], -0.2, 0.1)]
             scores += [at_most(value / found.swing[row], -0.01, 0.01) for value in signs if np.isfinite(value)]
             down[row] = all_of(*scores) if len(scores) > 1 else np.nan
-    arms = all_of(
-        lead_value(window, down, "I"),
-        at_least(lead_value(window, found.p / found.swing, "aVR"), 0.01, 0.01) if ecg.row("aVR") is not None else 1.0,
-    )
+    left = lead_value(window, share, "V6")
+    arms = all_of(lead_value(window, down, "I"), at_least(left, 0.0, 0.1) if np.isfinite(left) else 1.0)
     swings = [lead_value(window, found.swing, name) for name in ("I", "II", "III")]
     values: dict[str, float | np.ndarray] = {
         "polarity": per_channel(window, share),
         "inverted": per_channel(window, down),
         "arms_exchanged": arms,
-        "right_leg_exchanged": all_of(at_most(min(swings), 0.15, 0.03), at_least(max(swings), 0.3, 0.03)),
+        "right_leg_exchanged": all_of(
+            at_most(float(np.min(swings)), 0.15, 0.03), at_least(float(np.max(swings)), 0.3, 0.03)
+        ),
     }
     rows = [ecg.row(f"V{n}") for n in range(1, 7)]
     if None not in rows:

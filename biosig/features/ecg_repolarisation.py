@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from biosig.features.ecg_axes import angle
+from biosig.features.ecg_axes import CHEST, LIMB, angle
 from biosig.features.ecg_scores import (
     ANTERIOR,
-    CHEST,
     INFERIOR,
     LATERAL,
-    LIMB,
     LOW_LATERAL,
     QT_WIDTH,
     Criterion,

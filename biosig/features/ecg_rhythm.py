@@ -36,7 +36,9 @@ def intervals(window: Window) -> Intervals:
     Column("n_normal", "1", "RR intervals of beats of the commonest shape, neither premature nor a pause", TASK_FORCE),
     Column("rate", "1/min", "60000 / median RR"),
     Column("rate_autocorrelation", "1/min", "60 / lag of the largest autocorrelation of the QRS energy, 0.25 to 2 s"),
-    Column("rate_agreement", "1", "rate / rate_autocorrelation: 2 or 1/2 tells of beats counted twice or half of them"),
+    Column(
+        "rate_agreement", "1", "rate / rate_autocorrelation: 2 or 1/2 where beats are counted twice or half of them"
+    ),
     Column("rr_min", "ms", "shortest RR"),
     Column("rr_max", "ms", "longest RR"),
 )
@@ -102,7 +104,8 @@ def ectopy(window: Window) -> Values:
     return values
 
 
-FLUTTER_SECONDS = 4.0
+FLUTTER_SECONDS, FLUTTER_SCORE = 4.0, 0.55
+"""Length of a stretch, and the score from which it is flutter."""
 
 
 @shared
@@ -138,4 +141,8 @@ def flutter_scores(window: Window) -> NDArray[np.float64]:
 def flutter(window: Window) -> Values:
     """Ventricular flutter."""
     scores = flutter_scores(window)
-    return {"flutter_share": float((scores >= 0.55).mean()), "flutter_max": float(scores.max())} if len(scores) else {}
+    return (
+        {"flutter_share": float((scores >= FLUTTER_SCORE).mean()), "flutter_max": float(scores.max())}
+        if len(scores)
+        else {}
+    )

@@ -1,7 +1,7 @@
 """Diagnostic criteria as soft scores: a threshold with a width, and the logic between several.
 
-A score is 0.5 at the published threshold and a logistic curve about it, whose width is how exactly the measure can be
-had. "And" multiplies, "or" takes the largest; what is not known makes "and" unknown and is left out of "or".
+A score is 0.5 at the published threshold and a logistic curve about it; its width is about the error of the measure.
+"And" multiplies, "or" takes the largest; what is not known makes "and" unknown and is left out of "or".
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ AXIS_WIDTH = 8.0
 VOLTAGE_WIDTH = 0.08
 """Share of the threshold: amplitudes vary by so much from day to day (Farb et al., JACC 1990; 16:371)."""
 
-LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
-CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 INFERIOR, HIGH_LATERAL, LATERAL = ("II", "III", "aVF"), ("I", "aVL"), ("I", "aVL", "V5", "V6")
 SEPTAL, ANTERIOR, LOW_LATERAL = ("V1", "V2"), ("V2", "V3", "V4"), ("V4", "V5", "V6")
 
@@ -61,6 +59,11 @@ def two_of(scores: Iterable[float]) -> float:
     """The second largest that is known: the criterion in two leads of a group."""
     known = sorted(score for score in scores if math.isfinite(score))
     return known[-2] if len(known) > 1 else np.nan
+
+
+def largest(values: Iterable[float]) -> float:
+    """The largest; NaN where one is NaN, since a missing lead could have had a larger one."""
+    return float(np.max(list(values)))
 
 
 def not_(score: float) -> float:
@@ -109,12 +112,6 @@ class Evidence:
         """R / (R + S), 0 to 1: 0.5 is R / S of 1."""
         total = self.tall(lead) + self("s", lead)
         return self.tall(lead) / total if total > 0 else np.nan
-
-    def mean(self, measure: str, names: Sequence[str]) -> float:
-        """Mean over those of the leads that are there; NaN where fewer than half are."""
-        values = np.array([self(measure, name) for name in names])
-        known = values[np.isfinite(values)]
-        return float(known.mean()) if 2 * len(known) >= len(values) else np.nan
 
 
 @shared

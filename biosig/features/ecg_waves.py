@@ -29,8 +29,8 @@ QRS_SLOPE = 0.12
 QRS_QUANTILE = 0.85
 """Of the leads' ends, weighted by slope over noise: nearly the latest; of their onsets nearly the earliest."""
 
-QRS_QUIET = 0.01
-"""Seconds for which the slope must stay below."""
+QRS_QUIET = (0.01, 0.013)
+"""Seconds for which the slope must stay below, before and after the QRS: the end of a bundle branch block is gentle."""
 
 QRS_EARLIER, QRS_LATER = 0.013, 0.012
 """Seconds by which marks lie before and after those slopes."""
@@ -104,7 +104,7 @@ def waves(window: Window) -> Waves | None:
 
 
 def measure(beat: MedianBeat, rr: float) -> Waves:
-    """Waves of a median beat whose beats follow each other in `rr` seconds."""
+    """Waves of a median beat at an RR interval of `rr` seconds."""
     rate, zero = beat.sfreq, beat.zero
     none = (np.nan, np.nan)
     size = np.ptp(beat.x, axis=1)
@@ -117,7 +117,7 @@ def measure(beat: MedianBeat, rr: float) -> Waves:
     t_first = off + round(0.08 * rate)
     t_last = min(max(zero + round(min(0.68, rr - 0.22) * rate), t_first + round(0.1 * rate)), y.shape[1] - 10)
     centre = zero + 0.31 * np.sqrt(np.clip(rr, 0.4, 1.4)) * rate
-    tangent = _last_edge(y, trust, rate, (t_first, t_last), centre, 0.07 * rate, 0.012, 0.4, None, 0.15, 0.6)
+    tangent = _last_edge(y, trust, rate, (t_first, t_last), centre, 0.12 * rate, 0.012, 0.4, None, 0.15, 0.6)
     area = _largest_area(y, trust, rate, (t_first + round(0.04 * rate), t_last), centre + 0.06 * rate)
     t_end = (tangent + area + sum(T_LATER) * rate) / 2
     flip = y.shape[1] - 1
@@ -153,13 +153,13 @@ def _qrs(beat: MedianBeat, trust: NDArray[np.float64]) -> tuple[int, int]:
     peaks = first + slopes[:, first:last].argmax(1)
     tops = slopes[np.arange(len(peaks)), peaks]
     loud = slopes > QRS_SLOPE * tops[:, None]
-    quiet = round(QRS_QUIET * rate)
+    quiet, quiet_after = (round(length * rate) for length in QRS_QUIET)
     # a place is inside the QRS where one of the next `quiet` samples towards its peak's far side is loud
     sums = np.concatenate((np.zeros((len(loud), 1), int), np.cumsum(loud, axis=1)), 1)
     n = loud.shape[1]
     places = np.arange(n)
     before = sums[:, places] - sums[:, np.maximum(places - quiet, 0)]
-    after = sums[:, np.minimum(places + 1 + quiet, n)] - sums[:, np.minimum(places + 1, n)]
+    after = sums[:, np.minimum(places + 1 + quiet_after, n)] - sums[:, np.minimum(places + 1, n)]
     ons, offs = np.empty(len(peaks)), np.empty(len(peaks))
     for lead, peak in enumerate(peaks):
         still = np.flatnonzero(before[lead, : peak + 1] == 0)
@@ -233,7 +233,7 @@ def _largest_area(
     places, length, beside = np.arange(first, last), round(0.08 * rate), round(0.016 * rate)
     before = (sums[:, places] - sums[:, places - length]) / length
     here = (sums[:, places + beside] - sums[:, places - beside - 1]) / (2 * beside + 1)
-    area = (before - here) * np.exp(-0.5 * ((places - centre) / (0.08 * rate)) ** 2)
+    area = (before - here) * np.exp(-0.5 * ((places - centre) / (0.1 * rate)) ** 2)
     high, low, rows = area.argmax(1), area.argmin(1), np.arange(len(y))
     up, down = area[rows, high], -area[rows, low]
     both = np.minimum(up, down) * 3 > np.maximum(up, down)

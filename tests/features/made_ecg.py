@@ -1,4 +1,4 @@
-"""ECGs whose every wave is known: raised-cosine pulses of a heart vector, seen by twelve leads."""
+"""Made ECGs with known waves: raised-cosine pulses of a heart vector, seen by twelve leads."""
 
 from __future__ import annotations
 

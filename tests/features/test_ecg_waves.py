@@ -1,4 +1,4 @@
-"""Beats, median beat, wave limits and what is measured of them, on signals whose truth is known."""
+"""Beats, median beat, wave limits and what is measured of them, on made signals."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_intervals_agree_with_what_was_made():
     assert row["ecg.qtc_hodges"] == pytest.approx(row["ecg.qt"] + 1.75 * (75 - 60), abs=1)
 
 
-@pytest.mark.parametrize("later", [-0.03, 0.03, 0.06])
+@pytest.mark.parametrize("later", [-0.03, 0.03, 0.06, 0.1])
 def test_intervals_follow_the_waves(later):
     base = extract(made())
     (pc, pw, pv), (tc, tw, tv) = SINUS["P"], SINUS["T"]
@@ -45,9 +45,14 @@ def test_intervals_follow_the_waves(later):
     assert row["ecg.pr"] - base["ecg.pr"] == pytest.approx(1000 * later, abs=6)
     row = extract(made(changed(T=(tc + later, tw, tv))))
     assert row["ecg.qt"] - base["ecg.qt"] == pytest.approx(1000 * later, abs=6)
-    (sc, sw, sv) = SINUS["S"]
-    row = extract(made(changed(S=(sc + max(later, 0) / 2, sw + max(later, 0), sv))))
-    assert row["ecg.qrs"] - base["ecg.qrs"] == pytest.approx(1000 * max(later, 0), abs=10)
+
+
+@pytest.mark.parametrize("longer", [0.03, 0.06])
+def test_qrs_follows_its_end(longer):
+    centre, width, vector = SINUS["S"]
+    deeper = tuple((width + longer) / width * v for v in vector)  # as steep as it was
+    row = extract(made(changed(S=(centre + longer / 2, width + longer, deeper))))
+    assert row["ecg.qrs"] - extract(made())["ecg.qrs"] == pytest.approx(1000 * longer, abs=12)
 
 
 def test_one_lead_agrees_with_twelve():
@@ -55,8 +60,9 @@ def test_one_lead_agrees_with_twelve():
     stream = whole.streams[0]
     row = extract(Recording(id="II", streams=[stream.pick([1])]))
     base = extract(whole)
-    for name in ("pr", "qrs", "qt"):
-        assert row[f"ecg.{name}"] == pytest.approx(base[f"ecg.{name}"], abs=20)
+    assert row["ecg.qt"] == pytest.approx(base["ecg.qt"], abs=25)  # in II the QRS has no Q and S to begin and end with
+    assert row["ecg.pr"] == pytest.approx(base["ecg.pr"], abs=25)
+    assert 50 <= row["ecg.qrs"] <= base["ecg.qrs"]
     assert row["ecg.n_leads"] == 1
     assert np.isnan(row["ecg.qrs_axis"])
 
@@ -119,3 +125,15 @@ def test_marks_are_sorted_and_carry_scores():
     assert [mark.onset for mark in marks] == sorted(mark.onset for mark in marks)
     assert {mark.label for mark in marks} == {"beat", "P", "QRS", "T"}
     assert all(0 <= mark.score <= 1 and mark.duration >= 0 for mark in marks)
+
+
+@pytest.mark.parametrize("rows", [[1], [0, 1], [6], [0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10]])
+def test_any_subset_of_leads_gives_what_it_can_and_no_more(rows):
+    whole = extract(made())
+    row = extract(Recording(id="some", streams=[made().streams[0].pick(rows)]))
+    for name in ("sokolow", "peguero", "score_lvh_sokolow", "score_lvh_rv5", "score_lvh_peguero_men", "score_rvh_sum"):
+        assert np.isnan(row[f"ecg.{name}"]), name
+    assert np.isnan(row["ecg.score_low_voltage_chest"])
+    assert np.isnan(row["ecg.score_low_voltage_limb"]) == (len(rows) < 6 or rows[0] == 6)
+    assert row["ecg.rate"] == pytest.approx(whole["ecg.rate"], abs=0.5)
+    assert set(row.index) <= set(whole.index)
