@@ -101,7 +101,7 @@ def shape(window: Window) -> Values:
     "eeg",
     Column("muscle_slope", "1", "slope of lg density over lg f from 7 to 75 Hz, or to the end of the recording's band "
            "from 40 Hz on: above −0.59 where muscle prevails",
-           "Fitzgibbon et al., Front Neurosci 2016; 10:10", "channel"),
+           "Fitzgibbon et al., Clin Neurophysiol 2016; 127:1781", "channel"),
     Column("mains", "dB", "10 lg of the density at 50 or 60 Hz, the larger, over its neighbourhood's median", PREP,
            "channel"),
     Column("drift_share", "1", "power below 1 Hz over that below 45 Hz", "", "channel"),

@@ -55,8 +55,8 @@ def decibels(window: Window) -> dict[str, NDArray[np.float64]]:
 @feature(
     "eeg",
     *(Column(f"power_{name}", "dB re 1 uV²", f"10 lg of the power from {low:g} to {high:g} Hz, multitaper, 4-s "
-             "segments; three cycles of the lowest frequency or more", f"{IFCN}; {THOMSON}", index, True)
-      for name, (low, high) in BANDS.items() for index in ("channel",)),
+             "segments; three cycles of the lowest frequency or more", f"{IFCN}; {THOMSON}", "channel", True)
+      for name, (low, high) in BANDS.items()),
     *(Column(f"region_power_{name}", "dB re 1 uV²", f"mean of power_{name} over the region's electrodes", IFCN,
              "region", True) for name in BANDS),
 )  # fmt: skip

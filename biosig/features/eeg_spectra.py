@@ -126,11 +126,11 @@ def transforms(
 
 @shared
 def spectrum(window: Window) -> Spectrum | None:
-    """Spectra of the usable electrodes; None in windows shorter than half a second or without an electrode."""
+    """Spectra of the usable electrodes; None without an electrode, under half a second or 16 samples a segment."""
     rows = electrodes(window).rows
-    if not len(rows) or window.duration < SHORTEST or window.n_times < 16:
-        return None
     length = min(round(SEGMENT * window.sfreq), window.n_times)
+    if not len(rows) or window.duration < SHORTEST or length < 16:
+        return None
     total = np.zeros((len(rows), length // 2 + 1))
     n = np.zeros(len(rows), np.intp)
     for transformed, whole in transforms(window.x[rows], window.sfreq):

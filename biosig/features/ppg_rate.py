@@ -33,7 +33,7 @@ def intervals(window: Window) -> Intervals:
     Column("n_normal", "1", "pulse intervals of pulses like the mean pulse, within 15 % of the local median"),
     Column("rate", "1/min", "60000 / median pulse interval, from steepest rise to steepest rise", ELGENDI),
     Column("rate_autocorrelation", "1/min", "60 / lag of the largest autocorrelation in 0.5 to 8 Hz, 0.25 to 2 s"),
-    Column("rate_agreement", "1", "rate / rate_autocorrelation: 2 or 1/2 tells of pulses counted twice or by half"),
+    Column("rate_agreement", "1", "rate / rate_autocorrelation: 2 or 1/2 where pulses count twice or half of them"),
     Column("rr_min", "ms", "shortest pulse interval"),
     Column("rr_max", "ms", "longest pulse interval"),
 )  # fmt: skip

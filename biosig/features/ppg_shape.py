@@ -105,7 +105,7 @@ def _crossings(mean: NDArray[np.float64], top: int, level: float) -> tuple[float
     Column("diastolic_delay", "ms", "systolic to diastolic peak: height of the body over it is the stiffness index",
            "Millasseau et al., Clin Sci 2002; 103:371"),
     Column("area_ratio", "1", "area of the mean pulse after the notch over that before",
-           "Wang et al., Conf Proc IEEE EMBS 2009; 2446"),
+           "Wang et al., Conf Proc IEEE EMBS 2009:1746"),
     Column("slope_max", "1/s", "steepest rise of the mean pulse, its height being 1", CHARLTON),
     Column("slope_max_time", "ms", "foot to steepest rise", CHARLTON),
     Column("slope_min", "1/s", "steepest fall of the mean pulse", CHARLTON),

@@ -21,7 +21,7 @@ PULSE_BAND = (0.5, 8.0)
 """Hz, in which pulses are found (Elgendi et al., PLoS ONE 2013; 8:e76585)."""
 
 SHAPE_BAND = (0.4, 15.0)
-"""Hz, in which the pulse's shape and its derivatives are measured (Charlton et al., Physiol Meas 2022; 43:085007)."""
+"""Hz, in which the pulse's shape is measured: wide enough for the waves of its second derivative."""
 
 LARGEST_GAP_SHARE = 0.5
 """A channel that lacks more of its samples than this, or that does not vary, is not measured."""

@@ -9,7 +9,7 @@ from biosig.signal import bandpass
 
 
 def mean(row, name):
-    return np.nanmean([row[f"eeg.{name}[{site}]"] for site in TEN_TWENTY])
+    return row[[f"eeg.{name}[{site}]" for site in TEN_TWENTY]].mean()
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 1.5, 2.0])

@@ -3,10 +3,13 @@
 import mne
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made_eeg import TEN_TWENTY, coloured, recording, sine
 
 import biosig
 from biosig import samples
+from biosig.errors import DataError
 from biosig.features import columns, extract
 from biosig.features.eeg_bands import BANDS
 from biosig.features.eeg_channels import position, region
@@ -184,3 +187,23 @@ def test_any_montage_gives_powers(names):
 
 def test_every_column_says_how_it_comes_about():
     assert all(column.formula and column.unit for column in columns("eeg"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n_times=st.integers(0, 900),
+    sfreq=st.sampled_from([1.0, 3.0, 10.0, 33.3, 125.0, 500.0]),
+    size=st.sampled_from([0.0, 1e-6, 1.0, 1e6]),
+    gaps=st.lists(st.tuples(st.integers(0, 900), st.integers(0, 400)), max_size=3),
+    seed=st.integers(0, 99),
+)
+def test_broken_input_gives_a_row_or_one_sentence(n_times, sfreq, size, gaps, seed):
+    x = size * np.random.default_rng(seed).standard_normal((2, n_times)).cumsum(1)
+    for start, length in gaps:
+        x[seed % 2, start : start + length] = np.nan
+    made = recording(x, sfreq, names=("F3", "F4"))
+    if n_times == 0:
+        with pytest.raises(DataError, match="has no sample"):
+            extract(made)
+        return
+    assert not np.isinf(extract(made)).any()
