@@ -37,7 +37,9 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
     Attributes
     ----------
     columns_ : list of str
-        Those that a row seen by `fit` had: "ecg.rate", "ecg.r_amplitude[V1]".
+        Those that a row seen by `fit` had a value of: "ecg.rate", "ecg.r_amplitude[V1]".
+    unmeasured_ : list of str
+        Those that no row seen by `fit` had a value of; they are left out, since trees cannot split on them.
     n_features_in_ : int
         Channels, where X was an array.
 
@@ -80,10 +82,13 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.float64]:  # noqa: ARG002
         """As `fit`, then `transform`, measuring once."""
         measured = self._measured(self._rows(X, check_kinds(self.kinds), reset=True))
-        self.columns_ = list(dict.fromkeys(name for values in measured for name in values))
+        seen = dict.fromkeys(name for values in measured for name in values)
+        found = {name for values in measured for name, value in values.items() if np.isfinite(value)}
+        self.columns_ = [name for name in seen if name in found]
+        self.unmeasured_ = [name for name in seen if name not in found]
         if not self.columns_:
             raise DataError(
-                f"No row of X has a sample of kind {', '.join(check_kinds(self.kinds))}: choose other channels, or "
+                f"No row of X has a value of kind {', '.join(check_kinds(self.kinds))}: choose other channels, or "
                 "other kinds."
             )
         return self._table(measured)
@@ -110,13 +115,15 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
 
     def _table(self, measured: Sequence[dict[str, float]]) -> NDArray[np.float64]:
         place = {name: column for column, name in enumerate(self.columns_)}
+        known = place.keys() | set(self.unmeasured_)
         table = np.full((len(measured), len(place)), np.nan)
         for row, values in enumerate(measured):
-            further = [name for name in values if name not in place]
+            further = [name for name in values if name not in known]
             if further:
                 raise DataError(
                     f"Row {row} of X has {len(further)} columns that no row had in fit, the first is '{further[0]}': "
                     f"fit {type(self).__name__} to rows with the same channels, or leave those channels out."
                 )
-            table[row, [place[name] for name in values]] = list(values.values())
+            columns = {place[name]: value for name, value in values.items() if name in place}
+            table[row, list(columns)] = list(columns.values())
         return table

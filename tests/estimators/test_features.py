@@ -26,7 +26,9 @@ def test_a_row_is_what_extract_gives(recordings):
     names = list(transformer.get_feature_names_out())
     for row, recording in zip(found, recordings, strict=True):
         expected = extract(recording)
-        assert np.array_equal(row[[names.index(name) for name in expected.index]], expected, equal_nan=True)
+        assert np.array_equal(row, expected[names], equal_nan=True)
+        assert expected.index.isin([*names, *transformer.unmeasured_]).all()
+        assert expected[transformer.unmeasured_].isna().all()
     assert np.array_equal(transformer.transform(recordings[::-1]), found[::-1], equal_nan=True)
     array = np.stack([r.streams[0].physical() for r in recordings])
     of_array = FeatureTransformer(ch_names=recordings[0].ch_names, sfreq=100.0, kind="ecg", units="mV")
@@ -35,7 +37,7 @@ def test_a_row_is_what_extract_gives(recordings):
 
 def test_people_are_left_out_of_epochs(epochs, y, people):
     trees = HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=2)
-    linear = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression(C=0.01))
+    linear = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(C=0.01))
     for head in (trees, linear):
         pipeline = make_pipeline(FeatureTransformer(kinds=["eeg"]), head)
         few = np.arange(32) % 8 < 4
@@ -52,7 +54,7 @@ def test_further_channels_and_other_kinds_are_named(recordings, epochs):
     with pytest.raises(DataError, match=r"Row 0 of X has \d+ columns that no row had in fit, the first is 'ecg\."):
         fitted.transform(recordings)
     assert np.isnan(FeatureTransformer().fit(recordings).transform(one_lead)).any()
-    with pytest.raises(DataError, match="No row of X has a sample of kind ppg"):
+    with pytest.raises(DataError, match="No row of X has a value of kind ppg"):
         FeatureTransformer(kinds=["ppg"]).fit(recordings)
     with pytest.raises(UsageError, match="no features of kind 'emg'"):
         FeatureTransformer(kinds=["emg"]).fit(recordings)
