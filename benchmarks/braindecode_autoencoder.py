@@ -13,7 +13,7 @@ from braindecode.models import REVE
 from braindecode.models.reve import FourierEmb4D, TransformerBackbone
 from torch import Tensor, nn
 
-from biosig.pretrain.reve_reconstruction import ReveReconstruction
+from biosig.pretrain.objectives.reve import ReveReconstruction
 
 
 class Autoencoder(nn.Module):

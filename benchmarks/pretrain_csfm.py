@@ -38,10 +38,11 @@ from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import METRICS
 from biosig.models.encoder import Encoder
 from biosig.models.reports import RecordingWords
+from biosig.pretrain.build import build_objective, build_words, encoder_config
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
-from biosig.pretrain.objective import Objective
+from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.state import load_objective
 from biosig.progress import show_progress
 from ingest.verbs import ingest
@@ -69,7 +70,7 @@ def ingest_all(data: Path, shards: Path) -> list[SourceConfig]:
 def untrained(config: PretrainConfig) -> Objective:
     """What the run starts from."""
     torch.manual_seed(config.seed)
-    return config.make_objective(Encoder(config.encoder_config())).eval()
+    return build_objective(config, Encoder(encoder_config(config))).eval()
 
 
 def word_frequencies(train: Windows, words: RecordingWords) -> NDArray[np.float64]:
@@ -90,7 +91,7 @@ def measure(
     objectives: dict[str, Objective], config: PretrainConfig, held_out: Windows, frequencies: NDArray[np.float64]
 ) -> pd.DataFrame:
     """The losses of each held-out window: subject, what is hidden, method, loss."""
-    contract, words = objectives["after"].encoder.config.contract, config.words()
+    contract, words = objectives["after"].encoder.config.contract, build_words(config)
     assert words is not None
     rows = []
     for number, subject in enumerate(held_out.subjects):
@@ -102,7 +103,7 @@ def measure(
         mask = config.masking(batch, np.random.default_rng([config.seed, 1, number]))
         losses: dict[str, dict[str, float]] = defaultdict(dict)
         for method, objective in objectives.items():
-            for name, value in objective(batch, mask).items():
+            for name, value in objective(objective.views(batch, mask)).items():
                 if name.startswith("loss_") and name != "loss_global":
                     losses[name.removeprefix("loss_")][method] = value.item()
                 elif name.startswith("mean_predictor_"):
@@ -110,7 +111,8 @@ def measure(
         if "text" in losses:
             ids = batch.text_ids[mask[batch.modality == MODALITY_IDS["text"]]]
             losses["text"]["word frequencies"] = float(-np.log(frequencies[ids]).mean())
-            alone = objectives["after"](batch, without_signals(batch, mask))
+            after = objectives["after"]
+            alone = after(after.views(batch, without_signals(batch, mask)))
             losses["text"]["after, words alone"] = alone["loss_text"].item()
         who = recording.id if subject is None else str(subject)
         rows += [(who, what, method, loss) for what, by in losses.items() for method, loss in by.items()]
@@ -152,12 +154,12 @@ def main() -> None:
         pretrain(config, progress)
         minutes = (time.perf_counter() - began) / 60
     train, held_out = load_windows(config)
-    words = config.words()
+    words = build_words(config)
     assert words is not None
     objectives = {"before": untrained(config), "after": load_objective(config.out)[1]}
     table = measure(objectives, config, held_out, word_frequencies(train, words))
     n_weights = sum(p.numel() for p in objectives["after"].encoder.parameters())
-    print(f"{config.encoder_config().name}, {n_weights:,} parameters: {config.steps} steps of {config.batch_tokens}")
+    print(f"{encoder_config(config).name}, {n_weights:,} parameters: {config.steps} steps of {config.batch_tokens}")
     print(
         f"tokens in {minutes:.1f} min on {args.threads} threads; windows of {config.window:g} s, {len(train)} to train"
     )

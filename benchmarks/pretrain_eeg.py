@@ -40,7 +40,7 @@ from biosig.evaluate.metrics import METRICS
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
-from biosig.pretrain.objective import Objective
+from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.state import load_objective
 from biosig.progress import show_progress
 from ingest.verbs import ingest

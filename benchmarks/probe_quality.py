@@ -18,7 +18,7 @@ from biosig import demo
 from biosig.downstream.probe import ProbeConfig, run_probe
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.loop import pretrain
-from biosig.pretrain.masking import BlockMasking
+from biosig.pretrain.masking.blocks import BlockMasking
 from biosig.progress import show_progress
 from ingest.verbs import ingest
 

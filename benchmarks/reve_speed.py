@@ -29,9 +29,10 @@ from biosig.device import autocast
 from biosig.models.arrays import as_recordings, as_they_are
 from biosig.models.encoder import EncoderConfig
 from biosig.models.model import Model
-from biosig.pretrain.decoder_config import DecoderConfig
-from biosig.pretrain.reve_masking import ReveMasking
-from biosig.pretrain.reve_reconstruction import ReveReconstruction
+from biosig.pretrain.masking.reve import ReveMasking
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
+from biosig.pretrain.objectives.configs.reve import ReveConfig
+from biosig.pretrain.objectives.objective import Objective
 
 CPU = torch.device("cpu")
 WINDOWS, CHANNELS, SECONDS = 8, 19, 10
@@ -129,12 +130,12 @@ def training(ours: Model, theirs: REVE, n_rounds: int) -> None:
     signals = torch.randn(WINDOWS, CHANNELS, 200 * SECONDS)
     batch = packed(ours, signals)
     mask = ReveMasking(rounding="down")(batch, np.random.default_rng(0))
-    objective = ReveReconstruction(deepcopy(ours.encoder), DECODER).train()
-    autoencoder = Autoencoder(deepcopy(theirs), objective).train()
+    objective = Objective(deepcopy(ours.encoder), [ReveConfig(decoder=DECODER)]).train()
+    autoencoder = Autoencoder(deepcopy(theirs), objective.terms[0]).train()
     places = positions(CHANNELS).expand(WINDOWS, -1, -1)
     hidden = mask.view(WINDOWS, -1)
     sides: dict[str, tuple[nn.Module, Callable[[], Tensor]]] = {
-        "biosig": (objective, lambda: objective(batch, mask)["loss"]),
+        "biosig": (objective, lambda: objective(objective.views(batch, mask))["loss"]),
         "braindecode": (autoencoder, lambda: autoencoder(signals, places, hidden)),
     }
     with torch.no_grad():

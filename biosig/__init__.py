@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from biosig.estimators.features import FeatureTransformer
     from biosig.estimators.finetuned import FineTunedClassifier, FineTunedRegressor
     from biosig.estimators.transformer import EmbeddingTransformer
-    from biosig.models.model import Model, build_model, list_models, load_model
+    from biosig.models.model import Model, build_model, load_model
+    from biosig.models.presets import list_models
     from biosig.reading import read
     from biosig.recording import Annotation, Channel, Recording, Stream, Subject
     from biosig.shards.dataset import ShardDataset, open_shards
@@ -38,7 +39,7 @@ _HOME = {
     "Subject": "biosig.recording",
     "build_model": "biosig.models.model",
     "embed": "biosig.embedding",
-    "list_models": "biosig.models.model",
+    "list_models": "biosig.models.presets",
     "load_model": "biosig.models.model",
     "open_shards": "biosig.shards.dataset",
     "read": "biosig.reading",

@@ -9,9 +9,10 @@ a registry's members, and `Annotated[str, READOUTS]` the name of one. Keys witho
 default, where that knows them, or else of the only class that does (files of 0.1.0 have no names); what fits several
 classes, or none, is refused.
 
-A configuration class may have two more class methods. ``config_defaults(values)`` gives the default of a field that
+A configuration class may have three more class methods. ``config_defaults(values)`` gives the default of a field that
 hangs on others: ``{"masking": ReveMasking()}`` where the objective is REVE's. ``upgrade(values)`` rewrites the keys of
-0.1.0, so that its files are read as they are.
+0.1.0, so that its files are read as they are; ``override_path(path, values)`` gives the place of such a key in a file
+that has the present ones.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, ove
         if not equals:
             raise UsageError(f"'{override}' is not an override: write key=value, e.g. seed=1.")
         try:
-            _set(values, key.split("."), yaml.safe_load(text))
+            path = getattr(cls, "override_path", lambda path, _: path)(key.split("."), values)
+            _set(values, path, yaml.safe_load(text))
         except yaml.YAMLError as error:
             raise UsageError(f"The value in '{override}' is not valid YAML: {' '.join(str(error).split())}.") from error
     return _build(cls, values, where="")
@@ -97,11 +99,22 @@ def _plain(value: Any) -> Any:
 
 
 def _set(values: dict[str, Any], keys: Sequence[str], value: Any) -> None:
-    for key in keys[:-1]:
+    """Put a value at a dotted path: below a name it joins the keys of the named; entries of a list are numbered."""
+    key, *rest = keys
+    if rest:
         below = values.get(key)
-        values[key] = below = dict(below) if isinstance(below, Mapping) else {}
-        values = below
-    values[keys[-1]] = value
+        if isinstance(below, list):
+            entries = {str(number): entry for number, entry in enumerate(below)}
+            if rest[0] not in entries:
+                raise UsageError(f"{key} is a list: write {key}.0.{'.'.join(rest)}, with the number of the entry.")
+            _set(entries, rest, value)
+            values[key] = list(entries.values())
+            return
+        named = {"name": below} if isinstance(below, str) else {}
+        values[key] = dict(below) if isinstance(below, Mapping) else named
+        _set(values[key], rest, value)
+    else:
+        values[key] = value
 
 
 def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -265,6 +278,9 @@ def _knows(cls: Any, values: Mapping[str, Any]) -> bool:
 def _words(hint: Any) -> str:
     """What a value should be, for messages."""
     origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        registry = next((item for item in args[1:] if isinstance(item, Registry)), None)
+        return _words(args[0]) if registry is None or args[0] is not str else " or ".join(map(repr, registry))
     if origin is Literal:
         return " or ".join(map(repr, args))
     if origin in (list, tuple, Sequence):

@@ -18,7 +18,8 @@ from biosig.batches.windows import LeftOutWarning, Windows
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
-from biosig.models.pooled import Pooling, check_pooling, n_features, own_pooling, pooled, segments, vectors_per_window
+from biosig.models.pooled import n_features, pooled, segments, vectors_per_window
+from biosig.models.readouts import Pooling, check_pooling, own_pooling
 from biosig.models.reports import words_for
 from biosig.progress import Progress
 from biosig.sources import as_windows

@@ -3,65 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from biosig.adapter import NEVER, Adapter, Identifier, Signals, make_recording
 from biosig.errors import UsageError
 from biosig.recording import Recording
+from biosig.registry import Registry
+
+__all__ = ["ADAPTERS", "NEVER", "Adapter", "Identifier", "Signals", "adapter_for", "adapters", "make_recording", "read"]
 
 
-class Adapter(Protocol):
-    """Reads one family of files; knows nothing else and invents nothing.
+ADAPTERS: Registry[type[Adapter]] = Registry("adapter", "biosig.adapters")
+"""The adapters of installed packages, by name; a third party adds one through this entry-point group."""
 
-    An adapter may also have
 
-    - ``parts(path) -> list[Path]``: files that it claims, that `read` joins into the recording of `path`, and that a
-      walk over a folder must therefore not take for recordings of their own;
-    - ``members(path) -> list[str] | None``: names of the recordings in a file that holds several; `read` takes one of
-      them as ``member=``;
-    - ``name_of(path) -> str``: what a recording is called, where that is not the file's name without its extension;
-    - ``claims_folder(path) -> bool``: whether a folder is one recording of its family; such a folder is not walked.
+def adapters() -> dict[str, Adapter]:
+    """One of each installed adapter, by name.
+
+    Raises
+    ------
+    UsageError
+        If an installed package names something else than a subclass of `Adapter`, or cannot be imported.
     """
-
-    name: str
-    describes: str
-    """What it reads, for messages: "WFDB records (.hea)"."""
-
-    def claims(self, path: Path) -> bool:
-        """Whether `path` is the file that stands for a recording of this family (a ``.hea``, not its ``.dat``).
-
-        Looks at the name and at most the first bytes; never raises on a foreign or unreadable file.
-        """
-
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
-        """Read one recording, native samples untouched.
-
-        With `lazy`, samples stay in their file (`biosig.lazy.LazySamples`) where the format lets them; all else,
-        `invalid` and `content_hash` included, is the same.
-
-        Raises
-        ------
-        biosig.errors.UnreadableError
-            One sentence that names the file and the remedy.
-        """
-
-    def convert(self, obj: object) -> Recording | None:
-        """Turn an object of the family's own library (an mne Raw, a wfdb Record) into a Recording; None if foreign."""
-
-
-@cache
-def adapters() -> Mapping[str, Adapter]:
-    """The installed adapters by name; a third party adds one through the entry-point group ``biosig.adapters``."""
-    return {point.name: point.load()() for point in entry_points(group="biosig.adapters")}
+    made: dict[str, Adapter] = {}
+    for name, cls in ADAPTERS.items():
+        if not (isinstance(cls, type) and issubclass(cls, Adapter)):
+            raise UsageError(
+                f"The adapter '{name}' of {cls.__module__} is not a subclass of biosig.reading.Adapter: derive it from "
+                "that class, or uninstall the package."
+            )
+        made[name] = cls()
+    return made
 
 
 def adapter_for(path: Path, known: Mapping[str, Adapter] | None = None) -> Adapter | None:
     """The adapter that claims the file or folder `path`, of `known` or of all that are installed; or None."""
-    claim = "claims_folder" if path.is_dir() else "claims"
     everyone = (adapters() if known is None else known).values()
-    return next((adapter for adapter in everyone if getattr(adapter, claim, lambda _: False)(path)), None)
+    is_folder = path.is_dir()
+    return next((a for a in everyone if (a.claims_folder(path) if is_folder else a.claims(path))), None)
 
 
 def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **options: Any) -> Recording:

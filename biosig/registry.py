@@ -31,11 +31,12 @@ class Registry(Mapping[str, M], Generic[M]):
     group : str
         Entry-point group through which other packages add members: "biosig.maskings". An entry point names the member,
         or the module that registers it.
-    folder : str
-        Dotted name of the package whose public modules register the members of this repository when imported.
+    folder : str, optional
+        Dotted name of the package whose public modules register the members of this repository when imported; None
+        where these have entry points too.
     """
 
-    def __init__(self, kind: str, group: str, folder: str) -> None:
+    def __init__(self, kind: str, group: str, folder: str | None = None) -> None:
         self.kind, self.group, self.folder = kind, group, folder
         self._members: dict[str, M] = {}
         self._ready = False
@@ -50,7 +51,7 @@ class Registry(Mapping[str, M], Generic[M]):
         """
         name: str = member.name  # type: ignore[attr-defined]
         known = self._members.setdefault(name, member)
-        if known is not member and _origin(known) != _origin(member):
+        if not _same(known, member):
             raise UsageError(
                 f"Two {self.kind} members are called '{name}', from {_origin(known)} and {_origin(member)}: rename one."
             )
@@ -75,6 +76,12 @@ class Registry(Mapping[str, M], Generic[M]):
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*self._own(), *self._foreign]))
 
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:  # `Annotated[str, READOUTS] | None` hashes what it is annotated with
+        return id(self)
+
     def __len__(self) -> int:
         return len(list(iter(self)))
 
@@ -85,6 +92,8 @@ class Registry(Mapping[str, M], Generic[M]):
         """The members that are imported, those of the registry's folder among them."""
         if not self._ready:
             self._ready = True
+            if self.folder is None:
+                return self._members
             package = importlib.import_module(self.folder)
             for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
                 if not module.name.startswith("_"):
@@ -118,6 +127,11 @@ def load_object(path: str) -> Any:
     """What an import path of the form "package.module:name" names."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two members are one, perhaps of a module that was imported twice."""
+    return _origin(one) == _origin(other) if hasattr(one, "__qualname__") else bool(one == other)
 
 
 def _origin(member: object) -> str:

@@ -105,7 +105,7 @@ class Discovery:
 def adapters_with(mapping: TableMapping | None) -> dict[str, Adapter]:
     """The installed adapters; with a `mapping`, the one for tables is bound to it and is asked first."""
     if mapping is None:
-        return dict(adapters())
+        return adapters()
     return {TableAdapter.name: TableAdapter(mapping)} | {n: a for n, a in adapters().items() if n != TableAdapter.name}
 
 
@@ -221,7 +221,7 @@ def _take(
     for suffix in (".gz", relative.with_name(stem.removesuffix(".gz")).suffix):
         stem = stem.removesuffix(suffix)
     try:
-        members = getattr(adapter, "members", lambda _: None)(file)
+        members = adapter.members(file)
     except BiosigError as error:
         found.failures.append(Failure(str(file), "find", str(error)))
         return
@@ -238,8 +238,7 @@ def with_ids(items: Sequence[Item], known: dict[str, Adapter], taken: Iterable[s
     used = set(taken)
     out = []
     for item in items:
-        name_of = getattr(known[item.adapter], "name_of", None)
-        name = name_of(item.path) if name_of and item.member is None else item.name
+        name = (known[item.adapter].name_of(item.path) if item.member is None else None) or item.name
         names = chain((name, item.relative), (f"{item.relative} ({n})" for n in count(2)))
         out.append(replace(item, id=next(free for free in names if free not in used)))
         used.add(out[-1].id)
@@ -250,8 +249,7 @@ def _drop_parts(found: Discovery, known: dict[str, Adapter], named: set[str]) ->
     """Leave out files that another item's adapter reads as its segments (`parts`), but for those that were named."""
     parts = set()
     for item in found.items:
-        if parts_of := getattr(known[item.adapter], "parts", None):
-            parts |= {os.path.realpath(part) for part in parts_of(item.path)}
+        parts |= {os.path.realpath(part) for part in known[item.adapter].parts(item.path)}
     parts -= named
     kept = [item for item in found.items if os.path.realpath(item.path) not in parts] if parts else found.items
     found.n_parts = len(found.items) - len(kept)

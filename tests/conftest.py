@@ -12,6 +12,7 @@ import biosig
 from biosig import samples
 from biosig.models.encoder import Encoder
 from biosig.models.presets import preset
+from biosig.pretrain.build import resize
 from biosig.pretrain.config import EncoderSize
 
 torch.set_num_threads(1)
@@ -46,7 +47,7 @@ def narrow_csfm():
     """CSFM's architecture in 0.5 M parameters, random weights: six blocks of width 64, and 1066 words."""
     size = EncoderSize(embed_dim=64, num_heads=2, head_dim=32, n_words=1066)
     torch.manual_seed(0)
-    model = biosig.Model(Encoder(size.of(preset("csfm-tiny"))), trained=False)
+    model = biosig.Model(Encoder(resize(preset("csfm-tiny"), size)), trained=False)
     model._warned = True
     return model
 

@@ -27,7 +27,7 @@ from biosig.downstream.retrieval_config import RetrievalConfig
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.waveform_config import WaveformConfig
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.rebuild import rebuild_window
+from biosig.pretrain.objectives.reconstruct import rebuild_window
 
 OLD = Path(__file__).parent / "fixtures" / "0.1.0"
 EXPECTED = json.loads((OLD / "expected.json").read_text(encoding="utf-8"))
@@ -207,6 +207,8 @@ def test_a_yaml_file_means_what_it_meant(name):
     config = configuration.load(CONFIGS[name.split("/")[0]], OLD / "configs" / name)
     key, cls = MEANT[name]
     assert type(getattr(config, key)).__name__ == cls
+    if name.startswith("pretrain"):  # its one term stands in a list now
+        assert [term.name for term in config.objective] == [values.pop("objective", "reconstruction")]
     got = leaves(configuration.to_dict(config))
     assert [leaf for leaf in leaves(values) if _number(leaf) not in list(map(_number, got))] == []
     assert configuration.load(type(config), configuration.to_dict(config)) == config

@@ -82,10 +82,7 @@ def test_what_needs_no_model_imports_no_torch(code):
     assert heavy_modules(code, "torch") == []
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [pytest.param(verb, marks=pytest.mark.xfail(strict=True)) if verb == "pretrain" else verb for verb in VERBS],
-)
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_configuration_is_checked_without_torch_scipy_or_sklearn(verb):
     module, _, name = VERBS[verb].config.partition(":")
     code = f"import typing, {module}; typing.get_type_hints({module}.{name})"

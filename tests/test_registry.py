@@ -67,8 +67,9 @@ def test_two_members_of_one_name_are_refused():
 
     registry = Registry[object]("thing", "biosig.things", "biosig")
     registry.register(Member("a"))
-    with pytest.raises(UsageError, match="Two thing members are called 'a'"):
-        registry.register(Other())
+    for other in (Other(), Member("a")):
+        with pytest.raises(UsageError, match="Two thing members are called 'a'"):
+            registry.register(other)
 
 
 def test_the_registry_and_the_configuration_loader_import_no_torch():

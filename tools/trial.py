@@ -186,7 +186,7 @@ def write_steps(folder: Path, tests: Path, data: Path | None) -> list[Step]:
 
 def _sample_files(folder: Path, tests: Path) -> list[tuple[str, Path]]:
     """Files of every adapter's format, as its contract test makes them."""
-    sys.path[:0] = [str(tests), str(tests.parents[1])]
+    sys.path[:0] = [str(tests), str(tests.parent), str(tests.parents[1])]
     made: list[tuple[str, Path]] = []
     samples: dict[str, list[Any]] = importlib.import_module("test_adapter_contract").SAMPLES
     for adapter, of_adapter in samples.items():

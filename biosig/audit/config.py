@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from biosig import config as configuration
-from biosig.downstream.probe_config import Head, Pooling, ProbeConfig
+from biosig.downstream.probe_config import Head, ProbeConfig
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
+from biosig.models.readouts import Pooling
 
 Check = Literal["leakage", "identity", "permutation", "acquisition", "spectrum", "robustness"]
 

@@ -1,4 +1,4 @@
-"""The input contract: what a model's numbers mean, kept with its weights and applied by `prepare`.
+"""`prepare` brings a window to a model's input contract (`biosig.batches.input_contract`).
 
 Repairing a mismatch between data and contract (resample, rescale, orient) happens here and nowhere else, so that a
 window read from a shard, a file on disk and an array from a notebook reach the model by one path.
@@ -10,78 +10,15 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.batches.input_contract import InputContract
 from biosig.batches.montage import Montage, montage
 from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
 from biosig.signal import bandpass, check_rate, is_flat, neurokit_clean, resample, resample_valid, robust_scale
-
-
-@dataclass(frozen=True)
-class InputContract:
-    """What one modality must be before it becomes tokens.
-
-    Parameters
-    ----------
-    sfreq : float
-        Sampling rate in Hz.
-    patch_seconds, stride_seconds : float
-        Length of a patch, and the step from one patch to the next.
-    unit : str or None
-        Unit of the physical values; None = the source's own (PPG has no common unit).
-    band : tuple of (float or None), optional
-        Pass band in Hz (low, high); None = as recorded, up to the anti-alias filter.
-    normalisation : {"robust", "zscore", "window", "constant"}
-        "robust": minus each channel's mean in the window, over one robust scale per recording and kind, so that the
-        ratios between leads survive. "zscore": minus each channel's mean in the recording, over its deviation there
-        (`Stream.moments`; of the window where a window is all there is). "window": the same by the window alone.
-        "constant": over `divisor`.
-    divisor : float
-        In `unit`, for "constant".
-    clip : float
-        Normalised values are limited to ± this: an electrode pop must not outweigh everything else.
-    window_seconds : float
-        Length of the windows that the model was trained on. Shorter ones are fine; longer ones are an extrapolation, of
-        which a trained model warns.
-    """
-
-    sfreq: float
-    patch_seconds: float
-    stride_seconds: float
-    unit: str | None
-    band: tuple[float | None, float | None] | None = None
-    normalisation: Literal["robust", "zscore", "window", "constant"] = "robust"
-    clip: float = 20.0
-    window_seconds: float = 10.0
-    divisor: float = 1.0
-    frame: Literal["head", "mri", "leads"] = "head"
-    cleaning: Literal["none", "neurokit"] = "none"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.divisor < math.inf:
-            raise UsageError(f"divisor is {self.divisor:g}; it must be a positive amplitude in the contract's unit.")
-
-    @property
-    def patch_size(self) -> int:
-        """Samples per patch."""
-        return round(self.patch_seconds * self.sfreq)
-
-    @property
-    def stride(self) -> int:
-        """Samples from one patch to the next."""
-        return round(self.stride_seconds * self.sfreq)
-
-    def n_patches(self, n_times: int) -> int:
-        """Whole patches in `n_times` samples at the contract's rate; a remainder shorter than a patch gives none."""
-        return max((n_times - self.patch_size) // self.stride + 1, 0)
-
-    def n_patches_in(self, duration: float) -> int:
-        """Whole patches in `duration` seconds."""
-        return self.n_patches(round(duration * self.sfreq))
 
 
 @dataclass(slots=True)

@@ -22,6 +22,9 @@ from biosig.recording import Recording
 Reports = Callable[[ReadableRecording], Sequence[int]]
 """A recording → the word ids of its report, none where it has none; goes to workers, so it must pickle."""
 
+Transform = Callable[[int, PackedBatch, NDArray[np.int64]], PackedBatch]
+"""Changes the batch of a number, which holds these windows; goes to workers, so it must pickle."""
+
 
 def count_tokens(
     windows: Windows, contract: Mapping[str, InputContract], reports: Reports | None = None
@@ -111,8 +114,10 @@ class _Batches(Dataset[LoadedBatch]):
         batches: list[NDArray[np.int64]],
         contract: Mapping[str, InputContract],
         reports: Reports | None,
+        transform: Transform | None,
     ) -> None:
-        self.windows, self.batches, self.contract, self.reports = windows, batches, dict(contract), reports
+        self.windows, self.batches, self.contract = windows, batches, dict(contract)
+        self.reports, self.transform = reports, transform
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -135,7 +140,11 @@ class _Batches(Dataset[LoadedBatch]):
             onset = float(self.windows.onset[row])
             if packer.add(prepare(recording, self.contract, onset, packer.room), words.get(row, ())):
                 used.append(row)
-        return LoadedBatch(packer.batch() if used else None, np.array(used, np.int64))
+        numbers = np.array(used, np.int64)
+        if not used:
+            return LoadedBatch(None, numbers)
+        batch = packer.batch()
+        return LoadedBatch(self.transform(step, batch, numbers) if self.transform else batch, numbers)
 
     def _words(self, rows: NDArray[np.int64]) -> dict[int, Sequence[int]]:
         """The words of the windows whose recording has a report."""
@@ -164,13 +173,15 @@ def load_batches(
     contract: Mapping[str, InputContract],
     workers: int = 0,
     reports: Reports | None = None,
+    transform: Transform | None = None,
 ) -> Iterator[LoadedBatch]:
     """Read, prepare and pack batches in order, in `workers` background processes (0 = in this one).
 
-    With `reports`, each window of a recording that has a report comes with its words.
+    With `reports`, each window of a recording that has a report comes with its words. `transform` changes each,
+    in the process that read it.
     """
     loader = DataLoader(
-        _Batches(conditioned(windows, contract), batches, contract, reports),
+        _Batches(conditioned(windows, contract), batches, contract, reports, transform),
         batch_size=None,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,  # HDF5 and forked threads do not mix

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
-from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.contract import Prepared
+from biosig.batches.input_contract import MODALITY_IDS, InputContract
 from biosig.batches.montage import Montage
 from biosig.batches.recycled import recycled
 from biosig.errors import DataError
-
-MODALITY_IDS = {"ecg": 0, "ppg": 1, "eeg": 2, "text": 3}
-"""The index of each modality's embedding; stored weights rely on the order."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ class PackedBatch:
     window: Tensor  # (N,) int64: which window the token is of
     channel_index: Tensor  # (N,) int64: which channel of its window and modality
     patch_index: Tensor  # (N,) int64: which patch of its channel
+    extras: dict[str, Tensor] = field(default_factory=dict)  # {name: (B, …)} what an objective asks for beside tokens
 
     @property
     def n_tokens(self) -> int:
@@ -55,13 +54,24 @@ class PackedBatch:
         """Number of windows."""
         return int(self.seqlens.shape[0])
 
+    def ends(self, contract: Mapping[str, InputContract]) -> Tensor:
+        """When each token's last sample ends, in tenths of a millisecond from the window's start, shape (N,) int64.
+
+        Words of a text have no time and come before all signals.
+        """
+        half = self.position.new_zeros(len(MODALITY_IDS))
+        for modality, wanted in contract.items():
+            half[MODALITY_IDS[modality]] = wanted.patch_seconds / 2
+        ends = (1e4 * (self.position[:, 3] + half[self.modality])).round().long()
+        return torch.where(self.modality == MODALITY_IDS["text"], torch.iinfo(torch.int64).min, ends)
+
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch with all tensors on `device`."""
         columns: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            by_modality = isinstance(value, dict)
-            columns[field.name] = {m: x.to(device) for m, x in value.items()} if by_modality else value.to(device)
+        for column in fields(self):
+            value = getattr(self, column.name)
+            by_name = isinstance(value, dict)
+            columns[column.name] = {m: x.to(device) for m, x in value.items()} if by_name else value.to(device)
         return PackedBatch(**columns)
 
 
@@ -207,6 +217,7 @@ class Packer:
             sample_valid={m: self._real(m, n) for m, n in self._filled.items()},
             text_ids=torch.tensor(self._text, dtype=torch.int64),
             seqlens=torch.tensor(self._seqlens),
+            extras={},
             **{name: torch.from_numpy(column) for name, column in columns.items()},
         )
 

@@ -155,7 +155,7 @@ def _ingest(out: Path, workers: int) -> None:
 
 def _run_config(out: Path, steps: int) -> PretrainConfig:
     from biosig.pretrain.config import PretrainConfig, SourceConfig
-    from biosig.pretrain.masking import BlockMasking
+    from biosig.pretrain.masking.blocks import BlockMasking
 
     shards = out / "shards"
     return PretrainConfig(

@@ -17,7 +17,7 @@ from biosig.plots.reconstruction import plot_reconstruction
 from biosig.plots.report import Report
 from biosig.plots.scores import plot_scores
 from biosig.plots.signals import plot_signals
-from biosig.pretrain.rebuild import rebuild_window
+from biosig.pretrain.objectives.reconstruct import rebuild_window
 from biosig.recording import Recording
 from biosig.shards.dataset import ShardDataset, open_shards
 

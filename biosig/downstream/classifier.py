@@ -9,19 +9,18 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from biosig import config as configuration
 from biosig.batches.packed import PackedBatch
 from biosig.downstream.examples import Tokens
 from biosig.downstream.objective import Objective
-from biosig.downstream.settings import Pooling
 from biosig.downstream.use import Use
-from biosig.errors import UnreadableError, UsageError
+from biosig.errors import UnreadableError
 from biosig.evaluate.calibration import Calibration
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
+from biosig.models.readouts import READOUTS, Pooling, Segments, check_pooling
 from biosig.models.text import Tokenizer
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "classifier.json"
@@ -37,11 +36,10 @@ class Classifier(nn.Module):
     objective : Objective
         What the W outputs mean. Where it has several spans, the outputs of each are read from the tokens of these
         seconds, which have seen the whole window.
-    pooling : {"attention", "cls", "mean", "flatten"}
-        What the head reads: the pool query's vector; the window's own token; the mean of the valid tokens; or the
-        vector and all tokens side by side.
+    pooling : str
+        What the head reads of the tokens: a readout of `biosig.models.readouts`.
     n_tokens : int
-        Tokens of every window, for "flatten".
+        Tokens of every window, for a readout that needs one layout ("flatten").
 
     Raises
     ------
@@ -53,17 +51,14 @@ class Classifier(nn.Module):
         self, encoder: Encoder, objective: Objective, pooling: Pooling = "attention", n_tokens: int = 0
     ) -> None:
         super().__init__()
-        unknown = "attention" if encoder.config.cls else "cls"
-        if pooling == unknown:
-            has, wanted = ("a token per window", "cls") if unknown == "attention" else ("a pool query", "attention")
-            raise UsageError(f"Model '{encoder.config.name}' has {has}, so pooling={pooling} cannot be: give {wanted}.")
+        check_pooling(encoder.config, pooling, frozen=False)
         self.encoder = encoder
         self.objective = objective
         self.pooling = pooling
         self.n_tokens = n_tokens
         self.calibration = Calibration("none", objective.kind)
         """What makes the objective's probabilities mean what they say; fitted on validation."""
-        n_features = encoder.config.embed_dim * (1 + n_tokens if pooling == "flatten" else 1)
+        n_features = READOUTS[pooling]().n_features(encoder.config.embed_dim, n_tokens)
         self.head = nn.Sequential(
             nn.RMSNorm(n_features, eps=1e-6), nn.Dropout(0.0), nn.Linear(n_features, len(objective.names))
         )
@@ -75,19 +70,12 @@ class Classifier(nn.Module):
 
     def pooled(self, tokens: Tokens) -> Tensor:
         """What the head reads of each window, shape (B, F); with several spans (B · S, F), zeros where one is empty."""
-        values, segment = tokens.values[tokens.valid], tokens.window[tokens.valid]  # (M, D), (M,)
-        n_spans = self.objective.n_spans
+        segment, n_spans = tokens.window, self.objective.n_spans  # (N,)
         if n_spans > 1:
-            span = (tokens.time[tokens.valid] / self.objective.every).long().clamp(max=n_spans - 1)
-            segment = segment * n_spans + span
+            segment = segment * n_spans + (tokens.time / self.objective.every).long().clamp(max=n_spans - 1)
+        query = self.encoder.pool if self.pools_by_query else None
         n_segments = tokens.n_windows * n_spans
-        if self.pooling == "mean":
-            total = values.new_zeros(n_segments, values.shape[1]).index_add(0, segment, values)  # (B · S, D)
-            return total / torch.bincount(segment, minlength=n_segments).clamp(min=1)[:, None]
-        vector = self.encoder.pool(values, segment, n_segments) if tokens.own is None else tokens.own  # (B · S, D)
-        if self.pooling in ("attention", "cls"):
-            return vector
-        return torch.cat((vector, tokens.values.reshape(tokens.n_windows, -1)), dim=1)  # (B, (1 + n_tokens) · D)
+        return READOUTS[self.pooling]()(Segments(tokens.values, tokens.valid, segment, n_segments, tokens.own, query))
 
     def train_head_only(self) -> None:
         """Let gradients reach the head and the pool query, and nothing else."""

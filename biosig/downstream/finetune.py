@@ -33,6 +33,7 @@ from biosig.downstream.tuned_weights import save_tuned
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
 from biosig.errors import DataError, UsageError
+from biosig.models.readouts import READOUTS
 from biosig.progress import Progress
 
 if TYPE_CHECKING:
@@ -129,8 +130,8 @@ def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> 
     DataError
         If windows differ in channels or length where the configuration needs them equal.
     """
-    if config.pooling == "flatten":
-        check_one_layout(windows, "pooling=flatten")
+    if READOUTS[config.pooling].one_layout:
+        check_one_layout(windows, f"pooling={config.pooling}")
     modalities = {m for layout in set(windows.layouts) for m, _, _ in layout}
     named: Sequence[str] | None = config.baselines
     if named is None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows
 from biosig.models.model import Model, RandomWeightsWarning
-from biosig.models.pooled import Pooling
+from biosig.models.readouts import Pooling
 from biosig.progress import Progress
 
 

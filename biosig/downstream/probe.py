@@ -90,7 +90,7 @@ def _result(config: ProbeConfig, progress: Progress | None) -> ProbeResult:
             scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **columns))
     predictions = pd.concat(scored, ignore_index=True)
     remarked = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
-    notes += [*standing, *misfits, *probes.notes, *remarked]
+    notes = [*notes, *standing, *misfits, *probes.notes, *remarked]
     return labelled_result(task, model, parts, predictions, notes, config, {"fits": probes.facts}, probes.tables)
 
 

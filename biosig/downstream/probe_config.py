@@ -11,13 +11,13 @@ from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
+from biosig.models.readouts import Pooling
 from biosig.training.config import Stage
 
 if TYPE_CHECKING:
     from biosig.evaluate.metrics import Kind
 
 Head = Literal["logistic", "ridge", "knn", "prototype", "cox", "attention"]
-Pooling = Literal["mean", "mean+std", "cls", "attention"]
 Shots = int | Literal["all"]
 
 _SUITS: dict[Kind, tuple[Head, ...]] = {

@@ -11,9 +11,8 @@ from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.task_config import TaskConfig
 from biosig.errors import UsageError
+from biosig.models.readouts import READOUTS, Pooling
 from biosig.training.config import Stage
-
-Pooling = Literal["attention", "cls", "mean", "flatten"]
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,8 @@ class FineTuneConfig(TaskConfig):
         if mixed and (kind == "survival" or self.target.every):
             what = "time to an event" if kind == "survival" else f"label every {self.target.every:g} s"
             raise UsageError(f"Mixed windows have no {what}: give mixup: false in each stage.")
-        if self.target.every and self.pooling not in ("attention", "mean"):
+        readout = READOUTS[self.pooling]
+        if self.target.every and (readout.needs == "own" or readout.one_layout):
             raise UsageError(
                 f"A label every {self.target.every:g} s is read from the tokens of these seconds, and "
                 f"pooling={self.pooling} reads those of the window: give attention or mean."

@@ -18,10 +18,11 @@ from biosig.downstream.lora import add_lora, merge
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import Pooling, TrainingSpec, TuneStage
+from biosig.downstream.settings import TrainingSpec, TuneStage
 from biosig.downstream.training import fit
 from biosig.errors import UsageError
 from biosig.models.encoder import Encoder
+from biosig.models.readouts import READOUTS, Pooling
 from biosig.progress import Progress
 from biosig.training.seeding import seeded
 from biosig.training.weights import average_state_dicts
@@ -112,7 +113,7 @@ def new_classifier(
     key: Sequence[int],
 ) -> Classifier:
     """A classifier with a random head, on the encoder's device."""
-    n_tokens = pack([windows[0]], windows.contract).n_tokens if pooling == "flatten" else 0
+    n_tokens = pack([windows[0]], windows.contract).n_tokens if READOUTS[pooling].one_layout else 0
     with seeded(key):
         classifier = Classifier(encoder, objective, pooling, n_tokens)
     return classifier.to(next(encoder.parameters()).device)

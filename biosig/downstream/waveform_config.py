@@ -9,7 +9,7 @@ from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.task_config import TaskConfig
 from biosig.downstream.waveform_baselines import WAVEFORM_BASELINES, default_waveform_baselines
 from biosig.errors import UsageError
-from biosig.pretrain.decoder_config import DecoderConfig
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 from biosig.training.config import Training
 
 

@@ -28,8 +28,8 @@ from biosig.downstream.waveform_windows import Floats, Question, Target, matches
 from biosig.errors import DataError, UnreadableError
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder, VisibleTokens
-from biosig.pretrain.decoder_config import DecoderConfig
-from biosig.pretrain.objective import Decoder
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
+from biosig.pretrain.objectives.decoder import Decoder
 from biosig.recording import Recording
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "waveform.json"

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from biosig.estimators.transformer import EmbeddingEstimator
 from biosig.models.model import Model
-from biosig.models.pooled import Pooling
+from biosig.models.readouts import Pooling
 
 _MAX_ITER = 2000
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import Pooling, TrainingSpec, TuneStage
+from biosig.downstream.settings import TrainingSpec, TuneStage
 from biosig.downstream.training import predict
 from biosig.downstream.tuning import fine_tune
 from biosig.errors import UsageError
@@ -34,6 +34,7 @@ from biosig.estimators.inputs import SignalRows
 from biosig.estimators.transformer import refuse_empty
 from biosig.evaluate.splits import group_folds
 from biosig.models.model import Model
+from biosig.models.readouts import READOUTS, Pooling, own_pooling
 from biosig.training.config import Stage
 
 HEAD_LR = 5e-3
@@ -113,13 +114,13 @@ class FineTunedEstimator(ModelEstimator):
             objective = Objective("number", ("y",), float(known.mean()), float(known.std()) or 1.0)
         stage = Stage(HEAD_LR, self.epochs, patience=self.patience, batch_size=self.batch_size, mixup=False)
         tune = TuneStage(**{**asdict(stage), "lr": self.lr}, method=self.method)
-        training = TrainingSpec(stage, tune, self.pooling or ("cls" if model.config.cls else "attention"))
+        training = TrainingSpec(stage, tune, self.pooling or own_pooling(model.config))
         frozen = FrozenExamples(windows, model.encoder, model.device, KEEP_BYTES)
         self.network_ = fine_tune(model.encoder, frozen, truth, objective, parts, training, [seed])
 
     def _check_choices(self) -> None:
         methods = ("probe", "last", "lora", "full")
-        for name, choices in (("method", methods), ("pooling", (None, *get_args(Pooling)))):
+        for name, choices in (("method", methods), ("pooling", (None, *READOUTS))):
             if getattr(self, name) not in choices:
                 raise UsageError(
                     f"There is no {name} {getattr(self, name)!r}: choose {', '.join(str(one) for one in choices)}."

@@ -23,7 +23,8 @@ from biosig.errors import DataError, UsageError
 from biosig.estimators.base import ModelEstimator
 from biosig.estimators.inputs import SignalRows
 from biosig.models.model import Model
-from biosig.models.pooled import Pooling, check_pooling, n_features, own_pooling
+from biosig.models.pooled import n_features, vectors_per_window
+from biosig.models.readouts import Pooling, check_pooling, own_pooling
 
 
 class EmbeddingEstimator(ModelEstimator):
@@ -68,7 +69,7 @@ class EmbeddingEstimator(ModelEstimator):
             )
         rows = self._rows(X, model.contract, reset=True)
         self.modalities_ = modalities_of(rows.windows, model.contract)
-        n_parts = 1 if pooling == "cls" else len(self.modalities_)
+        n_parts = 1 if vectors_per_window(pooling) == 1 else len(self.modalities_)
         self._n_features_out = n_parts * n_features(model.config, pooling, self.layer)
         self.model_ = model
         return rows

@@ -25,6 +25,9 @@ SHORT = 256
 TILE = 256
 """Queries of a longer window whose scores are written out at a time."""
 
+END = torch.iinfo(torch.int64).max
+"""Later than any token."""
+
 BACKENDS = ("auto", "sdpa", "xformers", "matmul")
 
 
@@ -33,9 +36,17 @@ class PackedLengths:
     """How many tokens each window has, and the runs of neighbouring windows of equal length.
 
     Sort windows by length first, and every length is one run: one attention call each.
+
+    Parameters
+    ----------
+    seqlens : tuple of int
+        Tokens of each window; they sum to N.
+    ends : Tensor of int64, shape (N,), optional
+        When each token ends. A token then sees those that end no later than itself; None = all of its window.
     """
 
     seqlens: tuple[int, ...]
+    ends: Tensor | None = field(default=None, repr=False, compare=False)
     runs: tuple[tuple[int, int], ...] = field(init=False)  # (number of windows, tokens of each)
     _xformers_mask: list[Any] = field(init=False, default_factory=list, repr=False, compare=False)
     _parts: dict[int, list[PackedLengths]] = field(init=False, default_factory=dict, repr=False, compare=False)
@@ -93,6 +104,8 @@ def packed_attention(q: Tensor, k: Tensor, v: Tensor, lengths: PackedLengths, ba
     -------
     Tensor, shape (N, H, K)
     """
+    if lengths.ends is not None:
+        return _by_run(F.scaled_dot_product_attention, q, k, v, lengths)
     if backend == "auto":
         half = q.dtype in (torch.bfloat16, torch.float16)
         backend = "xformers" if q.is_cuda and half and _has_xformers() else "sdpa"
@@ -126,6 +139,9 @@ def _by_run(attend: Any, q: Tensor, k: Tensor, v: Tensor, lengths: PackedLengths
     for count, length in lengths.runs:
         stop = start + count * length
         heads = [x[start:stop].unflatten(0, (count, length)).transpose(1, 2) for x in (q, k, v)]  # (B, H, L, K)
+        if lengths.ends is not None:
+            ends = lengths.ends[start:stop].view(count, 1, length)
+            heads.append(ends[..., None, :] <= ends[..., :, None])  # (B, 1, L, L) which keys a query sees
         out.append(attend(*heads).transpose(1, 2).flatten(0, 1))  # (B · L, H, K)
         start = stop
     return out[0] if len(out) == 1 else torch.cat(out) if out else torch.empty_like(q)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from biosig.layers.attention import Attention, PackedLengths
+from biosig.layers.config import BlockStyle
 from biosig.layers.linear import AlignedLinear
 
 
@@ -56,29 +54,6 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (N, D) → (N, D)."""
         return self.contract(F.gelu(self.expand(x)))
-
-
-@dataclass(frozen=True)
-class BlockStyle:
-    """What a block is made of.
-
-    Parameters
-    ----------
-    norm : {"rms", "layer"}
-        RMSNorm, or LayerNorm.
-    mlp : {"geglu", "gelu"}
-        `GEGLU` without biases, or `MLP` with them; the attention's output has one where the feed-forward does.
-    dropout : float
-        Share of what either half adds that training leaves out.
-    """
-
-    norm: Literal["rms", "layer"] = "rms"
-    mlp: Literal["geglu", "gelu"] = "geglu"
-    dropout: float = 0.0
-
-    def make_norm(self, embed_dim: int) -> nn.Module:
-        """A norm of this style."""
-        return nn.RMSNorm(embed_dim, eps=1e-6) if self.norm == "rms" else nn.LayerNorm(embed_dim)
 
 
 class Block(nn.Module):

@@ -5,8 +5,7 @@ Shape letters: N tokens, D embed_dim.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -14,23 +13,10 @@ from torch import Tensor, nn
 
 from biosig.electrodes.leads import LEADS, lead_of_channel
 from biosig.errors import UsageError
+from biosig.layers.config import LeadCode
 
 if TYPE_CHECKING:
     from biosig.batches.packed import PackedBatch
-
-
-@dataclass(frozen=True)
-class LeadCode:
-    """Chooses `LeadPositions`.
-
-    Parameters
-    ----------
-    n_patches : int
-        Patches of the longest window.
-    """
-
-    name: ClassVar[str] = "leads"
-    n_patches: int = 100
 
 
 class LeadPositions(nn.Module):

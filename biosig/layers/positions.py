@@ -11,11 +11,12 @@ Shape letters: N tokens, D embed_dim, F frequencies.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+from biosig.layers.config import BodyCode
 
 if TYPE_CHECKING:
     from biosig.batches.packed import PackedBatch
@@ -68,21 +69,6 @@ class Fourier(nn.Module):
         """Coordinates (N, K) → (N, 2 · K · F)."""
         phase = torch.remainder(x[:, :, None].double() * self.frequencies, 2 * math.pi).to(x.dtype)  # (N, K, F)
         return torch.cat((phase.sin() - self.centre[0], phase.cos() - self.centre[1]), dim=1).flatten(1)
-
-
-@dataclass(frozen=True)
-class BodyCode:
-    """Chooses `BodyPositions`.
-
-    Parameters
-    ----------
-    n_space, n_time : int
-        Frequencies per spatial axis, and in time (beside the four long ones).
-    """
-
-    name: ClassVar[str] = "body"
-    n_space: int = 8
-    n_time: int = 16
 
 
 class BodyPositions(nn.Module):

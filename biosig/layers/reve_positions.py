@@ -9,13 +9,13 @@ Shape letters: N tokens, D embed_dim, F frequencies per axis.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from biosig.errors import UsageError
+from biosig.layers.config import ReveCode
 
 if TYPE_CHECKING:
     from biosig.batches.packed import PackedBatch
@@ -25,20 +25,6 @@ MARGIN = 0.4
 
 TIME_STEP = 0.1
 """What one patch adds to the fourth coordinate before the Fourier features; the MLP sees whole patches."""
-
-
-@dataclass(frozen=True)
-class ReveCode:
-    """Chooses `RevePositions`.
-
-    Parameters
-    ----------
-    n_frequencies : int
-        F: each axis is seen at 0 to F − 1 turns, all combinations of the four axes.
-    """
-
-    name: ClassVar[str] = "reve"
-    n_frequencies: int = 4
 
 
 class RevePositions(nn.Module):

@@ -5,26 +5,10 @@ Shape letters: N_text tokens of text, D embed_dim.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class TextConfig:
-    """The text that a model reads.
-
-    Parameters
-    ----------
-    n_words : int
-        Size of the vocabulary.
-    n_tokens : int
-        Longest text, in tokens; a longer one is an error.
-    """
-
-    n_words: int
-    n_tokens: int = 64
+from biosig.layers.config import TextConfig
 
 
 class TextEmbedding(nn.Module):

@@ -6,93 +6,25 @@ Shape letters: N tokens of the packed row, M visible tokens, D embed_dim, B wind
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from biosig.batches.contract import InputContract
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.errors import UsageError
-from biosig.layers.attention import PackedLengths
-from biosig.layers.block import Block, BlockStyle
+from biosig.layers.attention import END, PackedLengths
+from biosig.layers.block import Block
+from biosig.layers.config import LeadCode, ReveCode
 from biosig.layers.inference import for_inference
-from biosig.layers.lead_positions import LeadCode, LeadPositions
+from biosig.layers.lead_positions import LeadPositions
 from biosig.layers.patches import NormedPatchEmbedding, PatchEmbedding
 from biosig.layers.pooling import AttentionPool
-from biosig.layers.positions import BodyCode, BodyPositions
-from biosig.layers.reve_positions import ReveCode, RevePositions
-from biosig.layers.text import TextConfig, TextEmbedding
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """The encoder's size and its input contract.
-
-    Parameters
-    ----------
-    embed_dim, depth, num_heads : int
-        Width, number of blocks, attention heads.
-    head_dim : int
-        Width of a head.
-    mlp_ratio : float
-        Feed-forward width over `embed_dim`.
-    contract : dict of str to InputContract
-        What each modality must be before it becomes tokens.
-    position : BodyCode, ReveCode or LeadCode
-        The position code.
-    final_norm : bool
-        Whether a norm follows the last block.
-    block : BlockStyle
-        Norm, feed-forward and dropout of the blocks.
-    patches : {"linear", "normed"}
-        The patch embedding: `PatchEmbedding`, or `NormedPatchEmbedding`.
-    text : TextConfig, optional
-        The vocabulary; None = the model reads no text.
-    cls : bool
-        Whether each window has a token of its own that is its pooled vector; without, the pooling attends.
-    initialisation : {"mimetic", "megatron"}
-        How the blocks start: attention to like tokens (`Attention.initialise`), or all matrices normal with deviation
-        0.02, cut at three deviations (REVE, section 3.2).
-    """
-
-    embed_dim: int
-    depth: int
-    num_heads: int
-    head_dim: int
-    contract: dict[str, InputContract]
-    mlp_ratio: float = 8 / 3
-    position: BodyCode | ReveCode | LeadCode = field(default_factory=BodyCode)
-    final_norm: bool = True
-    block: BlockStyle = field(default_factory=BlockStyle)
-    patches: Literal["linear", "normed"] = "linear"
-    text: TextConfig | None = None
-    cls: bool = False
-    initialisation: Literal["mimetic", "megatron"] = "mimetic"
-    name: str = field(default="custom")
-
-    def __post_init__(self) -> None:
-        unknown = set(self.contract) - set(MODALITY_IDS)
-        if unknown:
-            raise UsageError(
-                f"No embedding exists for modality {', '.join(sorted(unknown))}; there are {', '.join(MODALITY_IDS)}."
-            )
-        if isinstance(self.position, ReveCode) and len(self.contract) != 1:
-            raise UsageError(
-                f"REVE's position code does not tell modalities apart: the contract has {', '.join(self.contract)}, "
-                f"leave one, or choose position.name body."
-            )
-
-    @classmethod
-    def upgrade(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Position codes may be told by `kind`, as 0.1.0 wrote them."""
-        position = values.get("position")
-        if isinstance(position, Mapping) and "kind" in position:
-            code = {key: value for key, value in position.items() if key != "kind"}
-            values["position"] = {"name": position["kind"], **code}
-        return values
+from biosig.layers.positions import BodyPositions
+from biosig.layers.reve_positions import RevePositions
+from biosig.layers.text import TextEmbedding
+from biosig.models.config import EncoderConfig
 
 
 @dataclass(frozen=True)
@@ -121,7 +53,11 @@ class VisibleTokens:
         seqlens = torch.tensor(self.lengths.seqlens, device=self.rows.device)  # (B,)
         rank = torch.arange(len(seqlens), device=self.rows.device)
         of_tokens = torch.arange(len(self.rows), device=self.rows.device) + torch.repeat_interleave(rank + 1, seqlens)
-        return of_tokens, seqlens.cumsum(0) - seqlens + rank, PackedLengths.of(seqlens + 1)
+        of_cls = seqlens.cumsum(0) - seqlens + rank
+        ends = self.lengths.ends
+        if ends is not None:  # a window's own token sees everything, and is seen by none
+            ends = ends.new_full((len(of_tokens) + len(of_cls),), END).index_copy(0, of_tokens, ends)
+        return of_tokens, of_cls, PackedLengths(tuple((seqlens + 1).tolist()), ends)
 
 
 def megatron_(module: nn.Module) -> None:
@@ -223,7 +159,7 @@ class Encoder(nn.Module):
             raise UsageError(
                 f"There is no layer {layer}: 0 is the embedding output, 1 to {depth} the blocks, -1 the output."
             )
-        x, lengths, apart = self._enter(tokens, visible)
+        x, lengths, apart = self.enter(tokens, visible)
         for block in self.blocks[: depth if layer == -1 else layer]:
             x = block(x, lengths)
         x, cls = apart(x)
@@ -237,13 +173,13 @@ class Encoder(nn.Module):
 
     def _states(self, tokens: Tensor, visible: VisibleTokens) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Tokens (M, D) and the windows' own (B, D) before the first block and after each."""
-        x, lengths, apart = self._enter(tokens, visible)
+        x, lengths, apart = self.enter(tokens, visible)
         yield apart(x)
         for block in self.blocks:
             x = block(x, lengths)
             yield apart(x)
 
-    def _enter(
+    def enter(
         self, tokens: Tensor, visible: VisibleTokens
     ) -> tuple[Tensor, PackedLengths, Callable[[Tensor], tuple[Tensor, Tensor | None]]]:
         """What the blocks see, with the windows' own tokens where there are any, and what takes it apart again."""

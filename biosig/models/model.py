@@ -22,7 +22,7 @@ from biosig.layers.lead_positions import LeadCode, LeadPositions
 from biosig.models import checkpoint, hub
 from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
 from biosig.models.encoder import Encoder, EncoderConfig
-from biosig.models.presets import list_models, preset
+from biosig.models.presets import PRESETS, list_models
 from biosig.models.text import Tokenizer
 from biosig.recording import Recording
 from biosig.training.seeding import seeded
@@ -371,12 +371,10 @@ def build_model(name: str, seed: int = 0) -> Model:
     seed : int
         Seeds the weights; the caller's random state is left as it was.
     """
-    config = preset(name)
+    chosen = PRESETS[name]
     with seeded(seed):
-        encoder = Encoder(config)
-    # CSFM's presets have room for the words of a BERT, which does not ship.
-    ships = config.text is not None and name.startswith("biosig-")
-    return Model(encoder, trained=False, tokenizer=Tokenizer.default() if ships else None)
+        encoder = Encoder(chosen.config)
+    return Model(encoder, trained=False, tokenizer=Tokenizer.default() if chosen.tokenizer else None)
 
 
 def load_model(source: str | Path, revision: str | None = None) -> Model:

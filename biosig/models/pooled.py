@@ -1,56 +1,30 @@
-"""From tokens to the vectors that frozen features are: by one of several poolings, of one or several layers.
+"""The vectors that frozen features are: tokens of one or several layers, read out per window and modality.
 
-Pooling explains much of what frozen models are said to lack, so it is a choice that can be compared. Shape letters: N
-tokens, B windows, S segments, D embed_dim, F features (D, or 2 · D for "mean+std"), R vectors of a window.
+Shape letters: N tokens, B windows, S segments, D embed_dim, F features, R vectors of a window.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
-from biosig.errors import UsageError
-from biosig.models.encoder import EncoderConfig
+from biosig.models.config import EncoderConfig
 from biosig.models.model import Model
-
-Pooling = Literal["mean", "mean+std", "cls", "attention"]
-
-
-def own_pooling(config: EncoderConfig) -> Pooling:
-    """What the model itself pools by: the window's own token where it has one, the pool query elsewhere."""
-    return "cls" if config.cls else "attention"
-
-
-def check_pooling(config: EncoderConfig, pooling: str) -> None:
-    """Refuse a pooling that the model has not.
-
-    Raises
-    ------
-    UsageError
-        If there is no such pooling, or `pooling` is "cls" and windows have no token of their own, or "attention" and
-        there is no pool query.
-    """
-    if pooling not in get_args(Pooling):
-        raise UsageError(f"There is no pooling {pooling!r}: choose {', '.join(get_args(Pooling))}.")
-    if pooling in ("cls", "attention") and pooling != own_pooling(config):
-        raise UsageError(
-            f"Model '{config.name}' has {'no token per window' if pooling == 'cls' else 'no pool query'}: choose "
-            f"pooling={own_pooling(config)}, mean or mean+std."
-        )
+from biosig.models.readouts import READOUTS, Pooling, Segments, own_pooling
 
 
 def vectors_per_window(pooling: Pooling) -> int:
     """R: one for each modality, but a window's own token reads all of them."""
-    return 1 if pooling == "cls" else len(MODALITY_IDS)
+    return 1 if READOUTS[pooling].needs == "own" else len(MODALITY_IDS)
 
 
 def n_features(config: EncoderConfig, pooling: Pooling, layer: int | Literal["all"]) -> int:
     """F: numbers in a vector."""
     n_layers = config.depth + 1 if layer == "all" else 1
-    return config.embed_dim * (2 if pooling == "mean+std" else 1) * n_layers
+    return READOUTS[pooling]().n_features(config.embed_dim) * n_layers
 
 
 def segments(batch: PackedBatch, pooling: Pooling) -> Tensor:
@@ -70,8 +44,8 @@ def pooled(
         Frozen.
     batch : PackedBatch
         Windows.
-    pooling : {"mean", "mean+std", "cls", "attention"}
-        How; see `check_pooling`.
+    pooling : str
+        A readout of `biosig.models.readouts`; see `check_pooling` there.
     layer : int or "all"
         0 the embedding output, k after block k, -1 the model's output; "all" gives layers 0 to depth - 1 and the output
         side by side, F being so many times as large.
@@ -90,17 +64,7 @@ def pooled(
 @torch.inference_mode()
 def _pooled(model: Model, tokens: Tensor, own: Tensor | None, batch: PackedBatch, pooling: Pooling) -> Tensor:
     """Vectors (S, F) of tokens (N, D) and the windows' own (B, D), S = B · R."""
-    if pooling == "cls" and own is not None:
-        return own
     batch = batch.to(tokens.device)
+    query = None if model.config.cls else model.encoder.pool
     n_segments = batch.n_windows * vectors_per_window(pooling)
-    values, segment = tokens[batch.valid], segments(batch, pooling)[batch.valid]
-    if pooling == "attention":
-        return model.encoder.pool(values, segment, n_segments)
-    count = torch.bincount(segment, minlength=n_segments).clamp(min=1)[:, None]  # (S, 1)
-    nothing = values.new_zeros(n_segments, values.shape[1])
-    mean = nothing.index_add(0, segment, values) / count  # (S, D)
-    if pooling == "mean":
-        return mean
-    variance = nothing.index_add(0, segment, (values - mean[segment]) ** 2) / count
-    return torch.cat((mean, variance.sqrt()), dim=1)  # (S, 2 · D)
+    return READOUTS[pooling]()(Segments(tokens, batch.valid, segments(batch, pooling), n_segments, own, query))

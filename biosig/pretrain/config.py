@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from biosig.errors import UsageError
-from biosig.models import checkpoint
-from biosig.models.encoder import Encoder, EncoderConfig
-from biosig.models.presets import preset
-from biosig.models.reports import RecordingWords, words_for
-from biosig.models.text import Tokenizer
-from biosig.pretrain.csfm_masking import CsfmMasking
-from biosig.pretrain.csfm_reconstruction import CsfmReconstruction
-from biosig.pretrain.decoder_config import DecoderConfig
-from biosig.pretrain.masking import BlockMasking
-from biosig.pretrain.objective import Objective
-from biosig.pretrain.reconstruction import MaskedReconstruction
-from biosig.pretrain.reve_masking import ReveMasking
-from biosig.pretrain.reve_reconstruction import ReveReconstruction
+from biosig.pretrain.masking import MASKINGS, Masking
+from biosig.pretrain.objectives import OBJECTIVES, TermConfig
+from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
 from biosig.training.config import OptimizerConfig
+
+_MOVED = ("decoder", "global_weight", "text_weight")
+"""Keys of the run in 0.1.0 that are keys of its term now."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +51,22 @@ class EncoderSize:
     head_dim: int | None = None
     n_words: int | None = None
 
-    def of(self, config: EncoderConfig) -> EncoderConfig:
-        """The preset in this size, with a name that says so."""
-        given = {name: value for name, value in asdict(self).items() if value is not None}
-        if not given:
-            return config
-        n_words = given.pop("n_words", None)
-        if n_words and config.text is None:
-            raise UsageError(f"encoder.n_words is {n_words}, and {config.name} reads no text: leave it out.")
-        text = replace(config.text, n_words=n_words) if n_words and config.text else config.text
-        sized = replace(config, text=text, **given)
-        return replace(sized, name=f"{config.name}-{sized.embed_dim}x{sized.depth}")
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """The moving average of the encoder that some terms look at; a run has one.
+
+    Parameters
+    ----------
+    momentum : float
+        Share of the average that a step leaves as it was.
+    """
+
+    momentum: float = 0.998
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.momentum < 1:
+            raise UsageError(f"teacher.momentum is {self.momentum:g}; it must be 0 or more, and less than 1.")
 
 
 @dataclass(frozen=True)
@@ -99,18 +97,16 @@ class PretrainConfig:
         Optimiser steps.
     batch_tokens : int
         Tokens per step.
-    masking : BlockMasking, ReveMasking or CsfmMasking
-        What is hidden, told by `name`: blocks, reve or csfm; default the objective's own. REVE's hides no words.
+    masking : Masking
+        What is hidden, by `name`: blocks, reve, csfm or another of `MASKINGS`; default the first term's own. REVE's
+        hides no words.
     position_noise : float
         Metres: deviation of the noise on the channels' positions in training.
-    objective : {"reconstruction", "reve", "csfm"}
-        What the encoder is trained for.
-    decoder : DecoderConfig
-        Size of the decoder.
-    global_weight : float
-        Weight of the reconstruction from the pooled token.
-    text_weight : float
-        Weight of the cross-entropy of hidden words, in nats.
+    objective : tuple of TermConfig
+        What the encoder is trained for: terms by `name`, reconstruction, reve, csfm or others of `OBJECTIVES`, each
+        with its weight and keys. In a file it may also be one name, or the keys of one term.
+    teacher : TeacherConfig, optional
+        The moving average of the encoder; there when a term asks for it.
     optimizer : OptimizerConfig
         Optimiser and schedule.
     validation : float
@@ -138,12 +134,10 @@ class PretrainConfig:
     stride: float | None = None
     steps: int = 10000
     batch_tokens: int = 16384
-    masking: BlockMasking | ReveMasking | CsfmMasking = None  # type: ignore[assignment]  # of the objective, see below
+    masking: Annotated[Masking, MASKINGS] = None  # type: ignore[assignment]  # of the first term, see below
     position_noise: float = 0.0
-    objective: Literal["reconstruction", "reve", "csfm"] = "reconstruction"
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    global_weight: float = 0.1
-    text_weight: float = 0.1
+    objective: tuple[Annotated[TermConfig, OBJECTIVES], ...] = (ReconstructionConfig(),)
+    teacher: TeacherConfig | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     validation: float = 0.1
     validate_every: int = 500
@@ -155,8 +149,15 @@ class PretrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not self.objective:
+            raise UsageError("The objective has no term: name one, e.g. objective=reconstruction.")
         if self.masking is None:
-            object.__setattr__(self, "masking", _MASKING_OF[self.objective]())
+            object.__setattr__(self, "masking", MASKINGS[self.objective[0].masking]())
+        names = [term.name for term in self.objective]
+        if any(term.uses_teacher for term in self.objective):
+            object.__setattr__(self, "teacher", self.teacher or TeacherConfig())
+        elif self.teacher is not None:
+            raise UsageError(f"No term of the objective {' + '.join(names)} looks at a teacher: leave teacher out.")
         if not self.sources:
             raise UsageError("A pretraining run needs at least one entry in sources.")
         if not 0 <= self.validation < 1:
@@ -169,73 +170,60 @@ class PretrainConfig:
 
     @classmethod
     def config_defaults(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The masking of the objective that is given."""
-        masking = _MASKING_OF.get(values.get("objective", cls.objective))
-        return {"masking": masking()} if masking else {}
+        """The masking of the first term that is given."""
+        terms = values.get("objective")
+        first = terms[0] if isinstance(terms, list | tuple) and terms else ReconstructionConfig()
+        name: Any = first.get("name") if isinstance(first, Mapping) else getattr(first, "name", first)
+        return {"masking": MASKINGS[OBJECTIVES[name].masking]()} if name in OBJECTIVES else {}
 
-    def encoder_config(self) -> EncoderConfig:
-        """The preset in this run's size, with the run's window in its contract."""
-        size = self.encoder.of(preset(self.model))
-        contract = {m: replace(wanted, window_seconds=self.window) for m, wanted in size.contract.items()}
-        return replace(size, contract=contract)
-
-    def make_encoder(self) -> Encoder:
-        """The encoder to begin with: random weights from torch's generator, or those of `weights`.
-
-        Raises
-        ------
-        UsageError
-            If `weights` is no checkpoint folder, or one of an encoder of another form.
-        """
-        encoder = Encoder(self.encoder_config())
-        if self.weights is None:
-            return encoder
-        theirs, _, _ = checkpoint.load(self.weights)
-        ours, other = _form(encoder.config), _form(theirs.config)
-        differing = [key for key in ours if ours[key] != other[key]]
-        if differing:
+    @classmethod
+    def upgrade(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """One term may stand without a list; keys of 0.1.0 that are a term's own now move below it."""
+        moved = {key: values.pop(key) for key in _MOVED if key in values}
+        terms = values.get("objective", ReconstructionConfig.name if moved else None)
+        if terms is None:
+            return values
+        terms = list(terms) if isinstance(terms, list | tuple) else [terms]
+        if moved and len(terms) != 1:
             raise UsageError(
-                f"The encoder in {self.weights} has another {', '.join(differing)} than this run's: change model or "
-                "encoder, or begin with other weights."
+                f"{', '.join(moved)} stands beside an objective of {len(terms)} terms: put it below the term that is "
+                "meant."
             )
-        checkpoint.load_state(encoder, theirs.state_dict(), str(self.weights))
-        return encoder
+        values["objective"] = [_with_name(term) for term in terms]
+        if moved:
+            values["objective"] = [_below(values["objective"][0], moved)]
+        return values
 
-    def words(self) -> RecordingWords | None:
-        """The words of the recordings' reports; None where the model reads no text, or is given none."""
-        if preset(self.model).text is None or not self.reports:
-            return None
-        tokenizer = Tokenizer.load(self.tokenizer) if self.tokenizer else Tokenizer.default()
-        return words_for(self.encoder_config(), tokenizer, cut=True)
-
-    def make_objective(self, encoder: Encoder) -> Objective:
-        """What this run trains `encoder` with.
-
-        Raises
-        ------
-        UsageError
-            If the objective is not for an encoder of this kind.
-        """
-        if self.objective == "csfm":
-            return CsfmReconstruction(encoder, self.decoder, self.global_weight, self.text_weight)
-        if encoder.config.cls:
-            raise UsageError(
-                f"The objective {self.objective} trains a pooling, and '{encoder.config.name}' has a token per window "
-                f"instead: choose objective csfm."
-            )
-        cls = {"reconstruction": MaskedReconstruction, "reve": ReveReconstruction}[self.objective]
-        return cls(encoder, self.decoder, self.global_weight, self.text_weight)
+    @classmethod
+    def override_path(cls, path: list[str], values: Mapping[str, Any]) -> list[str]:
+        """An override with a key of 0.1.0 goes below the term where the file has it there."""
+        terms = values.get("objective")
+        if path[0] not in _MOVED or not isinstance(terms, Mapping | list):
+            return path
+        return ["objective", *(["0"] if isinstance(terms, list) else []), *path]
 
 
-_MASKING_OF: dict[str, Callable[[], BlockMasking | ReveMasking | CsfmMasking]] = {
-    "reconstruction": BlockMasking,
-    "reve": ReveMasking,
-    "csfm": CsfmMasking,
-}
+def _with_name(term: Any) -> Any:
+    """A term as a mapping with its name; anything else as it is, for the loader to refuse."""
+    if isinstance(term, str):
+        return {"name": term}
+    return {"name": ReconstructionConfig.name, **term} if isinstance(term, Mapping) else term
 
 
-def _form(config: EncoderConfig) -> dict[str, Any]:
-    """What two encoders must share for one to take the other's weights and mean the same by them."""
-    contract = {m: replace(wanted, window_seconds=0.0) for m, wanted in config.contract.items()}
-    form = asdict(replace(config, contract=contract))
-    return {key: value for key, value in form.items() if key not in ("name", "initialisation")}
+def _below(term: Any, moved: Mapping[str, Any]) -> Any:
+    """A term with keys that stood beside it.
+
+    Raises
+    ------
+    UsageError
+        If it has one of them already.
+    """
+    if not isinstance(term, Mapping):
+        return term
+    twice = [key for key in moved if key in term]
+    if twice:
+        raise UsageError(
+            f"{', '.join(twice)} is given beside the objective and in it: leave out the first, and write "
+            f"objective.{twice[0]}."
+        )
+    return {**term, **moved}

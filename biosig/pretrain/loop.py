@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,15 @@ from biosig import config as configuration
 from biosig.batches.loader import BatchPlan, LoadedBatch, count_tokens, in_order, load_batches
 from biosig.batches.windows import Windows
 from biosig.device import autocast, resolve_device
-from biosig.errors import DataError, UsageError
+from biosig.errors import UsageError
 from biosig.models.checkpoint import save
 from biosig.models.reports import RecordingWords
+from biosig.pretrain.build import build_encoder, build_objective, build_words
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.data import draw, load_windows
-from biosig.pretrain.objective import Objective
-from biosig.pretrain.position_noise import with_position_noise
+from biosig.pretrain.draw_views import draw_views, term_transform
+from biosig.pretrain.objectives.objective import Objective
+from biosig.pretrain.objectives.views import Views
 from biosig.pretrain.publish import ledger_of, model_card
 from biosig.pretrain.state import TRAINING_STATE, save_decoder
 from biosig.progress import Progress
@@ -39,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 VALIDATION_WINDOWS = 256
 _FREE_TO_CHANGE = ("out", "device", "workers", "log_every")  # of a run that goes on: they do not change its weights
-_VALIDATION_STREAM, _TRAINING_STREAM, _DROPOUT_STREAM = 1, 0, 2  # so that validation masks are never a training step's
+_TRAINING_STREAM, _VALIDATION_STREAM, _DROPOUT_STREAM, _PREVIEW_STREAM = range(4)  # so that none has another's masks
 
 
 def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
@@ -73,19 +76,23 @@ def pretrain(config: PretrainConfig, progress: Progress | None = None) -> Path:
     configuration.dump(config, out / "config.yaml")
     device = resolve_device(config.device)
     with seeded(config.seed):
-        objective = config.make_objective(config.make_encoder()).to(device)
+        objective = build_objective(config, build_encoder(config)).to(device)
     state = TrainingState(objective, make_optimizer(objective, config.optimizer), whole=True)
     if (out / TRAINING_STATE).exists():
-        state.load(out / TRAINING_STATE)
+        state.load(out / TRAINING_STATE, objective.renamed)
     start = state.step
     contract = objective.encoder.config.contract
-    words = config.words()
+    words = build_words(config)
     plan = BatchPlan(count_tokens(train, contract, words), config.batch_tokens, config.seed)
     validator = _Validator(config, draw(validation, VALIDATION_WINDOWS, config.seed), objective, words)
     if words and words.n_cut:
         logger.warning("%d reports are longer than %d tokens and are cut there.", words.n_cut, words.n_tokens)
     log = RunLog(out, start)
-    loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words)
+    if not start:
+        with seeded([config.seed, _PREVIEW_STREAM], device):
+            objective.before_run(lambda: _first_batches(config, objective, train, plan, words))
+    transform = term_transform(objective, train, [config.seed, _TRAINING_STREAM], start + 1)
+    loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
     for step, loaded in enumerate(loader, start + 1):
         began = time.perf_counter()
         set_lr(state.optimizer, config.optimizer.learning_rate(step, config.steps))
@@ -130,11 +137,11 @@ def _train_step(
     loaded: LoadedBatch,
     step: int,
 ) -> dict[str, float]:
-    rng = np.random.default_rng([config.seed, _TRAINING_STREAM, step])
     dropout_seed = int(np.random.SeedSequence([config.seed, _DROPOUT_STREAM, step]).generate_state(1)[0])
     with seeded(dropout_seed, next(objective.parameters()).device):
-        losses = _losses(config, objective, loaded, rng, config.position_noise)
+        losses = _losses(config, objective, loaded, [config.seed, _TRAINING_STREAM, step], config.position_noise)
     take_step(objective, optimizer, losses["loss"], config.optimizer.clip_norm, step, "optimizer.lr")
+    objective.after_step(step, config.steps)
     return {key: value.item() for key, value in losses.items()}
 
 
@@ -142,16 +149,25 @@ def _losses(
     config: PretrainConfig,
     objective: Objective,
     loaded: LoadedBatch,
-    rng: np.random.Generator,
+    stream: list[int],
     position_noise: float = 0.0,
 ) -> dict[str, Tensor]:
-    if loaded.batch is None:
-        raise DataError("None of the windows of a batch has a valid token: leave out such recordings with a query.")
-    device = next(objective.parameters()).device
-    mask = config.masking(loaded.batch, rng)  # by the true positions
-    batch = with_position_noise(loaded.batch, position_noise, rng)
-    with autocast(device, config.precision):
-        return objective(batch.to(device), mask.to(device))
+    views = draw_views(objective, loaded, config.masking, stream, position_noise)
+    with autocast(next(objective.parameters()).device, config.precision):
+        return objective(views)
+
+
+def _first_batches(
+    config: PretrainConfig, objective: Objective, train: Windows, plan: BatchPlan, words: RecordingWords | None
+) -> Iterator[Views]:
+    """The batches of the first epoch, for terms that look at the data before the first step."""
+    stream = [config.seed, _PREVIEW_STREAM]
+    transform = term_transform(objective, train, stream)
+    contract = objective.encoder.config.contract
+    loader = load_batches(train, plan.epoch(0), contract, reports=words, transform=transform)
+    for number, loaded in enumerate(loader):
+        if loaded.batch is not None:
+            yield draw_views(objective, loaded, config.masking, [*stream, number])
 
 
 class _Validator:
@@ -168,12 +184,13 @@ class _Validator:
     def __call__(self) -> dict[str, float]:
         totals: dict[str, list[float]] = defaultdict(list)
         contract = self.objective.encoder.config.contract
-        loader = load_batches(self.windows, self.batches, contract, reports=self.words)
+        stream = [self.config.seed, _VALIDATION_STREAM]
+        transform = term_transform(self.objective, self.windows, stream)
+        loader = load_batches(self.windows, self.batches, contract, reports=self.words, transform=transform)
         self.objective.eval()
         for number, loaded in enumerate(loader):
             if loaded.batch is not None:
-                rng = np.random.default_rng([self.config.seed, _VALIDATION_STREAM, number])
-                for key, value in _losses(self.config, self.objective, loaded, rng).items():
+                for key, value in _losses(self.config, self.objective, loaded, [*stream, number]).items():
                     totals[key].append(value.item())
         self.objective.train()
         return {key: float(np.mean(values)) for key, values in totals.items()}

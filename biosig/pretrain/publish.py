@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from biosig.batches.windows import Windows
+from biosig.config import to_dict
 from biosig.evaluate.ledger import Ledger
 from biosig.models.checkpoint import default_card
 from biosig.models.encoder import Encoder
 from biosig.models.reports import RecordingWords
 from biosig.pretrain.config import PretrainConfig
+from biosig.pretrain.objectives import TermConfig
 
 
 def ledger_of(windows: Windows, weights: Path | None) -> Ledger:
@@ -37,9 +40,13 @@ def model_card(
             default_card(encoder, trained=True),
             "## Pretraining",
             "",
-            f"Masked reconstruction, {config.masking.mask_ratio:.0%} of the tokens hidden, objective "
-            f"{config.objective}; {config.steps:,} steps of up to {config.batch_tokens:,} tokens, windows of "
-            f"{config.window:g} s, seed {config.seed}.",
+            f"{config.steps:,} steps of up to {config.batch_tokens:,} tokens, windows of {config.window:g} s, seed "
+            f"{config.seed}. The objective is",
+            "",
+            *[_about_term(term) for term in config.objective],
+            "",
+            f"The masking is `{config.masking.name}` ({_keys(config.masking)}).",
+            *_about_teacher(config),
             f"Seen: {len(recordings):,} recordings of {len(subjects):,} named subjects, "
             f"{train.duration.sum() / 3600:.1f} h of windows, from",
             "",
@@ -58,7 +65,22 @@ def _about_reports(words: RecordingWords | None) -> list[str]:
         return []
     cut = f"{words.n_cut:,} of them were cut to {words.n_tokens} tokens" if words.n_cut else "none of them was cut"
     return [
-        f"Reports that recordings came with were read and rebuilt in the {words.tokenizer.n_words:,} words of "
+        f"Reports that recordings came with were read in the {words.tokenizer.n_words:,} words of "
         f"`tokenizer.json`; {cut}.",
         "",
     ]
+
+
+def _about_term(term: TermConfig) -> str:
+    source = f"; {term.paper}" if term.paper else ""
+    return f"- `{term.name}` (weight {term.weight:g}{source}): {term.summary}"
+
+
+def _about_teacher(config: PretrainConfig) -> list[str]:
+    if config.teacher is None:
+        return []
+    return [f"The teacher is the moving average of the encoder, with momentum {config.teacher.momentum:g}."]
+
+
+def _keys(config: Any) -> str:
+    return ", ".join(f"{key} {value}" for key, value in to_dict(config).items() if key != "name")

@@ -14,12 +14,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from biosig.annotations import mark_bad_spans
+from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.recording import Channel, Position, Recording, Stream, Subject
 from ingest.bids.electrodes import electrodes
 from ingest.bids.files import BidsFile, bids_file, read_json
-from ingest.channels import notes_on, resolve, settle
 from ingest.demographics import parse_sex
-from ingest.events import mark_bad_spans
 from ingest.labels.cells import Cells
 from ingest.labels.events import with_events
 from ingest.labels.spec import EventColumns, LabelSpec

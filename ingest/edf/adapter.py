@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from biosig.fingerprint import content_hash
-from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Source, Stream, Subject
+from biosig.electrodes.channels import resolve
+from biosig.reading import NEVER, Adapter, Identifier, make_recording
+from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Stream, Subject
 from ingest.bids.sidecars import with_sidecars
-from ingest.channels import notes_on, resolve, settle
 from ingest.demographics import parse_sex
 from ingest.edf.header import INT24, EdfFile, EdfSignal, open_edf
 from ingest.edf.records import EdfSamples, Run, read_annotations, runs_of
-from ingest.events import from_triggers, in_range, mark_bad_spans
-from ingest.files import sha256_of
 
+_SUBJECT = "id and name become one keyed hash"
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DATE = re.compile(rf"(\d\d)-({'|'.join(_MONTHS)})-(\d{{4}})")
 
 
-class EdfAdapter:
+class EdfAdapter(Adapter):
     """Reads EDF, EDF+, BDF and BDF+ files, continuous or not."""
 
     name = "edf"
     describes = "EDF and BDF (.edf, .bdf)"
+    suffixes = (".edf", ".bdf")
 
-    def claims(self, path: Path) -> bool:
-        """Whether `path` is an EDF or BDF file by its name."""
-        return path.suffix.lower() in (".edf", ".bdf")
-
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one recording.
 
         What no data record of a discontinuous file holds is invalid. Where the file has no annotations, the values
@@ -44,17 +39,33 @@ class EdfAdapter:
         UnreadableError
             If the file is damaged, cut short or incomplete; the sentence names the file and the remedy.
         """
-        if options:
-            raise TypeError(f"The EDF adapter takes no options, not {', '.join(options)}.")
         file = open_edf(path)
         events, starts = read_annotations(file)
         runs, notes = runs_of(file, starts)
         recording = to_recording(file, self.name, events, runs, notes, _subject(file), lazy)
         return with_sidecars(recording, path)
 
-    def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
-        """None: no library has an object of its own for these files."""
-        return None
+    def identifiers(self, path: Path) -> Iterator[Identifier]:
+        """What the header says about who was recorded, when and with which device."""
+        file = open_edf(path)
+        parts = file.patient.split()
+        if len(parts) >= 4 and parts[1] in ("F", "M", "X"):
+            fields = (
+                ("code", "subject id", parts[0], _SUBJECT),
+                ("birth date", "birth date", parts[2], "becomes an age"),
+            )
+            for field, sort, value, fate in (*fields, ("name", "name", " ".join(parts[3:]), _SUBJECT)):
+                yield Identifier(f"patient field, {field}", sort, "" if value.strip("X") == "" else value, fate)
+        else:
+            known = any(part.strip("X,_") for part in parts)
+            yield Identifier("patient field", "free text", file.patient if known else "", _SUBJECT)
+        words = [word for word in file.recorded.split() if word not in ("Startdate", "X")]
+        yield Identifier("recording field", "recording date, device or name", " ".join(words), NEVER)
+        with path.open("rb") as raw:
+            raw.seek(168)
+            date, time = (raw.read(8).decode("latin-1").strip() for _ in range(2))
+        if (date, time) != ("01.01.85", "00.00.00"):
+            yield Identifier("start date and time", "recording date", f"{date} {time}", NEVER)
 
 
 def to_recording(
@@ -67,28 +78,15 @@ def to_recording(
     lazy: bool,
 ) -> Recording:
     """A recording of data records: one stream per sampling rate, triggers where there are no events."""
-    streams, renamed = _streams(file, runs, lazy)
-    said: list[str] = []
-    if not events:
-        events, said = from_triggers(streams)
-    events, late = in_range(events, max(s.duration for s in streams))
-    recording = Recording(
-        id=file.path.stem,
-        streams=streams,
-        subject=subject,
-        annotations=events,
-        source=Source(str(file.path), adapter, sha256_of([file.path])),
-        content_hash=content_hash(streams),
-        notes=(*file.notes, *notes, *renamed, *said, *late, *notes_on([c for s in streams for c in s.channels])),
-    )
-    return mark_bad_spans(recording)
+    streams = _streams(file, runs, lazy)
+    notes = (*file.notes, *notes)
+    return make_recording(file.path, adapter, streams, subject=subject, annotations=events or None, notes=notes)
 
 
-def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> tuple[list[Stream], list[str]]:
-    """One stream per sampling rate and type of number, in the order of the file, and notes on renamed channels."""
+def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> list[Stream]:
+    """One stream per sampling rate and type of number, in the order of the file."""
     signals = [s for s in file.signals if not s.is_annotations and s.n_samples]
     resolved = [_resolve(s) for s in signals]
-    channels, notes = settle([channel for channel, _ in resolved])
     streams = []
     for n, number in dict.fromkeys((s.n_samples, s.number) for s in signals):
         rows = [i for i, s in enumerate(signals) if (s.n_samples, s.number) == (n, number)]
@@ -96,14 +94,14 @@ def _streams(file: EdfFile, runs: Sequence[Run], lazy: bool) -> tuple[list[Strea
         streams.append(
             Stream(
                 sfreq=n / file.record_duration,
-                channels=tuple(channels[i] for i in rows),
+                channels=tuple(resolved[i][0] for i in rows),
                 samples=samples if lazy else samples.read(0, samples.shape[1]),
                 scale=np.array([signals[i].scale * resolved[i][1] for i in rows]),
                 offset=np.array([signals[i].offset * resolved[i][1] for i in rows]),
                 invalid=samples.gaps,
             )
         )
-    return streams, notes
+    return streams
 
 
 def _resolve(signal: EdfSignal) -> tuple[Channel, float]:

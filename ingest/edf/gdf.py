@@ -10,17 +10,16 @@ from __future__ import annotations
 import struct
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
+from biosig.reading import Adapter
 from biosig.recording import Annotation, Recording, Subject
 from ingest.edf.adapter import patient_id, to_recording
 from ingest.edf.header import INT16, INT24, EdfFile, EdfSignal, Number, calibrate, text_of
 from ingest.edf.records import Run
-from ingest.files import check_present
 
 _NUMBERS = {
     1: Number(1, "i1", "int16"),
@@ -41,17 +40,14 @@ _DAY = 2**32
 _DAYS_PER_YEAR = 365.2425
 
 
-class GdfAdapter:
+class GdfAdapter(Adapter):
     """Reads GDF files of versions 1 and 2."""
 
     name = "gdf"
     describes = "GDF (.gdf)"
+    suffixes = (".gdf",)
 
-    def claims(self, path: Path) -> bool:
-        """Whether `path` is a GDF file by its name."""
-        return path.suffix.lower() == ".gdf"
-
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one recording; events are labelled with their code, in decimal.
 
         Raises
@@ -59,20 +55,13 @@ class GdfAdapter:
         UnreadableError
             If the file is damaged, cut short, or holds 64-bit integers.
         """
-        if options:
-            raise TypeError(f"The GDF adapter takes no options, not {', '.join(options)}.")
         file, version, subject = _open(path)
         events = _events(file, version)
         return to_recording(file, self.name, events, [Run(0, file.n_records, 0.0)], (), subject, lazy)
 
-    def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
-        """None: no library has an object of its own for these files."""
-        return None
-
 
 def _open(path: Path) -> tuple[EdfFile, float, Subject | None]:
     """The checked header, the version, and who was recorded."""
-    check_present(path)
     with path.open("rb") as file:
         head = file.read(256)
         if len(head) < 256 or head[:4] != b"GDF " or not _is_version(head[4:8]):

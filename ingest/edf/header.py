@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from biosig.errors import UnreadableError
-from ingest.files import check_present
+from biosig.source_files import check_present
 
 _FIELDS = (
     ("label", 16),

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.annotations import in_range
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Recording
-from ingest.events import in_range
 from ingest.labels.cells import Cells
 from ingest.labels.row_index import Found, RowIndex, recording_keys
 from ingest.labels.spec import EventColumns, LabelSpec

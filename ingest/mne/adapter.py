@@ -11,19 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from biosig.errors import BiosigError, UnreadableError
+from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import Recording, Source
+from biosig.source_files import sha256_of
 from ingest.bids.sidecars import with_sidecars
-from ingest.files import sha256_of
 from ingest.isolated import read_isolated
 from ingest.mne.eeglab import check_data_name
 from ingest.mne.formats import FORMATS, MneFormat, check_inside, format_of
 from ingest.mne.raw import ADAPTER, from_epochs, from_raw, one_line
 
+_PERSON = {
+    "his_id": ("subject id", "becomes a keyed hash"),
+    "last_name": ("name", NEVER),
+    "first_name": ("name", NEVER),
+    "middle_name": ("name", NEVER),
+    "birthday": ("birth date", "becomes an age in years"),
+}
+
 FOREIGN_NOTE = "MNE: "
 """Begins a note that repeats a warning of MNE's own."""
 
 
-class MneAdapter:
+class MneAdapter(Adapter):
     """Reads the formats of `ingest.mne.formats` and MNE's own objects."""
 
     name = ADAPTER
@@ -47,7 +56,7 @@ class MneAdapter:
         except UnreadableError:
             return []
 
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one recording.
 
         Raises
@@ -56,8 +65,6 @@ class MneAdapter:
             If the file is damaged, cut short or incomplete, refers to files in other folders, or needs a package that
             is not installed; the sentence names the file and the remedy.
         """
-        if options:
-            raise TypeError(f"The MNE adapter takes no options, not {', '.join(options)}.")
         known = format_of(path)
         if known is None:
             raise UnreadableError(f"{path} is in no format that MNE reads here: {self.describes}.")
@@ -79,6 +86,31 @@ class MneAdapter:
         if isinstance(obj, mne.io.BaseRaw):
             return from_raw(obj)
         return from_epochs(obj) if isinstance(obj, mne.BaseEpochs) else None
+
+    def identifiers(self, path: Path) -> Iterator[Identifier] | None:
+        """What the header says about who was recorded, when and with which device."""
+        form = format_of(path)
+        if form is None or form.isolated:
+            return None  # a damaged file may end the interpreter
+        import mne
+
+        form.files(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            info = getattr(mne.io, f"read_raw_{form.reader}")(path, preload=False, verbose="error").info
+        return _identifiers_in(info)
+
+
+def _identifiers_in(info: Any) -> Iterator[Identifier]:
+    """What an mne.Info says about the subject, the date, the device and the laboratory."""
+    person = info["subject_info"] or {}
+    for key, (sort, fate) in _PERSON.items():
+        yield Identifier(f"subject_info.{key}", sort, str(person.get(key) or ""), fate)
+    yield Identifier("meas_date", "recording date", str(info["meas_date"] or ""), NEVER)
+    for key, value in (info["device_info"] or {}).items():
+        yield Identifier(f"device_info.{key}", "device", str(value or ""), NEVER)
+    for key, sort in (("experimenter", "name"), ("description", "free text"), ("proj_name", "free text")):
+        yield Identifier(key, sort, str(info[key] or ""), NEVER)
 
 
 def _read_checked(path: Path, known: MneFormat, files: Iterable[Path], lazy: bool) -> Recording:

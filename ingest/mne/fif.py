@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from biosig.errors import UnreadableError
-from ingest.files import check_present
+from biosig.source_files import check_present
 
 FIF_SUFFIXES = (".fif", ".fif.gz")
 

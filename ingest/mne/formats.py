@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from biosig.errors import UnreadableError
-from ingest.files import check_present
+from biosig.source_files import check_present
 from ingest.mne.eeglab import check_set
 from ingest.mne.fif import FIF_SUFFIXES, further_parts
 

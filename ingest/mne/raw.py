@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.annotations import from_triggers, in_range, mark_bad_spans
 from biosig.electrodes import guess_kind
+from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.errors import BiosigError, UnreadableError
 from biosig.fingerprint import content_hash
 from biosig.lazy import LazySamples
@@ -24,8 +26,6 @@ from biosig.recording import (
     Subject,
 )
 from biosig.signal import runs_from_mask
-from ingest.channels import notes_on, resolve, settle
-from ingest.events import from_triggers, in_range, mark_bad_spans
 
 ADAPTER = "mne"
 

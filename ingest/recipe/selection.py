@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from biosig.electrodes.channels import is_unknown
 from biosig.errors import DataError, UsageError
 from biosig.recording import Channel, Recording, Stream
 from biosig.signal import canonical_unit, unit_factor
 from biosig.signal.units import is_voltage
-from ingest.channels import is_unknown
 
 
 def settle_unknown(recording: Recording, on_unknown: Literal["keep", "raise", "skip"], where: str) -> Recording:

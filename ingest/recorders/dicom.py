@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.errors import UnreadableError, UsageError
 from biosig.fingerprint import content_hash
+from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import Recording, Source, Stream, Subject
-from ingest.channels import notes_on, resolve, settle
-from ingest.files import check_present, sha256_of
+from biosig.source_files import sha256_of
 from ingest.foreign import read_as
 from ingest.recorders.dicom_annotations import add_annotations, code_of
 from ingest.tables.arrays import ArraySamples, Part, survey
@@ -41,7 +43,33 @@ _LEADS = (
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
-class DicomAdapter:
+_IDENTIFIERS = {
+    "PatientName": ("name", NEVER),
+    "PatientID": ("subject id", "becomes a keyed hash"),
+    "OtherPatientIDs": ("subject id", NEVER),
+    "PatientBirthDate": ("birth date", "becomes an age in years"),
+    "PatientAddress": ("address", NEVER),
+    "PatientTelephoneNumbers": ("address", NEVER),
+    "PatientComments": ("free text", NEVER),
+    "StudyDate": ("recording date", NEVER),
+    "StudyTime": ("recording date", NEVER),
+    "AcquisitionDateTime": ("recording date", NEVER),
+    "ContentDate": ("recording date", NEVER),
+    "AccessionNumber": ("case number", NEVER),
+    "StudyID": ("case number", NEVER),
+    "InstitutionName": ("place", NEVER),
+    "InstitutionAddress": ("address", NEVER),
+    "ReferringPhysicianName": ("name", NEVER),
+    "PhysiciansOfRecord": ("name", NEVER),
+    "PerformingPhysicianName": ("name", NEVER),
+    "OperatorsName": ("name", NEVER),
+    "DeviceSerialNumber": ("device", NEVER),
+    "StationName": ("device", NEVER),
+    "StudyDescription": ("free text", NEVER),
+}
+
+
+class DicomAdapter(Adapter):
     """Reads DICOM waveform objects through pydicom; multiplex groups are streams."""
 
     name = "dicom"
@@ -60,7 +88,7 @@ class DicomAdapter:
             return path.suffix.lower() == ".dcm"
         return _WAVEFORMS in head and _AUDIO not in head
 
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one recording.
 
         Parameters
@@ -77,9 +105,6 @@ class DicomAdapter:
         UsageError
             If pydicom is not installed.
         """
-        if options:
-            raise TypeError(f"The DICOM adapter takes no options, not {', '.join(options)}.")
-        check_present(path)
         try:
             import pydicom
         except ImportError:
@@ -98,6 +123,16 @@ class DicomAdapter:
         if pydicom is None or not isinstance(obj, pydicom.Dataset) or "WaveformSequence" not in obj:
             return None
         return replace(_recording(obj, None).load(), source=Source("", self.name))
+
+    def identifiers(self, path: Path) -> Iterator[Identifier]:
+        """What the header says about who was recorded, when and with which device."""
+        import pydicom
+
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        for keyword, (sort, fate) in _IDENTIFIERS.items():
+            yield Identifier(keyword, sort, str(dataset.get(keyword) or ""), fate)
+        n_private = sum(element.tag.is_private for element in dataset)
+        yield Identifier("private elements", "unknown", f"{n_private} elements" if n_private else "", NEVER)
 
 
 def _check_size(path: Path, syntax: str) -> None:

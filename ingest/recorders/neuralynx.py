@@ -18,12 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from biosig.fingerprint import content_hash
 from biosig.lazy import LazySamples
-from biosig.recording import Annotation, Recording, Source, Stream
-from ingest.channels import notes_on, resolve, settle
-from ingest.events import in_range, mark_bad_spans
-from ingest.files import check_present, sha256_of
+from biosig.reading import Adapter, Signals, make_recording
+from biosig.recording import Annotation, Recording
+from biosig.source_files import check_present
 from ingest.timeline import check_span, gaps, place
 
 _HEADER = 16384
@@ -55,21 +53,17 @@ class NcsFile:
         return value
 
 
-class NeuralynxAdapter:
+class NeuralynxAdapter(Adapter):
     """Reads folders of .ncs files; channels with the same rate and the same times are one stream."""
 
     name = "neuralynx"
     describes = "Neuralynx folders (with .ncs)"
 
-    def claims(self, path: Path) -> bool:  # noqa: ARG002
-        """False: one channel is no recording."""
-        return False
-
     def claims_folder(self, path: Path) -> bool:
         """Whether `path` is a folder with .ncs files."""
         return bool(_channel_files(path))
 
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one recording; what no record holds is invalid.
 
         Raises
@@ -77,49 +71,40 @@ class NeuralynxAdapter:
         UnreadableError
             If a file is damaged or cut short, or the records of a channel go back in time.
         """
-        if options:
-            raise TypeError(f"The Neuralynx adapter takes no options, not {', '.join(options)}.")
         files = [_open_ncs(file) for file in _channel_files(path)]
         start = min(int(file.times[0]) for file in files)
-        resolved = [resolve(file.path.stem, "uV") for file in files]
-        channels, notes = settle([channel for channel, _ in resolved])
         groups: dict[tuple[float, bytes, bytes], list[int]] = {}
         for row, file in enumerate(files):
             key = file.number("SamplingFrequency"), file.times.tobytes(), file.n_valid.tobytes()
             groups.setdefault(key, []).append(row)
-        streams = []
+        streams: list[Signals] = []
+        notes = []
         for (sfreq, *_), rows in groups.items():
             samples = NcsSamples([files[row] for row in rows], sfreq)
-            factors = np.array([resolved[row][1] * _microvolts_per_step(files[row]) for row in rows])
+            names = [files[row].path.stem for row in rows]
             streams.append(
-                Stream(
+                Signals(
                     sfreq=sfreq,
-                    channels=tuple(channels[row] for row in rows),
+                    ch_names=names,
+                    units="uV",
                     samples=samples if lazy else samples.read(0, samples.shape[1]),
-                    scale=factors,
-                    offset=np.zeros(len(rows)),
+                    scale=np.array([_microvolts_per_step(files[row]) for row in rows]),
                     invalid=samples.gaps,
                     onset=(int(files[rows[0]].times[0]) - start) / 1e6,
                 )
             )
             if len(samples.gaps):
                 seconds = np.diff(samples.gaps[samples.gaps[:, 0] == 0][:, 1:]).sum() / sfreq
-                names = ", ".join(channels[row].source_name for row in rows)
-                notes.append(f"Samples for {seconds:g} s are missing between records of {names}: invalid.")
-        events, late = in_range(_events(path, start), max(s.onset + s.duration for s in streams))
-        recording = Recording(
-            id=path.name,
-            streams=streams,
-            annotations=events,
-            source=Source(str(path), self.name, sha256_of([file.path for file in files] + _event_files(path))),
-            content_hash=content_hash(streams),
-            notes=(*notes, *late, *notes_on(channels)),
+                notes.append(f"Samples for {seconds:g} s are missing between records of {', '.join(names)}: invalid.")
+        return make_recording(
+            path,
+            self.name,
+            streams,
+            name=path.name,
+            files=[file.path for file in files] + _event_files(path),
+            annotations=_events(path, start),
+            notes=notes,
         )
-        return mark_bad_spans(recording)
-
-    def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
-        """None: no library has an object of its own for these folders."""
-        return None
 
 
 class NcsSamples(LazySamples):

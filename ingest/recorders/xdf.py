@@ -7,7 +7,8 @@ between them is invalid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,30 +16,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes.channels import resolve
 from biosig.errors import UnreadableError
-from biosig.fingerprint import content_hash
-from biosig.recording import KINDS, Annotation, Channel, Recording, Source, Stream
-from ingest.channels import notes_on, resolve, settle
-from ingest.events import in_range
-from ingest.files import check_present, sha256_of
-from ingest.integers import smallest
+from biosig.reading import NEVER, Adapter, Identifier, make_recording
+from biosig.recording import KINDS, Annotation, Channel, Recording, Stream
+from biosig.sample_types import as_stored
 from ingest.isolated import read_isolated
 from ingest.timeline import check_span, gaps, place
 
+_TAG = re.compile(rb"<(datetime|hostname|source_id|session_id|created_at|v[46]address)>([^<]+)</")
+_HEAD = 2**20
 _MAGIC = b"XDF:"
 
 
-class XdfAdapter:
+class XdfAdapter(Adapter):
     """Reads XDF files; pyxdf works in a process of its own, since a damaged length makes it take all memory."""
 
     name = "xdf"
     describes = "XDF (.xdf)"
+    suffixes = (".xdf", ".xdfz")
 
-    def claims(self, path: Path) -> bool:
-        """Whether `path` is an XDF file by its name."""
-        return path.suffix.lower() in (".xdf", ".xdfz")
-
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one recording; streams of strings, and of single numbers without a rate, become annotations.
 
         Raises
@@ -46,11 +44,8 @@ class XdfAdapter:
         UnreadableError
             If the file is damaged, holds no signal, or pyxdf is not installed.
         """
-        if options:
-            raise TypeError(f"The XDF adapter takes no options, not {', '.join(options)}.")
         if find_spec("pyxdf") is None:
             raise UnreadableError(f"{path} needs the package pyxdf: run `pip install biosig-fm[xdf]`.")
-        check_present(path)
         return read_isolated(XdfAdapter, path, lazy)
 
     def read_here(self, path: Path) -> Recording:
@@ -61,13 +56,16 @@ class XdfAdapter:
             found, _ = pyxdf.load_xdf(path)
         except Exception as error:  # pyxdf raises almost anything on damaged files
             raise UnreadableError(f"{path} cannot be read by pyxdf ({error}): fetch or record it again.") from None
-        recording = _from_streams(path, found)
-        recording.source = Source(str(path), self.name, sha256_of([path]))
-        return recording
+        return _from_streams(path, found)
 
-    def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
-        """None: pyxdf has no object of its own."""
-        return None
+    def identifiers(self, path: Path) -> Iterator[Identifier]:
+        """What the header says about who was recorded, when and with which device."""
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        sorts = {"datetime": "recording date", "created_at": "recording date"}
+        for tag, value in dict.fromkeys(_TAG.findall(head)):
+            field = tag.decode()
+            yield Identifier(field, sorts.get(field, "device"), value.decode("utf-8", "replace"), NEVER)
 
 
 def _from_streams(path: Path, found: Sequence[dict[str, Any]]) -> Recording:
@@ -88,22 +86,9 @@ def _from_streams(path: Path, found: Sequence[dict[str, Any]]) -> Recording:
     if not signals:
         raise UnreadableError(f"{path} holds no stream of samples at a rate: point to the recording of the signals.")
     start = min(float(one["time_stamps"][0]) for one in signals)
-    resolved = [_channels(one) for one in signals]
-    channels, renamed = settle([channel for part in resolved for channel, _ in part])
-    streams, at = [], 0
-    for one, part in zip(signals, resolved, strict=True):
-        own = channels[at : at + len(part)]
-        at += len(part)
-        streams.append(_stream(path, one, own, np.array([factor for _, factor in part]), start, notes))
+    streams = [_stream(path, one, start, notes) for one in signals]
     events = [event for one in markers for event in _markers(one, start, prefix=len(markers) > 1)]
-    events, late = in_range(events, max(s.onset + s.duration for s in streams))
-    return Recording(
-        id=path.stem,
-        streams=streams,
-        annotations=events,
-        content_hash=content_hash(streams),
-        notes=(*notes, *renamed, *late, *notes_on(channels)),
-    )
+    return make_recording(path, XdfAdapter.name, streams, annotations=events, notes=notes)
 
 
 def _losses(one: dict[str, Any], name: str) -> list[str]:
@@ -117,15 +102,9 @@ def _losses(one: dict[str, Any], name: str) -> list[str]:
     return []
 
 
-def _stream(
-    path: Path,
-    one: dict[str, Any],
-    channels: Sequence[Channel],
-    factors: NDArray[np.float64],
-    start: float,
-    notes: list[str],
-) -> Stream:
+def _stream(path: Path, one: dict[str, Any], start: float, notes: list[str]) -> Stream:
     """One stream on an even grid; `start` is the recording's, on the stream's clock."""
+    channels, factors = zip(*_channels(one), strict=True)
     name = _text(one["info"], "name")
     stamps = np.asarray(one["time_stamps"], np.float64)
     parts = [(first, last + 1) for first, last in one["info"]["segments"]] or [(0, len(stamps))]
@@ -133,14 +112,15 @@ def _stream(
     lengths = [b - a for a, b in parts]
     check_span(path, float(stamps[-1] - stamps[0]), len(stamps) / sfreq, sfreq * len(channels))
     firsts = place([float(stamps[a] - stamps[0]) for a, _ in parts], lengths, sfreq)
-    values = _numbers(np.asarray(one["time_series"]).T, name, notes)
+    values, rounded = as_stored(np.asarray(one["time_series"]).T, f"stream '{name}'")
+    notes += rounded
     samples = np.zeros((len(channels), firsts[-1] + lengths[-1]), values.dtype)
     for first, (a, b) in zip(firsts, parts, strict=True):
         samples[:, first : first + b - a] = values[:, a:b]
     if len(parts) > 1:
         notes.append(f"Stream '{name}' was interrupted {len(parts) - 1} times: invalid there.")
     invalid = gaps(firsts, lengths, len(channels))
-    return Stream(sfreq, tuple(channels), samples, factors, np.zeros(1), invalid, round(float(stamps[0]) - start, 9))
+    return Stream(sfreq, channels, samples, np.array(factors), np.zeros(1), invalid, round(float(stamps[0]) - start, 9))
 
 
 def _rate(stamps: NDArray[np.float64], parts: Sequence[tuple[int, int]], info: Any, notes: list[str]) -> float:
@@ -159,19 +139,6 @@ def _rate(stamps: NDArray[np.float64], parts: Sequence[tuple[int, int]], info: A
     said = f"Stream '{_text(info, 'name')}' has {sfreq:g} Hz by its time stamps, not {told:g} as its header says"
     notes.append(said + (f"; they differ from an even grid by up to {off:.2g} s." if off > 1 / sfreq else "."))
     return sfreq
-
-
-def _numbers(values: NDArray[Any], name: str, notes: list[str]) -> NDArray[Any]:
-    """Values as int16, int32 or float32; 64 bits only where they fit, or rounded, which is said."""
-    if values.dtype.kind in "iu":
-        limits = np.iinfo(np.int32)
-        if values.min() >= limits.min and values.max() <= limits.max:
-            return smallest(values.astype(np.int64))
-    with np.errstate(over="ignore"):  # becomes infinite, which is not a real value
-        rounded = values.astype(np.float32)
-    if not np.array_equal(rounded, values, equal_nan=True):
-        notes.append(f"The {values.dtype} values of stream '{name}' are rounded to float32.")
-    return rounded
 
 
 def _channels(one: dict[str, Any]) -> list[tuple[Channel, float]]:

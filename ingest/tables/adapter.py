@@ -7,11 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from biosig.electrodes.channels import notes_on, settle
 from biosig.errors import UnreadableError, UsageError
 from biosig.fingerprint import content_hash
+from biosig.reading import Adapter
 from biosig.recording import Annotation, Recording, Source
-from ingest.channels import notes_on, settle
-from ingest.files import check_present, sha256_of
+from biosig.source_files import check_present, sha256_of
 from ingest.tables.array_files import Stamp, format_of, open_arrays, stamp_of, texts
 from ingest.tables.arrays import count_records
 from ingest.tables.clock import WALL_CLOCK
@@ -21,7 +22,7 @@ from ingest.tables.mapping import Dialect, RecordNames, TableMapping, load_mappi
 from ingest.tables.text_table import TextTable
 
 
-class TableAdapter:
+class TableAdapter(Adapter):
     """Reads tables and arrays whose columns, variables and axes a mapping names.
 
     Parameters
@@ -57,7 +58,14 @@ class TableAdapter:
         mapping = self._mapping_for(path, None)
         return list(_members(path, mapping)) if mapping.has_records else None
 
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(
+        self,
+        path: Path,
+        *,
+        lazy: bool,
+        mapping: str | Path | Mapping[str, Any] | TableMapping | None = None,
+        member: str | None = None,
+    ) -> Recording:
         """Read one recording.
 
         Parameters
@@ -66,8 +74,10 @@ class TableAdapter:
             The file that stands for the recording.
         lazy : bool
             Leave the samples of ``.npy``, uncompressed ``.npz``, HDF5 and bare numbers in their file.
-        **options
-            ``mapping=``: a path, a dict or a `TableMapping`; ``member=``: which of `members`.
+        mapping : path, mapping or TableMapping, optional
+            For this file; default the adapter's, or the ``biosig.yaml`` beside it.
+        member : str, optional
+            Which of `members`.
 
         Raises
         ------
@@ -76,10 +86,7 @@ class TableAdapter:
         UsageError
             If there is no mapping for it, or it holds several recordings and `member` names none of them.
         """
-        mapping = self._mapping_for(path, options.pop("mapping", None))
-        member = options.pop("member", None)
-        if options:
-            raise TypeError(f"The table adapter takes mapping= and member=, not {', '.join(options)}.")
+        mapping = self._mapping_for(path, mapping)
         record = str(mapping.record_of(path))
         index = _index_of(path, mapping, member)
         signals = [signals_of(path, record, index, table, mapping) for table in mapping.signals]
@@ -121,10 +128,6 @@ class TableAdapter:
         )
         recording.notes = (*dict.fromkeys(notes), *renamed, *notes_on(recording.channels))
         return recording
-
-    def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
-        """No object in memory says which of its columns is what, so this is always None."""
-        return None
 
     def name_of(self, path: Path) -> str:
         """What the mapping calls the recording that `path` stands for; the file's own name where it cannot say."""

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes.channels import resolve
 from biosig.errors import UnreadableError
 from biosig.lazy import LazySamples
 from biosig.recording import Channel, Stream
 from biosig.signal import mask_from_runs, runs_from_mask
-from ingest.channels import resolve
-from ingest.files import check_present
+from biosig.source_files import check_present
 from ingest.tables.array_files import format_of, is_dated, numbers, open_arrays, times_of
 from ingest.tables.arrays import read_signals
 from ingest.tables.clock import Times, check_times, note_on_rate, onto_grid, regular_rate

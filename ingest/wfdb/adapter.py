@@ -5,15 +5,16 @@ WFDB's own names (`fs`, `sig_name`, `adc_gain`, …) stay inside this package.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from biosig.errors import UnreadableError
 from biosig.fingerprint import content_hash
+from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import BLOCK_BYTES, Recording, Source
-from ingest.files import check_present, sha256_of
+from biosig.source_files import sha256_of
 from ingest.wfdb.annotations import read_annotations
 from ingest.wfdb.comments import parse_comments
 from ingest.wfdb.header import GAP, header_lines, is_master, parse_header
@@ -23,19 +24,16 @@ from ingest.wfdb.segments import check_segments
 from ingest.wfdb.signals import Group, read_groups, streams_of
 
 
-class WfdbAdapter:
+class WfdbAdapter(Adapter):
     """Reads WFDB records of one segment or many; the ``.hea`` stands for the record."""
 
     name = "wfdb"
     describes = "WFDB records (.hea)"
+    suffixes = (".hea",)
     in_memory = BLOCK_BYTES
     """A lazily read record is brought into memory all the same if its signals of one rate take no more bytes."""
 
-    def claims(self, path: Path) -> bool:
-        """Whether `path` is a header, by its extension."""
-        return path.suffix.lower() == ".hea"
-
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one record; the samples are the file's own integers.
 
         A multi-segment record becomes one recording: what no segment holds is invalid. With `lazy`, samples that take
@@ -46,9 +44,6 @@ class WfdbAdapter:
         UnreadableError
             If the record is damaged or incomplete; the sentence names the file and the remedy.
         """
-        if options:
-            raise TypeError(f"The WFDB adapter takes no options, not {', '.join(options)}.")
-        check_present(path)
         header = parse_header(path)
         if header.segments:
             master = check_segments(header)
@@ -85,6 +80,19 @@ class WfdbAdapter:
         name, groups, fs, comments = found
         recording = _recording(name, groups, fs, comments)
         return replace(recording, content_hash=content_hash(recording.streams))
+
+    def identifiers(self, path: Path) -> Iterator[Identifier]:
+        """What the header says about who was recorded, when and with which device."""
+        lines, comments = header_lines(path)
+        for text in lines[0].split()[4:]:
+            what = "base date" if "/" in text else "base time"
+            yield Identifier(what, "recording date", text, NEVER)
+        for comment in comments:
+            key, colon, value = comment.partition(":")
+            if not re.fullmatch(r"\W*(age|sex|gender|dx)\W*", key, re.IGNORECASE):
+                field = f"comment '{key.strip()[:24]}'" if colon and len(key) < 24 else "comment"
+                fate = "left out if its key names a person, date or device; else part of the report, scrubbed"
+                yield Identifier(field, "free text", value if colon else comment, fate)
 
 
 def _recording(name: str, groups: Sequence[Group], fs: float, comments: list[str]) -> Recording:

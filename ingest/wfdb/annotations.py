@@ -13,7 +13,7 @@ from pathlib import Path
 
 from biosig.errors import UnreadableError
 from biosig.recording import Annotation
-from ingest.files import is_lfs_pointer
+from biosig.source_files import is_lfs_pointer
 
 REFERENCE = "atr"
 """The extension of a database's reference annotations, whose labels are kept as they are."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from ingest.files import check_present
+from biosig.source_files import check_present
 from ingest.wfdb.formats import FLAC_BITS, PACKINGS
 from ingest.wfdb.header import GAP, Header
 

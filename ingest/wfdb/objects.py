@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
+from biosig.sample_types import smallest
 from biosig.signal import runs_from_mask
-from ingest.integers import smallest
 from ingest.wfdb.formats import MISSING
 from ingest.wfdb.signals import Group, resolve_once
 from ingest.wfdb.survey import survey

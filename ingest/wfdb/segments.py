@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from biosig.errors import UnreadableError
-from ingest.files import check_present
+from biosig.source_files import check_present
 from ingest.wfdb.files import open_files
 from ingest.wfdb.header import GAP, Header, SignalLine, parse_header
 

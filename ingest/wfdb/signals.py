@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.lazy import LazySamples
 from biosig.recording import BLOCK_BYTES, Channel, Stream
-from ingest.channels import notes_on, resolve, settle
 from ingest.wfdb.files import SignalFile, open_files
 from ingest.wfdb.formats import MISSING
 from ingest.wfdb.header import Header, SignalLine

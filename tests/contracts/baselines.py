@@ -17,10 +17,9 @@ from biosig.downstream.baselines import BASELINES
 from biosig.downstream.baselines.context import BaselineContext, FitJob
 from biosig.downstream.baselines.defaults import drop_incompatible
 from biosig.downstream.examples import FrozenExamples
-from biosig.downstream.objective import LossConfig
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import Stage, TrainingSpec, TuneStage
+from biosig.downstream.settings import LossConfig, Stage, TrainingSpec, TuneStage
 from biosig.downstream.targets import Target
 from biosig.errors import DataError
 from biosig.evaluate.metrics import Kind

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from contracts.planted import planted
 
 import biosig
 from biosig import config as configuration
@@ -24,6 +25,7 @@ from biosig.downstream.targets import label_windows
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.models.model import Model
+from biosig.models.presets import PRESETS, Preset, preset
 from biosig.shards import ShardWriter, build_index, open_shards
 
 LEFT_RIGHT = {"events": {"left": ["T1"], "right": ["T2"]}}
@@ -206,17 +208,15 @@ def test_windows_of_differing_montage_are_refused_where_one_is_needed(few_channe
     assert any("aligned with all" in note for note in mixed.notes)
 
 
-def test_a_divisor_replaces_z_scores_and_is_refused_with_robust_scales(few_channels, monkeypatch, tmp_path):
-    from biosig.models import presets
-
+def test_a_divisor_replaces_z_scores_and_is_refused_with_robust_scales(few_channels, tmp_path):
     with pytest.raises(UsageError, match="robust scale"):
         run_finetune(_config(few_channels, divisor=100.0))
-    narrow = replace(presets.preset("reve-small"), embed_dim=512, depth=1, num_heads=1, name="narrow")
-    monkeypatch.setitem(presets._PRESETS, "narrow", narrow)
+    narrow = replace(preset("reve-small"), embed_dim=512, depth=1, num_heads=1, name="narrow")
     tune = {"lr": 1e-3, "epochs": 1, "batch_size": 16}
     out = tmp_path / "result"
     changes = {"model": "narrow", "divisor": 100.0, "tune": tune, "baselines": ["chance"], "out": str(out)}
-    run_finetune(_config(few_channels, **changes))
+    with planted(PRESETS, Preset(narrow)):
+        run_finetune(_config(few_channels, **changes))
     contract = biosig.load_model(out / "weights" / "fold-0-seed-0").contract["eeg"]
     assert (contract.normalisation, contract.divisor, contract.unit) == ("constant", 100.0, "uV")
 

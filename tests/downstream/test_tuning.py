@@ -198,9 +198,9 @@ def test_a_head_reads_the_windows_own_token_frozen_or_not(ecg):
     encoder = Encoder(config).eval()
     prepared = PreparedWindows(grid(RecordingList([ecg]), 5.0), config.contract)
     assert prepared.survey().all()
-    with pytest.raises(UsageError, match="has a token per window"):
+    with pytest.raises(UsageError, match="has no pool query"):
         Classifier(encoder, TWO)
-    with pytest.raises(UsageError, match="has a pool query"):
+    with pytest.raises(UsageError, match="has no token per window"):
         Classifier(biosig.build_model("biosig-tiny").encoder, TWO, "cls")
     classifier = Classifier(encoder, TWO, "cls").eval()
     classifier.train_head_only()

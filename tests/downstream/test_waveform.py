@@ -26,7 +26,7 @@ from biosig.evaluate.metrics import METRICS
 from biosig.models.encoder import Encoder
 from biosig.models.model import build_model
 from biosig.models.presets import preset
-from biosig.pretrain.decoder_config import DecoderConfig
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index
 

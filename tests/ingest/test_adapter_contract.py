@@ -3,9 +3,8 @@
 An adapter joins by a line in `SAMPLES`: a real file of its family, and another reader's values of it.
 """
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import array_samples as exports
@@ -14,17 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import wfdb
+from contracts.adapters import check
+from contracts.planted import planted
 from scipy.io import savemat
 from vendor_files import write_gdf, write_ncs, write_xdf
 
-import biosig
 from biosig import samples
-from biosig.electrodes import channel_id
-from biosig.fingerprint import content_hash
-from biosig.reading import adapter_for, adapters, read
-from biosig.recording import KINDS, MODALITIES, is_known
-from biosig.signal import canonical_unit, check_plausible
-from ingest.verbs import ingest
+from biosig.errors import UsageError
+from biosig.reading import ADAPTERS, Adapter, Signals, make_recording, read
+from biosig.recording import Annotation
 
 PTBXL = samples.path("ptbxl") / "records100" / "00000"
 
@@ -197,7 +194,7 @@ SAMPLES = {
 CASES = [pytest.param(name, s, id=f"{name}-{i}") for name in SAMPLES for i, s in enumerate(SAMPLES[name])]
 
 
-@pytest.mark.parametrize("name", sorted(adapters()))
+@pytest.mark.parametrize("name", sorted(ADAPTERS))
 def test_every_adapter_has_a_sample(name):
     assert SAMPLES.get(name), f"give adapter '{name}' a real file in SAMPLES, so that the contract is tested on it"
 
@@ -205,95 +202,86 @@ def test_every_adapter_has_a_sample(name):
 @pytest.mark.parametrize(("name", "sample"), CASES)
 def test_the_contract(name, sample, tmp_path):
     path = sample.make(tmp_path)
-    assert adapter_for(path) is adapters()[name]
-    recording = read(path)
-    assert (recording.source.path, recording.source.adapter) == (str(path), name)
-    assert repr(recording).startswith(f"<Recording {recording.id}: ")
-    assert repr(recording) == repr(read(path))
-    check_channels(recording)
-    check_annotations(recording)
-    check_values(recording, sample.values(path), sample.exact)
-    check_hashes(recording, read(path))
-    check_lazy(recording, read(path, lazy=True))
-    assert ingest((path,), out=tmp_path / "out", workers=1, recording_names="keep") == 0
-    (stored,) = biosig.open_shards(tmp_path / "out")
-    check_same(recording, stored.read())
+    check(name, path, sample.values(path), sample.exact, tmp_path / "out")
 
 
-def check_channels(recording):
-    assert len(set(recording.ch_names)) == len(recording.ch_names)
-    told = " ".join(recording.notes)
-    for channel in recording.channels:
-        assert channel.kind in KINDS
-        assert channel.unit == (canonical_unit(channel.kind) or channel.unit)
-        if channel.kind in MODALITIES and repr(channel.source_name) not in told:
-            assert is_known(channel.position), channel
-            assert channel.position_source in ("template", "measured")
-            assert channel_id(channel) >= 0 or re.fullmatch(r"\w+-\w+", channel.name), channel
-    for kind in set(recording.kinds) & set(MODALITIES):
-        assert any(is_known(c.position) for c in recording.channels if c.kind == kind)
-        for stream in recording.of_kind(kind):
-            check_plausible(stream.physical(), kind, stream.channels[0].unit, recording.source.path)
+class Sound(Adapter):
+    """A text file: a line of names, then a line of microvolts for each moment."""
+
+    name = "planted"
+    describes = "planted files"
+    suffixes = (".planted",)
+
+    def read_recording(self, path, *, lazy):
+        names, *rows = path.read_text().splitlines()
+        samples = np.array([row.split() for row in rows], np.int64).T
+        return make_recording(path, self.name, [Signals(100.0, names.split(), "uV", samples)])
 
 
-def check_annotations(recording):
-    onsets = [a.onset for a in recording.annotations]
-    assert onsets == sorted(onsets)
-    for annotation in recording.annotations:
-        assert 0 <= annotation.onset < recording.duration
-        assert 0 <= annotation.duration <= recording.duration - annotation.onset + 1e-9
-        assert annotation.label
+class Greedy(Sound):
+    def claims(self, path):
+        return True
 
 
-def check_values(recording, truth, exact):
-    """Against another reader of the format; exact numbers have one last digit of a double to lose."""
-    assert sorted(c.source_name for c in recording.channels) == sorted(name for name, _ in truth)
-    for stream in recording.streams:
-        assert (stream.samples.dtype.kind == "i") == exact
-        values = stream.samples.astype(np.float64) * stream.scale[:, None] + stream.offset[:, None]
-        for row, (channel, valid) in enumerate(zip(stream.channels, stream.valid(), strict=True)):
-            (expected,) = (x for name, x in truth if name == channel.source_name and len(x) == stream.n_times)
-            np.testing.assert_array_equal(valid, np.isfinite(expected))
-            np.testing.assert_allclose(values[row][valid], expected[valid], rtol=1e-12 if exact else 1e-6, atol=1e-9)
+class Scaled(Sound):
+    def read_recording(self, path, *, lazy):
+        recording = super().read_recording(path, lazy=lazy)
+        recording.streams[0].scale *= 2
+        return recording
 
 
-def check_hashes(recording, again):
-    assert len(recording.content_hash) == len(recording.source.sha256) == 64
-    assert recording.content_hash == again.content_hash == content_hash(recording.streams)
-    assert recording.source.sha256 == again.source.sha256
-    stream = again.streams[0]
-    stream.samples = stream.samples.copy()
-    stream.samples[0, stream.n_times // 2] += 1
-    assert content_hash(again.streams) != recording.content_hash
+class Unhashed(Sound):
+    def read_recording(self, path, *, lazy):
+        return replace(super().read_recording(path, lazy=lazy), content_hash="0" * 64)
 
 
-def check_lazy(recording, lazy):
-    """Samples left in their file are the same to the bit, as a whole, in blocks and in a part."""
-    assert (lazy.content_hash, lazy.source, lazy.annotations) == (
-        recording.content_hash,
-        recording.source,
-        recording.annotations,
-    )
-    assert (lazy.notes, lazy.subject) == (recording.notes, recording.subject)
-    onset, duration = 0.37 * recording.duration, 0.21 * recording.duration
-    pairs = [(lazy, recording), (lazy.load(), recording), (lazy.crop(onset, duration), recording.crop(onset, duration))]
-    for some, other in pairs:
-        for a, b in zip(some.streams, other.streams, strict=True):
-            assert (a.samples.shape, a.samples.dtype) == (b.samples.shape, b.samples.dtype)
-            blocks = [block.samples for block in a.blocks(100_000)]
-            np.testing.assert_array_equal(np.concatenate(blocks, axis=1), b.samples)
-            np.testing.assert_array_equal(a.invalid, b.invalid)
-            np.testing.assert_array_equal(a.pick([a.n_chans - 1]).samples[:, 3:50], b.samples[-1:, 3:50])
+class Late(Sound):
+    def read_recording(self, path, *, lazy):
+        recording = super().read_recording(path, lazy=lazy)
+        recording.annotations = [Annotation(recording.duration + 1, 0.0, "after the end")]
+        return recording
 
 
-def check_same(recording, back):
-    """A native shard gives back everything to the bit."""
-    assert (back.id, back.annotations, back.report) == (recording.id, recording.annotations, recording.report)
-    assert back.content_hash == recording.content_hash == content_hash(back.streams)
-    assert set(back.robust_scale) >= set(recording.kinds) & set(MODALITIES)
-    assert back.history == recording.history
-    for old, new in zip(recording.streams, back.streams, strict=True):
-        assert (old.samples.dtype, old.sfreq, old.onset) == (new.samples.dtype, new.sfreq, new.onset)
-        assert repr(old.channels) == repr(new.channels)  # a NaN does not equal itself
-        for part in ("samples", "scale", "offset", "invalid"):
-            np.testing.assert_array_equal(getattr(old, part), getattr(new, part))
+class OtherwiseLazy(Sound):
+    def read_recording(self, path, *, lazy):
+        recording = super().read_recording(path, lazy=lazy)
+        if lazy:
+            recording.streams[0].samples = recording.streams[0].samples[:, ::-1].copy()
+        return recording
+
+
+@pytest.fixture
+def check_planted(tmp_path, ecg):
+    """Registers an adapter and checks it on a file with real samples."""
+
+    def check_on_a_file(adapter):
+        path = tmp_path / "p.planted"
+        samples_ = (ecg.streams[0].physical()[:3] * 1000).round().astype(int)
+        path.write_text("\n".join(["Fp1 Fp2 Cz", *(" ".join(map(str, row)) for row in samples_.T), ""]))
+        names = ("Fp1", "Fp2", "Cz")
+        with planted(ADAPTERS, adapter) as name:
+            check(name, path, list(zip(names, samples_.astype(float), strict=True)), True, tmp_path / "out")
+
+    return check_on_a_file
+
+
+def test_an_adapter_more_is_found_by_itself(check_planted):
+    check_planted(Sound)
+
+
+class Foreign:
+    name = "planted"
+
+
+@pytest.mark.parametrize("broken", [Greedy, Scaled, Unhashed, Late, OtherwiseLazy, Foreign])
+def test_an_adapter_that_breaks_the_contract_fails_it(check_planted, broken):
+    with pytest.raises((AssertionError, UsageError)):
+        check_planted(broken)
+
+
+def test_options_that_a_format_does_not_take_are_named():
+    path = samples.path("eegmmidb") / "S001R04.edf"
+    with pytest.raises(TypeError, match=r"The adapter 'edf' takes no options, not mapping\."):
+        read(path, mapping="m.yaml")
+    with pytest.raises(TypeError, match=r"The adapter 'table' takes mapping= and member=, not columns\."):
+        read(samples.path("bidmc") / "bidmc_01_Signals.csv.gz", columns=3)

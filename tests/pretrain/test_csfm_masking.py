@@ -8,8 +8,8 @@ from biosig.batches.contract import prepare
 from biosig.batches.packed import pack
 from biosig.errors import UsageError
 from biosig.models.presets import preset
-from biosig.pretrain.csfm_masking import CsfmMasking
-from biosig.pretrain.masking import BlockMasking
+from biosig.pretrain.masking.blocks import BlockMasking
+from biosig.pretrain.masking.csfm import CsfmMasking
 from biosig.recording import Recording
 
 CONTRACT = preset("csfm-tiny").contract

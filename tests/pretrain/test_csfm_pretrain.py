@@ -13,17 +13,21 @@ import biosig
 from biosig import config, samples
 from biosig.errors import UsageError
 from biosig.models.presets import preset
+from biosig.pretrain.build import build_words, encoder_config, resize
 from biosig.pretrain.config import EncoderSize, PretrainConfig, SourceConfig
-from biosig.pretrain.csfm_masking import CsfmMasking
-from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.pretrain.loop import pretrain
-from biosig.pretrain.masking import BlockMasking
-from biosig.pretrain.rebuild import rebuild_window
+from biosig.pretrain.masking.blocks import BlockMasking
+from biosig.pretrain.masking.csfm import CsfmMasking
+from biosig.pretrain.objectives.configs.csfm import CsfmConfig
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
+from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
+from biosig.pretrain.objectives.reconstruct import rebuild_window
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
 from biosig.training.config import OptimizerConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "pretrain"
+SMALL = DecoderConfig(32, 1, 2)
 NARROW = EncoderSize(embed_dim=64, depth=2, num_heads=2, head_dim=32, n_words=1066)
 
 
@@ -53,8 +57,7 @@ def csfm(shards, tmp_path):
         steps=6,
         batch_tokens=1100,
         masking=CsfmMasking(),
-        objective="csfm",
-        decoder=DecoderConfig(32, 1, 2),
+        objective=(CsfmConfig(decoder=SMALL),),
         validation=0.25,
         validate_every=3,
         checkpoint_every=2,
@@ -72,7 +75,7 @@ def joint(csfm, tmp_path):
         model="biosig-tiny",
         encoder=EncoderSize(),
         masking=masking,
-        objective="reconstruction",
+        objective=(ReconstructionConfig(decoder=SMALL),),
     )
 
 
@@ -144,25 +147,25 @@ def test_reports_that_are_too_long_are_cut_and_it_is_said(joint, ecg, tmp_path, 
 
 
 def test_a_size_of_its_own(csfm):
-    encoder = csfm.encoder_config()
+    encoder = encoder_config(csfm)
     assert (encoder.embed_dim, encoder.depth, encoder.text.n_words) == (64, 2, 1066)
-    assert EncoderSize().of(preset("csfm-tiny")) == preset("csfm-tiny")
+    assert resize(preset("csfm-tiny"), EncoderSize()) == preset("csfm-tiny")
     with pytest.raises(UsageError, match="reve-small reads no text"):
-        EncoderSize(n_words=9).of(preset("reve-small"))
+        resize(preset("reve-small"), EncoderSize(n_words=9))
     assert config.load(PretrainConfig, config.to_dict(csfm)) == csfm
 
 
 def test_an_objective_for_another_kind_of_encoder_is_refused(csfm, joint):
-    with pytest.raises(UsageError, match="choose objective csfm"):
-        pretrain(replace(csfm, objective="reconstruction"))
-    with pytest.raises(UsageError, match="choose a csfm preset"):
-        pretrain(replace(joint, objective="csfm"))
+    with pytest.raises(UsageError, match=r"needs a pooling .*'csfm-tiny-64x2' has not: .*objective csfm"):
+        pretrain(replace(csfm, objective=(ReconstructionConfig(),)))
+    with pytest.raises(UsageError, match=r"needs a token per window and learned leads.*reconstruction or reve"):
+        pretrain(replace(joint, objective=(CsfmConfig(),)))
 
 
 @pytest.mark.parametrize("size", ["tiny", "base"])
 def test_what_is_published_of_csfms_recipe(size):
     run = config.load(PretrainConfig, CONFIGS / f"csfm-{size}.yaml")
-    assert run.encoder_config().embed_dim == preset(f"csfm-{size}").embed_dim == 768
+    assert encoder_config(run).embed_dim == preset(f"csfm-{size}").embed_dim == 768
     assert (run.masking.mask_ratio, run.masking.text_ratio) == (0.75, 0.5)
     assert run.optimizer.name == "adamw"
     assert (run.optimizer.weight_decay, run.optimizer.betas) == (0.05, (0.9, 0.95))
@@ -172,6 +175,6 @@ def test_what_is_published_of_csfms_recipe(size):
 
 def test_the_joint_recipe_is_of_all_signals_and_words():
     run = config.load(PretrainConfig, CONFIGS / "biosig-joint.yaml")
-    assert run.encoder_config().contract.keys() == {"ecg", "ppg", "eeg"}
-    assert run.words() is not None
+    assert encoder_config(run).contract.keys() == {"ecg", "ppg", "eeg"}
+    assert build_words(run) is not None
     assert run.masking.modality_dropout > 0

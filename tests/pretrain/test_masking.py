@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from biosig.batches.packed import pack
-from biosig.pretrain.masking import BlockMasking
+from biosig.pretrain.masking.blocks import BlockMasking
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,10 @@
-"""What every objective keeps to, and the sizes that REVE's published."""
+"""What the terms that rebuild keep to beside the contract of all terms, and the sizes that REVE's published."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch.optim import AdamW
 
 from biosig.batches.contract import InputContract, prepare
 from biosig.batches.packed import pack
@@ -14,13 +13,14 @@ from biosig.layers.reve_positions import ReveCode
 from biosig.layers.text import TextConfig
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import preset
-from biosig.pretrain.csfm_reconstruction import CsfmReconstruction
-from biosig.pretrain.decoder_config import DecoderConfig
-from biosig.pretrain.masking import BlockMasking
-from biosig.pretrain.position_noise import with_position_noise
-from biosig.pretrain.reconstruction import MaskedReconstruction
-from biosig.pretrain.reve_masking import ReveMasking
-from biosig.pretrain.reve_reconstruction import ReveReconstruction
+from biosig.pretrain.masking.blocks import BlockMasking
+from biosig.pretrain.masking.position_noise import with_position_noise
+from biosig.pretrain.masking.reve import ReveMasking
+from biosig.pretrain.objectives.configs.csfm import CsfmConfig
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
+from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
+from biosig.pretrain.objectives.configs.reve import ReveConfig
+from biosig.pretrain.objectives.objective import Objective
 from biosig.recording import UNKNOWN
 
 # As published, but small: 32 Hz, width 64, two blocks.
@@ -38,20 +38,18 @@ SMALL_CSFM = replace(
     block=BlockStyle("layer", "gelu", dropout=0.0),
 )
 OBJECTIVES = {
-    "reconstruction": (MaskedReconstruction, preset("biosig-tiny"), DecoderConfig(32, 1, 2)),
-    "reve, as wide": (ReveReconstruction, SMALL_REVE, DecoderConfig(64, 2, 2)),
-    "reve, narrower": (ReveReconstruction, SMALL_REVE, DecoderConfig(32, 1, 1)),
-    "reve, of every modality": (ReveReconstruction, preset("biosig-tiny"), DecoderConfig(32, 1, 2)),
-    "csfm": (CsfmReconstruction, SMALL_CSFM, DecoderConfig(32, 1, 2)),
+    "reconstruction": (ReconstructionConfig(decoder=DecoderConfig(32, 1, 2)), preset("biosig-tiny")),
+    "reve, as wide": (ReveConfig(decoder=DecoderConfig(64, 2, 2)), SMALL_REVE),
+    "reve, narrower": (ReveConfig(decoder=DecoderConfig(32, 1, 1)), SMALL_REVE),
+    "reve, of every modality": (ReveConfig(decoder=DecoderConfig(32, 1, 2)), preset("biosig-tiny")),
+    "csfm": (CsfmConfig(decoder=DecoderConfig(32, 1, 2)), SMALL_CSFM),
 }
 
 
 @pytest.fixture(params=OBJECTIVES)
 def objective(request):
-    cls, encoder, decoder = OBJECTIVES[request.param]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return cls(Encoder(encoder), decoder, global_weight=0.1)
+    term, encoder = OBJECTIVES[request.param]
+    return Objective(Encoder(encoder), [term])
 
 
 @pytest.fixture
@@ -78,95 +76,79 @@ def mask(batch):
     return BlockMasking()(batch, np.random.default_rng(0))
 
 
-def test_the_loss_is_finite_and_falls(objective, batch, mask):
-    optimizer = AdamW(objective.parameters(), lr=1e-3)
-    losses = []
-    for _ in range(30):
-        parts = objective(batch, mask)
-        optimizer.zero_grad()
-        parts["loss"].backward()
-        optimizer.step()
-        losses.append({key: value.item() for key, value in parts.items()})
-    assert np.isfinite([list(step.values()) for step in losses]).all()
+def test_each_modality_is_logged_beside_the_error_of_its_mean(objective, batch, mask):
+    parts = objective(objective.views(batch, mask))
     present = {f"{name}_{m}" for m in batch.patches for name in ("loss", "mean_predictor")}
-    assert losses[0].keys() == {"loss", "loss_global", *present, *(["loss_text"] if objective.encoder.text else [])}
-    assert losses[-1]["loss"] < 0.95 * losses[0]["loss"]
-    assert losses[-1]["loss_global"] < losses[0]["loss_global"]
+    assert parts.keys() == {"loss", "loss_global", *present, *(["loss_text"] if objective.encoder.text else [])}
 
 
 def test_the_loss_is_what_the_reconstruction_misses(objective, batch, mask):
-    objective.global_weight = objective.text_weight = 0.0
+    (term,) = objective.terms
+    term.config = replace(term.config, global_weight=0.0, text_weight=0.0)
     rebuilt, errors = objective.reconstruct(batch, mask), []
     for modality, patches in batch.patches.items():
-        differs = objective.distance(rebuilt[modality] - patches).mean(dim=1)
+        differs = term.distance(rebuilt[modality] - patches).mean(dim=1)
         of = batch.modality == {"ecg": 0, "ppg": 1, "eeg": 2}[modality]
         assert not differs[~mask[of]].any()  # what is visible stays as it was
         errors.append(differs[mask[of]])
-    assert objective(batch, mask)["loss"].item() == pytest.approx(torch.cat(errors).mean().item(), rel=1e-5)
+    loss = objective(objective.views(batch, mask))["loss"].item()
+    assert loss == pytest.approx(torch.cat(errors).mean().item(), rel=1e-5)
 
 
-def test_no_hidden_and_no_invalid_sample_is_seen(objective, batch, mask):
-    unseen = mask | ~batch.valid
-    changed = {}
-    for number, modality in enumerate(("ecg", "ppg", "eeg")):
-        if modality in batch.patches:
-            rows = unseen[batch.modality == number]
-            changed[modality] = torch.where(rows[:, None], 99.0, batch.patches[modality])
-    words = torch.where(mask[batch.modality == 3], 7, batch.text_ids)
-    other_batch = replace(batch, patches=changed, text_ids=words)
-    assert len(words) == 0 or not torch.equal(words, batch.text_ids)
-    one, other = objective.predict(batch, mask), objective.predict(other_batch, mask)
-    for before, after in zip(one, other, strict=True):
-        assert all(torch.equal(before[m], after[m]) for m in before)
-
-
-def test_windows_do_not_see_each_other(objective, batch, mask):
-    first, number = batch.window == 0, int(batch.modality[0])
-    name, of = {0: "ecg", 2: "eeg"}[number], first[batch.modality == number]
-    moved = {m: p + 1.0 for m, p in batch.patches.items()}
-    moved[name] = torch.where(of[:, None], batch.patches[name], moved[name])
-    one, other = objective.reconstruct(batch, mask), objective.reconstruct(replace(batch, patches=moved), mask)
-    assert torch.allclose(one[name][of], other[name][of], atol=1e-5)
-
-
-def test_the_gradient_reaches_every_parameter(objective, batch, mask):
-    objective(batch, mask)["loss"].backward()
-    without = [n for n, p in objective.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
-    assert not without
+def test_the_loss_from_the_pooled_token_falls_too(objective, batch, mask):
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(30):
+        parts = objective(objective.views(batch, mask))
+        optimizer.zero_grad()
+        parts["loss"].backward()
+        optimizer.step()
+        losses.append(parts["loss_global"].item())
+    assert losses[-1] < losses[0]
 
 
 def test_reve_has_the_published_sizes():
     published = {"reve-small": 26_789_776, "reve-base": 83_311_504}
     for name, size in published.items():
         with torch.device("meta"):
-            objective = ReveReconstruction(Encoder(preset(name)), DecoderConfig(512, 4, 8))
+            objective = Objective(Encoder(preset(name)), [ReveConfig(decoder=DecoderConfig(512, 4, 8))])
         assert sum(parameter.numel() for parameter in objective.parameters()) == size
 
 
 def test_reve_large_learns_with_the_published_decoder(eeg):
     """1216 wide, decoder 512: the published code adds a code of 512 to a pooled token of 1216 and fails."""
     large = Encoder(replace(preset("reve-large"), depth=1))
-    objective = ReveReconstruction(large, DecoderConfig(512, 4, 8))
+    objective = Objective(large, [ReveConfig(decoder=DecoderConfig(512, 4, 8))])
     contract = large.config.contract
     batch = pack([prepare(eeg.crop(0, 2), contract)], contract)
-    objective(batch, ReveMasking()(batch, np.random.default_rng(0)))["loss"].backward()
+    objective(objective.views(batch, ReveMasking()(batch, np.random.default_rng(0))))["loss"].backward()
     assert all(parameter.grad is not None for parameter in objective.parameters())
 
 
 def test_the_pooled_token_reads_every_layer(eeg):
-    encoder = Encoder(SMALL_REVE)
-    objective = ReveReconstruction(encoder, DecoderConfig(64, 1, 2), global_weight=1.0)
+    """A term on every layer: moving the embedding output moves what is rebuilt from the pooled token."""
+    objective = Objective(Encoder(SMALL_REVE), [ReveConfig(decoder=DecoderConfig(64, 1, 2), global_weight=1.0)])
     batch = pack([prepare(eeg.crop(0, 4), CONTRACT)], CONTRACT)
     mask = ReveMasking()(batch, np.random.default_rng(0))
-    seen = []
-    pool = encoder.pool.forward
-    encoder.pool.forward = lambda x, segment, n: seen.append((x, segment)) or pool(x, segment, n)
-    objective(batch, mask)
-    layers, segment = seen[0]
+    views = objective.views(batch, mask)
+    layers = views.visible().layers
+    for layer in layers:
+        layer.retain_grad()
+    _, from_pool = objective.terms[0].predict(views)
+    from_pool["eeg"].abs().mean().backward()
     assert len(layers) == SMALL_REVE.depth + 1
-    assert all(len(x) == len(segment) == int((~mask).sum()) for x in layers)
-    tokens, _ = encoder.embed(batch)
-    assert torch.equal(layers[0], tokens[~mask])
+    assert all(len(layer) == int((~mask).sum()) and layer.grad.abs().max() > 0 for layer in layers)
+
+
+def test_two_terms_are_weighted_and_logged_by_their_names(eeg):
+    batch = pack([prepare(eeg.crop(0, 4), CONTRACT)], CONTRACT)
+    terms = [ReveConfig(weight=0.5, decoder=DecoderConfig(32, 1, 2)), ReconstructionConfig(weight=2.0)]
+    objective = Objective(Encoder(SMALL_REVE), terms)
+    logged = objective(objective.views(batch, ReveMasking()(batch, np.random.default_rng(0))))
+    assert {"reve/loss", "reve/loss_eeg", "reconstruction/loss", "reconstruction/loss_global"} < logged.keys()
+    expected = 0.5 * logged["reve/loss"] + 2.0 * logged["reconstruction/loss"]
+    assert logged["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+    assert Objective(Encoder(SMALL_REVE), [ReveConfig(), ReveConfig()]).names == ["reve_1", "reve_2"]
 
 
 def test_position_noise_moves_channels_and_not_the_callers_batch(tiny, ecg, eeg):

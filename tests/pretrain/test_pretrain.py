@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,18 +19,25 @@ import biosig
 from biosig import config, samples
 from biosig.errors import UsageError
 from biosig.evaluate.ledger import Ledger
+from biosig.models.checkpoint import read_tensors
 from biosig.models.encoder import Encoder
 from biosig.models.model import LongWindowWarning
-from biosig.pretrain.config import PretrainConfig, SourceConfig
+from biosig.pretrain.build import build_encoder, build_objective, encoder_config
+from biosig.pretrain.config import PretrainConfig, SourceConfig, TeacherConfig
 from biosig.pretrain.data import load_windows
-from biosig.pretrain.decoder_config import DecoderConfig
 from biosig.pretrain.loop import pretrain
-from biosig.pretrain.rebuild import rebuild_window
-from biosig.pretrain.reve_masking import ReveMasking
+from biosig.pretrain.masking.reve import ReveMasking
+from biosig.pretrain.objectives import OBJECTIVES, TermConfig
+from biosig.pretrain.objectives.base import Term
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
+from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
+from biosig.pretrain.objectives.configs.reve import ReveConfig
+from biosig.pretrain.objectives.reconstruct import rebuild_window
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
 from biosig.training.config import OptimizerConfig
 
+SMALL = DecoderConfig(32, 1, 2)
 SIZES = ("small", "base", "large")
 
 
@@ -53,7 +61,7 @@ def run(shards, tmp_path):
         model="biosig-tiny",
         steps=6,
         batch_tokens=900,
-        decoder=DecoderConfig(32, 1, 2),
+        objective=(ReconstructionConfig(decoder=SMALL),),
         validation=0.25,
         validate_every=3,
         checkpoint_every=2,
@@ -108,7 +116,7 @@ class Stopped(Exception):
 def test_reves_recipe_goes_on_exactly_too(run, tmp_path, eeg):
     reve = replace(
         run,
-        objective="reve",
+        objective=(ReveConfig(decoder=SMALL),),
         masking=ReveMasking(),
         position_noise=0.0025,
         optimizer=OptimizerConfig(name="stable_adamw", schedule="trapezoid", eps=1e-9, clip_norm=None),
@@ -127,6 +135,52 @@ def test_reves_recipe_goes_on_exactly_too(run, tmp_path, eeg):
     assert rebuilt.mask.mean() == pytest.approx(0.55, abs=0.06)
     assert (rebuilt.reconstruction != rebuilt.truth)[rebuilt.mask].all()
     assert (rebuilt.reconstruction == rebuilt.truth)[~rebuilt.mask].all()
+
+
+@dataclass(frozen=True)
+class Quiet(TermConfig):
+    """Rebuilds nothing, and looks at a teacher."""
+
+    name: ClassVar[str] = "quiet"
+    summary: ClassVar[str] = "Pooled vectors follow those of a moving average of the encoder."
+    uses_teacher: ClassVar[bool] = True
+
+
+class QuietTerm(Term):
+    def forward(self, views):
+        return (views.visible().pooled - views.teacher().pooled).square().mean(), {}
+
+
+Quiet.implementation = QuietTerm
+
+
+def test_a_run_that_rebuilds_nothing_says_so_and_keeps_no_second_encoder(run, eeg, tmp_path, monkeypatch):
+    list(OBJECTIVES)
+    monkeypatch.setattr(OBJECTIVES, "_members", {**OBJECTIVES._members, "quiet": Quiet})
+    folder = pretrain(replace(run, objective=(Quiet(weight=2.0),), teacher=TeacherConfig(0.9), steps=1))
+    card = (folder / "README.md").read_text()
+    assert "- `quiet` (weight 2): Pooled vectors follow those of a moving average of the encoder." in card
+    assert "The teacher is the moving average of the encoder, with momentum 0.9." in card
+    assert "rebuilt" not in card
+    assert not (run.out / "decoder.safetensors").exists()
+    with pytest.raises(
+        UsageError, match="objective quiet, which rebuilds no signals: take a run with an objective such"
+    ):
+        rebuild_window(run.out, eeg.crop(0, 10))
+    with pytest.raises(UsageError, match="holds no finished pretraining run"):
+        rebuild_window(tmp_path, eeg.crop(0, 10))
+    with pytest.raises(UsageError, match=r"Unknown key 'objective\[0\].text_weight' for Quiet; known keys are weight"):
+        config.load(
+            PretrainConfig, {"out": "a", "sources": [{"shards": "b"}], "objective": "quiet", "text_weight": 0.1}
+        )
+    both = replace(run, out=tmp_path / "both", objective=(Quiet(), *run.objective), steps=1)
+    card = (pretrain(both) / "README.md").read_text()
+    assert "`quiet`" in card
+    assert "`reconstruction`" in card
+    kept = read_tensors(both.out / "decoder.safetensors")
+    assert not [name for name in kept if name.startswith(("encoder", "teacher", "terms"))]
+    (rebuilt,) = rebuild_window(both.out, eeg.crop(0, 10))
+    assert (rebuilt.reconstruction != rebuilt.truth)[rebuilt.mask].all()
 
 
 def test_position_noise_is_for_training_alone(run, tmp_path):
@@ -164,7 +218,9 @@ def test_what_comes_out(run, shards):
     others = [validation.ds[int(i)].content_hash for i in np.unique(validation.recording)]
     assert not ledger.recordings.contains(others).any()
     assert config.load(PretrainConfig, run.out / "config.yaml") == run
-    assert "Masked reconstruction, 55% of the tokens hidden" in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "`reconstruction` (weight 1; after REVE, arXiv:2510.21585, section 3.3): Hidden patches" in card
+    assert "The masking is `blocks` (mask_ratio 0.55" in card
     assert not (run.out / "training.safetensors").exists()
     lines = [json.loads(line) for line in (run.out / "log.jsonl").read_text().splitlines()]
     assert {line["step"] for line in lines if line["part"] == "validation"} == {3, 6}
@@ -173,7 +229,7 @@ def test_what_comes_out(run, shards):
 def test_a_run_that_goes_on_from_weights_carries_their_ledger_on(run, shards, tmp_path):
     first = pretrain(replace(run, sources=[SourceConfig(shards, "n_chans != 12")], validation=0.0, steps=1))
     after = replace(run, sources=[SourceConfig(shards, "n_chans == 12")], validation=0.0, weights=first)
-    begun = after.make_encoder().state_dict()
+    begun = build_encoder(after).state_dict()
     assert all(torch.equal(begun[name], tensor) for name, tensor in weights(first).items())
     folder = pretrain(replace(after, out=tmp_path / "second", steps=1))
     ledger, before = Ledger.load(folder), Ledger.load(first)
@@ -186,7 +242,7 @@ def test_a_run_that_goes_on_from_weights_carries_their_ledger_on(run, shards, tm
     untold = pretrain(replace(after, out=tmp_path / "third", steps=1))
     assert not Ledger.load(untold).complete
     with pytest.raises(UsageError, match="has another embed_dim"):
-        replace(after, model="biosig-small").make_encoder()
+        build_encoder(replace(after, model="biosig-small"))
 
 
 def test_a_trained_model_warns_of_windows_longer_than_it_was_trained_on(run, ecg):
@@ -216,7 +272,7 @@ def test_every_shipped_configuration_loads_and_what_it_writes_is_it(path, tmp_pa
     config.dump(loaded, tmp_path / "again.yaml")
     assert config.load(PretrainConfig, tmp_path / "again.yaml") == loaded
     with torch.device("meta"):
-        loaded.make_objective(Encoder(loaded.encoder_config()))
+        build_objective(loaded, Encoder(encoder_config(loaded)))
 
 
 @pytest.mark.parametrize(
@@ -225,10 +281,13 @@ def test_every_shipped_configuration_loads_and_what_it_writes_is_it(path, tmp_pa
 def test_a_configuration_for_copying_shows_every_key(name):
     shown = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
     all_keys = config.to_dict(config.load(PretrainConfig, shown))
-    of_text = {"encoder", "tokenizer", "reports", "text_weight"}  # REVE's presets are as published and read none
+    of_text = {"encoder", "tokenizer", "reports"}  # REVE's presets are as published and read none
     assert shown.keys() | (of_text if name.startswith("reve") else set()) == all_keys.keys()
-    for group in {"masking", "optimizer", "decoder", "encoder"} & shown.keys():
+    for group in {"masking", "optimizer", "encoder"} & shown.keys():
         assert shown[group].keys() == all_keys[group].keys()
+    (term,) = all_keys["objective"]
+    assert shown["objective"].keys() | ({"text_weight"} if name.startswith("reve") else set()) == term.keys()
+    assert shown["objective"]["decoder"].keys() == term["decoder"].keys()
 
 
 def test_the_first_of_them_is_the_defaults():
@@ -241,8 +300,9 @@ def test_the_published_recipes_are_reves():
         paper, released = (config.load(PretrainConfig, CONFIGS / f"reve-{size}{r}.yaml") for r in ("", "-released"))
         assert paper.masking == ReveMasking()
         assert released.masking == ReveMasking(radius_time=2.7, rounding="down")
-        assert (paper.objective, paper.decoder, paper.position_noise) == ("reve", DecoderConfig(512, 4, 8), 0.0025)
-        assert (released.objective, released.decoder, released.position_noise) == ("reve", paper.decoder, 0.0025)
+        for run in (paper, released):
+            assert run.objective == (ReveConfig(decoder=DecoderConfig(512, 4, 8)),)
+            assert run.position_noise == 0.0025
         assert (released.optimizer.name, released.optimizer.lr, released.optimizer.cycles) == (
             "stable_adamw",
             1e-3,

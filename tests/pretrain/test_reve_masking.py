@@ -8,8 +8,8 @@ import torch
 from biosig.batches.contract import InputContract, Prepared
 from biosig.batches.packed import pack
 from biosig.errors import UsageError
-from biosig.pretrain.masking import BlockMasking
-from biosig.pretrain.reve_masking import ReveMasking
+from biosig.pretrain.masking.blocks import BlockMasking
+from biosig.pretrain.masking.reve import ReveMasking
 
 CONTRACT = {"eeg": InputContract(200.0, 1.0, 0.9, "uV")}
 TWENTY = ["Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz", "C4", "T8", "P7", "P3", "Pz", "P4", "P8"]

@@ -1,4 +1,4 @@
-"""Configuration of the decoder that objectives and waveform heads share."""
+"""The size of a decoder."""
 
 from __future__ import annotations
 

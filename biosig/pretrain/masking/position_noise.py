@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from biosig.batches.packed import PackedBatch
+if TYPE_CHECKING:
+    from biosig.batches.packed import PackedBatch
 
 
 def with_position_noise(batch: PackedBatch, deviation: float, rng: np.random.Generator) -> PackedBatch:
@@ -24,6 +25,8 @@ def with_position_noise(batch: PackedBatch, deviation: float, rng: np.random.Gen
     """
     if not deviation:
         return batch
+    import torch
+
     starts = batch.channel_index.diff(prepend=batch.channel_index.new_full((1,), -1)) != 0
     starts |= batch.window.diff(prepend=batch.window.new_full((1,), -1)) != 0
     starts |= batch.modality.diff(prepend=batch.modality.new_full((1,), -1)) != 0

@@ -10,20 +10,24 @@ Shape letters: N tokens of the packed row, n valid tokens of one window and moda
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from biosig.batches.packed import PackedBatch
 from biosig.errors import UsageError
-from biosig.pretrain.masking import valid_rows
+from biosig.pretrain.masking import MASKINGS, Masking, check_share
+from biosig.pretrain.masking.window_parts import valid_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from biosig.batches.packed import PackedBatch
 
 
+@MASKINGS.register
 @dataclass(frozen=True)
-class ReveMasking:
+class ReveMasking(Masking):
     """How much to hide, in blocks of which size.
 
     Time is cut into blocks of `radius_time`. In each of them, channels are hidden in neighbourhoods until the asked
@@ -57,8 +61,7 @@ class ReveMasking:
     rounding: Literal["exact", "down"] = "exact"
 
     def __post_init__(self) -> None:
-        if not 0 < self.mask_ratio < 1:
-            raise UsageError(f"mask_ratio is {self.mask_ratio:g}; it must lie between 0 and 1.")
+        check_share("mask_ratio", self.mask_ratio)
         if not 0 <= self.dropout_ratio <= self.mask_ratio:
             raise UsageError(
                 f"dropout_ratio is {self.dropout_ratio:g}; it is a part of mask_ratio: give 0 to {self.mask_ratio:g}."
@@ -69,6 +72,8 @@ class ReveMasking:
 
         Of two valid tokens and more of a window and modality, at least one is hidden and one is not.
         """
+        import torch
+
         columns = (batch.channel_index, batch.patch_index, batch.position)
         channel, patch, position = (column.cpu().numpy() for column in columns)
         mask = np.zeros(batch.n_tokens, bool)

@@ -13,13 +13,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from biosig.batches.packed import MODALITY_IDS, PackedBatch
+from biosig.batches.packed import MODALITY_IDS
 from biosig.electrodes.leads import LEADS, lead_of_channel
-from biosig.errors import UsageError
-from biosig.layers.lead_positions import LeadCode
-from biosig.models.encoder import Encoder, EncoderConfig, VisibleTokens
-from biosig.pretrain.decoder_config import DecoderConfig
-from biosig.pretrain.objective import Decoder, Objective
+from biosig.models.encoder import Encoder, EncoderConfig
+from biosig.pretrain.objectives.configs.csfm import CsfmConfig
+from biosig.pretrain.objectives.decoder import Decoder
+from biosig.pretrain.objectives.rebuilding import RebuildingTerm
+from biosig.pretrain.objectives.views import Views
 
 
 class LeadHeads(nn.Module):
@@ -58,54 +58,36 @@ class LeadHeads(nn.Module):
         return out
 
 
-class CsfmReconstruction(Objective):
+class CsfmReconstruction(RebuildingTerm):
     """Encoder and decoder with heads per lead; the error of a sample is squared.
 
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained: of twelve leads and PPG, with a token per window.
-    decoder : DecoderConfig
-        Size of the decoder.
-    global_weight : float
-        Weight of the reconstruction from the window's own token.
-    text_weight : float
-        Weight of the hidden words.
-
-    Raises
-    ------
-    UsageError
-        If the encoder is none of that kind.
+        What is being pretrained: of twelve leads and PPG, with a token per window, for its sizes.
+    config : CsfmConfig
+        Size of the decoder, and weights.
     """
 
     distance = staticmethod(torch.square)
 
-    def __init__(
-        self, encoder: Encoder, decoder: DecoderConfig, global_weight: float = 0.1, text_weight: float = 0.1
-    ) -> None:
-        super().__init__(encoder, global_weight, text_weight)
-        config = encoder.config
-        if not (config.cls and isinstance(config.position, LeadCode)):
-            raise UsageError(
-                f"The objective csfm needs a token per window and learned leads, which '{config.name}' has not: "
-                f"choose a csfm preset, or the objective reconstruction."
-            )
-        wide, dim = config.embed_dim, decoder.embed_dim
+    def __init__(self, encoder: Encoder, config: CsfmConfig) -> None:
+        super().__init__(encoder, config)
+        sizes = encoder.config
+        wide, dim = sizes.embed_dim, config.decoder.embed_dim
         self.enter = nn.Linear(wide, dim)
         self.place = nn.Linear(wide, dim)
-        self.decoder = Decoder(decoder, config)
-        self.norm = config.block.make_norm(dim)
-        self.heads = LeadHeads(dim, config)
+        self.decoder = Decoder(config.decoder, sizes)
+        self.norm = sizes.block.make_norm(dim)
+        self.heads = LeadHeads(dim, sizes)
         self.global_mlp = nn.Sequential(nn.Linear(wide, dim), nn.GELU(), nn.Linear(dim, dim))
-        self.global_heads = LeadHeads(dim, config)
+        self.global_heads = LeadHeads(dim, sizes)
 
-    def predict(self, batch: PackedBatch, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def predict(self, views: Views) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Hidden patches and words, as rebuilt by the decoder and from the window's own token."""
-        tokens, position = self.encoder.embed(batch)
-        visible = VisibleTokens.of(batch, ~mask)
-        x, cls = self.encoder.encode_windows(tokens, visible)  # (M, D), (B, D)
-        assert cls is not None
-        from_cls = self.global_mlp(cls[batch.window[mask]] + position[mask])  # (K, decoder's D)
-        y = self.norm(self.decoder(self.enter(x), self.place(position), visible, batch, mask))  # (K, decoder's D)
+        batch, mask, seen = views.batch, views.mask, views.visible()
+        x, position = seen.output, seen.position  # (M, D), (N, D)
+        from_cls = self.global_mlp(seen.pooled[batch.window[mask]] + position[mask])  # (K, decoder's D)
+        y = self.norm(self.decoder(self.enter(x), self.place(position), seen.visible, batch, mask))  # (K, decoder's D)
         which = batch.modality[mask], batch.channel[mask]  # (K,), (K,)
         return self.heads(y, *which), self.global_heads(from_cls, *which)

@@ -9,21 +9,25 @@ Shape letters: N tokens of the packed row, C channels, H patches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.errors import UsageError
+from biosig.pretrain.masking import MASKINGS, Masking, check_share
+from biosig.pretrain.masking.window_parts import hide_words, valid_rows, window_parts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from biosig.batches.packed import PackedBatch
 
 
+@MASKINGS.register
 @dataclass(frozen=True)
-class BlockMasking:
+class BlockMasking(Masking):
     """How much to hide, in blocks of which size.
 
     Parameters
@@ -60,6 +64,8 @@ class BlockMasking:
 
     def __call__(self, batch: PackedBatch, rng: np.random.Generator) -> Tensor:
         """Draw a mask, shape (N,) bool on the CPU: True = hidden. Only valid tokens are hidden."""
+        import torch
+
         channel, position = batch.channel_index.cpu().numpy(), batch.position.cpu().numpy()
         mask = np.zeros(batch.n_tokens, bool)
         for rows in valid_rows(batch):
@@ -100,37 +106,3 @@ class BlockMasking:
             if len(block) >= room:
                 break
         return hidden
-
-
-def window_parts(batch: PackedBatch) -> Iterator[dict[str, NDArray[np.int64]]]:
-    """For each window the rows of the valid tokens of each modality, text among them, where it has any."""
-    names = {number: name for name, number in MODALITY_IDS.items()}
-    window, modality, valid = (column.cpu().numpy() for column in (batch.window, batch.modality, batch.valid))
-    starts = np.flatnonzero(np.diff(window, prepend=-1) | np.diff(modality, prepend=-1))
-    parts: dict[int, dict[str, NDArray[np.int64]]] = {}
-    for start, stop in zip(starts, [*starts[1:], batch.n_tokens], strict=True):
-        rows = start + np.flatnonzero(valid[start:stop])
-        if len(rows):
-            parts.setdefault(int(window[start]), {})[names[int(modality[start])]] = rows
-    yield from parts.values()
-
-
-def valid_rows(batch: PackedBatch) -> Iterator[NDArray[np.int64]]:
-    """The rows of the valid tokens of each window and modality of signals, where there are any."""
-    for parts in window_parts(batch):
-        yield from (rows for name, rows in parts.items() if name != "text")
-
-
-def hide_words(mask: NDArray[np.bool_], batch: PackedBatch, ratio: float, rng: np.random.Generator) -> None:
-    """Hide a share of each text's words in `mask` (N,), rounded to whole words: the only word of a text is left."""
-    if not len(batch.text_ids):
-        return
-    for parts in window_parts(batch):
-        rows = parts.get("text", np.empty(0, np.int64))
-        mask[rng.permutation(rows)[: round(ratio * len(rows))]] = True
-
-
-def check_share(name: str, share: float) -> None:
-    """Refuse what is no share between 0 and 1."""
-    if not 0 < share < 1:
-        raise UsageError(f"{name} is {share:g}; it must lie between 0 and 1.")

@@ -9,20 +9,24 @@ Shape letters: N tokens of the packed row, n valid tokens of one window, C chann
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from biosig.batches.packed import PackedBatch
 from biosig.errors import UsageError
-from biosig.pretrain.masking import check_share, hide_words, window_parts
+from biosig.pretrain.masking import MASKINGS, Masking, check_share
+from biosig.pretrain.masking.window_parts import hide_words, window_parts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from biosig.batches.packed import PackedBatch
 
 
+@MASKINGS.register
 @dataclass(frozen=True)
-class CsfmMasking:
+class CsfmMasking(Masking):
     """How much to hide.
 
     Parameters
@@ -48,6 +52,8 @@ class CsfmMasking:
 
     def __call__(self, batch: PackedBatch, rng: np.random.Generator) -> Tensor:
         """Draw a mask, shape (N,) bool on the CPU: True = hidden. Only valid tokens are hidden."""
+        import torch
+
         n_modalities = int(batch.modality.max()) + 1
         channel = (batch.channel_index * n_modalities + batch.modality).cpu().numpy()
         time = batch.position[:, 3].cpu().numpy()

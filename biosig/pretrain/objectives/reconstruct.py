@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from biosig.batches.contract import prepare
 from biosig.batches.packed import pack
-from biosig.errors import UsageError
-from biosig.pretrain.state import DECODER, load_objective
+from biosig.pretrain.state import load_objective
 from biosig.recording import Recording
 
 
@@ -65,12 +64,9 @@ def rebuild_window(run: str | Path, window: Recording, seed: int = 0) -> list[Re
     Raises
     ------
     UsageError
-        If the folder holds no finished run.
+        If the folder holds no finished run, or one whose objective rebuilds nothing.
     """
-    run = Path(run)
-    if not (run / "model").is_dir() or not (run / DECODER).is_file():
-        raise UsageError(f"{run} holds no finished pretraining run (model/ and {DECODER}): run biosig pretrain first.")
-    config, objective = load_objective(run)
+    config, objective = load_objective(Path(run))
     wanted = objective.encoder.config.contract
     streams = prepare(window, wanted)
     batch = pack([streams], wanted)

@@ -1,0 +1,256 @@
+"""What a file format needs: the base class of adapters, and `make_recording`, which does what all of them must do.
+
+An adapter reads one family of files; knows nothing else and invents nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from biosig.annotations import from_triggers, in_range, mark_bad_spans
+from biosig.electrodes.channels import notes_on, resolve, settle
+from biosig.errors import UnreadableError
+from biosig.fingerprint import content_hash
+from biosig.lazy import LazySamples
+from biosig.recording import Annotation, Recording, Source, Stream, Subject
+from biosig.sample_types import as_stored
+from biosig.source_files import check_present, sha256_of
+
+NEVER = "never read"
+"""The fate of what an adapter leaves in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """Something in a file that may tell who was recorded or when.
+
+    Parameters
+    ----------
+    field : str
+        What the format calls it.
+    sort : str
+        "name", "birth date", "recording date", "device", "free text", …
+    value : str
+        As in the file; shown only through `mask`.
+    fate : str
+        What becomes of it when the file is ingested.
+    """
+
+    field: str
+    sort: str
+    value: str
+    fate: str = NEVER
+
+
+class Adapter(ABC):
+    """Reads one family of files; a format needs `name`, `describes`, `suffixes` or `claims`, and `read_recording`."""
+
+    name: ClassVar[str]
+    """As in the entry-point group ``biosig.adapters``."""
+    describes: ClassVar[str]
+    """What it reads, for messages: "WFDB records (.hea)"."""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Extensions of the files that stand for a recording, in lower case: (".edf", ".bdf")."""
+
+    def claims(self, path: Path) -> bool:
+        """Whether `path` is the file that stands for a recording of this family (a ``.hea``, not its ``.dat``).
+
+        Looks at the name and at most the first bytes; never raises on a foreign or unreadable file.
+        """
+        return path.suffix.lower() in self.suffixes
+
+    def claims_folder(self, path: Path) -> bool:  # noqa: ARG002
+        """Whether a folder is one recording of this family; such a folder is not walked."""
+        return False
+
+    def parts(self, path: Path) -> list[Path]:  # noqa: ARG002
+        """Files that this adapter claims, which `read` joins into the recording of `path`.
+
+        A walk over a folder does not take them for recordings of their own.
+        """
+        return []
+
+    def members(self, path: Path) -> list[str] | None:  # noqa: ARG002
+        """Names of the recordings in a file that holds several; `read` takes one of them as ``member=``."""
+        return None
+
+    def name_of(self, path: Path) -> str | None:  # noqa: ARG002
+        """Name of the recording; None for the file's name without its extension."""
+        return None
+
+    def convert(self, obj: object) -> Recording | None:  # noqa: ARG002
+        """Turn an object of the family's own library (an mne Raw, a wfdb Record) into a Recording; None if foreign."""
+        return None
+
+    def identifiers(self, path: Path) -> Iterable[Identifier] | None:  # noqa: ARG002
+        """What a file's header says about who was recorded, when and with which device; None if that is not known.
+
+        Raises
+        ------
+        UnreadableError
+            If the file is damaged.
+        """
+        return None
+
+    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+        """Read one recording, native samples untouched.
+
+        With `lazy`, samples stay in their file (`biosig.lazy.LazySamples`) where the format lets them; all else,
+        `invalid` and `content_hash` included, is the same.
+
+        Raises
+        ------
+        UnreadableError
+            If the file is absent, damaged or incomplete: one sentence that names the file and the remedy.
+        TypeError
+            For an option that the format does not take.
+        """
+        known = [name for name in inspect.signature(self.read_recording).parameters if name not in ("path", "lazy")]
+        if unknown := sorted(set(options) - set(known)):
+            takes = " and ".join(f"{name}=" for name in known) or "no options"
+            raise TypeError(f"The adapter '{self.name}' takes {takes}, not {', '.join(unknown)}.")
+        if not self.claims_folder(path):
+            check_present(path)
+        return self.read_recording(path, lazy=lazy, **options)
+
+    @abstractmethod
+    def read_recording(self, path: Path, *, lazy: bool) -> Recording:
+        """Read one recording from a file that is there; options of the format are further keywords of this method."""
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Channels of one sampling rate, named as a file names them.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling rate in Hz.
+    ch_names : sequence of str
+        One name per channel, to the letter.
+    units : str or sequence of str
+        The unit of each channel's values, or one for all.
+    samples : ndarray or LazySamples, shape (C, T)
+        The file's own numbers; integers stay integers.
+    scale, offset : float or array, shape (C,)
+        values = samples * scale + offset, in `units`.
+    invalid : array of int, shape (n_runs, 3), optional
+        Runs of samples that are not real values, as rows (channel, start, stop), stop excluded.
+    onset : float
+        Time of the first sample in seconds after the recording's start.
+    kinds : str or sequence of (str or None), optional
+        One of `biosig.recording.KINDS` per channel where the file says it, or one for all; default by the names.
+    """
+
+    sfreq: float
+    ch_names: Sequence[str]
+    units: str | Sequence[str]
+    samples: NDArray[Any] | LazySamples
+    scale: ArrayLike = 1.0
+    offset: ArrayLike = 0.0
+    invalid: ArrayLike | None = None
+    onset: float = 0.0
+    kinds: str | Sequence[str | None] | None = None
+
+
+def make_recording(
+    path: Path,
+    adapter: str,
+    streams: Sequence[Signals | Stream],
+    *,
+    name: str | None = None,
+    files: Iterable[Path] = (),
+    subject: Subject | None = None,
+    annotations: Sequence[Annotation] | None = None,
+    labels: Mapping[str, Any] | None = None,
+    report: str | None = None,
+    notes: Sequence[str] = (),
+) -> Recording:
+    """A recording of what a file holds: channels resolved, annotations inside the signals, hashes and notes.
+
+    Parameters
+    ----------
+    path : Path
+        The file that stands for the recording.
+    adapter : str
+        The adapter's name.
+    streams : sequence of Signals or Stream
+        Signals, whose channels are resolved to names, kinds, positions and units; or streams whose channels are
+        resolved already, which are changed in place.
+    name : str, optional
+        Default the file's name without its extension.
+    files : iterable of Path, optional
+        All files that were read, for the hash; default `path` alone.
+    subject, labels, report
+        As the file tells them.
+    annotations : sequence of Annotation, optional
+        Those outside the signals are left out, those that reach beyond are cut; under a label that begins with "bad"
+        no sample is a real value. None = the file has none: the values of its trigger channels become some.
+    notes : sequence of str
+        What the reader has to say.
+
+    Raises
+    ------
+    UnreadableError
+        If there is no stream, or names, units and samples do not agree in number.
+    """
+    said = list(notes)
+    built = [part if isinstance(part, Stream) else _stream(path, part, said) for part in streams]
+    if not built:
+        raise UnreadableError(f"{path} holds no signal: point to the recording of the signals.")
+    channels, renamed = settle([channel for stream in built for channel in stream.channels])
+    said += renamed
+    for stream in built:
+        stream.channels, channels = tuple(channels[: stream.n_chans]), channels[stream.n_chans :]
+    if annotations is None:
+        annotations, told = from_triggers(built)
+        said += told
+    events, late = in_range(annotations, max(stream.onset + stream.duration for stream in built))
+    recording = Recording(
+        id=path.stem if name is None else name,
+        streams=built,
+        subject=subject,
+        annotations=events,
+        labels=dict(labels or {}),
+        report=report,
+        source=Source(str(path), adapter, sha256_of(list(files) or [path])),
+        content_hash=content_hash(built),
+    )
+    recording.notes = (*said, *late, *notes_on(recording.channels))
+    return mark_bad_spans(recording)
+
+
+def _stream(path: Path, signals: Signals, notes: list[str]) -> Stream:
+    """Signals as a stream, each channel resolved by itself."""
+    n_chans = len(signals.ch_names)
+    units = [signals.units] * n_chans if isinstance(signals.units, str) else list(signals.units)
+    given = signals.kinds
+    kinds = [given] * n_chans if given is None or isinstance(given, str) else list(given)
+    samples = signals.samples
+    if samples.ndim != 2 or not samples.shape[0] == n_chans == len(units) == len(kinds):
+        raise UnreadableError(
+            f"{path} has samples of shape {samples.shape}, {n_chans} names, {len(units)} units and {len(kinds)} kinds: "
+            f"its adapter must give samples of shape (channels, times) and one of each per channel."
+        )
+    if not isinstance(samples, LazySamples):
+        samples, rounded = as_stored(samples, f"channel{'s' * (n_chans > 1)} {', '.join(signals.ch_names)}")
+        notes += rounded
+    resolved = [resolve(*channel) for channel in zip(signals.ch_names, units, kinds, strict=True)]
+    factor = np.array([factor for _, factor in resolved])
+    return Stream(
+        sfreq=float(signals.sfreq),
+        channels=tuple(channel for channel, _ in resolved),
+        samples=samples,
+        scale=np.asarray(signals.scale, np.float64) * factor,
+        offset=np.asarray(signals.offset, np.float64) * factor,
+        invalid=np.empty((0, 3), np.int64) if signals.invalid is None else np.asarray(signals.invalid, np.int64),
+        onset=signals.onset,
+    )

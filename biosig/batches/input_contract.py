@@ -1,0 +1,82 @@
+"""The input contract: what a model's numbers mean, kept with its weights and applied by `biosig.batches.contract`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from biosig.errors import UsageError
+
+MODALITY_IDS = {"ecg": 0, "ppg": 1, "eeg": 2, "text": 3}
+"""The index of each modality's embedding; stored weights rely on the order."""
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """What one modality must be before it becomes tokens.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling rate in Hz.
+    patch_seconds, stride_seconds : float
+        Length of a patch, and the step from one patch to the next.
+    unit : str or None
+        Unit of the physical values; None = the source's own (PPG has no common unit).
+    band : tuple of (float or None), optional
+        Pass band in Hz (low, high); None = as recorded, up to the anti-alias filter.
+    normalisation : {"robust", "zscore", "window", "constant"}
+        "robust": minus each channel's mean in the window, over one robust scale per recording and kind, so that the
+        ratios between leads survive. "zscore": minus each channel's mean in the recording, over its deviation there
+        (`Stream.moments`; of the window where a window is all there is). "window": the same by the window alone.
+        "constant": over `divisor`.
+    divisor : float
+        In `unit`, for "constant".
+    clip : float
+        Normalised values are limited to ± this: an electrode pop must not outweigh everything else.
+    window_seconds : float
+        Length of the windows that the model was trained on. Shorter ones are fine; longer ones are an extrapolation, of
+        which a trained model warns.
+    frame : {"head", "mri", "leads"}
+        How a channel's place reaches the model. "head": metres in the head frame, of a derivation both electrodes;
+        unknown places are seen as unknown. "mri": metres in MNE's mri frame, a derivation at its midpoint. "leads": by
+        the name of the lead. A channel without a place in the last two is not seen, and a warning names it.
+    cleaning : {"none", "neurokit"}
+        Cleaning at the contract's rate before normalisation: none, or NeuroKit2's default for the kind
+        (`biosig.signal.neurokit_clean`).
+    """
+
+    sfreq: float
+    patch_seconds: float
+    stride_seconds: float
+    unit: str | None
+    band: tuple[float | None, float | None] | None = None
+    normalisation: Literal["robust", "zscore", "window", "constant"] = "robust"
+    clip: float = 20.0
+    window_seconds: float = 10.0
+    divisor: float = 1.0
+    frame: Literal["head", "mri", "leads"] = "head"
+    cleaning: Literal["none", "neurokit"] = "none"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.divisor < math.inf:
+            raise UsageError(f"divisor is {self.divisor:g}; it must be a positive amplitude in the contract's unit.")
+
+    @property
+    def patch_size(self) -> int:
+        """Samples per patch."""
+        return round(self.patch_seconds * self.sfreq)
+
+    @property
+    def stride(self) -> int:
+        """Samples from one patch to the next."""
+        return round(self.stride_seconds * self.sfreq)
+
+    def n_patches(self, n_times: int) -> int:
+        """Whole patches in `n_times` samples at the contract's rate; a remainder shorter than a patch gives none."""
+        return max((n_times - self.patch_size) // self.stride + 1, 0)
+
+    def n_patches_in(self, duration: float) -> int:
+        """Whole patches in `duration` seconds."""
+        return self.n_patches(round(duration * self.sfreq))

@@ -1,0 +1,79 @@
+"""The encoder's configuration: its size, its parts and its input contract; needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from biosig.batches.input_contract import MODALITY_IDS, InputContract
+from biosig.errors import UsageError
+from biosig.layers.config import BlockStyle, BodyCode, LeadCode, ReveCode, TextConfig
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The encoder's size and its input contract.
+
+    Parameters
+    ----------
+    embed_dim, depth, num_heads : int
+        Width, number of blocks, attention heads.
+    head_dim : int
+        Width of a head.
+    mlp_ratio : float
+        Feed-forward width over `embed_dim`.
+    contract : dict of str to InputContract
+        What each modality must be before it becomes tokens.
+    position : BodyCode, ReveCode or LeadCode
+        The position code.
+    final_norm : bool
+        Whether a norm follows the last block.
+    block : BlockStyle
+        Norm, feed-forward and dropout of the blocks.
+    patches : {"linear", "normed"}
+        The patch embedding: `PatchEmbedding`, or `NormedPatchEmbedding`.
+    text : TextConfig, optional
+        The vocabulary; None = the model reads no text.
+    cls : bool
+        Whether each window has a token of its own that is its pooled vector; without, the pooling attends.
+    initialisation : {"mimetic", "megatron"}
+        How the blocks start: attention to like tokens (`Attention.initialise`), or all matrices normal with deviation
+        0.02, cut at three deviations (REVE, section 3.2).
+    """
+
+    embed_dim: int
+    depth: int
+    num_heads: int
+    head_dim: int
+    contract: dict[str, InputContract]
+    mlp_ratio: float = 8 / 3
+    position: BodyCode | ReveCode | LeadCode = field(default_factory=BodyCode)
+    final_norm: bool = True
+    block: BlockStyle = field(default_factory=BlockStyle)
+    patches: Literal["linear", "normed"] = "linear"
+    text: TextConfig | None = None
+    cls: bool = False
+    initialisation: Literal["mimetic", "megatron"] = "mimetic"
+    name: str = field(default="custom")
+
+    def __post_init__(self) -> None:
+        unknown = set(self.contract) - set(MODALITY_IDS)
+        if unknown:
+            raise UsageError(
+                f"No embedding exists for modality {', '.join(sorted(unknown))}; there are {', '.join(MODALITY_IDS)}."
+            )
+        if isinstance(self.position, ReveCode) and len(self.contract) != 1:
+            raise UsageError(
+                f"REVE's position code does not tell modalities apart: the contract has {', '.join(self.contract)}, "
+                f"leave one, or choose position.name body."
+            )
+
+    @classmethod
+    def upgrade(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Position codes may be told by `kind`, as 0.1.0 wrote them."""
+        position = values.get("position")
+        if isinstance(position, Mapping) and "kind" in position:
+            code = {key: value for key, value in position.items() if key != "kind"}
+            values["position"] = {"name": position["kind"], **code}
+        return values

@@ -1,0 +1,120 @@
+"""Readouts: how a window's tokens become the vector that a head, a probe or an embedding table reads. One a file.
+
+Pooling explains much of what frozen models are said to lack, so it is a choice that can be compared. Another package
+adds a readout through the entry-point group ``biosig.readouts``. Listing them needs no torch.
+
+Shape letters: N tokens, M valid tokens, S segments (windows, their modalities, or spans of seconds), D embed_dim, F
+features.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from biosig.errors import UsageError
+from biosig.models.config import EncoderConfig
+from biosig.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Tokens of many segments, and what the encoder has to pool them by."""
+
+    values: Tensor  # (N, D), window after window
+    valid: Tensor  # (N,) bool: which tokens are computed from real values alone
+    segment: Tensor  # (N,) int64: the segment of each token
+    n_segments: int
+    own: Tensor | None = None  # (S, D) the windows' own tokens, where the encoder has them
+    query: Callable[[Tensor, Tensor, int], Tensor] | None = None
+    """Attention pooling of (M, D) tokens with their segments to (S, D), where the encoder has a query."""
+
+    @property
+    def real(self) -> tuple[Tensor, Tensor]:
+        """The valid tokens (M, D), and the segment of each (M,)."""
+        return self.values[self.valid], self.segment[self.valid]
+
+    def mean(self) -> Tensor:
+        """The mean of each segment's valid tokens (S, D); zeros where it has none."""
+        values, segment = self.real
+        total = values.new_zeros(self.n_segments, values.shape[1]).index_add(0, segment, values)
+        return total / self.counts()
+
+    def counts(self) -> Tensor:
+        """How many valid tokens each segment has, at least 1, shape (S, 1)."""
+        return self.segment[self.valid].bincount(minlength=self.n_segments).clamp(min=1)[:, None]
+
+    def vector(self) -> Tensor:
+        """The encoder's own vector of each segment (S, D): the window's token, or what its query reads."""
+        if self.own is not None:
+            return self.own
+        assert self.query is not None
+        return self.query(*self.real, self.n_segments)
+
+
+class Readout(ABC):
+    """From the tokens of segments to one vector for each."""
+
+    name: ClassVar[str]
+    """What configurations call it: ``pooling: mean``."""
+    needs: ClassVar[str | None] = None
+    """"own": a token of each window's own, which reads all of its modalities. "query": a pool query."""
+    one_layout: ClassVar[bool] = False
+    """Whether all windows must have the same number of tokens, in the same places."""
+
+    def n_features(self, embed_dim: int, n_tokens: int = 0) -> int:  # noqa: ARG002
+        """F, for tokens of width `embed_dim` and, where the layout is one, `n_tokens` of a window."""
+        return embed_dim
+
+    @abstractmethod
+    def __call__(self, tokens: Segments) -> Tensor:
+        """Vectors (S, F); invalid tokens count for nothing, and a segment without tokens gives finite numbers."""
+
+    @classmethod
+    def fits(cls, config: EncoderConfig) -> bool:
+        """Whether an encoder has what this reads."""
+        return cls.needs in (None, "own" if config.cls else "query")
+
+
+READOUTS: Registry[type[Readout]] = Registry("pooling", "biosig.readouts", __name__)
+
+Pooling = Annotated[str, READOUTS]
+"""The name of a readout, in a configuration."""
+
+
+def own_pooling(config: EncoderConfig) -> str:
+    """The model's own pooling: the window's own token where it has one, the pool query elsewhere."""
+    return "cls" if config.cls else "attention"
+
+
+def check_pooling(config: EncoderConfig, pooling: str, frozen: bool = True) -> None:
+    """Refuse a pooling that the model has not.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        Of the model.
+    pooling : str
+        The readout's name.
+    frozen : bool
+        Whether features are kept per modality, for which windows of one layout are not enough.
+
+    Raises
+    ------
+    UsageError
+        If there is no such readout, it reads what the encoder has not, or it needs one layout where features are kept
+        per modality.
+    """
+    cls = READOUTS[pooling]
+    if cls.fits(config) and not (frozen and cls.one_layout):
+        return
+    others = [name for name, other in READOUTS.items() if other.fits(config) and not (frozen and other.one_layout)]
+    others.sort(key=lambda name: name != own_pooling(config))
+    lacks = {"own": "has no token per window", "query": "has no pool query"}
+    found = f"Model '{config.name}' {lacks[cls.needs or '']}" if not cls.fits(config) else f"pooling={pooling} is tuned"
+    raise UsageError(f"{found}: choose pooling={', '.join(others[:-1])} or {others[-1]}.")

@@ -1,0 +1,105 @@
+"""The views of a step: what terms ask of the loader, the mask and the noise, all of them functions of (seed, step)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from biosig.batches.loader import LoadedBatch
+from biosig.batches.packed import PackedBatch
+from biosig.batches.windows import Windows
+from biosig.errors import DataError, UsageError
+from biosig.pretrain.masking import Masking
+from biosig.pretrain.masking.position_noise import with_position_noise
+from biosig.pretrain.objectives import TermConfig, implementation_of
+from biosig.pretrain.objectives.base import Term
+from biosig.pretrain.objectives.objective import Objective
+from biosig.pretrain.objectives.views import Views
+
+
+def draw_views(
+    objective: Objective, loaded: LoadedBatch, masking: Masking, stream: Sequence[int], position_noise: float = 0.0
+) -> Views:
+    """Draw a mask, then noise on the positions, and give the views of a batch.
+
+    Parameters
+    ----------
+    objective : Objective
+        Whose encoder and teacher look at it.
+    loaded : LoadedBatch
+        What was loaded.
+    masking : Masking
+        Sees the true positions.
+    stream : sequence of int
+        Seeds all that is drawn: seed, what for, step. A second view has a stream of its own below it.
+    position_noise : float
+        Metres.
+
+    Raises
+    ------
+    DataError
+        If no window of the batch has a valid token.
+    """
+    if loaded.batch is None:
+        raise DataError("None of the windows of a batch has a valid token: leave out such recordings with a query.")
+    rng = np.random.default_rng(stream)
+    mask = masking(loaded.batch, rng)
+    noisy = with_position_noise(loaded.batch, position_noise, rng)
+    return objective.views(
+        noisy,
+        mask,
+        lambda: draw_views(objective, loaded, masking, [*stream, 1], position_noise),
+    )
+
+
+@dataclass(frozen=True)
+class _TermTransform:
+    """Lets terms change a batch and add to it; goes to the loader's workers, where no weights are."""
+
+    terms: tuple[TermConfig, ...]
+    stream: tuple[int, ...]
+    first: int
+    known: dict[str, NDArray[np.int64]]  # by window: its subject, its recording
+
+    def __call__(self, number: int, batch: PackedBatch, rows: NDArray[np.int64]) -> PackedBatch:
+        extras = {name: torch.from_numpy(numbers[rows]) for name, numbers in self.known.items()}
+        for place, term in enumerate(self.terms):
+            rng = np.random.default_rng([*self.stream, self.first + number, 2, place])
+            batch, more = implementation_of(term).augment(term, batch, rng)
+            extras |= more
+        for term in self.terms:
+            absent = [name for name in term.extras if name not in extras]
+            if absent:
+                raise UsageError(
+                    f"The objective {term.name} asks for {', '.join(absent)}; there are {', '.join(extras)}: give it "
+                    "in the term's augment."
+                )
+        return replace(batch, extras=extras)
+
+
+def term_transform(
+    objective: Objective, windows: Windows, stream: Sequence[int], first: int = 0
+) -> _TermTransform | None:
+    """What the terms of a run do to the batches that are loaded; None where they leave them as they are.
+
+    Parameters
+    ----------
+    objective : Objective
+        Its terms.
+    windows : Windows
+        What is loaded. `extras` has numbers (B,) for the "subject" (-1 = not known) and the "recording" of each.
+    stream, first : sequence of int, int
+        Seeds what is drawn, beside the number of the first batch.
+    """
+    terms = tuple(term.config for term in objective.terms)
+    augments = any(type(term).augment.__func__ is not Term.augment.__func__ for term in objective.terms)  # type: ignore[attr-defined]
+    if not augments and not any(term.extras for term in terms):
+        return None
+    names = np.array(["" if subject is None else str(subject) for subject in windows.subjects], dtype=str)
+    subject = np.unique(names, return_inverse=True)[1]
+    known = {"subject": np.where(names == "", -1, subject), "recording": np.asarray(windows.recording, np.int64)}
+    return _TermTransform(terms, tuple(stream), first, known)

@@ -1,0 +1,1 @@
+"""The configurations of the terms, one a file. They import no torch."""

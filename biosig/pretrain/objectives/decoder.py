@@ -1,0 +1,80 @@
+"""What is thrown away after pretraining: a light decoder over all tokens of a window, and heads of its tokens.
+
+Shape letters: N tokens of the packed row, M visible tokens, V valid tokens, K hidden tokens, D embed_dim, W words of
+the vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
+from biosig.layers.block import Block
+from biosig.models.encoder import EncoderConfig, VisibleTokens, megatron_
+from biosig.pretrain.objectives.configs.decoder import DecoderConfig
+
+
+class Decoder(nn.Module):
+    """The mask token and a few blocks over all tokens of a window.
+
+    Parameters
+    ----------
+    size : DecoderConfig
+        Its size.
+    encoder : EncoderConfig
+        Style and feed-forward ratio of the blocks and their initialisation are the encoder's.
+    """
+
+    def __init__(self, size: DecoderConfig, encoder: EncoderConfig) -> None:
+        super().__init__()
+        dim = size.embed_dim
+        self.mask_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(dim), std=0.02))
+        # Of their own: a hidden word and a hidden patch have nothing in common to begin from.
+        self.word_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(dim), std=0.02)) if encoder.text else None
+        self.blocks = nn.ModuleList(
+            Block(dim, size.num_heads, dim // size.num_heads, encoder.mlp_ratio, encoder.block)
+            for _ in range(size.depth)
+        )
+        if encoder.initialisation == "megatron":
+            megatron_(self.blocks)
+
+    def forward(
+        self, seen: Tensor, position: Tensor, visible: VisibleTokens, batch: PackedBatch, mask: Tensor
+    ) -> Tensor:
+        """Visible tokens (M, D) and the position code of all (N, D) → hidden tokens (K, D)."""
+        full = self.mask_token.expand(batch.n_tokens, -1)
+        if self.word_token is not None:
+            is_word = (batch.modality == MODALITY_IDS["text"])[:, None]  # (N, 1)
+            full = torch.where(is_word, self.word_token, full)
+        full = full.index_copy(0, visible.rows, seen.float())  # the residual stream stays float32 under autocast
+        everything = VisibleTokens.of(batch)
+        y = (full + position)[everything.rows]  # (V, D)
+        place = torch.empty_like(batch.window).index_copy(0, everything.rows, torch.arange(len(y), device=y.device))
+        *blocks, last = self.blocks
+        for block in blocks:
+            y = block(y, everything.lengths)
+        return last(y, everything.lengths, place[mask])  # of the visible ones nothing is asked
+
+
+class Heads(nn.Module):
+    """One linear map per modality from a token to the samples of its patch, or to the logits of its word.
+
+    Parameters
+    ----------
+    embed_dim : int
+        Width of a token.
+    encoder : EncoderConfig
+        Its contract says how long the patches are, and its text how many words there are.
+    """
+
+    def __init__(self, embed_dim: int, encoder: EncoderConfig) -> None:
+        super().__init__()
+        sizes = {m: contract.patch_size for m, contract in encoder.contract.items()}
+        if encoder.text:
+            sizes["text"] = encoder.text.n_words
+        self.project = nn.ModuleDict({m: nn.Linear(embed_dim, size) for m, size in sizes.items()})
+
+    def forward(self, tokens: Tensor, modality: Tensor) -> dict[str, Tensor]:
+        """Tokens (K, D) with their modality (K,) → {modality: (K_m, P_m)}, {"text": (K_text, W)}."""
+        return {m: head(tokens[modality == MODALITY_IDS[m]]) for m, head in self.project.items()}

@@ -1,0 +1,141 @@
+"""The objective of a run: a weighted sum of terms over shared views, and the teacher that they look at.
+
+Shape letters: N tokens of the packed row.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from biosig.batches.packed import PackedBatch
+from biosig.errors import UsageError
+from biosig.models.encoder import Encoder
+from biosig.pretrain.objectives import TermConfig, implementation_of
+from biosig.pretrain.objectives.base import Term, check_needs
+from biosig.pretrain.objectives.rebuilding import RebuildingTerm
+from biosig.pretrain.objectives.views import Views
+
+
+class Objective(nn.Module):
+    """What a run trains.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What is being pretrained.
+    terms : sequence of TermConfig
+        One and more.
+    momentum : float
+        Of the moving average that terms with `uses_teacher` look at.
+
+    Raises
+    ------
+    UsageError
+        If the encoder lacks what a term needs, or a term keeps the encoder.
+    """
+
+    terms: Sequence[Term]
+
+    def __init__(self, encoder: Encoder, terms: Sequence[TermConfig], momentum: float = 0.998) -> None:
+        super().__init__()
+        self.encoder, self.momentum = encoder, momentum
+        self.weights = [term.weight for term in terms]
+        for config in terms:
+            check_needs(config, encoder.config)
+        made = [implementation_of(config)(encoder, config) for config in terms]
+        self.terms = nn.ModuleList(made)  # type: ignore[assignment]
+        self.teacher: Encoder | None = None
+        own = {id(parameter) for parameter in encoder.parameters()}
+        for term in self.terms:
+            if any(id(parameter) in own for parameter in term.parameters()):
+                raise UsageError(f"The term {term.config.name} keeps the encoder: take it from views.encoder instead.")
+        if any(config.uses_teacher for config in terms):
+            self.teacher = copy.deepcopy(encoder).requires_grad_(False).eval()
+
+    @property
+    def names(self) -> list[str]:
+        """What the terms are called in the log: their names, with a number where one comes twice."""
+        names = [term.config.name for term in self.terms]
+        count, seen = Counter(names), Counter[str]()
+        out = []
+        for name in names:
+            seen[name] += 1
+            out.append(name if count[name] == 1 else f"{name}_{seen[name]}")
+        return out
+
+    def views(
+        self,
+        batch: PackedBatch,
+        mask: Tensor,
+        redraw: Callable[[], Views] | None = None,
+    ) -> Views:
+        """Views of a batch for this encoder, on its device."""
+        device = next(self.encoder.parameters()).device
+        return Views(self.encoder, batch.to(device), mask.to(device), self.teacher, redraw)
+
+    def forward(self, views: Views) -> dict[str, Tensor]:
+        """The loss to minimise, "loss", and what the terms log; of several terms each name begins with its term's."""
+        losses: list[Tensor] = []
+        logged: dict[str, Tensor] = {}
+        for name, weight, term in zip(self.names, self.weights, self.terms, strict=True):
+            loss, parts = term(views)
+            losses.append(weight * loss)
+            if len(self.terms) == 1:
+                logged |= parts
+            else:
+                logged |= {f"{name}/{key}": value for key, value in {"loss": loss.detach(), **parts}.items()}
+        return {"loss": torch.stack(losses).sum() if losses[1:] else losses[0], **logged}
+
+    def train(self, mode: bool = True) -> Objective:
+        """Switch dropout on or off; the teacher has none."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
+    @torch.no_grad()
+    def before_run(self, batches: Callable[[], Iterable[Views]]) -> None:
+        """Let terms look at the data before the first step, each from its beginning."""
+        for term in self.terms:
+            if type(term).before_run is not Term.before_run:
+                term.before_run(batches())
+
+    @torch.no_grad()
+    def after_step(self, step: int, steps: int) -> None:
+        """Move the teacher towards the encoder, and let terms update what they keep."""
+        if self.teacher is not None:
+            for average, now in zip(self.teacher.parameters(), self.encoder.parameters(), strict=True):
+                average.lerp_(now, 1 - self.momentum)
+        for term in self.terms:
+            term.after_step(step, steps)
+
+    def rebuilding_term(self) -> RebuildingTerm | None:
+        """The first term that can rebuild what is hidden; None where none can."""
+        return next((term for term in self.terms if isinstance(term, RebuildingTerm)), None)
+
+    @torch.inference_mode()
+    def reconstruct(self, batch: PackedBatch, mask: Tensor) -> dict[str, Tensor]:
+        """The packed patches {modality: (N_m, P_m)} with the hidden ones replaced by their reconstruction.
+
+        Raises
+        ------
+        UsageError
+            If no term rebuilds anything.
+        """
+        term = self.rebuilding_term()
+        if term is None:
+            raise UsageError(
+                f"The objective {' + '.join(self.names)} rebuilds nothing: choose a run with one that does."
+            )
+        return term.reconstruct(self.views(batch, mask))
+
+    @staticmethod
+    def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A state with the names of 0.1.0, which had one term and wrote its weights beside the encoder's."""
+        known = ("encoder.", "terms.", "teacher.")
+        return {name if name.startswith(known) else f"terms.0.{name}": tensor for name, tensor in state.items()}

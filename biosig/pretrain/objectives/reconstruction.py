@@ -1,0 +1,50 @@
+"""Masked reconstruction: the encoder sees part of the tokens, a light decoder rebuilds hidden patches and words.
+
+The default objective of the `biosig-*` presets, after REVE (arXiv:2510.21585, section 3.3); `ReveReconstruction` is the
+published one. Here the decoder has its own view of the position code whatever its width, and the pooled token is read
+from the encoder's last layer, which is what `encode` gives.
+
+Shape letters: N tokens of the packed row, M visible tokens, K hidden tokens, D embed_dim, B windows.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from biosig.models.encoder import Encoder
+from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
+from biosig.pretrain.objectives.decoder import Decoder, Heads
+from biosig.pretrain.objectives.rebuilding import RebuildingTerm
+from biosig.pretrain.objectives.views import Views
+
+
+class MaskedReconstruction(RebuildingTerm):
+    """Encoder, decoder, and a pooled token that must tell each patch by its position.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What is being pretrained, for its sizes.
+    config : ReconstructionConfig
+        Size of the decoder, and weights.
+    """
+
+    def __init__(self, encoder: Encoder, config: ReconstructionConfig) -> None:
+        super().__init__(encoder, config)
+        wide, dim = encoder.config.embed_dim, config.decoder.embed_dim
+        self.enter = nn.Linear(wide, dim)
+        self.place = nn.Linear(wide, dim)
+        self.decoder = Decoder(config.decoder, encoder.config)
+        self.norm = nn.RMSNorm(dim, eps=1e-6)
+        self.heads = Heads(dim, encoder.config)
+        self.global_mlp = nn.Sequential(nn.Linear(wide, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.global_heads = Heads(dim, encoder.config)
+
+    def predict(self, views: Views) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Hidden patches and words, as rebuilt by the decoder and from the pooled token."""
+        batch, mask, seen = views.batch, views.mask, views.visible()
+        x, position = seen.output, seen.position  # (M, D), (N, D)
+        from_pool = self.global_mlp(seen.pooled[batch.window[mask]] + position[mask])  # (K, D)
+        y = self.norm(self.decoder(self.enter(x), self.place(position), seen.visible, batch, mask))  # (K, D)
+        modality = batch.modality[mask]  # (K,)
+        return self.heads(y, modality), self.global_heads(from_pool, modality)

@@ -1,0 +1,177 @@
+"""One step's data, seen in several ways. Each view is computed when a term first asks for it, and then shared.
+
+Shape letters: N tokens of the packed row, M tokens that a pass sees, D embed_dim, B windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from biosig.batches.packed import PackedBatch
+from biosig.errors import UsageError
+from biosig.models.encoder import Encoder, VisibleTokens
+
+
+class States:
+    """What an encoder makes of the tokens that it sees.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Of which the pass is.
+    batch : PackedBatch
+        Its windows.
+    embedded : tuple of 2 Tensor, each (N, D)
+        What the encoder's `embed` gives.
+    visible : VisibleTokens
+        The tokens that the pass sees.
+
+    Attributes
+    ----------
+    rows : Tensor, shape (M,)
+        Rows of the packed batch, in the order of the tokens below.
+    window : Tensor, shape (M,)
+        The window of each.
+    position : Tensor, shape (N, D)
+        The position code of all tokens, seen or not.
+    """
+
+    def __init__(
+        self, encoder: Encoder, batch: PackedBatch, embedded: tuple[Tensor, Tensor], visible: VisibleTokens
+    ) -> None:
+        tokens, self.position = embedded
+        self.visible, self.rows, self.window = visible, visible.rows, batch.window[visible.rows]
+        self._encoder, self._n_windows = encoder, batch.n_windows
+        x, lengths, self._apart = encoder.enter(tokens, visible)
+        self._blocks = [x]
+        for block in encoder.blocks:
+            self._blocks.append(block(self._blocks[-1], lengths))
+
+    @cached_property
+    def layers(self) -> list[Tensor]:
+        """The embedding output and the output of each block, depth + 1 tensors (M, D), before the final norm."""
+        return [self._apart(x)[0] for x in self._blocks]
+
+    @cached_property
+    def _output(self) -> tuple[Tensor, Tensor | None]:
+        x, cls = self._apart(self._blocks[-1])
+        return self._encoder.norm(x), None if cls is None else self._encoder.norm(cls)
+
+    @property
+    def output(self) -> Tensor:
+        """The encoder's output (M, D), after its final norm."""
+        return self._output[0]
+
+    @cached_property
+    def pooled(self) -> Tensor:
+        """Each window's vector (B, D): its own token where the encoder has one, else the attention pooling."""
+        output, cls = self._output
+        return self._encoder.pool(output, self.window, self._n_windows) if cls is None else cls
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """A batch with its mask, and what the encoder and its teacher make of it.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What is being pretrained.
+    batch : PackedBatch
+        What was loaded, after the terms' `augment`.
+    mask : Tensor of bool, shape (N,)
+        True = hidden; valid tokens only. A token is a patch of the input: one channel for a block of time.
+    average : Encoder, optional
+        The moving average of the encoder; None where no term of the run uses one.
+    redraw : callable, optional
+        Gives the same windows with another mask.
+    """
+
+    encoder: Encoder
+    batch: PackedBatch
+    mask: Tensor
+    average: Encoder | None = None
+    redraw: Callable[[], Views] | None = None
+
+    @property
+    def extras(self) -> Mapping[str, Tensor]:
+        """What the terms ask the loader for, by name; of B windows each begins with (B, …)."""
+        return self.batch.extras
+
+    @cached_property
+    def _embedded(self) -> tuple[Tensor, Tensor]:
+        return self.encoder.embed(self.batch)
+
+    @cached_property
+    def _full(self) -> States:
+        return States(self.encoder, self.batch, self._embedded, VisibleTokens.of(self.batch))
+
+    @cached_property
+    def _visible(self) -> States:
+        embedded = self._embedded
+        return States(self.encoder, self.batch, embedded, VisibleTokens.of(self.batch, ~self.mask))
+
+    @cached_property
+    def _causal(self) -> States:
+        visible = VisibleTokens.of(self.batch)
+        ends = self.batch.ends(self.encoder.config.contract)[visible.rows]  # (M,) s
+        visible = replace(visible, lengths=replace(visible.lengths, ends=ends))
+        return States(self.encoder, self.batch, self._embedded, visible)
+
+    @cached_property
+    def _teacher(self) -> States:
+        assert self.average is not None
+        with torch.no_grad():
+            states = States(self.average, self.batch, self.average.embed(self.batch), VisibleTokens.of(self.batch))
+            _ = states.layers, states.pooled  # here, where no gradients are kept
+        return states
+
+    @cached_property
+    def _second(self) -> Views:
+        assert self.redraw is not None
+        return self.redraw()
+
+    def full(self) -> States:
+        """The encoder over all valid tokens."""
+        return self._full
+
+    def visible(self) -> States:
+        """The encoder over the valid tokens that are not hidden."""
+        return self._visible
+
+    def causal(self) -> States:
+        """The encoder over all valid tokens, in which none sees a sample later than its own last.
+
+        Words of a report stand before all signals; a window's own token sees everything and is seen by none. The input
+        contract still scales a window, or a recording, as a whole.
+        """
+        return self._causal
+
+    def teacher(self) -> States:
+        """All valid tokens as the moving average of the encoder sees them, without gradients.
+
+        Raises
+        ------
+        UsageError
+            If the term that asks has not said so with `uses_teacher`.
+        """
+        if self.average is None:
+            raise UsageError("The run keeps no teacher: set uses_teacher = True in the term's configuration class.")
+        return self._teacher
+
+    def second(self) -> Views:
+        """The same windows with another mask and other position noise: the other half of a positive pair.
+
+        Raises
+        ------
+        UsageError
+            If these views were made without a way to draw again.
+        """
+        if self.redraw is None:
+            raise UsageError("These views have no second one: make them with draw_views, which can draw again.")
+        return self._second
