@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -41,7 +43,7 @@ def plot_median_beat(window: Window) -> Figure | None:
     n_columns = 4 if len(shown) > 3 else len(shown)
     n_rows = -(-len(shown) // n_columns)
     figure = new_figure(2.5 * n_columns + 0.8, 1.75 * n_rows + 0.6)
-    axes = np.atleast_1d(figure.subplots(n_rows, n_columns, sharex=True, sharey=window.amplitude, squeeze=False))
+    axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=window.amplitude, squeeze=False)
     times = (np.arange(found.y.shape[1]) - found.zero) * 1000 / found.sfreq  # ms
     inside = (times >= SHOWN[0]) & (times <= SHOWN[1])
     limits = {"QRS": found.qrs}
@@ -69,7 +71,7 @@ def plot_median_beat(window: Window) -> Figure | None:
     return figure
 
 
-def _label(figure: Figure, axes: NDArray[np.object_], x: str, y: str) -> None:
+def _label(figure: Figure, axes: NDArray[Any], x: str, y: str) -> None:
     figure.supxlabel(x, size=NORMAL, color=INK)
     figure.supylabel(y, size=NORMAL, color=INK)
     for ax in axes.flat:
@@ -85,7 +87,7 @@ def plot_mean_pulse(window: Window) -> Figure | None:
     first, second = derivatives(mean, rate)
     top = int(mean.argmax())
     figure = new_figure(7.0, 4.6 if len(second) else 2.8)
-    axes = np.atleast_1d(figure.subplots(2 if len(second) else 1, 1, sharex=True))
+    axes = figure.subplots(2 if len(second) else 1, 1, sharex=True, squeeze=False)[:, 0]
     for ax in axes:
         tidy(ax)
     axes[0].plot(times, mean, color=INK, lw=1.5)

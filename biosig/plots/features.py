@@ -273,7 +273,7 @@ def _add_missing(report: Report, window: Window, values: dict[str, float], known
     for name, labels in lacking.items():
         alike.setdefault(", ".join(labels), []).append(name)
     rows = [(name, "", by_name[name].formula) for name in alike.pop("", [])]
-    for labels, names in alike.items():
-        rows.append((", ".join(names), labels, by_name[names[0]].formula if len(names) == 1 else ""))
+    for shared_labels, names in alike.items():
+        rows.append((", ".join(names), shared_labels, by_name[names[0]].formula if len(names) == 1 else ""))
     if rows:
         report.add_table(pd.DataFrame(rows, columns=["column", "of", "what it is"]))

@@ -56,7 +56,7 @@ def boosted_predictions(
         raise UsageError("Boosted trees fit no censored times: use a linear Cox model on the features.")
     if kind == "number":
         regressor = HistGradientBoostingRegressor(random_state=seed, **SETTINGS)
-        X, X_validation, X_test = _measured(train[0], validation[0], X_test)
+        X, X_validation, X_test = measured(train[0], validation[0], X_test)
         return regressor.fit(X, train[1], X_val=X_validation, y_val=validation[1]).predict(X_test)
     if kind == "classes":
         return _probabilities(train, validation, X_test, seed, class_weight="balanced")
@@ -77,11 +77,11 @@ def _probabilities(
     class_weight: str | None,
 ) -> Floats:
     trees = HistGradientBoostingClassifier(random_state=seed, class_weight=class_weight, **SETTINGS)
-    X, X_validation, X_test = _measured(train[0], validation[0], X_test)
+    X, X_validation, X_test = measured(train[0], validation[0], X_test)
     return trees.fit(X, train[1], X_val=X_validation, y_val=validation[1]).predict_proba(X_test)
 
 
-def _measured(X_train: Floats, *others: Floats) -> list[Floats]:
+def measured(X_train: Floats, *others: Floats) -> list[Floats]:
     """Zeros in place of features that no training row has: no bins can be made of them."""
     absent = ~np.isfinite(X_train).any(axis=0)
     return [np.where(absent, 0.0, X) for X in (X_train, *others)]

@@ -48,14 +48,14 @@ def feature_matrix(windows: Iterable[Recording]) -> tuple[Floats, list[str]]:
             of_kind[kind] += 1
         for note in notes:
             no_amplitude[note.split(":")[0]] += ": no amplitudes" in note
-    if not any(np.isfinite(values).any() for _, values in rows):
+    if not any(np.isfinite(numbers).any() for _, numbers in rows):
         raise DataError(
             f"None of {len(rows)} windows gives a feature: they need usable ECG, PPG or EEG channels; check the "
             "channels' kinds with `biosig inspect`, or leave 'handmade' out of the baselines."
         )
     matrix = np.full((len(rows), len(place)), np.nan)
-    for row, (columns, values) in enumerate(rows):
-        matrix[row, columns] = values
+    for row, (columns, numbers) in enumerate(rows):
+        matrix[row, columns] = numbers
     remarks = [
         f"No {what} was found in {without[name]} of {of_kind[name.split('.')[0]]} windows; training medians stand in "
         "for what it gives."

@@ -72,12 +72,15 @@ def _boosted(X: Floats, y: Floats, train: NDArray[np.int64], test: NDArray[np.in
     """Gradient-boosted trees for each answer, fitted where it can be chosen."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
+    from biosig.evaluate.baselines.boosting import measured
+
     scores = np.zeros((len(test), y.shape[1]))
     for k, column in enumerate(y[train].T):
         rows = train[np.isfinite(column)]
         right = y[rows, k] > 0
         scores[:, k] = right.mean()
         if 0 < right.sum() < len(rows):
-            trees = HistGradientBoostingClassifier(random_state=seed, **_TREES).fit(X[rows], right)
-            scores[:, k] = trees.predict_proba(X[test])[:, 1]
+            X_train, X_test = measured(X[rows], X[test])
+            trees = HistGradientBoostingClassifier(random_state=seed, **_TREES).fit(X_train, right)
+            scores[:, k] = trees.predict_proba(X_test)[:, 1]
     return scores
