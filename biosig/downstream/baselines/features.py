@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from biosig.downstream.targets import Target
     from biosig.evaluate.metrics import Floats, Kind
 
-PENALTIES = {"logistic": (1e4, 1e3, 1e2)}
-"""L2 penalties of a linear model on a thousand features; weaker ones take long and have not been chosen."""
+PENALTIES = {"logistic": (1e4, 1e3, 1e2, 1e1)}
+"""L2 penalties to choose from on a thousand features, those that ``benchmarks/feature_quality.py`` tries."""
 
 CLIP = (0.5, 99.5)
 """Percentiles of the training part."""
@@ -44,11 +44,13 @@ class Handmade(Baseline):
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """Fit the features of windows as they were stored."""
+        from biosig.evaluate.baselines.boosting import MANY_FEATURES
+
         X, parts, kind = context.features[0], job.parts, context.target.kind
         linear = _linear(context, job, X)
         if kind == "survival":
             return FoldPredictions(None, linear.test)
-        trees = _trees(context, job, X)
+        trees = _trees(context, job, X, MANY_FEATURES)
         return better_of(linear, trees, context.y[parts.validation], kind)
 
     def remarks(self, context: BaselineContext) -> list[str]:
@@ -180,14 +182,16 @@ def _from_features(context: BaselineContext, job: FitJob, X: Floats) -> FoldPred
         y, parts = context.y, job.parts
         hazards = fit_predict(X[parts.train], y[parts.train], X[parts.test], DEFAULT_PENALTY, "survival")
         return FoldPredictions(None, hazards)
-    return _trees(context, job, X)
+    from biosig.evaluate.baselines.boosting import SETTINGS
+
+    return _trees(context, job, X, SETTINGS)
 
 
-def _trees(context: BaselineContext, job: FitJob, X: Floats) -> FoldPredictions:
+def _trees(context: BaselineContext, job: FitJob, X: Floats, settings: Mapping[str, Any]) -> FoldPredictions:
     from biosig.evaluate.baselines.boosting import boosted_predictions
 
     y, parts, kind = context.y, job.parts, context.target.kind
     train, validation = ((X[rows], y[rows]) for rows in (parts.train, parts.validation))
     unseen = X[np.concatenate((parts.validation, parts.test))]
-    scores = boosted_predictions(train, validation, unseen, kind, context.seed)
+    scores = boosted_predictions(train, validation, unseen, kind, context.seed, settings)
     return FoldPredictions(scores[: len(parts.validation)], scores[len(parts.validation) :])
