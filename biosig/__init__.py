@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from biosig.embedding import embed
     from biosig.estimators.embedding import EmbeddingClassifier, EmbeddingRegressor
+    from biosig.estimators.features import FeatureTransformer
     from biosig.estimators.finetuned import FineTunedClassifier, FineTunedRegressor
     from biosig.estimators.transformer import EmbeddingTransformer
     from biosig.models.model import Model, build_model, load_model
@@ -28,6 +29,7 @@ _HOME = {
     "EmbeddingClassifier": "biosig.estimators.embedding",
     "EmbeddingRegressor": "biosig.estimators.embedding",
     "EmbeddingTransformer": "biosig.estimators.transformer",
+    "FeatureTransformer": "biosig.estimators.features",
     "FineTunedClassifier": "biosig.estimators.finetuned",
     "FineTunedRegressor": "biosig.estimators.finetuned",
     "Model": "biosig.models.model",
@@ -49,6 +51,7 @@ __all__ = [
     "EmbeddingClassifier",
     "EmbeddingRegressor",
     "EmbeddingTransformer",
+    "FeatureTransformer",
     "FineTunedClassifier",
     "FineTunedRegressor",
     "Model",

@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import re
-import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
 from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
-from biosig.batches.memory import EpochList, RecordingList
+from biosig.batches.memory import EpochList
 from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS
-from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, grid, warn_of_left_out
+from biosig.batches.windows import LeftOutWarning, Windows
 from biosig.device import resolve_device, resolve_dtype
 from biosig.errors import DataError, UsageError
-from biosig.extremes import mark_extremes
-from biosig.file_sums import checked, guarded, set_damaged_aside
-from biosig.lock import locked
 from biosig.models.model import Model
 from biosig.models.pooled import n_features, pooled, segments, vectors_per_window
 from biosig.models.readouts import Pooling, check_pooling, own_pooling
 from biosig.models.reports import words_for
 from biosig.progress import Progress
-from biosig.reading import adapter_for, adapters, read
-from biosig.recording import MODALITIES, Recording
-from biosig.signal import check_plausible
+from biosig.sources import as_windows
+from biosig.table_parts import fingerprint_of, write_in_parts
 
 BATCH_TOKENS = 16384
 PART_WINDOWS = 2048
 """Windows per part file: what a kill can cost."""
-
-_IDENTITY = b"biosig"
-"""Key of a part's metadata, which say what it is a part of."""
-
-_WINDOW = 10.0  # s
-
-_EXCERPTS, _EXCERPT = 20, 10.0  # how many, s each: a mistaken unit shows in any part of a recording
 
 
 def embed(
@@ -141,133 +123,6 @@ def embed(
         on_unknown=on_unknown,
     )
     return table.drop(["window"])
-
-
-def as_windows(
-    source: Any,
-    window: float | Literal["auto"] | None,
-    stride: float | None = None,
-    keep_tail: bool = False,
-    **array_options: Any,
-) -> Windows:
-    """Windows of any source that `embed` takes."""
-    if isinstance(source, Windows):
-        if not len(source):
-            raise UsageError("There is no window to embed: the selection is empty.")
-        return source
-    ds = as_recordings(source, **array_options)
-    if not len(ds):
-        raise UsageError("There is no recording to embed: the query or the selection matches none.")
-    if window == "auto":
-        window = None if isinstance(ds, EpochList) else _WINDOW
-    if isinstance(ds, EpochList) and window is not None:
-        ds.check_window(window)
-        window = None if stride is None and ds.are_as_long_as(window) else window
-    if window is None:
-        durations = np.asarray(ds.to_pandas()["duration"], np.float64)
-        return Windows(ds, np.arange(len(ds)), np.zeros(len(ds)), durations)
-    windows = grid(ds, window, stride, keep_tail)
-    if not len(windows):
-        longest = max(ds.to_pandas()["duration"], default=0.0)
-        raise UsageError(
-            f"No recording is as long as a window of {window:g} s (the longest lasts {longest:g} s): "
-            f"use a shorter window, or keep the tail."
-        )
-    warn_of_left_out(windows)
-    return windows
-
-
-def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
-    """A set of recordings from any source that `embed` takes."""
-    from biosig.shards.dataset import ShardDataset, open_shards
-
-    unknown = sorted(set(array_options) - {"sfreq", "ch_names", "kind", "units"})
-    if unknown:
-        raise UsageError(f"embed has no option {', '.join(unknown)}; an array takes sfreq, ch_names, kind and units.")
-    if array_options and not isinstance(source, np.ndarray | torch.Tensor):
-        raise UsageError(
-            f"{', '.join(sorted(array_options))} describe an array; a {type(source).__name__} says that itself: "
-            f"leave them out."
-        )
-    if isinstance(source, ShardDataset | RecordingList):
-        return source
-    if isinstance(source, Recording):
-        return RecordingList([mark_extremes(source)])
-    if isinstance(source, list | tuple) and source and all(isinstance(item, Recording) for item in source):
-        return RecordingList([mark_extremes(recording) for recording in source])
-    if isinstance(source, str | Path):
-        path = Path(source)
-        if path.suffix == ".h5" or (path.is_dir() and any(path.glob("*.h5"))):
-            return open_shards(path)
-        if path.is_dir():
-            files = [file for file in sorted(path.rglob("*")) if file.is_file() and adapter_for(file)]
-            if not files:
-                raise UsageError(f"{path} holds neither shards nor a recording that an installed adapter reads.")
-            return RecordingList([_plausible(read(file)) for file in files])
-        chosen = adapter_for(path)
-        epochs = chosen.epochs(path) if chosen is not None else None
-        return RecordingList([_plausible(read(path))]) if epochs is None else EpochList(_all_plausible(epochs))
-    if isinstance(source, np.ndarray | torch.Tensor):
-        rows = _array_as_recording(source, **array_options)
-        return EpochList(rows) if source.ndim == 3 and rows else RecordingList(rows)
-    for adapter in adapters().values():
-        epochs = adapter.epochs(source)
-        if epochs is not None:
-            return EpochList(_all_plausible(epochs))
-        recording = adapter.convert(source)
-        if recording is not None:
-            return RecordingList([_plausible(mark_extremes(recording))])
-    raise UsageError(
-        f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording or a list of them (biosig.read), "
-        f"an mne Raw or Epochs, a wfdb Record, or an array with sfreq, ch_names and kind."
-    )
-
-
-def _all_plausible(epochs: list[Recording]) -> list[Recording]:
-    """The epochs, looked at together as `_plausible` does: one alone may be an artefact."""
-    epochs = [mark_extremes(epoch) for epoch in epochs]
-    if epochs:
-        whole = [
-            np.concatenate([np.asarray(x) for x in parts], axis=1) for parts in zip(*map(_samples, epochs), strict=True)
-        ]
-        streams = [
-            replace(stream, samples=samples, invalid=np.empty((0, 3), np.int64))
-            for stream, samples in zip(epochs[0].streams, whole, strict=True)
-        ]
-        _plausible(replace(epochs[0], streams=streams))
-    return epochs
-
-
-def _samples(recording: Recording) -> list[Any]:
-    return [stream.samples for stream in recording.streams]
-
-
-def _plausible(recording: Recording) -> Recording:
-    """The recording, whose amplitudes no mistaken unit explains: nothing has looked at them, as ingest would have."""
-    for stream in recording.streams:
-        n_times = math.ceil(_EXCERPT * stream.sfreq)
-        starts = np.linspace(0, max(stream.n_times - n_times, 0), _EXCERPTS).astype(int).tolist()
-        values = np.concatenate([stream.slice(start, start + n_times).physical() for start in starts], axis=1)
-        for kind, unit in {(channel.kind, channel.unit) for channel in stream.channels}:
-            rows = [row for row, channel in enumerate(stream.channels) if (channel.kind, channel.unit) == (kind, unit)]
-            if kind in MODALITIES:
-                check_plausible(values[rows], kind, unit, f"Recording '{recording.id}'")
-    return recording
-
-
-def _array_as_recording(
-    values: NDArray[Any] | torch.Tensor,
-    sfreq: float | None = None,
-    ch_names: Sequence[str] | None = None,
-    kind: str | Sequence[str] | None = None,
-    units: str | Sequence[str] | None = None,
-) -> list[Recording]:
-    from biosig.models.arrays import as_recordings as from_arrays
-
-    if sfreq is None or ch_names is None or kind is None:
-        raise UsageError("An array needs sfreq=, ch_names= and kind= to be embedded.")
-    signals = values[None] if values.ndim == 2 else values
-    return from_arrays(signals, sfreq, ch_names, kind, units, None, None, None, MODALITIES, check=True)
 
 
 def embed_windows(
@@ -445,7 +300,7 @@ def embed_to_file(
     """
     identity = {
         "model_revision": model.revision,
-        "windows": _identity(windows),
+        "windows": fingerprint_of(windows),
         "batch_tokens": batch_tokens,
         "dtype": dtype,
         **({"reports": True} if reports else {}),
@@ -453,81 +308,11 @@ def embed_to_file(
     }
     contract = with_unknown(model.contract, on_unknown)
     words = words_for(model.config, model.tokenizer) if reports else None
-    parts = out.with_name(out.name + ".parts")
-    with locked(out, "embed", out.with_name(f".{out.name}.lock")):
-        parts.mkdir(parents=True, exist_ok=True)
-        set_damaged_aside(parts)
-        for span in _missing(_finished(parts, identity), len(windows)):
-            waiting: list[pa.Table] = []
-            start = span[0]
-            for reached, table in _embed_parts(
-                model, windows, contract, span, batch_tokens, dtype, workers, progress, words
-            ):
-                waiting.append(table)
-                if reached - start >= PART_WINDOWS or reached == span[1]:
-                    _write_part(
-                        pa.concat_tables(waiting), parts / f"part-{start:012d}-{reached:012d}.parquet", identity
-                    )
-                    waiting, start = [], reached
-        finished = _finished(parts, identity)
-        _join([finished[span] for span in sorted(finished)], out)
-        shutil.rmtree(parts)
-    return out
-
-
-def _write_part(table: pa.Table, path: Path, identity: dict[str, Any]) -> None:
-    with guarded(path) as temporary:
-        told = table.replace_schema_metadata({_IDENTITY: json.dumps(identity)})
-        pq.write_table(told, temporary, write_page_checksum=True)
-
-
-def _finished(parts: Path, identity: dict[str, Any]) -> dict[tuple[int, int], Path]:
-    """The parts that are there, by the first window of each and the one after its last.
-
-    Raises
-    ------
-    DataError
-        If one is of another embedding.
-    """
-    found = {}
-    for path in sorted(parts.glob("part-*.parquet")):
-        told = re.fullmatch(r"part-(\d+)-(\d+)", path.stem)
-        if told is None or json.loads((pq.read_schema(path).metadata or {}).get(_IDENTITY, b"{}")) != identity:
-            raise DataError(
-                f"{parts} holds a half-done embedding of another model, source, window, dtype or batch_tokens, or of "
-                "another version: delete it, or give another --out."
-            )
-        found[int(told[1]), int(told[2])] = path
-    return found
-
-
-def _missing(finished: dict[tuple[int, int], Path], n_windows: int) -> Iterator[tuple[int, int]]:
-    """The ranges of windows between those that are finished."""
-    reached = 0
-    for start, stop in [*sorted(finished), (n_windows, n_windows)]:
-        if start > reached:
-            yield reached, start
-        reached = stop
-
-
-def _join(parts: Sequence[Path], out: Path) -> None:
-    temporary = out.with_name(f".{out.name}.tmp")
-    schema = pq.read_schema(parts[0]).remove(0).remove_metadata()
-    try:
-        with pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer:
-            for part in parts:
-                with checked(part):
-                    table = pq.read_table(part)
-                writer.write_table(table.drop(["window"]).replace_schema_metadata())
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _identity(windows: Windows) -> str:
-    digest = hashlib.sha256()
-    for row in np.unique(windows.recording):
-        digest.update(windows.ds[int(row)].content_hash.encode())
-    for column in (windows.recording, windows.onset, windows.duration):
-        digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()
+    return write_in_parts(
+        out,
+        len(windows),
+        lambda span: _embed_parts(model, windows, contract, span, batch_tokens, dtype, workers, progress, words),
+        PART_WINDOWS,
+        identity,
+        "embedding of another model, source, window, dtype or batch_tokens",
+    )

@@ -19,6 +19,9 @@ LARGEST = 2**24
 DEEPEST = 64
 """Levels of lists and keys; a configuration has six."""
 
+MOST_ITEMS = 2**22
+"""Entries of all lists and keys together: those of the folds of a million people."""
+
 
 def read_json(path: Path, remedy: str = "copy it again", largest: int = LARGEST) -> Any:
     """What a JSON file holds.
@@ -48,19 +51,11 @@ def read_yaml(path: Path, remedy: str = "correct it", largest: int = LARGEST) ->
 def parse_yaml(text: str) -> Any:
     """What a YAML text holds; ValueError where that is no YAML, or repeats itself through aliases beyond all bounds."""
     try:
-        value = yaml.load(text, _BoundedLoader)  # noqa: S506  # a SafeLoader
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())[:200]) from error
+    _check_extent(value)
     return value
-
-
-class _BoundedLoader(yaml.SafeLoader):
-    """YAML without aliases: a few hundred bytes of them stand for gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not read: write the value out")
-        return super().compose_node(parent, index)
 
 
 def _read(path: Path, parse: Callable[[str], Any], form: str, remedy: str, largest: int) -> Any:
@@ -71,21 +66,28 @@ def _read(path: Path, parse: Callable[[str], Any], form: str, remedy: str, large
         # A YAML of another name is a user's own: a list beside it is of the data that it describes.
         with checked(path, remedy) if form == "JSON" or path.name in MAY_BE_EDITED else nullcontext():
             value = parse(path.read_text(encoding="utf-8"))
-        depth = _depth(value)
+            _check_extent(value)
     except (ValueError, RecursionError) as error:
         if isinstance(error, UnreadableError):
             raise
         reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
         raise UnreadableError(f"{path} is not valid {form} ({reason}): {remedy}.") from error
-    if depth > DEEPEST:
-        raise UnreadableError(f"{path} is nested {depth} levels deep, where at most {DEEPEST} are read: {remedy}.")
     return value
 
 
-def _depth(value: Any) -> int:
-    """Levels of lists and keys within a value."""
-    depth, level = 0, [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
+def _check_extent(value: Any) -> None:
+    """Raise ValueError where a value is deeper or larger than any that is meant.
+
+    Aliases of YAML stand for what they name, again and again: a few hundred bytes can hold gigabytes.
+    """
+    n_items, level = 0, [value]
+    for depth in range(DEEPEST + 1):
+        level = [item for item in level if isinstance(item, dict | list)]
+        n_items += sum(map(len, level))
+        if not level:
+            return
+        if depth == DEEPEST:
+            raise ValueError(f"nested more than {DEEPEST} levels deep")
+        if n_items > MOST_ITEMS:
+            raise ValueError(f"it stands for more than {MOST_ITEMS:,} entries")
         level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
-    return depth

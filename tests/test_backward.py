@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 import biosig
 from biosig import config as configuration
 from biosig.downstream.classifier import load_classifier
+from biosig.downstream.probe import run_probe
 from biosig.downstream.probe_config import ProbeConfig
 from biosig.downstream.qa.settings import QaConfig
 from biosig.downstream.retrieval_config import RetrievalConfig
@@ -121,6 +122,18 @@ def test_a_result_folder_is_rated_again_to_its_scores(name, old, capsys):
     assert verb("evaluate")(Path("results") / name) == 0
     assert "Scores are as saved." in capsys.readouterr().out
     assert (Path("results") / name / "report.html").exists()
+
+
+@pytest.mark.filterwarnings("default")  # of too few subjects, which 0.1.0 knew too
+def test_its_hand_made_features_still_predict_what_was_saved(old):
+    changes = ["baselines=[handmade-0.1]", "out=results/again"]
+    run_probe(configuration.load(ProbeConfig, Path("results/probe/config.yaml"), changes))
+    saved, again = (
+        pd.read_parquet(f"results/{name}/predictions.parquet").query(f"method == '{method}'")["score_abnormal"]
+        for name, method in (("probe", "handmade"), ("again", "handmade-0.1"))
+    )
+    assert len(saved) == 24
+    assert_same(again.to_numpy(), saved.to_numpy())
 
 
 def test_result_folders_are_compared(old, capsys):

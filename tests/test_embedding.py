@@ -14,12 +14,13 @@ import torch
 import biosig
 from biosig import samples
 from biosig.batches.windows import LeftOutWarning
-from biosig.embedding import as_windows, embed_to_file
+from biosig.embedding import embed_to_file
 from biosig.errors import DataError, UsageError
 from biosig.file_sums import DamagedWorkWarning
 from biosig.models.model import RandomWeightsWarning
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
+from biosig.sources import as_windows
 
 
 def vectors(table):
@@ -126,7 +127,7 @@ def test_a_gpu_gives_the_same_vectors(shards):
 
 @pytest.mark.parametrize(
     ("source", "sentence"),
-    [(object(), "Cannot embed a object"), (np.zeros((2, 100)), "needs sfreq=, ch_names= and kind=")],
+    [(object(), "A source cannot be a object"), (np.zeros((2, 100)), "needs sfreq=, ch_names= and kind=")],
 )
 def test_what_cannot_be_embedded_is_said(tiny, source, sentence):
     with pytest.raises(UsageError, match=sentence):
@@ -158,6 +159,7 @@ import os, signal, sys, warnings
 from pathlib import Path
 import biosig
 from biosig import embedding
+from biosig.sources import as_windows
 warnings.simplefilter("ignore")
 embedding.PART_WINDOWS = 4
 
@@ -166,7 +168,7 @@ def progress(stage, done, total, note=""):
         os.kill(os.getpid(), signal.SIGKILL)
 
 model = biosig.build_model("biosig-tiny")
-windows = embedding.as_windows(Path(sys.argv[1]), 5.0)
+windows = as_windows(Path(sys.argv[1]), 5.0)
 embedding.embed_to_file(model, windows, Path(sys.argv[2]), batch_tokens=600, progress=progress)
 """
 

@@ -31,7 +31,7 @@ def test_what_was_written_is_read(tmp_path_factory, value):
         (b"\xff\xfe{", "is not valid JSON .*utf-8"),
         (b"{", "is not valid JSON"),
         (b"[" * 100_000, r"is not valid JSON \(nested too deeply"),
-        (b"[" * 100 + b"]" * 100, "is nested 100 levels deep"),
+        (b"[" * 100 + b"]" * 100, r"is not valid JSON \(nested more than 64 levels deep"),
         (b" " * 2000 + b"{}", "has 2,002 bytes, where at most 1,000 are read"),
     ],
 )
@@ -42,11 +42,11 @@ def test_damage_and_excess_are_one_sentence(tmp_path, content, sentence):
 
 
 def test_yaml_that_repeats_itself_is_refused(tmp_path):
-    names = "abcdefghijklmnopqrst"
+    names = "abcdefghijklmnopqrstuvwxyz"
     doubled = itertools.pairwise(names)
     bomb = "a: &a [x, x]\n" + "".join(f"{new}: &{new} [*{old}, *{old}]\n" for old, new in doubled)
     (tmp_path / "f.yaml").write_text(bomb)
-    with pytest.raises(UnreadableError, match=r"aliases .* are not read: write the value out"):
+    with pytest.raises(UnreadableError, match="it stands for more than 4,194,304 entries"):
         read_yaml(tmp_path / "f.yaml")
 
 

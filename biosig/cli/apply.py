@@ -68,14 +68,15 @@ def embed(
         What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
     """
     from biosig.device import resolve_device
-    from biosig.embedding import as_windows, embed_to_file
+    from biosig.embedding import embed_to_file
     from biosig.models.model import build_model, list_models, load_model
+    from biosig.sources import as_windows
 
-    _check_paths(source, out)
+    check_paths(source, out)
     out.parent.mkdir(parents=True, exist_ok=True)
     preset = model in list_models() and not Path(model).exists()
     encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
-    windows = as_windows(_recordings(source, query), window, stride, keep_tail)
+    windows = as_windows(queried(source, query), window, stride, keep_tail)
     with show_progress(Console(stderr=True)) as progress:
         embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown)
     done = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
@@ -119,13 +120,13 @@ def predict(
     from biosig.device import resolve_device
     from biosig.downstream.classifier import load_classifier
     from biosig.downstream.prediction import predictions, schema_of, windows_for
-    from biosig.embedding import as_recordings
     from biosig.models.model import Model
+    from biosig.sources import as_recordings
 
-    _check_paths(source, out)
+    check_paths(source, out)
     classifier, use = load_classifier(model)
     classifier.to(resolve_device(device))
-    windows = windows_for(use, as_recordings(_recordings(source, query)), stride, list(at))
+    windows = windows_for(use, as_recordings(queried(source, query)), stride, list(at))
     facts = {
         "weights": str(model),
         "revision": Model(classifier.encoder, trained=True).revision,
@@ -203,15 +204,15 @@ def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Pat
     return 0
 
 
-def _check_paths(source: Path, out: Path) -> None:
+def check_paths(source: Path, out: Path | None) -> None:
     """Refuse a table that is not Parquet, and a source that is not there."""
-    if out.suffix != ".parquet":
+    if out is not None and out.suffix != ".parquet":
         raise UsageError(f"--out is {out}; give a file name that ends in .parquet.")
     if not source.exists():
         raise UsageError(f"{source} does not exist: check the path.")
 
 
-def _recordings(source: Path, query: str | None) -> object:
+def queried(source: Path, query: str | None) -> object:
     """The recordings of a source that a query finds, which shards alone can tell; without a query the source."""
     if query is None:
         return source

@@ -85,9 +85,10 @@ def demo(*, out: Path = Path("runs/demo"), steps: int = 600, workers: int = 0) -
         Processes for ingest; 0 = one per core.
     """
     from biosig.cli.demo_report import write_report
-    from biosig.embedding import as_windows, embed_to_file
+    from biosig.embedding import embed_to_file
     from biosig.models.model import load_model
     from biosig.pretrain.loop import pretrain
+    from biosig.sources import as_windows
 
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()

@@ -17,7 +17,20 @@ from rich.console import Console
 from biosig import __version__
 from biosig.errors import BiosigError
 
-_ORDER = ("inspect", "ingest", "verify", "index", "merge", "export", "convert", "pretrain", "embed", "probe", "demo")
+_ORDER = (
+    "inspect",
+    "ingest",
+    "verify",
+    "index",
+    "merge",
+    "export",
+    "features",
+    "convert",
+    "pretrain",
+    "embed",
+    "probe",
+    "demo",
+)
 
 
 def verbs() -> dict[str, EntryPoint]:

@@ -1,8 +1,8 @@
-"""What all estimators over signals share: which model, and words for what an array does not say itself."""
+"""What estimators over signals share: words for what an array does not say itself, and the model where there is one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from biosig.batches.contract import InputContract
 from biosig.device import resolve_device
 from biosig.errors import UsageError
 from biosig.estimators.inputs import SignalRows, describes_itself, signal_rows
@@ -25,17 +24,57 @@ class SignalEstimator(BaseEstimator):
 
     Parameters
     ----------
-    model : str, Path or Model
-        A checkpoint folder, a preset's name (random weights), or a model, which is moved to the device and otherwise
-        left as it is.
     ch_names : sequence of str, optional
         Of an array's channels.
     sfreq : float, optional
         Of an array, in Hz.
     kind : str or sequence of str, optional
-        "ecg", "ppg" or "eeg", for all channels of an array or one each; default the model's only one.
+        "ecg", "ppg" or "eeg", for all channels of an array or one each; default the only one that is read.
     units : str or sequence of str, optional
         Of an array; default uV for EEG and mV for ECG.
+    """
+
+    window: float | None = None
+
+    def __init__(
+        self,
+        *,
+        ch_names: Sequence[str] | None = None,
+        sfreq: float | None = None,
+        kind: str | Sequence[str] | None = None,
+        units: str | Sequence[str] | None = None,
+    ) -> None:
+        self.ch_names = ch_names
+        self.sfreq = sfreq
+        self.kind = kind
+        self.units = units
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
+        tags.input_tags.allow_nan = True  # a sample that is missing
+        return tags
+
+    def _rows(self, X: Any, modalities: Collection[str], reset: bool) -> SignalRows:
+        """X as windows. An array's number of channels is `n_features_in_`: set where `reset`, compared elsewhere."""
+        first = X[0] if isinstance(X, list | tuple) and X else X
+        if isinstance(first, str | Path):
+            raise UsageError(f"X is the path {str(first)!r}: give what biosig.read or biosig.open_shards makes of it.")
+        if not describes_itself(X):
+            X = validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
+        return signal_rows(X, modalities, self.window, self.ch_names, self.sfreq, self.kind, self.units)
+
+
+class ModelEstimator(SignalEstimator):
+    """An estimator of signals that has a model.
+
+    Parameters
+    ----------
+    model : str, Path or Model
+        A checkpoint folder, a preset's name (random weights), or a model, which is moved to the device and otherwise
+        left as it is.
+    ch_names, sfreq, kind, units
+        As in `SignalEstimator`.
     window : float, optional
         Cut each row into windows of so many seconds, whose results are averaged; what is left over at the row's end is
         not looked at. None = take each row whole.
@@ -54,19 +93,10 @@ class SignalEstimator(BaseEstimator):
         window: float | None = None,
         device: str = "auto",
     ) -> None:
+        super().__init__(ch_names=ch_names, sfreq=sfreq, kind=kind, units=units)
         self.model = model
-        self.ch_names = ch_names
-        self.sfreq = sfreq
-        self.kind = kind
-        self.units = units
         self.window = window
         self.device = device
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
-        tags.input_tags.allow_nan = True  # a sample that is missing
-        return tags
 
     def _opened(self) -> Model:
         """The model, on the device."""
@@ -80,12 +110,3 @@ class SignalEstimator(BaseEstimator):
         else:
             model = build_model(str(self.model)) if self.model in list_models() else load_model(self.model)
         return model.to(resolve_device(self.device))
-
-    def _rows(self, X: Any, contract: Mapping[str, InputContract], reset: bool) -> SignalRows:
-        """X as windows. An array's number of channels is `n_features_in_`: set where `reset`, compared elsewhere."""
-        first = X[0] if isinstance(X, list | tuple) and X else X
-        if isinstance(first, str | Path):
-            raise UsageError(f"X is the path {str(first)!r}: give what biosig.read or biosig.open_shards makes of it.")
-        if not describes_itself(X):
-            X = validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
-        return signal_rows(X, contract, self.window, self.ch_names, self.sfreq, self.kind, self.units)

@@ -29,7 +29,7 @@ from biosig.downstream.settings import TrainingSpec, TuneStage
 from biosig.downstream.training import predict
 from biosig.downstream.tuning import fine_tune
 from biosig.errors import UsageError
-from biosig.estimators.base import SignalEstimator
+from biosig.estimators.base import ModelEstimator
 from biosig.estimators.inputs import SignalRows
 from biosig.estimators.transformer import refuse_empty
 from biosig.evaluate.splits import connected_groups, held_out_fold
@@ -42,13 +42,13 @@ KEEP_BYTES = 4e9
 """Prepared windows, and tokens of the frozen encoder, that may stay in memory while it is fitted."""
 
 
-class FineTunedEstimator(SignalEstimator):
+class FineTunedEstimator(ModelEstimator):
     """The stages of `biosig finetune`, on the rows of X.
 
     Parameters
     ----------
     model, ch_names, sfreq, kind, units, window, device
-        As in `SignalEstimator`.
+        As in `ModelEstimator`.
     method : {"probe", "last", "lora", "full"}
         What is trained after the head (`biosig.downstream.settings.TuneStage`).
     pooling : {"attention", "cls", "mean", "flatten"}, optional
@@ -202,7 +202,7 @@ class FineTunedClassifier(ClassifierMixin, FineTunedEstimator):
         Parameters
         ----------
         X : signals
-            As in `SignalEstimator`.
+            As in `ModelEstimator`.
         y : array, shape (R,)
             Classes.
         groups : array, shape (R,), optional

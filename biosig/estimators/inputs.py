@@ -150,7 +150,7 @@ def _whole_rows(X: Any, modalities: Collection[str], described: dict[str, Any]) 
 
 
 def _recordings_of(item: Any) -> list[Recording]:
-    from biosig.embedding import as_recordings
+    from biosig.sources import as_recordings
 
     if isinstance(item, Recording):
         return [mark_extremes(item)]

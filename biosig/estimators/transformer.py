@@ -21,20 +21,20 @@ from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import Windows
 from biosig.embedding import embed_windows
 from biosig.errors import DataError, UsageError
-from biosig.estimators.base import SignalEstimator
+from biosig.estimators.base import ModelEstimator
 from biosig.estimators.inputs import SignalRows
 from biosig.models.model import Model
 from biosig.models.pooled import n_features, vectors_per_window
 from biosig.models.readouts import Pooling, check_pooling, own_pooling
 
 
-class EmbeddingEstimator(SignalEstimator):
+class EmbeddingEstimator(ModelEstimator):
     """An estimator that embeds the rows of X.
 
     Parameters
     ----------
     model, ch_names, sfreq, kind, units, window, device
-        As in `SignalEstimator`.
+        As in `ModelEstimator`.
     pooling : {"mean", "mean+std", "cls", "attention"}, optional
         What becomes of a window's tokens (`biosig.models.pooled`); None = as the model does it.
     layer : int
@@ -129,7 +129,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Em
         Raises
         ------
         UsageError
-            If there is no model, it has no such pooling or layer, or X is not what `SignalEstimator` takes.
+            If there is no model, it has no such pooling or layer, or X is not what `ModelEstimator` takes.
         DataError
             If X has no channel that the model reads.
         """

@@ -18,10 +18,10 @@ from biosig.downstream.classifier import load_classifier
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.prediction import predictions, schema_of, windows_for
 from biosig.downstream.settings import FineTuneConfig
-from biosig.embedding import as_recordings
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.shards import ShardWriter, build_index
+from biosig.sources import as_recordings
 
 SCORES = ["score_left", "score_right"]
 

@@ -108,7 +108,7 @@ def test_where_no_result_can_be_written_is_said_before_the_work(ecg_shards, tmp_
 
 def test_progress_reaches_the_end_of_each_stage(ecg_result):
     last = {stage: (done, total) for stage, done, total in ecg_result[2]}
-    assert {"model: windows", "random_weights: windows", "handmade: windows"} <= set(last)
+    assert {"model: windows", "random_weights: windows", "features: windows"} <= set(last)
     assert all(done == total for done, total in last.values())
 
 

@@ -9,6 +9,7 @@ from biosig import (
     EmbeddingClassifier,
     EmbeddingRegressor,
     EmbeddingTransformer,
+    FeatureTransformer,
     FineTunedClassifier,
     FineTunedRegressor,
 )
@@ -41,6 +42,10 @@ class Transformer(OfNumbers, EmbeddingTransformer):
     pass
 
 
+class Features(OfNumbers, FeatureTransformer):
+    pass
+
+
 class Classifier(OfNumbers, EmbeddingClassifier):
     pass
 
@@ -62,6 +67,7 @@ ROUNDING = "float32: the seventh digit of a vector changes with the size of the 
 SHORT = {"method": "probe", "epochs": 1, "random_state": 0}
 OVER_SIGNALS = [
     Transformer("biosig-tiny"),
+    Features(kinds=["eeg"]),
     Classifier("biosig-tiny", C=1.0),
     Regressor("biosig-tiny", alpha=1.0),
     TunedClassifier("biosig-tiny", **SHORT),

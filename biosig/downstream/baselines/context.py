@@ -66,7 +66,7 @@ class BaselineContext:
     calibration : {"none", "temperature", "isotonic"}
         What is fitted to the predictions of the validation part.
     seed : int
-        Of what is not repeated with the seeds of a job, such as the trees on hand-made features.
+        Of what is not repeated with the seeds of a job, such as trees on features.
     keep_bytes : float
         Tokens of a frozen encoder that may stay in memory.
     progress : callable, optional
@@ -104,11 +104,18 @@ class BaselineContext:
         return self.frozen.prepared
 
     @cached_property
-    def handmade_features(self) -> tuple[Floats, list[str]]:
-        """Hand-made features (N, F) of every window as it was stored, and remarks on them."""
+    def features(self) -> tuple[Floats, list[str]]:
+        """Features (N, F) of every window as it was stored (`biosig.features`), and remarks on them."""
+        from biosig.evaluate.baselines.physiology import feature_matrix
+
+        return feature_matrix(self._stored_windows("features"))
+
+    @cached_property
+    def features_0_1(self) -> tuple[Floats, list[str]]:
+        """Features (N, F) as version 0.1.0 measured them, and remarks on them."""
         from biosig.evaluate.baselines.features import feature_table
 
-        table, remarks = feature_table(self._stored_windows())
+        table, remarks = feature_table(self._stored_windows("features of 0.1.0"))
         return table.to_numpy(np.float64), remarks
 
     def stored_window(self, row: int) -> Recording:
@@ -118,11 +125,11 @@ class BaselineContext:
         window, channels = self.windows.windows.read(row), self.windows.channels
         return with_channels(window, channels) if channels else window
 
-    def _stored_windows(self) -> Iterator[Recording]:
+    def _stored_windows(self, stage: str) -> Iterator[Recording]:
         for row in range(len(self.windows)):
             yield self.stored_window(row)
             if self.progress:
-                self.progress("handmade: windows", row + 1, len(self.windows))
+                self.progress(f"{stage}: windows", row + 1, len(self.windows))
 
     def objective(self, parts: Parts) -> Objective:
         """The loss, fitted to the training part, of methods that give each of the N an output of its own."""

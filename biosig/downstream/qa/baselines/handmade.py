@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from biosig.downstream.qa.baselines import QA_BASELINES, QaBaseline
 if TYPE_CHECKING:
     from biosig.downstream.qa.context import QaContext
     from biosig.evaluate.metrics import Floats
+    from biosig.recording import Recording
 
 _TREES = {"learning_rate": 0.1, "max_iter": 100, "max_leaf_nodes": 15, "min_samples_leaf": 5}
 
@@ -25,18 +27,36 @@ class Handmade(QaBaseline):
 
     def fit_predict(self, context: QaContext) -> Floats:
         """Fit the training part; nothing is chosen by the validation part."""
-        parts = context.cohort.parts
-        return _boosted(_features(context), context.y, parts.train, parts.test, context.config.seed)
+        from biosig.evaluate.baselines.physiology import feature_matrix
+
+        return _answers(context, feature_matrix(_shown(context))[0])
 
 
-def _features(context: QaContext) -> Floats:
-    """The question's number and template, hand-made features of the first ECG, and the second's less the first's."""
+@QA_BASELINES.register
+class HandmadeOf01(QaBaseline):
+    """The same on the features of version 0.1.0, with its numbers to the bit."""
+
+    name = "handmade-0.1"
+
+    def fit_predict(self, context: QaContext) -> Floats:
+        """Fit the training part; nothing is chosen by the validation part."""
+        from biosig.evaluate.baselines.features import feature_table
+
+        return _answers(context, feature_table(_shown(context))[0].to_numpy())
+
+
+def _shown(context: QaContext) -> Iterator[Recording]:
+    """The ECGs, with the channels that take part."""
     from biosig.downstream.picked import with_channels
-    from biosig.evaluate.baselines.features import feature_table
 
     windows, channels = context.cohort.windows, context.config.channels
-    shown = (windows.read(row) for row in range(len(windows)))
-    table = feature_table(with_channels(window, channels) if channels else window for window in shown)[0].to_numpy()
+    for row in range(len(windows)):
+        window = windows.read(row)
+        yield with_channels(window, channels) if channels else window
+
+
+def _answers(context: QaContext, table: Floats) -> Floats:
+    """Predictions from the question's number and template, the first ECG's features, and the second's less these."""
     first, second = (
         table[[context.cohort.window_of[question.recordings[place]] for question in context.cohort.questions]]
         for place in (0, -1)
@@ -44,12 +64,15 @@ def _features(context: QaContext) -> Floats:
     asked = np.array(
         [[question.question_id, question.template_id] for question in context.cohort.questions], np.float64
     )
-    return np.concatenate((asked, first, second - first), axis=1)
+    X, parts = np.concatenate((asked, first, second - first), axis=1), context.cohort.parts
+    return _boosted(X, context.y, parts.train, parts.test, context.config.seed)
 
 
 def _boosted(X: Floats, y: Floats, train: NDArray[np.int64], test: NDArray[np.int64], seed: int) -> Floats:
     """Gradient-boosted trees for each answer, fitted where it can be chosen."""
     from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from biosig.evaluate.baselines.boosting import measured
 
     scores = np.zeros((len(test), y.shape[1]))
     for k, column in enumerate(y[train].T):
@@ -57,6 +80,7 @@ def _boosted(X: Floats, y: Floats, train: NDArray[np.int64], test: NDArray[np.in
         right = y[rows, k] > 0
         scores[:, k] = right.mean()
         if 0 < right.sum() < len(rows):
-            trees = HistGradientBoostingClassifier(random_state=seed, **_TREES).fit(X[rows], right)
-            scores[:, k] = trees.predict_proba(X[test])[:, 1]
+            X_train, X_test = measured(X[rows], X[test])
+            trees = HistGradientBoostingClassifier(random_state=seed, **_TREES).fit(X_train, right)
+            scores[:, k] = trees.predict_proba(X_test)[:, 1]
     return scores

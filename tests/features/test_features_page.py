@@ -1,0 +1,24 @@
+"""docs/features.md lists the columns that the registry has."""
+
+from pathlib import Path
+
+from biosig.features import columns, markdown
+
+PAGE = (Path(__file__).parents[2] / "docs" / "features.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_columns_is_the_registry():
+    assert PAGE.split("<!-- columns -->\n\n")[1] == markdown(), "python tools/features_page.py writes it anew"
+
+
+def test_every_column_has_a_unit_and_a_formula():
+    for kind in ("ecg", "ppg", "eeg"):
+        for column in columns(kind):
+            assert column.unit, column.name
+            assert column.formula, column.name
+
+
+def test_columns_that_the_page_speaks_of_exist():
+    names = {column.name for kind in ("ecg", "ppg", "eeg") for column in columns(kind)}
+    assert {"arms_exchanged", "right_leg_exchanged", "chest_order", "inverted"} <= names
+    assert {"n_beats", "median_beats", "n_intervals", "n_pulses", "n_segments", "missing", "clipped"} <= names
