@@ -7,6 +7,7 @@ with `feature` and the columns that it returns. The module is imported when feat
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,10 +113,15 @@ def check_kinds(kinds: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def features(kind: str) -> list[Feature]:
-    """The registered feature functions of one kind."""
+    """The registered feature functions of one kind, in an order that does not depend on what was imported first."""
     check_kinds((kind,))
     _import_features(kind)
-    return _FEATURES[kind]
+    return sorted(_FEATURES[kind], key=_place)
+
+
+def _place(entry: Feature) -> tuple[str, int, str]:
+    function = inspect.unwrap(entry.function)
+    return function.__module__, function.__code__.co_firstlineno, entry.columns[0].name
 
 
 def columns(kind: str) -> list[Column]:

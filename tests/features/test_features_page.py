@@ -1,5 +1,7 @@
 """docs/features.md lists the columns that the registry has."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from biosig.features import columns, markdown
@@ -22,3 +24,14 @@ def test_columns_that_the_page_speaks_of_exist():
     names = {column.name for kind in ("ecg", "ppg", "eeg") for column in columns(kind)}
     assert {"arms_exchanged", "right_leg_exchanged", "chest_order", "inverted"} <= names
     assert {"n_beats", "median_beats", "n_intervals", "n_pulses", "n_segments", "missing", "clipped"} <= names
+
+
+def test_the_order_of_columns_does_not_depend_on_what_was_imported_first():
+    script = (
+        "import biosig.features.{first}; from biosig.features import columns; print([c.name for c in columns('ecg')])"
+    )
+    orders = {
+        subprocess.run([sys.executable, "-c", script.format(first=first)], capture_output=True, check=True).stdout
+        for first in ("registry", "ecg_waves", "ecg_infarction")
+    }
+    assert len(orders) == 1
