@@ -196,10 +196,8 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
             files = [file for file in sorted(path.rglob("*")) if file.is_file() and adapter_for(file)]
             if not files:
                 raise UsageError(f"{path} holds neither shards nor a recording that an installed adapter reads.")
-            return RecordingList([_plausible(read(file)) for file in files])
-        chosen = adapter_for(path)
-        epochs = chosen.epochs(path) if chosen is not None else None
-        return RecordingList([_plausible(read(path))]) if epochs is None else EpochList(_all_plausible(epochs))
+            return _read_all(files)
+        return _read_all([path])
     if isinstance(source, np.ndarray | torch.Tensor):
         rows = _array_as_recording(source, **array_options)
         return EpochList(rows) if source.ndim == 3 and rows else RecordingList(rows)
@@ -214,6 +212,18 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
         f"Cannot embed a {type(source).__name__}: give a path, shards, a Recording or a list of them (biosig.read), "
         f"an mne Raw or Epochs, a wfdb Record, or an array with sfreq, ch_names and kind."
     )
+
+
+def _read_all(files: Sequence[Path]) -> RecordingList:
+    """The recordings of files; those of epochs one by one."""
+    recordings: list[Recording] = []
+    of_epochs = []
+    for file in files:
+        adapter = adapter_for(file)
+        epochs = adapter.epochs(file) if adapter is not None else None
+        of_epochs.append(epochs is not None)
+        recordings += [_plausible(read(file))] if epochs is None else _all_plausible(epochs)
+    return EpochList(recordings) if all(of_epochs) else RecordingList(recordings)
 
 
 def _all_plausible(epochs: list[Recording]) -> list[Recording]:
