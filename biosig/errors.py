@@ -15,7 +15,7 @@ class BiosigError(Exception):
     Parameters
     ----------
     sentence : str
-        Line ends become spaces, control characters that came from a file are shown as "?", and what is longer than
+        Line ends become spaces, control characters that came from a file are shown as "�", and what is longer than
         `LONGEST_SENTENCE` is cut in the middle: what was found stands at its begin and what to do at its end.
     """
 
@@ -47,7 +47,7 @@ class EmptyWindowError(DataError):
 
 def _clean(sentence: str) -> str:
     """A sentence without control characters, of at most `LONGEST_SENTENCE` characters."""
-    text = _CONTROL.sub("?", _LINE_END.sub(" ", sentence))
+    text = _CONTROL.sub("\ufffd", _LINE_END.sub(" ", sentence))
     if len(text) <= LONGEST_SENTENCE:
         return text
     half = (LONGEST_SENTENCE - 3) // 2

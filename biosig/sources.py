@@ -82,12 +82,8 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
             files = [file for file in sorted(path.rglob("*")) if file.is_file() and adapter_for(file)]
             if not files:
                 raise UsageError(f"{path} holds neither shards nor a recording that an installed adapter reads.")
-            return RecordingList([_plausible(read(file, lazy=True)) for file in files])
-        chosen = adapter_for(path)
-        epochs = chosen.epochs(path) if chosen is not None else None
-        if epochs is not None:
-            return EpochList(_all_plausible(epochs))
-        return RecordingList([_plausible(read(path, lazy=True))])
+            return _read_all(files)
+        return _read_all([path])
     if _is_array(source):
         rows = _array_as_recording(source, **array_options)
         return EpochList(rows) if source.ndim == 3 and rows else RecordingList(rows)
@@ -102,6 +98,18 @@ def as_recordings(source: Any, **array_options: Any) -> RecordingSet:
         f"A source cannot be a {type(source).__name__}: give a path, shards, a Recording or a list of them "
         f"(biosig.read), an mne Raw or Epochs, a wfdb Record, or an array with sfreq, ch_names and kind."
     )
+
+
+def _read_all(files: Sequence[Path]) -> RecordingList:
+    """The recordings of files; those of epochs one by one."""
+    recordings: list[Recording] = []
+    of_epochs = []
+    for file in files:
+        adapter = adapter_for(file)
+        epochs = adapter.epochs(file) if adapter is not None else None
+        of_epochs.append(epochs is not None)
+        recordings += [_plausible(read(file, lazy=True))] if epochs is None else _all_plausible(epochs)
+    return EpochList(recordings) if all(of_epochs) else RecordingList(recordings)
 
 
 def _is_array(source: Any) -> bool:

@@ -84,7 +84,7 @@ class EpochList(RecordingList):
     def __init__(self, epochs: Sequence[Recording]) -> None:
         super().__init__(epochs)
         self.epochs = pd.DataFrame([{"epoch": i, **epoch.labels} for i, epoch in enumerate(epochs)])
-        """One row per epoch: `epoch`, its number, and its labels."""
+        """One row per epoch: `epoch`, its number in its source, and its labels."""
 
     def are_as_long_as(self, seconds: float) -> bool:
         """Whether no epoch is longer than a window by more than the sample at its end, which MNE counts in."""

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ingest.bids.sidecars import with_sidecars
 from ingest.isolated import read_isolated
 from ingest.mne.eeglab import check_data_name
 from ingest.mne.formats import FORMATS, MneFormat, check_inside, format_of
-from ingest.mne.raw import ADAPTER, epochs_of, from_epochs, from_raw, one_line
+from ingest.mne.raw import ADAPTER, JOINED, epochs_of, from_epochs, from_raw, one_line, split_epochs
 
 _PERSON = {
     "his_id": ("subject id", "becomes a keyed hash"),
@@ -89,23 +90,19 @@ class MneAdapter(Adapter):
 
     def epochs(self, source: object) -> list[Recording] | None:
         """The epochs of an ``mne.BaseEpochs``, or of an EEGLAB set that holds some, one by one; else None."""
+        if isinstance(source, Path):
+            known = format_of(source)
+            if known is None or known.reader != "eeglab":
+                return None
+            joined = self.read(source)
+            told = next((note for note in joined.notes if note.endswith(JOINED)), None)
+            if told is None:
+                return None
+            epochs = split_epochs(joined, int(told.split()[0]))
+            return [replace(epoch, id=f"{joined.id} {epoch.id}") for epoch in epochs]
         import mne
 
-        if isinstance(source, mne.BaseEpochs):
-            return epochs_of(source)
-        known = format_of(source) if isinstance(source, Path) else None
-        if known is None or known.reader != "eeglab":
-            return None
-        assert isinstance(source, Path)
-        try:
-            mne.io.read_raw_eeglab(source, preload=False, verbose="error")
-        except TypeError as error:
-            if "epochs" in str(error):
-                check_data_name(source)
-                return epochs_of(mne.io.read_epochs_eeglab(source, verbose="error"))
-        except Exception:  # which `read` turns into a sentence
-            return None
-        return None
+        return epochs_of(source) if isinstance(source, mne.BaseEpochs) else None
 
     def identifiers(self, path: Path) -> Iterator[Identifier] | None:
         """What the header says about who was recorded, when and with which device."""

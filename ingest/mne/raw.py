@@ -134,6 +134,10 @@ def _mark_cuts(recording: Recording) -> Recording:
     return recording
 
 
+JOINED = "follow each other, with one invalid sample between each two."
+"""Ends the note on a recording that is of epochs, which begins with their number."""
+
+
 def from_epochs(epochs: Any) -> Recording:
     """Turn ``mne.BaseEpochs`` into a Recording of all epochs, a sample that is no real value between each two.
 
@@ -152,7 +156,7 @@ def from_epochs(epochs: Any) -> Recording:
     joined[:, :, :n_times] = values.swapaxes(0, 1)
     samples = _ArraySamples(joined.reshape(n_chans, -1)[:, :-1])
     recording = _from_samples(epochs, samples, events, lazy=False)
-    told = f"{n_epochs} epochs of {n_times / sfreq:g} s follow each other, with one invalid sample between each two."
+    told = f"{n_epochs} epochs of {n_times / sfreq:g} s {JOINED}"
     recording.notes = (*recording.notes, told)
     return mark_bad_spans(recording)
 
@@ -165,26 +169,33 @@ def epochs_of(epochs: Any) -> list[Recording]:
     epochs : mne.BaseEpochs
         With at least one epoch that was not dropped.
     """
-    joined, n_times = from_epochs(epochs), len(epochs.times)
+    joined = from_epochs(epochs)
     about = [{}] * len(epochs) if epochs.metadata is None else epochs.metadata.to_dict("records")
+    out = split_epochs(joined, len(epochs))
+    for i, (epoch, name, facts) in enumerate(zip(out, _event_names(epochs), about, strict=True)):
+        more = {f"metadata_{key}" if key in RESERVED else str(key): value for key, value in facts.items()}
+        epoch.labels = {"epoch": i, "event": name, **more}
+    return out
+
+
+def split_epochs(joined: Recording, n_epochs: int) -> list[Recording]:
+    """The epochs that `from_epochs` has joined, each labelled with its number and the event that is in it."""
+    (stream,) = joined.streams
+    n_times = (stream.n_times + 1) // n_epochs - 1
     out = []
-    for i, (name, facts) in enumerate(zip(_event_names(epochs), about, strict=True)):
+    for i in range(n_epochs):
         start = i * (n_times + 1)
-        streams = [replace(s.slice(start, start + n_times), onset=0.0) for s in joined.streams]
-        labels = {"epoch": i, "event": name}
-        labels |= {f"metadata_{key}" if key in RESERVED else str(key): value for key, value in facts.items()}
-        event = Annotation(0.0, streams[0].duration, name)
-        out.append(
-            replace(
-                joined,
-                id=str(i),
-                streams=streams,
-                annotations=[event],
-                labels=labels,
-                content_hash=content_hash(streams),
-                notes=(),
-            )
-        )
+        part = replace(stream.slice(start, start + n_times), onset=0.0)
+        begins, lasts = start / stream.sfreq, part.duration
+        events = [
+            replace(a, onset=max(a.onset - begins, 0.0))
+            for a in joined.annotations
+            if begins - 1e-6 <= a.onset < begins + lasts - 1e-6
+        ]
+        labels = {"epoch": i, "event": events[0].label if events else ""}
+        epoch = replace(joined, id=str(i), streams=[part], annotations=events, labels=labels, notes=())
+        epoch.content_hash = content_hash([part])
+        out.append(epoch)
     return out
 
 

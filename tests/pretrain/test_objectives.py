@@ -170,6 +170,8 @@ def test_position_noise_moves_channels_and_not_the_callers_batch(tiny, ecg, eeg)
 def test_position_noise_leaves_unknown_positions_unknown(tiny, eeg):
     stream = eeg.crop(0, 2).streams[0]
     channels = (replace(stream.channels[0], position=UNKNOWN), *stream.channels[1:])
-    batch = pack([tiny.prepare(replace(eeg, streams=[replace(stream, channels=channels)]))], tiny.contract)
+    window = replace(eeg, streams=[replace(stream, channels=channels)])
+    batch = pack([tiny.prepare(window, on_unknown="keep")], tiny.contract)
+    assert batch.position.isnan().any()
     noisy = with_position_noise(batch, 0.01, np.random.default_rng(0))
     assert torch.equal(noisy.position.isnan(), batch.position.isnan())
