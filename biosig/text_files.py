@@ -14,6 +14,9 @@ from biosig.errors import UnreadableError
 LARGEST = 2**24
 """Bytes of a file that is read whole: the largest that Biosig writes, the folds of a million windows, has a tenth."""
 
+MOST_VALUES = 2**20
+"""Values in a YAML file with its aliases written out."""
+
 DEEPEST = 64
 """Levels of lists and keys; a configuration has six."""
 
@@ -46,19 +49,29 @@ def read_yaml(path: Path, remedy: str = "correct it", largest: int = LARGEST) ->
 def parse_yaml(text: str) -> Any:
     """What a YAML text holds; ValueError where that is no YAML, or repeats itself through aliases beyond all bounds."""
     try:
-        value = yaml.load(text, _BoundedLoader)  # noqa: S506  # a SafeLoader
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            _count(node, {})
+            value = None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())[:200]) from error
     return value
 
 
-class _BoundedLoader(yaml.SafeLoader):
-    """YAML without aliases: a few hundred bytes of them stand for gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not read: write the value out")
-        return super().compose_node(parent, index)
+def _count(node: Any, known: dict[int, int]) -> int:
+    """Values that a YAML node stands for, its aliases written out; a few hundred bytes of them can stand for billions."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES + 1  # until it is counted: it would be within itself
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_count(part, known) for part in parts)
+    if known[id(node)] > MOST_VALUES:
+        raise yaml.YAMLError(f"its aliases (*name) stand for more than {MOST_VALUES:,} values, or for themselves")
+    return known[id(node)]
 
 
 def _read(path: Path, parse: Callable[[str], Any], form: str, remedy: str, largest: int) -> Any:

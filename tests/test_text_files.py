@@ -46,8 +46,16 @@ def test_yaml_that_repeats_itself_is_refused(tmp_path):
     doubled = itertools.pairwise(names)
     bomb = "a: &a [x, x]\n" + "".join(f"{new}: &{new} [*{old}, *{old}]\n" for old, new in doubled)
     (tmp_path / "f.yaml").write_text(bomb)
-    with pytest.raises(UnreadableError, match=r"aliases .* are not read: write the value out"):
+    with pytest.raises(UnreadableError, match=r"aliases .* stand for more than"):
         read_yaml(tmp_path / "f.yaml")
+    (tmp_path / "f.yaml").write_text("a: &a [1, *a]\n")
+    with pytest.raises(UnreadableError, match="or for themselves"):
+        read_yaml(tmp_path / "f.yaml")
+
+
+def test_yaml_may_name_a_value_and_use_it_again(tmp_path):
+    (tmp_path / "f.yaml").write_text("a: &a {x: 1}\nb: *a\n")
+    assert read_yaml(tmp_path / "f.yaml") == {"a": {"x": 1}, "b": {"x": 1}}
 
 
 @given(st.text(max_size=2000))
