@@ -62,7 +62,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def _count(node: Any, known: dict[int, int]) -> int:
-    """Values that a YAML node stands for, its aliases written out; a few hundred bytes of them can stand for billions."""
+    """Values that a YAML node stands for, its aliases written out; a few hundred bytes can stand for billions."""
     if not isinstance(node, yaml.CollectionNode):
         return 1
     if id(node) not in known:
