@@ -5,7 +5,8 @@ import re
 LONGEST_SENTENCE = 500
 """Characters of an error: what a file says may be of any length, and a terminal is no place for it."""
 
-_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NO_UTF8 = re.compile(r"[\ud800-\udfff]")  # in names of files
 _LINE_END = re.compile(r"\s*[\n\r\t]\s*")
 
 
@@ -15,7 +16,7 @@ class BiosigError(Exception):
     Parameters
     ----------
     sentence : str
-        Line ends become spaces, control characters that came from a file are shown as "�", and what is longer than
+        Line ends become spaces, control characters that came from a file are shown as "?", and what is longer than
         `LONGEST_SENTENCE` is cut in the middle: what was found stands at its begin and what to do at its end.
     """
 
@@ -47,7 +48,7 @@ class EmptyWindowError(DataError):
 
 def _clean(sentence: str) -> str:
     """A sentence without control characters, of at most `LONGEST_SENTENCE` characters."""
-    text = _CONTROL.sub("\ufffd", _LINE_END.sub(" ", sentence))
+    text = _NO_UTF8.sub("\ufffd", _CONTROL.sub("?", _LINE_END.sub(" ", sentence)))
     if len(text) <= LONGEST_SENTENCE:
         return text
     half = (LONGEST_SENTENCE - 3) // 2

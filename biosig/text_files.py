@@ -1,4 +1,4 @@
-"""JSON and YAML from files of any origin: of bounded size and depth, checked by their checksum where they have one."""
+"""JSON and YAML from files of any origin: of bounded size and depth, and an error that names the file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from biosig.file_sums import MAY_BE_EDITED, checked
 LARGEST = 2**24
 """Bytes of a file that is read whole: the largest that Biosig writes, the folds of a million windows, has a tenth."""
 
+MOST_VALUES = 2**20
+"""Values in a YAML file with its aliases written out."""
+
 DEEPEST = 64
 """Levels of lists and keys; a configuration has six."""
-
-MOST_ITEMS = 2**22
-"""Entries of all lists and keys together: those of the folds of a million people."""
 
 
 def read_json(path: Path, remedy: str = "copy it again", largest: int = LARGEST) -> Any:
@@ -51,11 +51,29 @@ def read_yaml(path: Path, remedy: str = "correct it", largest: int = LARGEST) ->
 def parse_yaml(text: str) -> Any:
     """What a YAML text holds; ValueError where that is no YAML, or repeats itself through aliases beyond all bounds."""
     try:
-        value = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            _count(node, {})
+            value = None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())[:200]) from error
-    _check_extent(value)
     return value
+
+
+def _count(node: Any, known: dict[int, int]) -> int:
+    """Values that a YAML node stands for, its aliases written out; a few hundred bytes can stand for billions."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES + 1  # until it is counted: it would be within itself
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_count(part, known) for part in parts)
+    if known[id(node)] > MOST_VALUES:
+        raise yaml.YAMLError(f"its aliases (*name) stand for more than {MOST_VALUES:,} values, or for themselves")
+    return known[id(node)]
 
 
 def _read(path: Path, parse: Callable[[str], Any], form: str, remedy: str, largest: int) -> Any:
@@ -66,28 +84,21 @@ def _read(path: Path, parse: Callable[[str], Any], form: str, remedy: str, large
         # A YAML of another name is a user's own: a list beside it is of the data that it describes.
         with checked(path, remedy) if form == "JSON" or path.name in MAY_BE_EDITED else nullcontext():
             value = parse(path.read_text(encoding="utf-8"))
-            _check_extent(value)
+        depth = _depth(value)
     except (ValueError, RecursionError) as error:
         if isinstance(error, UnreadableError):
             raise
         reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
         raise UnreadableError(f"{path} is not valid {form} ({reason}): {remedy}.") from error
+    if depth > DEEPEST:
+        raise UnreadableError(f"{path} is nested {depth} levels deep, where at most {DEEPEST} are read: {remedy}.")
     return value
 
 
-def _check_extent(value: Any) -> None:
-    """Raise ValueError where a value is deeper or larger than any that is meant.
-
-    Aliases of YAML stand for what they name, again and again: a few hundred bytes can hold gigabytes.
-    """
-    n_items, level = 0, [value]
-    for depth in range(DEEPEST + 1):
-        level = [item for item in level if isinstance(item, dict | list)]
-        n_items += sum(map(len, level))
-        if not level:
-            return
-        if depth == DEEPEST:
-            raise ValueError(f"nested more than {DEEPEST} levels deep")
-        if n_items > MOST_ITEMS:
-            raise ValueError(f"it stands for more than {MOST_ITEMS:,} entries")
+def _depth(value: Any) -> int:
+    """Levels of lists and keys within a value."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
         level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+    return depth

@@ -50,7 +50,7 @@ PATHS = ["../secret.dat", "/etc/passwd", "..", ".", "../../secret.dat", "~/secre
 """What a file name in a header is replaced by; `{absolute}` is added where the corpus is written."""
 
 RUN = """
-import json, os, resource, sys
+import json, os, resource, sys, time
 from pathlib import Path
 
 folder = Path(sys.argv[1])
@@ -70,6 +70,7 @@ for case in sys.stdin:
     record, out = folder / case.strip() / "record", folder / case.strip() / "out"
     print(json.dumps({"begin": case.strip()}), flush=True)
     opened.clear()
+    start = time.process_time()
     watching = True
     try:
         status = ingest((record,), out=out, workers=1)
@@ -83,6 +84,7 @@ for case in sys.stdin:
     strange += [p for p in opened if p == "/etc/passwd"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     said = {"end": case.strip(), "status": status, "what": what, "opened": strange, "peak": peak}
+    said["seconds"] = time.process_time() - start
     print(json.dumps(said), flush=True)
 """
 
@@ -224,7 +226,7 @@ def ingest_all(corpus, cases):
             said = json.loads(line)
             if "begin" in said:
                 case = said["begin"]
-                clock = threading.Timer(SECONDS, child.kill)
+                clock = threading.Timer(12 * SECONDS, child.kill)
                 clock.start()
                 continue
             clock.cancel()
@@ -248,13 +250,15 @@ def fault_of(case, said):
 
     if said["opened"]:
         return f"opened {said['opened']}"
+    if said["seconds"] > SECONDS:  # of its own: a busy machine takes longer
+        return f"took {said['seconds']:.0f} s"
     if said["peak"] > MEGABYTES:
         return f"took {said['peak']} MB"
     if said["status"] == -1 and not re.match(r"(DataError|UsageError|UnreadableError): ", said["what"]):
         return said["what"]
     failures = case / "out" / "failures.parquet"
     for row in pq.read_table(failures).to_pylist() if failures.exists() else []:
-        if "unexpected" in row["sentence"] or "\n" in row["sentence"] or len(row["sentence"]) > 500:
+        if "failed with an unexpected" in row["sentence"] or "\n" in row["sentence"] or len(row["sentence"]) > 500:
             return row["sentence"][:1500]
     if SECRET[:20] in b"".join(path.read_bytes() for path in case.glob("out/*.h5")):
         return "a secret is in the shard"
