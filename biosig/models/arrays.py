@@ -91,6 +91,8 @@ def as_recordings(
             f"(windows, channels, samples), with signals.swapaxes(1, 2)."
         )
     values = values.astype(np.float32, copy=False)
+    if np.isinf(values).any():  # a caller's mark for what is not valid, as NaN is
+        values = np.where(np.isinf(values), np.float32(np.nan), values)
     channels = _channels(values.shape[1], ch_names, kind, units, positions, references, modalities)
     kinds = sorted({channel.kind for channel in channels})
     if scale is None:
