@@ -148,3 +148,7 @@ def test_an_array_with_such_a_sample_is_refused_by_window_channel_and_time():
         model.encode(x, sfreq=100, ch_names=["I", "II"], kind="ecg")
     x[2, 1, 150] = np.nan
     assert model.encode(x, sfreq=100, ch_names=["I", "II"], kind="ecg") is not None
+    wide = x.astype(np.float64)
+    wide[1, 0, 7] = 1e40
+    with pytest.raises(DataError, match=r"Window 1 of the array has 1e\+40 in channel 0 at 0\.07 s, beyond float32"):
+        model.encode(wide, sfreq=100, ch_names=["I", "II"], kind="ecg")

@@ -91,7 +91,17 @@ def as_recordings(
             f"Signals of shape {values.shape} have their {len(ch_names)} channels last: give them as "
             f"(windows, channels, samples), with signals.swapaxes(1, 2)."
         )
-    values = values.astype(np.float32, copy=False)
+    given = values
+    with np.errstate(over="ignore"):
+        values = given.astype(np.float32, copy=False)
+    if np.isinf(values).any():  # a caller's mark for what is not valid, as NaN is
+        if len(beyond := np.argwhere(np.isinf(values) & np.isfinite(given))):
+            window, row, sample = beyond[0].tolist()
+            raise DataError(
+                f"Window {window} of the array has {given[window, row, sample]:.3g} in channel {row} at "
+                f"{sample / sfreq:.6g} s, beyond float32: correct it, or set it to NaN."
+            )
+        values = np.where(np.isinf(values), np.float32(np.nan), values)
     channels = _channels(values.shape[1], ch_names, kind, units, positions, references, modalities)
     kinds = sorted({channel.kind for channel in channels})
     if scale is None:
