@@ -263,7 +263,7 @@ def test_of_two_embeddings_into_one_file_the_second_is_refused(tiny, half_done):
     windows, out, _, _ = half_done
 
     def second(*_):
-        with pytest.raises(UsageError, match="Another embed is writing to"):
+        with pytest.raises(UsageError, match="Another embedding is writing to"):
             embed_to_file(tiny, windows, out, batch_tokens=300)
 
     embed_to_file(tiny, windows, out, batch_tokens=300, progress=second)
