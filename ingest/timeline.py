@@ -122,6 +122,8 @@ def spans_of(stamps: NDArray[np.float64], where: str) -> list[Span]:
     window = max(round(_LEVEL / period), _FEW)
     first = int(np.argmin(late[:window]))  # what a buffer held when the recording began comes at once
     late[:first] = late[first]
+    if stall := _stall(stamps, period):
+        raise refuse_backwards(where, *stall)
     level_steps, delay = _levels(late, window)
     tolerance = 1.5 * period + 8 * float(np.median(np.abs(level_steps)))
     back = np.flatnonzero(steps + period < -tolerance)
@@ -145,6 +147,21 @@ def spans_of(stamps: NDArray[np.float64], where: str) -> list[Span]:
         k = int(np.argmax(falls < -max(tolerance, _LEAST_STALL)))
         raise refuse_backwards(where, float(-falls[k : k + window].min()), float(stamps[k]))
     return [_fitted(stamps, a, b, period) for a, b in zip(begins, [*begins[1:], n_times], strict=True)]
+
+
+def _stall(stamps: NDArray[np.float64], period: float) -> tuple[float, float] | None:
+    """Length and begin in seconds of a stretch at one moment that came too soon to be that stretch's end; or None.
+
+    Samples that a buffer held come late, all at once, and are stamped with the moment of their coming.
+    """
+    begins = np.flatnonzero(np.diff(stamps, prepend=-np.inf) != 0)
+    seconds = np.diff(begins, append=len(stamps)) * period
+    waited = np.diff(stamps[begins], prepend=-np.inf)  # what a buffer held when the recording began is no fault
+    stalled = np.flatnonzero((seconds > _LEAST_STALL) & (waited < seconds / 2))
+    if not len(stalled):
+        return None
+    first = int(stalled[0])
+    return float(seconds[first] - waited[first]), float(stamps[begins[first] - 1])
 
 
 def _levels(late: NDArray[np.float64], window: int) -> tuple[NDArray[np.float64], float]:

@@ -97,7 +97,9 @@ def test_the_result_folder_can_be_checked_and_its_weights_give_the_predictions(f
     again, _ = rate(pd.read_parquet(out / "predictions.parquet"), result.config)
     pd.testing.assert_frame_equal(again, result.table)
     assert json.loads((out / "splits.json").read_text()) == result.splits
-    assert sorted(p.name for p in (out / "weights").iterdir()) == [f"fold-{f}-seed-{s}" for f in (0, 1) for s in (0, 1)]
+    assert sorted(p.name for p in (out / "weights").glob("fold-*")) == [
+        f"fold-{f}-seed-{s}" for f in (0, 1) for s in (0, 1)
+    ]
     classifier, use = load_classifier(out / "weights" / "fold-1-seed-0")
     assert use.seconds == 2.0
     assert use.montages == [["C3", "Cz", "C4"]]

@@ -110,7 +110,7 @@ def test_what_another_run_has_left_is_not_gone_on_with(few_channels, tmp_path):
 
 
 def test_a_run_that_cannot_work_leaves_nothing_behind(few_channels, tmp_path):
-    with pytest.raises(UsageError, match="pooling=cls cannot be"):
+    with pytest.raises(UsageError, match="has no token per window: choose pooling="):
         run_finetune(_config(few_channels, tmp_path / "out", pooling="cls"))
     assert list(tmp_path.iterdir()) == []
 

@@ -120,14 +120,14 @@ def test_a_probe_and_its_report_hold_none(shards):
 
 def test_tuned_weights_and_predictions_hold_none(shards, tuned, tmp_path):
     assert found(tuned) == []
-    weights = sorted((tuned / "weights").iterdir())[0]
+    weights = sorted((tuned / "weights").glob("fold-*"))[0]
     (tmp_path / "out").mkdir()
     assert predict(weights, shards, out=tmp_path / "out" / "new.parquet") == 0
     assert found(tmp_path / "out") == []
 
 
 def test_predictions_of_files_hold_the_names_of_files_and_nothing_else(shards, tuned, tmp_path):
-    weights = sorted((tuned / "weights").iterdir())[0]
+    weights = sorted((tuned / "weights").glob("fold-*"))[0]
     out = tmp_path / "new.parquet"
     assert predict(weights, shards.parent / "ward", out=out) == 0
     table = pq.read_table(out)
