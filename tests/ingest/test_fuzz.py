@@ -50,7 +50,7 @@ PATHS = ["../secret.dat", "/etc/passwd", "..", ".", "../../secret.dat", "~/secre
 """What a file name in a header is replaced by; `{absolute}` is added where the corpus is written."""
 
 RUN = """
-import json, os, resource, sys, time
+import json, os, sys, time
 from pathlib import Path
 
 folder = Path(sys.argv[1])
@@ -82,7 +82,8 @@ for case in sys.stdin:
     strange = [p for p in opened if p.startswith(os.path.realpath(folder)) and not p.startswith(inside)]
     strange += [p for p in opened if p.startswith(inside) and Path(p).name.startswith("secret")]
     strange += [p for p in opened if p == "/etc/passwd"]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    with open("/proc/self/status") as memory:  # ru_maxrss would begin with what the parent held
+        peak = next(int(line.split()[1]) for line in memory if line.startswith("VmHWM:")) // 1024
     said = {"end": case.strip(), "status": status, "what": what, "opened": strange, "peak": peak}
     said["seconds"] = time.process_time() - start
     print(json.dumps(said), flush=True)
