@@ -45,7 +45,7 @@ CONFIGS = {
 
 
 def peak_mb():
-    """The most memory that this process held, in MB; `ru_maxrss` would begin with what its parent held when it was made."""
+    """The most memory that this process held, in MB; `ru_maxrss` would begin with what its parent held."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) // 1024
 
