@@ -111,7 +111,7 @@ def test_a_verb_that_is_killed_again_and_again_ends_with_the_same(verb, shards, 
     while kills < N_KILLS // len(VERBS):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            _, told = process.communicate(timeout=luck.uniform(0.3, 1.0) * seconds)
+            _, told = process.communicate(timeout=luck.uniform(0.2, 0.7) * seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(luck.choice([signal.SIGKILL, signal.SIGTERM]))
             _, told = process.communicate(timeout=600)
