@@ -1,4 +1,4 @@
-"""What the EEG and PPG features are worth: rest against imagery, pulses and rates against the ECG beside them, speed.
+"""Quality of the EEG and PPG features: rest against imagery, pulses and rates against the ECG beside them.
 
 EEG: 4-s windows from every event of EEG Motor Movement/Imagery, runs R04 and R06, 64 channels; L2-regularised logistic
 regression on standardised features, leave one subject out, its penalty by leave-one-subject-out among the training
