@@ -38,6 +38,8 @@ class ConfigVerb:
         Import path of a function (path, overrides) → config; default `biosig.config.load`.
     failed : callable
         Whether a result makes the exit status 1.
+    print_plan : callable, optional
+        (config, console) → None; before the run, on standard error.
     """
 
     summary: str
@@ -48,6 +50,7 @@ class ConfigVerb:
     print_result: Callable[[Any, Console], None]
     read: str = ""
     failed: Callable[[Any], bool] = lambda _: False
+    print_plan: Callable[[Any, Console], None] | None = None
 
     @property
     def docstring(self) -> str:
@@ -84,6 +87,17 @@ VERBS = {
         config="biosig.downstream.settings:FineTuneConfig",
         run="biosig.downstream.finetune:run_finetune",
         print_result=tables.print_result,
+    ),
+    "bench": ConfigVerb(
+        "Judge a model on a folder of tasks beside baselines at their best: one table and one page; goes on where it was.",
+        "Folder with a bench.yaml (configs/bench), or such a file: model, shards, out and the tasks.",
+        "model=runs/small/model only=[ptbxl-sex] groups=[frozen,features]",
+        config="biosig.bench.config:BenchConfig",
+        run="biosig.bench.run:run_bench",
+        print_result=tables.print_bench,
+        read="biosig.bench.config:read_bench",
+        failed=lambda result: bool(result.failed),
+        print_plan=tables.print_bench_plan,
     ),
     "audit": ConfigVerb(
         "Look for what else could explain a score: leakage, identity, line frequency, gain, length, spectrum, order.",
@@ -140,6 +154,8 @@ def run_config(verb: ConfigVerb, source: Path, overrides: tuple[str, ...] = ()) 
         config = load_object(verb.read)(source, overrides)
     else:
         config = configuration.load(load_object(verb.config), source, overrides)
+    if verb.print_plan is not None:
+        verb.print_plan(config, Console(stderr=True))
     with show_progress(Console(stderr=True)) as progress:
         result = load_object(verb.run)(config, progress)
     verb.print_result(result, Console())
@@ -162,6 +178,7 @@ def _function(name: str) -> Callable[..., int]:
 pretrain = _function("pretrain")
 probe = _function("probe")
 finetune = _function("finetune")
+bench = _function("bench")
 audit = _function("audit")
 waveform = _function("waveform")
 retrieve = _function("retrieve")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from biosig.audit.result import AuditResult
+    from biosig.bench.config import BenchConfig
+    from biosig.bench.run import Bench
     from biosig.downstream.compare import Comparison
     from biosig.downstream.result import ProbeResult
 
@@ -42,6 +44,41 @@ def print_result(result: ProbeResult, console: Console) -> None:
     title = f"{result.facts['model']}: {result.config.target.title}"
     print_scores(result.table, title, result.facts["cohort"]["all"], console)
     print_notes(result, console)
+
+
+def print_bench_plan(config: BenchConfig, console: Console) -> None:
+    """Print the runs of a bench with the minutes that each is expected to take."""
+    from biosig.bench.run import plan_bench
+
+    planned = plan_bench(config)
+    table = planned.table()
+    shown = Table(title="Runs, the cheap ones first")
+    for name in ("task", "rows", "runs", "done", "minutes"):
+        shown.add_column(name, justify="left" if name in ("task", "rows") else "right", no_wrap=True)
+    for row in table.itertuples():
+        shown.add_row(row.task, row.rows, str(row.runs), str(row.done), f"{row.minutes:.1f}")
+    console.print(shown)
+    done = f"; {len(planned.done)} of {len(planned.jobs)} are there and are skipped" if planned.done else ""
+    print_lines(console, f"About {table['minutes'].sum():.0f} minutes in all{done}.")
+
+
+def print_bench(result: Bench, console: Console) -> None:
+    """Print the scores of the tasks as they are, and where the page is."""
+    from biosig.bench.page import row_title
+    from biosig.bench.plan import AS_IT_IS
+
+    scores = result.tables.scores
+    shown = Table(title="Score and 95 % interval over people")
+    for name in ("task", "row", "metric", "score", "95 % interval"):
+        shown.add_column(name, justify="right" if name.startswith(("score", "95")) else "left", no_wrap=True)
+    for title, rows in scores[scores["condition"] == AS_IT_IS].groupby("title", sort=False) if len(scores) else ():
+        for row in rows.itertuples():
+            shown.add_row(title, row_title(row.row), row.metric, f"{row.score:.3f}", f"{row.low:.3f} to {row.high:.3f}")
+        shown.add_section()
+    console.print(shown)
+    skipped = [f"Skipped, as it was there: {len(result.skipped)} runs."] if result.skipped else []
+    print_lines(console, *skipped, *(f"- Could not be made: {name}: {why}" for name, why in result.failed.items()))
+    print_lines(console, f"Saved in {result.out / 'bench.html'}")
 
 
 def print_scores(table: pd.DataFrame, title: str, cohort: dict[str, int], console: Console) -> None:

@@ -1,4 +1,4 @@
-"""What a monitor showed during each window: the truth of a window from a channel that the model does not see.
+"""Truth of a window that the model does not see: what a monitor showed during it, or how often an event came.
 
 Monitors write their numbers (heart rate, respiratory rate, SpO2) about once a second, each an average over the seconds
 before. They are kept as channels of kinds without a modality, so no model reads them.
@@ -64,6 +64,46 @@ def window_values(
                 values[i] = np.median(present)
     if not found:
         raise DataError(f"No recording has the channel '{channel}'; {_measurable(windows)}")
+    return values
+
+
+def event_rates(
+    windows: Windows, label: str, plausible: tuple[float, float] = (-math.inf, math.inf)
+) -> NDArray[np.float64]:
+    """How often a minute an annotation comes in each window: 60 over the median interval between onsets.
+
+    Parameters
+    ----------
+    windows : Windows
+        N windows.
+    label : str
+        Of the annotations, such as "RR" of a chest strap.
+    plausible : tuple of float
+        Least and greatest rate that counts.
+
+    Returns
+    -------
+    ndarray of float64, shape (N,)
+        NaN where fewer than three lie in the window.
+
+    Raises
+    ------
+    DataError
+        If no recording has such an annotation.
+    """
+    events = windows.ds.annotations
+    events = events[events["label"] == label]
+    if not len(events):
+        known = ", ".join(sorted(windows.ds.annotations["label"].unique())[:20]) or "none"
+        raise DataError(f"No recording has the annotation '{label}'; there are {known}.")
+    onsets = {row: np.sort(group.to_numpy(np.float64)) for row, group in events.groupby("recording")["onset"]}
+    values = np.full(len(windows), math.nan)
+    for i, row in enumerate(windows.recording.tolist()):
+        all_onsets = onsets.get(row, np.empty(0))
+        start, stop = np.searchsorted(all_onsets, (windows.onset[i], windows.onset[i] + windows.duration[i]))
+        intervals = np.diff(all_onsets[start:stop])
+        if len(intervals) > 1 and plausible[0] <= (rate := 60 / np.median(intervals)) <= plausible[1]:
+            values[i] = rate
     return values
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """What to predict: `label` with `classes`, `labels` or nothing (a number); `events`; `measure`; `time` and `event`.
+    """What to predict: `label` with `classes`, `labels` or none; `events`; `measure`; `rate`; `time` and `event`.
 
     Parameters
     ----------
@@ -47,8 +47,11 @@ class Target:
         all, where a class is not named. So T1 can mean the left fist in one run and both fists in another.
     measure : str
         A channel without a modality, such as the heart rate that a monitor shows: its median in each window.
+    rate : str
+        An annotation label such as a beat's: how often a minute it comes in each window, 60 over the median interval.
     plausible : tuple of float
-        Least and greatest reading of `measure` that counts; a monitor may show 0 where it measures nothing.
+        Least and greatest reading of `measure` that counts, as a monitor may show 0 where it measures nothing; and least
+        and greatest `rate`.
     time, event : str
         Two labels: how long a recording's subject was observed after it, and whether (1) or not (0) the event ended
         that.
@@ -64,16 +67,17 @@ class Target:
     otherwise: str = ""
     where: dict[str, str] = field(default_factory=dict)
     measure: str = ""
+    rate: str = ""
     plausible: tuple[float, float] = (-math.inf, math.inf)
     time: str = ""
     event: str = ""
 
     def __post_init__(self) -> None:
-        given = [bool(self.label), bool(self.events), bool(self.measure), bool(self.time or self.event)]
+        given = [bool(self.label), bool(self.events), bool(self.measure), bool(self.rate), bool(self.time or self.event)]
         if sum(given) != 1:
             raise UsageError(
-                "A target needs one of 'label' (a recording's label), 'events' (annotations), 'measure' (a channel) "
-                "and 'time' with 'event' (labels), not two of them."
+                "A target needs one of 'label' (a recording's label), 'events' (annotations), 'measure' (a channel), "
+                "'rate' (annotations) and 'time' with 'event' (labels), not two of them."
             )
         if bool(self.time) != bool(self.event):
             raise UsageError("A time to an event needs two labels: 'time' and 'event'.")
@@ -121,7 +125,7 @@ class Target:
     @property
     def unit(self) -> Literal["recording", "window"]:
         """What the truth belongs to, hence what is scored."""
-        return "window" if self.events or self.measure else "recording"
+        return "window" if self.events or self.measure or self.rate else "recording"
 
     @property
     def title(self) -> str:
@@ -129,7 +133,7 @@ class Target:
         if self.kind == "survival":
             return f"{self.time} to {self.event}"
         between = ", " if self.kind == "multilabel" else " against "
-        return between.join(self.class_names) or self.label or self.measure
+        return between.join(self.class_names) or self.label or self.measure or (f"rate of {self.rate}" if self.rate else "")
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,8 @@ class WindowPlan:
     at_most : int, optional
         Windows that a recording gives, of events those of each class: its first ones, so that longer recordings do not
         give more.
+    spread : bool
+        Whether these lie evenly over the recording instead, so that the time of a window does not tell its class.
     """
 
     length: float | None = None
@@ -152,7 +158,10 @@ class WindowPlan:
     before: float | None = None
     after: float | None = None
     at_most: int | None = None
+    spread: bool = False
 
     def __post_init__(self) -> None:
+        if self.spread and self.at_most is None:
+            raise UsageError("windows.spread is on, and nothing says over how many: give windows.at_most too.")
         if self.at_most is not None and self.at_most < 1:
             raise UsageError(f"windows.at_most is {self.at_most}: give 1 or more, or leave it out.")

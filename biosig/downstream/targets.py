@@ -95,7 +95,7 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     labelling = _spans if target.every else _event_windows if target.events else _grid_windows
     labelled = labelling(ds, target, plan)
     if plan.at_most is not None:
-        labelled = _first_ones(labelled, plan.at_most)
+        labelled = _at_most(labelled, plan.at_most, plan.spread)
     y = labelled.y
     for number, name in enumerate(target.class_names):
         if not has_class(y, target.kind, number).any():
@@ -109,16 +109,22 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     return labelled
 
 
-def _first_ones(labelled: LabelledWindows, at_most: int) -> LabelledWindows:
+def _at_most(labelled: LabelledWindows, at_most: int, spread: bool) -> LabelledWindows:
+    """Of each recording, and class of events, the first windows, or as many that lie evenly over it."""
     windows, y = labelled.windows, labelled.y
     of_class = y if labelled.target.events else np.zeros(len(y), np.int64)
     order = np.lexsort((windows.onset, of_class, windows.recording))
     begins = np.flatnonzero(np.diff(windows.recording[order], prepend=-1) | np.diff(of_class[order], prepend=-1))
-    place = np.arange(len(y)) - np.repeat(begins, np.diff(begins, append=len(y)))
-    kept = np.sort(order[place < at_most])
+    size = np.diff(begins, append=len(y))
+    place, n = np.arange(len(y)) - np.repeat(begins, size), np.repeat(size, size)
+    # Of `at_most` equal stretches each gives its first window.
+    chosen = place * at_most // n != (place - 1) * at_most // n if spread else place < at_most
+    kept = np.sort(order[chosen])
     each = " and class" if labelled.target.events else ""
-    first = f"first {at_most} windows" if at_most > 1 else "first window"
-    note = f"Of each recording{each} the {first} take part, {len(kept)} of {len(y)} in all."
+    those = f"first {at_most} windows" if at_most > 1 else "first window"
+    if spread:
+        those = f"{at_most} windows that lie evenly over it"
+    note = f"Of each recording{each} the {those} take part, {len(kept)} of {len(y)} in all."
     return LabelledWindows(windows[kept], y[kept], labelled.target, [*labelled.notes, note])
 
 
@@ -184,16 +190,17 @@ def matching(ds: ShardDataset, expression: str) -> NDArray[np.bool_]:
 
 def _grid_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
     if plan.length is None or plan.before is not None or plan.after is not None:
-        what = "A measure" if target.measure else "A recording's label"
+        what = "A measure" if target.measure else "A rate" if target.rate else "A recording's label"
         raise UsageError(f"{what} needs windows.length in seconds, and no windows.before or windows.after.")
     windows = grid(ds, plan.length, plan.stride)
-    if target.measure:
-        from biosig.downstream.measures import window_values
+    if target.measure or target.rate:
+        from biosig.downstream.measures import event_rates, window_values
 
-        y = window_values(windows, target.measure, target.plausible)
+        of, name = (window_values, target.measure) if target.measure else (event_rates, target.rate)
+        y = of(windows, name, target.plausible)
         there = np.flatnonzero(np.isfinite(y))
         absent = len(y) - len(there)
-        notes = [f"{absent} of {len(y)} windows have no {target.measure} and are left out."] if absent else []
+        notes = [f"{absent} of {len(y)} windows have no {name} and are left out."] if absent else []
         return LabelledWindows(windows[there], y[there], target, notes)
     truth, notes = _recordings_truth(ds, target)
     known = np.all(np.isfinite(truth.reshape(len(truth), -1)), axis=1)  # (n_recordings,)

@@ -1,0 +1,166 @@
+"""Who is learned from and who is tested, for a task as it is and under each of its conditions.
+
+Shape letters: N windows, n rows of a part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.batches.stacked import StackedSet
+from biosig.batches.windows import Windows
+from biosig.bench.config import BenchConfig, BenchTask, Condition, OtherSet
+from biosig.downstream.parts import Parts, make_parts
+from biosig.downstream.picked import picked
+from biosig.downstream.probe_config import ProbeConfig
+from biosig.downstream.targets import LabelledWindows, has_class
+from biosig.downstream.task import Task, open_task
+from biosig.errors import UsageError
+from biosig.evaluate.splits import Rows
+
+N_DRAWS = 3
+"""Draws of so many recordings or people to learn from; their scores are averaged."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one run of rows is given.
+
+    Parameters
+    ----------
+    probe : ProbeConfig
+        How frozen rows and baselines are fitted.
+    task : Task
+        N windows and their truth.
+    parts : list of Parts
+        One per fold, those of a second draw after those of the first.
+    n_folds : int
+        How many of them belong to a draw.
+    notes : list of str
+        On the labels and the parts.
+    """
+
+    probe: ProbeConfig
+    task: Task
+    parts: list[Parts]
+    n_folds: int
+    notes: list[str]
+
+
+def probe_config(config: BenchConfig, task: BenchTask, condition: Condition | None = None) -> ProbeConfig:
+    """The configuration of a task's frozen rows and baselines."""
+    condition = condition or Condition()
+    return ProbeConfig(
+        config.models[0],
+        f"{config.shards}/{task.shards}",
+        task.target,
+        task.windows,
+        query=task.query,
+        channels=condition.channels or task.channels,
+        split=task.split,
+        align=condition.align or task.align,  # type: ignore[arg-type]  # checked by the probe's configuration
+        layer=config.layer,
+        pooling=config.pooling,
+        draws=config.draws,
+        network_minutes=config.network_minutes,
+        seed=config.seed,
+        device=config.device,
+    )
+
+
+def setting_of(config: BenchConfig, task: BenchTask, condition: Condition | None = None) -> Setting:
+    """Windows, truth and parts of a task under a condition.
+
+    Raises
+    ------
+    UsageError
+        If there are too few people for the folds, or for as many as the condition asks for.
+    DataError
+        If a recording has no subject, or a class has no window.
+    """
+    condition = condition or Condition()
+    probe = probe_config(config, task, condition)
+    opened = open_task(probe.shards, task.query, task.target, task.windows)
+    parts, notes = make_parts(task.split, opened.labelled, config.seed)
+    notes = [*opened.labelled.notes, *notes]
+    n_folds = len(parts)
+    if condition.tested_on is not None:
+        opened, parts = _tested_elsewhere(opened, parts[0], condition.tested_on, config)
+        n_folds = 1
+    if condition.known is not None:
+        parts = [
+            known_only(part, opened, condition.known, condition.known_by, [config.seed, number, draw])
+            for draw in range(N_DRAWS)
+            for number, part in enumerate(parts)
+        ]
+    if condition.degrade:
+        opened = _degraded(opened, condition.degrade)
+    return Setting(probe, opened, parts, n_folds, notes)
+
+
+def known_only(part: Parts, task: Task, n: int, by: str, key: Sequence[int]) -> Parts:
+    """A part of which `n` recordings or people are learned from, a quarter of them for choices.
+
+    Of each class one is drawn first, so that there is something to tell apart.
+
+    Raises
+    ------
+    UsageError
+        If fewer are there.
+    """
+    rng = np.random.default_rng(key)
+    pool = np.union1d(part.train, part.validation)
+    unit = (task.people if by == "subject" else task.recordings)[pool].astype(str)
+    names = rng.permutation(np.unique(unit))
+    if len(names) < n:
+        raise UsageError(f"{n} known {by}s are asked for, and a fold has {len(names)}: ask for fewer.")
+    y, kind = task.labelled.y[pool], task.labelled.target.kind
+    firsts = [_first_with(names, unit, has_class(y, kind, k)) for k in range(len(task.labelled.target.class_names))]
+    chosen = list(dict.fromkeys([*(name for name in firsts if name), *names.tolist()]))[:n]
+    learned, validation = chosen[: -max(1, n // 4)], chosen[-max(1, n // 4) :]
+    return Parts(pool[np.isin(unit, learned)], pool[np.isin(unit, validation)], part.test)
+
+
+def _first_with(names: NDArray[np.str_], unit: NDArray[np.str_], has: NDArray[np.bool_]) -> str | None:
+    there = set(unit[has].tolist())
+    return next((name for name in names.tolist() if name in there), None)
+
+
+def _tested_elsewhere(task: Task, part: Parts, other: OtherSet, config: BenchConfig) -> tuple[Task, list[Parts]]:
+    """Everybody of the task to learn from, and everybody of another database to test."""
+    second = open_task(f"{config.shards}/{other.shards}", other.query, other.target, other.windows)
+    one, two = task.labelled.windows, picked(second.labelled.windows, other.channels)
+    windows = Windows(
+        StackedSet(one.ds, two.ds),
+        np.concatenate((one.recording, two.recording + len(one.ds))),
+        np.concatenate((one.onset, two.onset)),
+        np.concatenate((one.duration, two.duration)),
+    )
+    labelled = LabelledWindows(
+        windows,
+        np.concatenate((task.labelled.y, second.labelled.y)),
+        task.labelled.target,
+        [*task.labelled.notes, *second.labelled.notes],
+    )
+    columns = {
+        name: np.concatenate((getattr(task, name), getattr(second, name)))
+        for name in ("recordings", "subjects", "contents")
+    }
+    both = hashlib.sha256(f"{task.shards_hash} {second.shards_hash}".encode()).hexdigest()
+    stacked = Task(labelled, shards_hash=both, **columns)
+    learned: Rows = np.arange(len(task.subjects))
+    train = np.setdiff1d(learned, part.validation)
+    return stacked, [Parts(train, part.validation, len(learned) + np.arange(len(second.subjects)))]
+
+
+def _degraded(task: Task, name: str) -> Task:
+    """The task on recordings that all are degraded alike, those that are learned from too."""
+    from biosig.downstream.degradations import degraded
+
+    labelled = replace(task.labelled, windows=degraded(task.labelled.windows, name))
+    return replace(task, labelled=labelled)

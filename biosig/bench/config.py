@@ -1,0 +1,253 @@
+"""Configuration of a bench: the model, its tasks, a file each, and the rows of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from biosig import config as configuration
+from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baselines.defaults import check_kind
+from biosig.downstream.split_config import FoldSplit
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.errors import UnreadableError, UsageError
+from biosig.evaluate.metrics import METRICS, ROLES
+from biosig.models.readouts import Pooling
+from biosig.text_files import read_yaml
+
+Group = Literal["frozen", "features", "handmade-0.1", "features_network", "network", "finetuned"]
+"""Rows that one run makes: the model and its random twin; features and rules; …; networks from scratch; the tuned
+model."""
+
+GROUPS: tuple[Group, ...] = ("frozen", "features", "handmade-0.1", "features_network", "network", "finetuned")
+"""In the order in which they are run, the cheap ones first."""
+
+BENCH_FILE = "bench.yaml"
+
+
+@dataclass(frozen=True)
+class OtherSet:
+    """Recordings of another database, on which everybody of the task's own is learned from and nobody is tested.
+
+    Parameters
+    ----------
+    shards : str
+        Folder below the bench's `shards`.
+    target : Target
+        The same truth, as that database has it.
+    windows : WindowPlan
+        Where its windows lie.
+    query : str, optional
+        Which recordings take part.
+    channels : list of str
+        Names or kinds of channels that take part; none = all.
+    """
+
+    shards: str
+    target: Target
+    windows: WindowPlan
+    query: str | None = None
+    channels: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is made harder, for the frozen rows and the features; everything else is as in the task.
+
+    Parameters
+    ----------
+    channels : list of str
+        Channels that are left, for who is learned from and for who is tested; none = those of the task.
+    align : str
+        Another alignment than the task's; empty = the same.
+    degrade : str
+        Name of a degradation of the recordings under test (`biosig.downstream.degradations`).
+    known : int, optional
+        How many recordings or people are learned from; three draws of them, whose scores are averaged.
+    known_by : {"recording", "subject"}
+        What `known` counts.
+    tested_on : OtherSet, optional
+        Another database.
+    """
+
+    channels: list[str] = field(default_factory=list)
+    align: str = ""
+    degrade: str = ""
+    known: int | None = None
+    known_by: Literal["recording", "subject"] = "recording"
+    tested_on: OtherSet | None = None
+
+
+@dataclass(frozen=True)
+class BenchTask:
+    """One question, whom it is asked of, and what stands beside the model.
+
+    Parameters
+    ----------
+    title : str
+        Of the table.
+    shards : str
+        Folder below the bench's `shards`.
+    target : Target
+        What to predict.
+    windows : WindowPlan
+        Where windows lie.
+    query : str, optional
+        Which recordings take part.
+    channels : list of str
+        Names or kinds of channels that take part; none = all.
+    split : FoldSplit
+        Folds over subjects.
+    align : {"none", "subject", "first_minute"}
+        Euclidean Alignment of the EEG, for every row.
+    networks : list of str
+        Baselines that are networks from scratch.
+    rules : list of str
+        Further baselines that cost little, such as a rule for heart rates.
+    metric : str, optional
+        The metric that the task is judged by; None = the one that leads for its kind of target.
+    per_person : bool
+        Whether that metric is worked out for each person and averaged over people, rather than over all windows
+        together; who lacks a class is left out, and counted.
+    primary : bool
+        Whether it is one of the endpoints that decisions are made on (docs/evidence.md).
+    decided_on : str, optional
+        Of a primary endpoint the recordings whose scores decide, as an expression over index and labels; None = all.
+    remark : str
+        What a reader of its scores must know.
+    conditions : dict
+        Name → what is made harder.
+    """
+
+    title: str
+    shards: str
+    target: Target
+    windows: WindowPlan
+    query: str | None = None
+    channels: list[str] = field(default_factory=list)
+    split: FoldSplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
+    align: str = "none"
+    networks: list[Annotated[str, BASELINES]] = field(default_factory=list)
+    rules: list[Annotated[str, BASELINES]] = field(default_factory=list)
+    metric: Annotated[str, METRICS] | None = None
+    per_person: bool = False
+    primary: bool = False
+    decided_on: str | None = None
+    remark: str = ""
+    conditions: dict[str, Condition] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_kind([*self.networks, *self.rules], self.target.kind)
+        if METRICS[self.judged_by].kind != self.target.kind:
+            raise UsageError(f"metric={self.metric} rates no target of kind {self.target.kind}: choose another.")
+
+    @property
+    def judged_by(self) -> str:
+        """The name of its metric."""
+        return self.metric or ROLES[self.target.kind].leads
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """What is judged, on which tasks, beside which rows.
+
+    Parameters
+    ----------
+    model : str or list of str
+        A checkpoint folder, a shipped model, or a preset's name for random weights. Two = two halves of a
+        cross-fitting: whoever the first has seen in pretraining is scored by the second.
+    shards : str
+        Folder that holds a folder of shards for each data set.
+    out : Path
+        Folder of the bench; what is done there is not done again.
+    tasks : dict
+        Name → task; in a file each task may be the path of its own file, from the file's folder.
+    only : list of str
+        Names of the tasks that are run; none = all.
+    groups : list of str
+        Which rows are made.
+    conditions : bool
+        Whether the conditions of the tasks are run too.
+    layer, pooling
+        As of a probe: which layer is read, and how tokens become a vector.
+    draws : int
+        Random twins, whose scores are averaged.
+    finetune : dict
+        Keys of `biosig.downstream.settings.FineTuneConfig` that are not default.
+    network_minutes : float
+        At most so long does one fit of a network from scratch take.
+    n_bootstrap : int
+        Resamples of people behind each interval.
+    seed : int
+        Of the folds, of what is drawn, and of a preset's random weights.
+    device : str
+        "auto" = CUDA where there is one.
+    """
+
+    model: str | list[str]
+    shards: str
+    out: Path
+    tasks: dict[str, BenchTask]
+    only: list[str] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=lambda: list(GROUPS))
+    conditions: bool = True
+    layer: int | Literal["validation"] = "validation"
+    pooling: Pooling | None = None
+    draws: int = 3
+    finetune: dict[str, Any] = field(default_factory=dict)
+    network_minutes: float = 2.0
+    n_bootstrap: int = 10_000
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.only if name not in self.tasks]
+        if unknown:
+            raise UsageError(f"There is no task '{unknown[0]}': the bench has {', '.join(self.tasks)}.")
+        if isinstance(self.model, list) and len(self.model) != 2:
+            raise UsageError(f"model names {len(self.model)} models: give one, or the two halves of a cross-fitting.")
+
+    @property
+    def models(self) -> list[str]:
+        """One, or the two of a cross-fitting."""
+        return [self.model] if isinstance(self.model, str) else self.model
+
+    @property
+    def chosen(self) -> dict[str, BenchTask]:
+        """The tasks that are run."""
+        return {name: task for name, task in self.tasks.items() if not self.only or name in self.only}
+
+
+def read_bench(path: Path, overrides: Iterable[str] = ()) -> BenchConfig:
+    """A bench from a file, or from a folder with a `bench.yaml`; tasks that stand in files of their own are read.
+
+    Raises
+    ------
+    UsageError
+        If a file is absent or damaged, or a key of it is not known.
+    """
+    path = path / BENCH_FILE if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(f"The configuration file {path} does not exist: check the path.")
+    values = _read(path)
+    tasks = values.get("tasks") or {}
+    if not isinstance(tasks, dict):
+        raise UsageError(f"tasks in {path} is a {type(tasks).__name__}: give name: file.yaml for each task.")
+    values["tasks"] = {
+        name: _read(path.parent / task) if isinstance(task, str) else task for name, task in tasks.items()
+    }
+    return configuration.load(BenchConfig, values, overrides)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = read_yaml(path)
+    except UnreadableError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} holds a {type(values).__name__}, where keys with values were expected.")
+    return values

@@ -1,0 +1,75 @@
+"""Operating points: how many of the sick are found where 95 of 100 healthy people are left in peace.
+
+Shape letters: N scored rows, K classes or labels, R resamples.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.downstream.rating import Rateable
+from biosig.evaluate.intervals import Interval, multiplicities
+from biosig.evaluate.metrics import Floats
+
+SPECIFICITY = 0.95
+
+
+def sensitivity(y: NDArray[Any], scores: Floats, weights: Floats | None = None) -> float:
+    """Share of the positives above the threshold that `SPECIFICITY` of the negatives do not pass.
+
+    Parameters
+    ----------
+    y : ndarray, shape (N,)
+        1 or 0.
+    scores : ndarray, shape (N,)
+        Higher = more likely 1.
+    weights : ndarray, shape (N,), optional
+        How often each row counts.
+
+    Returns
+    -------
+    float
+        NaN where there are only positives, or only negatives.
+    """
+    weights = np.ones(len(y)) if weights is None else weights
+    negative, positive = (y == 0) & (weights > 0), (y == 1) & (weights > 0)
+    if not negative.any() or not positive.any():
+        return float("nan")
+    order = np.argsort(scores[negative], kind="stable")
+    passed = np.cumsum(weights[negative][order]) / weights[negative].sum()
+    threshold = scores[negative][order][np.searchsorted(passed, SPECIFICITY - 1e-12)]
+    return float(np.average(scores[positive] > threshold, weights=weights[positive]))
+
+
+def sensitivities(of: Rateable, names: tuple[str, ...], n_resamples: int, seed: int) -> dict[str, Interval]:
+    """`sensitivity` of each class or label, and their mean, with intervals over people.
+
+    Parameters
+    ----------
+    of : Rateable
+        Predictions of classes or labels; the mean of its draws is looked at.
+    names : tuple of str
+        Of the classes or labels; of two classes the second alone.
+    n_resamples, seed : int
+        Of the bootstrap.
+    """
+    values = of.values.mean(axis=-1)  # (N, K)
+    truth = of.truth if of.truth.ndim == 2 else np.eye(values.shape[1])[of.truth]
+    columns = [1] if of.truth.ndim == 1 and values.shape[1] == 2 else list(range(values.shape[1]))
+    people, person = np.unique(of.subjects, return_inverse=True)
+    drawn = multiplicities(len(people), n_resamples, seed)
+    found: dict[str, Interval] = {}
+    each = []
+    for k in columns:
+        known = np.isfinite(truth[:, k])
+        y, scores, whose = truth[known, k], values[known, k], person[known]
+        resampled = np.array([sensitivity(y, scores, row[whose].astype(float)) for row in drawn])
+        each.append((sensitivity(y, scores), resampled))
+        found[names[k]] = Interval.of(each[-1][0], resampled, len(people))
+    if len(columns) > 1:
+        mean = float(np.mean([value for value, _ in each]))
+        found["mean"] = Interval.of(mean, np.mean([resampled for _, resampled in each], axis=0), len(people))
+    return found

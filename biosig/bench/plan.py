@@ -1,0 +1,161 @@
+"""The runs of a bench, the cheap rows first, with what each is expected to take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from biosig.bench.config import GROUPS, BenchConfig, BenchTask, Condition, Group
+from biosig.errors import UsageError
+
+UNDER_CONDITIONS: tuple[Group, ...] = ("frozen", "features")
+"""Rows that are made under conditions too."""
+
+AS_IT_IS = "as it is"
+"""Name of a task's own setting, beside its conditions."""
+
+_SECONDS: dict[Group, float] = {
+    "frozen": 4.0,
+    "features": 1.5,
+    "handmade-0.1": 3.0,
+    "features_network": 2.0,
+    "network": 30.0,
+    "finetuned": 60.0,
+}
+"""Seconds for a hundred windows of a task on one core of 2024, all folds: a guess, until a run of the same kind has been
+timed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: some rows of a task, under one condition.
+
+    Parameters
+    ----------
+    task, condition : str
+        Names; `AS_IT_IS` is the task without a condition.
+    group : str
+        Which rows.
+    n_windows : int
+        Of the task.
+    """
+
+    task: str
+    condition: str
+    group: Group
+    n_windows: int = 0
+
+    @property
+    def folder(self) -> str:
+        """Where its predictions lie, below the bench's folder."""
+        return f"rows/{self.task}/{_as_name(self.condition)}/{self.group}"
+
+    @property
+    def title(self) -> str:
+        """For progress."""
+        condition = "" if self.condition == AS_IT_IS else f", {self.condition}"
+        return f"{self.task}{condition}: {self.group}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a bench.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        In the order in which they are run.
+    done : set of Job
+        Those whose predictions are there.
+    seconds : dict
+        What each is expected to take, or took.
+    """
+
+    jobs: list[Job]
+    done: frozenset[Job]
+    seconds: dict[Job, float]
+
+    @property
+    def to_do(self) -> list[Job]:
+        """Those that are not there yet."""
+        return [job for job in self.jobs if job not in self.done]
+
+    def table(self) -> pd.DataFrame:
+        """A row per task and group of rows: how many runs, how many are done, minutes that are expected of the rest."""
+        rows = [
+            {"task": j.task, "rows": j.group, "runs": 1, "done": j in self.done, "minutes": 0.0}
+            | ({} if j in self.done else {"minutes": self.seconds[j] / 60})
+            for j in self.jobs
+        ]
+        return pd.DataFrame(rows).groupby(["task", "rows"], sort=False).sum().reset_index()
+
+
+def plan(config: BenchConfig, n_windows: dict[str, int]) -> Plan:
+    """The runs of a bench, and what is done of them.
+
+    Parameters
+    ----------
+    config : BenchConfig
+        The bench.
+    n_windows : dict of str to int
+        Windows of each task.
+    """
+    jobs = [
+        Job(name, condition, group, n_windows.get(name, 0))
+        for group in GROUPS
+        if group in config.groups
+        for name, task in config.chosen.items()
+        for condition in _conditions(config, task, group)
+        if group != "network" or task.networks
+    ]
+    # Conditions come after every row of the tasks as they are but the two that take long.
+    slow = ("network", "finetuned")
+    jobs.sort(key=lambda job: (job.group in slow, job.condition != AS_IT_IS))
+    took = {job: seconds for job in jobs if (seconds := seconds_taken(config.out / job.folder)) is not None}
+    return Plan(jobs, frozenset(took), {job: took.get(job, _expected(job, took)) for job in jobs})
+
+
+def condition_of(task: BenchTask, name: str) -> Condition | None:
+    """A task's condition; None for the task as it is."""
+    return None if name == AS_IT_IS else task.conditions[name]
+
+
+def seconds_taken(folder: Path) -> float | None:
+    """What a run took; None where it is not done.
+
+    Raises
+    ------
+    UnreadableError
+        If its record is damaged.
+    """
+    import json
+
+    from biosig.file_sums import checked
+
+    record = folder / "run.json"
+    if not record.is_file():
+        return None
+    with checked(record, "delete its folder, and the bench makes these rows again"):
+        return float(json.loads(record.read_text(encoding="utf-8"))["seconds"])
+
+
+def _conditions(config: BenchConfig, task: BenchTask, group: Group) -> list[str]:
+    more = list(task.conditions) if config.conditions and group in UNDER_CONDITIONS else []
+    if AS_IT_IS in more:
+        raise UsageError(f"A condition is called '{AS_IT_IS}', which is the task without any: give another name.")
+    return [AS_IT_IS, *more]
+
+
+def _expected(job: Job, took: dict[Job, float]) -> float:
+    """As long as runs of the same rows took for each window, else the guess of `_SECONDS`."""
+    same = [other for other in took if other.group == job.group and other.n_windows]
+    if same:
+        near = [other for other in same if other.task == job.task] or same
+        return sum(took[other] for other in near) / sum(other.n_windows for other in near) * job.n_windows
+    return _SECONDS[job.group] * job.n_windows / 100
+
+
+def _as_name(condition: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in condition)

@@ -1,0 +1,277 @@
+"""The bench: every task's rows, each run in a folder of its own, so that a killed bench goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from biosig import config as configuration
+from biosig.bench.conditions import Setting, setting_of
+from biosig.bench.config import BenchConfig, BenchTask, Group
+from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
+from biosig.bench.tables import FINETUNED, BenchTables, write_tables
+from biosig.downstream.baselines import MODEL
+from biosig.downstream.cohort import recording_table
+from biosig.downstream.finetune import run_finetune
+from biosig.downstream.probe import score_rows
+from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.task import Task, open_model, open_task
+from biosig.errors import BiosigError, DataError, UsageError
+from biosig.evaluate.ledger import Overlap, overlap_of
+from biosig.file_sums import guarded, write_guarded
+from biosig.lock import locked
+from biosig.models.model import Model
+from biosig.progress import Progress
+from biosig.termination import sigterm
+
+_ROWS: dict[Group, tuple[str, ...]] = {
+    "frozen": (MODEL, "random_weights"),
+    "features": ("chance", "handmade"),
+    "handmade-0.1": ("handmade-0.1",),
+    "features_network": ("features_network",),
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a bench found.
+
+    Parameters
+    ----------
+    out : Path
+        Its folder: tables as CSV, `bench.html`, and the predictions of every row.
+    tables : BenchTables
+        Scores, gains and endpoints.
+    skipped : list of str
+        Runs that were there already.
+    failed : dict
+        Runs that could not be made → why.
+    """
+
+    out: Path
+    tables: BenchTables
+    skipped: list[str]
+    failed: dict[str, str]
+
+
+def plan_bench(config: BenchConfig) -> Plan:
+    """The runs of a bench with what each is expected to take; opens the shards, and runs nothing."""
+    sizes = {}
+    for name, task in config.chosen.items():
+        opened = open_task(f"{config.shards}/{task.shards}", task.query, task.target, task.windows)
+        sizes[name] = len(opened.subjects)
+    return plan(config, sizes)
+
+
+def run_bench(config: BenchConfig, progress: Progress | None = None) -> Bench:
+    """Make every row of every task that is not there yet, the cheap ones first, and the tables after each.
+
+    Parameters
+    ----------
+    config : BenchConfig
+        What to do.
+    progress : callable, optional
+        Told how far the work is.
+
+    Raises
+    ------
+    UsageError
+        If `config.out` holds a bench of something else, or another process is at it.
+    DataError
+        If the model's ledger holds somebody who is to be scored; of two models, if both hold the same.
+    SystemExit
+        With status 143 after SIGTERM.
+    """
+    config.out.mkdir(parents=True, exist_ok=True)
+    with locked(config.out, "bench", config.out / ".lock"), sigterm(at_once=True):
+        models = [open_model(name, config.seed, config.device) for name in config.models]
+        _refuse_another(config, models)
+        _refuse_seen(config, models)
+        planned = plan_bench(config)
+        failed: dict[str, str] = {}
+        for number, job in enumerate(planned.to_do):
+            if progress:
+                progress("bench", number, len(planned.to_do), job.title)
+            try:
+                _run(config, job, models, progress)
+            except BiosigError as error:
+                failed[job.title] = str(error)
+                continue
+            last = number == len(planned.to_do) - 1
+            if last or planned.to_do[number + 1].task != job.task:
+                write_tables(config, [job.task], failed)
+        tables = write_tables(config, list(config.chosen), failed)
+        if progress:
+            progress("bench", len(planned.to_do), len(planned.to_do), "done")
+    return Bench(config.out, tables, [job.title for job in planned.jobs if job in planned.done], failed)
+
+
+def _run(config: BenchConfig, job: Job, models: Sequence[Model], progress: Progress | None) -> None:
+    """The predictions of one job, written whole; what a killed run had finished is used."""
+    task, folder = config.tasks[job.task], config.out / job.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    setting = setting_of(config, task, condition_of(task, job.condition))
+    if job.group == FINETUNED:
+        predictions, notes = _finetuned(config, task, setting, models, folder / "work", progress)
+    else:
+        predictions, notes = _scored(job.group, task, setting, models, folder / "work", progress)
+    with guarded(folder / "predictions.parquet") as temporary:
+        predictions.to_parquet(temporary, index=False, write_page_checksum=True)
+    if job.group == "frozen" and job.condition == AS_IT_IS:
+        with guarded(folder / "recordings.parquet") as temporary:
+            recording_table(setting.task.labelled.windows).to_parquet(temporary, index=False, write_page_checksum=True)
+    facts = {"seconds": time.perf_counter() - began, "notes": [*setting.notes, *notes]}
+    facts |= _decided(task, setting) if job.condition == AS_IT_IS else {}
+    write_guarded(folder / "run.json", json.dumps(facts, indent=2) + "\n")
+    shutil.rmtree(folder / "work", ignore_errors=True)
+
+
+def _scored(
+    group: Group, task: BenchTask, setting: Setting, models: Sequence[Model], work: Path, progress: Progress | None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Predictions of rows that are fitted by `biosig.downstream.probe.score_rows`."""
+    names = list(_ROWS.get(group, task.networks))
+    names += task.rules if group == "features" else []
+    halves, notes = [], []
+    for number, model in enumerate(models if group == "frozen" else models[:1]):
+        place = work / str(number)
+        place.mkdir(parents=True, exist_ok=True)
+        wanted = names if number == 0 else [MODEL]  # the twin of both halves is the same
+        found = score_rows(
+            setting.probe, setting.task, model, setting.parts, wanted, drop_misfits=True, work=place, progress=progress
+        )
+        halves.append(found.predictions)
+        notes += found.notes
+    predictions = halves[0] if len(halves) == 1 else _cross_fitted(halves, models, setting.task)
+    return _by_draw(predictions, setting.n_folds, len(setting.parts)), notes
+
+
+def _finetuned(
+    config: BenchConfig,
+    task: BenchTask,
+    setting: Setting,
+    models: Sequence[Model],
+    work: Path,
+    progress: Progress | None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Predictions of the model with all weights trained, in the same folds."""
+    probe, halves, notes = setting.probe, [], []
+    for number, name in enumerate(config.models):
+        values: dict[str, Any] = {
+            "model": name,
+            "shards": probe.shards,
+            "query": probe.query,
+            "channels": probe.channels,
+            "align": probe.align,
+            "baselines": [],
+            "keep_weights": False,
+            "seed": config.seed,
+            "device": config.device,
+            "n_bootstrap": 100,
+            "out": str(work / str(number)),
+            **config.finetune,
+        }
+        values |= {key: configuration.to_dict(getattr(task, key)) for key in ("target", "windows", "split")}
+        values["out"] = work / str(number)
+        work.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(work / str(number), ignore_errors=True)  # finished, but not yet taken over
+        found = run_finetune(configuration.load(FineTuneConfig, values), progress)
+        halves.append(found.predictions)
+        notes += found.notes
+    predictions = halves[0] if len(halves) == 1 else _cross_fitted(halves, models, setting.task)
+    return predictions.assign(method=FINETUNED), notes
+
+
+def _cross_fitted(halves: Sequence[pd.DataFrame], models: Sequence[Model], task: Task) -> pd.DataFrame:
+    """The model's rows, each person scored by the half that has not seen them; of neither seen by the first."""
+    seen = _people_seen(models[0], task)
+    first, second = ((half["method"] == MODEL).to_numpy() for half in halves)
+    of_seen = halves[0]["subject"].astype(str).isin(seen).to_numpy()
+    kept = halves[0][~(first & of_seen)]
+    mine = halves[1][second & halves[1]["subject"].astype(str).isin(seen).to_numpy()]
+    order = ["method", *(["seed"] if "seed" in kept else []), "fold", "recording", "onset"]
+    # Both in one order: rows are compared with other methods' place by place.
+    model = pd.concat([kept[kept["method"] == MODEL], mine]).sort_values(order[1:], kind="stable")
+    ordered = halves[0][first].reset_index(drop=True)
+    keys = order[1:]
+    model = ordered[keys].merge(model, on=keys, how="left", validate="one_to_one")
+    return pd.concat([model[ordered.columns], kept[kept["method"] != MODEL]], ignore_index=True)
+
+
+def _by_draw(predictions: pd.DataFrame, n_folds: int, n_parts: int) -> pd.DataFrame:
+    """Predictions with the draw of who is known in the column `seed`, and folds numbered within it."""
+    if n_parts == n_folds:
+        return predictions
+    draw = predictions["fold"] // n_folds
+    seed = predictions["seed"] if "seed" in predictions else 0
+    columns = {"fold": predictions["fold"] % n_folds, "seed": draw * 1000 + seed}
+    return predictions.assign(**columns).sort_values(["method", "seed", "fold"], kind="stable", ignore_index=True)
+
+
+def _decided(task: BenchTask, setting: Setting) -> dict[str, Any]:
+    """The recordings whose scores decide a primary endpoint, where these are not all."""
+    if task.decided_on is None:
+        return {}
+    ds = setting.task.labelled.windows.ds
+    return {"decided_on": ds.query(task.decided_on).to_pandas()["recording"].tolist()}  # type: ignore[attr-defined]
+
+
+def _refuse_another(config: BenchConfig, models: Sequence[Model]) -> None:
+    """Keep two benches out of one folder: rows of two models, or of two seeds, in one table."""
+    values = configuration.to_dict(replace(config, only=[], out=Path("."), n_bootstrap=100, conditions=True))
+    for key in ("only", "out", "n_bootstrap", "conditions", "groups", "device", "network_minutes"):
+        values.pop(key)
+    identity = json.loads(json.dumps({**values, "weights": [model.revision for model in models]}, default=str))
+    path = config.out / "identity.json"
+    if path.is_file():
+        there = json.loads(path.read_text(encoding="utf-8"))
+        other = [key for key in {**there, **identity} if there.get(key) != identity.get(key)]
+        if other:
+            raise UsageError(
+                f"{config.out} holds a bench that differs in {', '.join(other)}: give another folder with out=…, or "
+                "delete it."
+            )
+    elif any(path for path in config.out.iterdir() if path.name != ".lock"):
+        raise UsageError(f"{config.out} holds something else than a bench: give another folder with out=….")
+    else:
+        write_guarded(path, json.dumps(identity, indent=2) + "\n")
+    configuration.dump(config, config.out / "config.yaml")
+
+
+def _refuse_seen(config: BenchConfig, models: Sequence[Model]) -> None:
+    """Refuse to score people whom the model has seen, or whom both halves have seen."""
+    for name, task in config.chosen.items():
+        opened = open_task(f"{config.shards}/{task.shards}", task.query, task.target, task.windows)
+        found = [overlap_of(model.folder, opened.labelled.windows) if model.folder else None for model in models]
+        if len(models) == 1:
+            if found[0]:
+                raise DataError(f"{name}: {_why(found[0])}; take another model, or leave the task out with only=[…].")
+            continue
+        both = set.intersection(*(_people_seen(model, opened) for model in models))
+        if both:
+            raise DataError(
+                f"{name}: both halves have seen {len(both)} of the people that are to be scored "
+                f"({', '.join(sorted(both)[:5])}): each person needs a half that has not."
+            )
+
+
+def _why(found: Overlap) -> str:
+    return found.sentence().removesuffix(".").split(", without their labels")[0]
+
+
+def _people_seen(model: Model, task: Task) -> set[str]:
+    """Subjects of the task whom a model has seen, by name or by one of their recordings."""
+    found = overlap_of(model.folder, task.labelled.windows) if model.folder else None
+    if not found:
+        return set()
+    by_recording = np.isin(task.recordings.astype(str), list(found.recordings))
+    return set(task.subjects[by_recording].astype(str)) | set(found.subjects)

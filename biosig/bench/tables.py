@@ -1,0 +1,274 @@
+"""The tables of a bench, made of the predictions that its runs have left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from biosig.bench.config import GROUPS, BenchConfig, BenchTask
+from biosig.bench.operating import sensitivities
+from biosig.bench.plan import AS_IT_IS, UNDER_CONDITIONS, Job, seconds_taken
+from biosig.bench.scores import Gain, Judge, holm
+from biosig.csv_table import write_csv
+from biosig.downstream.baselines import MODEL
+from biosig.downstream.cohort import groups
+from biosig.downstream.fusion import fused_rows
+from biosig.downstream.subgroups import subgroup_table
+from biosig.downstream.target_config import Target
+from biosig.evaluate.metrics import METRICS
+from biosig.file_sums import checked, guarded
+
+TWIN, FEATURES, FINETUNED = "random_weights", "handmade", "finetuned"
+
+FUSED = ((FEATURES, MODEL), (FEATURES, TWIN))
+"""Pairs of rows whose mean of standardised scores is a row too."""
+
+WITH_MODEL, WITH_TWIN = (f"{first} + {second}" for first, second in FUSED)
+
+COMPARED = (
+    (MODEL, TWIN),
+    (MODEL, FEATURES),
+    (MODEL, "handmade-0.1"),
+    (MODEL, "features_network"),
+    (WITH_MODEL, FEATURES),
+    (WITH_MODEL, WITH_TWIN),
+    (FEATURES, TWIN),
+)
+"""Pairs of rows whose difference is shown; with networks from scratch and the tuned model where there are any."""
+
+_SUBGROUP_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class BenchTables:
+    """What a bench found.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        task, title, primary, condition, row, metric, score, low, high, n_people, n_recordings, n_windows, seconds.
+    gains : DataFrame
+        task, condition, row, against, metric, gain (positive = the row is better), low, high, p_bootstrap.
+    endpoints : DataFrame
+        The primary endpoints at Holm's levels (`biosig.bench.scores.holm`), one row for each comparison and endpoint.
+    operating : DataFrame
+        Of primary endpoints: sensitivity at 95 % specificity, Brier score and calibration error.
+    subgroups : DataFrame
+        Of primary endpoints: scores by sex, age, device and site (`biosig.downstream.subgroups`).
+    """
+
+    scores: pd.DataFrame
+    gains: pd.DataFrame
+    endpoints: pd.DataFrame
+    operating: pd.DataFrame
+    subgroups: pd.DataFrame
+
+
+class Scoring(NamedTuple):
+    """What `subgroup_table` needs of a configuration."""
+
+    target: Target
+    n_bootstrap: int
+    seed: int
+
+
+def write_tables(config: BenchConfig, tasks: Sequence[str], failed: Mapping[str, str]) -> BenchTables:
+    """Rate the rows of tasks that are there, and write all tables and the page.
+
+    Parameters
+    ----------
+    config : BenchConfig
+        The bench.
+    tasks : sequence of str
+        Those whose scores are made again; those of others are read.
+    failed : mapping of str to str
+        Runs that could not be made, and why: for the page.
+    """
+    from biosig.bench.page import write_page
+
+    for name in tasks:
+        _write_task(config, name)
+    tables = BenchTables(endpoints=_endpoints(config), **_read_tasks(config))
+    for field in fields(BenchTables):
+        with guarded(config.out / f"{field.name}.csv") as temporary:
+            write_csv(getattr(tables, field.name), temporary)
+    write_page(config, tables, failed)
+    return tables
+
+
+def predictions_of(config: BenchConfig, name: str, condition: str = AS_IT_IS) -> pd.DataFrame | None:
+    """Out-of-fold predictions of all rows of a task that are there, the fused ones among them; None where none is."""
+    found = []
+    for group in GROUPS if condition == AS_IT_IS else UNDER_CONDITIONS:
+        folder = config.out / Job(name, condition, group).folder
+        if seconds_taken(folder) is None:
+            continue
+        path = folder / "predictions.parquet"
+        with checked(path, "delete its folder, and the bench makes these rows again"):
+            found.append(pd.read_parquet(path))
+    if not found:
+        return None
+    # A row without draws has one; `seed` tells the draws of those that have several.
+    rows = pd.concat([rows if "seed" in rows else rows.assign(seed=0) for rows in found], ignore_index=True)
+    rows = rows.assign(seed=rows["seed"].fillna(0).astype(int))
+    there = set(rows["method"])
+    pairs = [pair for pair in FUSED if there.issuperset(pair)]
+    return pd.concat([rows, *(fused_rows(rows, pair, config.tasks[name].target) for pair in pairs)], ignore_index=True)
+
+
+def _write_task(config: BenchConfig, name: str) -> None:
+    """The tables of one task, as JSON beside its rows."""
+    task = config.tasks[name]
+    tables: dict[str, list[dict[str, Any]]] = {"scores": [], "gains": [], "operating": [], "subgroups": []}
+    for condition in (AS_IT_IS, *task.conditions):
+        predictions = predictions_of(config, name, condition)
+        if predictions is None:
+            continue
+        judge = Judge(task, predictions, config.n_bootstrap, config.seed)
+        place = {"task": name, "condition": condition}
+        seconds = _seconds_by_row(config, name, condition)
+        for row, score in judge.rows.items():
+            interval = score.interval
+            counts = score.of.counts()
+            tables["scores"].append(
+                {
+                    **place,
+                    "title": task.title,
+                    "primary": task.primary,
+                    "row": row,
+                    "metric": task.judged_by,
+                    "score": score.value,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "n_people": score.n_people,
+                    "n_recordings": counts["n_recordings"],
+                    "n_windows": counts["n_windows"],
+                    "seconds": seconds.get(row, float("nan")),
+                }
+            )
+        for row, against in _pairs(judge, task):
+            gain = judge.gain(row, against)
+            tables["gains"].append({**place, "row": row, "against": against, "metric": task.judged_by, **_facts(gain)})
+        if task.primary and condition == AS_IT_IS:
+            tables["operating"] += _operating(config, name, judge)
+            tables["subgroups"] += _subgroups(config, name, predictions)
+    folder = config.out / "rows" / name
+    if folder.is_dir():
+        with guarded(folder / "tables.json") as temporary:
+            temporary.write_text(json.dumps(tables), encoding="utf-8")
+
+
+def _read_tasks(config: BenchConfig) -> dict[str, pd.DataFrame]:
+    tables: dict[str, list[Any]] = {"scores": [], "gains": [], "operating": [], "subgroups": []}
+    for name in config.tasks:
+        path = config.out / "rows" / name / "tables.json"
+        if path.is_file():
+            with checked(path, "delete it, and run the bench again"):
+                for table, records in json.loads(path.read_text(encoding="utf-8")).items():
+                    tables[table] += records
+    return {name: pd.DataFrame(records) for name, records in tables.items()}
+
+
+def _pairs(judge: Judge, task: BenchTask) -> list[tuple[str, str]]:
+    """Pairs of rows that are both there."""
+    more = [(row, network) for row in (MODEL, FINETUNED) for network in task.networks]
+    rows = judge.rows
+    return [pair for pair in (*COMPARED, *more, (FINETUNED, MODEL)) if rows.keys() >= set(pair)]
+
+
+def _facts(gain: Gain) -> dict[str, float]:
+    low, high = gain.bounds()
+    return {"gain": gain.value, "low": low, "high": high, "p_bootstrap": gain.p_bootstrap}
+
+
+def _endpoints(config: BenchConfig) -> pd.DataFrame:
+    """Each comparison over the primary endpoints, at Holm's levels, on the recordings that decide."""
+    judges = {}
+    for name, task in config.chosen.items():
+        predictions = predictions_of(config, name) if task.primary else None
+        if predictions is not None:
+            decided = _decided_on(config, name)
+            if decided is not None:
+                predictions = predictions[predictions["recording"].isin(decided)]
+            judges[name] = Judge(task, predictions, config.n_bootstrap, config.seed)
+    tables = []
+    comparisons = [(MODEL, TWIN), (MODEL, FEATURES), (WITH_MODEL, WITH_TWIN)]
+    for row, against in comparisons:
+        gains = {
+            name: judge.gain(row, against, flips=True)
+            for name, judge in judges.items()
+            if judge.rows.keys() >= {row, against}
+        }
+        if gains:
+            people = {name: judges[name].rows[row].n_people for name in gains}
+            table = holm(gains)
+            table.insert(0, "against", against)
+            table.insert(0, "row", row)
+            tables.append(table.assign(n_people=table["endpoint"].map(people)))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _decided_on(config: BenchConfig, name: str) -> list[str] | None:
+    for group in GROUPS:
+        record = config.out / Job(name, AS_IT_IS, group).folder / "run.json"
+        if record.is_file():
+            with checked(record):
+                return json.loads(record.read_text(encoding="utf-8")).get("decided_on")
+    return None
+
+
+def _operating(config: BenchConfig, name: str, judge: Judge) -> list[dict[str, Any]]:
+    """Sensitivity at 95 % specificity and calibration of every row, of targets with classes or labels."""
+    target = config.tasks[name].target
+    if not target.class_names:
+        return []
+    records = []
+    prefix = "macro_" if target.kind == "multilabel" else ""
+    for row, score in judge.rows.items():
+        found = sensitivities(score.of, target.class_names, _SUBGROUP_DRAWS, config.seed)
+        values = score.of.values.mean(axis=-1)
+        calibration = {key: METRICS[f"{prefix}{key}"].value(score.of.truth, values) for key in ("brier", "ece")}
+        for label, interval in found.items():
+            records.append(
+                {
+                    "task": name,
+                    "row": row,
+                    "label": label,
+                    "sensitivity": interval.value,
+                    "low": interval.low,
+                    "high": interval.high,
+                    **(calibration if label in ("mean", target.class_names[-1]) else {}),
+                }
+            )
+    return records
+
+
+def _subgroups(config: BenchConfig, name: str, predictions: pd.DataFrame) -> list[dict[str, Any]]:
+    """Scores of the model and of the features by sex, age band, device and site, where known."""
+    path = config.out / Job(name, AS_IT_IS, "frozen").folder / "recordings.parquet"
+    if not path.is_file():
+        return []
+    with checked(path):
+        of_groups = groups(pd.read_parquet(path))
+    task = config.tasks[name]
+    shown = predictions[predictions["method"].isin([MODEL, FEATURES])]
+    if not len(of_groups.columns) or not len(shown):
+        return []
+    table = subgroup_table(shown, of_groups, Scoring(task.target, _SUBGROUP_DRAWS, config.seed))
+    return table.assign(task=name).to_dict("records")
+
+
+def _seconds_by_row(config: BenchConfig, name: str, condition: str) -> dict[str, float]:
+    """What the run that a row is of took."""
+    found = {}
+    for group in GROUPS:
+        folder = config.out / Job(name, condition, group).folder
+        seconds = seconds_taken(folder)
+        if seconds is not None:
+            rows = pd.read_parquet(folder / "predictions.parquet", columns=["method"])["method"].unique()
+            found |= dict.fromkeys(rows, seconds)
+    return found

@@ -1,0 +1,49 @@
+"""Who is learned from and tested under a condition."""
+
+import numpy as np
+import pytest
+
+from biosig.bench.conditions import N_DRAWS, known_only, setting_of
+from biosig.bench.config import Condition, OtherSet
+from biosig.downstream.target_config import Target, WindowPlan
+from biosig.errors import UsageError
+
+
+def test_so_many_records_are_known_and_the_test_part_stays(bench_config, tmp_path):
+    config = bench_config(tmp_path / "out")
+    task = config.tasks["sex"]
+    whole, some = setting_of(config, task), setting_of(config, task, task.conditions["4 known"])
+    assert len(some.parts) == N_DRAWS * len(whole.parts)
+    assert some.n_folds == len(whole.parts)
+    for number, part in enumerate(some.parts):
+        of = whole.parts[number % some.n_folds]
+        np.testing.assert_array_equal(part.test, of.test)
+        known = np.union1d(part.train, part.validation)
+        assert len(np.unique(some.task.recordings[known])) == 4
+        assert set(known) <= set(np.union1d(of.train, of.validation))
+        assert len(part.validation)
+        assert set(some.task.labelled.y[part.train]) == {0, 1}
+    first = [tuple(part.train) for part in some.parts]
+    assert len(set(first)) > some.n_folds  # draws differ
+    assert first == [tuple(part.train) for part in setting_of(config, task, task.conditions["4 known"]).parts]
+
+
+def test_more_people_than_there_are_cannot_be_known(bench_config, tmp_path):
+    config = bench_config(tmp_path / "out")
+    setting = setting_of(config, config.tasks["sex"])
+    with pytest.raises(UsageError, match="500 known subjects are asked for"):
+        known_only(setting.parts[0], setting.task, 500, "subject", [0])
+
+
+def test_another_database_is_tested_and_never_learned_from(bench_config, tmp_path):
+    config = bench_config(tmp_path / "out")
+    other = OtherSet("ecg", Target(label="sex", classes={"female": ["female"], "male": ["male"]}), WindowPlan(length=2.5))
+    setting = setting_of(config, config.tasks["sex"], Condition(tested_on=other))
+    (part,) = setting.parts
+    own = setting_of(config, config.tasks["sex"]).task
+    n = len(own.subjects)
+    assert part.test.min() == n
+    assert max(part.train.max(), part.validation.max()) < n
+    np.testing.assert_array_equal(np.union1d(part.train, part.validation), np.arange(n))
+    assert set(setting.task.labelled.windows.duration[part.test]) == {2.5}
+    assert setting.task.labelled.windows.read(int(part.test[0])).duration == pytest.approx(2.5)
