@@ -112,7 +112,7 @@ def _result(
     for method in (MODEL, *baselines):
         for fold, part in enumerate(parts):
             for seed in config.seeds[:1] if method != MODEL and BASELINES[method].seedless else config.seeds:
-                job = fit_job(method, part, fold, seed, out)
+                job = fit_job(method, part, fold, seed, out and out.work)
                 for name, prediction in predict_test(context, job, inputs, save).items():
                     tested = rows.iloc[part.test].assign(fold=fold, method=name, seed=seed)
                     scored.append(tested.assign(**prediction_columns(prediction, config.target)))

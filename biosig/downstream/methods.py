@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +18,6 @@ from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.parts import Parts
 from biosig.downstream.training import predict_spans
 from biosig.downstream.tuning import fine_tune
-from biosig.downstream.unfinished import Unfinished
 from biosig.evaluate.metrics import Floats
 from biosig.evaluate.splits import Rows
 from biosig.models.checkpoint import read_tensors, write_tensors
@@ -25,10 +26,10 @@ Save = Callable[[Classifier, FitJob], None]
 """Called with a tuned model and the job that it is of."""
 
 
-def fit_job(method: str, parts: Parts, fold: int, seed: int, out: Unfinished | None = None) -> FitJob:
-    """One fit of a method, in a folder of its own where the run is written to one."""
+def fit_job(method: str, parts: Parts, fold: int, seed: int, work: Path | None = None) -> FitJob:
+    """One fit of a method, in a folder of its own where the run keeps its work."""
     job = FitJob(method, parts, fold, seed, 0 if method == MODEL else BASELINES[method].seed_id)
-    return job if out is None else FitJob(method, parts, fold, seed, job.seed_id, out.work / method / job.name)
+    return job if work is None else replace(job, folder=work / method / job.name)
 
 
 def predict_test(

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,7 @@ from biosig.downstream.methods import fit_job, predict_test
 from biosig.downstream.parts import Parts, make_parts, tested_rows
 from biosig.downstream.picked import picked
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.probe_config import Head, ProbeConfig, resolve_head
+from biosig.downstream.probe_config import ProbeConfig, resolve_head
 from biosig.downstream.probing import FrozenProbes
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
@@ -37,7 +39,7 @@ from biosig.errors import UsageError
 from biosig.models.model import Model
 from biosig.progress import Progress
 
-__all__ = ["ProbeConfig", "run_probe"]
+__all__ = ["ProbeConfig", "ScoredRows", "run_probe", "score_rows"]
 
 
 def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeResult:
@@ -80,6 +82,91 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     return result
 
 
+@dataclass(frozen=True)
+class ScoredRows:
+    """Out-of-fold predictions of some methods, and what is to be said of them.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        One row per method and tested window, as in `ProbeResult.predictions`.
+    notes : list of str
+        Which methods were left out and why, and what a reader must know of the fits.
+    fits : list of dict
+        What was chosen and fitted on pooled embeddings, one entry per method and fold.
+    tables : dict
+        The model's scores by layer and by number of labels, where the configuration asks for them.
+    """
+
+    predictions: pd.DataFrame
+    notes: list[str]
+    fits: list[dict[str, Any]]
+    tables: dict[str, pd.DataFrame]
+
+
+def score_rows(
+    config: ProbeConfig,
+    task: Task,
+    model: Model,
+    parts: Sequence[Parts],
+    names: Sequence[str],
+    *,
+    drop_misfits: bool = False,
+    work: Path | None = None,
+    progress: Progress | None = None,
+) -> ScoredRows:
+    """Fit chosen rows of a probe's table on each fold, and predict the test parts.
+
+    Parameters
+    ----------
+    config : ProbeConfig
+        How; its target, split and bootstrap are not looked at, `baselines`, `without` and `fuse` neither.
+    task : Task
+        N windows, each in some part.
+    model : Model
+        The row "model", the encoder of "random_weights", and whose input contract other rows read by.
+    parts : sequence of Parts
+        One per fold.
+    names : sequence of str
+        "model" and names of `biosig.downstream.baselines.BASELINES`, in the order of the table.
+    drop_misfits : bool
+        Whether baselines that do not fit the windows are left out with a note.
+    work : Path, optional
+        Existing folder that keeps what is done, and gives what it has: of the same call, killed before its end.
+    progress : callable, optional
+        Told how far the work is.
+
+    Raises
+    ------
+    UsageError
+        If a name is of no row.
+    DataError
+        If a baseline does not fit the windows and `drop_misfits` is false.
+    """
+    head = resolve_head(config.head, config.target.kind)
+    context = _context(config, task, model, progress)
+    baselines = [name for name in names if name != MODEL]
+    if head == "attention" or any(BASELINES[name].needs_one_layout for name in baselines):
+        context.windows.survey(progress)
+    modalities = modalities_of(picked(task.labelled.windows, config.channels).ds, model.contract)
+    fitting, misfits = drop_incompatible(baselines, modalities, context.windows, named=not drop_misfits)
+    probes = FrozenProbes(config, task, model, parts, head, progress, work)
+
+    rows, scored = task.rows(), []
+    for method in (name for name in names if name == MODEL or name in fitting):
+        if head != "attention" and (method == MODEL or BASELINES[method].frozen_encoder):
+            each = probes.predictions(method)
+        else:
+            jobs = [fit_job(method, part, fold, config.seed, work) for fold, part in enumerate(parts)]
+            each = [predict_test(context, job)[method] for job in jobs]
+        for fold, (part, prediction) in enumerate(zip(parts, each, strict=True)):
+            columns = prediction_columns(prediction, config.target)
+            scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **columns))
+    remarked = [remark for name in fitting for remark in BASELINES[name]().remarks(context)]
+    notes = [*misfits, *probes.notes, *remarked]
+    return ScoredRows(pd.concat(scored, ignore_index=True), notes, probes.facts, probes.tables)
+
+
 def _result(
     config: ProbeConfig,
     task: Task,
@@ -89,26 +176,19 @@ def _result(
     out: Unfinished | None,
     progress: Progress | None,
 ) -> ProbeResult:
-    head = resolve_head(config.head, config.target.kind)
-    standing = _standing_notes(task, model, head, config, parts)
-    context = _context(config, task, model, progress)
-    baselines, misfits = _baselines(config, task, context, progress)
-    probes = FrozenProbes(config, task, model, parts, head, progress, out.work if out else None)
-
-    rows, scored = task.rows(), []
-    for method in (MODEL, *baselines):
-        if head != "attention" and (method == MODEL or BASELINES[method].frozen_encoder):
-            each = probes.predictions(method)
-        else:
-            jobs = [fit_job(method, part, fold, config.seed, out) for fold, part in enumerate(parts)]
-            each = [predict_test(context, job)[method] for job in jobs]
-        for fold, (part, prediction) in enumerate(zip(parts, each, strict=True)):
-            columns = prediction_columns(prediction, config.target)
-            scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **columns))
-    predictions = pd.concat(scored, ignore_index=True)
-    remarked = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
-    notes = [*notes, *standing, *misfits, *probes.notes, *remarked]
-    return labelled_result(task, model, parts, predictions, notes, config, {"fits": probes.facts}, probes.tables)
+    standing = _standing_notes(task, model, config, parts)
+    scored = score_rows(
+        config,
+        task,
+        model,
+        parts,
+        [MODEL, *_baselines(config, task, model)],
+        drop_misfits=config.baselines is None,
+        work=out and out.work,
+        progress=progress,
+    )
+    notes = [*notes, *standing, *scored.notes]
+    return labelled_result(task, model, parts, scored.predictions, notes, config, {"fits": scored.fits}, scored.tables)
 
 
 def _only_used(task: Task, parts: Sequence[Parts]) -> tuple[Task, list[Parts]]:
@@ -145,26 +225,14 @@ def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress |
     )
 
 
-def _baselines(
-    config: ProbeConfig, task: Task, context: BaselineContext, progress: Progress | None
-) -> tuple[list[str], list[str]]:
-    """The baselines of the task that fit its windows, and remarks on the others.
-
-    Raises
-    ------
-    DataError
-        If a baseline that the configuration names does not fit the windows.
-    """
-    ds = picked(task.labelled.windows, config.channels).ds
-    modalities = modalities_of(ds, context.model.contract)
+def _baselines(config: ProbeConfig, task: Task, model: Model) -> list[str]:
+    """The baselines of the task, less those that are switched off."""
     named: Sequence[str] | None = config.baselines
     if named is None:
+        ds = picked(task.labelled.windows, config.channels).ds
         known = demographic_features(ds, config.target).shape[1] > 0
-        named = default_baselines(config.target.kind, modalities, known)
-    names = exclude(named, config.without)
-    if config.head == "attention" or any(BASELINES[name].needs_one_layout for name in names):
-        context.windows.survey(progress)
-    return drop_incompatible(names, modalities, context.windows, named=config.baselines is not None)
+        named = default_baselines(config.target.kind, modalities_of(ds, model.contract), known)
+    return exclude(named, config.without)
 
 
 def _up_to_layer(model: Model, config: ProbeConfig) -> Model:
@@ -181,7 +249,7 @@ def _up_to_layer(model: Model, config: ProbeConfig) -> Model:
     return Model(encoder, model.trained, model.card, model.folder, model.tokenizer)
 
 
-def _standing_notes(task: Task, model: Model, head: Head, config: ProbeConfig, parts: Sequence[Parts]) -> list[str]:
+def _standing_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequence[Parts]) -> list[str]:
     if isinstance(config.split, QuerySplit):
         notes = ["The test part is scored once."]
     else:
@@ -193,7 +261,7 @@ def _standing_notes(task: Task, model: Model, head: Head, config: ProbeConfig, p
     if config.target.unit == "recording":
         notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
     if config.calibration != "none" and config.target.class_names:
-        people = "the validation part" if head == "attention" else "inner folds of the training subjects"
+        people = "the validation part" if config.head == "attention" else "inner folds of the training subjects"
         notes.append(f"Probabilities are calibrated ({config.calibration}) on {people}, of baselines on validation.")
         if config.calibration == "temperature":
             notes.append(

@@ -10,8 +10,10 @@ import yaml
 
 from biosig import config as configuration
 from biosig.cli.run_config import probe
-from biosig.downstream.probe import ProbeConfig, run_probe
+from biosig.downstream.parts import make_parts
+from biosig.downstream.probe import ProbeConfig, run_probe, score_rows
 from biosig.downstream.rating import rate
+from biosig.downstream.task import open_model, open_task
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.metrics import ROLES, metrics_for
 from biosig.shards import ShardWriter, build_index
@@ -170,3 +172,25 @@ def test_two_recordings_with_one_id_are_refused(ecg_shards, tmp_path):
                 ProbeConfig, {**_config(ecg_shards), "shards": str(tmp_path), "target": {"label": "age"}}
             )
         )
+
+
+def test_chosen_rows_are_those_of_the_whole_table_and_need_no_other(ecg_result, ecg_shards, monkeypatch):
+    config = configuration.load(ProbeConfig, _config(ecg_shards))
+    task = open_task(config.shards, config.query, config.target, config.windows)
+    parts, _ = make_parts(config.split, task.labelled, config.seed)
+    model = open_model(config.model, config.seed, "cpu")
+
+    def never(*_, **__):
+        pytest.fail("was embedded")
+
+    monkeypatch.setattr("biosig.embedding.embed_windows", never)
+    scored = score_rows(config, task, model, parts, ["handmade", "chance"])
+    for name in ("handmade", "chance"):
+        both = [table[table["method"] == name] for table in (scored.predictions, ecg_result[0].predictions)]
+        pd.testing.assert_frame_equal(*(rows.reset_index(drop=True) for rows in both), check_exact=True)
+    assert list(dict.fromkeys(scored.predictions["method"])) == ["handmade", "chance"]
+    assert scored.fits == []
+    with pytest.raises(DataError, match="the baseline tangent reads eeg: leave tangent out"):
+        score_rows(config, task, model, parts, ["tangent"])
+    with pytest.raises(UsageError, match="no baseline 'handmad'; there are"):
+        score_rows(config, task, model, parts, ["handmad"])
