@@ -1,0 +1,147 @@
+"""The bench itself: rows, tables and page; going on after a kill; people whom a model has seen."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import biosig
+from biosig.bench.plan import AS_IT_IS, plan
+from biosig.bench.run import plan_bench, run_bench
+from biosig.downstream.task import open_task
+from biosig.errors import DataError, UsageError
+from biosig.evaluate.ledger import Ledger
+from biosig.models.checkpoint import default_card
+
+
+@pytest.fixture(scope="module")
+def finished(bench_config, tmp_path_factory):
+    """A bench that ran through, and its result."""
+    out = tmp_path_factory.mktemp("bench") / "out"
+    config = bench_config(out)
+    return config, run_bench(config)
+
+
+def _tables(out):
+    return {path.name: path.read_text() for path in sorted(out.glob("*.csv"))}
+
+
+def test_every_row_of_every_task_has_its_score_and_interval(finished):
+    config, result = finished
+    assert not result.failed
+    scores = result.tables.scores
+    as_it_is = scores[scores["condition"] == AS_IT_IS]
+    for name in config.tasks:
+        rows = as_it_is[as_it_is["task"] == name]
+        wanted = {"model", "random_weights", "chance", "handmade", "handmade + model", "handmade + random_weights"}
+        assert set(rows["row"]) == wanted
+        assert (rows["low"] <= rows["high"]).all()
+        assert rows["n_people"].nunique() == 1
+    assert set(scores["condition"]) == {AS_IT_IS, "lead I", "4 known"}
+    gains = result.tables.gains
+    pair = (gains["row"] == "handmade + model") & (gains["against"] == "handmade + random_weights")
+    assert pair.sum() == 4  # two tasks, two conditions
+    assert set(result.tables.endpoints["endpoint"]) == {"sex"}
+    assert set(result.tables.operating["task"]) == {"sex"}
+    assert {"sex", "age_band"} & set(result.tables.subgroups["attribute"])
+
+
+def test_the_page_says_who_is_best_and_how_to_read_it(finished):
+    config, _ = finished
+    page = (config.out / "bench.html").read_text()
+    for words in ("In short", "best is", "How to read this page", "random twin", "Made harder", "lead I"):
+        assert words in page
+
+
+def test_a_second_start_skips_what_is_done(finished):
+    config, result = finished
+    before = _tables(config.out)
+    again = run_bench(config)
+    assert len(again.skipped) == len(plan_bench(config).jobs)
+    assert _tables(config.out) == before
+    assert not plan_bench(config).to_do
+    pd.testing.assert_frame_equal(again.tables.scores, result.tables.scores)
+
+
+def test_a_bench_that_was_stopped_goes_on_and_ends_equal(finished, bench_config, tmp_path):
+    config, _ = finished
+    half = bench_config(tmp_path / "out")
+
+    class Stop(BaseException):
+        pass
+
+    def stopping(stage, done, *_):
+        if stage == "bench" and done == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run_bench(half, stopping)
+    assert 0 < len(plan_bench(half).done) < len(plan_bench(half).jobs)
+    run_bench(half)
+    for name, text in _tables(config.out).items():
+        if name != "scores.csv":
+            assert (half.out / name).read_text() == text
+    ours, theirs = (pd.read_csv(c.out / "scores.csv").drop(columns="seconds") for c in (half, config))
+    pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_cheap_rows_come_first_and_times_are_expected(bench_config, tmp_path):
+    config = bench_config(tmp_path / "out", groups=["frozen", "features", "finetuned", "network"])
+    planned = plan(config, {"sex": 10, "hands": 10})
+    assert planned.jobs[-1].group == "finetuned"
+    assert [job.condition for job in planned.jobs[:4]] == [AS_IT_IS] * 4
+    assert all(planned.seconds[job] > 0 for job in planned.jobs)
+    assert planned.table()["runs"].sum() == len(planned.jobs)
+
+
+def test_a_folder_of_another_bench_is_refused(finished, bench_config):
+    config, _ = finished
+    with pytest.raises(UsageError, match="differs in seed"):
+        run_bench(bench_config(config.out, seed=1))
+
+
+def _trained(folder, seed, content, subjects=(), fingerprints=()):
+    """A checkpoint whose ledger holds these recordings."""
+    model = biosig.build_model("biosig-tiny", seed=seed)
+    trained = biosig.Model(model.encoder, trained=True, card=default_card(model.encoder, True))
+    trained.save(folder)
+    Ledger.of(content, subjects, fingerprints).save(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_a_model_that_has_seen_a_test_person_is_refused_by_name(bench_config, tmp_path, near):
+    base = bench_config(tmp_path / "out")
+    opened = open_task(f"{base.shards}/ecg", None, base.tasks["sex"].target, base.tasks["sex"].windows)
+    seen = opened.labelled.windows.ds[0]
+    content, marks = ([], [seen.fingerprint]) if near else ([seen.content_hash], [])
+    model = _trained(tmp_path / "model", 0, content, fingerprints=marks)
+    with pytest.raises(DataError, match=f"sex: Pretraining saw 1 of .*{seen.id}"):
+        run_bench(bench_config(tmp_path / "out", model=model))
+
+
+def test_of_two_halves_each_scores_whom_it_has_not_seen(bench_config, tmp_path):
+    base = bench_config(tmp_path / "base")
+    opened = open_task(f"{base.shards}/ecg", None, base.tasks["sex"].target, base.tasks["sex"].windows)
+    people = np.unique(opened.subjects)
+    halves = people[::2], people[1::2]
+    models = [
+        _trained(tmp_path / f"half{k}", k, opened.contents[np.isin(opened.subjects, half)].tolist())
+        for k, half in enumerate(halves)
+    ]
+    only = {"only": ["sex"], "groups": ["frozen"], "conditions": False}
+    run_bench(bench_config(tmp_path / "both", model=models, **only))
+    found = pd.read_parquet(tmp_path / "both/rows/sex/as-it-is/frozen/predictions.parquet")
+    own = found[found["method"] == "model"].set_index(["recording", "onset"]).sort_index()
+
+    from biosig.bench.conditions import setting_of
+    from biosig.downstream.probe import score_rows
+
+    setting = setting_of(base, base.tasks["sex"])
+    for k, half in enumerate(halves):
+        model = biosig.load_model(models[k])
+        alone = score_rows(setting.probe, setting.task, model, setting.parts, ["model"]).predictions
+        alone = alone.set_index(["recording", "onset"]).sort_index()
+        unseen = ~alone["subject"].isin(half)
+        np.testing.assert_allclose(own.loc[alone.index[unseen], "score_male"], alone.loc[unseen, "score_male"])
+    with pytest.raises(DataError, match="both halves have seen"):
+        run_bench(bench_config(tmp_path / "same", model=[models[0], models[0]], **only))
