@@ -8,7 +8,7 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.batches.windows import grid
-from biosig.downstream.measures import window_values
+from biosig.downstream.measures import event_rates, window_values
 from biosig.downstream.spans import within
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.targets import label_windows
@@ -104,3 +104,20 @@ def test_a_measure_is_a_target(bedsides):
     assert labelled.y.min() >= 12
     told = int(labelled.notes[0].split()[0]) if labelled.notes else 0
     assert len(labelled.y) + told == len(grid(bedsides, 30.0))
+
+
+def test_a_rate_is_sixty_over_the_median_interval_of_the_events_in_a_window(tmp_path):
+    recording = biosig.read(sorted(samples.path("bidmc").rglob("*_Signals.csv.gz"))[0])
+    beats = [*np.arange(0.0, 10.0, 0.8), *np.arange(10.0, 20.0, 0.5), 25.0]
+    beats.remove(1.6)  # one that was missed does not change a median
+    with ShardWriter(tmp_path / "a.h5", recipe={}) as writer:
+        writer.add(replace(recording, annotations=[Annotation(float(t), 0.0, "RR") for t in beats]))
+    build_index(tmp_path)
+    windows = grid(open_shards(tmp_path), 10.0)[np.arange(3)]
+    np.testing.assert_allclose(event_rates(windows, "RR"), [75.0, 120.0, np.nan])
+    assert np.isnan(event_rates(windows, "RR", (20, 100))[1])
+    with pytest.raises(DataError, match="No recording has the annotation 'N'; there are RR"):
+        event_rates(windows, "N")
+    labelled = label_windows(open_shards(tmp_path), Target(rate="RR"), WindowPlan(length=10.0))
+    assert labelled.y.tolist() == pytest.approx([75.0, 120.0])
+    assert "have no RR and are left out" in labelled.notes[0]

@@ -129,3 +129,12 @@ def test_recordings_give_at_most_so_many_windows_the_first_ones(ecg_shards, eeg_
             assert (some.windows.onset[(some.windows.recording == row) & (some.y == number)] == first).all()
     with pytest.raises(UsageError, match="at_most is 0"):
         WindowPlan(length=2.0, at_most=0)
+
+
+def test_windows_can_lie_evenly_over_a_recording(ecg_shards):
+    plan = WindowPlan(length=1.0, at_most=3, spread=True)
+    spread = label_windows(ecg_shards, NORMAL, plan)
+    assert spread.windows.onset.tolist() == [0.0, 4.0, 7.0] * (len(spread.y) // 3)
+    assert "the 3 windows that lie evenly over it" in spread.notes[-1]
+    with pytest.raises(UsageError, match="give windows.at_most too"):
+        WindowPlan(length=1.0, spread=True)
