@@ -99,6 +99,7 @@ def _result(
         network=config.network_stage,
         loss=config.loss,
         network_width=config.network_width,
+        network_minutes=config.network_minutes,
         calibration=config.calibration,
         seed=config.seed,
         keep_bytes=config.keep_gb * 1e9,

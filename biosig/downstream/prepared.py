@@ -72,7 +72,7 @@ class PreparedWindows:
         keep_bytes: float = 4e9,
         channels: Sequence[str] = (),
     ) -> None:
-        self.windows, self.contract, self.align = conditioned(windows, contract), contract, align
+        self.stored, self.windows, self.contract, self.align = windows, conditioned(windows, contract), contract, align
         self.channels = frozenset(channels)
         self._room = keep_bytes
         self._kept: dict[int, list[Prepared]] = {}

@@ -218,6 +218,7 @@ def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress |
         network=config.network,
         loss=LossConfig(balanced=config.target.kind in ("classes", "multilabel")),  # as the other heads weigh
         network_width=config.network_width,
+        network_minutes=config.network_minutes,
         calibration=config.calibration,
         seed=config.seed,
         keep_bytes=keep_bytes,

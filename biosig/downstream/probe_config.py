@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from biosig.downstream.baselines import BASELINES
-from biosig.downstream.baselines.defaults import check_kind
+from biosig.downstream.baselines.defaults import check_kind, check_minutes
 from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.task_config import TaskConfig
@@ -84,6 +84,9 @@ class ProbeConfig(TaskConfig):
         How the attention head, and a supervised network from scratch, are trained.
     network_width : int
         Channels of xresnet's first stage, and S4's features.
+    network_minutes : float
+        What one fit of a network with a recipe of its own (ecg_network, ppg_network, eeg_network, features_network) may
+        take. It sets the number of epochs by the number of windows, and ends a fit on a machine that is slower.
     keep_gb : float
         Prepared windows for the network, and tokens for the attention head, that may stay in memory, in gigabytes.
     """
@@ -104,12 +107,14 @@ class ProbeConfig(TaskConfig):
     attention: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20, patience=6, mixup=False))
     network: Stage = field(default_factory=lambda: Stage(lr=1e-3, epochs=30, patience=8, mixup=False))
     network_width: int = 64
+    network_minutes: float = 5.0
     keep_gb: float = 4.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         resolve_head(self.head, self.target.kind)
         check_kind(self.baselines or (), self.target.kind)
+        check_minutes(self.network_minutes)
         if any(isinstance(number, int) and number < 1 for number in self.shots):
             raise UsageError(f"shots are {self.shots}: give whole numbers from 1, or all.")
         if self.target.every:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from biosig.downstream.baselines import BASELINES
-from biosig.downstream.baselines.defaults import check_kind
+from biosig.downstream.baselines.defaults import check_kind, check_minutes
 from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.task_config import TaskConfig
@@ -129,6 +129,9 @@ class FineTuneConfig(TaskConfig):
         For EEGNet, ShallowFBCSPNet, xresnet and S4; None = as `scratch`.
     network_width : int
         Channels of xresnet's first stage, and S4's features.
+    network_minutes : float
+        What one fit of a network with a recipe of its own (ecg_network, ppg_network, eeg_network, features_network) may
+        take. It sets the number of epochs by the number of windows, and ends a fit on a machine that is slower.
     optimizer : {"adamw", "stable_adamw"}
         With betas 0.92 and 0.999 and eps 1e-9 (REVE's released code).
     soup : int
@@ -165,6 +168,7 @@ class FineTuneConfig(TaskConfig):
     scratch: Stage | None = None
     convolutional: Stage | None = None
     network_width: int = 64
+    network_minutes: float = 5.0
     optimizer: Literal["adamw", "stable_adamw"] = "adamw"
     soup: int = 1
     seeds: list[int] = field(default_factory=lambda: [0])
@@ -194,6 +198,7 @@ class FineTuneConfig(TaskConfig):
                 f"loss.balanced weighs classes or labels, and this target is of kind {kind}: leave it out."
             )
         check_kind(self.baselines or (), kind)
+        check_minutes(self.network_minutes)
         mixed = any(stage.mixup for stage in (self.probe, self.tune, *self._own_stages()))
         if mixed and (kind == "survival" or self.target.every):
             what = "time to an event" if kind == "survival" else f"label every {self.target.every:g} s"

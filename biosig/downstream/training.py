@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,11 @@ def fit(
     progress: Progress | None = None,
     title: str = "train",
     resume: Path | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Score:
     """Train what requires a gradient, and leave the network as it was after its best epoch, the start included.
+
+    Without a validation part the last epoch is kept.
 
     Parameters
     ----------
@@ -68,6 +71,8 @@ def fit(
         What it calls the stage.
     resume : Path, optional
         File that is written after each epoch; where it is there already, training goes on from it.
+    stop : callable
+        Asked before each epoch but the first whether training ends here.
 
     Returns
     -------
@@ -93,6 +98,8 @@ def fit(
         return mix.weight * value + (1 - mix.weight) * objective.loss(outputs, truth[mix.partner]) if mix else value
 
     def score() -> Score:
+        if not len(parts.validation):
+            return Score(float(state.epoch))  # a later epoch counts as better
         return _score(network, examples, y, objective, parts.validation, stage.batch_size)
 
     state = TrainingState(network, make_optimizer(network, stage.optimizer(optimizer), stage.layer_decay))
@@ -100,10 +107,10 @@ def fit(
         state.plateau = make_plateau(state.optimizer)
     if stage.ema:
         state.average = MovingAverage(network, stage.ema)
-    if resume is None or not resume.exists():
+    if len(parts.validation) and (resume is None or not resume.exists()):
         state.best = score()
     random = partial(epoch_random, key, device=device)
-    return train_epochs(state, parts.train, loss, score, stage, random, progress, title, resume)
+    return train_epochs(state, parts.train, loss, score, stage, random, progress, title, resume, stop)
 
 
 def predict(

@@ -56,6 +56,7 @@ def train_epochs(
     progress: Progress | None = None,
     title: str = "train",
     resume: Path | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Score:
     """Train over epochs, and leave the network with the weights of its best epoch, in evaluation mode.
 
@@ -79,6 +80,8 @@ def train_epochs(
         Name of the work for `progress`.
     resume : Path, optional
         File that is written after each epoch, and from which training goes on where it exists.
+    stop : callable
+        Asked before each epoch but the first whether training ends here.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def train_epochs(
     state.best_weights = trainable_state(network)
     if resume is not None and resume.exists():
         state.load(resume)
-    while state.epoch < plan.epochs and state.waited < plan.patience:
+    while state.epoch < plan.epochs and state.waited < plan.patience and not (state.epoch and stop()):
         network.train()
         with random(state.epoch) as rng:
             for number, batch in enumerate(np.array_split(rng.permutation(rows), n_steps)):
@@ -107,9 +110,9 @@ def train_epochs(
                     state.average.update(network)
         network.eval()
         with state.average.in_place_of(network) if state.average else nullcontext(), torch.no_grad():
-            reached = score()
+            reached = score()._replace(epoch=state.epoch + 1)
             state.waited += 1
-            if reached > state.best:
+            if reached[:2] > state.best[:2]:
                 state.best, state.best_weights, state.waited = reached, trainable_state(network), 0
         state.epoch += 1
         if state.plateau and state.epoch >= plan.plateau_after:

@@ -34,6 +34,8 @@ class Score(NamedTuple):
 
     value: float
     minus_loss: float = 0.0
+    epoch: int = 0
+    """How many epochs were done; 0 = the start."""
 
 
 @dataclass

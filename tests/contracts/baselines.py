@@ -95,6 +95,7 @@ class Windows:
             STAGE,
             LossConfig(),
             network_width=8,
+            network_minutes=1e-4,  # an epoch
         )
         job = FitJob(baseline.name, parts, seed=seed, seed_id=baseline.seed_id)
         return context, job, recording[parts.test] != N_RECORDINGS - 1

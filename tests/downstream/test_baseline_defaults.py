@@ -74,6 +74,11 @@ def test_a_baseline_of_another_kind_of_target_is_refused_with_the_configuration(
         check_kind(["pca"], "classes")
 
 
+def test_a_budget_that_is_no_time_is_refused_with_the_configuration():
+    with pytest.raises(UsageError, match="network_minutes is 0: give a positive number of minutes"):
+        configuration.load(ProbeConfig, VALUES, ["network_minutes=0"])
+
+
 def test_methods_have_titles():
     assert method_title("model") == "model on trial"
     assert method_title("handmade") == BASELINES["handmade"].title == "hand-made features"

@@ -6,7 +6,7 @@ Shape letters: N windows or spans, n rows of a part, K classes or labels, F feat
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from biosig.evaluate.metrics import Floats
 
 if TYPE_CHECKING:
+    from biosig.batches.input_contract import InputContract
     from biosig.downstream.contexts import Contexts
     from biosig.downstream.examples import FrozenExamples
     from biosig.downstream.objective import LossConfig, Objective
@@ -63,6 +64,8 @@ class BaselineContext:
         How errors weigh.
     network_width : int
         Channels of xresnet's first stage, and S4's features.
+    network_minutes : float
+        What one fit of a network with a recipe of its own may take, at most.
     calibration : {"none", "temperature", "isotonic"}
         What is fitted to the predictions of the validation part.
     seed : int
@@ -85,11 +88,14 @@ class BaselineContext:
     network: Stage
     loss: LossConfig
     network_width: int = 64
+    network_minutes: float = 5.0
     calibration: Method = "none"
     seed: int = 0
     keep_bytes: float = 4e9
     progress: Progress | None = None
     spans: Contexts | None = None
+    stopped: list[str] = field(default_factory=list)
+    """Titles of fits that took longer than `network_minutes` and were ended there."""
 
     @cached_property
     def contexts(self) -> Contexts:
@@ -117,6 +123,20 @@ class BaselineContext:
 
         table, remarks = feature_table(self._stored_windows("features of 0.1.0"))
         return table.to_numpy(np.float64), remarks
+
+    @cached_property
+    def _own(self) -> dict[tuple[str, InputContract], PreparedWindows]:
+        return {}
+
+    def prepared(self, modality: str, contract: InputContract) -> PreparedWindows:
+        """The windows as they were stored, one modality of them at a contract of a baseline's own; made once."""
+        from biosig.downstream.prepared import PreparedWindows
+
+        if (modality, contract) not in self._own:
+            of, channels = self.windows.stored, self.windows.channels
+            made = PreparedWindows(of, {modality: contract}, keep_bytes=self.keep_bytes, channels=sorted(channels))
+            self._own[modality, contract] = made
+        return self._own[modality, contract]
 
     def stored_window(self, row: int) -> Recording:
         """A window as it was stored, with the channels that take part."""

@@ -41,6 +41,18 @@ def check_kind(names: Sequence[str], kind: Kind) -> None:
             )
 
 
+def check_minutes(minutes: float) -> None:
+    """Refuse a budget of a network that is no time.
+
+    Raises
+    ------
+    UsageError
+        If it is not positive.
+    """
+    if not minutes > 0:
+        raise UsageError(f"network_minutes is {minutes:g}: give a positive number of minutes, 5 by default.")
+
+
 def exclude(names: Sequence[str], without: Sequence[str]) -> list[str]:
     """The baselines, less those that are switched off.
 

@@ -1,0 +1,93 @@
+"""Supervised networks with an input and a training of their own: what their baselines share, without torch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from biosig.downstream.baselines import Baseline
+from biosig.evaluate.metrics import Floats
+from biosig.training.config import Stage
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
+    from biosig.downstream.examples import Examples
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    stage : Stage
+        Its epochs are the most that are trained.
+    per_minute : float
+        Seconds of signal that a minute of the budget stands for: a third of what one quiet core of a current CPU
+        trains on, so that the plan hangs on no clock and the budget is rarely met.
+    longest : float
+        Seconds of a window that one pass sees at most.
+    """
+
+    stage: Stage
+    per_minute: float
+    longest: float = np.inf
+
+    def within(self, minutes: float, durations: Floats) -> Stage:
+        """The stage with as many epochs as the budget has room for, one at least.
+
+        Parameters
+        ----------
+        minutes : float
+            The budget.
+        durations : ndarray, shape (n,)
+            Seconds of all windows of an epoch.
+        """
+        room = minutes * self.per_minute / max(float(np.minimum(durations, self.longest).sum()), 1e-9)
+        return replace(self.stage, epochs=int(np.clip(room, 1, self.stage.epochs)))
+
+    def batches_for(self, n_windows: int) -> int:
+        """Windows per step: as the stage says, of a small training part fewer, so that an epoch has eight steps."""
+        return int(np.clip(n_windows // 8, 4, self.stage.batch_size))
+
+
+class SupervisedNetwork(Baseline):
+    """A network from scratch, whose number of epochs the validation part chooses, and which then learns from it too.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        How it is trained.
+    """
+
+    recipe: ClassVar[Recipe]
+
+    @abstractmethod
+    def examples(self, context: BaselineContext, job: FitJob) -> Examples:
+        """What the network reads."""
+
+    @abstractmethod
+    def make(self, context: BaselineContext, examples: Examples, n_outputs: int) -> nn.Module:
+        """The network with random weights."""
+
+    def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
+        """Train every weight."""
+        from biosig.downstream.baselines._budget import train_within_budget
+
+        examples, n_outputs = self.examples(context, job), len(context.objective(job.parts).names)
+        return train_within_budget(context, job, lambda: self.make(context, examples, n_outputs), examples, self.recipe)
+
+    def remarks(self, context: BaselineContext) -> list[str]:
+        """Which fits the budget ended."""
+        ended = [title for title in context.stopped if title.startswith(f"{self.name}, ")]
+        if not ended:
+            return []
+        return [
+            f"{self.name}: {len(ended)} fits took longer than {context.network_minutes:g} minutes and were ended there "
+            f"(the first is {ended[0]}), so that another run may differ: raise network_minutes."
+        ]

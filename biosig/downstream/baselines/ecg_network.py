@@ -1,0 +1,71 @@
+"""The supervised network for ECG, from millivolts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from biosig.batches.input_contract import InputContract
+from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baselines._supervised import Recipe, SupervisedNetwork
+from biosig.training.config import Stage
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from biosig.downstream.baselines.context import BaselineContext, FitJob
+    from biosig.downstream.examples import Examples
+
+BAND = (0.5, 40.0)
+MILLIVOLTS = InputContract(100.0, 0.08, 0.08, "mV", BAND, "constant", on_unknown="keep")
+NO_UNIT = InputContract(100.0, 0.08, 0.08, None, BAND, "robust", on_unknown="keep")
+USUAL_SCALE = 0.2
+"""mV: the robust scale of a usual ECG, which stands in where the unit is not known."""
+
+
+@BASELINES.register
+class ECGNetworkBaseline(SupervisedNetwork):
+    """Leads joined in the stem, convolutions and attention (`biosig.evaluate.baselines.ecg_network`)."""
+
+    name = "ecg_network"
+    title = "ECG network, from scratch"
+    modalities = frozenset({"ecg"})
+    rank = 60
+    recipe = Recipe(
+        Stage(1e-3, 30, warmup=1, patience=10, dropout=0.3, weight_decay=0.05, mixup=False, schedule="linear"),
+        per_minute=18_000.0,
+        longest=5.12,
+    )
+
+    def examples(self, context: BaselineContext, job: FitJob) -> Examples:
+        """Windows in mV; where a channel's unit is no voltage, all by the robust scale of their recording."""
+        from biosig.downstream.baselines._signals import SignalExamples
+
+        known = _in_volts(context)
+        windows = context.prepared("ecg", MILLIVOLTS if known else NO_UNIT)
+        return SignalExamples(windows, job.parts.train, context.model.device, 1.0 if known else USUAL_SCALE)
+
+    def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:  # noqa: ARG002
+        """For the leads of the training part."""
+        from biosig.evaluate.baselines.ecg_network import ECGNetwork
+
+        return ECGNetwork(examples.n_chans, n_outputs)
+
+    def remarks(self, context: BaselineContext) -> list[str]:
+        """Which fits the budget ended, and whether the unit is known."""
+        unit = (
+            []
+            if _in_volts(context)
+            else [f"{self.name}: not every ECG channel is in volts, so that each recording has its own scale."]
+        )
+        return [*super().remarks(context), *unit]
+
+
+def _in_volts(context: BaselineContext) -> bool:
+    """Whether every ECG channel of the windows' recordings has a voltage for unit."""
+    import numpy as np
+
+    from biosig.signal.units import is_voltage
+
+    windows = context.windows.stored
+    recordings = (windows.ds[int(row)] for row in np.unique(windows.recording))
+    return all(is_voltage(channel.unit) for one in recordings for channel in one.channels if channel.kind == "ecg")

@@ -1,0 +1,133 @@
+"""Layers over the tokens of a window for small supervised networks: convolutions, attention by distance, a readout.
+
+Tokens that hold no real value are seen by no other token and count in no mean. Shape letters: B windows, N tokens,
+D features of a token, H heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTH = 5  # tokens that a convolution sees
+REACH = 128  # tokens beyond which distances count alike
+RANGES = (3.0, 12.0, 48.0, 1e4)  # tokens over which a head's attention falls by e at the start
+SMALL = 0.02  # standard deviation of what is added to a token at the start
+
+
+class ConvPair(nn.Module):
+    """Two convolutions over time and a short cut.
+
+    Parameters
+    ----------
+    width : int
+        D.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first, self.second = (nn.Conv1d(width, width, WIDTH, padding=WIDTH // 2) for _ in range(2))
+        nn.init.normal_(self.second.weight, std=SMALL)
+
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:
+        """Tokens x (B, N, D), of which `real` (B, N) hold a value → (B, N, D)."""
+        there = real[:, None]  # (B, 1, N)
+        inner = F.relu(self.first(self.norm(x).transpose(1, 2) * there)) * there
+        return x + self.second(inner).transpose(1, 2)
+
+
+class AttentionBlock(nn.Module):
+    """Attention with a learned bias by distance, and two linear layers, each with a short cut.
+
+    Plain matrix products: on a CPU the backward pass of torch's fused attention takes several times as long at this
+    size.
+
+    Parameters
+    ----------
+    width : int
+        D.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.norm_inner = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        distance = torch.arange(-REACH, REACH + 1).abs().float()
+        self.bias = nn.Parameter(-distance / torch.tensor(RANGES)[:, None])  # (H, 2 · REACH + 1)
+        for last in (self.out, self.down):
+            nn.init.normal_(last.weight, std=SMALL)
+
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:
+        """Tokens x (B, N, D), of which `real` (B, N) hold a value → (B, N, D)."""
+        B, N, D = x.shape
+        q, k, v = self.qkv(self.norm(x)).view(B, N, 3, len(RANGES), -1).permute(2, 0, 3, 1, 4)  # (B, H, N, D / H)
+        place = torch.arange(N, device=x.device)
+        bias = self.bias[:, (place - place[:, None]).clamp(-REACH, REACH) + REACH]  # (H, N, N)
+        bias = bias + torch.where(real, 0.0, -1e4)[:, None, None]  # (B, H, N, N)
+        weight = (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2) + bias).softmax(-1)
+        x = x + self.out((weight @ v).transpose(1, 2).reshape(B, N, D))
+        return x + self.down(F.relu(self.up(self.norm_inner(x))))
+
+
+class Trunk(nn.Module):
+    """Two linear layers over each token of a stem, pairs of convolutions, blocks of attention.
+
+    Parameters
+    ----------
+    width : int
+        D.
+    n_convolutions, n_attentions : int
+        How many of each.
+    """
+
+    def __init__(self, width: int, n_convolutions: int, n_attentions: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width)
+        )
+        layers: Sequence[nn.Module] = [ConvPair(width) for _ in range(n_convolutions)]
+        self.layers = nn.ModuleList([*layers, *(AttentionBlock(width) for _ in range(n_attentions))])
+
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:
+        """Tokens x (B, N, D), of which `real` (B, N) hold a value → (B, N, D)."""
+        x = x + self.inner(x)
+        for layer in self.layers:
+            x = layer(x, real)
+        return x
+
+
+class Readout(nn.Module):
+    """Mean, maximum and deviation over a window's tokens, on a standard scale, and a linear layer.
+
+    Parameters
+    ----------
+    width, n_outputs : int
+        D, and outputs.
+    dropout : float
+        Of what is pooled.
+    """
+
+    def __init__(self, width: int, n_outputs: int, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.head = nn.Sequential(
+            nn.BatchNorm1d(3 * width, affine=False), nn.Dropout(dropout), nn.Linear(3 * width, n_outputs)
+        )
+
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:
+        """Tokens x (B, N, D), of which `real` (B, N) hold a value → outputs (B, n_outputs)."""
+        return self.head(pooled(x.float(), real))
+
+
+def pooled(x: Tensor, real: Tensor) -> Tensor:
+    """Mean, maximum and deviation (B, 3 · D) of tokens x (B, N, D) that are `real` (B, N); zeros where none is."""
+    there = real[:, :, None]
+    count = there.sum(dim=1).clamp(min=1)
+    mean = (x * there).sum(dim=1) / count
+    largest = x.masked_fill(~there, -torch.inf).amax(dim=1)
+    variance = ((x - mean[:, None]) ** 2 * there).sum(dim=1) / count
+    return torch.cat((mean, torch.where(real.any(dim=1)[:, None], largest, 0.0), (variance + 1e-6).sqrt()), dim=1)
