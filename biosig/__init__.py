@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from biosig.estimators.transformer import EmbeddingTransformer
     from biosig.models.model import Model, build_model, load_model
     from biosig.models.presets import list_models
+    from biosig.models.wrap import ModuleContract, wrap
     from biosig.reading import read
     from biosig.recording import Annotation, Channel, Recording, Stream, Subject
     from biosig.shards.dataset import ShardDataset, open_shards
@@ -33,6 +34,7 @@ _HOME = {
     "FineTunedClassifier": "biosig.estimators.finetuned",
     "FineTunedRegressor": "biosig.estimators.finetuned",
     "Model": "biosig.models.model",
+    "ModuleContract": "biosig.models.wrap",
     "Recording": "biosig.recording",
     "ShardDataset": "biosig.shards.dataset",
     "Stream": "biosig.recording",
@@ -43,6 +45,7 @@ _HOME = {
     "load_model": "biosig.models.model",
     "open_shards": "biosig.shards.dataset",
     "read": "biosig.reading",
+    "wrap": "biosig.models.wrap",
 }
 
 __all__ = [
@@ -55,6 +58,7 @@ __all__ = [
     "FineTunedClassifier",
     "FineTunedRegressor",
     "Model",
+    "ModuleContract",
     "Recording",
     "ShardDataset",
     "Stream",
@@ -65,6 +69,7 @@ __all__ = [
     "load_model",
     "open_shards",
     "read",
+    "wrap",
 ]
 
 

@@ -18,7 +18,7 @@ from biosig.batches.memory import EpochList
 from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import LeftOutWarning, Windows
-from biosig.device import resolve_device, resolve_dtype
+from biosig.device import resolve_device
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
 from biosig.models.pooled import n_features, pooled, segments, vectors_per_window
@@ -172,7 +172,7 @@ def _embed_parts(
     counts = count_tokens(windows[start:stop], contract, words)
     batches = [rows + start for rows in in_order(counts, batch_tokens)]
     subjects, revision = windows.subjects, model.revision
-    precision = resolve_dtype(model.device, dtype)
+    precision = model.precision(dtype)
     pooling = pooling or own_pooling(model.config)
     check_pooling(model.config, pooling)
     n_rows, n_numbers = vectors_per_window(pooling), n_features(model.config, pooling, layer)

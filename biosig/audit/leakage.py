@@ -42,7 +42,7 @@ def _pretraining(
         return Finding(check, 0.0, expected, "ok", f"{model.name} has random weights, which have seen nothing.")
     found = overlap(model.folder, hashes, subjects, names, marks) if model.folder else None
     if found is None:
-        sentence = "The model has no ledger of what it has seen, so nobody can say that it has not seen the test part."
+        sentence = f"{model.no_ledger} So nobody can say that it has not seen the test part."
         return Finding(check, float("nan"), expected, "warn", sentence)
     verdict: Verdict = "fail" if found.recordings else "ok" if found.complete and not found else "warn"
     return Finding(check, float(len(found.recordings)), expected, verdict, found.sentence())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
 from biosig.batches.montage import Montage, montage
+from biosig.batches.ordered import OrderedContract
 from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
 from biosig.signal import bandpass, check_rate, is_flat, neurokit_clean, resample, resample_valid, robust_scale
@@ -114,6 +115,7 @@ def prepare(
         }
         if wanted.normalisation == "robust" and not scale > 0:
             scale = robust_scale(_stacked(physical.values()))
+        first = len(prepared)
         for i, (stream, members) in enumerate(parts):
             n_times = stream.n_times if plain[i] else physical[i].shape[1]
             values = room(modality, len(members.rows), n_times)
@@ -139,7 +141,18 @@ def prepare(
                     ch_names=members.ch_names,
                 )
             )
+        if isinstance(wanted, OrderedContract):
+            prepared[first:] = whole_or_none(prepared[first:], wanted)
     return prepared
+
+
+def whole_or_none(streams: list[Prepared], wanted: OrderedContract) -> list[Prepared]:
+    """The streams of a window, none of their samples valid where the network would not see all of its channels whole."""
+    there = sum(len(stream.channel) for stream in streams) == len(wanted.ch_names)
+    whole = all(stream.valid.all() for stream in streams) and len({stream.values.shape[1] for stream in streams}) == 1
+    if wanted.missing == "zeros" or (there and whole):
+        return streams
+    return [replace(stream, valid=np.zeros(stream.values.shape, bool)) for stream in streams]
 
 
 def _check_size(name: str, modality: str, parts: Sequence[tuple[Stream, Montage]], wanted: InputContract) -> None:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from biosig.batches.conditioned import conditioned
 from biosig.batches.contract import InputContract, prepare
 from biosig.batches.montage import channels_read, montage
+from biosig.batches.ordered import check_windows
 from biosig.batches.packed import PackedBatch, Packer
 from biosig.batches.together import PlainWindow, add_together, in_groups, plain_windows
 from biosig.batches.windows import ReadableRecording, Windows
@@ -29,7 +30,14 @@ Transform = Callable[[int, PackedBatch, NDArray[np.int64]], PackedBatch]
 def count_tokens(
     windows: Windows, contract: Mapping[str, InputContract], reports: Reports | None = None
 ) -> NDArray[np.int64]:
-    """Tokens that each window will give, shape (B,), from the index alone; with reports, theirs too."""
+    """Tokens that each window will give, shape (B,), from the index alone; with reports, theirs too.
+
+    Raises
+    ------
+    DataError, UsageError
+        If an ordered contract does not take the channels or the length of a window (`biosig.batches.ordered`).
+    """
+    check_windows(windows, contract)
     by_recording: dict[int, dict[str, int]] = {}
     counts = np.zeros(len(windows), np.int64)
     n_words: dict[int, int] = {}

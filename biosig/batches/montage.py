@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.input_contract import InputContract, OnUnknown
+from biosig.batches.ordered import OrderedContract
 from biosig.electrodes import canonical_orientation, channel_id
 from biosig.electrodes.frames import head_to_mri
 from biosig.electrodes.leads import as_leads
@@ -54,7 +55,8 @@ def montage(channels: tuple[Channel, ...], modality: str, contract: InputContrac
     UsageError
         If a channel's unit cannot be brought to the contract's, or one of unknown place is refused.
     """
-    key = (id(channels), modality, contract.unit, contract.frame, contract.on_unknown)
+    named = contract.ch_names if isinstance(contract, OrderedContract) else ()
+    key = (id(channels), modality, contract.unit, contract.frame, contract.on_unknown, named)
     known = _known.get(key)
     if known is None:
         if len(_known) >= MAX_KNOWN:
@@ -67,6 +69,11 @@ def channels_read(channels: Sequence[Channel], contract: Mapping[str, InputContr
     """The channels of each modality that give tokens; modalities without any are left out."""
     read = {}
     for modality, wanted in contract.items():
+        if isinstance(wanted, OrderedContract):
+            places = wanted.places(channels, modality)
+            if places:
+                read[modality] = [channels[row] for _, row in sorted(places.items())]
+            continue
         members = [channel for channel in channels if channel.kind == modality]
         if any(channel.position_source == "unknown" for channel in members) and _policy(modality, wanted) == "skip":
             known = _places(members, wanted).known
@@ -78,12 +85,16 @@ def channels_read(channels: Sequence[Channel], contract: Mapping[str, InputContr
 
 MAX_KNOWN = 4096
 
-_known: dict[tuple[int, str, str | None, str, str | None], tuple[tuple[Channel, ...], Montage]] = {}
+_Key = tuple[int, str, str | None, str, str | None, tuple[str, ...]]
+
+_known: dict[_Key, tuple[tuple[Channel, ...], Montage]] = {}
 """By the channels' identity: a shard's windows share them, and hashing 64 takes longer than all else. They are kept
 beside what they gave, so that no other tuple takes their id."""
 
 
 def _make(channels: tuple[Channel, ...], modality: str, contract: InputContract) -> Montage:
+    if isinstance(contract, OrderedContract):
+        return _ordered(channels, modality, contract)
     rows = [row for row, channel in enumerate(channels) if channel.kind == modality]
     places = _places([channels[row] for row in rows], contract)
     if not places.known.all():
@@ -92,6 +103,31 @@ def _make(channels: tuple[Channel, ...], modality: str, contract: InputContract)
         if _policy(modality, contract) == "skip":
             rows = [row for row, there in zip(rows, places.known, strict=True) if there]
             places = places.of(places.known)
+    placed = np.ones(len(rows), bool) if contract.frame == "head" else places.known
+    return _montage(channels, rows, places, placed, contract)
+
+
+def _ordered(channels: tuple[Channel, ...], modality: str, contract: OrderedContract) -> Montage:
+    """The channels that the contract names, in the stream's order, numbered by their place in the contract."""
+    number = {row: number for number, row in contract.places(channels, modality).items()}
+    rows = sorted(number)
+    position, reference = (
+        np.array([getattr(channels[row], name) for row in rows], np.float32).reshape(-1, 3)
+        for name in ("position", "reference")
+    )
+    n_chans = len(rows)
+    channel = np.array([number[row] for row in rows], np.int64)
+    places = _Places(position, reference, np.ones(n_chans, np.float32), channel, np.ones(n_chans, bool))
+    return _montage(channels, rows, places, places.known, contract)
+
+
+def _montage(
+    channels: tuple[Channel, ...],
+    rows: list[int],
+    places: _Places,
+    placed: NDArray[np.bool_],
+    contract: InputContract,
+) -> Montage:
     members = [channels[row] for row in rows]
     made = Montage(
         rows=rows,
@@ -101,7 +137,7 @@ def _make(channels: tuple[Channel, ...], modality: str, contract: InputContract)
         position=places.position,
         reference=places.reference,
         channel=places.channel,
-        placed=np.ones(len(members), bool) if contract.frame == "head" else places.known,
+        placed=placed,
     )
     for shared in (made.factor, made.sign, made.position, made.reference, made.channel, made.placed):
         shared.flags.writeable = False

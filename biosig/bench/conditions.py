@@ -26,6 +26,9 @@ from biosig.evaluate.splits import Rows
 N_DRAWS = 3
 """Draws of so many recordings or people to learn from; their scores are averaged."""
 
+SEEDS_PER_DRAW = 1000
+"""In the column `seed` of predictions: the draw of who is known times this, plus the draw of a random twin."""
+
 
 @dataclass(frozen=True)
 class Setting:

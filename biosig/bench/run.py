@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from biosig import config as configuration
-from biosig.bench.conditions import Setting, setting_of
+from biosig.bench.conditions import SEEDS_PER_DRAW, Setting, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, Group
 from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
 from biosig.bench.tables import FINETUNED, BenchTables, write_tables
@@ -213,7 +213,7 @@ def _by_draw(predictions: pd.DataFrame, n_folds: int, n_parts: int) -> pd.DataFr
         return predictions
     draw = predictions["fold"] // n_folds
     seed = predictions["seed"] if "seed" in predictions else 0
-    columns = {"fold": predictions["fold"] % n_folds, "seed": draw * 1000 + seed}
+    columns = {"fold": predictions["fold"] % n_folds, "seed": draw * SEEDS_PER_DRAW + seed}
     return predictions.assign(**columns).sort_values(["method", "seed", "fold"], kind="stable", ignore_index=True)
 
 

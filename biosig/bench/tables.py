@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from biosig.bench.conditions import SEEDS_PER_DRAW
 from biosig.bench.config import GROUPS, BenchConfig, BenchTask
 from biosig.bench.operating import sensitivities
 from biosig.bench.plan import AS_IT_IS, UNDER_CONDITIONS, Job, seconds_taken
@@ -16,7 +17,7 @@ from biosig.bench.scores import Gain, Judge, holm
 from biosig.csv_table import write_csv
 from biosig.downstream.baselines import MODEL
 from biosig.downstream.cohort import groups
-from biosig.downstream.fusion import fused_rows
+from biosig.downstream.fusion import fused_name, with_fused
 from biosig.downstream.subgroups import subgroup_table
 from biosig.downstream.target_config import Target
 from biosig.evaluate.metrics import METRICS
@@ -27,7 +28,7 @@ TWIN, FEATURES, FINETUNED = "random_weights", "handmade", "finetuned"
 FUSED = ((FEATURES, MODEL), (FEATURES, TWIN))
 """Pairs of rows whose mean of standardised scores is a row too."""
 
-WITH_MODEL, WITH_TWIN = (f"{first} + {second}" for first, second in FUSED)
+WITH_MODEL, WITH_TWIN = map(fused_name, FUSED)
 
 COMPARED = (
     (MODEL, TWIN),
@@ -115,9 +116,9 @@ def predictions_of(config: BenchConfig, name: str, condition: str = AS_IT_IS) ->
     # A row without draws has one; `seed` tells the draws of those that have several.
     rows = pd.concat([rows if "seed" in rows else rows.assign(seed=0) for rows in found], ignore_index=True)
     rows = rows.assign(seed=rows["seed"].fillna(0).astype(int))
-    there = set(rows["method"])
-    pairs = [pair for pair in FUSED if there.issuperset(pair)]
-    return pd.concat([rows, *(fused_rows(rows, pair, config.tasks[name].target) for pair in pairs)], ignore_index=True)
+    pairs = [pair for pair in FUSED if set(rows["method"]).issuperset(pair)]
+    draws = rows.groupby(rows["seed"] // SEEDS_PER_DRAW, sort=False)
+    return pd.concat([with_fused(draw, pairs, config.tasks[name].target) for _, draw in draws], ignore_index=True)
 
 
 def _write_task(config: BenchConfig, name: str) -> None:

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from biosig import config as configuration
 from biosig.batches.packed import PackedBatch
-from biosig.downstream.examples import Tokens
 from biosig.downstream.objective import Objective
 from biosig.downstream.use import Use
 from biosig.errors import UnreadableError
@@ -23,6 +22,7 @@ from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.readouts import READOUTS, Pooling, Segments, check_pooling
 from biosig.models.text import Tokenizer
+from biosig.models.tokens import Tokens
 from biosig.text_files import read_json
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "classifier.json"
@@ -89,7 +89,7 @@ class Classifier(nn.Module):
     @property
     def pools_by_query(self) -> bool:
         """Whether the encoder has a pool query, and not a token of each window's own."""
-        return not self.encoder.config.cls
+        return self.encoder.config.has_query
 
 
 def save_classifier(

@@ -6,7 +6,7 @@ Shape letters: B windows, C channels, T samples, N tokens, D embed_dim.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from biosig.downstream.mixup import Mix, draw, mixed
 from biosig.downstream.prepared import PreparedWindows
 from biosig.errors import DataError
 from biosig.models.encoder import Encoder
+from biosig.models.tokens import Tokens
 
 
 class Examples(Protocol):
@@ -54,39 +55,6 @@ class PackedExamples:
     def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
         """Partners of one layout that miss no sample: two windows with gaps may have no token in common."""
         return draw([self.windows.layouts[row] if self.windows.whole[row] else None for row in rows], rng)
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Encoded tokens of some windows, window after window."""
-
-    values: Tensor  # (N, D), zeros where not valid
-    valid: Tensor  # (N,) bool
-    window: Tensor  # (N,) int64, non-decreasing
-    n_windows: int
-    own: Tensor | None  # (B, D) the token that is the window's own, of models that have one
-    time: Tensor  # (N,) the patch's centre in seconds from the window's start
-
-    @classmethod
-    def of(cls, encoder: Encoder, batch: PackedBatch) -> Tokens:
-        """The encoder's output for a batch."""
-        values, own = encoder.encode(batch)
-        return cls(values, batch.valid, batch.window, batch.n_windows, own, batch.position[:, 3])
-
-    @classmethod
-    def joined(cls, windows: Sequence[Tokens]) -> Tokens:
-        """Tokens of single windows as those of one batch."""
-        device = windows[0].values.device
-        lengths = torch.tensor([len(tokens.valid) for tokens in windows], device=device)
-        own = [tokens.own for tokens in windows if tokens.own is not None]
-        return cls(
-            torch.cat([tokens.values for tokens in windows]),
-            torch.cat([tokens.valid for tokens in windows]),
-            torch.repeat_interleave(torch.arange(len(windows), device=device), lengths),
-            len(windows),
-            torch.cat(own) if own else None,
-            torch.cat([tokens.time for tokens in windows]),
-        )
 
 
 class FrozenExamples(PackedExamples):

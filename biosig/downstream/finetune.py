@@ -15,7 +15,7 @@ import pandas as pd
 
 from biosig.downstream.baselines import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext
-from biosig.downstream.baselines.defaults import default_baselines, drop_incompatible, exclude
+from biosig.downstream.baselines.defaults import default_baselines, drop_incompatible, drop_without_twin, exclude
 from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contexts import Contexts
@@ -27,7 +27,7 @@ from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.split_config import QuerySplit
-from biosig.downstream.task import Task, open_model, open_task, pretraining_note
+from biosig.downstream.task import Task, model_of, open_task, pretraining_note
 from biosig.downstream.task_result import labelled_result
 from biosig.downstream.tuned_weights import save_tuned
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from biosig.models.model import Model
 
 
-def run_finetune(config: FineTuneConfig, progress: Progress | None = None) -> ProbeResult:
+def run_finetune(
+    config: FineTuneConfig, progress: Progress | None = None, model: Model | None = None
+) -> ProbeResult:
     """Label windows, split by subject, tune the model, fit its baselines, and rate all on the test parts.
 
     Parameters
@@ -49,6 +51,9 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None) -> Pr
         What to do.
     progress : callable, optional
         Told how far the work is.
+    model : Model, optional
+        What to tune, such as what `biosig.wrap` gives; `config.model` is then its name and nothing else. Default what
+        `config.model` names.
 
     Returns
     -------
@@ -70,7 +75,9 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None) -> Pr
         refuse_existing(config.out)
     config = replace(config, target=with_worth(config.target))
     task = open_task(config.shards, config.query, config.target, config.windows)
-    model = _with_input(open_model(config.model, config.seed, config.device), config)
+    config, model = model_of(config, model)
+    _check_wrapped(model, config)
+    model = _with_input(model, config)
     if config.out is None:
         return _result(config, task, model, None, progress)
     with resumable(config, identity_of(config, task, model)) as out:
@@ -83,7 +90,7 @@ def _result(
     config: FineTuneConfig, task: Task, model: Model, out: Unfinished | None, progress: Progress | None
 ) -> ProbeResult:
     task, windows, left_out = _prepared(task, model, config, progress)
-    baselines, remarks = _baselines(task, windows, config)
+    baselines, remarks = _baselines(task, windows, model, config)
     parts, unused = make_parts(config.split, task.labelled, config.seed)
     standing = _standing_notes(task, model, config, parts)
     spans, read = _read(windows, config, progress)
@@ -123,7 +130,7 @@ def _result(
     return labelled_result(task, model, parts, predictions, notes, config)
 
 
-def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> tuple[list[str], list[str]]:
+def _baselines(task: Task, windows: PreparedWindows, model: Model, config: FineTuneConfig) -> tuple[list[str], list[str]]:
     """What stands beside the model, and what to say of that.
 
     Raises
@@ -138,7 +145,27 @@ def _baselines(task: Task, windows: PreparedWindows, config: FineTuneConfig) -> 
     if named is None:
         known = demographic_features(task.labelled.windows.ds, config.target).shape[1] > 0
         named = default_baselines(config.target.kind, modalities, known)
-    return drop_incompatible(exclude(named, config.without), modalities, windows, named=config.baselines is not None)
+    of_config = config.baselines is not None
+    names, untwinned = drop_without_twin(exclude(named, config.without), model, of_config)
+    names, remarks = drop_incompatible(names, modalities, windows, of_config)
+    return names, untwinned + remarks
+
+
+def _check_wrapped(model: Model, config: FineTuneConfig) -> None:
+    """Refuse what cannot be done with a wrapped module.
+
+    Raises
+    ------
+    UsageError
+        With what to set instead.
+    """
+    if model.has_patch_tokens:
+        return
+    what = f"Model '{model.name}' is a wrapped module"
+    if config.target.every:
+        raise UsageError(f"{what}, whose tokens have no time: give one label a window, without target.every.")
+    if config.out is not None and config.keep_weights:
+        raise UsageError(f"{what}, which is not written to a folder: set keep_weights=false.")
 
 
 def _with_input(model: Model, config: FineTuneConfig) -> Model:

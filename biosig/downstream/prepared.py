@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from biosig.batches.conditioned import conditioned
 from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.ordered import check_windows
 from biosig.batches.packed import pack
 from biosig.batches.windows import Windows
 from biosig.downstream.alignment import Floats, aligned, covariance, whitening
@@ -62,6 +63,11 @@ class PreparedWindows:
         Samples that may stay in memory; windows beyond are read again each time.
     channels : sequence of str
         Names of channels, or modalities, that are kept; none = all.
+
+    Raises
+    ------
+    DataError, UsageError
+        If an ordered contract does not take the channels or the length of a window (`biosig.batches.ordered`).
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class PreparedWindows:
         keep_bytes: float = 4e9,
         channels: Sequence[str] = (),
     ) -> None:
+        check_windows(windows, contract)
         self.stored, self.windows, self.contract, self.align = windows, conditioned(windows, contract), contract, align
         self.channels = frozenset(channels)
         self._room = keep_bytes

@@ -18,7 +18,13 @@ from torch import nn
 
 from biosig.downstream.baselines import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext
-from biosig.downstream.baselines.defaults import default_baselines, drop_incompatible, exclude, modalities_of
+from biosig.downstream.baselines.defaults import (
+    default_baselines,
+    drop_incompatible,
+    drop_without_twin,
+    exclude,
+    modalities_of,
+)
 from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.examples import FrozenExamples
@@ -31,7 +37,7 @@ from biosig.downstream.probing import FrozenProbes
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
 from biosig.downstream.split_config import QuerySplit
-from biosig.downstream.task import Task, open_model, open_task, pretraining_note
+from biosig.downstream.task import Task, model_of, open_task, pretraining_note
 from biosig.downstream.task_result import labelled_result
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
@@ -42,7 +48,7 @@ from biosig.progress import Progress
 __all__ = ["ProbeConfig", "ScoredRows", "run_probe", "score_rows"]
 
 
-def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeResult:
+def run_probe(config: ProbeConfig, progress: Progress | None = None, model: Model | None = None) -> ProbeResult:
     """Label windows, split by subject, embed, fit, and rate the model and its baselines.
 
     Parameters
@@ -51,6 +57,9 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
         What to do.
     progress : callable, optional
         Told how far the work is.
+    model : Model, optional
+        What to probe, such as what `biosig.wrap` gives; `config.model` is then its name and nothing else. Default what
+        `config.model` names.
 
     Returns
     -------
@@ -73,7 +82,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
     task = open_task(config.shards, config.query, config.target, config.windows)
     parts, notes = make_parts(config.split, task.labelled, config.seed)
     task, parts = _only_used(task, parts)
-    model = open_model(config.model, config.seed, config.device)
+    config, model = model_of(config, model)
     if config.out is None:
         return _result(config, task, model, parts, notes, None, progress)
     with resumable(config, identity_of(config, task, model)) as out:
@@ -149,7 +158,8 @@ def score_rows(
     if head == "attention" or any(BASELINES[name].needs_one_layout for name in baselines):
         context.windows.survey(progress)
     modalities = modalities_of(picked(task.labelled.windows, config.channels).ds, model.contract)
-    fitting, misfits = drop_incompatible(baselines, modalities, context.windows, named=not drop_misfits)
+    twinned, untwinned = drop_without_twin(baselines, model, named=not drop_misfits)
+    fitting, misfits = drop_incompatible(twinned, modalities, context.windows, named=not drop_misfits)
     probes = FrozenProbes(config, task, model, parts, head, progress, work)
 
     rows, scored = task.rows(), []
@@ -163,7 +173,7 @@ def score_rows(
             columns = prediction_columns(prediction, config.target)
             scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **columns))
     remarked = [remark for name in fitting for remark in BASELINES[name]().remarks(context)]
-    notes = [*misfits, *probes.notes, *remarked]
+    notes = [*untwinned, *misfits, *probes.notes, *remarked]
     return ScoredRows(pd.concat(scored, ignore_index=True), notes, probes.facts, probes.tables)
 
 
@@ -238,7 +248,7 @@ def _baselines(config: ProbeConfig, task: Task, model: Model) -> list[str]:
 
 def _up_to_layer(model: Model, config: ProbeConfig) -> Model:
     """The model whose output is the layer that an attention head reads."""
-    if model.config.cls:
+    if not model.config.has_query:
         raise UsageError(f"Model '{model.name}' has no pool query for head=attention: choose another head.")
     if config.layer == -1:
         return model

@@ -78,7 +78,7 @@ def run_retrieval(config: RetrievalConfig, progress: Progress | None = None) -> 
 
 
 def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
-    model = open_model(config.model, config.seed, config.device)
+    model = open_model(config.model, config.seed, config.device, "retrieval")
     if config.tokenizer is not None:
         model.tokenizer = Tokenizer.load(config.tokenizer)
     task, pairs, notes = _pairs(config, model, progress)

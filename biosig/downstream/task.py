@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,11 @@ from biosig.evaluate.splits import check_subjects, people_of
 
 if TYPE_CHECKING:
     from biosig.batches.windows import Windows
+    from biosig.downstream.task_config import TaskConfig
     from biosig.models.model import Model
     from biosig.shards.dataset import ShardDataset
+
+Config = TypeVar("Config", bound="TaskConfig")
 
 
 @dataclass(frozen=True)
@@ -151,13 +154,33 @@ def _task(ds: ShardDataset, labelled: LabelledWindows) -> Task:
     return Task(labelled, recordings, subjects.astype(str), contents, ds.hash)
 
 
-def open_model(name: str, seed: int, device: str) -> Model:
-    """The model on trial: a preset with random weights from `seed`, or what `biosig.load_model` gives, on a device."""
+def open_model(name: str, seed: int, device: str, needs_encoder: str = "") -> Model:
+    """The model on trial: a preset with random weights from `seed`, or what `biosig.load_model` gives, on a device.
+
+    Raises
+    ------
+    UsageError
+        If `needs_encoder` names a task for which a wrapped module will not do, and the model is one.
+    """
     from biosig.device import resolve_device
     from biosig.models.model import build_model, list_models, load_model
 
     model = build_model(name, seed) if name in list_models() else load_model(name)
+    if needs_encoder and not model.has_patch_tokens:
+        raise UsageError(
+            f"Model '{model.name}' is a wrapped module, and {needs_encoder} needs a token for each patch: take a model "
+            "of Biosig's own."
+        )
     return model.to(resolve_device(device))
+
+
+def model_of(config: Config, model: Model | None) -> tuple[Config, Model]:
+    """The model on trial, given or opened by its name, on the configuration's device; and the configuration of it."""
+    from biosig.device import resolve_device
+
+    if model is None:
+        return config, open_model(config.model, config.seed, config.device)
+    return replace(config, model=model.name), model.to(resolve_device(config.device))
 
 
 def model_facts(model: Model, shards_hash: str) -> dict[str, Any]:
@@ -196,7 +219,7 @@ def pretraining_note(
         return untrained or weights
     found = overlap_of(model.folder, windows) if model.folder else None
     if found is None:
-        return "The model has no ledger of what it has seen."
+        return model.no_ledger
     if leakage == "refuse":
         found.refuse()
     return found.sentence()

@@ -15,7 +15,8 @@ class TaskConfig:
     Parameters
     ----------
     model : str
-        A checkpoint folder, or a preset's name for random weights.
+        A checkpoint folder, a preset's name for random weights, or ``package.module:name`` for a model that a Python
+        module holds, such as a wrapped one.
     shards : str
         Folder of shards.
     query : str, optional

@@ -125,11 +125,16 @@ def make_trainable(classifier: Classifier, stage: TuneStage, key: Sequence[int])
     Raises
     ------
     UsageError
-        If the encoder has fewer blocks than are to be trained.
+        If the encoder has fewer blocks than are to be trained, or is a wrapped module, of which all is.
     """
     if stage.method == "full":
         classifier.requires_grad_(True)
         return None
+    if not isinstance(classifier.encoder, Encoder):
+        raise UsageError(
+            f"tune.method={stage.method} changes the blocks of Biosig's own encoder, and '{classifier.encoder.config.name}' "
+            "is a wrapped module: choose full, or probe for the head alone."
+        )
     classifier.train_head_only()
     if stage.method == "last":
         blocks = classifier.encoder.blocks

@@ -59,7 +59,7 @@ def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> Pr
 
 
 def _result(config: WaveformConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
-    model = open_model(config.model, config.seed, config.device)
+    model = open_model(config.model, config.seed, config.device, "a waveform model")
     task = open_windows(config.shards, config.query, config.length, config.stride)
     usable = WaveformWindows(task.labelled.windows, model.contract, config.inputs, config.targets, 0.0).usable()
     if not usable.any():

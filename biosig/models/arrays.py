@@ -15,11 +15,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.contract import InputContract, Prepared, whole_or_none
 from biosig.batches.montage import montage
+from biosig.batches.ordered import OrderedContract
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
-from biosig.electrodes import channel_id, make_channel
-from biosig.electrodes.leads import as_leads
+from biosig.electrodes import make_channel
 from biosig.errors import DataError, UsageError
 from biosig.extremes import mark_extremes
 from biosig.recording import UNKNOWN, Channel, Position, Recording, Stream, is_known
@@ -203,10 +203,12 @@ def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> 
     UsageError
         If the rate is not the contract's: nothing would repair it.
     """
-    prepared = []
+    prepared: list[Prepared] = []
     for modality, wanted in contract.items():
+        first = len(prepared)
         for whole in recording.of_kind(modality):
-            stream = whole.pick(montage(whole.channels, modality, replace(wanted, unit=None)).rows)
+            members = montage(whole.channels, modality, replace(wanted, unit=None))
+            stream = whole.pick(members.rows)
             if not stream.n_chans:
                 continue
             if stream.sfreq != wanted.sfreq:
@@ -216,8 +218,7 @@ def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> 
                 )
             values = stream.physical()
             position = np.array([c.position for c in stream.channels], np.float32)
-            known = as_leads(stream.channels) if wanted.frame == "leads" else [channel_id(c) for c in stream.channels]
-            channel = np.array(known, np.int64)
+            channel = members.channel
             valid = np.isfinite(values)
             if wanted.frame == "mri":
                 valid &= np.isfinite(position).all(axis=1, keepdims=True)
@@ -239,6 +240,8 @@ def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> 
                     ch_names=stream.ch_names,
                 )
             )
+        if isinstance(wanted, OrderedContract):
+            prepared[first:] = whole_or_none(prepared[first:], wanted)
     return prepared
 
 

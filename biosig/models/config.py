@@ -69,6 +69,16 @@ class EncoderConfig:
                 f"leave one, or choose position.name body."
             )
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether readouts of all tokens have any to read."""
+        return True
+
+    @property
+    def has_query(self) -> bool:
+        """Whether the encoder pools with a query of its own."""
+        return not self.cls
+
     @classmethod
     def upgrade(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Position codes may be told by `kind`, as 0.1.0 wrote them."""

@@ -25,6 +25,7 @@ from biosig.layers.positions import BodyPositions
 from biosig.layers.reve_positions import RevePositions
 from biosig.layers.text import TextEmbedding
 from biosig.models.config import EncoderConfig
+from biosig.models.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,10 @@ class Encoder(nn.Module):
         visible = VisibleTokens.of(batch)
         x, cls = self.encode_windows(tokens, visible, layer)
         return x.new_zeros(batch.n_tokens, x.shape[1]).index_copy(0, visible.rows, x), cls
+
+    def read(self, batch: PackedBatch, layer: int = -1) -> Tokens:
+        """As `encode`, with what is known of each token."""
+        return Tokens.laid(*self.encode(batch, layer), batch)
 
     def layers(self, batch: PackedBatch) -> Iterator[tuple[Tensor, Tensor | None]]:
         """As `encode`, of layers 0 to depth - 1 and then of the output, in one pass."""

@@ -8,16 +8,17 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.input_contract import OnUnknown, with_unknown
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
+from biosig.device import resolve_dtype
 from biosig.errors import DataError, UsageError
 from biosig.layers.lead_positions import LeadCode, LeadPositions
 from biosig.models import checkpoint, hub
@@ -25,6 +26,7 @@ from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import PRESETS, list_models
 from biosig.models.text import Tokenizer
+from biosig.models.tokens import Tokens
 from biosig.recording import Recording
 from biosig.training.seeding import seeded
 
@@ -72,6 +74,16 @@ class Model:
         self._fast: tuple[torch.dtype, list[tuple[int, int]], Encoder] | None = None
         self._warned = False
 
+    no_ledger: ClassVar[str] = "The model has no ledger of what it has seen."
+
+    has_patch_tokens: ClassVar[bool] = True
+    """Whether each patch has a token, which a wrapped module does not say."""
+
+    @property
+    def lacks_twin(self) -> str | None:
+        """Why there is no such model with random weights; None where there is one."""
+        return None
+
     @property
     def config(self) -> EncoderConfig:
         """Size and contract."""
@@ -105,11 +117,7 @@ class Model:
     @property
     def revision(self) -> str:
         """Twelve hexadecimal digits that change with any weight and any entry of the configuration."""
-        digest = hashlib.sha256(checkpoint.revision_json(self.config, self.trained).encode())
-        for name, tensor in sorted(self.encoder.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()[:12]
+        return revision_of(checkpoint.revision_json(self.config, self.trained), self.encoder)
 
     def __repr__(self) -> str:
         state = "trained" if self.trained else "random weights"
@@ -188,6 +196,19 @@ class Model:
         encoder = self._for_inference(dtype)
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             yield from encoder.layers(batch.to(self.device))
+
+    def read(self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32) -> Tokens:
+        """As `encode_batch`, with what is known of each token: what readouts start from."""
+        return Tokens.laid(*self._encode(batch, layer, dtype), batch)
+
+    def read_layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[Tokens]:
+        """As `layers`, with what is known of each token."""
+        for values, own in self.layers(batch, dtype):
+            yield Tokens.laid(values, own, batch)
+
+    def precision(self, dtype: str) -> torch.dtype:
+        """What matrix products run in; "auto" = bfloat16 on CUDA, float32 elsewhere."""
+        return resolve_dtype(self.device, dtype)
 
     def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         self._warn_if_random()
@@ -369,6 +390,15 @@ class Model:
             )
 
 
+def revision_of(configuration: str, network: nn.Module) -> str:
+    """Twelve hexadecimal digits of a configuration and all weights and buffers of a network."""
+    digest = hashlib.sha256(configuration.encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
 def build_model(name: str, seed: int = 0) -> Model:
     """A preset with random weights.
 
@@ -386,14 +416,14 @@ def build_model(name: str, seed: int = 0) -> Model:
 
 
 def load_model(source: str | Path, revision: str | None = None) -> Model:
-    """Load a model from a checkpoint folder or from the Hugging Face hub, checking that every key matched.
+    """Load a model from a checkpoint folder, the Hugging Face hub or a Python module, checking that every key matched.
 
     Parameters
     ----------
     source : str or Path
         A folder written by `Model.save`, by pretraining or by `biosig convert`; or ``owner/name`` on the hub, such as
         ``brain-bzh/reve-base``, where REVE's weights are converted as they are loaded. A path that exists is never
-        looked for on the hub.
+        looked for on the hub. Or ``package.module:name``, a model that a Python module holds, such as a wrapped one.
     revision : str, optional
         Branch, tag or commit on the hub; pin the commit where a result must be reproducible.
 
@@ -404,6 +434,10 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
     DataError
         If weights are missing, left over, or of another shape; the sentence lists them.
     """
+    from biosig.models.reference import from_reference, is_reference  # which imports this module
+
+    if is_reference(source):
+        return from_reference(str(source))
     if not hub.is_repository(source):
         if revision is not None:
             raise UsageError(f"{source} is a folder, which has no revision '{revision}': leave revision out.")

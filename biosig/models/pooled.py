@@ -13,7 +13,8 @@ from torch import Tensor
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.models.config import EncoderConfig
 from biosig.models.model import Model
-from biosig.models.readouts import READOUTS, Pooling, Segments, own_pooling
+from biosig.models.readouts import READOUTS, Pooling, Segments
+from biosig.models.tokens import Tokens
 
 
 def vectors_per_window(pooling: Pooling) -> int:
@@ -27,7 +28,7 @@ def n_features(config: EncoderConfig, pooling: Pooling, layer: int | Literal["al
     return READOUTS[pooling]().n_features(config.embed_dim) * n_layers
 
 
-def segments(batch: PackedBatch, pooling: Pooling) -> Tensor:
+def segments(batch: PackedBatch | Tokens, pooling: Pooling) -> Tensor:
     """Which vector each token belongs to (N,), numbered window · R + r."""
     n = vectors_per_window(pooling)
     return batch.window if n == 1 else batch.window * n + batch.modality
@@ -52,19 +53,16 @@ def pooled(
     dtype : torch.dtype
         Of the blocks' matrix products.
     """
-    if layer == "all":
-        vectors = torch.cat([_pooled(model, *state, batch, pooling) for state in model.layers(batch, dtype)], dim=1)
-    elif pooling == own_pooling(model.config):
-        vectors = model.encode_and_pool(batch, layer, dtype, by_modality=True)[1].flatten(0, -2)
-    else:
-        vectors = _pooled(model, model.encode_batch(batch, layer, dtype), None, batch, pooling)
+    states = model.read_layers(batch, dtype) if layer == "all" else [model.read(batch, layer, dtype)]
+    vectors = torch.cat([_pooled(model, tokens, pooling) for tokens in states], dim=1)
     return vectors.unflatten(0, (batch.n_windows, vectors_per_window(pooling)))
 
 
 @torch.inference_mode()
-def _pooled(model: Model, tokens: Tensor, own: Tensor | None, batch: PackedBatch, pooling: Pooling) -> Tensor:
-    """Vectors (S, F) of tokens (N, D) and the windows' own (B, D), S = B · R."""
-    batch = batch.to(tokens.device)
-    query = None if model.config.cls else model.encoder.pool
-    n_segments = batch.n_windows * vectors_per_window(pooling)
-    return READOUTS[pooling]()(Segments(tokens, batch.valid, segments(batch, pooling), n_segments, own, query))
+def _pooled(model: Model, tokens: Tokens, pooling: Pooling) -> Tensor:
+    """Vectors (S, F), S = B · R."""
+    query = model.encoder.pool if model.config.has_query else None
+    n_segments = tokens.n_windows * vectors_per_window(pooling)
+    return READOUTS[pooling]()(
+        Segments(tokens.values, tokens.valid, segments(tokens, pooling), n_segments, tokens.own, query)
+    )

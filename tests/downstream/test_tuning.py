@@ -15,7 +15,7 @@ from biosig.batches.packed import pack
 from biosig.batches.windows import grid
 from biosig.downstream.alignment import covariance, whitening
 from biosig.downstream.classifier import Classifier, load_classifier, save_classifier
-from biosig.downstream.examples import FrozenExamples, PackedExamples, Tokens
+from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.lora import add_lora, merge
 from biosig.downstream.mixup import Mix, draw, mixed
 from biosig.downstream.objective import Objective
@@ -29,6 +29,7 @@ from biosig.evaluate.calibration import Calibration
 from biosig.models.encoder import Encoder
 from biosig.models.presets import preset
 from biosig.models.text import Tokenizer
+from biosig.models.tokens import Tokens
 
 TWO = Objective("classes", ("a", "b"))
 
@@ -183,7 +184,7 @@ def test_pooling_reads_valid_tokens_in_their_order(pooling):
     values = torch.randn(6, 128)
     values[4] = 0  # not valid
     valid = torch.tensor([True, True, True, True, False, True])
-    tokens = Tokens(values, valid, torch.tensor([0, 0, 0, 1, 1, 1]), 2, None, torch.zeros(6))
+    tokens = Tokens(values, valid, torch.tensor([0, 0, 0, 1, 1, 1]), 2, None, torch.zeros(6), torch.zeros(6).long())
     pooled = classifier.pooled(tokens)
     for i, own in enumerate((values[:3], values[[3, 5]])):
         weights = (own @ encoder.pool.query / 128**0.5).softmax(0)

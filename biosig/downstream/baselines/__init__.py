@@ -44,6 +44,8 @@ class Baseline(ABC):
         Whether its predictions are the same with every seed of a job, so that one run is enough.
     frozen_encoder : bool
         Whether it is the model's encoder with other weights, on which a probe fits its own head.
+    needs_twin : bool
+        Whether it is the model's architecture built anew, which somebody else's module may not say how to do.
     rank : int
         Place among the defaults of a task, the weakest baseline first.
     seed_id : int
@@ -58,6 +60,7 @@ class Baseline(ABC):
     needs_one_layout: ClassVar[bool] = False
     seedless: ClassVar[bool] = False
     frozen_encoder: ClassVar[bool] = False
+    needs_twin: ClassVar[bool] = False
     rank: ClassVar[int] = 100
     seed_id: ClassVar[int]
 

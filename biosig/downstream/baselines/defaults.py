@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from biosig.batches.windows import RecordingSet
     from biosig.downstream.prepared import PreparedWindows
     from biosig.evaluate.metrics import Kind
+    from biosig.models.model import Model
 
 
 def default_baselines(kind: Kind, modalities: Collection[str], demographics: bool) -> list[str]:
@@ -103,6 +104,32 @@ def drop_incompatible(
     if dense and gaps:
         remarks.append(f"{gaps} of {len(windows)} windows miss samples, which are zeros for {', '.join(dense)}.")
     return kept, remarks
+
+
+def drop_without_twin(names: Sequence[str], model: Model, named: bool) -> tuple[list[str], list[str]]:
+    """The baselines that can be built for a model, and remarks on those that need its architecture anew.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Baselines.
+    model : Model
+        On trial.
+    named : bool
+        Whether the configuration names the baselines.
+
+    Raises
+    ------
+    UsageError
+        If one that the configuration names cannot be built.
+    """
+    why = model.lacks_twin
+    lost = [name for name in names if BASELINES[name].needs_twin] if why else []
+    if lost and named:
+        raise UsageError(f"The baseline {lost[0]} cannot be made: {why}, or leave {lost[0]} out.")
+    return [name for name in names if name not in lost], [
+        f"The baseline {name} is left out: {why}." for name in lost
+    ]
 
 
 def _check_windows(name: str, modalities: Collection[str], windows: PreparedWindows) -> None:

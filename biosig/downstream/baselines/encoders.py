@@ -22,6 +22,7 @@ class RandomWeights(Baseline):
     name = "random_weights"
     title = "same encoder, random weights"
     frozen_encoder = True
+    needs_twin = True
     rank = 20
     seed_id = 6
 
@@ -47,6 +48,7 @@ class FromScratch(Baseline):
 
     name = "from_scratch"
     title = "same encoder, from scratch"
+    needs_twin = True
     seed_id = 2
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:

@@ -59,7 +59,7 @@ def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
     from biosig.models.model import RandomWeightsWarning
 
     ds = open_recordings(config.shards, config.query)
-    model = open_model(config.model, config.seed, config.device)
+    model = open_model(config.model, config.seed, config.device, "question answering")
     cohort = make_cohort(ds, config)
     windows = PreparedWindows(cohort.windows, model.contract, keep_bytes=config.keep_gb * 1e9, channels=config.channels)
     _refuse_silent(cohort, windows.survey(progress))

@@ -78,7 +78,7 @@ class Readout(ABC):
     @classmethod
     def fits(cls, config: EncoderConfig) -> bool:
         """Whether an encoder has what this reads."""
-        return cls.needs in (None, "own" if config.cls else "query")
+        return {None: config.has_tokens, "own": config.cls, "query": config.has_query}[cls.needs]
 
 
 READOUTS: Registry[type[Readout]] = Registry("pooling", "biosig.readouts", __name__)
@@ -88,8 +88,8 @@ Pooling = Annotated[str, READOUTS]
 
 
 def own_pooling(config: EncoderConfig) -> str:
-    """The model's own pooling: the window's own token where it has one, the pool query elsewhere."""
-    return "cls" if config.cls else "attention"
+    """The model's own pooling: the window's own token or vector, or the pool query; a module with neither, the mean."""
+    return "cls" if config.cls else "attention" if config.has_query else "mean"
 
 
 def check_pooling(config: EncoderConfig, pooling: str, frozen: bool = True) -> None:
@@ -116,5 +116,7 @@ def check_pooling(config: EncoderConfig, pooling: str, frozen: bool = True) -> N
     others = [name for name, other in READOUTS.items() if other.fits(config) and not (frozen and other.one_layout)]
     others.sort(key=lambda name: name != own_pooling(config))
     lacks = {"own": "has no token per window", "query": "has no pool query"}
-    found = f"Model '{config.name}' {lacks[cls.needs or '']}" if not cls.fits(config) else f"pooling={pooling} is tuned"
-    raise UsageError(f"{found}: choose pooling={', '.join(others[:-1])} or {others[-1]}.")
+    lacked = lacks.get(cls.needs or "", "has not what it reads" if config.has_tokens else "gives a vector and no tokens")
+    found = f"pooling={pooling} is tuned" if cls.fits(config) else f"Model '{config.name}' {lacked}"
+    choices = " or ".join(part for part in (", ".join(others[:-1]), others[-1]) if part)
+    raise UsageError(f"{found}: choose pooling={choices}.")

@@ -9,6 +9,8 @@ from biosig.models.readouts import READOUTS, Readout, Segments
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from biosig.models.config import EncoderConfig
+
 
 @READOUTS.register
 class Attention(Readout):
@@ -40,6 +42,11 @@ class Flatten(Readout):
 
     name = "flatten"
     one_layout = True
+
+    @classmethod
+    def fits(cls, config: EncoderConfig) -> bool:
+        """For encoders with tokens and a vector of their own."""
+        return config.has_tokens and (config.cls or config.has_query)
 
     def n_features(self, embed_dim: int, n_tokens: int = 0) -> int:
         """The vector's width and that of all tokens."""

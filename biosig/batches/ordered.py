@@ -1,0 +1,140 @@
+"""Input contracts of networks that know channels by their row: which channels, in what order, in windows how long.
+
+Shape letters: C channels of the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from biosig.batches.input_contract import InputContract
+from biosig.batches.windows import Windows
+from biosig.electrodes import make_channel
+from biosig.electrodes.names import fold
+from biosig.errors import DataError, UsageError
+from biosig.recording import Channel
+
+_LEFT_OVER = 0.02  # s at a window's end that may stay unread: one sample more, as MNE's epochs have, at 50 Hz and above
+_NAMED = 12  # channels that a message lists
+
+
+@dataclass(frozen=True)
+class OrderedContract(InputContract):
+    """An input contract whose channels are given by name and have a fixed order.
+
+    A window is a patch of each channel, or, where any length will do, whole patches of a fraction of a second. The
+    montage numbers channels by their place here, and turns none round.
+
+    Parameters
+    ----------
+    ch_names : tuple of str
+        C names, as a file writes them or canonical.
+    missing : {"refuse", "zeros"}
+        "refuse": a recording without one of the channels is an error, and a window in which a sample is no real value
+        gives no vector. "zeros": both are 0 after normalisation.
+    any_length : bool
+        Whether a window may have any whole number of patches; else it has one.
+    """
+
+    ch_names: tuple[str, ...] = ()
+    missing: Literal["refuse", "zeros"] = "refuse"
+    any_length: bool = False
+
+    def places(self, channels: Sequence[Channel], modality: str) -> dict[int, int]:
+        """Where each of the contract's channels is among others: its number here → its row there.
+
+        A name is looked for as the file writes it, then as a canonical name.
+        """
+        found = {}
+        given = {fold(c.source_name): row for row, c in enumerate(channels) if c.kind == modality}
+        canonical = {c.name: row for row, c in enumerate(channels) if c.kind == modality}
+        for number, (written, name) in enumerate(_names(self.ch_names, modality)):
+            row = given.get(written, canonical.get(name))
+            if row is not None:
+                found[number] = row
+        return found
+
+    def check_channels(self, channels: Sequence[Channel], modality: str, where: str) -> None:
+        """Refuse a recording that has channels of the modality, and not those of the contract.
+
+        Raises
+        ------
+        DataError
+            Naming the channels that are missing, or one that is asked for twice.
+        """
+        there = [c.source_name for c in channels if c.kind == modality]
+        if not there:
+            return
+        places = self.places(channels, modality)
+        rows = list(places.values())
+        twice = [name for number, name in enumerate(self.ch_names) if rows.count(places.get(number, -1)) > 1]
+        if twice:
+            raise DataError(
+                f"{where}: the contract's channels {' and '.join(twice)} are one channel, "
+                f"'{channels[places[self.ch_names.index(twice[0])]].source_name}': give each of ch_names a channel."
+            )
+        absent = [name for number, name in enumerate(self.ch_names) if number not in places]
+        if absent and (self.missing == "refuse" or not places):
+            remedy = "" if self.missing == "zeros" else ", or give the contract missing='zeros'"
+            raise DataError(
+                f"{where} has no channel {_listed(absent)}, which the model needs (it has {_listed(there)}): correct "
+                f"the names, leave the recording out{remedy}."
+            )
+
+    def check_length(self, seconds: float, where: str) -> None:
+        """Refuse a window of a length that the network does not take.
+
+        Raises
+        ------
+        UsageError
+            With the length that it takes.
+        """
+        step = self.patch_seconds
+        rounding = 0.5 / self.sfreq
+        whole = max(int((seconds + rounding) / step), 1) if self.any_length else 1
+        if not -rounding <= seconds - whole * step <= _LEFT_OVER:
+            wanted = f"a whole number of {step:g} s" if self.any_length else f"{step:g} s"
+            raise UsageError(
+                f"{where} lasts {seconds:g} s, and the model takes windows of {wanted}: cut windows of that length."
+            )
+
+
+@lru_cache(maxsize=256)
+def _names(ch_names: tuple[str, ...], modality: str) -> list[tuple[str, str]]:
+    """Of each channel the name as a file may write it, folded, and the canonical name."""
+    return [(fold(name), make_channel(name, "", modality).name) for name in ch_names]
+
+
+def check_windows(windows: Windows, contract: Mapping[str, InputContract]) -> None:
+    """Hold windows to what an ordered contract says of channels and length, from the index alone.
+
+    Raises
+    ------
+    DataError
+        If a recording lacks channels.
+    UsageError
+        If a window has another length.
+    """
+    ordered = {m: wanted for m, wanted in contract.items() if isinstance(wanted, OrderedContract)}
+    if not ordered:
+        return
+    _, first = np.unique(windows.duration, return_index=True)
+    for number in first.tolist():
+        recording = windows.ds[int(windows.recording[number])]
+        for wanted in ordered.values():
+            where = f"The window at {windows.onset[number]:g} s of recording '{recording.id}'"
+            wanted.check_length(float(windows.duration[number]), where)
+    for row in np.unique(windows.recording):
+        recording = windows.ds[int(row)]
+        for modality, wanted in ordered.items():
+            wanted.check_channels(recording.channels, modality, f"Recording '{recording.id}'")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
