@@ -18,6 +18,7 @@ from biosig.bench.conditions import SEEDS_PER_DRAW, Setting, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, Group
 from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
 from biosig.bench.tables import FINETUNED, BenchTables, write_tables
+from biosig.device import resolve_device
 from biosig.downstream.baselines import MODEL
 from biosig.downstream.cohort import recording_table
 from biosig.downstream.finetune import run_finetune
@@ -71,7 +72,7 @@ def plan_bench(config: BenchConfig) -> Plan:
     return plan(config, sizes)
 
 
-def run_bench(config: BenchConfig, progress: Progress | None = None) -> Bench:
+def run_bench(config: BenchConfig, progress: Progress | None = None, model: Model | None = None) -> Bench:
     """Make every row of every task that is not there yet, the cheap ones first, and the tables after each.
 
     Parameters
@@ -80,6 +81,8 @@ def run_bench(config: BenchConfig, progress: Progress | None = None) -> Bench:
         What to do.
     progress : callable, optional
         Told how far the work is.
+    model : Model, optional
+        The model itself, in place of the one that the configuration names; such as one of `biosig.wrap`.
 
     Raises
     ------
@@ -92,7 +95,10 @@ def run_bench(config: BenchConfig, progress: Progress | None = None) -> Bench:
     """
     config.out.mkdir(parents=True, exist_ok=True)
     with locked(config.out, "bench", config.out / ".lock"), sigterm(at_once=True):
-        models = [open_model(name, config.seed, config.device) for name in config.models]
+        if model is not None:
+            config, models = replace(config, model=model.name), [model.to(resolve_device(config.device))]
+        else:
+            models = [open_model(name, config.seed, config.device) for name in config.models]
         _refuse_another(config, models)
         _refuse_seen(config, models)
         planned = plan_bench(config)
@@ -165,9 +171,9 @@ def _finetuned(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Predictions of the model with all weights trained, in the same folds."""
     probe, halves, notes = setting.probe, [], []
-    for number, name in enumerate(config.models):
+    for number, model in enumerate(models):
         values: dict[str, Any] = {
-            "model": name,
+            "model": config.models[number],
             "shards": probe.shards,
             "query": probe.query,
             "channels": probe.channels,
@@ -177,14 +183,13 @@ def _finetuned(
             "seed": config.seed,
             "device": config.device,
             "n_bootstrap": 100,
-            "out": str(work / str(number)),
             **config.finetune,
         }
         values |= {key: configuration.to_dict(getattr(task, key)) for key in ("target", "windows", "split")}
         values["out"] = work / str(number)
         work.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(work / str(number), ignore_errors=True)  # finished, but not yet taken over
-        found = run_finetune(configuration.load(FineTuneConfig, values), progress)
+        found = run_finetune(configuration.load(FineTuneConfig, values), progress, model)
         halves.append(found.predictions)
         notes += found.notes
     predictions = halves[0] if len(halves) == 1 else _cross_fitted(halves, models, setting.task)
