@@ -58,7 +58,7 @@ def exclude(names: Sequence[str], without: Sequence[str]) -> list[str]:
 
 
 def drop_incompatible(
-    names: Sequence[str], modalities: Collection[str], windows: PreparedWindows, named: bool
+    names: Sequence[str], modalities: Collection[str], windows: PreparedWindows, required: Collection[str]
 ) -> tuple[list[str], list[str]]:
     """The baselines that fit these windows, and remarks on the others and on missing samples.
 
@@ -70,8 +70,8 @@ def drop_incompatible(
         Of the windows.
     windows : PreparedWindows
         All windows of the task, surveyed where a baseline needs one layout.
-    named : bool
-        Whether the configuration names the baselines.
+    required : collection of str
+        Baselines that must fit, as the configuration names them.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def drop_incompatible(
             _check_windows(name, modalities, windows)
             kept.append(name)
         except DataError as error:
-            if named:
+            if name in required:
                 raise
             remarks.append(f"The baseline {name} is left out: {str(error).rsplit(':', 1)[0]}.")
     dense, gaps = [name for name in kept if BASELINES[name].needs_one_layout], windows.whole.count(False)
