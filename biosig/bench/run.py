@@ -153,7 +153,7 @@ def _scored(
         place.mkdir(parents=True, exist_ok=True)
         wanted = names if number == 0 else [MODEL]  # the twin of both halves is the same
         found = score_rows(
-            setting.probe, setting.task, model, setting.parts, wanted, drop_misfits=True, work=place, progress=progress
+            setting.probe, setting.task, model, setting.parts, wanted, optional=names, work=place, progress=progress
         )
         halves.append(found.predictions)
         notes += found.notes

@@ -36,6 +36,11 @@ def prediction_columns(prediction: Floats, target: Target) -> dict[str, NDArray[
     return {**scores, "prediction": np.asarray(target.class_names, object)[prediction.argmax(1)]}
 
 
+def prediction_names(target: Target) -> list[str]:
+    """The columns that hold predictions: one of each class or label, or one."""
+    return [f"score_{name}" for name in target.class_names] or ["prediction"]
+
+
 def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np.str_], Floats]:
     """Truth, `people` (N,) and prediction of what has a truth: windows, or recordings with the mean prediction.
 
@@ -47,7 +52,7 @@ def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np
         What was predicted.
     """
     truths = truth_names(target)
-    predictions = [f"score_{name}" for name in target.class_names] or ["prediction"]
+    predictions = prediction_names(target)
     if target.unit == "recording":
         firsts = dict.fromkeys(("person", *truths), "first")
         windows = rows.assign(person=people(rows)).groupby("recording", sort=False)

@@ -20,6 +20,7 @@ from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import FrozenExamples, check_one_layout
+from biosig.downstream.fusion import check_pairs, fusion_note, with_fused
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.methods import fit_job, predict_test
 from biosig.downstream.parts import Parts, make_parts, tested_rows
@@ -92,6 +93,7 @@ def _result(
     task, windows, left_out = _prepared(task, model, config, progress)
     baselines, remarks = _baselines(task, windows, model, config)
     parts, unused = make_parts(config.split, task.labelled, config.seed)
+    check_pairs(config.fuse, [MODEL, *baselines])
     standing = _standing_notes(task, model, config, parts)
     spans, read = _read(windows, config, progress)
     frozen = FrozenExamples(read, model.encoder, model.device, config.keep_gb * 1e9)
@@ -120,13 +122,13 @@ def _result(
     for method in (MODEL, *baselines):
         for fold, part in enumerate(parts):
             for seed in config.seeds[:1] if method != MODEL and BASELINES[method].seedless else config.seeds:
-                job = fit_job(method, part, fold, seed, out and out.work)
+                job = fit_job(method, part, fold, seed, out.work if out else None)
                 for name, prediction in predict_test(context, job, inputs, save).items():
                     tested = rows.iloc[part.test].assign(fold=fold, method=name, seed=seed)
                     scored.append(tested.assign(**prediction_columns(prediction, config.target)))
-    predictions = pd.concat(scored, ignore_index=True)
+    predictions = with_fused(pd.concat(scored, ignore_index=True), config.fuse, config.target)
     remarked = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
-    notes = [*left_out, *unused, *remarks, *remarked, *standing]
+    notes = [*left_out, *unused, *remarks, *remarked, *standing, *fusion_note(config.fuse)]
     return labelled_result(task, model, parts, predictions, notes, config)
 
 
@@ -145,9 +147,9 @@ def _baselines(task: Task, windows: PreparedWindows, model: Model, config: FineT
     if named is None:
         known = demographic_features(task.labelled.windows.ds, config.target).shape[1] > 0
         named = default_baselines(config.target.kind, modalities, known)
-    of_config = config.baselines is not None
-    names, untwinned = drop_without_twin(exclude(named, config.without), model, of_config)
-    names, remarks = drop_incompatible(names, modalities, windows, of_config)
+    required = config.baselines or {name for pair in config.fuse for name in pair}
+    names, untwinned = drop_without_twin(exclude(named, config.without), model, required)
+    names, remarks = drop_incompatible(names, modalities, windows, required)
     return names, untwinned + remarks
 
 

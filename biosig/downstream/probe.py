@@ -7,7 +7,7 @@ rated, with the same bootstrap resamples for all, so that rows of the table can 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from biosig.downstream.baselines.defaults import (
 from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.examples import FrozenExamples
+from biosig.downstream.fusion import check_pairs, fusion_note, with_fused
 from biosig.downstream.methods import fit_job, predict_test
 from biosig.downstream.parts import Parts, make_parts, tested_rows
 from biosig.downstream.picked import picked
@@ -98,7 +99,8 @@ class ScoredRows:
     Parameters
     ----------
     predictions : DataFrame
-        One row per method and tested window, as in `ProbeResult.predictions`.
+        One row per method and tested window, as in `ProbeResult.predictions`; with several draws also one per draw, of
+        its `seed`.
     notes : list of str
         Which methods were left out and why, and what a reader must know of the fits.
     fits : list of dict
@@ -120,7 +122,7 @@ def score_rows(
     parts: Sequence[Parts],
     names: Sequence[str],
     *,
-    drop_misfits: bool = False,
+    optional: Collection[str] = (),
     work: Path | None = None,
     progress: Progress | None = None,
 ) -> ScoredRows:
@@ -138,8 +140,8 @@ def score_rows(
         One per fold.
     names : sequence of str
         "model" and names of `biosig.downstream.baselines.BASELINES`, in the order of the table.
-    drop_misfits : bool
-        Whether baselines that do not fit the windows are left out with a note.
+    optional : collection of str
+        Baselines that are left out with a note where they do not fit the windows.
     work : Path, optional
         Existing folder that keeps what is done, and gives what it has: of the same call, killed before its end.
     progress : callable, optional
@@ -150,7 +152,7 @@ def score_rows(
     UsageError
         If a name is of no row.
     DataError
-        If a baseline does not fit the windows and `drop_misfits` is false.
+        If a baseline does not fit the windows and is not optional.
     """
     head = resolve_head(config.head, config.target.kind)
     context = _context(config, task, model, progress)
@@ -158,20 +160,25 @@ def score_rows(
     if head == "attention" or any(BASELINES[name].needs_one_layout for name in baselines):
         context.windows.survey(progress)
     modalities = modalities_of(picked(task.labelled.windows, config.channels).ds, model.contract)
-    twinned, untwinned = drop_without_twin(baselines, model, named=not drop_misfits)
-    fitting, misfits = drop_incompatible(twinned, modalities, context.windows, named=not drop_misfits)
+    required = set(baselines) - set(optional)
+    twinned, untwinned = drop_without_twin(baselines, model, required)
+    fitting, misfits = drop_incompatible(twinned, modalities, context.windows, required)
     probes = FrozenProbes(config, task, model, parts, head, progress, work)
 
     rows, scored = task.rows(), []
     for method in (name for name in names if name == MODEL or name in fitting):
-        if head != "attention" and (method == MODEL or BASELINES[method].frozen_encoder):
-            each = probes.predictions(method)
-        else:
-            jobs = [fit_job(method, part, fold, config.seed, work) for fold, part in enumerate(parts)]
-            each = [predict_test(context, job)[method] for job in jobs]
-        for fold, (part, prediction) in enumerate(zip(parts, each, strict=True)):
-            columns = prediction_columns(prediction, config.target)
-            scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **columns))
+        random = method != MODEL and BASELINES[method].frozen_encoder
+        for draw in range(config.draws if random else 1):
+            if head != "attention" and (method == MODEL or random):
+                seed, each = probes.seed_of(method, draw), probes.predictions(method, draw)
+            else:
+                seed = config.seed + draw
+                jobs = [fit_job(method, part, fold, seed, work) for fold, part in enumerate(parts)]
+                each = [predict_test(context, job)[method] for job in jobs]
+            drawn = {"seed": seed} if config.draws > 1 else {}
+            for fold, (part, prediction) in enumerate(zip(parts, each, strict=True)):
+                columns = prediction_columns(prediction, config.target)
+                scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **drawn, **columns))
     remarked = [remark for name in fitting for remark in BASELINES[name]().remarks(context)]
     notes = [*untwinned, *misfits, *probes.notes, *remarked]
     return ScoredRows(pd.concat(scored, ignore_index=True), notes, probes.facts, probes.tables)
@@ -187,18 +194,21 @@ def _result(
     progress: Progress | None,
 ) -> ProbeResult:
     standing = _standing_notes(task, model, config, parts)
+    names = [MODEL, *_baselines(config, task, model)]
+    check_pairs(config.fuse, names)
     scored = score_rows(
         config,
         task,
         model,
         parts,
-        [MODEL, *_baselines(config, task, model)],
-        drop_misfits=config.baselines is None,
-        work=out and out.work,
+        names,
+        optional=set(names) - {name for pair in config.fuse for name in pair} if config.baselines is None else (),
+        work=out.work if out else None,
         progress=progress,
     )
-    notes = [*notes, *standing, *scored.notes]
-    return labelled_result(task, model, parts, scored.predictions, notes, config, {"fits": scored.fits}, scored.tables)
+    predictions = with_fused(scored.predictions, config.fuse, config.target)
+    notes = [*notes, *standing, *scored.notes, *fusion_note(config.fuse)]
+    return labelled_result(task, model, parts, predictions, notes, config, {"fits": scored.fits}, scored.tables)
 
 
 def _only_used(task: Task, parts: Sequence[Parts]) -> tuple[Task, list[Parts]]:
@@ -279,6 +289,8 @@ def _standing_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequen
                 "Classes weigh equally in the fit, and a temperature leaves that so: calibration=isotonic gives "
                 "probabilities at the frequencies seen."
             )
+    if config.draws > 1:
+        notes.append(f"Scores of random weights are means over {config.draws} draws, intervals are over subjects.")
     if config.erase:
         notes.append(
             f"What a linear model can tell of the {config.erase} was taken out of the features, by training subjects; "

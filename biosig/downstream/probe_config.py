@@ -80,6 +80,11 @@ class ProbeConfig(TaskConfig):
         Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
         Which of them are switched off.
+    draws : int
+        How often random weights are drawn for "random_weights", whose score is then the mean of so many scores.
+    fuse : list of pairs of str
+        Further rows "A + B": the mean of two rows' standardised scores (`biosig.downstream.fusion`), such as
+        [[handmade, model], [handmade, random_weights]].
     attention, network : Stage
         How the attention head, and a supervised network from scratch, are trained.
     network_width : int
@@ -104,6 +109,8 @@ class ProbeConfig(TaskConfig):
     leakage: Literal["refuse", "flag"] = "flag"
     baselines: list[Annotated[str, BASELINES]] | None = None
     without: list[Annotated[str, BASELINES]] = field(default_factory=list)
+    draws: int = 1
+    fuse: list[tuple[str, str]] = field(default_factory=list)
     attention: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20, patience=6, mixup=False))
     network: Stage = field(default_factory=lambda: Stage(lr=1e-3, epochs=30, patience=8, mixup=False))
     network_width: int = 64
@@ -117,6 +124,8 @@ class ProbeConfig(TaskConfig):
         check_minutes(self.network_minutes)
         if any(isinstance(number, int) and number < 1 for number in self.shots):
             raise UsageError(f"shots are {self.shots}: give whole numbers from 1, or all.")
+        if self.draws < 1:
+            raise UsageError(f"draws is {self.draws}: give a whole number from 1.")
         if self.target.every:
             raise UsageError(
                 "target.every gives labels within windows, which a probe does not read: fine-tune instead."

@@ -75,15 +75,23 @@ class FrozenProbes:
         self.tables: dict[str, pd.DataFrame] = {}
         """Scores by layer and by number of labels, where asked for."""
 
-    def predictions(self, method: str) -> list[Floats]:
-        """Predictions (n, K) or (n,) of each fold's test part, by the model or by its encoder with random weights."""
-        work = self._work and self._work / method
+    def predictions(self, method: str, draw: int = 0) -> list[Floats]:
+        """Predictions (n, K) or (n,) of each fold's test part, by the model or by its encoder with random weights.
+
+        Parameters
+        ----------
+        method : str
+            "model", or the name of a row with random weights.
+        draw : int
+            Which of several draws of random weights.
+        """
+        work = self._work and self._work / (f"{method}-{draw}" if draw else method)
         if work is not None:
             work.mkdir(parents=True, exist_ok=True)
-        found = self._features(method, work)
+        found = self._features(method, draw, work)
         numbers = range(len(self._folds))
         fits = [self._fold(found, number, work and work / f"fit-{number}.safetensors") for number in numbers]
-        self._tell(method, found, [facts for _, facts in fits])
+        self._tell(method, draw, found, [facts for _, facts in fits])
         if method == MODEL and self._config.shots:
             self.tables["shots"] = self._few_shots(found, work and work / "shots.parquet")
         return [prediction for prediction, _ in fits]
@@ -117,29 +125,35 @@ class FrozenProbes:
                 table.to_parquet(temporary, index=False)
         return table
 
-    def _features(self, method: str, work: Path | None) -> FrozenFeatures:
+    def seed_of(self, method: str, draw: int) -> int:
+        """The seed of a draw of random weights, other ones than `build_model(seed)` gives; the probe's of the model."""
+        return self._config.seed + (0 if method == MODEL else 1 + draw)
+
+    def _features(self, method: str, draw: int, work: Path | None) -> FrozenFeatures:
         model = self._model
         if method != MODEL:
-            model = model.with_random_weights(self._config.seed + 1)  # another draw than `build_model(seed)`
+            model = model.with_random_weights(self.seed_of(method, draw))
         company = np.full(len(self._task.subjects), -1)
         for number, fold in enumerate(self._folds):
             company[fold.test] = number
         config, windows = self._config, picked(self._task.labelled.windows, self._config.channels)
         layer: int | Literal["all"] = "all" if config.layer == "validation" else config.layer
-        return frozen_features(model, windows, company, layer, config.pooling, self._progress, method, work)
+        stage = f"{method}, draw {draw}" if draw else method
+        return frozen_features(model, windows, company, layer, config.pooling, self._progress, stage, work)
 
     def _fit(self, found: FrozenFeatures, rows: Rows, recipe: Recipe) -> FittedProbe:
         erased = None if self._erased is None else self._erased[rows]
         return fit_probe(found.values[:, rows], self._task.labelled.y[rows], self._groups[rows], recipe, erased)
 
-    def _tell(self, method: str, found: FrozenFeatures, fits: Sequence[FitFacts]) -> None:
-        said = dict.fromkeys([*found.notes, *(note for fitted in fits for note in fitted.notes)])
-        self.notes += [f"{method}: {note}" for note in said]
+    def _tell(self, method: str, draw: int, found: FrozenFeatures, fits: Sequence[FitFacts]) -> None:
+        said = [f"{method}: {note}" for note in [*found.notes, *(note for fitted in fits for note in fitted.notes)]]
+        self.notes += dict.fromkeys(note for note in said if note not in self.notes)  # all draws lack the same windows
         for number, fitted in enumerate(fits):
             self.facts.append(
                 {
                     "method": method,
                     "fold": number,
+                    **({"seed": self.seed_of(method, draw)} if self._config.draws > 1 else {}),
                     "layer": found.layers[fitted.layer],
                     "settings": list(fitted.settings),
                     "calibration": fitted.calibration,

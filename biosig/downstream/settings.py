@@ -142,6 +142,9 @@ class FineTuneConfig(TaskConfig):
         Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     without : list of str
         Which of them are switched off.
+    fuse : list of pairs of str
+        Further rows "A + B": the mean of two rows' standardised scores (`biosig.downstream.fusion`), such as
+        [[handmade, model]].
     calibration : {"none", "temperature", "isotonic"}
         What makes probabilities mean what they say, of each method that fits any, fitted on the validation part; of
         no effect on numbers and times.
@@ -174,6 +177,7 @@ class FineTuneConfig(TaskConfig):
     seeds: list[int] = field(default_factory=lambda: [0])
     baselines: list[Annotated[str, BASELINES]] | None = None
     without: list[Annotated[str, BASELINES]] = field(default_factory=list)
+    fuse: list[tuple[str, str]] = field(default_factory=list)
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
     leakage: Literal["refuse", "flag"] = "flag"
     keep_gb: float = 4.0

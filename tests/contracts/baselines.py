@@ -189,12 +189,12 @@ def _check_layouts(baseline, windows, modality, kind):
     context, job, _ = windows.job(baseline, modality, kind, layouts=2)
     if baseline.needs_one_layout:
         with pytest.raises(DataError, match=rf"the baseline {baseline.name} needs the same channels"):
-            drop_incompatible([baseline.name], {modality}, context.windows, named=True)
-        kept, remarks = drop_incompatible([baseline.name], {modality}, context.windows, named=False)
+            drop_incompatible([baseline.name], {modality}, context.windows, [baseline.name])
+        kept, remarks = drop_incompatible([baseline.name], {modality}, context.windows, [])
         assert kept == []
         assert f"The baseline {baseline.name} is left out" in remarks[0]
     else:
         _check_predictions(baseline().fit_predict(context, job), context, job)
     absent = {"emg"} | set(MODALITIES) - baseline.modalities
     with pytest.raises(DataError, match=f"the baseline {baseline.name} reads"):
-        drop_incompatible([baseline.name], absent, context.windows, named=True)
+        drop_incompatible([baseline.name], absent, context.windows, [baseline.name])

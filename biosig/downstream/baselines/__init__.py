@@ -104,7 +104,9 @@ class Baseline(ABC):
 
 
 def method_title(name: str) -> str:
-    """A method's name in reports and pictures; the name itself where it is no baseline."""
+    """A method's name in reports and pictures, of fused rows both; the name itself where it is no baseline."""
+    if " + " in name:
+        return " + ".join(map(method_title, name.split(" + ")))
     if name == MODEL:
         return "model on trial"
     return BASELINES[name].title if name in BASELINES else name

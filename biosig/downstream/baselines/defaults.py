@@ -71,7 +71,7 @@ def exclude(names: Sequence[str], without: Sequence[str]) -> list[str]:
 
 
 def drop_incompatible(
-    names: Sequence[str], modalities: Collection[str], windows: PreparedWindows, named: bool
+    names: Sequence[str], modalities: Collection[str], windows: PreparedWindows, required: Collection[str]
 ) -> tuple[list[str], list[str]]:
     """The baselines that fit these windows, and remarks on the others and on missing samples.
 
@@ -83,8 +83,8 @@ def drop_incompatible(
         Of the windows.
     windows : PreparedWindows
         All windows of the task, surveyed where a baseline needs one layout.
-    named : bool
-        Whether the configuration names the baselines.
+    required : collection of str
+        Baselines that must fit, as the configuration names them.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def drop_incompatible(
             _check_windows(name, modalities, windows)
             kept.append(name)
         except DataError as error:
-            if named:
+            if name in required:
                 raise
             remarks.append(f"The baseline {name} is left out: {str(error).rsplit(':', 1)[0]}.")
     dense, gaps = [name for name in kept if BASELINES[name].needs_one_layout], windows.whole.count(False)
@@ -106,7 +106,7 @@ def drop_incompatible(
     return kept, remarks
 
 
-def drop_without_twin(names: Sequence[str], model: Model, named: bool) -> tuple[list[str], list[str]]:
+def drop_without_twin(names: Sequence[str], model: Model, required: Collection[str]) -> tuple[list[str], list[str]]:
     """The baselines that can be built for a model, and remarks on those that need its architecture anew.
 
     Parameters
@@ -115,18 +115,19 @@ def drop_without_twin(names: Sequence[str], model: Model, named: bool) -> tuple[
         Baselines.
     model : Model
         On trial.
-    named : bool
-        Whether the configuration names the baselines.
+    required : collection of str
+        Those that are not to be left out.
 
     Raises
     ------
     UsageError
-        If one that the configuration names cannot be built.
+        If one that is required cannot be built.
     """
     why = model.lacks_twin
     lost = [name for name in names if BASELINES[name].needs_twin] if why else []
-    if lost and named:
-        raise UsageError(f"The baseline {lost[0]} cannot be made: {why}, or leave {lost[0]} out.")
+    asked = [name for name in lost if name in required]
+    if asked:
+        raise UsageError(f"The baseline {asked[0]} cannot be made: {why}, or leave {asked[0]} out.")
     return [name for name in names if name not in lost], [
         f"The baseline {name} is left out: {why}." for name in lost
     ]
