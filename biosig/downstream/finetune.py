@@ -70,7 +70,7 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None) -> Pr
         refuse_existing(config.out)
     config = replace(config, target=with_worth(config.target))
     task = open_task(config.shards, config.query, config.target, config.windows)
-    model = _with_input(open_model(config.model, config.seed, config.device), config)
+    model = _with_input(open_model(config.model, config.seed, config.device, config.on_unknown), config)
     if config.out is None:
         return _result(config, task, model, None, progress)
     with resumable(config, identity_of(config, task, model)) as out:
@@ -84,7 +84,7 @@ def _result(
 ) -> ProbeResult:
     task, windows, left_out = _prepared(task, model, config, progress)
     baselines, remarks = _baselines(task, windows, config)
-    parts, unused = make_parts(config.split, task.labelled, config.seed)
+    parts, unused = make_parts(config.split, task.labelled, config.seed, task.copies)
     standing = _standing_notes(task, model, config, parts)
     spans, read = _read(windows, config, progress)
     frozen = FrozenExamples(read, model.encoder, model.device, config.keep_gb * 1e9)

@@ -69,9 +69,9 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> ProbeRes
         refuse_existing(config.out)
     config = replace(config, target=with_worth(config.target))
     task = open_task(config.shards, config.query, config.target, config.windows)
-    parts, notes = make_parts(config.split, task.labelled, config.seed)
+    parts, notes = make_parts(config.split, task.labelled, config.seed, task.copies)
     task, parts = _only_used(task, parts)
-    model = open_model(config.model, config.seed, config.device)
+    model = open_model(config.model, config.seed, config.device, config.on_unknown)
     if config.out is None:
         return _result(config, task, model, parts, notes, None, progress)
     with resumable(config, identity_of(config, task, model)) as out:

@@ -11,13 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.downstream.columns import truth_columns
+from biosig.downstream.parts import Contents, content_of
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.targets import LabelledWindows, has_class, label_windows
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import overlap_of
-from biosig.evaluate.splits import check_subjects, people_of
+from biosig.evaluate.splits import check_subjects
 
 if TYPE_CHECKING:
+    from biosig.batches.input_contract import OnUnknown
     from biosig.batches.windows import Windows
     from biosig.models.model import Model
     from biosig.shards.dataset import ShardDataset
@@ -44,9 +46,14 @@ class Task:
     shards_hash: str
 
     @cached_property
+    def copies(self) -> Contents:
+        """Which windows are of one signal, and so of one person."""
+        return content_of(self.labelled.windows)
+
+    @property
     def people(self) -> NDArray[np.str_]:
-        """The subject of each window (N,) by a name that no key decides (`biosig.evaluate.splits.people_of`)."""
-        return people_of(self.subjects, self.contents)
+        """Whose each window is (N,): what folds keep together and intervals draw as one."""
+        return self.copies.people
 
     def only(self, chosen: NDArray[np.bool_]) -> Task:
         """The task with the chosen windows (N,) alone."""
@@ -70,8 +77,9 @@ class Task:
         }
 
     def identifiers(self) -> pd.DataFrame:
-        """One row per window: recording, subject, content (hash of the recording), onset (s)."""
+        """One row per window: recording, subject, content (hash of the recording), person (`people`), onset (s)."""
         names = {"recording": self.recordings, "subject": self.subjects, "content": self.contents}
+        names["person"] = self.people
         return pd.DataFrame({**names, "onset": self.labelled.windows.onset})
 
     def rows(self) -> pd.DataFrame:
@@ -151,13 +159,13 @@ def _task(ds: ShardDataset, labelled: LabelledWindows) -> Task:
     return Task(labelled, recordings, subjects.astype(str), contents, ds.hash)
 
 
-def open_model(name: str, seed: int, device: str) -> Model:
+def open_model(name: str, seed: int, device: str, on_unknown: OnUnknown | None = None) -> Model:
     """The model on trial: a preset with random weights from `seed`, or what `biosig.load_model` gives, on a device."""
     from biosig.device import resolve_device
     from biosig.models.model import build_model, list_models, load_model
 
     model = build_model(name, seed) if name in list_models() else load_model(name)
-    return model.to(resolve_device(device))
+    return model.with_unknown(on_unknown).to(resolve_device(device))
 
 
 def model_facts(model: Model, shards_hash: str) -> dict[str, Any]:
