@@ -17,6 +17,8 @@ _AGE = re.compile(
     re.IGNORECASE,
 )
 _PER_YEAR = {"years": 1.0, "months": 12.0, "weeks": 365.25 / 7, "days": 365.25}
+NOTHING = re.compile(r"\W*(unknown|none|n/?a|nan|null|not available|\?*)\W*", re.IGNORECASE)
+"""What sources write where they know nothing."""
 
 OLDEST_AGE_KEPT = 89.0
 """HIPAA's Safe Harbor (45 CFR 164.514(b)(2)(i)(C)) folds every age above 89 into one class;
@@ -27,6 +29,22 @@ def note_on_age(text: object) -> list[str]:
     """The sentence to add where `parse_age` turned a class of ages into one number."""
     folded = parse_age(text) == OLDEST_AGE_KEPT + 1 and not re.fullmatch(r"\s*90(\.0*)?\s*", str(text))
     return [f"The source's age '{str(text).strip()}' means over 89: kept as 90."] if folded else []
+
+
+def notes_on_unread(age: tuple[object, float | None], sex: tuple[object, str | None] = ("", None)) -> list[str]:
+    """Sentences on age and sex that a file gives and that are not understood, without quoting them.
+
+    Parameters
+    ----------
+    age, sex : tuple
+        What the file gives, which may be nothing, and what became of it.
+    """
+    told = (("age", *age), ("sex", *sex))
+    return [
+        f"The header's {what} is in no form that is understood: left out."
+        for what, text, value in told
+        if value is None and text is not None and not NOTHING.fullmatch(str(text).strip())
+    ]
 
 
 def parse_sex(text: object) -> str | None:

@@ -58,7 +58,7 @@ def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditRes
         notes = ["Nothing else was checked: such a task cannot be split by subject."]
         result = AuditResult([few], [*task.labelled.notes, *notes], facts, config)
     else:
-        model = open_model(config.model, config.seed, config.device)
+        model = open_model(config.model, config.seed, config.device, config.on_unknown)
         trial = Trial(config, task, model, progress)
         findings = [_score(trial), *([few] if few else []), _split(trial)]
         for check in config.checks:

@@ -54,7 +54,7 @@ class Trial:
         self.config, self.model, self.progress = config, model, progress
         self.task, self.notes = _drawn(task, config)
         self.windows = picked(self.task.labelled.windows, config.channels)
-        parts, unused = make_parts(config.split, self.task.labelled, config.seed)
+        parts, unused = make_parts(config.split, self.task.labelled, config.seed, self.task.copies)
         self.folds = [Fold(np.union1d(part.train, part.validation), part.test) for part in parts]
         self.notes += unused
         head = None if config.head == "attention" else config.head
@@ -111,7 +111,7 @@ class Trial:
 
     def probe_others(self, features: NDArray[Any], others: Sequence[NDArray[Any]]) -> list[Interval]:
         """Fit the probe on features (L, N, F), and score the test parts by each of some other features of them."""
-        y, groups = self.task.labelled.y, groups_of(self.config.split, self.task.labelled.windows)
+        y, groups = self.task.labelled.y, groups_of(self.config.split, self.windows, self.task.copies)
         return [self.rate(found) for found in out_of_fold(features, others, y, groups, self.folds, self.recipe)]
 
     def rate(self, prediction: Floats) -> Interval:

@@ -89,7 +89,7 @@ def setting_of(config: BenchConfig, task: BenchTask, condition: Condition | None
     condition = condition or Condition()
     probe = probe_config(config, task, condition)
     opened = open_task(probe.shards, task.query, task.target, task.windows)
-    parts, notes = make_parts(task.split, opened.labelled, config.seed)
+    parts, notes = make_parts(task.split, opened.labelled, config.seed, opened.copies)
     notes = [*opened.labelled.notes, *notes]
     n_folds = len(parts)
     if condition.tested_on is not None:

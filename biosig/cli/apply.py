@@ -25,7 +25,7 @@ def embed(
     /,
     *,
     out: Path,
-    window: float = 10.0,
+    window: float | Literal["auto"] = "auto",
     stride: float | None = None,
     keep_tail: bool = False,
     query: str | None = None,
@@ -47,7 +47,7 @@ def embed(
     out : Path
         The parquet file to write.
     window : float
-        Seconds per window.
+        Seconds per window; auto = each epoch whole, and 10 s of anything else.
     stride : float
         Seconds from one window's onset to the next; default: the window's length.
     keep_tail : bool
@@ -94,6 +94,7 @@ def predict(
     at: tuple[str, ...] = (),
     query: str | None = None,
     device: str = "auto",
+    on_unknown: Literal["keep", "skip", "raise"] | None = None,
 ) -> int:
     """Apply tuned weights to new recordings: a parquet table of calibrated probabilities or values.
 
@@ -113,6 +114,8 @@ def predict(
         Which recordings to take, over index and label columns ("age > 60 and sex == 'female'"); shards only.
     device : str
         auto, cpu, cuda or cuda:N.
+    on_unknown : str
+        What becomes of channels of unknown place: keep, skip or raise; default: as the model was tuned.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -125,6 +128,7 @@ def predict(
 
     check_paths(source, out)
     classifier, use = load_classifier(model)
+    classifier.encoder = classifier.encoder.with_unknown(on_unknown)
     classifier.to(resolve_device(device))
     windows = windows_for(use, as_recordings(queried(source, query)), stride, list(at))
     facts = {

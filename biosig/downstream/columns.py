@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from biosig.downstream.target_config import Target
 from biosig.evaluate.metrics import Floats
-from biosig.evaluate.splits import people_of
+from biosig.evaluate.splits import people
 
 
 def truth_columns(y: NDArray[Any], target: Target) -> dict[str, NDArray[Any]]:
@@ -42,7 +42,7 @@ def prediction_names(target: Target) -> list[str]:
 
 
 def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np.str_], Floats]:
-    """Truth, `people` (N,) and prediction of what has a truth: windows, or recordings with the mean prediction.
+    """Truth, people (N,) and prediction of what has a truth: windows, or recordings with the mean prediction.
 
     Parameters
     ----------
@@ -67,12 +67,6 @@ def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np
     if target.kind == "multilabel":
         return truth, subjects, values
     return truth if target.kind == "survival" else truth[:, 0], subjects, values[:, 0]
-
-
-def people(rows: pd.DataFrame) -> NDArray[np.str_]:
-    """The subject of each row (N,): by content where the table says it, by pseudonym in tables of version 0.1.0."""
-    subjects = rows["subject"].to_numpy(str)
-    return people_of(subjects, rows["content"].to_numpy(str)) if "content" in rows else subjects
 
 
 def truth_names(target: Target) -> list[str]:

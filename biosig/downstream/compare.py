@@ -89,9 +89,9 @@ def _difference(run: SavedResult, other: SavedResult) -> pd.DataFrame:
         _ordered(result, [*by, "onset", *truth_names(run.target)]).assign(method=name)
         for result, name in ((run, "model"), (other, "other"))
     )
-    who = [name for name in ("recording", "subject", "content") if name in own]
+    who = [name for name in ("recording", "subject", "content", "person") if name in own]
     n = len(own[own["seed"] == own["seed"].iloc[0]])
-    others = others.drop(columns="content", errors="ignore")
+    others = others.drop(columns=["content", "person"], errors="ignore")
     others[who] = own[who].iloc[np.arange(len(others)) % n].to_numpy()  # rows of each seed are of the same windows
     return differences(pd.concat([own, others], ignore_index=True), run.scoring)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from biosig.downstream.columns import people
 from biosig.evaluate.intervals import FEW_SUBJECTS, multiplicities
+from biosig.evaluate.splits import people
 
 
 def mean_interval(
@@ -78,12 +78,12 @@ def rate_means(
                         "value": value,
                         "low": low,
                         "high": high,
-                        "n_subjects": part["subject"].nunique(),
+                        "n_subjects": len(np.unique(people(part))),
                         "n_recordings": part["recording"].nunique(),
                         "n_windows": len(part),
                     }
                 )
-    n_subjects = scores["subject"].nunique()
+    n_subjects = len(np.unique(people(scores)))
     caveats = [f"Only {n_subjects} subjects: a bootstrap over fewer than {FEW_SUBJECTS} is too narrow to trust."]
     return pd.DataFrame(records), caveats if n_subjects < FEW_SUBJECTS else []
 

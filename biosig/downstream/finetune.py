@@ -92,7 +92,7 @@ def _result(
 ) -> ProbeResult:
     task, windows, left_out = _prepared(task, model, config, progress)
     baselines, remarks = _baselines(task, windows, model, config)
-    parts, unused = make_parts(config.split, task.labelled, config.seed)
+    parts, unused = make_parts(config.split, task.labelled, config.seed, task.copies)
     check_pairs(config.fuse, [MODEL, *baselines])
     standing = _standing_notes(task, model, config, parts)
     spans, read = _read(windows, config, progress)

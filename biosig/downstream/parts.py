@@ -38,7 +38,9 @@ def tested_rows(parts: Sequence[Parts]) -> Rows:
     return np.unique(np.concatenate([part.test for part in parts]))
 
 
-def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: int) -> tuple[list[Parts], list[str]]:
+def make_parts(
+    split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: int, contents: Contents | None = None
+) -> tuple[list[Parts], list[str]]:
     """The parts of each fold, and what to say about them.
 
     Parameters
@@ -49,6 +51,8 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
         N windows of a shard dataset, and their truth.
     seed : int
         Of the folds and the validation subjects.
+    contents : Contents, optional
+        Of the windows, where they are known.
 
     Raises
     ------
@@ -58,10 +62,10 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
         If a subject is in two parts.
     """
     windows, strata = labelled.windows, labelled.strata
-    subjects, contents = windows.subjects.astype(str), content_of(windows)
-    apart = [subjects]
+    contents = contents or content_of(windows)
+    apart = [windows.subjects.astype(str)]
     groups = groups_of(split, windows, contents)
-    notes = contents.notes
+    notes = list(contents.notes)
     if isinstance(split, QuerySplit):
         parts, unused = _by_query(split, windows, strata, groups, seed)
         notes += unused + _shared_content(contents, parts)
@@ -88,33 +92,31 @@ def make_parts(split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: i
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The content hash of each window's recording (N,), its group of equal or near ones (N,), and notes on these."""
+    """Whose each window is (N,), the group of its recording with equal or near ones (N,), and notes on these.
 
-    hashes: NDArray[np.str_]
+    Who shares a signal is one person (`biosig.evaluate.duplicates.Duplicates.people`).
+    """
+
+    people: NDArray[np.str_]
     group: NDArray[np.str_]
     notes: list[str]
 
 
 def content_of(windows: Windows) -> Contents:
     """Which of the windows' recordings hold the same signal, under whatever names and subjects."""
-    rows, of_window = np.unique(windows.recording, return_inverse=True)
+    rows, first, of_window = np.unique(windows.recording, return_index=True, return_inverse=True)
     recordings = [windows.ds[int(row)] for row in rows]
     names = [one.id for one in recordings]
     found = duplicates_of(recordings)
-    hashes = np.array([one.content_hash for one in recordings], str)[of_window]
-    return Contents(hashes, np.array(names, str)[found.group][of_window], found.notes(names))
+    people = found.people(windows.subjects[first], [one.content_hash for one in recordings])
+    return Contents(people[of_window], np.array(names, str)[found.group][of_window], found.notes(names))
 
 
-def groups_of(split: FoldSplit | QuerySplit, windows: Windows, contents: Contents | None = None) -> NDArray[np.str_]:
-    """What a split keeps together (N,): subjects who share a signal (`content_of`), or what `split.by` names.
-
-    Groups are named by their smallest content hash, so that neither a key nor a name decides where they go.
-    """
-    contents = contents or content_of(windows)
-    apart = [contents.hashes, windows.subjects.astype(str), contents.group]
+def groups_of(split: FoldSplit | QuerySplit, windows: Windows, contents: Contents) -> NDArray[np.str_]:
+    """What a split keeps together (N,): people, or all who hang together by what `split.by` names."""
     if isinstance(split, FoldSplit) and split.by != "subject":
-        apart.append(recording_values(windows, split.by))
-    return connected_groups(*apart)
+        return connected_groups(contents.people, recording_values(windows, split.by))
+    return contents.people
 
 
 def _shared_content(contents: Contents, parts: list[Parts]) -> list[str]:

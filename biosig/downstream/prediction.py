@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from biosig.batches.memory import EpochList
+from biosig.batches.montage import channels_read
 from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, around, grid, warn_of_left_out
 from biosig.downstream.classifier import Classifier
 from biosig.downstream.columns import prediction_columns
@@ -170,13 +171,15 @@ def _chunks(windows: Windows, whole_subjects: bool) -> Iterator[Rows]:
 
 def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floats, list[str]]:
     """Predictions (N, K) or (N,), NaN where there is none, and what is lacking there."""
-    present = {channel.name for row in np.unique(windows.recording) for channel in windows.ds[int(row)].channels}
+    contract = classifier.encoder.config.contract
+    read_of = [channels_read(windows.ds[int(row)].channels, contract) for row in np.unique(windows.recording)]
+    present = {channel.name for of_recording in read_of for those in of_recording.values() for channel in those}
     n_outputs = len(classifier.objective.names)
     values = np.full((len(windows), n_outputs) if use.target.class_names else len(windows), np.nan)
     channels = [name for name in use.channels if name in present]
     if not channels:
         return values, [", ".join(use.missing([]))] * len(windows)
-    prepared = PreparedWindows(windows, classifier.encoder.config.contract, use.align, np.inf, channels)
+    prepared = PreparedWindows(windows, contract, use.align, np.inf, channels)
     usable = prepared.survey()
     lacks = [_lacking(use, prepared, row, bool(usable[row])) for row in range(len(windows))]
     rows = np.flatnonzero([not reason for reason in lacks])

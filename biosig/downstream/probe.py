@@ -81,7 +81,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None, model: Mode
         refuse_existing(config.out)
     config = replace(config, target=with_worth(config.target))
     task = open_task(config.shards, config.query, config.target, config.windows)
-    parts, notes = make_parts(config.split, task.labelled, config.seed)
+    parts, notes = make_parts(config.split, task.labelled, config.seed, task.copies)
     task, parts = _only_used(task, parts)
     config, model = model_of(config, model)
     if config.out is None:

@@ -64,7 +64,7 @@ class FrozenProbes:
         self._folds = [Fold(np.union1d(part.train, part.validation), part.test) for part in parts]
         windows, target = task.labelled.windows, config.target
         self._recipe = Recipe(head, target.kind, len(target.class_names), config.calibration)
-        self._groups = groups_of(config.split, windows)
+        self._groups = groups_of(config.split, windows, task.copies)
         self._erased = None
         if config.erase:
             self._erased = task.people if config.erase == "subject" else recording_values(windows, config.erase)

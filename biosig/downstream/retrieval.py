@@ -78,11 +78,11 @@ def run_retrieval(config: RetrievalConfig, progress: Progress | None = None) -> 
 
 
 def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
-    model = open_model(config.model, config.seed, config.device, "retrieval")
+    model = open_model(config.model, config.seed, config.device, config.on_unknown, "retrieval")
     if config.tokenizer is not None:
         model.tokenizer = Tokenizer.load(config.tokenizer)
     task, pairs, notes = _pairs(config, model, progress)
-    parts, unused = make_parts(config.split, task.labelled, config.seed)
+    parts, unused = make_parts(config.split, task.labelled, config.seed, task.copies)
     scored = []
     for fold, part in enumerate(parts):
         tuned = _tuned(model, pairs, part, config, fold, progress)

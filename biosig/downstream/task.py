@@ -11,13 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.downstream.columns import truth_columns
+from biosig.downstream.parts import Contents, content_of
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.targets import LabelledWindows, has_class, label_windows
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import overlap_of
-from biosig.evaluate.splits import check_subjects, people_of
+from biosig.evaluate.splits import check_subjects
 
 if TYPE_CHECKING:
+    from biosig.batches.input_contract import OnUnknown
     from biosig.batches.windows import Windows
     from biosig.downstream.task_config import TaskConfig
     from biosig.models.model import Model
@@ -47,9 +49,14 @@ class Task:
     shards_hash: str
 
     @cached_property
+    def copies(self) -> Contents:
+        """Which windows are of one signal, and so of one person."""
+        return content_of(self.labelled.windows)
+
+    @property
     def people(self) -> NDArray[np.str_]:
-        """The subject of each window (N,) by a name that no key decides (`biosig.evaluate.splits.people_of`)."""
-        return people_of(self.subjects, self.contents)
+        """Whose each window is (N,): what folds keep together and intervals draw as one."""
+        return self.copies.people
 
     def only(self, chosen: NDArray[np.bool_]) -> Task:
         """The task with the chosen windows (N,) alone."""
@@ -73,8 +80,9 @@ class Task:
         }
 
     def identifiers(self) -> pd.DataFrame:
-        """One row per window: recording, subject, content (hash of the recording), onset (s)."""
+        """One row per window: recording, subject, content (hash of the recording), person (`people`), onset (s)."""
         names = {"recording": self.recordings, "subject": self.subjects, "content": self.contents}
+        names["person"] = self.people
         return pd.DataFrame({**names, "onset": self.labelled.windows.onset})
 
     def rows(self) -> pd.DataFrame:
@@ -154,7 +162,9 @@ def _task(ds: ShardDataset, labelled: LabelledWindows) -> Task:
     return Task(labelled, recordings, subjects.astype(str), contents, ds.hash)
 
 
-def open_model(name: str, seed: int, device: str, needs_encoder: str = "") -> Model:
+def open_model(
+    name: str, seed: int, device: str, on_unknown: OnUnknown | None = None, needs_encoder: str = ""
+) -> Model:
     """The model on trial: a preset with random weights from `seed`, or what `biosig.load_model` gives, on a device.
 
     Raises
@@ -171,7 +181,7 @@ def open_model(name: str, seed: int, device: str, needs_encoder: str = "") -> Mo
             f"Model '{model.name}' is a wrapped module, and {needs_encoder} needs a token for each patch: take a model "
             "of Biosig's own."
         )
-    return model.to(resolve_device(device))
+    return model.with_unknown(on_unknown).to(resolve_device(device))
 
 
 def model_of(config: Config, model: Model | None) -> tuple[Config, Model]:
@@ -179,8 +189,8 @@ def model_of(config: Config, model: Model | None) -> tuple[Config, Model]:
     from biosig.device import resolve_device
 
     if model is None:
-        return config, open_model(config.model, config.seed, config.device)
-    return replace(config, model=model.name), model.to(resolve_device(config.device))
+        return config, open_model(config.model, config.seed, config.device, config.on_unknown)
+    return replace(config, model=model.name), model.with_unknown(config.on_unknown).to(resolve_device(config.device))
 
 
 def model_facts(model: Model, shards_hash: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+from biosig.batches.input_contract import OnUnknown
 from biosig.errors import UsageError
 
 
@@ -27,6 +28,9 @@ class TaskConfig:
         Resamples of subjects behind each interval, 100 or more.
     device : str
         "auto" = CUDA where there is one.
+    on_unknown : {"keep", "skip", "raise"}, optional
+        What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
+        known electrode gives no token, ECG and PPG do.
     out : Path, optional
         Folder for the result; None = nothing is written.
     """
@@ -38,6 +42,7 @@ class TaskConfig:
     seed: int = 0
     n_bootstrap: int = 1000
     device: str = "auto"
+    on_unknown: OnUnknown | None = None
     out: Path | None = None
 
     def __post_init__(self) -> None:

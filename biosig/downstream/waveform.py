@@ -59,7 +59,7 @@ def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> Pr
 
 
 def _result(config: WaveformConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
-    model = open_model(config.model, config.seed, config.device, "a waveform model")
+    model = open_model(config.model, config.seed, config.device, config.on_unknown, "a waveform model")
     task = open_windows(config.shards, config.query, config.length, config.stride)
     usable = WaveformWindows(task.labelled.windows, model.contract, config.inputs, config.targets, 0.0).usable()
     if not usable.any():
@@ -68,7 +68,7 @@ def _result(config: WaveformConfig, out: Path | None, progress: Progress | None)
         )
     task, n_left_out = task.only(usable), int((~usable).sum())
     data = WaveformWindows(task.labelled.windows, model.contract, config.inputs, config.targets, config.keep_gb * 1e9)
-    parts, notes = make_parts(config.split, task.labelled, config.seed)
+    parts, notes = make_parts(config.split, task.labelled, config.seed, task.copies)
     scored = []
     for fold, part in enumerate(parts):
         data.measure(part.train)

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
+from biosig.batches.input_contract import OnUnknown
 from biosig.device import resolve_device
 from biosig.errors import UsageError
 from biosig.estimators.inputs import SignalRows, describes_itself, signal_rows
@@ -78,6 +79,9 @@ class ModelEstimator(SignalEstimator):
     window : float, optional
         Cut each row into windows of so many seconds, whose results are averaged; what is left over at the row's end is
         not looked at. None = take each row whole.
+    on_unknown : {"keep", "skip", "raise"}, optional
+        What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
+        known electrode gives no token, ECG and PPG do.
     device : str
         "auto" = CUDA where there is one.
     """
@@ -91,11 +95,13 @@ class ModelEstimator(SignalEstimator):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         window: float | None = None,
+        on_unknown: OnUnknown | None = None,
         device: str = "auto",
     ) -> None:
         super().__init__(ch_names=ch_names, sfreq=sfreq, kind=kind, units=units)
         self.model = model
         self.window = window
+        self.on_unknown = on_unknown
         self.device = device
 
     def _opened(self) -> Model:
@@ -109,4 +115,4 @@ class ModelEstimator(SignalEstimator):
             model = self.model
         else:
             model = build_model(str(self.model)) if self.model in list_models() else load_model(self.model)
-        return model.to(resolve_device(self.device))
+        return model.with_unknown(self.on_unknown).to(resolve_device(self.device))

@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from biosig.batches.contract import InputContract
+from biosig.batches.input_contract import InputContract, OnUnknown
 from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
@@ -47,7 +47,7 @@ class FineTunedEstimator(ModelEstimator):
 
     Parameters
     ----------
-    model, ch_names, sfreq, kind, units, window, device
+    model, ch_names, sfreq, kind, units, window, on_unknown, device
         As in `ModelEstimator`.
     method : {"probe", "last", "lora", "full"}
         What is trained after the head (`biosig.downstream.settings.TuneStage`).
@@ -84,9 +84,11 @@ class FineTunedEstimator(ModelEstimator):
         patience: int = 10,
         validation: float = 0.2,
         random_state: int | np.random.RandomState | None = None,
+        on_unknown: OnUnknown | None = None,
         device: str = "auto",
     ) -> None:
-        super().__init__(model, ch_names=ch_names, sfreq=sfreq, kind=kind, units=units, window=window, device=device)
+        shared: dict[str, Any] = {"ch_names": ch_names, "sfreq": sfreq, "kind": kind, "units": units, "window": window}
+        super().__init__(model, **shared, on_unknown=on_unknown, device=device)
         self.method = method
         self.pooling = pooling
         self.epochs = epochs

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.intervals import bootstrap, multiplicities
 from biosig.evaluate.metrics import METRICS, Floats, Metric
+from biosig.evaluate.splits import people
 
 Z = 1.96
 """Standard deviations on either side of the bias that hold 95 % of normal differences."""
@@ -193,8 +194,8 @@ def agreement_table(
     Parameters
     ----------
     predictions : DataFrame
-        Columns method, subject, y and prediction, as in a probe's or a fine-tuning's result for a number that each
-        window has; with a column seed, the mean prediction over seeds is compared.
+        Columns method, person (or subject), y and prediction, as in a probe's or a fine-tuning's result for a number
+        that each window has; with a column seed, the mean prediction over seeds is compared.
     tolerance : float
         In the unit of y.
     n_resamples, seed : int
@@ -214,16 +215,16 @@ def agreement_table(
         If there are fewer than two subjects, or none with two windows.
     """
     records = []
-    for method, rows in predictions.groupby("method", sort=False):
+    for method, rows in predictions.assign(person=people(predictions)).groupby("method", sort=False):
         if "seed" in rows:
             key = ["recording", "onset"]
             rows = rows.groupby(key, sort=False).agg(
-                subject=("subject", "first"), y=("y", "first"), prediction=("prediction", "mean")
+                person=("person", "first"), y=("y", "first"), prediction=("prediction", "mean")
             )
         y, estimate, subjects = (
             rows["y"].to_numpy(float),
             rows["prediction"].to_numpy(float),
-            rows["subject"].to_numpy(),
+            rows["person"].to_numpy(),
         )
         limits = limits_of_agreement(y, estimate, subjects, n_resamples, seed)
         for metric in (METRICS["mae"], METRICS["rmse"], within(tolerance)):

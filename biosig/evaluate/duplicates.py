@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from biosig.evaluate.splits import connected_groups
 from biosig.fingerprint import content_hash
 from biosig.landmarks import ALIKE, Landmarks, distance, fingerprint
 
@@ -71,6 +72,21 @@ class Duplicates:
         order = np.argsort(self.group, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(self.group[order])) + 1)
         return [rows for rows in parts if len(rows) > 1]
+
+    def people(self, subjects: Sequence[Any] | NDArray[Any], content_hashes: Sequence[str]) -> NDArray[np.str_]:
+        """Whose each recording is (N,): folds keep them together, and intervals draw them as one.
+
+        Subjects who share a signal, equal or near, are one person, whose name is the smallest content hash of all their
+        recordings: neither a key nor a name decides about it.
+
+        Parameters
+        ----------
+        subjects : sequence of str
+            Of the N recordings.
+        content_hashes : sequence of str
+            Of the same.
+        """
+        return connected_groups(content_hashes, np.asarray(subjects, str), self.group.astype(str))
 
     def notes(self, names: Sequence[str]) -> list[str]:
         """What to print beside a split that keeps these groups together; nothing where there is nothing to tell.
@@ -133,9 +149,9 @@ def marks_of(recording: ReadableRecording) -> tuple[str, bytes]:
     return recording.content_hash or content_hash(streams), fingerprint(streams)
 
 
-def duplicate_groups(ds: ShardDataset) -> NDArray[np.int64]:
-    """A number for each recording of a shard dataset, the same for those that are equal or near copies, shape (N,)."""
-    return find_duplicates(ds.table["content_hash"].to_pylist(), ds.fingerprints).group
+def duplicates_in(ds: ShardDataset) -> Duplicates:
+    """`find_duplicates` of all recordings of a shard dataset."""
+    return find_duplicates(ds.table["content_hash"].to_pylist(), ds.fingerprints)
 
 
 def near_pairs(one: Landmarks, other: Landmarks | None = None) -> Pairs:

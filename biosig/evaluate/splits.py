@@ -83,8 +83,8 @@ def group_folds(
     Subjects are dealt in the order of a hash of the seed and their name (`drawn_order`), among those with the same
     classes: each fold gets as many of them as any other, but for a rest, which goes where its rarest class is rarest.
     So the folds hang on names, classes and the seed alone, not on the order or the number of rows, and another subject
-    moves few of the others. Names that are made of content (`biosig.downstream.parts.groups_of`) give the same folds
-    wherever the same recordings are split.
+    moves few of the others. Names that are made of content (`biosig.evaluate.duplicates.Duplicates.people`) give the
+    same folds wherever the same recordings are split.
 
     Parameters
     ----------
@@ -208,13 +208,17 @@ def connected_groups(*columns: Sequence[str] | NDArray[Any]) -> NDArray[np.str_]
     return names[smallest][group[codes[0]]]
 
 
-def people_of(subjects: Sequence[Any] | NDArray[Any], contents: Sequence[str] | NDArray[Any]) -> NDArray[np.str_]:
-    """A name for the subject of each row (N,), which is made of content: the smallest content hash of their rows.
+def people(rows: pd.DataFrame) -> NDArray[np.str_]:
+    """Whose each row of a table of predictions is (N,): by them its scores are resampled.
 
-    Sorted by it, subjects stand in the same order whatever their pseudonyms are. Two whose smallest hash is the same
-    are one.
+    They are the `person` of each row (`biosig.evaluate.duplicates.Duplicates.people`), by which folds were dealt too.
+    Older tables have the content hash alone, which tells who shares equal signals, and those of version 0.1.0 the
+    subject.
     """
-    return pd.Series(np.asarray(contents, str)).groupby(np.asarray(subjects, str)).transform("min").to_numpy(str)
+    if "person" in rows:
+        return rows["person"].to_numpy(str)
+    subjects = rows["subject"].to_numpy(str)
+    return connected_groups(rows["content"].to_numpy(str), subjects) if "content" in rows else subjects
 
 
 def manifest(
@@ -231,7 +235,7 @@ def manifest(
     folds : sequence of Fold or Parts
         Row numbers of each part, by its name.
     people : ndarray of str, shape (N,), optional
-        From `people_of`.
+        Likewise, by names that are made of content (`biosig.evaluate.duplicates.Duplicates.people`).
 
     Returns
     -------

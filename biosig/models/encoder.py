@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from biosig.batches.input_contract import OnUnknown, with_unknown
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.errors import UsageError
 from biosig.layers.attention import END, PackedLengths
@@ -108,6 +109,15 @@ class Encoder(nn.Module):
         else:
             self.pool = AttentionPool(dim)
         self._initialise()
+
+    def with_unknown(self, on_unknown: OnUnknown | None) -> Encoder:
+        """The same weights under a contract with this policy for channels of unknown place; None = as it is."""
+        contract = with_unknown(self.config.contract, on_unknown)
+        if contract is self.config.contract:
+            return self
+        other = copy.copy(self)
+        other.config = replace(self.config, contract=dict(contract))
+        return other
 
     def _initialise(self) -> None:
         # The input layers keep torch's fan-in scaling, so that a patch of 20 and one of 80 samples give tokens as large

@@ -133,6 +133,16 @@ class Model:
         with seeded(seed):
             return Model(Encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
 
+    def with_unknown(self, on_unknown: OnUnknown | None) -> Model:
+        """The same weights, of which the contract says what becomes of channels of unknown place; None = as it is.
+
+        What is fine-tuned from them, and saved, keeps the policy.
+        """
+        encoder = self.encoder.with_unknown(on_unknown)
+        if encoder is self.encoder:
+            return self
+        return Model(encoder, self.trained, self.card, self.folder, self.tokenizer)
+
     def with_longer_windows(self, seconds: float) -> Model:
         """The same weights for windows of `seconds`, the times that CSFM has learned spread over them.
 

@@ -313,6 +313,10 @@ class WrappedModel(Model):
             )
         return twin.to(self.device)  # type: ignore[return-value]
 
+    def with_unknown(self, on_unknown: OnUnknown | None) -> WrappedModel:  # noqa: ARG002 - channels are asked for by name
+        """The model itself: its contract names the channels that it reads."""
+        return self
+
     def with_longer_windows(self, seconds: float) -> Model:
         """Refused: the contract says how long windows are."""
         raise UsageError(f"Model '{self.name}' is a wrapped module: wrap it with windows of {seconds:g} s.")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows, grid
 from biosig.errors import UsageError
 from biosig.evaluate.duplicates import find_duplicates
-from biosig.evaluate.splits import connected_groups, drawn_order
+from biosig.evaluate.splits import drawn_order
 from biosig.pretrain.config import PretrainConfig
 from biosig.shards.dataset import ShardDataset, open_shards
 
@@ -78,13 +78,10 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
         raise UsageError(f"No recording is as long as a window of {config.window:g} s: use a shorter window.")
     subjects = np.concatenate(subject_of)
     hashes = [content for ds in sets for content in ds.table["content_hash"].to_pylist()]
-    contents = find_duplicates(
-        hashes,
-        [data for ds in sets for data in ds.fingerprints],
-    )
+    contents = find_duplicates(hashes, [data for ds in sets for data in ds.fingerprints])
     for note in contents.notes([name for ds in sets for name in ds.table["recording"].to_pylist()]):
         logger.warning("%s", note)
-    groups = connected_groups(hashes, subjects, contents.group.astype(str))
+    groups = contents.people(subjects, hashes)
     people = groups if config.order == "content" else subjects
     ends = np.cumsum([len(ds) for ds in sets])[:-1]
     held_out = [_held_out(names, number, config) for number, names in enumerate(np.split(people, ends))]

@@ -13,7 +13,7 @@ from biosig.electrodes.channels import resolve
 from biosig.reading import NEVER, Adapter, Identifier, make_recording
 from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Stream, Subject
 from ingest.bids.sidecars import with_sidecars
-from ingest.demographics import parse_sex
+from ingest.demographics import notes_on_unread, parse_sex
 from ingest.edf.header import INT24, EdfFile, EdfSignal, open_edf
 from ingest.edf.records import EdfSamples, Run, read_annotations, runs_of
 
@@ -43,7 +43,9 @@ class EdfAdapter(Adapter):
         file = open_edf(path)
         events, starts = read_annotations(file)
         runs, notes = runs_of(file, starts)
-        recording = to_recording(file, self.name, events, runs, notes, _subject(file), lazy)
+        subject, unread = _subject(file)
+        notes = [*notes, *unread]
+        recording = to_recording(file, self.name, events, runs, notes, subject, lazy)
         return with_sidecars(recording, path)
 
     def identifiers(self, path: Path) -> Iterator[Identifier]:
@@ -115,15 +117,20 @@ def _resolve(signal: EdfSignal, kind: str) -> tuple[Channel, float]:
     return resolve(signal.label, signal.unit, kind)
 
 
-def _subject(file: EdfFile) -> Subject | None:
-    """Who was recorded, from EDF+'s "code sex birthdate name" or EDF's free text; "X" and blanks mean unknown."""
-    parts = file.patient.split()
+def _subject(file: EdfFile) -> tuple[Subject | None, list[str]]:
+    """Who was recorded, from EDF+'s "code sex birthdate name" or EDF's free text; "X" and blanks mean unknown.
+
+    With it what to tell of a birth date that gives no age.
+    """
+    parts, notes = file.patient.split(), []
     sex, age = None, None
     if len(parts) >= 4 and parts[1] in ("F", "M", "X"):
         sex, age = parse_sex(parts[1]), _years(parts[2], file.recorded)
+        if age is None and _recorded_on(file.recorded):
+            notes = notes_on_unread((parts[2].strip("X"), age))
         parts = [parts[0], *parts[3:]]
     subject_id = patient_id(parts)
-    return Subject(subject_id, age, sex) if subject_id or sex or age is not None else None
+    return Subject(subject_id, age, sex) if subject_id or sex or age is not None else None, notes
 
 
 def patient_id(words: Sequence[str]) -> str:
@@ -131,9 +138,14 @@ def patient_id(words: Sequence[str]) -> str:
     return " ".join(word for word in words if word.strip("X,_"))
 
 
+def _recorded_on(recorded: str) -> re.Match[str] | None:
+    """EDF+'s "Startdate dd-MMM-yyyy"."""
+    return _DATE.match(recorded.removeprefix("Startdate "))
+
+
 def _years(birth: str, recorded: str) -> float | None:
-    """Age in whole years at EDF+'s "Startdate dd-MMM-yyyy"; None where one of the dates is not given."""
-    born, start = _DATE.fullmatch(birth), _DATE.match(recorded.removeprefix("Startdate "))
+    """Age in whole years on the day of the recording; None where one of the dates is not given."""
+    born, start = _DATE.fullmatch(birth), _recorded_on(recorded)
     if born is None or start is None:
         return None
     (d0, m0, y0), (d1, m1, y1) = ((int(date[1]), _MONTHS.index(date[2]), int(date[3])) for date in (born, start))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError
 from biosig.reading import Adapter
 from biosig.recording import Annotation, Recording, Subject
+from ingest.demographics import notes_on_unread
 from ingest.edf.adapter import patient_id, to_recording
 from ingest.edf.header import INT16, INT24, EdfFile, EdfSignal, Number, calibrate, text_of
 from ingest.edf.records import Run
@@ -95,7 +96,7 @@ def _open(path: Path) -> tuple[EdfFile, float, Subject | None]:
         )
     seconds = numerator / denominator
     whole = EdfFile(path, "", "", False, header_bytes, n_records, seconds, signals, notes)
-    return whole, version, _subject(head, version)
+    return whole, version, _subject(head, version, notes)
 
 
 def _is_version(text: bytes) -> bool:
@@ -142,7 +143,7 @@ def _unit(raw: bytes, version: float, label: str, notes: list[str]) -> str:
     return _UNITS.get(code, "")
 
 
-def _subject(head: bytes, version: float) -> Subject | None:
+def _subject(head: bytes, version: float, notes: list[str]) -> Subject | None:
     subject_id = patient_id(text_of(head[8:88] if version < 1.9 else head[8:74]).split())
     sex, age = None, None
     if version >= 1.9:
@@ -150,6 +151,7 @@ def _subject(head: bytes, version: float) -> Subject | None:
         start, born = struct.unpack_from("<QQ", head, 168)
         years = (start - born) / _DAY / _DAYS_PER_YEAR
         age = float(int(years)) if start and born and 0 <= years <= 130 else None
+        notes += notes_on_unread((years if start and born else None, age))
     return Subject(subject_id, age, sex) if subject_id or sex or age is not None else None
 
 

@@ -28,6 +28,7 @@ from biosig.recording import (
     Subject,
 )
 from biosig.signal import join_runs, runs_from_mask
+from ingest.demographics import notes_on_unread
 
 ADAPTER = "mne"
 
@@ -242,7 +243,7 @@ def _from_samples(source: Any, samples: RawSamples, events: Sequence[Annotation]
     return Recording(
         id=ADAPTER,
         streams=[stream],
-        subject=_subject(info),
+        subject=_subject(info, notes),
         annotations=events,
         source=Source(adapter=ADAPTER),
         content_hash=content_hash([stream]),
@@ -299,7 +300,7 @@ def _resolve(source: Any, kind: str, digitised: bool, notes: list[str]) -> tuple
     return resolve(name, unit, kind=_KINDS.get(kind, "misc"), position=position)
 
 
-def _subject(info: Any) -> Subject | None:
+def _subject(info: Any, notes: list[str]) -> Subject | None:
     """Who was recorded: the id that the source gives, sex, and whole years between birth and measurement."""
     person = info["subject_info"] or {}
     subject_id = str(person.get("his_id") or "")
@@ -309,6 +310,7 @@ def _subject(info: Any) -> Subject | None:
     if born is not None and day is not None:
         years = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
         age = float(years) if 0 <= years <= 130 else None
+        notes += notes_on_unread((years, age))
     return Subject(subject_id, age, sex) if subject_id or sex or age is not None else None
 
 

@@ -23,6 +23,7 @@ from biosig.fingerprint import content_hash
 from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import Recording, Source, Stream, Subject
 from biosig.source_files import sha256_of
+from ingest.demographics import notes_on_unread
 from ingest.foreign import read_as
 from ingest.recorders.dicom_annotations import add_annotations, code_of
 from ingest.tables.arrays import ArraySamples, Part, survey
@@ -179,7 +180,7 @@ def _recording(dataset: Any, path: Path | None) -> Recording:
     recording = Recording(
         id=path.stem if path else "dicom",
         streams=list(streams.values()),
-        subject=_subject(dataset),
+        subject=_subject(dataset, notes),
         content_hash=content_hash(list(streams.values())),
     )
     add_annotations(recording, dataset.get("WaveformAnnotationSequence") or [], streams, notes)
@@ -259,10 +260,11 @@ def _name(definition: Any, row: int) -> tuple[str, str, str | None]:
     return in_file.removeprefix("Lead "), in_file, None
 
 
-def _subject(dataset: Any) -> Subject | None:
+def _subject(dataset: Any, notes: list[str]) -> Subject | None:
     """Id, sex, and the age that was written down; a birth date is not looked at."""
     text = str(dataset.get("PatientAge") or "").strip()
     age = float(text[:-1]) * _YEARS[text[-1]] if text[:-1].isdigit() and text[-1] in _YEARS else None
     sex = {"F": "female", "M": "male"}.get(str(dataset.get("PatientSex") or "").strip())
+    notes += notes_on_unread((text, age))
     subject = Subject(str(dataset.get("PatientID") or "").strip(), age, sex)
     return None if subject == Subject("") else subject

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError, UsageError
 from biosig.recording import Annotation, Subject
-from ingest.demographics import note_on_age, parse_age, parse_sex
+from ingest.demographics import note_on_age, notes_on_unread, parse_age, parse_sex
 from ingest.tables.array_files import format_of, numbers, open_arrays, small, texts, times_of
 from ingest.tables.clock import SECONDS
 from ingest.tables.mapped_signals import beside, check_columns
@@ -103,9 +103,9 @@ def subject_of(
         match = re.search(where, text)
         return match[1] or "" if match else ""
 
-    age = find(spec.age)
-    notes += note_on_age(age)
-    subject = Subject(find(spec.id), parse_age(age), parse_sex(find(spec.sex)))
+    age, sex = find(spec.age), find(spec.sex)
+    subject = Subject(find(spec.id), parse_age(age), parse_sex(sex))
+    notes += note_on_age(age) + notes_on_unread((age, subject.age), (sex, subject.sex))
     return (None if subject == Subject("") else subject), file
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from biosig.recording import Subject
-from ingest.demographics import note_on_age, parse_age, parse_sex
+from ingest.demographics import NOTHING, note_on_age, notes_on_unread, parse_age, parse_sex
 from ingest.privacy.private_keys import is_private_key
 
 _KEY_VALUE = re.compile(r"([^\W\d_][^:<>]{0,60}?)\s*:(?!//)\s*(.*)")
 _ANGLE = re.compile(r"<([^<>]{1,60})>:\s*([^<]*)")
 _AGE_SEX = re.compile(r"(\d{1,3})\s+([MF])\b.*")  # the MIT-BIH databases: "69 M 1085 1629 x1"
-_NOTHING = re.compile(r"\W*(unknown|none|n/?a|nan|null|not available|\?*)\W*", re.IGNORECASE)
 _STATED = re.compile(r"\b(?:dob|mrn|serial|accession|produced by)\b|\b(?:name|birth|address|phone)\b", re.IGNORECASE)
 _FIELDS = {
     "gender": "sex",
@@ -57,7 +56,7 @@ def parse_comments(lines: list[str]) -> Comments:
     for key, value, text in (part for line in lines for part in _parts(line.strip())):
         name = _FIELDS.get(key.lower(), key.lower())
         truth = _TRUTH.get(value.lower())
-        if _NOTHING.fullmatch(value):
+        if NOTHING.fullmatch(value):
             continue
         if name in ("id", "age", "sex"):
             who.setdefault(name, value)
@@ -97,8 +96,6 @@ def _subject(who: dict[str, str], notes: list[str]) -> Subject | None:
         return None
     age, sex = parse_age(who.get("age")), parse_sex(who.get("sex"))
     notes += note_on_age(who["age"]) if age is not None else []
-    for what, value in (("age", age), ("sex", sex)):
-        if what in who and value is None:
-            notes.append(f"The header's {what} is in no form that is understood: left out.")
+    notes += notes_on_unread((who.get("age"), age), (who.get("sex"), sex))
     subject = Subject(who.get("id", ""), age, sex)
     return None if subject == Subject("") else subject

@@ -8,9 +8,13 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.batches.windows import grid
+from biosig.downstream.cross_modal_rating import rate_means
 from biosig.downstream.parts import FoldSplit, QuerySplit, make_parts
+from biosig.downstream.rating import rate
+from biosig.downstream.saved import Scoring
 from biosig.downstream.targets import LabelledWindows, Target
-from biosig.evaluate.duplicates import duplicate_groups, find_duplicates, near_pairs
+from biosig.downstream.task import open_windows
+from biosig.evaluate.duplicates import duplicates_in, find_duplicates, near_pairs
 from biosig.evaluate.ledger import Ledger, overlap
 from biosig.landmarks import Landmarks, fingerprint
 from biosig.recording import Subject
@@ -64,10 +68,10 @@ def test_a_recording_at_two_rates_is_one():
 
 
 def test_groups_of_a_folder_are_those_of_its_signals(copied):
-    groups = duplicate_groups(copied)
+    groups = duplicates_in(copied).group
     assert groups.tolist() == [*range(12), 0, 1, 2]
     view = copied[[13, 1, 5]]
-    assert duplicate_groups(view).tolist() == [0, 0, 2]
+    assert duplicates_in(view).group.tolist() == [0, 0, 2]
 
 
 def test_notes_name_the_copies_and_their_number(copied):
@@ -91,6 +95,18 @@ def test_nothing_is_said_of_what_is_there_once(ecgs):
     assert find_duplicates(["", ""], [b"", b""]).group.tolist() == [0, 1]
 
 
+def test_who_shares_a_signal_is_one_person_named_by_the_smallest_hash(copied):
+    found, index = duplicates_in(copied), copied.to_pandas()
+    hashes = index["content_hash"].to_numpy(str)
+    people = found.people(index["subject"], hashes)
+    for one, other in ((0, 12), (1, 13), (2, 14)):
+        assert people[one] == people[other] == min(hashes[one], hashes[other])
+    assert people[3:12].tolist() == hashes[3:12].tolist()
+    renamed = [f"other {name}" for name in index["subject"]]
+    assert found.people(renamed, hashes).tolist() == people.tolist()
+    assert len(set(found.people(["one"] * len(copied), hashes))) == 1
+
+
 def labelled(ds):
     windows = grid(ds, 5.0)
     return LabelledWindows(windows, np.zeros(len(windows)), Target(label="subject"), [])
@@ -99,12 +115,25 @@ def labelled(ds):
 @pytest.mark.parametrize("seed", range(3))
 def test_no_fold_has_a_copy_on_both_sides_and_the_notes_say_so(copied, seed):
     task = labelled(copied)
-    groups = duplicate_groups(copied)[task.windows.recording]
+    groups = duplicates_in(copied).group[task.windows.recording]
     parts, notes = make_parts(FoldSplit(folds=5), task, seed)
     for part in parts:
         for one, other in ((part.train, part.test), (part.train, part.validation), (part.validation, part.test)):
             assert not np.intersect1d(groups[one], groups[other]).size
     assert any("kept together" in note and "coarse" in note for note in notes)
+
+
+def test_intervals_draw_a_recording_and_its_copies_as_one_person(copied):
+    """Fifteen recordings of as many subjects hold twelve signals."""
+    task = open_windows(str(copied.folder), None, 5.0)
+    rows = task.identifiers().assign(method="model", said="x", y=0.0, prediction=0.0)
+    of = dict(zip(rows["recording"], rows["person"], strict=True))
+    assert (of["equal"], of["coarse"], of["lead"]) == (of["00001_lr"], of["00002_lr"], of["00003_lr"])
+    assert (rows["subject"].nunique(), rows["person"].nunique()) == (15, 12)
+    table, _ = rate(rows, Scoring(Target(label="subject"), n_bootstrap=20))
+    means, _ = rate_means(rows, ["said"], ["prediction"], 20, 0)
+    assert set(table["n_subjects"]) == set(means["n_subjects"]) == {12}
+    assert copied.table["recording"].to_pylist()[:3] == ["00001_lr", "00002_lr", "00003_lr"]
 
 
 def test_a_split_by_query_that_parts_copies_is_told(copied):

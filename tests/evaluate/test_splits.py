@@ -1,6 +1,7 @@
 """Splits by subject: nobody on both sides, everybody tested once, cheats refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from biosig.evaluate.splits import (
     group_folds,
     held_out_fold,
     manifest,
-    people_of,
+    people,
 )
 
 
@@ -145,15 +146,21 @@ def test_another_person_moves_few_of_the_others():
 
 
 def test_names_by_content_are_the_same_under_other_pseudonyms():
-    contents = ["c", "a", "b", "d"]
-    assert people_of(["ann", "ann", "bob", "bob"], contents).tolist() == ["a", "a", "b", "b"]
-    assert people_of(["zoe", "zoe", "abe", "abe"], contents).tolist() == ["a", "a", "b", "b"]
-    listed = [
-        manifest(subjects, [Fold(np.array([0, 1]), np.array([2, 3]))], people_of(subjects, contents))
+    tables = [
+        pd.DataFrame({"subject": subjects, "content": ["c", "a", "b", "d"]})
         for subjects in (["ann", "ann", "bob", "bob"], ["zoe", "zoe", "abe", "abe"])
     ]
+    assert [people(rows).tolist() for rows in tables] == [["a", "a", "b", "b"]] * 2
+    listed = [manifest(rows["subject"], [Fold(np.array([0, 1]), np.array([2, 3]))], people(rows)) for rows in tables]
     assert listed[0]["sha256"] != listed[1]["sha256"]
     assert listed[0]["content_sha256"] == listed[1]["content_sha256"]
+
+
+def test_whose_rows_of_a_table_are_is_what_newer_tables_say_and_older_ones_tell():
+    rows = pd.DataFrame({"subject": ["ann", "ann", "bob", "cyd"], "content": ["c", "b", "c", "d"]})
+    assert people(rows.assign(person=["b", "b", "b", "b"])).tolist() == ["b", "b", "b", "b"]  # d is near one of them
+    assert people(rows).tolist() == ["b", "b", "b", "d"]
+    assert people(rows[["subject"]]).tolist() == ["ann", "ann", "bob", "cyd"]
 
 
 def test_the_held_out_fold_is_one_with_most_classes():

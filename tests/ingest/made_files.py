@@ -83,7 +83,9 @@ def as_bdf(folder, x):
 
 
 def as_gdf(folder, x):
-    write_gdf(folder / "r.gdf", [(f"ECG {lead}", "mV", y) for lead, y in zip(LEADS, x, strict=True)], n_records=30)
+    write_gdf(
+        folder / "r.gdf", [(f"ECG {lead}", "mV", y) for lead, y in zip(LEADS, x, strict=True)], x.shape[1] // SFREQ
+    )
     return folder / "r.gdf"
 
 

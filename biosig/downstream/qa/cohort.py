@@ -15,6 +15,7 @@ from biosig.downstream.qa.generate import generate
 from biosig.downstream.qa.questions import Question, read_questions
 from biosig.downstream.qa.settings import Files, Made, QaConfig
 from biosig.errors import DataError
+from biosig.evaluate.duplicates import duplicates_in
 from biosig.evaluate.splits import check_subjects, group_folds
 from biosig.shards.dataset import ShardDataset
 
@@ -31,8 +32,8 @@ class Cohort:
         N of them, those of the training part first, then those that choose the epoch, then those of the test.
     parts : Parts
         Their numbers.
-    subjects, contents : ndarray of str, shape (N,)
-        Subject and content hash of the first ECG of each: by them intervals are drawn.
+    subjects, people : ndarray of str, shape (N,)
+        Subject of the first ECG of each, and whose it is, by which intervals are drawn.
     windows : Windows
         One per recording that is asked about.
     window_of : dict of str to int
@@ -44,7 +45,7 @@ class Cohort:
     questions: list[Question]
     parts: Parts
     subjects: NDArray[np.str_]
-    contents: NDArray[np.str_]
+    people: NDArray[np.str_]
     windows: Windows
     window_of: dict[str, int]
     notes: list[str]
@@ -60,12 +61,15 @@ def make_cohort(ds: ShardDataset, config: QaConfig) -> Cohort:
     """
     index = ds.to_pandas()
     check_subjects(index["subject"].tolist(), index["recording"].tolist())
-    three = _made(ds, config.questions, config.seed) if isinstance(config.questions, Made) else _read(config.questions)
-    long_enough = index[index["duration"] >= config.seconds - 1e-6]
-    subject_of = dict(zip(long_enough["recording"], long_enough["subject"], strict=True))
-    content_of = dict(zip(index["recording"], index["content_hash"], strict=True))
-    three, absent = _present(three, subject_of, config.seconds)
-    three, shared = _apart(three, subject_of)
+    found = duplicates_in(ds)
+    people = found.people(index["subject"], index["content_hash"])
+    asked = config.questions
+    three = _made(ds, people, asked, config.seed) if isinstance(asked, Made) else _read(asked)
+    long_enough = (index["duration"] >= config.seconds - 1e-6).to_numpy()
+    person_of = dict(zip(index["recording"][long_enough], people[long_enough].tolist(), strict=True))
+    subject_of = dict(zip(index["recording"], index["subject"], strict=True))
+    three, absent = _present(three, person_of, config.seconds)
+    three, shared = _apart(three, person_of)
     for name, questions in zip(PART_NAMES, three, strict=True):
         if not questions:
             raise DataError(
@@ -79,18 +83,18 @@ def make_cohort(ds: ShardDataset, config: QaConfig) -> Cohort:
         questions,
         Parts(*np.split(np.arange(ends[-1]), ends[:-1])),
         np.array([subject_of[question.recordings[0]] for question in questions]),
-        np.array([content_of[question.recordings[0]] for question in questions]),
+        np.array([person_of[question.recordings[0]] for question in questions]),
         Windows(ds, rows, np.zeros(len(rows)), np.full(len(rows), config.seconds)),
         {recording: number for number, recording in enumerate(index["recording"].iloc[rows])},
-        [_standing_note(config), *absent, *shared],
+        [_standing_note(config), *found.notes(index["recording"].tolist()), *absent, *shared],
     )
 
 
 def _present(
-    three: Sequence[list[Question]], subject_of: Mapping[str, str], seconds: float
+    three: Sequence[list[Question]], person_of: Mapping[str, str], seconds: float
 ) -> tuple[list[list[Question]], list[str]]:
     """Questions of each part about recordings that are there, and what to say of the others."""
-    kept = [[q for q in part if all(r in subject_of for r in q.recordings)] for part in three]
+    kept = [[q for q in part if all(r in person_of for r in q.recordings)] for part in three]
     return kept, [
         f"{len(before) - len(after)} of {len(before)} {name} questions are about recordings that are not there or "
         f"shorter than {seconds:g} s and are left out."
@@ -99,13 +103,13 @@ def _present(
     ]
 
 
-def _apart(three: Sequence[list[Question]], subject_of: Mapping[str, str]) -> tuple[list[list[Question]], list[str]]:
+def _apart(three: Sequence[list[Question]], person_of: Mapping[str, str]) -> tuple[list[list[Question]], list[str]]:
     """Questions of each part less those about people of a later one, and what to say of these."""
     kept, notes = list(three), []
     for later in (2, 1):
-        people = {subject_of[r] for q in kept[later] for r in q.recordings}
+        people = {person_of[r] for q in kept[later] for r in q.recordings}
         for earlier in range(later):
-            apart = [q for q in kept[earlier] if not people & {subject_of[r] for r in q.recordings}]
+            apart = [q for q in kept[earlier] if not people & {person_of[r] for r in q.recordings}]
             if len(apart) < len(kept[earlier]):
                 notes.append(
                     f"{len(kept[earlier]) - len(apart)} {PART_NAMES[earlier]} questions are about people of the "
@@ -115,8 +119,8 @@ def _apart(three: Sequence[list[Question]], subject_of: Mapping[str, str]) -> tu
     return kept, notes
 
 
-def _made(ds: ShardDataset, made: Made, seed: int) -> list[list[Question]]:
-    facts = facts_of(ds)
+def _made(ds: ShardDataset, people: NDArray[np.str_], made: Made, seed: int) -> list[list[Question]]:
+    facts = facts_of(ds, people)
     folds = group_folds([one.subject for one in facts], made.folds, seed)
     test, validation = folds[0].test, folds[1].test
     train = np.setdiff1d(folds[0].train, validation)

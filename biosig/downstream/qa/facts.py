@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError
-from biosig.evaluate.splits import people_of
 from biosig.recording import Recording
 from biosig.shards.dataset import ShardDataset
 
@@ -65,7 +64,7 @@ class Facts:
     Parameters
     ----------
     recording, subject : str
-        Its id, and whose it is: the smallest content hash of the subject's recordings.
+        Its id, and whose it is: the smallest content hash of the person's recordings.
     codes, kinds : frozenset of str
         SCP codes, and diagnostic superclasses.
     age : float or None
@@ -85,19 +84,25 @@ class Facts:
     axis: str | None
 
 
-def facts_of(ds: ShardDataset) -> list[Facts]:
+def facts_of(ds: ShardDataset, people: NDArray[np.str_]) -> list[Facts]:
     """The facts of all recordings that have codes.
 
-    Subjects are in the order of their content (`biosig.evaluate.splits.people_of`), and the recordings of each in that
-    of their ids, which in PTB-XL is the order of time.
+    People are in the order of their content, and the recordings of each in that of their ids, which in PTB-XL is the
+    order of time.
+
+    Parameters
+    ----------
+    ds : ShardDataset
+        N recordings.
+    people : ndarray of str, shape (N,)
+        Whose each is (`biosig.evaluate.duplicates.Duplicates.people`).
 
     Raises
     ------
     DataError
         If no recording has the labels scp_codes and diagnostic_superclass.
     """
-    table = ds.to_pandas()
-    table["subject"] = people_of(table["subject"], table["content_hash"])
+    table = ds.to_pandas().assign(subject=people)
     found = []
     for row, text in enumerate(ds.table["labels"].to_pylist()):
         labels = json.loads(text)

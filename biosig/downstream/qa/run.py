@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.downstream.baselines import MODEL
-from biosig.downstream.columns import people
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.qa.answers import AnswerSet
 from biosig.downstream.qa.baselines import QA_BASELINES
@@ -23,6 +22,7 @@ from biosig.errors import DataError
 from biosig.evaluate.intervals import MEAN, bootstrap
 from biosig.evaluate.metrics import Floats
 from biosig.evaluate.metrics.answers import matches
+from biosig.evaluate.splits import people
 from biosig.progress import Progress
 
 BEATEN = "model less most_frequent"
@@ -59,7 +59,7 @@ def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
     from biosig.models.model import RandomWeightsWarning
 
     ds = open_recordings(config.shards, config.query)
-    model = open_model(config.model, config.seed, config.device, "question answering")
+    model = open_model(config.model, config.seed, config.device, config.on_unknown, "question answering")
     cohort = make_cohort(ds, config)
     windows = PreparedWindows(cohort.windows, model.contract, keep_bytes=config.keep_gb * 1e9, channels=config.channels)
     _refuse_silent(cohort, windows.survey(progress))
@@ -148,7 +148,7 @@ def _rows(context: QaContext, method: str, scores: Floats) -> pd.DataFrame:
             "question": [q.question for q in asked],
             "recordings": [" ".join(q.recordings) for q in asked],
             "subject": context.cohort.subjects[test],
-            "content": context.cohort.contents[test],
+            "person": context.cohort.people[test],
             "answer": ["; ".join(q.answer) for q in asked],
             "prediction": ["; ".join(given) for given in context.answers.chosen(y, scores)],
             "right": matches(y, scores) & complete,

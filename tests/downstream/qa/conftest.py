@@ -9,6 +9,7 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.downstream.qa.facts import facts_of
+from biosig.evaluate.duplicates import duplicates_in
 from biosig.models.encoder import Encoder
 from biosig.models.model import Model
 from biosig.models.presets import preset
@@ -41,9 +42,14 @@ def coded_shards(tmp_path_factory):
     return open_shards(out)
 
 
+def people_in(ds):
+    index = ds.to_pandas()
+    return duplicates_in(ds).people(index["subject"], index["content_hash"])
+
+
 @pytest.fixture(scope="session")
 def coded_facts(coded_shards):
-    return facts_of(coded_shards)
+    return facts_of(coded_shards, people_in(coded_shards))
 
 
 @pytest.fixture(scope="session")

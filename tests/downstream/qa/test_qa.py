@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -10,13 +12,17 @@ from biosig.batches.windows import grid
 from biosig.cli.run_config import qa
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.qa.answerer import Answerer
+from biosig.downstream.qa.cohort import make_cohort
 from biosig.downstream.qa.examples import FrozenQuestions, QuestionExamples
 from biosig.downstream.qa.questions import Question
 from biosig.downstream.qa.run import BEATEN, run_qa
 from biosig.downstream.qa.settings import QaConfig
 from biosig.downstream.qa.tuning import word_ids
 from biosig.errors import DataError, UsageError
+from biosig.fingerprint import content_hash
 from biosig.models.model import Model, build_model
+from biosig.recording import Subject
+from biosig.shards import ShardWriter, build_index, open_shards
 
 
 def _config(shards, model, **changes):
@@ -123,6 +129,28 @@ def test_files_of_ecgqa_drive_a_run_and_nobody_is_in_two_parts(coded_shards, sma
     assert "1 of 18 test questions are about recordings that are not there" in shown
     assert "1 training questions are about people of the test part" in shown
     assert "17 test questions, 30 trained on" in shown
+
+
+def test_copies_of_a_recording_are_asked_about_in_one_part(coded_shards, tmp_path):
+    """Each of 24 recordings beside a coarser one of another subject."""
+    with ShardWriter(tmp_path / "0.h5", recipe={}) as writer:
+        for stored in coded_shards[range(24)]:
+            recording = stored.read()
+            streams = [replace(s, samples=np.asarray(s.samples) // 2 * 2) for s in recording.streams]
+            copy = replace(recording, id=f"{recording.id} again", subject=Subject(f"copy of {recording.id}"))
+            writer.add(replace(recording, fingerprint=b""))
+            writer.add(replace(copy, streams=streams, fingerprint=b"", content_hash=content_hash(streams)))
+    build_index(tmp_path)
+    config = configuration.load(QaConfig, _config(coded_shards, "biosig-tiny"))
+    cohort = make_cohort(open_shards(tmp_path), config)
+    parts = [
+        {name[:8] for row in rows.tolist() for name in cohort.questions[row].recordings}
+        for rows in (cohort.parts.train, cohort.parts.validation, cohort.parts.test)
+    ]
+    assert all(parts)
+    assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
+    assert len(set(cohort.people)) <= 12 < len(set(cohort.subjects))
+    assert any("24 recordings are there twice" in note for note in cohort.notes)
 
 
 def test_what_cannot_work_is_refused(coded_shards, small_model, small_folder, ecg_shards, tmp_path):
