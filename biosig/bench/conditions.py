@@ -66,7 +66,7 @@ def probe_config(config: BenchConfig, task: BenchTask, condition: Condition | No
         query=task.query,
         channels=condition.channels or task.channels,
         split=task.split,
-        align=condition.align or task.align,  # type: ignore[arg-type]  # checked by the probe's configuration
+
         layer=config.layer,
         pooling=config.pooling,
         draws=config.draws,

@@ -1,16 +1,19 @@
 """A bench of two small tasks on the sample recordings."""
 
+from pathlib import Path
+
 import pytest
 
 from biosig import config as configuration
 from biosig.bench.config import BenchConfig
+from tests.labelled_shards import ecg_shards, eeg_shards, few_channels
+
+__all__ = ["bench_config", "ecg_shards", "eeg_shards", "few_channels"]
 
 
 @pytest.fixture(scope="session")
 def bench_config(ecg_shards, few_channels, tmp_path_factory):
     """A function (out, changes) → the configuration of two tasks, one of them with conditions."""
-    from pathlib import Path
-
     root = tmp_path_factory.mktemp("shards")
     (root / "ecg").symlink_to(Path(ecg_shards.folder), target_is_directory=True)
     (root / "eeg").symlink_to(Path(few_channels.folder), target_is_directory=True)
