@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from biosig.batches.packed import PackedBatch, pack
@@ -117,6 +118,30 @@ class DenseExamples:
         windows = mixed(chosen, mix) if mix else chosen
         values = np.stack([np.concatenate([stream.values for stream in window]) for window in windows])
         return torch.from_numpy(values).to(self.device)
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+        """Partners among all windows."""
+        return draw([0] * len(rows), rng)
+
+
+class TableExamples:
+    """Rows of a table of numbers, such as features of each window.
+
+    Parameters
+    ----------
+    table : ndarray of float32, shape (N, F)
+        A row for each window.
+    device : torch.device
+        Where batches are put.
+    """
+
+    def __init__(self, table: NDArray[np.float32], device: torch.device) -> None:
+        self.table = torch.from_numpy(table).to(device)
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """A Tensor (B, F)."""
+        x = self.table[[*rows]]
+        return x if mix is None else mix.weight * x + (1 - mix.weight) * x[mix.partner]
 
     def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
         """Partners among all windows."""

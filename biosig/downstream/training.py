@@ -110,7 +110,8 @@ def fit(
     if len(parts.validation) and (resume is None or not resume.exists()):
         state.best = score()
     random = partial(epoch_random, key, device=device)
-    return train_epochs(state, parts.train, loss, score, stage, random, progress, title, resume, stop)
+    told = progress if len(parts.validation) else _without_score(progress)
+    return train_epochs(state, parts.train, loss, score, stage, random, told, title, resume, stop)
 
 
 def predict(
@@ -156,6 +157,13 @@ def _score(
     prediction = objective.predict(outputs).cpu().double().numpy()
     value = METRICS[ROLES[objective.kind].selects_epoch].value(*labelled(y[rows], prediction))
     return Score(value, -float(objective.loss(outputs, truth)))
+
+
+def _without_score(progress: Progress | None) -> Progress | None:
+    """Progress of a training that no validation part rates."""
+    if progress is None:
+        return None
+    return lambda stage, done, total, note="": progress(stage, done, total)  # noqa: ARG005
 
 
 def _device(network: nn.Module) -> torch.device:

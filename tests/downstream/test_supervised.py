@@ -10,12 +10,14 @@ from biosig.batches.windows import grid
 from biosig.downstream.baselines import BASELINES, _budget
 from biosig.downstream.baselines._supervised import Recipe
 from biosig.downstream.baselines.context import BaselineContext, FitJob
+from biosig.downstream.baselines.features_network import hidden_width
 from biosig.downstream.examples import FrozenExamples
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
 from biosig.downstream.targets import Target
 from biosig.electrodes.locate import make_channel
+from biosig.evaluate.baselines import eeg_network
 from biosig.recording import Recording, Stream, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
 from biosig.training.config import Stage
@@ -55,6 +57,22 @@ def fitted(context, name, parts=PARTS, seed=0):
     return baseline().fit_predict(context, FitJob(name, parts, seed=seed, seed_id=baseline.seed_id))
 
 
+def pulses(rng, rate):
+    """Rounded pulses at a rate per minute, in any unit, shape (1, T)."""
+    times = np.arange(0, SECONDS, 1 / SFREQ)
+    phase = 2 * np.pi * (rate / 60 * times + rng.uniform())
+    noise = 0.1 * rng.normal(size=len(times))
+    return (rng.uniform(1, 100) * (np.sin(phase) + 0.3 * np.sin(2 * phase) + noise))[None].astype(np.float32)
+
+
+def rhythm(rng, of_b):
+    """Noise, with a rhythm of 10 Hz over C4 in class b and over C3 in class a, shape (4, T)."""
+    times = np.arange(0, SECONDS, 1 / SFREQ)
+    x = rng.normal(size=(4, len(times)))
+    x[2 if of_b else 0] += 2 * np.sin(2 * np.pi * (10 * times + rng.uniform()))
+    return (20 * x).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def by_height(tmp_path_factory):
     """Two classes whose beats have one shape and two heights in mV, which a scale per recording takes away."""
@@ -69,6 +87,37 @@ def test_the_ecg_network_learns_what_millivolts_tell(by_height):
     assert (predictions.test.argmax(1) == by_height.y[PARTS.test]).mean() > 0.9
     assert (predictions.validation.argmax(1) == by_height.y[PARTS.validation]).mean() > 0.8
     assert BASELINES["ecg_network"]().remarks(by_height) == []
+
+
+def test_the_ppg_network_learns_a_rate(tmp_path):
+    rng = np.random.default_rng(3)
+    rates = rng.uniform(50, 120, N)
+    signals = [pulses(rng, rate) for rate in rates]
+    number = Target(label="x")
+    context = context_of(tmp_path, signals, rates, ("PLETH",), "NU", "ppg", number, network_minutes=0.1)
+    error = np.abs(fitted(context, "ppg_network").test - rates[PARTS.test]).mean()
+    assert error < 0.5 * np.abs(rates[PARTS.train].mean() - rates[PARTS.test]).mean()
+
+
+def test_the_eeg_network_learns_where_a_rhythm_is_in_another_montage_too(tmp_path):
+    rng = np.random.default_rng(4)
+    y = np.arange(N) % 2
+    signals = [rhythm(rng, of_b) for of_b in y]
+    context = context_of(tmp_path, signals, y, ("C3", "Cz", "C4", "Pz"), "uV", "eeg", network_minutes=0.1)
+    assert (fitted(context, "eeg_network").test.argmax(1) == y[PARTS.test]).mean() > 0.8
+    near = BASELINES["eeg_network"]().examples(context, FitJob("eeg_network", PARTS)).batch([0]).present[0]
+    weights = dict(zip(eeg_network.SITES, near.tolist(), strict=True))
+    assert weights["C3"] == pytest.approx(1)
+    assert weights["AF7"] < 0.2
+
+
+def test_the_features_network_has_the_models_size_and_learns(by_height):
+    predictions = fitted(replace(by_height, network_minutes=0.02), "features_network")
+    assert (predictions.test.argmax(1) == by_height.y[PARTS.test]).mean() > 0.9
+    n_features, n_outputs = 1000, 5
+    width = hidden_width(1_000_000, n_features, n_outputs)
+    n_parameters = (n_features + 1) * width + (width + 1) * width + (width + 1) * n_outputs
+    assert n_parameters == pytest.approx(1_000_000, rel=0.01)
 
 
 def test_the_same_seed_gives_the_same_fit(by_height):

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,40 @@ def test_the_loop_stops_when_validation_gets_no_better(points):
     fit(network, examples, swapped, TWO, parts, Stage(1.0, 50, 0, 4), "adamw", [0], lambda *w: told.append(w))
     assert len(told) == 4
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_without_a_validation_part_the_last_epoch_is_kept(points):
+    examples, y, parts = points
+    told = []
+    alone = replace(parts, validation=parts.validation[:0])
+    last = []
+    for epochs in (4, 5):
+        torch.manual_seed(0)
+        network = nn.Linear(5, 2)
+        stage = Stage(1e-2, epochs, warmup=0, mixup=False)
+        best = fit(network, examples, y, TWO, alone, stage, "adamw", [0], lambda *what: told.append(what))
+        assert best.epoch == epochs
+        last.append(network.weight.detach().clone())
+    assert not torch.equal(*last)
+    assert told[-1] == ("train", 5, 5)
+
+
+def test_a_training_that_is_told_to_stop_does_so_after_an_epoch(points):
+    examples, y, parts = points
+    told = []
+    fit(
+        nn.Linear(5, 2),
+        examples,
+        y,
+        TWO,
+        parts,
+        Stage(1e-2, 9),
+        "adamw",
+        [0],
+        lambda *what: told.append(what[1]),
+        stop=lambda: len(told) == 3,
+    )
+    assert told == [1, 2, 3]
 
 
 def test_a_loss_that_is_not_finite_is_said(points):

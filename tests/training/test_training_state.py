@@ -140,7 +140,7 @@ def test_states_of_0_1_0_are_read(kind):
     assert sum(len(moments) for moments in state.optimizer.state.values()) == 6 * 3
     if fit:
         assert (state.epoch, state.average.n_steps) == (2, 8)
-        assert state.best == (0.5, pytest.approx(-0.829, abs=1e-3))
+        assert state.best[:2] == (0.5, pytest.approx(-0.829, abs=1e-3))
         assert all(torch.equal(t, written[f"best.{name}"]) for name, t in state.best_weights.items())
         assert all(torch.equal(t, written[f"average.{name}"]) for name, t in state.average.values.items())
     else:

@@ -5,6 +5,7 @@ Shape letters: B windows, C channels, T samples.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from biosig.batches.contract import Prepared
 from biosig.downstream.mixup import Mix, draw
 from biosig.downstream.prepared import PreparedWindows
+from biosig.evaluate.baselines.eeg_network import site_weights
 from biosig.evaluate.baselines.signal_batch import SignalBatch
 from biosig.evaluate.splits import Rows
 
@@ -27,38 +29,39 @@ class Laid(NamedTuple):
     measured: NDArray[np.bool_]  # (T,)
 
 
-class SignalExamples:
-    """Batches of windows whose channels have places by name.
+class SignalExamples(ABC):
+    """Batches of windows, one modality at one rate.
 
     Parameters
     ----------
     windows : PreparedWindows
-        All windows of the task, one modality at one rate.
-    rows : ndarray of int64
-        Windows whose channels have a place: those of the training part. Others are not read.
+        All windows of the task.
     device : torch.device
         Where batches are put.
-    factor : float
-        Multiplies the values.
     """
 
-    def __init__(self, windows: PreparedWindows, rows: Rows, device: torch.device, factor: float = 1.0) -> None:
-        self.windows, self.device, self.factor = windows, device, factor
-        ((self.modality, self.contract),) = windows.contract.items()
-        names = {name for row in rows.tolist() for stream in windows[row] for name in stream.ch_names}
-        self.places = {name: place for place, name in enumerate(sorted(names))}
+    def __init__(self, windows: PreparedWindows, device: torch.device) -> None:
+        self.windows, self.device = windows, device
+        (self.contract,) = windows.contract.values()
 
-    @property
-    def n_chans(self) -> int:
-        """C."""
-        return len(self.places)
+    @abstractmethod
+    def laid(self, streams: Sequence[Prepared], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
+        """A window's channels in place.
+
+        Parameters
+        ----------
+        streams : sequence of Prepared
+            The window.
+        values, valid : ndarray, shape (R, T)
+            All channels of the streams, in order, at their times.
+        """
 
     def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:  # noqa: ARG002
         """A `SignalBatch`, a second long at least; windows are not mixed."""
-        laid = [self.laid(self.windows[row]) for row in rows]
+        laid = [self._laid(self.windows[row]) for row in rows]
         n_times = [window.values.shape[1] for window in laid]
         longest = max(*n_times, round(self.contract.sfreq))
-        values = np.zeros((len(laid), self.n_chans, longest), np.float32)
+        values = np.zeros((len(laid), len(laid[0].values), longest), np.float32)
         measured = np.zeros((len(laid), longest), np.float32)
         for i, window in enumerate(laid):
             values[i, :, : n_times[i]], measured[i, : n_times[i]] = window.values, window.measured
@@ -70,15 +73,59 @@ class SignalExamples:
         """No partners."""
         return draw([None] * len(rows), rng)
 
-    def laid(self, window: Sequence[Prepared]) -> Laid:
-        """The window's channels, each at its place."""
-        starts = [max(round(stream.onset * self.contract.sfreq), 0) for stream in window]
-        n_times = max((s + stream.values.shape[1] for s, stream in zip(starts, window, strict=True)), default=0)
-        values = np.zeros((self.n_chans, n_times), np.float32)
-        valid = np.zeros((self.n_chans, n_times), bool)
-        for start, stream in zip(starts, window, strict=True):
-            span = slice(start, start + stream.values.shape[1])
-            for name, x, real in zip(stream.ch_names, stream.values, stream.valid, strict=True):
-                if name in self.places and real.any():
-                    values[self.places[name], span], valid[self.places[name], span] = self.factor * x, real
-        return Laid(values, np.asarray(valid.any(axis=1), np.float32), np.asarray(valid.any(axis=0)))
+    def _laid(self, streams: Sequence[Prepared]) -> Laid:
+        starts = [max(round(stream.onset * self.contract.sfreq), 0) for stream in streams]
+        ends = [start + stream.values.shape[1] for start, stream in zip(starts, streams, strict=True)]
+        shape = sum(len(stream.values) for stream in streams), max(ends, default=0)
+        values, valid, row = np.zeros(shape, np.float32), np.zeros(shape, bool), 0
+        for stream, start, end in zip(streams, starts, ends, strict=True):
+            rows = slice(row, row + len(stream.values))
+            values[rows, start:end], valid[rows, start:end] = stream.values, stream.valid
+            row = rows.stop
+        return self.laid(streams, values, valid)
+
+
+class NamedExamples(SignalExamples):
+    """Batches of windows whose channels have places by name.
+
+    Parameters
+    ----------
+    windows, device
+        As of `SignalExamples`.
+    rows : ndarray of int64
+        Windows whose channels have a place: those of the training part. Others are not read.
+    factor : float
+        Multiplies the values.
+    """
+
+    def __init__(self, windows: PreparedWindows, device: torch.device, rows: Rows, factor: float = 1.0) -> None:
+        super().__init__(windows, device)
+        names = {name for row in rows.tolist() for stream in windows[row] for name in stream.ch_names}
+        self.places, self.factor = {name: place for place, name in enumerate(sorted(names))}, factor
+
+    def laid(self, streams: Sequence[Prepared], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
+        """Each channel at its place; of several of one name the last with a real value."""
+        x = np.zeros((len(self.places), values.shape[1]), np.float32)
+        real = np.zeros(x.shape, bool)
+        for row, name in enumerate(name for stream in streams for name in stream.ch_names):
+            if name in self.places and valid[row].any():
+                x[self.places[name]], real[self.places[name]] = self.factor * values[row], valid[row]
+        return Laid(x, np.asarray(real.any(axis=1), np.float32), np.asarray(real.any(axis=0)))
+
+
+class SiteExamples(SignalExamples):
+    """Batches of EEG of any montage as local averages about fixed sites (`biosig.evaluate.baselines.eeg_network`)."""
+
+    def laid(self, streams: Sequence[Prepared], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
+        """Averages over the channels near each site, and how near the nearest is."""
+        live = valid.any(axis=1)
+        places = [place(stream) for stream in streams]
+        position = np.concatenate([*places, np.empty((0, 3), np.float32)])[live]  # (R', 3)
+        weights, nearness = site_weights(position)
+        return Laid(weights @ values[live], nearness, np.asarray(valid.any(axis=0)))
+
+
+def place(stream: Prepared) -> NDArray[np.float32]:
+    """Where channels measure (R, 3): at their electrode, of a derivation halfway between its two."""
+    derived = np.isfinite(stream.reference).all(axis=1, keepdims=True)
+    return np.where(derived, (stream.position + stream.reference) / 2, stream.position)

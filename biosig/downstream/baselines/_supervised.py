@@ -56,6 +56,15 @@ class Recipe:
         return int(np.clip(n_windows // 8, 4, self.stage.batch_size))
 
 
+def in_volts(context: BaselineContext, kind: str) -> bool:
+    """Whether every channel of a kind in the windows' recordings has a voltage for unit."""
+    from biosig.signal.units import is_voltage
+
+    windows = context.windows.stored
+    recordings = (windows.ds[int(row)] for row in np.unique(windows.recording))
+    return all(is_voltage(channel.unit) for one in recordings for channel in one.channels if channel.kind == kind)
+
+
 class SupervisedNetwork(Baseline):
     """A network from scratch, whose number of epochs the validation part chooses, and which then learns from it too.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from biosig.batches.input_contract import InputContract
 from biosig.downstream.baselines import BASELINES
-from biosig.downstream.baselines._supervised import Recipe, SupervisedNetwork
+from biosig.downstream.baselines._supervised import Recipe, SupervisedNetwork, in_volts
 from biosig.training.config import Stage
 
 if TYPE_CHECKING:
@@ -38,34 +38,23 @@ class ECGNetworkBaseline(SupervisedNetwork):
 
     def examples(self, context: BaselineContext, job: FitJob) -> Examples:
         """Windows in mV; where a channel's unit is no voltage, all by the robust scale of their recording."""
-        from biosig.downstream.baselines._signals import SignalExamples
+        from biosig.downstream.baselines._signals import NamedExamples
 
-        known = _in_volts(context)
+        known = in_volts(context, "ecg")
         windows = context.prepared("ecg", MILLIVOLTS if known else NO_UNIT)
-        return SignalExamples(windows, job.parts.train, context.model.device, 1.0 if known else USUAL_SCALE)
+        return NamedExamples(windows, context.model.device, job.parts.train, 1.0 if known else USUAL_SCALE)
 
     def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:  # noqa: ARG002
         """For the leads of the training part."""
         from biosig.evaluate.baselines.ecg_network import ECGNetwork
 
-        return ECGNetwork(examples.n_chans, n_outputs)
+        return ECGNetwork(len(examples.places), n_outputs)
 
     def remarks(self, context: BaselineContext) -> list[str]:
         """Which fits the budget ended, and whether the unit is known."""
         unit = (
             []
-            if _in_volts(context)
+            if in_volts(context, "ecg")
             else [f"{self.name}: not every ECG channel is in volts, so that each recording has its own scale."]
         )
         return [*super().remarks(context), *unit]
-
-
-def _in_volts(context: BaselineContext) -> bool:
-    """Whether every ECG channel of the windows' recordings has a voltage for unit."""
-    import numpy as np
-
-    from biosig.signal.units import is_voltage
-
-    windows = context.windows.stored
-    recordings = (windows.ds[int(row)] for row in np.unique(windows.recording))
-    return all(is_voltage(channel.unit) for one in recordings for channel in one.channels if channel.kind == "ecg")

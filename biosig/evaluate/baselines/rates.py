@@ -1,8 +1,9 @@
 """Heart and respiratory rate of a window by rule, without anything fitted: what a model of vital signs has to beat.
 
-Heart rate from NeuroKit2's peaks. Respiratory rate from what breathing does to the beats: their amplitude rises and
-falls, and the frequency at which it does so is sought in the band of breathing (Charlton et al., Physiol Meas 2016;
-37:610, algorithms X_b of amplitude modulation with a Fourier spectrum).
+Heart rate is 60 over the median interval, which a beat that is missed or found twice hardly moves; beats by NeuroKit2,
+of PPG by its detector after Elgendi et al., PLoS ONE 2013; 8:e76585. Respiratory rate from what breathing does to the
+beats: their amplitude rises and falls, and the frequency at which it does so is sought in the band of breathing
+(Charlton et al., Physiol Meas 2016; 37:610, algorithms X_b of amplitude modulation with a Fourier spectrum).
 """
 
 from __future__ import annotations
