@@ -184,6 +184,8 @@ class BenchConfig:
         Of the folds, of what is drawn, and of a preset's random weights.
     device : str
         "auto" = CUDA where there is one.
+    processes : int
+        How many runs are made at a time, each in a process of one thread.
     """
 
     model: str | list[str]
@@ -201,8 +203,11 @@ class BenchConfig:
     n_bootstrap: int = 10_000
     seed: int = 0
     device: str = "auto"
+    processes: int = 1
 
     def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise UsageError(f"processes is {self.processes}: give 1 or more.")
         unknown = [name for name in self.only if name not in self.tasks]
         if unknown:
             raise UsageError(f"There is no task '{unknown[0]}': the bench has {', '.join(self.tasks)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from biosig import config as configuration
 from biosig.bench.conditions import SEEDS_PER_DRAW, Setting, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, Group
 from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
+from biosig.bench.workers import run_jobs
 from biosig.bench.tables import FINETUNED, BenchTables, write_tables
 from biosig.device import resolve_device
 from biosig.downstream.baselines import MODEL
@@ -103,21 +104,36 @@ def run_bench(config: BenchConfig, progress: Progress | None = None, model: Mode
         _refuse_seen(config, models)
         planned = plan_bench(config)
         failed: dict[str, str] = {}
-        for number, job in enumerate(planned.to_do):
+        if config.processes > 1 and model is None:
+            results = run_jobs(_run_alone, config, planned.to_do)
+        else:
+            results = _run_here(config, planned.to_do, models, progress)
+        for number, (job, error) in enumerate(results):
+            if error is not None:
+                failed[job.title] = error
+            write_tables(config, [job.task], failed, complete=False)
             if progress:
-                progress("bench", number, len(planned.to_do), job.title)
-            try:
-                _run(config, job, models, progress)
-            except BiosigError as error:
-                failed[job.title] = str(error)
-                continue
-            last = number == len(planned.to_do) - 1
-            if last or planned.to_do[number + 1].task != job.task:
-                write_tables(config, [job.task], failed)
+                progress("bench", number + 1, len(planned.to_do), job.title)
         tables = write_tables(config, list(config.chosen), failed)
-        if progress:
-            progress("bench", len(planned.to_do), len(planned.to_do), "done")
     return Bench(config.out, tables, [job.title for job in planned.jobs if job in planned.done], failed)
+
+
+def _run_here(
+    config: BenchConfig, jobs: Sequence[Job], models: Sequence[Model], progress: Progress | None
+) -> Iterator[tuple[Job, str | None]]:
+    """Each job, and what went wrong with it."""
+    for job in jobs:
+        try:
+            _run(config, job, models, progress)
+        except BiosigError as error:
+            yield job, str(error)
+        else:
+            yield job, None
+
+
+def _run_alone(config: BenchConfig, job: Job) -> None:
+    """One job, in a process of its own."""
+    _run(config, job, [open_model(name, config.seed, config.device) for name in config.models], None)
 
 
 def _run(config: BenchConfig, job: Job, models: Sequence[Model], progress: Progress | None) -> None:
@@ -227,13 +243,13 @@ def _decided(task: BenchTask, setting: Setting) -> dict[str, Any]:
     if task.decided_on is None:
         return {}
     ds = setting.task.labelled.windows.ds
-    return {"decided_on": ds.query(task.decided_on).to_pandas()["recording"].tolist()}  # type: ignore[attr-defined]
+    return {"decided_on": ds.query(task.decided_on, may_be_empty=False).to_pandas()["recording"].tolist()}  # type: ignore[attr-defined]
 
 
 def _refuse_another(config: BenchConfig, models: Sequence[Model]) -> None:
     """Keep two benches out of one folder: rows of two models, or of two seeds, in one table."""
     values = configuration.to_dict(replace(config, only=[], out=Path("."), n_bootstrap=100, conditions=True))
-    for key in ("only", "out", "n_bootstrap", "conditions", "groups", "device", "network_minutes"):
+    for key in ("only", "out", "n_bootstrap", "conditions", "groups", "device", "network_minutes", "processes"):
         values.pop(key)
     identity = json.loads(json.dumps({**values, "weights": [model.revision for model in models]}, default=str))
     path = config.out / "identity.json"

@@ -77,7 +77,9 @@ class Scoring(NamedTuple):
     seed: int
 
 
-def write_tables(config: BenchConfig, tasks: Sequence[str], failed: Mapping[str, str]) -> BenchTables:
+def write_tables(
+    config: BenchConfig, tasks: Sequence[str], failed: Mapping[str, str], complete: bool = True
+) -> BenchTables:
     """Rate the rows of tasks that are there, and write all tables and the page.
 
     Parameters
@@ -88,12 +90,16 @@ def write_tables(config: BenchConfig, tasks: Sequence[str], failed: Mapping[str,
         Those whose scores are made again; those of others are read.
     failed : mapping of str to str
         Runs that could not be made, and why: for the page.
+    complete : bool
+        Whether endpoints, operating points and subgroups are worked out, which takes longer than the rest; else they stay
+        empty.
     """
     from biosig.bench.page import write_page
 
     for name in tasks:
-        _write_task(config, name)
-    tables = BenchTables(endpoints=_endpoints(config), **_read_tasks(config))
+        _write_task(config, name, complete)
+    endpoints = _endpoints(config) if complete else pd.DataFrame()
+    tables = BenchTables(endpoints=endpoints, **_read_tasks(config))
     for field in fields(BenchTables):
         with guarded(config.out / f"{field.name}.csv") as temporary:
             write_csv(getattr(tables, field.name), temporary)
@@ -121,7 +127,7 @@ def predictions_of(config: BenchConfig, name: str, condition: str = AS_IT_IS) ->
     return pd.concat([with_fused(draw, pairs, config.tasks[name].target) for _, draw in draws], ignore_index=True)
 
 
-def _write_task(config: BenchConfig, name: str) -> None:
+def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
     """The tables of one task, as JSON beside its rows."""
     task = config.tasks[name]
     tables: dict[str, list[dict[str, Any]]] = {"scores": [], "gains": [], "operating": [], "subgroups": []}
@@ -154,7 +160,7 @@ def _write_task(config: BenchConfig, name: str) -> None:
         for row, against in _pairs(judge, task):
             gain = judge.gain(row, against)
             tables["gains"].append({**place, "row": row, "against": against, "metric": task.judged_by, **_facts(gain)})
-        if task.primary and condition == AS_IT_IS:
+        if complete and task.primary and condition == AS_IT_IS:
             tables["operating"] += _operating(config, name, judge)
             tables["subgroups"] += _subgroups(config, name, predictions)
     folder = config.out / "rows" / name

@@ -70,7 +70,7 @@ def test_a_bench_that_was_stopped_goes_on_and_ends_equal(finished, bench_config,
         pass
 
     def stopping(stage, done, *_):
-        if stage == "bench" and done == 3:
+        if stage == "bench" and done == 3:  # after three runs
             raise Stop
 
     with pytest.raises(Stop):

@@ -1,0 +1,88 @@
+"""Runs of a bench in several processes, each of one thread.
+
+Two processes of one thread are faster on two cores than one of two, which waits at every small product of matrices.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+from biosig.bench.config import BenchConfig
+from biosig.bench.plan import Job
+from biosig.errors import BiosigError, DataError
+
+Run = Callable[[BenchConfig, Job], None]
+
+
+def run_jobs(run: Run, config: BenchConfig, jobs: Sequence[Job]) -> Iterator[tuple[Job, str | None]]:
+    """Run jobs in `config.processes` processes, in their order, and give each with what went wrong, as it ends.
+
+    Parameters
+    ----------
+    run : callable
+        A function of a module; (config, job) → None, its result in files.
+    config : BenchConfig
+        Sent along.
+    jobs : sequence of Job
+        What is run.
+
+    Raises
+    ------
+    DataError
+        If a process ended without a word, as it does for want of memory.
+    """
+    rest, waiting = list(jobs), {}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(config.processes, mp_context=context, initializer=_begin) as pool:
+        try:
+            while rest or waiting:
+                while rest and len(waiting) < config.processes:
+                    waiting[pool.submit(_sentence, run, config, rest[0])] = rest.pop(0)
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    job = waiting.pop(future)
+                    yield job, _result(future, job)
+        finally:
+            if waiting:  # stopped: nobody waits for these any more
+                for process in multiprocessing.active_children():
+                    process.kill()
+
+
+def _sentence(run: Run, config: BenchConfig, job: Job) -> str | None:
+    try:
+        run(config, job)
+    except BiosigError as error:
+        return str(error)
+    return None
+
+
+def _result(future: Future[str | None], job: Job) -> str | None:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            f"The process that made '{job.title}' ended without a word, as it does for want of memory: start the bench "
+            "again, with processes=1."
+        ) from error
+
+
+def _begin() -> None:
+    """Set up a process: one thread, and an end with the bench's own process."""
+    import signal
+
+    import torch
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:  # which, killed, would leave this one at work on what the next bench makes too
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
