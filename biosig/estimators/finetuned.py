@@ -21,6 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from biosig.batches.contract import InputContract
+from biosig.batches.input_contract import Align
 from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
@@ -47,7 +48,7 @@ class FineTunedEstimator(ModelEstimator):
 
     Parameters
     ----------
-    model, ch_names, sfreq, kind, units, window, device
+    model, ch_names, sfreq, kind, units, window, align, device
         As in `ModelEstimator`.
     method : {"probe", "last", "lora", "full"}
         What is trained after the head (`biosig.downstream.settings.TuneStage`).
@@ -76,6 +77,7 @@ class FineTunedEstimator(ModelEstimator):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         window: float | None = None,
+        align: Align = "none",
         method: Literal["probe", "last", "lora", "full"] = "lora",
         pooling: Pooling | None = None,
         epochs: int = 20,
@@ -86,7 +88,8 @@ class FineTunedEstimator(ModelEstimator):
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
     ) -> None:
-        super().__init__(model, ch_names=ch_names, sfreq=sfreq, kind=kind, units=units, window=window, device=device)
+        shared: dict[str, Any] = {"ch_names": ch_names, "sfreq": sfreq, "kind": kind, "units": units, "window": window}
+        super().__init__(model, **shared, align=align, device=device)
         self.method = method
         self.pooling = pooling
         self.epochs = epochs

@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from biosig.batches.contract import InputContract
+from biosig.batches.input_contract import Align
 from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import Windows
@@ -33,7 +34,7 @@ class EmbeddingEstimator(ModelEstimator):
 
     Parameters
     ----------
-    model, ch_names, sfreq, kind, units, window, device
+    model, ch_names, sfreq, kind, units, window, align, device
         As in `ModelEstimator`.
     pooling : {"mean", "mean+std", "cls", "attention"}, optional
         What becomes of a window's tokens (`biosig.models.pooled`); None = as the model does it.
@@ -50,11 +51,13 @@ class EmbeddingEstimator(ModelEstimator):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         window: float | None = None,
+        align: Align = "none",
         pooling: Pooling | None = None,
         layer: int = -1,
         device: str = "auto",
     ) -> None:
-        super().__init__(model, ch_names=ch_names, sfreq=sfreq, kind=kind, units=units, window=window, device=device)
+        shared: dict[str, Any] = {"ch_names": ch_names, "sfreq": sfreq, "kind": kind, "units": units, "window": window}
+        super().__init__(model, **shared, align=align, device=device)
         self.pooling = pooling
         self.layer = layer
 
