@@ -12,7 +12,9 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
+from biosig.batches.alignment import aligned
+from biosig.batches.altered import original
+from biosig.batches.input_contract import Align, InputContract, OnUnknown, with_unknown
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
 from biosig.batches.memory import EpochList
 from biosig.batches.montage import channels_read
@@ -47,6 +49,7 @@ def embed(
     layer: int = -1,
     pooling: Pooling | None = None,
     on_unknown: OnUnknown | None = None,
+    align: Align = "none",
     **array_options: Any,
 ) -> pa.Table:
     """Embed every window of a source.
@@ -82,6 +85,8 @@ def embed(
     on_unknown : {"keep", "skip", "raise"}, optional
         What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
         known electrode gives no token, ECG and PPG do.
+    align : {"none", "subject", "first_minute"}
+        By what EEG is aligned before it is read (`biosig.batches.alignment`).
 
     Returns
     -------
@@ -109,7 +114,7 @@ def embed(
             f"The first argument of embed is {model!r}; give a model: biosig.load_model(folder) or "
             f"biosig.build_model(name)."
         )
-    windows = as_windows(source, window, stride, keep_tail, **array_options)
+    windows = aligned(as_windows(source, window, stride, keep_tail, **array_options), align)
     model.to(resolve_device(device))
     table = embed_windows(
         model,
@@ -250,7 +255,8 @@ def _table(
             rows.append((number, recording.id, modality, names, fraction[i, m], vectors[i, m]))
     number = np.array([row[0] for row in rows], np.int64)
     flat = np.concatenate([row[5] for row in rows]) if rows else np.empty(0, np.float32)
-    about = windows.ds.epochs.iloc[windows.recording[number]] if isinstance(windows.ds, EpochList) else {}
+    given = original(windows)
+    about = given.ds.epochs.iloc[given.recording[number]] if isinstance(given.ds, EpochList) else {}
     return pa.table(
         {
             "window": number,
@@ -279,6 +285,7 @@ def embed_to_file(
     progress: Progress | None = None,
     reports: bool = False,
     on_unknown: OnUnknown | None = None,
+    align: Align = "none",
 ) -> Path:
     """Embed into a parquet file in bounded memory; killed and called again, it goes on where it was.
 
@@ -305,7 +312,9 @@ def embed_to_file(
         "dtype": dtype,
         **({"reports": True} if reports else {}),
         **({"on_unknown": on_unknown} if on_unknown else {}),
+        **({"align": align} if align != "none" else {}),
     }
+    windows = aligned(windows, align)
     contract = with_unknown(model.contract, on_unknown)
     words = words_for(model.config, model.tokenizer) if reports else None
     return write_in_parts(
@@ -314,5 +323,5 @@ def embed_to_file(
         lambda span: _embed_parts(model, windows, contract, span, batch_tokens, dtype, workers, progress, words),
         PART_WINDOWS,
         identity,
-        "embedding of another model, source, window, dtype or batch_tokens",
+        "embedding of another model, source, window, dtype, batch_tokens or align",
     )

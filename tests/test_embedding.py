@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,6 +19,7 @@ from biosig.embedding import embed_to_file
 from biosig.errors import DataError, UsageError
 from biosig.file_sums import DamagedWorkWarning
 from biosig.models.model import RandomWeightsWarning
+from biosig.recording import Subject
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
 from biosig.sources import as_windows
@@ -280,3 +282,13 @@ def test_recordings_without_a_modality_give_no_row_and_lose_none(tiny, ecg, tmp_
     assert pq.read_table(out)["onset"].to_pylist() == [0.0, 5.0, 0.0, 5.0]
     with pytest.raises(UsageError, match="the selection is empty"):
         biosig.embed(tiny, windows[:0])
+
+
+def test_embeddings_may_be_of_aligned_eeg(eeg, tiny, tmp_path):
+    known = replace(eeg, subject=Subject("s"))
+    plain, mine = (vectors(biosig.embed(tiny, known, window=10.0, align=align)) for align in ("none", "subject"))
+    assert far(mine, plain) > 0.05
+    path = embed_to_file(tiny, as_windows(known, 10.0), tmp_path / "aligned.parquet", align="subject")
+    assert far(vectors(pq.read_table(path)), mine) < 1e-6
+    with pytest.raises(UsageError, match="mixes EEG electrodes of known place"):
+        biosig.embed(tiny, biosig.read(sorted(samples.path("ptbxl").rglob("*_lr.hea"))[0]), align="subject")

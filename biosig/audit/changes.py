@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from biosig.audit.changed import Change
 from biosig.audit.measure import LINE_FREQUENCIES, SEGMENT, power_spectrum, slopes
+from biosig.downstream.degradations import scale_of
 from biosig.recording import MODALITIES, Recording, Stream
-from biosig.signal import bridge_gaps, is_flat, notch, robust_scale
+from biosig.signal import bridge_gaps, is_flat, notch
 
 Values = NDArray[np.float32]
 
@@ -36,7 +37,7 @@ def equal_gain(typical: Mapping[str, float]) -> Change:
     """Every recording at one robust scale of each kind, in its unit, so that no amplitude tells anything."""
 
     def change(window: Recording, rng: np.random.Generator) -> Recording:  # noqa: ARG001
-        factors = {kind: scale / _scale_of(window, kind) for kind, scale in typical.items()}
+        factors = {kind: scale / scale_of(window, kind) for kind, scale in typical.items()}
         streams = []
         for stream in window.streams:
             factor = np.array([factors.get(channel.kind, 1.0) for channel in stream.channels])
@@ -131,12 +132,3 @@ def _flat_spectrum(values: Values, stream: Stream, common: Mapping[str, float] |
     flat = np.fft.irfft(np.fft.rfft(whole) * tilt, n_times)
     flat *= whole.std(axis=1, keepdims=True) / np.maximum(flat.std(axis=1, keepdims=True), 1e-30)
     return np.where(real, flat, np.nan).astype(np.float32)
-
-
-def _scale_of(window: Recording, kind: str) -> float:
-    """The recording's robust scale, or the window's own where that is not known."""
-    known = float(window.robust_scale.get(kind, math.nan))
-    if known > 0:
-        return known
-    scales = [robust_scale(stream.physical()) for stream in window.of_kind(kind)]
-    return float(np.nanmedian(scales)) if np.isfinite(scales).any() else math.nan

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from biosig import config as configuration
+from biosig.batches.input_contract import Align
 from biosig.downstream.probe_config import Head, ProbeConfig
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.split_config import FoldSplit, QuerySplit
@@ -31,7 +32,7 @@ class AuditConfig(TaskConfig):
         What is predicted.
     windows : WindowPlan
         Where windows lie, in seconds.
-    channels, head, pooling, layer
+    channels, align, head, pooling, layer
         What is fitted on what of the model, as in `biosig.downstream.probe_config.ProbeConfig`.
     split : FoldSplit or QuerySplit
         Who is tested by a probe that was fitted on whom.
@@ -49,6 +50,7 @@ class AuditConfig(TaskConfig):
     windows: WindowPlan
     split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
     channels: list[str] = field(default_factory=list)
+    align: Align = "none"
     head: Head | None = None
     pooling: Pooling | None = None
     layer: int | Literal["validation"] = -1

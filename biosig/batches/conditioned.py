@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from biosig.batches.altered import WrappedRecording, WrappedSet
 from biosig.batches.contract import InputContract, lies_within, limit_band
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import EmptyWindowError
-from biosig.recording import Channel, Recording, Stream, Subject
+from biosig.recording import Channel, Recording, Stream
 from biosig.signal import is_flat
 
 MARGIN = 10.0
@@ -41,7 +41,7 @@ def conditioned(windows: Windows, contract: Mapping[str, InputContract]) -> Wind
     return replace(windows, ds=ConditionedSet(windows.ds, contract))
 
 
-class ConditionedSet:
+class ConditionedSet(WrappedSet):
     """A set of recordings, each as a contract wants it.
 
     Parameters
@@ -53,32 +53,21 @@ class ConditionedSet:
     """
 
     def __init__(self, ds: RecordingSet, contract: Mapping[str, InputContract]) -> None:
-        self._ds, self._contract = ds, dict(contract)
+        super().__init__(ds)
+        self._contract = dict(contract)
         self._durations = ds.to_pandas()["duration"].to_numpy(np.float64)
         self._moments: dict[int, _Moments] = {}
 
-    @property
-    def annotations(self) -> pd.DataFrame:
-        """The recordings' annotations."""
-        return self._ds.annotations
-
-    def __len__(self) -> int:
-        return len(self._ds)
-
     def __getitem__(self, row: int) -> ConditionedRecording:
         moments = self._moments.setdefault(row, {})
-        return ConditionedRecording(self._ds[row], self._contract, float(self._durations[row]), moments)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """One row per recording, as in the set itself."""
-        return self._ds.to_pandas()
+        return ConditionedRecording(self.ds[row], self._contract, float(self._durations[row]), moments)
 
 
 _Moments = dict[tuple[float, tuple[Channel, ...]], NDArray[np.float64]]  # of each stream, (C, 2)
 
 
-class ConditionedRecording:
-    """A recording whose windows come in the contract's band, with the recording's moments.
+class ConditionedRecording(WrappedRecording):
+    """A recording whose signals come in the contract's band, with its moments; `read` gives them as they are.
 
     Parameters
     ----------
@@ -99,34 +88,8 @@ class ConditionedRecording:
         duration: float,
         moments: _Moments,
     ) -> None:
-        self._recording, self._contract, self._duration, self._moments = recording, contract, duration, moments
-        self.id: str = recording.id
-        self.read = recording.read
-
-    @property
-    def subject(self) -> Subject | None:
-        """Who was recorded."""
-        return self._recording.subject
-
-    @property
-    def channels(self) -> list[Channel]:
-        """Channels of all streams, in order."""
-        return self._recording.channels
-
-    @property
-    def report(self) -> str | None:
-        """Free text that came with the recording."""
-        return self._recording.report
-
-    @property
-    def content_hash(self) -> str:
-        """Hash of the native samples."""
-        return self._recording.content_hash
-
-    @property
-    def fingerprint(self) -> bytes:
-        """Landmark fingerprint of the native samples."""
-        return self._recording.fingerprint
+        super().__init__(recording)
+        self._contract, self._duration, self._moments = contract, duration, moments
 
     def read_signals(self, onset: float, duration: float) -> Recording:
         """The window, limited to the band, its streams with their moments."""
@@ -139,7 +102,7 @@ class ConditionedRecording:
         return replace(window, streams=streams)
 
     def _limited(self, onset: float, duration: float) -> Recording:
-        wide = self._recording.read_signals(onset - MARGIN, duration + 2 * MARGIN)
+        wide = self.recording.read_signals(onset - MARGIN, duration + 2 * MARGIN)
         bands = {
             kind: wanted.band
             for kind, wanted in self._contract.items()

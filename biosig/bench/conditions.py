@@ -66,6 +66,7 @@ def probe_config(config: BenchConfig, task: BenchTask, condition: Condition | No
         query=task.query,
         channels=condition.channels or task.channels,
         split=task.split,
+        align=condition.align or task.align,
 
         layer=config.layer,
         pooling=config.pooling,

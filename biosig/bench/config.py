@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from biosig import config as configuration
+from biosig.batches.input_contract import Align
 from biosig.downstream.baselines import BASELINES
 from biosig.downstream.baselines.defaults import check_kind
 from biosig.downstream.split_config import FoldSplit
@@ -60,8 +61,8 @@ class Condition:
     ----------
     channels : list of str
         Channels that are left, for who is learned from and for who is tested; none = those of the task.
-    align : str
-        Another alignment than the task's; empty = the same.
+    align : {"none", "subject", "first_minute"}, optional
+        Another alignment than the task's; None = the same.
     degrade : str
         Name of a degradation of the recordings under test (`biosig.downstream.degradations`).
     known : int, optional
@@ -73,7 +74,7 @@ class Condition:
     """
 
     channels: list[str] = field(default_factory=list)
-    align: str = ""
+    align: Align | None = None
     degrade: str = ""
     known: int | None = None
     known_by: Literal["recording", "subject"] = "recording"
@@ -128,7 +129,7 @@ class BenchTask:
     query: str | None = None
     channels: list[str] = field(default_factory=list)
     split: FoldSplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
-    align: str = "none"
+    align: Align = "none"
     networks: list[Annotated[str, BASELINES]] = field(default_factory=list)
     rules: list[Annotated[str, BASELINES]] = field(default_factory=list)
     metric: Annotated[str, METRICS] | None = None

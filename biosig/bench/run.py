@@ -17,8 +17,8 @@ from biosig import config as configuration
 from biosig.bench.conditions import SEEDS_PER_DRAW, Setting, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, Group
 from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
-from biosig.bench.workers import run_jobs
 from biosig.bench.tables import FINETUNED, BenchTables, write_tables
+from biosig.bench.workers import run_jobs
 from biosig.device import resolve_device
 from biosig.downstream.baselines import MODEL
 from biosig.downstream.cohort import recording_table

@@ -35,6 +35,7 @@ def embed(
     workers: int = 0,
     reports: bool = False,
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
+    align: Literal["none", "subject", "first_minute"] = "none",
 ) -> int:
     """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
 
@@ -66,6 +67,8 @@ def embed(
         Let the model also read the recordings' reports; it must have a tokenizer.
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
+    align : str
+        Align EEG by all recordings of a subject, or by the first_minute of each recording.
     """
     from biosig.device import resolve_device
     from biosig.embedding import embed_to_file
@@ -78,7 +81,7 @@ def embed(
     encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
     windows = as_windows(queried(source, query), window, stride, keep_tail)
     with show_progress(Console(stderr=True)) as progress:
-        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown)
+        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown, align)
     done = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
     print_lines(Console(), done, *_seen(encoder.folder, windows))
     return 0

@@ -15,7 +15,7 @@ from biosig import config as configuration
 from biosig.batches.packed import PackedBatch
 from biosig.downstream.objective import Objective
 from biosig.downstream.use import Use
-from biosig.errors import UnreadableError
+from biosig.errors import UnreadableError, UsageError
 from biosig.evaluate.calibration import Calibration
 from biosig.file_sums import write_guarded
 from biosig.models import checkpoint
@@ -124,7 +124,10 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
     encoder, _, _ = checkpoint.load(folder)
     try:
         facts = read_json(folder / HEAD)
-        use = configuration.load(Use, facts.pop("use"))
+        used = facts.pop("use")
+        if earlier := used.get("align") == "euclidean":
+            used["align"] = "none"  # it is refused below
+        use = configuration.load(Use, used)
         calibration = Calibration.from_dict(facts.pop("calibration"))
         classifier = Classifier(encoder, configuration.load(Objective, facts.pop("objective")), **facts)
     except UnreadableError:
@@ -134,6 +137,11 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
             f"{folder / HEAD} is absent or damaged ({error}): give a folder of tuned weights, such as "
             "RESULT/weights/fold-0-seed-0."
         ) from error
+    if earlier:
+        raise UsageError(
+            f"{folder} was tuned on EEG that version 0.1.0 aligned, by the covariance of the task's windows: tune it "
+            "again; its configuration is read as align=subject."
+        )
     checkpoint.load_state(classifier.head, checkpoint.read_tensors(folder / HEAD_WEIGHTS), str(folder / HEAD_WEIGHTS))
     classifier.calibration = calibration
     return classifier.eval(), use

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from biosig.batches.altered import original
 from biosig.downstream.columns import truth_names
 from biosig.downstream.target_config import Target
 from biosig.recording import MODALITIES
@@ -38,6 +39,7 @@ def recording_table(windows: Windows) -> pd.DataFrame:
         Columns recording, age (years), sex, site (the label of that name), n_leads (channels that a model can read) and
         quality (share of their samples that the source calls real).
     """
+    windows = original(windows)
     ds: ShardDataset = windows.ds  # type: ignore[assignment]
     rows = np.unique(windows.recording)
     index = ds[rows].to_pandas()

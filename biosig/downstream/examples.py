@@ -12,9 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from biosig.batches.packed import PackedBatch, pack
+from biosig.batches.packed import pack
 from biosig.device import autocast
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.mixup import Mix, draw, mixed

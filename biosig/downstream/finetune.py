@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from biosig.batches.alignment import aligned, alignment_note
 from biosig.downstream.baselines import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext
 from biosig.downstream.baselines.defaults import default_baselines, drop_incompatible, drop_without_twin, exclude
@@ -24,6 +25,7 @@ from biosig.downstream.fusion import check_pairs, fusion_note, with_fused
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.methods import fit_job, predict_test
 from biosig.downstream.parts import Parts, make_parts, tested_rows
+from biosig.downstream.picked import picked
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.result import ProbeResult, refuse_existing
 from biosig.downstream.settings import FineTuneConfig
@@ -190,9 +192,10 @@ def _prepared(
     task: Task, model: Model, config: FineTuneConfig, progress: Progress | None
 ) -> tuple[Task, PreparedWindows, list[str]]:
     """The windows that give the model a token, at its contract, and what to say of the others."""
-    windows = PreparedWindows(
-        task.labelled.windows, model.contract, config.align, config.keep_gb * 1e9, config.channels
-    )
+    signals, keep_bytes = task.labelled.windows, config.keep_gb * 1e9
+    if config.align != "none":
+        signals = aligned(picked(signals, config.channels), config.align)
+    windows = PreparedWindows(signals, model.contract, keep_bytes, config.channels)
     usable = windows.survey(progress)
     for keep in config.inputs.values() if usable.all() else ():
         usable &= PartialWindows(windows, keep).usable()
@@ -206,7 +209,9 @@ def _prepared(
         )
     among = " in one of the inputs" if config.inputs else ""
     note = f"{int((~usable).sum())} of {len(usable)} windows give the model no valid token{among} and are left out."
-    return (*_prepared(task.only(usable), model, config, progress)[:2], [note])
+    windows = PreparedWindows(signals[usable], model.contract, keep_bytes, config.channels)
+    windows.survey(progress)
+    return task.only(usable), windows, [note]
 
 
 def _read(
@@ -216,7 +221,7 @@ def _read(
     if not config.target.every:
         return None, windows
     contexts = Contexts.of(windows.windows, config.windows.length or 0.0, config.target.every)
-    read = PreparedWindows(contexts.windows, windows.contract, config.align, config.keep_gb * 1e9, config.channels)
+    read = PreparedWindows(contexts.windows, windows.contract, config.keep_gb * 1e9, config.channels)
     read.survey(progress)
     return contexts, read
 
@@ -240,11 +245,7 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
         )
     if config.target.unit == "recording":
         notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
-    if config.align == "euclidean":
-        notes.append(
-            "Each subject's EEG is aligned with all of that subject's windows in the task, without labels; so a "
-            "subject under test is known by all windows before the first is classified."
-        )
+    notes += alignment_note(config.align)
     if config.calibration != "none" and config.target.kind in ("classes", "multilabel"):
         notes.append(
             f"Probabilities of each fitted method are calibrated ({config.calibration}) on the validation part."

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.batches.altered import original
 from biosig.batches.windows import Windows
 from biosig.downstream.split_config import FoldSplit, QuerySplit
 from biosig.downstream.targets import LabelledWindows, has_class, matching
@@ -140,9 +141,11 @@ def recording_values(windows: Windows, label: str) -> NDArray[np.str_]:
     DataError
         If a recording has no value, or several.
     """
-    assert isinstance(windows.ds, ShardDataset)
-    index = windows.ds.to_pandas()
-    values = index[label].tolist() if label == "session" else label_values(windows.ds, label)
+    windows = original(windows)
+    ds = windows.ds
+    assert isinstance(ds, ShardDataset)
+    index = ds.to_pandas()
+    values = index[label].tolist() if label == "session" else label_values(ds, label)
     for row in np.unique(windows.recording).tolist():
         if values[row] is None or isinstance(values[row], list):
             raise DataError(
@@ -180,10 +183,12 @@ def _with_validation(
 def _by_query(
     split: QuerySplit, windows: Windows, strata: Strata, groups: NDArray[np.str_], seed: int
 ) -> tuple[list[Parts], list[str]]:
-    assert isinstance(windows.ds, ShardDataset)
-    train, test = (_rows(expression, windows, windows.ds) for expression in (split.train, split.test))
+    windows = original(windows)
+    ds = windows.ds
+    assert isinstance(ds, ShardDataset)
+    train, test = (_rows(expression, windows, ds) for expression in (split.train, split.test))
     if isinstance(split.validation, str):
-        validation = _rows(split.validation, windows, windows.ds)
+        validation = _rows(split.validation, windows, ds)
     else:
         train, validation = _with_validation(train, split.validation, strata, groups, seed)
     unused = len(windows) - len(train) - len(validation) - len(test)

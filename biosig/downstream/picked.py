@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pandas as pd
 
+from biosig.batches.altered import WrappedRecording, WrappedSet
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import UsageError
-from biosig.recording import Channel, Recording, Subject
+from biosig.recording import Channel, Recording
 
 
 def picked(windows: Windows, channels: Sequence[str]) -> Windows:
@@ -30,7 +31,7 @@ def picked(windows: Windows, channels: Sequence[str]) -> Windows:
     return replace(windows, ds=ds)
 
 
-class PickedSet:
+class PickedSet(WrappedSet):
     """A set of recordings, each with some of its channels.
 
     Parameters
@@ -42,26 +43,19 @@ class PickedSet:
     """
 
     def __init__(self, ds: RecordingSet, channels: Collection[str]) -> None:
-        self._ds, self._channels = ds, frozenset(channels)
-
-    @property
-    def annotations(self) -> pd.DataFrame:
-        """The recordings' annotations."""
-        return self._ds.annotations
-
-    def __len__(self) -> int:
-        return len(self._ds)
+        super().__init__(ds)
+        self._channels = frozenset(channels)
 
     def __getitem__(self, row: int) -> PickedRecording:
-        return PickedRecording(self._ds[row], self._channels)
+        return PickedRecording(self.ds[row], self._channels)
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per recording, as in the set itself, with the kinds of the channels that are kept."""
         kinds = [sorted({channel.kind for channel in self[row].channels}) for row in range(len(self))]
-        return self._ds.to_pandas().assign(kinds=kinds)
+        return self.ds.to_pandas().assign(kinds=kinds)
 
 
-class PickedRecording:
+class PickedRecording(WrappedRecording):
     """A recording with some of its channels.
 
     Parameters
@@ -73,41 +67,21 @@ class PickedRecording:
     """
 
     def __init__(self, recording: ReadableRecording, keep: frozenset[str]) -> None:
-        self._recording, self._keep = recording, keep
-        self.id: str = recording.id
-
-    @property
-    def subject(self) -> Subject | None:
-        """Who was recorded."""
-        return self._recording.subject
+        super().__init__(recording)
+        self._keep = keep
 
     @property
     def channels(self) -> list[Channel]:
         """Those that are kept, in order."""
-        return [c for c in self._recording.channels if c.name in self._keep or c.kind in self._keep]
-
-    @property
-    def report(self) -> str | None:
-        """Free text that came with the recording."""
-        return self._recording.report
-
-    @property
-    def content_hash(self) -> str:
-        """Fingerprint of the native samples of all channels."""
-        return self._recording.content_hash
-
-    @property
-    def fingerprint(self) -> bytes:
-        """Landmark fingerprint of the native samples."""
-        return self._recording.fingerprint
+        return [c for c in self.recording.channels if c.name in self._keep or c.kind in self._keep]
 
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
         """The window's channels that are kept."""
-        return with_channels(self._recording.read(onset, duration), self._keep)
+        return with_channels(self.recording.read(onset, duration), self._keep)
 
     def read_signals(self, onset: float, duration: float) -> Recording:
         """As `read`, of the metadata only id and robust scale."""
-        return with_channels(self._recording.read_signals(onset, duration), self._keep)
+        return with_channels(self.recording.read_signals(onset, duration), self._keep)
 
 
 def with_channels(window: Recording, channels: Collection[str]) -> Recording:

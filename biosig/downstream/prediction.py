@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from biosig.batches.alignment import aligned
+from biosig.batches.altered import original
 from biosig.batches.memory import EpochList
 from biosig.batches.montage import channels_read
 from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, around, grid, warn_of_left_out
@@ -19,6 +22,7 @@ from biosig.downstream.classifier import Classifier
 from biosig.downstream.columns import prediction_columns
 from biosig.downstream.contexts import Contexts
 from biosig.downstream.examples import PackedExamples
+from biosig.downstream.picked import PickedSet
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.target_config import WindowPlan
 from biosig.downstream.training import predict_spans
@@ -118,8 +122,10 @@ def predictions(
         window has none, which is a channel that the model was tuned on ("V5, V6"), or a stretch of real values.
     """
     done = 0
-    for rows in _chunks(windows, whole_subjects=use.align == "euclidean"):
-        part = windows[rows]
+    if use.align != "none":
+        windows = aligned(replace(windows, ds=PickedSet(windows.ds, use.channels)), use.align)
+    for first in range(0, len(windows), CHUNK):
+        part = windows[first : first + CHUNK]
         values, lacks = _predicted(classifier, use, part)
         ids = part.ds.to_pandas()["recording"].to_numpy(object)
         columns = prediction_columns(values, use.target)
@@ -143,6 +149,7 @@ def predictions(
 
 def epoch_columns(windows: Windows) -> dict[str, Rows]:
     """Number, event and metadata of each window's epoch, N rows each; none where windows are of no epochs."""
+    windows = original(windows)
     if not isinstance(windows.ds, EpochList):
         return {}
     about = windows.ds.epochs.iloc[windows.recording]
@@ -159,16 +166,6 @@ def schema_of(use: Use, windows: Windows) -> pa.Schema:
     return pa.schema([*where, *of_kind.get(use.target.kind, [("prediction", number)]), ("lacks", text), *about])
 
 
-def _chunks(windows: Windows, whole_subjects: bool) -> Iterator[Rows]:
-    """Row numbers (n,) of consecutive windows: `CHUNK` of them, or all of a subject, who is aligned as one."""
-    if not whole_subjects:
-        yield from (np.arange(i, min(i + CHUNK, len(windows))) for i in range(0, len(windows), CHUNK))
-        return
-    people = [str(subject) for subject in windows.subjects]
-    for person in dict.fromkeys(people):
-        yield np.flatnonzero(np.array(people) == person)
-
-
 def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floats, list[str]]:
     """Predictions (N, K) or (N,), NaN where there is none, and what is lacking there."""
     contract = classifier.encoder.config.contract
@@ -179,7 +176,7 @@ def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floa
     channels = [name for name in use.channels if name in present]
     if not channels:
         return values, [", ".join(use.missing([]))] * len(windows)
-    prepared = PreparedWindows(windows, contract, use.align, np.inf, channels)
+    prepared = PreparedWindows(windows, contract, np.inf, channels)
     usable = prepared.survey()
     lacks = [_lacking(use, prepared, row, bool(usable[row])) for row in range(len(windows))]
     rows = np.flatnonzero([not reason for reason in lacks])
@@ -187,7 +184,7 @@ def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floa
         contexts, read = Contexts.alone(windows), prepared
         if use.target.every:
             contexts = Contexts.of(windows, use.seconds, use.target.every)
-            read = PreparedWindows(contexts.windows, prepared.contract, use.align, np.inf, channels)
+            read = PreparedWindows(contexts.windows, prepared.contract, np.inf, channels)
             read.survey()
         examples = PackedExamples(read, next(classifier.parameters()).device)
         scores = predict_spans(classifier, examples, classifier.objective, contexts, rows, BATCH)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.ordered import check_windows
 from biosig.batches.packed import pack
 from biosig.batches.windows import Windows
-from biosig.downstream.alignment import Floats, aligned, covariance, whitening
 from biosig.errors import DataError, UsageError
 from biosig.progress import Progress
 
@@ -57,8 +55,6 @@ class PreparedWindows:
         N windows.
     contract : mapping of str to InputContract
         What the model wants.
-    align : {"none", "euclidean"}
-        Whether each subject's EEG is aligned, which `survey` prepares.
     keep_bytes : float
         Samples that may stay in memory; windows beyond are read again each time.
     channels : sequence of str
@@ -74,17 +70,14 @@ class PreparedWindows:
         self,
         windows: Windows,
         contract: Mapping[str, InputContract],
-        align: Literal["none", "euclidean"] = "none",
         keep_bytes: float = 4e9,
         channels: Sequence[str] = (),
     ) -> None:
         check_windows(windows, contract)
-        self.stored, self.windows, self.contract, self.align = windows, conditioned(windows, contract), contract, align
+        self.stored, self.windows, self.contract = windows, conditioned(windows, contract), contract
         self.channels = frozenset(channels)
         self._room = keep_bytes
         self._kept: dict[int, list[Prepared]] = {}
-        self._matrices: dict[Hashable, Floats] = {}
-        self._subjects = windows.subjects
         self.layouts: list[Layout] = []
         """What each window's streams are; filled by `survey`."""
         self.whole: list[bool] = []
@@ -94,49 +87,6 @@ class PreparedWindows:
         return len(self.windows)
 
     def __getitem__(self, row: int) -> list[Prepared]:
-        window = self._prepared(row)
-        if self.align == "none":
-            return window
-        return [
-            aligned(stream, self._matrices[self._group(row, stream)]) if stream.modality == "eeg" else stream
-            for stream in window
-        ]
-
-    def survey(self, progress: Progress | None = None) -> NDArray[np.bool_]:
-        """Look at every window, before any other use: which give the model a token, shape (N,).
-
-        `layouts` and `whole` are noted, and what alignment needs is measured.
-
-        Raises
-        ------
-        DataError
-            If a window that is to be aligned misses samples: its other channels would be mixed with a guess.
-        UsageError
-            If no window has one of the channels that are kept.
-        """
-        usable = np.zeros(len(self), bool)
-        sums: dict[Hashable, Floats] = {}
-        counts: dict[Hashable, int] = {}
-        for row in range(len(self)):
-            window = self._prepared(row)
-            usable[row] = has_token(window, self.contract)
-            self.layouts.append(layout_of(window))
-            self.whole.append(all(stream.valid.all() for stream in window))
-            for stream in window if self.align == "euclidean" and usable[row] else ():
-                if stream.modality == "eeg":
-                    self._refuse_gaps(row, stream)
-                    group = self._group(row, stream)
-                    sums[group] = sums.get(group, 0.0) + covariance(stream.values)
-                    counts[group] = counts.get(group, 0) + 1
-            if progress:
-                progress("prepare", row + 1, len(self))
-        unknown = sorted(self.channels - names_of(self.layouts))
-        if unknown:
-            raise UsageError(f"No window has the channel or modality '{unknown[0]}': correct channels.")
-        self._matrices = {group: whitening(total / counts[group]) for group, total in sums.items()}
-        return usable
-
-    def _prepared(self, row: int) -> list[Prepared]:
         known = self._kept.get(row)
         if known is not None:
             return known
@@ -149,18 +99,28 @@ class PreparedWindows:
             self._kept[row] = window
         return window
 
-    def _group(self, row: int, stream: Prepared) -> Hashable:
-        return self._subjects[row], tuple(stream.ch_names)
+    def survey(self, progress: Progress | None = None) -> NDArray[np.bool_]:
+        """Look at every window, before any other use: which give the model a token, shape (N,).
 
-    def _refuse_gaps(self, row: int, stream: Prepared) -> None:
-        whole = stream.valid.all(axis=1)
-        if not whole.all():
-            raise DataError(
-                f"Channel '{stream.ch_names[int(np.argmin(whole))]}' of recording "
-                f"'{self.windows.ds[int(self.windows.recording[row])].id}' misses samples at "
-                f"{self.windows.onset[row]:g} s, and Euclidean Alignment mixes all channels: leave the recording out "
-                f"with a query, or choose align=none."
-            )
+        `layouts` and `whole` are noted.
+
+        Raises
+        ------
+        UsageError
+            If no window has one of the channels that are kept.
+        """
+        usable = np.zeros(len(self), bool)
+        for row in range(len(self)):
+            window = self[row]
+            usable[row] = has_token(window, self.contract)
+            self.layouts.append(layout_of(window))
+            self.whole.append(all(stream.valid.all() for stream in window))
+            if progress:
+                progress("prepare", row + 1, len(self))
+        unknown = sorted(self.channels - names_of(self.layouts))
+        if unknown:
+            raise UsageError(f"No window has the channel or modality '{unknown[0]}': correct channels.")
+        return usable
 
 
 def has_token(window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> bool:

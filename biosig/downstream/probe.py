@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from biosig.batches.alignment import aligned, alignment_note
 from biosig.downstream.baselines import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext
 from biosig.downstream.baselines.defaults import (
@@ -133,7 +134,7 @@ def score_rows(
     config : ProbeConfig
         How; its target, split and bootstrap are not looked at, `baselines`, `without` and `fuse` neither.
     task : Task
-        N windows, each in some part.
+        N windows, each in some part; of their channels those of the configuration take part, aligned as it says.
     model : Model
         The row "model", the encoder of "random_weights", and whose input contract other rows read by.
     parts : sequence of Parts
@@ -155,11 +156,12 @@ def score_rows(
         If a baseline does not fit the windows and is not optional.
     """
     head = resolve_head(config.head, config.target.kind)
+    task = task.with_windows(aligned(picked(task.labelled.windows, config.channels), config.align))
     context = _context(config, task, model, progress)
     baselines = [name for name in names if name != MODEL]
     if head == "attention" or any(BASELINES[name].needs_one_layout for name in baselines):
         context.windows.survey(progress)
-    modalities = modalities_of(picked(task.labelled.windows, config.channels).ds, model.contract)
+    modalities = modalities_of(task.labelled.windows.ds, model.contract)
     required = set(baselines) - set(optional)
     twinned, untwinned = drop_without_twin(baselines, model, required)
     fitting, misfits = drop_incompatible(twinned, modalities, context.windows, required)
@@ -224,7 +226,7 @@ def _only_used(task: Task, parts: Sequence[Parts]) -> tuple[Task, list[Parts]]:
 def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress | None) -> BaselineContext:
     """What methods share that are not fitted on pooled embeddings."""
     keep_bytes = config.keep_gb * 1e9
-    windows = PreparedWindows(task.labelled.windows, model.contract, keep_bytes=keep_bytes, channels=config.channels)
+    windows = PreparedWindows(task.labelled.windows, model.contract, keep_bytes)
     if config.head == "attention":
         model = _up_to_layer(model, config)
     return BaselineContext(
@@ -291,6 +293,7 @@ def _standing_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequen
             )
     if config.draws > 1:
         notes.append(f"Scores of random weights are means over {config.draws} draws, intervals are over subjects.")
+    notes += alignment_note(config.align)
     if config.erase:
         notes.append(
             f"What a linear model can tell of the {config.erase} was taken out of the features, by training subjects; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from biosig.batches.input_contract import Align
 from biosig.downstream.baselines import BASELINES
 from biosig.downstream.baselines.defaults import check_kind, check_minutes
 from biosig.downstream.split_config import FoldSplit, QuerySplit
@@ -56,6 +57,8 @@ class ProbeConfig(TaskConfig):
         Where windows lie, in seconds.
     channels : list of str
         Names of channels, or modalities, that take part; none = all that the model reads.
+    align : {"none", "subject", "first_minute"}
+        By what EEG is aligned, for all methods (`biosig.downstream.alignment`).
     split : FoldSplit or QuerySplit
         Who is fitted on, and who is tested. What needs no validation part is fitted on it too.
     head : {"logistic", "ridge", "knn", "prototype", "cox", "attention"}, optional
@@ -99,6 +102,7 @@ class ProbeConfig(TaskConfig):
     target: Target
     windows: WindowPlan
     channels: list[str] = field(default_factory=list)
+    align: Align = "none"
     split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
     head: Head | None = None
     pooling: Pooling | None = None

@@ -14,7 +14,6 @@ from biosig.downstream.fit_facts import FitFacts, read_fit, write_fit
 from biosig.downstream.fitting import FittedProbe, Recipe, fit_probe
 from biosig.downstream.frozen import FrozenFeatures, frozen_features
 from biosig.downstream.parts import Parts, groups_of, recording_values
-from biosig.downstream.picked import picked
 from biosig.downstream.probe_config import Head
 from biosig.downstream.shots import few_shot_table
 from biosig.downstream.task import Task
@@ -36,7 +35,7 @@ class FrozenProbes:
     config : ProbeConfig
         What is probed.
     task : Task
-        N windows, each in some part.
+        N windows, each in some part, with the channels that take part.
     model : Model
         On trial.
     parts : sequence of Parts
@@ -136,7 +135,7 @@ class FrozenProbes:
         company = np.full(len(self._task.subjects), -1)
         for number, fold in enumerate(self._folds):
             company[fold.test] = number
-        config, windows = self._config, picked(self._task.labelled.windows, self._config.channels)
+        config, windows = self._config, self._task.labelled.windows
         layer: int | Literal["all"] = "all" if config.layer == "validation" else config.layer
         stage = f"{method}, draw {draw}" if draw else method
         return frozen_features(model, windows, company, layer, config.pooling, self._progress, stage, work)

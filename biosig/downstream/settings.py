@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from biosig.batches.input_contract import Align
 from biosig.downstream.baselines import BASELINES
 from biosig.downstream.baselines.defaults import check_kind, check_minutes
 from biosig.downstream.split_config import FoldSplit, QuerySplit
@@ -107,8 +108,8 @@ class FineTuneConfig(TaskConfig):
         Names of channels, or modalities, that take part; none = all that the model reads.
     divisor : float, optional
         Feed the model its unit over this number, as REVE's downstream recipes do; None = the model's own normalisation.
-    align : {"none", "euclidean"}
-        Euclidean Alignment of each subject's EEG (`biosig.downstream.alignment`).
+    align : {"none", "subject", "first_minute"}
+        By what EEG is aligned, for all methods (`biosig.downstream.alignment`).
     pooling : {"attention", "cls", "mean", "flatten"}
         What the head reads: the pool query's vector; the window's own token, of models that have one instead of the
         query; the mean of the tokens; or the vector and all tokens side by side, which ties it to one montage and
@@ -162,7 +163,7 @@ class FineTuneConfig(TaskConfig):
     split: FoldSplit | QuerySplit
     channels: list[str] = field(default_factory=list)
     divisor: float | None = None
-    align: Literal["none", "euclidean"] = "none"
+    align: Align = "none"
     pooling: Pooling = "attention"
     inputs: dict[str, list[str]] = field(default_factory=dict)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -192,6 +193,11 @@ class FineTuneConfig(TaskConfig):
             raise UsageError(
                 f"A soup of {self.soup} averages second stages: give tune.epochs and a method that has one, or soup=1."
             )
+
+    @staticmethod
+    def upgrade(values: dict[str, Any]) -> dict[str, Any]:
+        """Keys of 0.1.0, which had one way to align."""
+        return {**values, "align": "subject"} if values.get("align") == "euclidean" else values
 
     def _check_kind(self) -> None:
         kind = self.target.kind

@@ -64,6 +64,10 @@ class Task:
         columns = {name: getattr(self, name)[chosen] for name in ("recordings", "subjects", "contents")}
         return replace(self, labelled=labelled, **columns)
 
+    def with_windows(self, windows: Windows) -> Task:
+        """The task with other signals in its N windows."""
+        return replace(self, labelled=replace(self.labelled, windows=windows))
+
     def cohort(self, tested: NDArray[np.int64] | None = None) -> dict[str, dict[str, int]]:
         """How many subjects, recordings and windows stand behind each class, and behind all, in rows or in all."""
         task = self if tested is None else self.only(np.isin(np.arange(len(self.subjects)), tested))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from biosig.batches.input_contract import Align
 from biosig.downstream.parts import Parts
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.target_config import Target, WindowPlan
@@ -24,8 +25,8 @@ class Use:
         What is predicted.
     windows : WindowPlan
         Where windows lay, in seconds.
-    align : {"none", "euclidean"}
-        Whether each subject's EEG is aligned.
+    align : {"none", "subject", "first_minute"}
+        By what EEG is aligned.
     channels : list of str
         All that a training window had; others are not read.
     montages : list of list of str
@@ -35,7 +36,7 @@ class Use:
 
     target: Target
     windows: WindowPlan
-    align: Literal["none", "euclidean"]
+    align: Align
     channels: list[str]
     montages: list[list[str]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from biosig.batches.input_contract import OnUnknown
+from biosig.batches.alignment import aligned
+from biosig.batches.input_contract import Align, OnUnknown
 from biosig.device import resolve_device
 from biosig.errors import UsageError
 from biosig.estimators.inputs import SignalRows, describes_itself, signal_rows
@@ -36,6 +38,7 @@ class SignalEstimator(BaseEstimator):
     """
 
     window: float | None = None
+    align: Align = "none"
 
     def __init__(
         self,
@@ -63,7 +66,8 @@ class SignalEstimator(BaseEstimator):
             raise UsageError(f"X is the path {str(first)!r}: give what biosig.read or biosig.open_shards makes of it.")
         if not describes_itself(X):
             X = validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
-        return signal_rows(X, modalities, self.window, self.ch_names, self.sfreq, self.kind, self.units)
+        rows = signal_rows(X, modalities, self.window, self.ch_names, self.sfreq, self.kind, self.units)
+        return replace(rows, windows=aligned(rows.windows, self.align))
 
 
 class ModelEstimator(SignalEstimator):
@@ -82,6 +86,9 @@ class ModelEstimator(SignalEstimator):
     on_unknown : {"keep", "skip", "raise"}, optional
         What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
         known electrode gives no token, ECG and PPG do.
+    align : {"none", "subject", "first_minute"}
+        By what EEG is aligned before it is read (`biosig.batches.alignment`): by the recordings that the rows of this X
+        lie in, which need a subject each, or 10 s of their own.
     device : str
         "auto" = CUDA where there is one.
     """
@@ -96,9 +103,11 @@ class ModelEstimator(SignalEstimator):
         units: str | Sequence[str] | None = None,
         window: float | None = None,
         on_unknown: OnUnknown | None = None,
+        align: Align = "none",
         device: str = "auto",
     ) -> None:
         super().__init__(ch_names=ch_names, sfreq=sfreq, kind=kind, units=units)
+        self.align = align
         self.model = model
         self.window = window
         self.on_unknown = on_unknown

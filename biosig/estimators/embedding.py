@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from biosig.batches.input_contract import OnUnknown
+from biosig.batches.input_contract import Align, OnUnknown
 from biosig.estimators.transformer import EmbeddingEstimator
 from biosig.models.model import Model
 from biosig.models.readouts import Pooling
@@ -63,7 +63,7 @@ class EmbeddingClassifier(ClassifierMixin, LinearOnEmbeddings):
     ----------
     model : str, Path or Model, optional
         What embeds the signals in X; None = X is embeddings already, shape (R, F).
-    ch_names, sfreq, kind, units, window, pooling, layer, on_unknown, device
+    ch_names, sfreq, kind, units, window, align, pooling, layer, on_unknown, device
         As in `EmbeddingEstimator`.
     C : float
         Inverse of the L2 penalty; choose it by a grid search over groups.
@@ -91,6 +91,7 @@ class EmbeddingClassifier(ClassifierMixin, LinearOnEmbeddings):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         window: float | None = None,
+        align: Align = "none",
         pooling: Pooling | None = None,
         layer: int = -1,
         C: float = 0.01,
@@ -99,7 +100,7 @@ class EmbeddingClassifier(ClassifierMixin, LinearOnEmbeddings):
         device: str = "auto",
     ) -> None:
         shared: dict[str, Any] = {"ch_names": ch_names, "sfreq": sfreq, "kind": kind, "units": units, "window": window}
-        super().__init__(model, **shared, pooling=pooling, layer=layer, on_unknown=on_unknown, device=device)
+        super().__init__(model, **shared, align=align, pooling=pooling, layer=layer, on_unknown=on_unknown, device=device)
         self.C = C
         self.class_weight = class_weight
 
@@ -133,7 +134,7 @@ class EmbeddingRegressor(RegressorMixin, LinearOnEmbeddings):
     ----------
     model : str, Path or Model, optional
         What embeds the signals in X; None = X is embeddings already, shape (R, F).
-    ch_names, sfreq, kind, units, window, pooling, layer, on_unknown, device
+    ch_names, sfreq, kind, units, window, align, pooling, layer, on_unknown, device
         As in `EmbeddingEstimator`.
     alpha : float
         L2 penalty; choose it by a grid search over groups.
@@ -157,6 +158,7 @@ class EmbeddingRegressor(RegressorMixin, LinearOnEmbeddings):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         window: float | None = None,
+        align: Align = "none",
         pooling: Pooling | None = None,
         layer: int = -1,
         alpha: float = 100.0,
@@ -164,7 +166,7 @@ class EmbeddingRegressor(RegressorMixin, LinearOnEmbeddings):
         device: str = "auto",
     ) -> None:
         shared: dict[str, Any] = {"ch_names": ch_names, "sfreq": sfreq, "kind": kind, "units": units, "window": window}
-        super().__init__(model, **shared, pooling=pooling, layer=layer, on_unknown=on_unknown, device=device)
+        super().__init__(model, **shared, align=align, pooling=pooling, layer=layer, on_unknown=on_unknown, device=device)
         self.alpha = alpha
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:

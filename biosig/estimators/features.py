@@ -14,6 +14,7 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from biosig.batches.input_contract import Align
 from biosig.errors import DataError
 from biosig.estimators.base import SignalEstimator
 from biosig.estimators.inputs import SignalRows
@@ -33,6 +34,8 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
         As in `SignalEstimator`.
     kinds : sequence of str, optional
         "ecg", "ppg", "eeg": what features are measured of; default all.
+    align : {"none", "subject", "first_minute"}
+        As in `ModelEstimator`.
 
     Attributes
     ----------
@@ -57,8 +60,10 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         kinds: Sequence[str] | None = None,
+        align: Align = "none",
     ) -> None:
         super().__init__(ch_names=ch_names, sfreq=sfreq, kind=kind, units=units)
+        self.align = align
         self.kinds = kinds
 
     def __sklearn_tags__(self) -> Tags:

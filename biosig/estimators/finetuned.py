@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from biosig.batches.input_contract import InputContract, OnUnknown
+from biosig.batches.input_contract import Align, InputContract, OnUnknown
 from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
@@ -47,7 +47,7 @@ class FineTunedEstimator(ModelEstimator):
 
     Parameters
     ----------
-    model, ch_names, sfreq, kind, units, window, on_unknown, device
+    model, ch_names, sfreq, kind, units, window, align, on_unknown, device
         As in `ModelEstimator`.
     method : {"probe", "last", "lora", "full"}
         What is trained after the head (`biosig.downstream.settings.TuneStage`).
@@ -76,6 +76,7 @@ class FineTunedEstimator(ModelEstimator):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         window: float | None = None,
+        align: Align = "none",
         method: Literal["probe", "last", "lora", "full"] = "lora",
         pooling: Pooling | None = None,
         epochs: int = 20,
@@ -88,7 +89,7 @@ class FineTunedEstimator(ModelEstimator):
         device: str = "auto",
     ) -> None:
         shared: dict[str, Any] = {"ch_names": ch_names, "sfreq": sfreq, "kind": kind, "units": units, "window": window}
-        super().__init__(model, **shared, on_unknown=on_unknown, device=device)
+        super().__init__(model, **shared, align=align, on_unknown=on_unknown, device=device)
         self.method = method
         self.pooling = pooling
         self.epochs = epochs

@@ -15,7 +15,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from biosig.batches.input_contract import InputContract, OnUnknown
+from biosig.batches.input_contract import Align, InputContract, OnUnknown
 from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import Windows
@@ -33,7 +33,7 @@ class EmbeddingEstimator(ModelEstimator):
 
     Parameters
     ----------
-    model, ch_names, sfreq, kind, units, window, on_unknown, device
+    model, ch_names, sfreq, kind, units, window, align, on_unknown, device
         As in `ModelEstimator`.
     pooling : {"mean", "mean+std", "cls", "attention"}, optional
         What becomes of a window's tokens (`biosig.models.pooled`); None = as the model does it.
@@ -50,13 +50,14 @@ class EmbeddingEstimator(ModelEstimator):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         window: float | None = None,
+        align: Align = "none",
         pooling: Pooling | None = None,
         layer: int = -1,
         on_unknown: OnUnknown | None = None,
         device: str = "auto",
     ) -> None:
         shared: dict[str, Any] = {"ch_names": ch_names, "sfreq": sfreq, "kind": kind, "units": units, "window": window}
-        super().__init__(model, **shared, on_unknown=on_unknown, device=device)
+        super().__init__(model, **shared, align=align, on_unknown=on_unknown, device=device)
         self.pooling = pooling
         self.layer = layer
 

@@ -139,7 +139,7 @@ def test_the_test_part_is_not_looked_at_before_it_is_tested(few_channels, tmp_pa
     tuned, scores = [], []
     for number, shards in enumerate((few_channels, open_shards(tmp_path))):
         out = tmp_path / f"result-{number}"
-        config = _config(shards, split=split, align="euclidean", baselines=["eegnet"], out=str(out))
+        config = _config(shards, split=split, align="subject", baselines=["eegnet"], out=str(out))
         scores.append(run_finetune(config).predictions)
         tuned.append(load_classifier(out / "weights" / "fold-0-seed-0")[0])
     mine, others = (classifier.state_dict() for classifier in tuned)
@@ -202,12 +202,12 @@ def test_windows_of_differing_montage_are_refused_where_one_is_needed(few_channe
     with pytest.raises(DataError, match="baseline eegnet needs the same"):
         run_finetune(_config(str(tmp_path), baselines=["eegnet"]))
     switched_off = ["handmade", "random_weights"]
-    mixed = run_finetune(_config(str(tmp_path), baselines=None, without=switched_off, align="euclidean"))
+    mixed = run_finetune(_config(str(tmp_path), baselines=None, without=switched_off, align="subject"))
     assert set(mixed.table["method"]) == {"model", "chance"}
     for name in ("tangent", "shallow"):
         assert any(note.startswith(f"The baseline {name} is left out: Recording '{odd}'") for note in mixed.notes)
     assert np.isfinite(mixed.table["value"]).all()
-    assert any("aligned with all" in note for note in mixed.notes)
+    assert any("aligned by person" in note for note in mixed.notes)
 
 
 def test_a_divisor_replaces_z_scores_and_is_refused_with_robust_scales(few_channels, tmp_path):

@@ -1,6 +1,7 @@
 """Tuned weights applied to new recordings: from shards, from files, with channels that are not there."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import mne
@@ -14,7 +15,7 @@ from biosig import config as configuration
 from biosig import samples
 from biosig.batches.windows import LeftOutWarning
 from biosig.cli.apply import embed, predict
-from biosig.downstream.classifier import load_classifier
+from biosig.downstream.classifier import HEAD, load_classifier
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.prediction import predictions, schema_of, windows_for
 from biosig.downstream.settings import FineTuneConfig
@@ -37,7 +38,7 @@ def tuned(few_channels, tmp_path_factory):
         "windows": {"before": 0.5, "after": 1.5},
         "split": {"train": "number <= '003'", "validation": "'003' < number <= '005'", "test": "number >= '006'"},
         "inputs": {"central": ["Cz", "C4"]},
-        "align": "euclidean",
+        "align": "euclidean",  # as 0.1.0 spelt it
         "probe": {"lr": 5e-3, "epochs": 1, "warmup": 0, "mixup": False},
         "tune": {"lr": 1e-3, "epochs": 1, "method": "last", "warmup": 0},
         "baselines": ["chance"],
@@ -63,6 +64,17 @@ def test_new_recordings_get_the_probabilities_that_the_table_was_made_of(tuned, 
     facts = json.loads(pq.read_schema(out).metadata[b"biosig"])
     assert facts["revision"] == biosig.load_model(weights).revision
     assert f"Predictions: {out} ({len(table)} windows)" in capsys.readouterr().out
+
+
+def test_weights_that_0_1_0_tuned_on_aligned_eeg_are_refused(tuned, tmp_path):
+    assert load_classifier(tuned[1])[1].align == "subject"
+    earlier = shutil.copytree(tuned[1], tmp_path / "earlier")
+    facts = json.loads((earlier / HEAD).read_text())
+    facts["use"]["align"] = "euclidean"
+    (earlier / HEAD).write_text(json.dumps(facts))
+    (earlier / "SHA256SUMS").unlink()
+    with pytest.raises(UsageError, match=r"tuned on EEG that version 0\.1\.0 aligned.* tune it again"):
+        load_classifier(earlier)
 
 
 def test_the_tuned_weights_list_whose_labels_they_have_learned(tuned, few_channels):
@@ -121,6 +133,7 @@ def test_a_channel_that_is_not_there_is_named_and_gives_no_number(tuned, few_cha
 
 def test_epochs_are_predicted_one_by_one(tuned):
     raw = mne.io.read_raw_edf(samples.path("eegmmidb") / "S007R04.edf", preload=True, verbose="error")
+    raw.info["subject_info"] = {"his_id": "S007"}  # whose they all are: the model was tuned on aligned EEG
     epochs = mne.make_fixed_length_epochs(raw, duration=5.0, preload=True, verbose="error")[:4]
     classifier, use = load_classifier(tuned[1])
     windows = windows_for(use, as_recordings(epochs), stride=2.0)

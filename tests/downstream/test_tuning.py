@@ -13,7 +13,6 @@ import biosig
 from biosig.batches.memory import RecordingList
 from biosig.batches.packed import pack
 from biosig.batches.windows import grid
-from biosig.downstream.alignment import covariance, whitening
 from biosig.downstream.classifier import Classifier, load_classifier, save_classifier
 from biosig.downstream.examples import FrozenExamples, PackedExamples
 from biosig.downstream.lora import add_lora, merge
@@ -115,37 +114,6 @@ def _absent(monkeypatch, package):
         return load(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", fails)
-
-
-def test_alignment_makes_the_mean_covariance_of_each_subject_the_identity(eeg):
-    subjects = []
-    for name, shift in (("s1", 0), ("s2", 3)):
-        stream = eeg.streams[0].pick(list(range(shift, shift + 5)))
-        subjects.append(replace(eeg, id=name, streams=[stream], subject=biosig.Subject(name)).crop(0.0, 20.0))
-    windows = grid(RecordingList(subjects), 2.0)
-    aligned = PreparedWindows(windows, biosig.build_model("biosig-tiny").contract, align="euclidean")
-    aligned.survey()
-    for half in (range(10), range(10, 20)):
-        mean = np.mean([covariance(aligned[row][0].values) for row in half], axis=0)
-        np.testing.assert_allclose(mean, np.eye(5), atol=1e-4)
-
-
-def test_alignment_of_average_referenced_eeg_is_the_identity_where_there_is_signal():
-    x = np.random.default_rng(0).normal(size=(4, 1000)).astype(np.float32)
-    x -= x.mean(axis=0)
-    matrix = whitening(covariance(x))
-    np.testing.assert_allclose(matrix @ covariance(x) @ matrix, np.eye(4) - 0.25, atol=1e-5)
-
-
-def test_alignment_refuses_missing_samples(eeg):
-    stream = eeg.streams[0].pick([0, 1, 2])
-    samples = np.asarray(stream.samples)[:, : 160 * 4].copy()
-    samples[1, :200] = samples[1, 0]
-    recording = replace(eeg, streams=[replace(stream, samples=samples)], subject=biosig.Subject("s"))
-    windows = grid(RecordingList([recording]), 1.0)
-    prepared = PreparedWindows(windows, biosig.build_model("biosig-tiny").contract, align="euclidean")
-    with pytest.raises(DataError, match=rf"Channel '{stream.ch_names[1]}' .* misses samples at 0 s"):
-        prepared.survey()
 
 
 def test_mixup_averages_windows_of_one_layout_and_leaves_others_alone(windows):

@@ -1,6 +1,7 @@
 """One row of X, one vector: the model's own, whatever X is and whoever else is in it."""
 
 import pickle
+from dataclasses import replace
 
 import mne
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from sklearn.base import clone
 
 import biosig
-from biosig import EmbeddingTransformer
+from biosig import EmbeddingTransformer, FeatureTransformer, samples
 from biosig.batches.montage import UnplacedChannelWarning
 from biosig.batches.windows import grid
 from biosig.errors import DataError, UsageError
+from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index, open_shards
 
 
@@ -162,3 +164,16 @@ def test_a_row_without_signal_is_named(tiny, microvolts, described):
     transformer = EmbeddingTransformer(tiny, **described).fit(X)
     with pytest.raises(DataError, match=r"1 of 3 windows lack a valid eeg token; the first is at 0 s of recording '1'"):
         transformer.transform(X)
+
+
+def test_aligned_recordings_give_other_vectors_and_single_epochs_are_refused(tiny, microvolts, described):
+    raw = biosig.read(sorted(samples.path("eegmmidb").glob("*R04.edf"))[0])
+    known = [replace(raw.crop(t, 20.0), subject=Subject("s")) for t in (0.0, 20.0)]
+    plain, mine = (EmbeddingTransformer(tiny, align=align).fit_transform(known) for align in ("none", "subject"))
+    assert np.abs(plain - mine).max() > 0.05
+    fitted = [FeatureTransformer(kinds=["eeg"], align=align).fit(known) for align in ("none", "subject")]
+    (column,) = {name for name in fitted[0].columns_ if name == fitted[1].columns_[0]}
+    rates = [one.transform(known)[:, one.columns_.index(column)] for one in fitted]
+    assert not np.allclose(*rates)
+    with pytest.raises(DataError, match=r"aligned by 2 s of .* say whose it is"):
+        EmbeddingTransformer(tiny, align="subject", **described).fit_transform(microvolts)
