@@ -1,7 +1,7 @@
 """The data sets of the bench as shards, one folder each: `python benchmarks/bench_shards.py --data DIR --out shards`.
 
-DIR holds ptbxl-500/, mitdb/, chagas2025-b/, eegmmidb/, eegmat/, smni/, bidmc/ and welltory-ppg/. A set that is there already
-is left as it is.
+DIR holds ptbxl-500/, mitdb/, chagas2025-b/, eegmmidb/, eegmat/, smni/, bidmc/ and welltory-ppg/. A set that is there
+already is left as it is.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from biosig.batches.stacked import StackedSet
 from biosig.batches.windows import Windows
 from biosig.bench.config import BenchConfig, BenchTask, Condition, OtherSet
+from biosig.downstream.degradations import with_degraded_test
 from biosig.downstream.parts import Parts, make_parts
 from biosig.downstream.picked import picked
 from biosig.downstream.probe_config import ProbeConfig
@@ -67,7 +68,6 @@ def probe_config(config: BenchConfig, task: BenchTask, condition: Condition | No
         channels=condition.channels or task.channels,
         split=task.split,
         align=condition.align or task.align,
-
         layer=config.layer,
         pooling=config.pooling,
         draws=config.draws,
@@ -103,7 +103,7 @@ def setting_of(config: BenchConfig, task: BenchTask, condition: Condition | None
             for number, part in enumerate(parts)
         ]
     if condition.degrade:
-        opened = _degraded(opened, condition.degrade)
+        opened, parts = with_degraded_test(opened, parts, condition.degrade)
     return Setting(probe, opened, parts, n_folds, notes)
 
 
@@ -160,11 +160,3 @@ def _tested_elsewhere(task: Task, part: Parts, other: OtherSet, config: BenchCon
     learned: Rows = np.arange(len(task.subjects))
     train = np.setdiff1d(learned, part.validation)
     return stacked, [Parts(train, part.validation, len(learned) + np.arange(len(second.subjects)))]
-
-
-def _degraded(task: Task, name: str) -> Task:
-    """The task on recordings that all are degraded alike, those that are learned from too."""
-    from biosig.downstream.degradations import degraded
-
-    labelled = replace(task.labelled, windows=degraded(task.labelled.windows, name))
-    return replace(task, labelled=labelled)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 READ = """## How to read this page
 
-- **People**: every score is of people whom no row has learned from: folds over people, the same for every row. The interval in
-  brackets is the range in which the score lies for 95 % of resampled groups of these people.
-- **Score**: AUROC and macro AUROC are better when higher (0.5 is guessing, 1 is perfect); errors (MAE) are better when lower.
-- **Gain**: how much better one row is than another on the same people; above 0 is better, whatever the score. A gain whose
-  interval holds 0 may be chance.
-- **random twin**: the same network with random weights, the mean of several draws. What the model has over it is what its
-  training is worth.
+- **People**: every score is of people whom no row has learned from: folds over people, the same for every row. The
+  interval in brackets is the range in which the score lies for 95 % of resampled groups of these people.
+- **Score**: AUROC and macro AUROC are better when higher (0.5 is guessing, 1 is perfect); errors (MAE) when lower.
+- **Gain**: how much better one row is than another on the same people; above 0 is better, whatever the score. A gain
+  whose interval holds 0 may be chance.
+- **random twin**: the same network with random weights, the mean of several draws. What the model has over it is what
+  its training is worth.
 - **A + B**: the mean of the standardised scores of two rows.
 """
 
@@ -97,8 +97,8 @@ def _endpoints(report: Report, config: BenchConfig, tables: BenchTables) -> None
     shown["level"] = [f"{100 * level:.4g} %" for level in shown["level"]]
     columns = ["row", "against", "endpoint", "n_people", "gain", "interval", "level", "p_sign_flip", "above"]
     report.add_text(
-        "## Primary endpoints\n\nAbove = the whole interval of the gain lies above 0 at Holm's level, which is stricter for "
-        "the first of the endpoints, so that all of them together are wrong in at most one of twenty benches."
+        "## Primary endpoints\n\nAbove = the whole interval of the gain lies above 0 at Holm's level, which is stricter "
+        "for the first of the endpoints, so that all of them together are wrong in at most one of twenty benches."
     )
     report.add_table(shown[columns], "Gains on the recordings that decide (docs/evidence.md).")
 
@@ -141,7 +141,9 @@ def _task(report: Report, config: BenchConfig, name: str, rows: pd.DataFrame, ta
                 "against": gains["against"].map(row_title),
                 "gain": gains["gain"],
                 "95 % interval": [f"{a:+.3f} to {b:+.3f}" for a, b in zip(gains["low"], gains["high"], strict=True)],
-                "clear of 0": ["yes" if a > 0 or b < 0 else "no" for a, b in zip(gains["low"], gains["high"], strict=True)],
+                "clear of 0": [
+                    "yes" if a > 0 or b < 0 else "no" for a, b in zip(gains["low"], gains["high"], strict=True)
+                ],
             }
         )
         report.add_table(table, "Gain of one row over another, in pairs on the same people.")
@@ -152,7 +154,9 @@ def _task(report: Report, config: BenchConfig, name: str, rows: pd.DataFrame, ta
             report.add_text(f"### {title}")
             column = "row" if "row" in mine else "method"
             drop = [c for c in ("task", "remark") if c in mine]
-            report.add_table(mine.assign(**{column: mine[column].map(row_title)}).drop(columns=drop).dropna(axis=1, how="all"))
+            report.add_table(
+                mine.assign(**{column: mine[column].map(row_title)}).drop(columns=drop).dropna(axis=1, how="all")
+            )
 
 
 def _conditions(report: Report, rows: pd.DataFrame) -> None:
@@ -167,7 +171,11 @@ def _conditions(report: Report, rows: pd.DataFrame) -> None:
     wide = wide.loc[list(dict.fromkeys(shown["condition"])), list(dict.fromkeys(shown["row"]))]
     wide.columns = [row_title(name) for name in wide.columns]
     report.add_text("### Made harder")
-    report.add_table(wide.reset_index().fillna("–"), "The same folds; who is learned from is under the condition too.")
+    report.add_table(
+        wide.reset_index().fillna("–"),
+        "The same folds. Fewer channels are those of everybody; recordings that are made worse, and people of another "
+        "database, are only tested.",
+    )
 
 
 def _score(row: pd.Series) -> str:

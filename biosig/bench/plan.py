@@ -24,8 +24,8 @@ _SECONDS: dict[Group, float] = {
     "network": 30.0,
     "finetuned": 60.0,
 }
-"""Seconds for a hundred windows of a task on one core of 2024, all folds: a guess, until a run of the same kind has been
-timed."""
+"""Seconds for a hundred windows of a task on one core of 2024, all folds: a guess, until a run of the same kind has
+been timed."""
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def _by_draw(predictions: pd.DataFrame, n_folds: int, n_parts: int) -> pd.DataFr
     if n_parts == n_folds:
         return predictions
     draw = predictions["fold"] // n_folds
-    seed = predictions["seed"] if "seed" in predictions else 0
+    seed = predictions.get("seed", 0)
     columns = {"fold": predictions["fold"] % n_folds, "seed": draw * SEEDS_PER_DRAW + seed}
     return predictions.assign(**columns).sort_values(["method", "seed", "fold"], kind="stable", ignore_index=True)
 
@@ -243,7 +243,8 @@ def _decided(task: BenchTask, setting: Setting) -> dict[str, Any]:
     if task.decided_on is None:
         return {}
     ds = setting.task.labelled.windows.ds
-    return {"decided_on": ds.query(task.decided_on, may_be_empty=False).to_pandas()["recording"].tolist()}  # type: ignore[attr-defined]
+    chosen = ds.query(task.decided_on, may_be_empty=False)  # type: ignore[attr-defined]
+    return {"decided_on": chosen.to_pandas()["recording"].tolist()}
 
 
 def _refuse_another(config: BenchConfig, models: Sequence[Model]) -> None:

@@ -91,8 +91,8 @@ def write_tables(
     failed : mapping of str to str
         Runs that could not be made, and why: for the page.
     complete : bool
-        Whether endpoints, operating points and subgroups are worked out, which takes longer than the rest; else they stay
-        empty.
+        Whether endpoints, operating points and subgroups are worked out, which takes longer than the rest; else they
+        stay empty.
     """
     from biosig.bench.page import write_page
 

@@ -37,7 +37,9 @@ def test_more_people_than_there_are_cannot_be_known(bench_config, tmp_path):
 
 def test_another_database_is_tested_and_never_learned_from(bench_config, tmp_path):
     config = bench_config(tmp_path / "out")
-    other = OtherSet("ecg", Target(label="sex", classes={"female": ["female"], "male": ["male"]}), WindowPlan(length=2.5))
+    other = OtherSet(
+        "ecg", Target(label="sex", classes={"female": ["female"], "male": ["male"]}), WindowPlan(length=2.5)
+    )
     setting = setting_of(config, config.tasks["sex"], Condition(tested_on=other))
     (part,) = setting.parts
     own = setting_of(config, config.tasks["sex"]).task
