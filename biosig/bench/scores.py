@@ -172,8 +172,8 @@ class Judge:
     def _comparable(self, of: Rateable) -> Floats:
         """Predictions (N, ...) of one draw's shape: the mean over draws of ranks, or of values, with an axis of one."""
         if self._task.target.kind == "number":
-            return of.values.mean(axis=-1, keepdims=True)
-        return rankdata(of.values, axis=0).mean(axis=-1, keepdims=True) / len(of.values)
+            return np.asarray(of.values.mean(axis=-1, keepdims=True), np.float64)
+        return np.asarray(rankdata(of.values, axis=0).mean(axis=-1, keepdims=True) / len(of.values), np.float64)
 
 
 def holm(gains: Mapping[str, Gain], alpha: float = ALPHA) -> pd.DataFrame:
@@ -217,7 +217,7 @@ def holm(gains: Mapping[str, Gain], alpha: float = ALPHA) -> pd.DataFrame:
 def _signs(n: int, rng: np.random.Generator) -> Floats:
     """All sign patterns (2**n, n) of few people, else random ones."""
     if 2**n <= N_FLIPS:
-        return 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        return np.asarray(1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1), np.float64)
     return rng.choice([-1.0, 1.0], size=(N_FLIPS, n))
 
 

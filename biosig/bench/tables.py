@@ -271,7 +271,7 @@ def _subgroups(config: BenchConfig, name: str, predictions: pd.DataFrame) -> lis
 
 def _seconds_by_row(config: BenchConfig, name: str, condition: str) -> dict[str, float]:
     """What the run that a row is of took."""
-    found = {}
+    found: dict[str, float] = {}
     for group in GROUPS:
         folder = config.out / Job(name, condition, group).folder
         seconds = seconds_taken(folder)

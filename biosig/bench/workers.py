@@ -36,7 +36,8 @@ def run_jobs(run: Run, config: BenchConfig, jobs: Sequence[Job]) -> Iterator[tup
     DataError
         If a process ended without a word, as it does for want of memory.
     """
-    rest, waiting = list(jobs), {}
+    rest = list(jobs)
+    waiting: dict[Future[str | None], Job] = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(config.processes, mp_context=context, initializer=_begin) as pool:
         try:
