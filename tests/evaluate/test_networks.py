@@ -5,16 +5,23 @@ import builtins
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from biosig.downstream.mixup import draw
 from biosig.downstream.objective import Objective
 from biosig.downstream.parts import Parts
 from biosig.downstream.settings import Stage
 from biosig.downstream.training import fit, predict
+from biosig.electrodes.locate import locate
 from biosig.errors import UsageError
+from biosig.evaluate.baselines.ecg_network import ECGNetwork
+from biosig.evaluate.baselines.eeg_network import SITES, site_weights
 from biosig.evaluate.baselines.eegnet import EEGNet
+from biosig.evaluate.baselines.ppg_network import PPGNetwork
 from biosig.evaluate.baselines.shallow import ShallowFBCSPNet
+from biosig.evaluate.baselines.signal_batch import Augmentation, SignalBatch
 from biosig.evaluate.baselines.tangent import tangent_space_predictions
+from biosig.evaluate.baselines.token_layers import LONGEST, Trunk, pooled
 
 SFREQ, N_CHANS, N_TIMES = 100.0, 6, 200
 TWO = Objective("classes", ("a", "b"))
@@ -110,3 +117,57 @@ def test_without_pyriemann_the_extra_is_named(planted, monkeypatch):
     x, y, _ = planted
     with pytest.raises(UsageError, match=r"biosig-fm\[riemann\]"):
         tangent_space_predictions(x, y, x, y, x, SFREQ)
+
+
+@pytest.mark.parametrize(("network", "n_chans"), [(ECGNetwork(3, 2), 3), (PPGNetwork(1, 2), 1)])
+def test_what_a_shorter_window_is_filled_up_with_weighs_nothing(network, n_chans):
+    x, present, length = torch.randn(2, n_chans, 320), torch.ones(2, n_chans), torch.full((2,), 320)
+    alone = SignalBatch(x, present, torch.ones(2, 320), length)
+    filled = SignalBatch(F.pad(x, (0, 200)), present, F.pad(torch.ones(2, 320), (0, 200)), length)
+    with torch.no_grad():
+        torch.testing.assert_close(network.eval()(alone), network(filled))
+
+
+def test_tokens_of_a_long_window_attend_to_those_of_their_piece():
+    trunk = Trunk(32, 1, 1).eval()
+    x, real = torch.randn(2, LONGEST + 100, 32), torch.ones(2, LONGEST + 100, dtype=torch.bool)
+    with torch.no_grad():
+        whole, first = trunk(x, real), trunk(x[:, :LONGEST], real[:, :LONGEST])
+    assert whole.shape == x.shape
+    torch.testing.assert_close(whole[:, :LONGEST], first)
+    assert not torch.allclose(trunk(x.flip(1), real).flip(1), whole)
+
+
+def test_a_token_without_a_real_value_is_seen_by_no_other():
+    trunk = Trunk(32, 2, 2).eval()
+    x, real = torch.randn(1, 20, 32), torch.arange(20)[None] != 7
+    other = x.clone()
+    other[:, 7] = 9.0
+    with torch.no_grad():
+        torch.testing.assert_close(trunk(x, real)[real], trunk(other, real)[real])
+        torch.testing.assert_close(pooled(x, real), pooled(other, real))
+    assert torch.isfinite(pooled(x, torch.zeros_like(real))).all()
+
+
+def test_augmentation_changes_windows_in_training_only():
+    batch = SignalBatch(torch.randn(64, 12, 300), torch.ones(64, 12), torch.ones(64, 300), torch.full((64,), 300))
+    augment = Augmentation(crop=200, gain=0.1, noise=0.1, missing=0.5)
+    changed = augment(batch)
+    assert changed.values.shape == (64, 12, 200)
+    kept = changed.present.sum(dim=1)
+    assert 0.3 < (kept < 12).float().mean() < 0.7
+    assert kept.min() >= 1
+    assert kept[kept < 12].max() <= 9
+    assert augment.eval()(batch) is batch
+
+
+def test_a_site_is_the_average_of_the_channels_near_it():
+    positions = np.array([locate(name, "eeg").position for name in ("C3", "C4", "Oz")], np.float32)
+    weights, nearness = site_weights(positions)
+    at = dict(zip(SITES, range(len(SITES)), strict=True))
+    assert weights[at["C3"]].argmax() == 0
+    assert weights[at["C3"]].max() > 0.9
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    assert nearness[at["Oz"]] == pytest.approx(1)
+    assert nearness[at["AF7"]] < 0.1
+    assert site_weights(positions[:0])[1].tolist() == [0.0] * len(SITES)

@@ -46,5 +46,6 @@ class ECGNetwork(nn.Module):
         batch = self.augment(batch).padded(STRIDE)
         x = batch.values * batch.present[:, :, None]  # (B, C, T)
         x = self.first(torch.cat((2 * x, torch.asinh(10 * x)), dim=1)) + self.presence(batch.present)[:, :, None]
-        tokens, real = self.second(F.relu(x)).transpose(1, 2), batch.tokens(STRIDE)  # (B, N, D), (B, N)
+        x = F.relu(x) * batch.tokens(STRIDE // 2)[:, None]  # (B, STEM, T / 4)
+        tokens, real = self.second(x).transpose(1, 2), batch.tokens(STRIDE)  # (B, N, D), (B, N)
         return self.readout(self.trunk(tokens, real), real)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 WIDTH = 5  # tokens that a convolution sees
 REACH = 128  # tokens beyond which distances count alike
 RANGES = (3.0, 12.0, 48.0, 1e4)  # tokens over which a head's attention falls by e at the start
+LONGEST = 512  # tokens that attend to each other; of more, pieces of so many: memory grows with the square
 SMALL = 0.02  # standard deviation of what is added to a token at the start
 
 
@@ -95,6 +96,11 @@ class Trunk(nn.Module):
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         """Tokens x (B, N, D), of which `real` (B, N) hold a value → (B, N, D)."""
+        B, N, D = x.shape
+        if N > LONGEST:
+            rest = -N % LONGEST
+            pieces = F.pad(x, (0, 0, 0, rest)).reshape(-1, LONGEST, D)
+            return self(pieces, F.pad(real, (0, rest)).reshape(-1, LONGEST)).reshape(B, -1, D)[:, :N]
         x = x + self.inner(x)
         for layer in self.layers:
             x = layer(x, real)
