@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from biosig.batches.packed import PackedBatch, pack
+from biosig.batches.packed import pack
 from biosig.device import autocast
 from biosig.downstream.inputs import PartialWindows
 from biosig.downstream.mixup import Mix, draw, mixed

@@ -115,9 +115,7 @@ def drop_without_twin(names: Sequence[str], model: Model, named: bool) -> tuple[
     lost = [name for name in names if BASELINES[name].needs_twin] if why else []
     if lost and named:
         raise UsageError(f"The baseline {lost[0]} cannot be made: {why}, or leave {lost[0]} out.")
-    return [name for name in names if name not in lost], [
-        f"The baseline {name} is left out: {why}." for name in lost
-    ]
+    return [name for name in names if name not in lost], [f"The baseline {name} is left out: {why}." for name in lost]
 
 
 def _check_windows(name: str, modalities: Collection[str], windows: PreparedWindows) -> None:
