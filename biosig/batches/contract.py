@@ -97,7 +97,7 @@ def prepare(
     contract = with_unknown(contract, on_unknown)
     if window_onset is None:
         window_onset = min((stream.onset for stream in window.streams), default=0.0)
-    prepared = []
+    prepared: list[Prepared] = []
     for modality in MODALITIES:
         wanted = contract.get(modality)
         if wanted is None:
@@ -147,7 +147,7 @@ def prepare(
 
 
 def whole_or_none(streams: list[Prepared], wanted: OrderedContract) -> list[Prepared]:
-    """The streams of a window, none of their samples valid where the network would not see all of its channels whole."""
+    """The streams of a window, none of their samples valid where the network would not see all channels whole."""
     there = sum(len(stream.channel) for stream in streams) == len(wanted.ch_names)
     whole = all(stream.valid.all() for stream in streams) and len({stream.values.shape[1] for stream in streams}) == 1
     if wanted.missing == "zeros" or (there and whole):

@@ -43,9 +43,7 @@ if TYPE_CHECKING:
     from biosig.models.model import Model
 
 
-def run_finetune(
-    config: FineTuneConfig, progress: Progress | None = None, model: Model | None = None
-) -> ProbeResult:
+def run_finetune(config: FineTuneConfig, progress: Progress | None = None, model: Model | None = None) -> ProbeResult:
     """Label windows, split by subject, tune the model, fit its baselines, and rate all on the test parts.
 
     Parameters
@@ -134,7 +132,9 @@ def _result(
     return labelled_result(task, model, parts, predictions, notes, config)
 
 
-def _baselines(task: Task, windows: PreparedWindows, model: Model, config: FineTuneConfig) -> tuple[list[str], list[str]]:
+def _baselines(
+    task: Task, windows: PreparedWindows, model: Model, config: FineTuneConfig
+) -> tuple[list[str], list[str]]:
     """What stands beside the model, and what to say of that.
 
     Raises

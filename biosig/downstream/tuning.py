@@ -132,8 +132,8 @@ def make_trainable(classifier: Classifier, stage: TuneStage, key: Sequence[int])
         return None
     if not isinstance(classifier.encoder, Encoder):
         raise UsageError(
-            f"tune.method={stage.method} changes the blocks of Biosig's own encoder, and '{classifier.encoder.config.name}' "
-            "is a wrapped module: choose full, or probe for the head alone."
+            f"tune.method={stage.method} changes the blocks of Biosig's own encoder, and "
+            f"'{classifier.encoder.config.name}' is a wrapped module: choose full, or probe for the head alone."
         )
     classifier.train_head_only()
     if stage.method == "last":

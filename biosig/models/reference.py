@@ -28,8 +28,8 @@ def from_reference(source: str) -> Model:
         found = getattr(import_module(where), attribute, None)
     except ImportError as error:
         raise UsageError(
-            f"'{source}' names a model in the Python module {where}, which cannot be imported ({error}): put its folder "
-            "on PYTHONPATH."
+            f"'{source}' names a model in the Python module {where}, which cannot be imported ({error}): put its "
+            "folder on PYTHONPATH."
         ) from error
     if not isinstance(found, Model):
         raise UsageError(f"'{source}' is {found!r}, and no model: give the name of what biosig.wrap gave.")

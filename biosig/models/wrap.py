@@ -161,6 +161,8 @@ class WrappedEncoder(nn.Module):
         With one modality.
     """
 
+    _here: Tensor
+
     def __init__(self, module: nn.Module, config: WrappedConfig) -> None:
         super().__init__()
         self.module = module
@@ -195,9 +197,10 @@ class WrappedEncoder(nn.Module):
         for windows, signal in self._signals(batch):
             found = _output(self.module, signal, self.config.name)
             if found.shape[-1] != self.config.embed_dim or (found.ndim == 3) != self.config.has_tokens:
+                what = "token" if self.config.has_tokens else "vector"
                 raise DataError(
-                    f"Model '{self.config.name}' gave {tuple(found.shape)} for windows {tuple(signal.shape)}, and was "
-                    f"wrapped with {self.config.embed_dim} numbers in a {'token' if self.config.has_tokens else 'vector'}."
+                    f"Model '{self.config.name}' gave {tuple(found.shape)} for windows {tuple(signal.shape)}, and "
+                    f"{self.config.embed_dim} numbers in a {what} when it was wrapped: it must give the same always."
                 )
             out |= dict(zip(windows.tolist(), found if found.ndim == 3 else found[:, None], strict=True))
         each = [out[window] for window in range(batch.n_windows)]  # (N, F)
@@ -298,18 +301,19 @@ class WrappedModel(Model):
         """
         if self._make is None:
             raise UsageError(f"There is no model with random weights: {self.lacks_twin}.")
-        with seeded(seed):
-            module = self._make()
-            twin = wrap(module, self._contract, self._make, name=self.name, trained=False)
+        twin = self._built(self._make, seed)
         if (twin.config.embed_dim, twin.config.has_tokens) != (self.config.embed_dim, self.config.has_tokens):
             raise UsageError(
                 f"make of model '{self.name}' builds a module that gives {twin.config.embed_dim} numbers, and the "
                 f"wrapped one gives {self.config.embed_dim}: it must build the same architecture."
             )
-        own, other = self.encoder.state_dict(), twin.encoder.state_dict()
-        if module is self.encoder.module or (self.trained and own and _equal(own, other)):
+        weights = twin.encoder.state_dict()
+        if twin.encoder.module is self.encoder.module or (
+            _equal(weights, self.encoder.state_dict())  # by chance too, where this module was drawn from the same seed
+            and _equal(weights, self._built(self._make, seed + 1).encoder.state_dict())
+        ):
             raise UsageError(
-                f"make of model '{self.name}' gives the same weights again: it must build a new module with random ones."
+                f"make of model '{self.name}' gives the same weights again: it must build a module with random ones."
             )
         return twin.to(self.device)  # type: ignore[return-value]
 
@@ -317,16 +321,22 @@ class WrappedModel(Model):
         """The model itself: its contract names the channels that it reads."""
         return self
 
+    def _built(self, make: Callable[[], nn.Module], seed: int) -> WrappedModel:
+        with seeded(seed):
+            return wrap(make(), self._contract, make, name=self.name, trained=False)
+
     def with_longer_windows(self, seconds: float) -> Model:
         """Refused: the contract says how long windows are."""
         raise UsageError(f"Model '{self.name}' is a wrapped module: wrap it with windows of {seconds:g} s.")
 
     def save(self, folder: str | Path) -> Path:
         """Refused: nobody could build the module from a folder."""
-        raise UsageError(f"Model '{self.name}' is a wrapped module, which is not written to {folder}: keep its weights.")
+        raise UsageError(
+            f"Model '{self.name}' is a wrapped module, which is not written to {folder}: keep its weights."
+        )
 
     def precision(self, dtype: str) -> torch.dtype:
-        """What matrix products run in; "auto" = float32 everywhere: who made the module did not say that less will do."""
+        """What matrix products run in; "auto" = float32: who made the module did not say that less will do."""
         return torch.float32 if dtype == "auto" else resolve_dtype(self.device, dtype)
 
     def read(self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32) -> Tokens:
@@ -339,11 +349,11 @@ class WrappedModel(Model):
         """The one layer that there is."""
         yield self.read(batch, -1, dtype)
 
-    def layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[tuple[Tensor, Tensor | None]]:  # noqa: ARG002
         """Refused: `read_layers` gives what there is."""
         raise UsageError(f"Model '{self.name}' is a wrapped module, without layers: use read_layers.")
 
-    def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:  # noqa: ARG002
         raise UsageError(f"Model '{self.name}' is a wrapped module, without a token for each patch: use read.")
 
     def encode(
@@ -453,8 +463,8 @@ def wrap(
         both, alone = _output(module, noise, name), _output(module, noise[:1], name)
     if alone.shape[1:] != both.shape[1:] or not torch.allclose(both[:1], alone, rtol=1e-2, atol=1e-3, equal_nan=True):
         raise UsageError(
-            f"The module '{name}' gives a window of noise other numbers when another window is beside it, or when asked "
-            f"again: it must take each window by itself, without dropout, and (windows, channels, samples)."
+            f"The module '{name}' gives a window of noise other numbers when another window is beside it, or when "
+            "asked again: it must take each window by itself, without dropout, and (windows, channels, samples)."
         )
     config = WrappedConfig(name, both.shape[-1], {contract.modality: wanted}, has_tokens=both.ndim == 3)
     return WrappedModel(WrappedEncoder(module, config), trained, make, contract)
@@ -480,4 +490,7 @@ def _output(module: nn.Module, signal: Tensor, name: str) -> Tensor:
 
 
 def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key].cpu(), other[key].cpu()) for key in one)
+    """Whether two modules have the same weights, of which there are some."""
+    return (
+        bool(one) and one.keys() == other.keys() and all(torch.equal(one[key].cpu(), other[key].cpu()) for key in one)
+    )

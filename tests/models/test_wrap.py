@@ -1,7 +1,9 @@
-"""A network that the project does not know, as a model: it embeds, is refused wrong input, and keeps to its contract."""
+"""A network that the project does not know, as a model: it embeds, and is refused input that its contract rules out."""
 
 import copy
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,9 +139,9 @@ def test_missing_channels_are_named_and_zeros_only_where_asked_for(model, ecg):
         biosig.embed(model, some, window=5.0)
     with pytest.raises(DataError, match="The array has no channel V6"):
         model.encode(ecg.streams[0].physical()[None, :11, :500], 100.0, LEADS[:11])
+    twice = biosig.wrap(LabNet(), replace(CONTRACT, ch_names=("Lead_I", *LEADS[:11])))
     with pytest.raises(DataError, match="Lead_I and I are one channel, 'I'"):
-        twice = replace(CONTRACT, ch_names=("Lead_I", *LEADS[:11]))
-        biosig.embed(biosig.wrap(LabNet(), twice), ecg, window=5.0)
+        biosig.embed(twice, ecg, window=5.0)
     lenient = biosig.wrap(model.encoder.module, replace(CONTRACT, missing="zeros"))
     zeroed = ecg.streams[0].physical()[:, :500].copy()
     zeroed[[6, 7, 9, 10, 11]] = 0
@@ -213,7 +215,7 @@ def test_the_twin_is_another_draw_of_the_same_architecture(model, net):
     twin = model.with_random_weights(1)
     assert not twin.trained
     assert twin.revision == model.with_random_weights(1).revision != model.with_random_weights(2).revision
-    with pytest.raises(UsageError, match="give biosig.wrap a function make"):
+    with pytest.raises(UsageError, match=r"give biosig\.wrap a function make"):
         biosig.wrap(net, CONTRACT).with_random_weights(0)
     with pytest.raises(UsageError, match="gives the same weights again"):
         biosig.wrap(net, CONTRACT, lambda: copy.deepcopy(net)).with_random_weights(0)
@@ -272,3 +274,16 @@ def test_a_module_without_weights_and_a_photoplethysmogram(bedside):
     assert isinstance(bedside, Recording)
     found = vectors(biosig.embed(model, bedside, window=10.0))
     np.testing.assert_allclose(found, np.broadcast_to([0.0, 1.0], found.shape), atol=1e-3)
+
+
+def test_the_page_wraps_a_laboratorys_network_in_ten_lines():
+    page = (Path(__file__).parents[2] / "docs" / "wrap.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len([line for line in code[0].splitlines() if line.strip()]) <= 10
+    names = {}
+    exec(compile(code[0], "wrap.md", "exec"), names)
+    assert np.isfinite(vectors(names["table"])).all()
+    assert set(names["table"]["model"].to_pylist()) == {"our-lab-2024"}
+    assert not names["model"].with_random_weights(0).trained
+    for block in code[1:]:  # needs braindecode
+        compile(block, "wrap.md", "exec")

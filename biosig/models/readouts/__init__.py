@@ -116,7 +116,9 @@ def check_pooling(config: EncoderConfig, pooling: str, frozen: bool = True) -> N
     others = [name for name, other in READOUTS.items() if other.fits(config) and not (frozen and other.one_layout)]
     others.sort(key=lambda name: name != own_pooling(config))
     lacks = {"own": "has no token per window", "query": "has no pool query"}
-    lacked = lacks.get(cls.needs or "", "has not what it reads" if config.has_tokens else "gives a vector and no tokens")
+    lacked = lacks.get(
+        cls.needs or "", "has not what it reads" if config.has_tokens else "gives a vector and no tokens"
+    )
     found = f"pooling={pooling} is tuned" if cls.fits(config) else f"Model '{config.name}' {lacked}"
     choices = " or ".join(part for part in (", ".join(others[:-1]), others[-1]) if part)
     raise UsageError(f"{found}: choose pooling={choices}.")
