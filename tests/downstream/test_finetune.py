@@ -303,3 +303,19 @@ def test_every_shipped_configuration_loads(request):
     for path in paths:
         config = configuration.load(FineTuneConfig, path)
         assert configuration.load(FineTuneConfig, configuration.to_dict(config)) == config
+
+
+def test_rows_are_fused_seed_by_seed_and_a_pair_needs_both(few_channels):
+    changes = {"split": QuerySplit(*SPLIT), "seeds": [0, 1], "baselines": ["chance", "random_weights"]}
+    stages = {"probe": {"lr": 1e-3, "epochs": 1}, "tune": {"lr": 1e-3, "epochs": 1, "method": "probe"}}
+    pairs = [["random_weights", "model"], ["chance", "model"]]
+    result = run_finetune(_config(few_channels, **changes, **stages, fuse=pairs))
+    seeds = {name: sorted(set(rows["seed"])) for name, rows in result.predictions.groupby("method")}
+    assert seeds["random_weights + model"] == seeds["chance + model"] == seeds["model"] == [0, 1]
+    assert seeds["chance"] == [0]
+    rows = result.predictions.set_index(["method", "seed"])["score_left"]
+    order = [np.argsort(rows[name, 1].to_numpy()).tolist() for name in ("chance + model", "model")]
+    assert order[0] == order[1]  # chance has nothing to say
+    assert any("means of two rows" in note for note in result.notes)
+    with pytest.raises(UsageError, match=r"fuse names 'handmade', which is no row .* there are model, chance"):
+        run_finetune(_config(few_channels, **changes, fuse=[["handmade", "model"]]))
