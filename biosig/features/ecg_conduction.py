@@ -56,7 +56,7 @@ def broad_lateral_r(e: Evidence) -> float:
     return two_of(
         all_of(
             at_least(e.ratio(lead), 0.7, 0.06),
-            any_of(at_least(e("r_peak_ms", lead), 60, 5), at_least(e("notches", lead), 0.5, 0.3)),
+            any_of(at_least(e("r_peak_ms", lead), 60, 5), e.notched(lead)),
         )
         for lead in ("I", "aVL", "V5", "V6")
     )
@@ -89,7 +89,7 @@ def right_axis(e: Evidence, threshold: float) -> float:
 
 def strauss(e: Evidence, threshold: float) -> float:
     """Strict left bundle branch block: QS or rS in V1, V2, and notches in two lateral or septal leads."""
-    notched = two_of(at_least(e("notches", lead), 0.5, 0.3) for lead in ("V1", "V2", "V5", "V6", "I", "aVL"))
+    notched = two_of(e.notched(lead) for lead in ("V1", "V2", "V5", "V6", "I", "aVL"))
     return all_of(qrs(e, threshold), negative_v1(e), notched)
 
 

@@ -24,6 +24,10 @@ QRS_WIDTH, PR_WIDTH, QT_WIDTH = 5.0, 8.0, 12.0
 """ms: half of the error against cardiologists' marks that ``benchmarks/delineation.py`` finds."""
 
 AXIS_WIDTH = 8.0
+NOTCH_BAND = 100.0
+"""Hz that a recording must reach for notches of the QRS to count: Das et al., Circulation 2006; 113:2495 read tracings
+filtered at 0.15 to 100 Hz, and what is sampled too slowly rings beside steep slopes."""
+
 VOLTAGE_WIDTH = 0.08
 """Share of the threshold: amplitudes vary by so much from day to day (Farb et al., JACC 1990; 16:371)."""
 
@@ -99,6 +103,15 @@ class Evidence:
         """One measure of one lead."""
         row = self._rows.get(lead)
         return math.nan if row is None else self._measures[measure][row]
+
+    def notched(self, lead: str) -> float:
+        """Whether there is a notch in one lead's QRS; unknown where the recording does not reach `NOTCH_BAND`."""
+        return at_least(self("notches", lead), 0.5, 0.3) if self.fine else math.nan
+
+    @property
+    def fine(self) -> bool:
+        """Whether the recording reaches `NOTCH_BAND`."""
+        return self.window.highest_frequency >= NOTCH_BAND
 
     def share(self, measure: str, lead: str) -> float:
         """One measure of one lead over its QRS's swing."""
