@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -92,10 +93,10 @@ def split(e: Evidence, lead: str) -> float:
 
 
 def fragmented(e: Evidence) -> float:
-    """Notches or further R waves in two neighbouring leads of a narrow QRS; R' in V1 and V2 is that of the right bundle."""
+    """Notches or further R waves in two neighbouring leads of a narrow QRS; R' in V1, V2 is the right bundle's."""
     if not e.fine:
         return np.nan
-    pairs = (*TERRITORIES, *zip(CHEST[:4], CHEST[1:5], strict=True))
+    pairs = (*TERRITORIES, *pairwise(CHEST[:5]))
     return all_of(at_most(e.qrs, 120, QRS_WIDTH), any_of(*(two_of(split(e, lead) for lead in pair) for pair in pairs)))
 
 
@@ -128,8 +129,8 @@ register((
     Criterion("ste_lateral", "J ≥ 0.1 mV in two of I, aVL, V5, V6", UNIVERSAL, lambda e: elevation(e, LATERAL)),
     Criterion("ste_anterior", "J ≥ 0.2 mV (V2, V3) or 0.1 mV in two of V1 to V4", UNIVERSAL,
               lambda e: elevation(e, ("V1", "V2", "V3", "V4"))),
-    Criterion("fragmented", "a notch of 0.05 mV, or (not in V1, V2) R' of 0.1 mV, in two leads of a territory (II, III, "
-              "aVF; I, aVL, V6; neighbours of V1 to V5), QRS < 120 ms, recorded to 100 Hz; the sizes are ours",
+    Criterion("fragmented", "a notch of 0.05 mV, or (not in V1, V2) R' of 0.1 mV, in two of II, III, aVF, of I, aVL, "
+              "V6, or of neighbours in V1 to V5, QRS < 120 ms, recorded to 100 Hz; the sizes are ours",
               FRAGMENTED, fragmented),
     Criterion("mi_inferior_old", "q_inferior and T inverted or flat in two of II, III, aVF", UNIVERSAL,
               lambda e: all_of(q_group(e, INFERIOR), two_of(at_most(e.share("t", lead), 0.02,

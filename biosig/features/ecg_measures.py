@@ -26,8 +26,8 @@ class Measures:
 
     Deflections are named as usual: `q` is a negative one before the first positive one, `r` the first positive one,
     `s` the largest negative one after it, `r2` the largest positive one after that. A complex without positive
-    deflection (QS) has `r` 0 and its depth as `q` and as `s`. Depths are positive numbers; `notch` is that of the deepest
-    dip inside a deflection.
+    deflection (QS) has `r` 0 and its depth as `q` and as `s`. Depths are positive numbers; `notch` is that of the
+    deepest dip inside a deflection.
     """
 
     q: PerLead

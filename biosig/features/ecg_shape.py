@@ -66,7 +66,14 @@ _NUMBERS = {
 def _columns() -> list[Column]:
     groups = ((_AMPLITUDES, "mV", True), (_TIMES, "ms", False), (_AREAS, "mV·ms", True), (_SLOPES, "mV/ms", True))
     return [
-        Column(name, unit, formula if unit != "mV" or name in SPANS else f"{formula}, {LEVEL}", KLIGFIELD, "channel", amplitude)
+        Column(
+            name,
+            unit,
+            formula + (f", {LEVEL}" if unit == "mV" and name not in SPANS else ""),
+            KLIGFIELD,
+            "channel",
+            amplitude,
+        )
         for group, unit, amplitude in (*groups, (_NUMBERS, "1", False))
         for name, formula in group.values()
     ]

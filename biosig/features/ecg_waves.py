@@ -109,7 +109,9 @@ def waves(window: Window) -> Waves | None:
     return measure(beat, rr)
 
 
-def measure(beat: MedianBeat, rr: float, t_before: float | None = None, noise: NDArray[np.float64] | None = None) -> Waves:
+def measure(
+    beat: MedianBeat, rr: float, t_before: float | None = None, noise: NDArray[np.float64] | None = None
+) -> Waves:
     """Waves of a median beat.
 
     Parameters
@@ -118,7 +120,7 @@ def measure(beat: MedianBeat, rr: float, t_before: float | None = None, noise: N
     rr : float
         Usual interval between beats, in seconds.
     t_before : float, optional
-        Where the T wave of the beat before ends, in seconds from this beat's zero; default: as this beat's, `rr` before.
+        Where the T wave of the beat before ends, in seconds from this beat's zero; default: as its own, `rr` before.
     noise : ndarray, shape (L,), optional
         Deviation of single beats, for the presence of waves of a shape that occurs once; default: their score is NaN.
     """
