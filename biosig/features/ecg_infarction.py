@@ -10,6 +10,7 @@ import numpy as np
 from biosig.features.ecg_axes import CHEST
 from biosig.features.ecg_scores import (
     ANTERIOR,
+    COMMON,
     HIGH_LATERAL,
     INFERIOR,
     LATERAL,
@@ -94,8 +95,6 @@ def split(e: Evidence, lead: str) -> float:
 
 def fragmented(e: Evidence) -> float:
     """Notches or further R waves in two neighbouring leads of a narrow QRS; R' in V1, V2 is the right bundle's."""
-    if not e.fine:
-        return np.nan
     pairs = (*TERRITORIES, *pairwise(CHEST[:5]))
     return all_of(at_most(e.qrs, 120, QRS_WIDTH), any_of(*(two_of(split(e, lead) for lead in pair) for pair in pairs)))
 
@@ -114,11 +113,11 @@ register((
     Criterion("q_septal", "QS in V1 and Q ≥ 20 ms in V2", UNIVERSAL, lambda e: q_group(e, SEPTAL)),
     Criterion("qs_v2_v3", "QS in V2 and V3", UNIVERSAL, lambda e: all_of(qs(e, "V2"), qs(e, "V3"))),
     Criterion("qs_v1_v2", "QS in V1 and V2", MINNESOTA, lambda e: all_of(qs(e, "V1"), qs(e, "V2"))),
-    Criterion("q_ratio_inferior", "Q ≥ 1/4 of R in two of II, III, aVF", MINNESOTA,
+    Criterion("q_ratio_inferior", "Q ≥ 1/4 of R in two of II, III, aVF", COMMON,
               lambda e: two_of(q_ratio(e, lead) for lead in INFERIOR), amplitude=False),
-    Criterion("q_ratio_lateral", "Q ≥ 1/4 of R in two of I, aVL, V5, V6", MINNESOTA,
+    Criterion("q_ratio_lateral", "Q ≥ 1/4 of R in two of I, aVL, V5, V6", COMMON,
               lambda e: two_of(q_ratio(e, lead) for lead in LATERAL), amplitude=False),
-    Criterion("q_width_inferior", "Q ≥ 40 ms in III and ≥ 30 ms in aVF", MINNESOTA,
+    Criterion("q_width_inferior", "Q ≥ 40 ms in III and ≥ 30 ms in aVF", f"after {MINNESOTA}",
               lambda e: all_of(at_least(e("q_ms", "III"), 40, 4), at_least(e("q_ms", "aVF"), 30, 4)), amplitude=False),
     Criterion("mi_q", "Q waves of any territory", UNIVERSAL, q_infarction),
     Criterion("mi_posterior", "R ≥ 40 ms and R / S ≥ 1 in V1 or V2 with upright T",
@@ -131,7 +130,7 @@ register((
               lambda e: elevation(e, ("V1", "V2", "V3", "V4"))),
     Criterion("fragmented", "a notch of 0.05 mV, or (not in V1, V2) R' of 0.1 mV, in two of II, III, aVF, of I, aVL, "
               "V6, or of neighbours in V1 to V5, QRS < 120 ms, recorded to 100 Hz; the sizes are ours",
-              FRAGMENTED, fragmented),
+              FRAGMENTED, fragmented, fine=True),
     Criterion("mi_inferior_old", "q_inferior and T inverted or flat in two of II, III, aVF", UNIVERSAL,
               lambda e: all_of(q_group(e, INFERIOR), two_of(at_most(e.share("t", lead), 0.02,
               0.03) for lead in INFERIOR))),

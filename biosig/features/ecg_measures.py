@@ -196,6 +196,6 @@ def _measure_p(found: Waves, values: dict[str, PerLead]) -> None:
     values["p"][:] = wave[np.arange(len(wave)), np.abs(wave).argmax(1)]
     values["p_area"][:] = wave.sum(1) * ms
     second = wave[:, wave.shape[1] // 2 :]
-    values["p_terminal"][:] = np.minimum(second, 0).sum(1) * ms
+    values["p_terminal"][:] = np.minimum(second.min(1), 0) * (second < 0).sum(1) * ms
     segment = found.part(end, found.qrs[0])
     values["pr_slope"][:] = segment[:, -1] - segment[:, 0]

@@ -48,7 +48,10 @@ _AREAS = {
     "qrs_area": ("qrs_area", "sum of the QRS × sample"),
     "t_area": ("t_area", "sum of the T wave × sample"),
     "p_area": ("p_area", "sum of the P wave over the line between its ends × sample"),
-    "p_terminal": ("p_terminal_force", "negative area of the P wave's second half (Morris et al., Circulation 1964)"),
+    "p_terminal": (
+        "p_terminal_force",
+        "depth × duration of what is negative of the P wave's second half (Morris et al., Circulation 1964; 29:242)",
+    ),
 }
 _SLOPES = {
     "upslope": ("qrs_upslope", "steepest rise of the QRS"),

@@ -37,8 +37,8 @@ QRS_EARLIER, QRS_LATER = 0.013, 0.012
 
 T_LATER = (0.014, 0.017)
 """Seconds by which marks lie after the tangent's foot (Lepeschkin & Surawicz, Circulation 1952; 6:378) and after the
-largest area under the end of the T wave (Zhang, Manriquez, Medigue, Papelier & Sorine, Computers in Cardiology 2006;
-33:325). Their mean is taken: the first is sharper, the second hardly ever takes another wave.
+largest area under the end of the T wave (Zhang, Manriquez, Medigue, Papelier & Sorine, Computers in Cardiology
+2005). Their mean is taken: the first is sharper, the second hardly ever takes another wave.
 """
 
 P_SHORTEST = 0.12
