@@ -28,6 +28,7 @@ import biosig
 from biosig.features import extract
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
+SETS = ("all", "criteria", "without criteria")
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 TREES = {
     "learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 10, "max_iter": 120, "early_stopping": False,
@@ -124,26 +125,23 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with ptbxl-500 in it")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--no-trees", action="store_true")
+    parser.add_argument("--columns", nargs="+", default=list(SETS), choices=SETS, help="which features to read out")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     features, data, seconds = table(args.data / "ptbxl-500")
     print(f"{len(features)} records × {features.shape[1]} columns; {1 / seconds:.0f} records a CPU second\n")
     is_criterion = features.columns.str.startswith("ecg.score_")
-    sets = {
-        "all": features,
-        "criteria": features.loc[:, is_criterion],
-        "without criteria": features.loc[:, ~is_criterion],
-    }
+    chosen = {"all": is_criterion | True, "criteria": is_criterion, "without criteria": ~is_criterion}
     has_class = data[list(CLASSES)].sum(axis=1).to_numpy() > 0
     targets = {
-        "superclasses, macro AUROC": (data[list(CLASSES)].to_numpy(float), has_class),
         "sex, AUROC": (data[["sex"]].to_numpy(float), np.ones(len(data), bool)),
         "age, MAE years": (data[["age"]].to_numpy(float), data.age.notna().to_numpy() & (data.age < 120).to_numpy()),
+        "superclasses, macro AUROC": (data[list(CLASSES)].to_numpy(float), has_class),
     }
     print("| target | features | linear | trees | chosen by inner folds |\n|---|---|---|---|---|")
     for target, (y, keep) in targets.items():
-        for name, frame in sets.items():
-            x = frame.to_numpy()[keep]
+        for name in args.columns:
+            x = features.loc[:, chosen[name]].to_numpy()[keep]
             x = x[:, np.isfinite(x).mean(0) > 0.05]
             found = out_of_fold(x, y[keep], data.patient_id.to_numpy()[keep], args.repeats, not args.no_trees)
             cells = [f"{found[kind]:.3f}" if kind in found else "–" for kind in ("linear", "trees", "chosen")]

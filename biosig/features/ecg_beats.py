@@ -23,8 +23,11 @@ QRS_BAND = (8.0, 25.0)
 SHORTEST = 0.8
 """Seconds: in less than one interval a QRS cannot be distinguished from the rest."""
 
-REFRACTORY = 0.22
-"""Seconds: no two beats are nearer."""
+WIDTH = 0.1
+"""Seconds over which the QRS's power is averaged."""
+
+REFRACTORY, NARROW = 0.22, 0.15
+"""Seconds: no two beats are nearer than the first; peaks nearer than the second are parts of one wave."""
 
 T_WAVE = 0.36
 """Seconds in which a second, flatter peak is a T wave (Pan & Tompkins, IEEE Trans Biomed Eng 1985; 32:230)."""
@@ -69,12 +72,13 @@ def find_beats(ecg: Leads) -> Beats:
     none = Beats(np.empty(0, np.intp), np.empty(0), np.zeros(ecg.x.shape[1], np.float32))
     if not ecg.x.size or ecg.x.shape[1] < SHORTEST * ecg.sfreq:
         return none
-    energy = qrs_energy(ecg)
+    filtered = _qrs_filter(ecg.sfreq)(ecg.x) * ecg.valid
+    energy, weight = qrs_energy(filtered, ecg.sfreq)
     size, rest = _local_levels(energy, ecg.sfreq)
     if not size.any():
         return none
-    distance = round(REFRACTORY * ecg.sfreq)
-    peaks, _ = find_peaks(energy, height=rest + SEARCH_BACK * (size - rest), distance=distance)
+    peaks, _ = find_peaks(energy, height=rest + SEARCH_BACK * (size - rest), distance=round(NARROW * ecg.sfreq))
+    peaks = _apart(peaks, energy, filtered, weight, ecg.sfreq)
     ratio = (energy[peaks] - rest[peaks]) / (size[peaks] - rest[peaks])
     ratio[~ecg.valid[:, peaks].any(0)] = 0.0
     chosen = peaks[_without_t_waves(peaks, energy, ratio, ecg.sfreq)]
@@ -88,11 +92,13 @@ def _qrs_filter(sfreq: float) -> ZeroPhase:
     return ZeroPhase(butter(2, (QRS_BAND[0], min(QRS_BAND[1], 0.45 * sfreq)), "bandpass", fs=sfreq, output="sos"))
 
 
-def qrs_energy(ecg: Leads) -> NDArray[np.float32]:
-    """The detection function, shape (T,): each lead's QRS-band power over its own size, clear leads weighing more."""
-    power = (_qrs_filter(ecg.sfreq)(ecg.x) * ecg.valid) ** 2
-    power = uniform_filter1d(power, max(round(0.1 * ecg.sfreq), 1), axis=1)
-    block = min(round(BLOCK * ecg.sfreq), power.shape[1])
+def qrs_energy(filtered: NDArray[np.float32], sfreq: float) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """The detection function, shape (T,), and the weight that each lead's power has in each block, shape (L, blocks).
+
+    Each lead's QRS-band power over its own size, clear leads weighing more.
+    """
+    power = uniform_filter1d(filtered**2, max(round(WIDTH * sfreq), 1), axis=1)
+    block = min(round(BLOCK * sfreq), power.shape[1])
     n = power.shape[1] // block
     parts = power[:, : n * block].reshape(len(power), n, block)
     nearby = (1, min(BLOCKS, n))
@@ -102,7 +108,34 @@ def qrs_energy(ecg: Leads) -> NDArray[np.float32]:
     share = clarity / np.maximum(clarity.sum(0), 1e-12)
     weight = np.divide(share, size, out=np.zeros_like(size), where=size > 0)
     of_block = np.minimum(np.arange(power.shape[1]) // block, n - 1)
-    return np.sqrt(np.maximum((weight[:, of_block] * power).sum(0), 0)).astype(np.float32)
+    return np.sqrt(np.maximum((weight[:, of_block] * power).sum(0), 0)).astype(np.float32), weight
+
+
+def _apart(
+    peaks: NDArray[np.intp],
+    energy: NDArray[np.float32],
+    filtered: NDArray[np.float32],
+    weight: NDArray[np.floating],
+    sfreq: float,
+) -> NDArray[np.intp]:
+    """Of peaks nearer than `REFRACTORY` the one whose slopes have the most power: a tall P wave is less steep."""
+    near = np.diff(peaks) < REFRACTORY * sfreq
+    if not near.any():
+        return peaks
+    merit = energy[peaks].astype(np.float64)
+    half, block = round(WIDTH / 2 * sfreq), min(round(BLOCK * sfreq), len(energy))
+    for i in np.flatnonzero(np.r_[near, False] | np.r_[False, near]):
+        step = np.diff(filtered[:, max(peaks[i] - half, 0) : peaks[i] + half + 1], axis=1)
+        merit[i] = weight[:, min(peaks[i] // block, weight.shape[1] - 1)] @ (step**2).sum(1)
+    kept = np.ones(len(peaks), bool)
+    groups = np.split(np.arange(len(peaks)), np.flatnonzero(~near) + 1)
+    for group in (group for group in groups if len(group) > 1):
+        for i in group[np.argsort(-merit[group])]:
+            if kept[i]:
+                close = group[np.abs(peaks[group] - peaks[i]) < REFRACTORY * sfreq]
+                kept[close] = False
+                kept[i] = True
+    return peaks[kept]
 
 
 def _local_levels(energy: NDArray[np.float32], sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

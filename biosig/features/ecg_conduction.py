@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from biosig.features.ecg_scores import (
     AXIS_WIDTH,
-    INFERIOR,
+    OURS,
     PR_WIDTH,
     QRS_WIDTH,
     Criterion,
@@ -19,6 +19,7 @@ from biosig.features.ecg_scores import (
 )
 
 AHA = "Surawicz et al., Circulation 2009; 119:e235"
+HRS = "Kusumoto et al., Circulation 2019; 140:e382"
 WHO = "Willems et al., JACC 1985; 5:1261"
 STRAUSS = "Strauss, Selvester & Wagner, Am J Cardiol 2011; 107:927"
 
@@ -38,7 +39,7 @@ def second_r(e: Evidence) -> float:
 
 def wide_s(e: Evidence) -> float:
     """S in I and V6 of more than 40 ms or wider than R."""
-    return any_of(
+    return all_of(
         *(
             any_of(at_least(e("s_ms", lead), 40, 6), at_least(e("s_ms", lead) - e("r_ms", lead), 0, 6))
             for lead in ("I", "V6")
@@ -56,7 +57,7 @@ def broad_lateral_r(e: Evidence) -> float:
     return two_of(
         all_of(
             at_least(e.ratio(lead), 0.7, 0.06),
-            any_of(at_least(e("r_peak_ms", lead), 60, 5), at_least(e("notches", lead), 0.5, 0.3)),
+            any_of(at_least(e("r_peak_ms", lead), 60, 5), e.notched(lead)),
         )
         for lead in ("I", "aVL", "V5", "V6")
     )
@@ -89,16 +90,15 @@ def right_axis(e: Evidence, threshold: float) -> float:
 
 def strauss(e: Evidence, threshold: float) -> float:
     """Strict left bundle branch block: QS or rS in V1, V2, and notches in two lateral or septal leads."""
-    notched = two_of(at_least(e("notches", lead), 0.5, 0.3) for lead in ("V1", "V2", "V5", "V6", "I", "aVL"))
+    notched = two_of(e.notched(lead) for lead in ("V1", "V2", "V5", "V6", "I", "aVL"))
     return all_of(qrs(e, threshold), negative_v1(e), notched)
 
 
 def lafb(e: Evidence) -> float:
     """Left anterior fascicular block."""
     q_r = all_of(at_least(e.share("q", "aVL"), 0.03, 0.02), at_least(e.ratio("aVL"), 0.6, 0.06))
-    r_s = all_of(*(at_most(e.ratio(lead), 0.5, 0.06) for lead in INFERIOR))
     late = at_least(e("r_peak_ms", "aVL"), 45, 5)
-    return all_of(left_axis(e, -45), any_of(q_r, late), r_s, not_(qrs(e, 120)))
+    return all_of(left_axis(e, -45), q_r, late, not_(qrs(e, 120)))
 
 
 def lpfb(e: Evidence) -> float:
@@ -118,7 +118,7 @@ register((
     Criterion("qrs_110", "QRS ≥ 110 ms", AHA, lambda e: qrs(e, 110), amplitude=False),
     Criterion("qrs_120", "QRS ≥ 120 ms", AHA, lambda e: qrs(e, 120), amplitude=False),
     Criterion("qrs_140", "QRS ≥ 140 ms", STRAUSS, lambda e: qrs(e, 140), amplitude=False),
-    Criterion("rbbb", "QRS ≥ 120 ms, R' > R in V1 or V2, S in I or V6 > 40 ms or wider than R", AHA,
+    Criterion("rbbb", "QRS ≥ 120 ms, R' > R in V1 or V2, S in I and V6 > 40 ms or wider than R", AHA,
               lambda e: all_of(qrs(e, 120), rbbb_shape(e)), amplitude=False),
     Criterion("rbbb_incomplete", "the shape of rbbb, QRS 110 to 120 ms", AHA,
               lambda e: all_of(qrs(e, 110), not_(qrs(e, 120)), rbbb_shape(e)), amplitude=False),
@@ -129,8 +129,9 @@ register((
     Criterion("lbbb_incomplete", "the shape of lbbb, QRS 110 to 120 ms", AHA,
               lambda e: all_of(qrs(e, 110), not_(qrs(e, 120)), lbbb_shape(e)), amplitude=False),
     Criterion("lbbb_strict_men", "QRS ≥ 140 ms, QS or rS in V1, V2, notches in two of V1, V2, V5, V6, I, aVL", STRAUSS,
-              lambda e: strauss(e, 140), amplitude=False),
-    Criterion("lbbb_strict_women", "as for men, QRS ≥ 130 ms", STRAUSS, lambda e: strauss(e, 130), amplitude=False),
+              lambda e: strauss(e, 140), amplitude=False, fine=True),
+    Criterion("lbbb_strict_women", "as for men, QRS ≥ 130 ms", STRAUSS,
+              lambda e: strauss(e, 130), amplitude=False, fine=True),
     Criterion("ivcd", "QRS > 110 ms without the shape of rbbb or lbbb", AHA,
               lambda e: all_of(qrs(e, 110), not_(rbbb_shape(e)), not_(lbbb_shape(e))), amplitude=False),
     Criterion("left_axis", "QRS axis −30° to −90°", AHA, lambda e: left_axis(e, -30)),
@@ -138,12 +139,12 @@ register((
     Criterion("right_axis", "QRS axis 90° to 180°", AHA, lambda e: right_axis(e, 90)),
     Criterion("right_axis_marked", "QRS axis 120° to 180°", AHA, lambda e: right_axis(e, 120)),
     Criterion("extreme_axis", "QRS axis −90° to −180°", AHA, lambda e: at_most(e.axis, -90, AXIS_WIDTH)),
-    Criterion("lafb", "axis −45° to −90°, qR or R peak ≥ 45 ms in aVL, rS in II, III, aVF, QRS < 120 ms", AHA, lafb),
+    Criterion("lafb", "axis −45° to −90°, qR and R peak ≥ 45 ms in aVL, QRS < 120 ms", AHA, lafb),
     Criterion("lpfb", "axis 90° to 180°, rS in I, aVL, qR in III, aVF, QRS < 120 ms", AHA, lpfb),
     Criterion("bifascicular", "rbbb and axis −45° to −90°", AHA,
               lambda e: all_of(qrs(e, 120), rbbb_shape(e), left_axis(e, -45))),
-    Criterion("av_block_1", "PR > 200 ms", WHO, lambda e: at_least(e.pr, 200, PR_WIDTH), amplitude=False),
-    Criterion("pr_220", "PR > 220 ms", WHO, lambda e: at_least(e.pr, 220, PR_WIDTH), amplitude=False),
+    Criterion("av_block_1", "PR > 200 ms", HRS, lambda e: at_least(e.pr, 200, PR_WIDTH), amplitude=False),
+    Criterion("pr_220", "PR > 220 ms", OURS, lambda e: at_least(e.pr, 220, PR_WIDTH), amplitude=False),
     Criterion("pr_short", "PR < 120 ms", AHA, lambda e: at_most(e.pr, 120, PR_WIDTH), amplitude=False),
     Criterion("preexcitation", "PR < 120 ms, QRS > 110 ms, slurred beginning in two of I, II, V4 to V6", WHO,
               preexcitation, amplitude=False),

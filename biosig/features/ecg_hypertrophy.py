@@ -26,7 +26,6 @@ CORNELL = "Casale et al., Circulation 1987; 75:565"
 PRODUCT = "Molloy et al., JACC 1992; 20:1180"
 PEGUERO = "Peguero et al., JACC 2017; 69:1694"
 ESTES = "Romhilt & Estes, Am Heart J 1968; 75:752"
-MORRIS = "Morris et al., Circulation 1964; 29:242"
 
 
 def over(value: float, threshold: float) -> float:
@@ -102,7 +101,7 @@ def r_over_s_v1(e: Evidence) -> float:
 register((
     Criterion("lvh_sokolow", "S V1 + R V5 or V6 ≥ 3.5 mV", SOKOLOW, lambda e: over(sokolow(e), 3.5)),
     Criterion("lvh_avl", "R aVL ≥ 1.1 mV", SOKOLOW, lambda e: over(e.tall("aVL"), 1.1)),
-    Criterion("lvh_rv5", "R V5 or V6 > 2.6 mV", AHA, lambda e: over(largest((e.tall("V5"), e.tall("V6"))), 2.6)),
+    Criterion("lvh_rv5", "R V5 or V6 > 2.6 mV", SOKOLOW, lambda e: over(largest((e.tall("V5"), e.tall("V6"))), 2.6)),
     Criterion("lvh_cornell_men", "R aVL + S V3 > 2.8 mV", CORNELL, lambda e: over(cornell(e), 2.8)),
     Criterion("lvh_cornell_women", "R aVL + S V3 > 2.0 mV", CORNELL, lambda e: over(cornell(e), 2.0)),
     Criterion("lvh_cornell_product", "(R aVL + S V3) × QRS > 244 mV·ms", PRODUCT,
@@ -126,7 +125,7 @@ register((
               lambda e: any_of(*(at_most(e.ratio(lead), 0.5, 0.05) for lead in ("V5", "V6"))), amplitude=False),
     Criterion("rvh", "R / S in V1 > 1 and axis ≥ 90°", AHA, lambda e: all_of(r_over_s_v1(e), right_axis(e, 90))),
     Criterion("rv_strain", "ST depressed and T inverted in two of V1 to V3", AHA, right_strain),
-    Criterion("la_terminal_force", "P terminal force in V1 ≤ −4 mV·ms", MORRIS, p_terminal),
+    Criterion("la_terminal_force", "P terminal force in V1 ≤ −4 mV·ms (0.04 mm·s)", AHA, p_terminal),
     Criterion("la_p_duration", "P ≥ 120 ms", AHA, lambda e: at_least(e.p_duration, 120, 8), amplitude=False),
     Criterion("ra_p_ii", "P in II > 0.25 mV", AHA, lambda e: at_least(e("p_max", "II"), 0.25, 0.03)),
     Criterion("ra_p_v1", "P in V1 > 0.15 mV", AHA, lambda e: at_least(e("p_max", "V1"), 0.15, 0.02)),

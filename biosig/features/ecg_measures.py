@@ -26,7 +26,8 @@ class Measures:
 
     Deflections are named as usual: `q` is a negative one before the first positive one, `r` the first positive one,
     `s` the largest negative one after it, `r2` the largest positive one after that. A complex without positive
-    deflection (QS) has `r` 0 and its depth as `q` and as `s`. Depths are positive numbers.
+    deflection (QS) has `r` 0 and its depth as `q` and as `s`. Depths are positive numbers; `notch` is that of the
+    deepest dip inside a deflection.
     """
 
     q: PerLead
@@ -39,6 +40,7 @@ class Measures:
     r2_ms: PerLead
     r_peak_ms: PerLead
     n_deflections: PerLead
+    notch: PerLead
     notches: PerLead
     swing: PerLead
     qrs_area: PerLead
@@ -127,10 +129,13 @@ def deflections(x: NDArray[np.float64], smallest: float, ms: float) -> dict[str,
     starts = np.flatnonzero(np.r_[True, sign[1:] != sign[:-1]])
     stops = np.r_[starts[1:], len(x)]
     parts: list[tuple[float, int, float]] = []
+    dips: list[float] = []
     for a, b in zip(starts.tolist(), stops.tolist(), strict=True):
-        peak = a + int(np.abs(x[a:b]).argmax())
-        parts.append((float(x[peak]), peak, (b - a) * ms))
-    parts = [part for part in parts if abs(part[0]) >= smallest]
+        size = np.abs(x[a:b])
+        peak = a + int(size.argmax())
+        if size.max() >= smallest:
+            parts.append((float(x[peak]), peak, (b - a) * ms))
+            dips.append(_deepest_dip(size))
     none = (0.0, 0, 0.0)
     up = [i for i, part in enumerate(parts) if part[0] > 0]
     first = up[0] if up else len(parts)
@@ -141,16 +146,19 @@ def deflections(x: NDArray[np.float64], smallest: float, ms: float) -> dict[str,
     if not up:
         s = q
     largest = max((part for part in parts if part[0] > 0), key=lambda part: part[0], default=none)
-    bends = np.diff(np.sign(np.diff(x)))
-    turns = np.flatnonzero(bends != 0) + 1
-    steps = np.abs(np.diff(x[np.r_[0, turns, len(x) - 1]]))
     return {
         "q": -q[0], "r": r[0], "s": -s[0], "r2": r2[0],
         "q_ms": q[2], "r_ms": r[2], "s_ms": s[2], "r2_ms": r2[2],
         "r_peak_ms": int(largest[1]) * ms if up else np.nan,
         "n_deflections": float(len(parts)),
-        "notches": float(max(int(np.count_nonzero(steps >= smallest)) - len(parts) - 1, 0)),
+        "notch": max(dips, default=0.0), "notches": float(sum(dip >= smallest for dip in dips)),
     }  # fmt: skip
+
+
+def _deepest_dip(x: NDArray[np.float64]) -> float:
+    """How far `x` falls and rises again, at most."""
+    before, after = np.maximum.accumulate(x), np.maximum.accumulate(x[::-1])[::-1]
+    return float((np.minimum(before, after) - x).max())
 
 
 def _measure_st(found: Waves, values: dict[str, PerLead]) -> None:
@@ -188,6 +196,6 @@ def _measure_p(found: Waves, values: dict[str, PerLead]) -> None:
     values["p"][:] = wave[np.arange(len(wave)), np.abs(wave).argmax(1)]
     values["p_area"][:] = wave.sum(1) * ms
     second = wave[:, wave.shape[1] // 2 :]
-    values["p_terminal"][:] = np.minimum(second, 0).sum(1) * ms
+    values["p_terminal"][:] = np.minimum(second.min(1), 0) * (second < 0).sum(1) * ms
     segment = found.part(end, found.qrs[0])
     values["pr_slope"][:] = segment[:, -1] - segment[:, 0]

@@ -25,6 +25,7 @@ from biosig.features.ecg_scores import (
 
 RAUTAHARJU = "Rautaharju et al., Circulation 2009; 119:e241"
 UNIVERSAL = "Thygesen et al., Circulation 2018; 138:e618"
+T_AXIS = "Kors et al., Lancet 1998; 352:601"
 ANGLE = "Kardys et al., Eur Heart J 2003; 24:1357"
 
 
@@ -37,7 +38,7 @@ def depression(e: Evidence, group: Sequence[str]) -> float:
 
 
 def inversion(e: Evidence, group: Sequence[str], depth: float = 0.1) -> float:
-    """T of −`depth` mV or less in two leads with R / S over 1 or an upright QRS."""
+    """T of −`depth` mV or less in two leads; that R / S be over 1 there, which the definition asks too, is left out."""
     return two_of(
         all_of(at_most(e("t_min", lead), -depth, 0.3 * depth), at_most(e("t", lead), 0, 0.03)) for lead in group
     )
@@ -123,7 +124,7 @@ register((
     Criterion("qtc_500", "QTc (Fridericia) ≥ 500 ms", RAUTAHARJU, lambda e: qtc(e, 500), amplitude=False),
     Criterion("qtc_short", "QTc (Fridericia) ≤ 390 ms", RAUTAHARJU,
               lambda e: at_most(e.qtc_fridericia, 390, QT_WIDTH), amplitude=False),
-    Criterion("t_axis", "T axis outside −15° to 105°", ANGLE,
+    Criterion("t_axis", "T axis outside −15° to 105°", T_AXIS,
               lambda e: at_least(abs(e.t_axis - 45), 60, 10)),
     Criterion("wide_angle", "spatial QRS-T angle ≥ 105°", ANGLE,
               lambda e: at_least(angle(e.qrs_vector, e.t_vector), 105, 10)),

@@ -12,6 +12,8 @@ from biosig.features.window import Window
 
 KLIGFIELD = "Kligfield et al., Circulation 2007; 115:1306"
 LEVEL = "over the level before the QRS"
+SPANS = ("qrs_swing", "qrs_notch")
+"""Differences within the QRS, which have no level."""
 
 _AMPLITUDES = {
     "q": ("q_amplitude", "depth of the first negative deflection before the first positive one"),
@@ -19,6 +21,7 @@ _AMPLITUDES = {
     "s": ("s_amplitude", "depth of the largest negative deflection after R; of QS that of the complex"),
     "r2": ("r2_amplitude", "largest positive deflection after S"),
     "swing": ("qrs_swing", "QRS from peak to peak"),
+    "notch": ("qrs_notch", "deepest dip inside a deflection of the QRS"),
     "early": ("qrs_early", "amplitude 40 ms after the QRS's onset"),
     "late": ("qrs_late", "amplitude 40 ms before the QRS's end"),
     "j": ("j_amplitude", "amplitude at the QRS's end"),
@@ -45,7 +48,10 @@ _AREAS = {
     "qrs_area": ("qrs_area", "sum of the QRS × sample"),
     "t_area": ("t_area", "sum of the T wave × sample"),
     "p_area": ("p_area", "sum of the P wave over the line between its ends × sample"),
-    "p_terminal": ("p_terminal_force", "negative area of the P wave's second half (Morris et al., Circulation 1964)"),
+    "p_terminal": (
+        "p_terminal_force",
+        "depth × duration of what is negative of the P wave's second half (Morris et al., Circulation 1964; 29:242)",
+    ),
 }
 _SLOPES = {
     "upslope": ("qrs_upslope", "steepest rise of the QRS"),
@@ -55,7 +61,7 @@ _SLOPES = {
 }
 _NUMBERS = {
     "n_deflections": ("qrs_deflections", "deflections of the QRS of 3 % of its swing or more"),
-    "notches": ("qrs_notches", "turns inside deflections, of 3 % of the QRS's swing or more"),
+    "notches": ("qrs_notches", "deflections of the QRS with a dip of 3 % of its swing or more"),
     "t_symmetry": ("t_symmetry", "ln (T onset to T peak / T peak to T end)"),
 }
 
@@ -63,7 +69,14 @@ _NUMBERS = {
 def _columns() -> list[Column]:
     groups = ((_AMPLITUDES, "mV", True), (_TIMES, "ms", False), (_AREAS, "mV·ms", True), (_SLOPES, "mV/ms", True))
     return [
-        Column(name, unit, f"{formula}, {LEVEL}" if unit == "mV" else formula, KLIGFIELD, "channel", amplitude)
+        Column(
+            name,
+            unit,
+            formula + (f", {LEVEL}" if unit == "mV" and name not in SPANS else ""),
+            KLIGFIELD,
+            "channel",
+            amplitude,
+        )
         for group, unit, amplitude in (*groups, (_NUMBERS, "1", False))
         for name, formula in group.values()
     ]

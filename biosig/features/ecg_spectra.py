@@ -17,6 +17,8 @@ BANDS = ((1, 3), (3, 6), (6, 10), (10, 15), (15, 25), (25, 40))
 
 SEGMENT = 4.0
 
+SLOCUM = "after Slocum, Sahakian & Swiryn, J Electrocardiol 1992; 25:1"
+
 
 @shared
 def spectrum(window: Window) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
@@ -66,9 +68,9 @@ def bands(window: Window) -> Values:
 @feature(
     "ecg",
     Column("f_wave_share", "1", "share of 4 to 10 Hz in what single beats leave between T and QRS, V1, II or any lead",
-           "Slocum et al., Circulation 1992; 86:1469"),
-    Column("f_wave_frequency", "Hz", "peak from 4 to 10 Hz of it", "Slocum et al., Circulation 1992; 86:1469"),
-    Column("f_wave_amplitude", "mV", "root mean square of it", "Slocum et al., Circulation 1992; 86:1469", "", True),
+           SLOCUM),
+    Column("f_wave_frequency", "Hz", "peak from 4 to 10 Hz of it", SLOCUM),
+    Column("f_wave_amplitude", "mV", "root mean square of it", SLOCUM, "", True),
 )  # fmt: skip
 def fibrillation(window: Window) -> Values:
     """Spectrum of the atrial activity that is not locked to the QRS."""

@@ -37,9 +37,15 @@ QRS_EARLIER, QRS_LATER = 0.013, 0.012
 
 T_LATER = (0.014, 0.017)
 """Seconds by which marks lie after the tangent's foot (Lepeschkin & Surawicz, Circulation 1952; 6:378) and after the
-largest area under the end of the T wave (Zhang, Manriquez, Medigue, Papelier & Sorine, Computers in Cardiology 2006;
-33:325). Their mean is taken: the first is sharper, the second hardly ever takes another wave.
+largest area under the end of the T wave (Zhang, Manriquez, Medigue, Papelier & Sorine, Computers in Cardiology
+2005). Their mean is taken: the first is sharper, the second hardly ever takes another wave.
 """
+
+P_SHORTEST = 0.12
+"""Seconds before the QRS in which a P wave is looked for even where the T wave of the beat before reaches into them."""
+
+P_WIDTH, P_REACH = 0.12, (0.11, 0.06)
+"""Seconds: about how long a P wave is, and how far before and after its steepest stretch its onset is looked for."""
 
 PRESENT = 0.5
 """A wave of a lower score gives no interval and no amplitude."""
@@ -103,8 +109,21 @@ def waves(window: Window) -> Waves | None:
     return measure(beat, rr)
 
 
-def measure(beat: MedianBeat, rr: float) -> Waves:
-    """Waves of a median beat at an RR interval of `rr` seconds."""
+def measure(
+    beat: MedianBeat, rr: float, t_before: float | None = None, noise: NDArray[np.float64] | None = None
+) -> Waves:
+    """Waves of a median beat.
+
+    Parameters
+    ----------
+    beat : MedianBeat
+    rr : float
+        Usual interval between beats, in seconds.
+    t_before : float, optional
+        Where the T wave of the beat before ends, in seconds from this beat's zero; default: as its own, `rr` before.
+    noise : ndarray, shape (L,), optional
+        Deviation of single beats, for the presence of waves of a shape that occurs once; default: their score is NaN.
+    """
     rate, zero = beat.sfreq, beat.zero
     none = (np.nan, np.nan)
     size = np.ptp(beat.x, axis=1)
@@ -112,8 +131,6 @@ def measure(beat: MedianBeat, rr: float) -> Waves:
     on, off = _qrs(beat, trust)
     level = np.median(beat.x[:, max(on - round(0.02 * rate), 0) : max(on - round(0.002 * rate), 1)], axis=1)
     y = beat.x - level[:, None]
-    p_first = on - round(min(0.34, max(rr - 0.3, 0.12)) * rate)
-    p_first, p_last = max(p_first, 3), on - round(0.008 * rate)
     t_first = off + round(0.08 * rate)
     t_last = min(max(zero + round(min(0.68, rr - 0.22) * rate), t_first + round(0.1 * rate)), y.shape[1] - 10)
     centre = zero + 0.31 * np.sqrt(np.clip(rr, 0.4, 1.4)) * rate
@@ -121,12 +138,19 @@ def measure(beat: MedianBeat, rr: float) -> Waves:
     area = _largest_area(y, trust, rate, (t_first + round(0.04 * rate), t_last), centre + 0.06 * rate)
     t_end = (tangent + area + sum(T_LATER) * rate) / 2
     flip = y.shape[1] - 1
+    p_first = on - round(min(0.34, max(rr - 0.3, 0.12)) * rate)
+    before = t_end - rr * rate if t_before is None else zero + t_before * rate
+    if np.isfinite(before):
+        p_first = max(p_first, min(round(before), on - round(P_SHORTEST * rate)))
+    p_first, p_last = max(p_first, 3), on - round(0.008 * rate)
+    place = _steepest_stretch(y, trust, rate, (p_first, p_last), on - 0.15 * rate)
+    first, last = max(p_first, round(place - P_REACH[0] * rate)), min(p_last, round(place + P_REACH[1] * rate))
     p_on = flip - _last_edge(
-        y[:, ::-1], trust, rate, (flip - p_last, flip - p_first), flip - on + 0.15 * rate, 0.08 * rate, 0.009, 0.6, 0.3,
+        y[:, ::-1], trust, rate, (flip - last, flip - first), flip - on + 0.15 * rate, 0.08 * rate, 0.009, 0.6, 0.3,
         0.1, 0.7,
     )  # fmt: skip
-    p_score = _score(beat, p_first, p_last)
-    t_score = _score(beat, t_first, t_last)
+    p_score = _score(beat, p_first, p_last, noise)
+    t_score = _score(beat, t_first, t_last, noise)
     p, t = none, none
     if np.isfinite(p_on):
         stretch = (round(p_on + 0.03 * rate), on)
@@ -170,6 +194,22 @@ def _qrs(beat: MedianBeat, trust: NDArray[np.float64]) -> tuple[int, int]:
     on = _weighted_quantile(ons, weight, 1 - QRS_QUANTILE)
     off = _weighted_quantile(offs, weight, QRS_QUANTILE)
     return round(on - QRS_EARLIER * rate), round(off + QRS_LATER * rate)
+
+
+def _steepest_stretch(
+    y: NDArray[np.float64], trust: NDArray[np.float64], rate: float, stretch: tuple[int, int], centre: float
+) -> float:
+    """The middle of the `P_WIDTH` seconds in which all leads together are steepest: where a P wave must lie.
+
+    A single lead's noise can be as steep as a flat P wave; that of several leads does not rise at one place.
+    """
+    first, last = stretch
+    if last - first < 5:
+        return (first + last) / 2
+    slopes = np.gradient(gaussian_filter1d(y, 0.009 * rate, axis=1), axis=1) * trust[:, None]
+    power = uniform_filter1d((slopes**2).sum(0)[first:last], round(P_WIDTH * rate), mode="constant")
+    power *= np.exp(-0.5 * ((np.arange(first, last) - centre) / (0.12 * rate)) ** 2)
+    return float(first + power.argmax())
 
 
 def _last_edge(
@@ -247,7 +287,7 @@ def _weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64]
     return float(np.interp(quantile, share, values[order]))
 
 
-def _score(beat: MedianBeat, first: int, last: int) -> float:
+def _score(beat: MedianBeat, first: int, last: int, noise: NDArray[np.float64] | None) -> float:
     """1 minus twice the ratio of what scatter of single beats leaves in the median's variance to all of it.
 
     A stretch without a wave has a ratio of 1 on average, since the median over n beats of noise has π / 2 n of the
@@ -263,11 +303,14 @@ def _score(beat: MedianBeat, first: int, last: int) -> float:
     singles = singles - (singles @ times / (times @ times))[:, :, None] * times
     singles = singles[:, np.isfinite(singles).all((0, 2))]
     n = singles.shape[1]
-    if n < 2:
+    if n == 0 or (n == 1 and noise is None):
         return np.nan
     median = np.median(singles, axis=1)
-    # the typical beat's scatter: one extrasystole with a T wave in the stretch does not speak against the P waves
-    left = np.median(((singles - median[:, None]) ** 2).mean(2), axis=1) * np.pi / 2 / (n - 1)
+    if n == 1 and noise is not None:
+        left = noise**2
+    else:
+        # the typical beat's scatter: one extrasystole with a T wave in the stretch does not speak against the P waves
+        left = np.median(((singles - median[:, None]) ** 2).mean(2), axis=1) * np.pi / 2 / (n - 1)
     signal = (median**2).mean(1)
     trust = 1 / np.maximum(left, 1e-3 * max(float(signal.max()), 1e-20))
     ratio = float((signal * trust).sum() / max(float((left * trust).sum()), 1e-20))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import digamma
 
 from biosig.features.eeg_channels import electrodes, per_channel, per_region
-from biosig.features.eeg_spectra import HALF_BANDWIDTH, TAPERS, Spectrum, highest_frequency, spectrum
+from biosig.features.eeg_spectra import HALF_BANDWIDTH, TAPERS, Spectrum, spectrum
 from biosig.features.registry import Column, Values, feature
 from biosig.features.window import Window, shared
 
@@ -59,7 +59,7 @@ def aperiodic(window: Window) -> Aperiodic | None:
     if found is None:
         return None
     low = max(RANGE[0], 3.0 / found.length, 1.5 * (window.band[0] or 0.0))
-    high = min(RANGE[1], 0.8 * (window.band[1] or np.inf), highest_frequency(window))
+    high = min(RANGE[1], 0.8 * (window.band[1] or np.inf), window.highest_frequency)
     whole = found.n_segments > 0
     while whole.any() and np.log2(high / low) >= LEAST_OCTAVES:
         x, y = _by_octave(found, low, high)
@@ -161,7 +161,7 @@ def peaks(window: Window) -> Values:
         return {}
     values: dict[str, NDArray[np.floating] | float] = {}
     with np.errstate(divide="ignore", invalid="ignore"):
-        use = spectra.mask(1.0, min(45.0, highest_frequency(window)))
+        use = spectra.mask(1.0, min(45.0, window.highest_frequency))
         if use.sum() > 8 and spectra.length >= 3.0:
             share = spectra.density[:, use] / spectra.density[:, use].sum(1, keepdims=True)
             whole, sums = np.isfinite(share).all(1), np.cumsum(share, axis=1)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from biosig.features.eeg_channels import electrodes, per_channel, position
-from biosig.features.eeg_spectra import highest_frequency, spectrum
+from biosig.features.eeg_spectra import spectrum
 from biosig.features.registry import Column, Values, feature
 from biosig.features.runs import clipped_share, flat_share
 from biosig.features.window import Window
@@ -114,7 +114,7 @@ def intruders(window: Window) -> Values:
     if found is None:
         return {}
     values: dict[str, float | NDArray[np.floating]] = {"blinks": _blinks(window)}
-    top = highest_frequency(window)
+    top = window.highest_frequency
     with np.errstate(divide="ignore", invalid="ignore"):
         if top >= MUSCLE_LEAST:
             use = found.mask(MUSCLE[0], min(MUSCLE[1], top))

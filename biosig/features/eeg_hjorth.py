@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from biosig.features.eeg_channels import electrodes, per_channel, per_region
-from biosig.features.eeg_spectra import highest_frequency, spectrum
+from biosig.features.eeg_spectra import spectrum
 from biosig.features.registry import Column, Values, feature
 from biosig.features.window import Window
 
@@ -29,7 +29,7 @@ def hjorth(window: Window) -> Values:
     found = spectrum(window)
     mobility = complexity = activity = np.full(len(electrodes(window).rows), np.nan)
     if found is not None:
-        use = found.mask(max(RANGE[0], window.band[0] or 0.0), min(RANGE[1], highest_frequency(window)))
+        use = found.mask(max(RANGE[0], window.band[0] or 0.0), min(RANGE[1], window.highest_frequency))
         m0, m2, m4 = (found.density[:, use] @ found.freqs[use] ** order * found.step for order in (0, 2, 4))
         with np.errstate(divide="ignore", invalid="ignore"):
             activity, mobility = 10 * np.log10(m0), np.sqrt(m2 / m0)

@@ -73,17 +73,12 @@ class Spectrum:
         return float(self.freqs[1] - self.freqs[0])
 
 
-def highest_frequency(window: Window) -> float:
-    """Hz up to which the window's spectrum can be believed: 45 % of its rate, or its low-pass where that is lower."""
-    return min(0.45 * window.sfreq, window.band[1] or np.inf)
-
-
 def holds(window: Window, low: float, high: float) -> bool:
     """Whether the window carries a band: three cycles of its lowest frequency, inside the recording's own band."""
     length = min(window.duration, SEGMENT)
     return (
         length >= max(SHORTEST, CYCLES / low) - 1e-9
-        and high <= highest_frequency(window) + 1e-9
+        and high <= window.highest_frequency + 1e-9
         and (window.band[0] or 0.0) <= low
     )
 

@@ -70,6 +70,11 @@ class Window:
         """Length in seconds."""
         return self.n_times / self.sfreq
 
+    @property
+    def highest_frequency(self) -> float:
+        """Hz up to which the samples can be believed: 45 % of the rate, or the low-pass where that is lower."""
+        return min(0.45 * self.sfreq, self.band[1] or np.inf)
+
     def row(self, name: str) -> int | None:
         """Row of the channel of that name, or None."""
         return self.ch_names.index(name) if name in self.ch_names else None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from biosig.features.ecg_leads import leads
 from biosig.features.ecg_waves import waves
 from biosig.features.eeg_channels import electrodes
-from biosig.features.eeg_spectra import highest_frequency, spectrum
+from biosig.features.eeg_spectra import spectrum
 from biosig.features.ppg_pulses import pulses
 from biosig.features.ppg_shape import apg_waves, derivatives
 from biosig.features.ppg_signals import signals
@@ -123,7 +123,7 @@ def plot_spectra(window: Window) -> Figure | None:
     found = spectrum(window)
     if found is None:
         return None
-    use = (found.freqs >= 1) & (found.freqs <= min(45.0, highest_frequency(window)))
+    use = (found.freqs >= 1) & (found.freqs <= min(45.0, window.highest_frequency))
     lobe = np.array([str(name).split()[0] for name in electrodes(window).regions])
     groups = {name: lobe == name for name in ("frontal", "central", "temporal", "parietal", "occipital")}
     groups = {name: rows for name, rows in groups.items() if rows.any()} or {"all electrodes": np.ones(len(lobe), bool)}

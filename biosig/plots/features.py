@@ -15,6 +15,7 @@ from biosig.features.registry import Column, check_kinds, columns
 from biosig.features.row import extract_window
 from biosig.features.window import Window, window_of
 from biosig.plots.beats import plot_mean_pulse, plot_median_beat, plot_spectra
+from biosig.plots.criteria import FIRES, add_criteria
 from biosig.plots.ecg import describe
 from biosig.plots.report import Report
 from biosig.plots.style import unit_sign
@@ -24,9 +25,10 @@ TITLES = {"ecg": "ECG", "ppg": "PPG", "eeg": "EEG"}
 
 MEASURES = {
     "ecg": {
-        "rate": "Heart rate", "n_beats": "Beats found", "median_beats": "Beats in the median beat", "pr": "PR interval",
-        "qrs": "QRS duration", "qt": "QT interval", "qtc_fridericia": "QTc (Fridericia)", "p_axis": "P axis",
-        "qrs_axis": "QRS axis", "t_axis": "T axis", "rr_min": "Shortest RR", "rr_max": "Longest RR",
+        "rate": "Heart rate", "n_beats": "Beats found", "median_beats": "Beats in the median beat",
+        "p_duration": "P duration", "pr": "PR interval", "qrs": "QRS duration", "qt": "QT interval",
+        "qtc_fridericia": "QTc (Fridericia)", "p_axis": "P axis", "qrs_axis": "QRS axis", "t_axis": "T axis",
+        "rr_min": "Shortest RR", "rr_max": "Longest RR",
         "sdnn": "SDNN", "rmssd": "RMSSD", "premature_share": "Premature beats",
         "ectopic_share": "Beats of another shape",
     },
@@ -43,43 +45,21 @@ MEASURES = {
 }  # fmt: skip
 """What the first table of a kind shows, by column."""
 
+AHA_3, AHA_4 = "Surawicz et al., Circulation 2009; 119:e235", "Rautaharju et al., Circulation 2009; 119:e241"
+USUAL = {
+    "rate": ("60 to 100", "Page et al., Circulation 2016; 133:e506"),
+    "p_duration": ("below 120", "Hancock et al., Circulation 2009; 119:e251"),
+    "pr": ("120 to 200", "Kusumoto et al., Circulation 2019; 140:e382, and Willems et al., JACC 1985; 5:1261"),
+    "qrs": ("up to 110", AHA_3),
+    "qtc_fridericia": ("390 to 450 in men, to 460 in women", AHA_4),
+    "qrs_axis": ("−30 to 90", AHA_3),
+}
+"""Column of an adult's ECG → its usual range in the table's unit, and who says so."""
+
 LEAD_MEASURES = {
     "r_amplitude": "R (mV)", "s_amplitude": "S (mV)", "st60": "ST + 60 ms (mV)", "t_amplitude": "T (mV)",
     "qrs_area": "QRS area (mV·ms)", "signal_to_noise": "signal to noise (dB)",
 }  # fmt: skip
-
-ABBREVIATIONS = frozenset(
-    [
-        "avl",
-        "av",
-        "ivcd",
-        "la",
-        "lafb",
-        "lbbb",
-        "lpfb",
-        "lvh",
-        "mi",
-        "p",
-        "pr",
-        "q",
-        "qrs",
-        "qs",
-        "qtc",
-        "r",
-        "ra",
-        "rbbb",
-        "rv",
-        "rvh",
-        "s",
-        "st",
-        "std",
-        "ste",
-        "t",
-    ]
-)
-
-FIRES = 0.5
-"""The score at a criterion's published threshold."""
 
 REVERSALS = {
     "arms_exchanged": "the arm electrodes look exchanged",
@@ -152,7 +132,11 @@ def _add_kind(report: Report, window: Window, sex: str | None) -> None:
     report.add_text(f"## {TITLES[kind]}")
     for note in window.notes:
         report.add_text(f"> {note.removeprefix(f'{kind}: ').capitalize()}.")
-    report.add_table(_measures(kind, values, known), "A dash: it could not be measured.")
+    caption = "A dash: it could not be measured."
+    if kind == "ecg":
+        sources = dict.fromkeys(source for _, source in USUAL.values())
+        caption += f" Usual ranges are those of adults at rest: {'; '.join(sources)}."
+    report.add_table(_measures(kind, values, known), caption)
     draw, caption, otherwise = PICTURES[kind]
     figure = draw(window)
     if figure is None:
@@ -160,7 +144,7 @@ def _add_kind(report: Report, window: Window, sex: str | None) -> None:
     else:
         report.add_figure(figure, caption, caption)
     if kind == "ecg":
-        _add_criteria(report, values, known, sex)
+        add_criteria(report, window, values, sex)
         _add_leads(report, window, values)
     if kind == "eeg":
         _add_regions(report, values)
@@ -169,11 +153,14 @@ def _add_kind(report: Report, window: Window, sex: str | None) -> None:
 
 def _measures(kind: str, values: dict[str, float], known: Sequence[Column]) -> pd.DataFrame:
     by_name = {column.name: column for column in known}
-    rows = [
-        (title, _number(values.get(name, np.nan)), _unit(by_name[name].unit), by_name[name].formula)
-        for name, title in MEASURES[kind].items()
-    ]
-    return pd.DataFrame(rows, columns=["measure", "value", "unit", "how it is measured"])
+    rows = []
+    for name, title in MEASURES[kind].items():
+        value, unit = values.get(name, np.nan), _unit(by_name[name].unit)
+        if name.endswith("_share"):
+            value, unit = 100 * value, "%"
+        rows.append((title, _number(value), unit, USUAL.get(name, ("",))[0], by_name[name].formula))
+    table = pd.DataFrame(rows, columns=["measure", "value", "unit", "usual", "how it is measured"])
+    return table if kind == "ecg" else table.drop(columns="usual")
 
 
 def _number(value: float) -> str:
@@ -186,33 +173,6 @@ def _number(value: float) -> str:
 
 def _unit(unit: str) -> str:
     return "" if unit == "1" else unit_sign(unit)
-
-
-def _add_criteria(report: Report, values: dict[str, float], known: Sequence[Column], sex: str | None) -> None:
-    """Criteria whose score reaches `FIRES`, the highest first; those for the other sex are left out."""
-    other = {"female": "_men", "male": "_women"}.get(sex or "", "")
-    criteria = [c for c in known if c.name.startswith("score_") and not (other and c.name.endswith(other))]
-    firing = sorted((c for c in criteria if values[c.name] >= FIRES), key=lambda c: -values[c.name])
-    unknown = [c for c in criteria if not np.isfinite(values[c.name])]
-    report.add_text(
-        f"### Diagnostic criteria that fire\n{len(firing)} of {len(criteria)} criteria reach a score of 0.5, which is "
-        "their published threshold; 1 is far beyond it. A criterion is a rule on measured values and no diagnosis: "
-        "several fire in healthy people."
-        + (f" Criteria for {'men' if sex == 'female' else 'women'} are left out." if other else "")
-    )
-    if firing:
-        rows = [(_title(c), values[c.name], c.formula, c.source) for c in firing]
-        report.add_table(pd.DataFrame(rows, columns=["criterion", "score", "rule", "source"]), digits=2)
-    if unknown:
-        report.add_text(
-            f"{len(unknown)} criteria could not be decided, since a lead, a wave or the amplitude that they need is "
-            f"missing: {', '.join(map(_title, unknown))}."
-        )
-
-
-def _title(column: Column) -> str:
-    words = column.name.removeprefix("score_").split("_")
-    return " ".join(word.upper() if word in ABBREVIATIONS or word[:-1] == "v" else word for word in words)
 
 
 def _add_leads(report: Report, window: Window, values: dict[str, float]) -> None:
@@ -239,7 +199,10 @@ def _add_regions(report: Report, values: dict[str, float]) -> None:
     """Share of the power in each band and the aperiodic exponent, by region."""
     shown = {f"region_share_{band}": band for band in ("delta", "theta", "alpha", "beta", "gamma")}
     shown["region_aperiodic_exponent"] = "aperiodic exponent"
-    found = {region: [values.get(f"{name}[{region}]", np.nan) for name in shown] for region in REGIONS}
+    found = {
+        region: [values.get(f"{name}[{region}]", np.nan) * (100 if "_share_" in name else 1) for name in shown]
+        for region in REGIONS
+    }
     rows = [(region, *map(_number, cells)) for region, cells in found.items() if np.isfinite(cells).any()]
     if rows:
         report.add_text("### Regions")

@@ -72,3 +72,24 @@ def test_rates(rr, name):
     t = (0.28 * min(rr / 0.8, 1) ** 0.5, 0.16, SINUS["T"][2])
     record = made(changed(T=t), times=np.arange(0.6, 9.6, rr))
     assert extract(record)[f"ecg.score_{name}"] > 0.5 > extract(made())[f"ecg.score_{name}"]
+
+
+NOTCHED = changed(R=(0.0, 0.05, (1.0, 0.9, 0.2)), N=(0.008, 0.016, (-0.3, -0.5, -0.1)))
+
+
+def test_a_notched_qrs_is_fragmented_where_the_recording_carries_a_notch():
+    assert extract(made())["ecg.score_fragmented"] < 0.1
+    notched = extract(made(NOTCHED))
+    assert notched["ecg.score_fragmented"] > 0.5
+    assert notched["ecg.qrs_notch[II]"] > 0.08 > extract(made())["ecg.qrs_notch[II]"]
+    slow = extract(made(NOTCHED, sfreq=100.0))
+    filtered = extract(made(NOTCHED, band={"ecg": (0.05, 40.0)}))
+    for name in ("fragmented", "lbbb_strict_men", "lbbb_strict_women"):
+        assert np.isnan(slow[f"ecg.score_{name}"])
+        assert np.isnan(filtered[f"ecg.score_{name}"])
+    assert slow["ecg.score_normal"] > 0
+
+
+def test_r_and_s_alone_have_no_notch():
+    found = extract(made(noise=0.001))
+    assert all(found[f"ecg.qrs_notches[{lead}]"] == 0 for lead in ("I", "II", "V5", "V6"))

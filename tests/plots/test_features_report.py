@@ -12,6 +12,7 @@ from biosig.errors import DataError
 from biosig.features import columns, extract
 from biosig.features.window import window_of
 from biosig.plots.beats import plot_mean_pulse, plot_median_beat, plot_spectra
+from biosig.plots.criteria import family
 from biosig.plots.features import MEASURES, write_features_report
 
 ECG = biosig.read(sorted(samples.path("ptbxl").rglob("*_lr.hea"))[0])
@@ -48,11 +49,51 @@ def test_of_an_ecg_it_has_the_rate_the_beat_and_the_criteria_that_fire(tmp_path)
     assert pictures == 1
     assert re.search(rf"Heart rate\s+{values['ecg.rate']:.3g}\s+1/min", text)
     scores = {c.name: values[f"ecg.{c.name}"] for c in columns("ecg") if c.name.startswith("score_")}
-    firing = sum(score >= 0.5 for score in scores.values())
-    assert f"{firing} of {len(scores)} criteria reach" in text
+    firing = sum(score >= 0.5 for name, score in scores.items() if not name.endswith(("_men", "_women")))
+    for_one_sex = [name for name in scores if name.endswith(("_men", "_women"))]
+    assert f"{firing} of {len(scores) - len(for_one_sex)} criteria reach" in text
     assert re.search(rf"sinus\s+{scores['score_sinus']:.2f}", text)
-    assert f"{values.isna().sum()} of {len(values)} values are missing" in text
+    missing = values[[name for name in values.index if not name.startswith("ecg.score_")]].isna().sum()
+    assert f"{missing} of {len(values)} values are missing" in text
+    assert re.search(r"P duration\s+\d+\s+ms\s+below 120", text)
+    assert re.search(r"PR interval\s+\d+\s+ms\s+120 to 200", text)
+    assert re.search(r"Premature beats\s+0\s+%", text)
+    assert "Usual ranges are those of adults at rest: " in text
     assert "75 s or more" in text  # why there is no low-frequency power
+
+
+def tall(recording):
+    return changed(recording, lambda x: 3.5 * x)
+
+
+def test_where_the_sex_is_unknown_criteria_for_one_sex_are_listed_and_not_counted(tmp_path):
+    text, _ = page(tall(ECG), tmp_path)
+    firing = {name for name, value in extract(tall(ECG)).items() if name.startswith("ecg.score_") and value >= 0.5}
+    assert {"ecg.score_lvh_cornell_men", "ecg.score_lvh_cornell_women"} <= firing
+    assert re.search(r"LVH Cornell \(if male\)\s+[01]\.\d\d", text)
+    assert re.search(r"LVH Cornell \(if female\)\s+[01]\.\d\d", text)
+    assert "The sex is not known: what holds for one sex alone is not counted." in text
+    certain = [name for name in firing if not name.endswith(("_men", "_women"))]
+    assert f"{len(certain)} of " in text
+    woman = replace(tall(ECG), subject=biosig.recording.Subject(id="a", sex="female"))
+    text, _ = page(woman, tmp_path)
+    assert "LVH Cornell (if male)" not in text
+    assert "Criteria for men are left out." in text
+
+
+def test_criteria_of_one_finding_stand_together(tmp_path):
+    text, _ = page(tall(ECG), tmp_path)
+    assert text.count("Left ventricular hypertrophy") == 1
+    known = [column.name.removeprefix("score_") for column in columns("ecg") if column.name.startswith("score_")]
+    assert all(family(name) for name in known)
+    assert family("lvh_strain") == family("strain") != family("rv_strain")
+
+
+def test_a_slow_recording_says_what_it_cannot_decide(tmp_path):
+    text, _ = page(ECG, tmp_path)
+    assert "This recording reaches 45 Hz (100 samples a second), and notches of the QRS need 100 Hz: " in text
+    fast = biosig.read(next(samples.path("ptbxl").rglob("*_hr.hea")))
+    assert "notches of the QRS need" not in page(fast, tmp_path)[0]
 
 
 def test_of_a_bedside_recording_it_has_both_kinds_and_why_there_are_no_amplitudes(bedside, tmp_path):
@@ -67,7 +108,7 @@ def test_of_a_bedside_recording_it_has_both_kinds_and_why_there_are_no_amplitude
 def test_of_an_eeg_it_has_regions(eeg, tmp_path):
     text, pictures = page(eeg, tmp_path)
     assert pictures == 1
-    assert re.search(r"occipital left\s+0\.\d", text)
+    assert re.search(r"occipital left\s+\d\d?\.?\d*", text)
 
 
 def test_the_shaded_waves_lie_where_they_are_measured():
