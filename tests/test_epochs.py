@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 import biosig
+from biosig.batches.packed import pack
+from biosig.batches.windows import around, grid
 from biosig.cli import main
 from biosig.errors import UsageError
+from ingest.verbs import ingest
 
 NAMES = ["Fp1", "Fp2", "C3", "C4", "O1", "O2"]
 
@@ -90,17 +93,51 @@ def test_rows_of_arrays_are_epochs(tiny):
         biosig.embed(tiny, x, window=10.0, **options)
 
 
-def test_a_file_of_epochs_is_embedded_epoch_by_epoch(tiny, tmp_path):
-    values = np.random.default_rng(0).normal(0, 20, (2, 200, 3))
-    event = [{"type": f"go{i}", "latency": 1.0 + 200 * i, "epoch": i + 1} for i in range(3)]
-    epoch = [{"event": i + 1, "eventtype": f"go{i}", "eventlatency": 0.0} for i in range(3)]
-    eeg = {"setname": "e", "nbchan": 2, "pnts": 200, "trials": 3, "srate": 100.0, "xmin": 0.0, "xmax": 1.99}
-    eeg |= {"data": values, "chanlocs": [{"labels": "Cz"}, {"labels": "Fz"}], "event": event, "epoch": epoch}
+EPOCHS = np.random.default_rng(0).normal(0, 20, (2, 200, 12))
+"""Of an EEGLAB file: (C, T, epochs), 2 s each."""
+
+
+@pytest.fixture
+def file_of_epochs(tmp_path):
+    n = EPOCHS.shape[2]
+    event = [{"type": f"go{i}", "latency": 1.0 + 200 * i, "epoch": i + 1} for i in range(n)]
+    epoch = [{"event": i + 1, "eventtype": f"go{i}", "eventlatency": 0.0} for i in range(n)]
+    eeg = {"setname": "e", "nbchan": 2, "pnts": 200, "trials": n, "srate": 100.0, "xmin": 0.0, "xmax": 1.99}
+    eeg |= {"data": EPOCHS, "chanlocs": [{"labels": "Cz"}, {"labels": "Fz"}], "event": event, "epoch": epoch}
     savemat(tmp_path / "e.set", {"EEG": eeg}, appendmat=False)
+    return tmp_path / "e.set"
+
+
+@pytest.mark.parametrize("window", [[], ["--window", 2]])
+def test_a_file_of_epochs_is_embedded_epoch_by_epoch(tiny, file_of_epochs, tmp_path, window):
+    """Also by default, though epochs are shorter than the ten seconds of other recordings."""
     out = tmp_path / "e.parquet"
-    assert run("embed", "biosig-tiny", tmp_path / "e.set", "--out", out, "--window", 2) == 0
+    assert run("embed", "biosig-tiny", file_of_epochs, "--out", out, *window) == 0
     table = pq.read_table(out)
-    assert table["event"].to_pylist() == ["go0", "go1", "go2"]
-    by_array = biosig.embed(tiny, values.transpose(2, 0, 1), sfreq=100.0, ch_names=["Cz", "Fz"], kind="eeg")
+    assert table["event"].to_pylist() == [f"go{i}" for i in range(12)]
+    by_array = biosig.embed(tiny, EPOCHS.transpose(2, 0, 1), sfreq=100.0, ch_names=["Cz", "Fz"], kind="eeg")
     assert np.abs(vectors(table) - vectors(by_array)).max() < 1e-5
-    assert run("embed", "biosig-tiny", tmp_path / "e.set", "--out", tmp_path / "f.parquet", "--window", 3) == 2
+    assert run("embed", "biosig-tiny", file_of_epochs, "--out", tmp_path / "f.parquet", "--window", 3) == 2
+
+
+def test_no_token_of_an_ingested_file_of_epochs_lies_over_a_joint(tiny, file_of_epochs, tmp_path):
+    """It is one recording with an event over each epoch; between two there is a sample that is no real value."""
+    assert ingest((file_of_epochs,), out=tmp_path / "out", workers=1) == 0
+    ds = biosig.open_shards(tmp_path / "out")
+    (stored,) = ds
+    joints = [(row, 201 * i + 200, 201 * i + 201) for row in range(2) for i in range(11)]
+    assert [tuple(run) for run in stored.read().streams[0].invalid.tolist()] == joints
+    notes = pd.read_parquet(tmp_path / "out" / "notes.parquet")["note"].tolist()
+    assert "12 epochs of 2 s follow each other, with one invalid sample between each two." in notes
+    windows = grid(ds, 10.0)
+    packed = pack([tiny.prepare(windows.read(row), 0.0) for row in range(len(windows))], tiny.contract)
+    read = packed.valid.numpy()
+    assert 0 < read.mean() < 1
+    middle = packed.position[:, 3].numpy().astype(float) + windows.onset[packed.window.numpy()]  # s
+    gaps = 2.01 * np.arange(1, 12) - 0.005  # s: amid the samples between two epochs
+    over = (np.abs(middle[:, None] - gaps) < tiny.contract["eeg"].patch_seconds / 2).any(axis=1)
+    assert over.any()
+    assert not (over & read).any()
+    events = around(ds, [f"go{i}" for i in range(12)], 0.0, 1.9)
+    assert len(events) == 12
+    assert all(np.isfinite(events.read(row).streams[0].physical()).all() for row in range(12))

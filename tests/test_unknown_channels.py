@@ -58,8 +58,9 @@ def without(recordings):
 
 
 def settings(shards, **more):
-    return {"model": "biosig-tiny", "shards": str(shards), "target": {"label": "side", "classes": {"a": ["a"], "b": ["b"]}}, "windows": {"length": 4.0},
-            "split": {"folds": 2, "validation": 0.34}, "baselines": ["chance"], "n_bootstrap": 100, **more}  # fmt: skip
+    target = {"label": "side", "classes": {"a": ["a"], "b": ["b"]}}
+    how = {"windows": {"length": 4.0}, "split": {"folds": 2, "validation": 0.34}, "baselines": ["chance"]}
+    return {"model": "biosig-tiny", "shards": str(shards), "target": target, "n_bootstrap": 100, **how, **more}
 
 
 def tune(shards, **more):

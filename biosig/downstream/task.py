@@ -69,15 +69,15 @@ class Task:
         return replace(self, labelled=replace(self.labelled, windows=windows))
 
     def cohort(self, tested: NDArray[np.int64] | None = None) -> dict[str, dict[str, int]]:
-        """How many subjects, recordings and windows stand behind each class, and behind all, in rows or in all."""
-        task = self if tested is None else self.only(np.isin(np.arange(len(self.subjects)), tested))
-        target, y = task.labelled.target, task.labelled.y
-        groups = {name: has_class(y, target.kind, k) for k, name in enumerate(target.class_names)}
-        groups["all"] = np.ones(len(y), bool)
+        """How many people, recordings and windows stand behind each class, and behind all, in rows or in all."""
+        target, y = self.labelled.target, self.labelled.y
+        counted = np.isin(np.arange(len(y)), np.arange(len(y)) if tested is None else tested)
+        groups = {name: has_class(y, target.kind, k) & counted for k, name in enumerate(target.class_names)}
+        groups["all"] = counted
         return {
             name: {
-                "n_subjects": len(np.unique(task.subjects[chosen])),
-                "n_recordings": len(set(task.recordings[chosen])),
+                "n_subjects": len(np.unique(self.people[chosen])),
+                "n_recordings": len(set(self.recordings[chosen])),
                 "n_windows": int(chosen.sum()),
             }
             for name, chosen in groups.items()

@@ -84,9 +84,10 @@ class Duplicates:
         subjects : sequence of str
             Of the N recordings.
         content_hashes : sequence of str
-            Of the same.
+            Of the same; an empty one is equal to no other.
         """
-        return connected_groups(content_hashes, np.asarray(subjects, str), self.group.astype(str))
+        names = [content or f"recording {row}" for row, content in enumerate(content_hashes)]
+        return connected_groups(names, np.asarray(subjects, str), self.group.astype(str))
 
     def notes(self, names: Sequence[str]) -> list[str]:
         """What to print beside a split that keeps these groups together; nothing where there is nothing to tell.

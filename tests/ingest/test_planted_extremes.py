@@ -1,8 +1,9 @@
 """A sample that no amplifier gives, in a file of every format: invalid, told by channel and time, in no result."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from made_files import FORMATS, SFREQ, STEP, as_stamped_text, counts
+from made_files import FORMATS, SFREQ, STEP, as_array, as_stamped_text, counts
 
 import biosig
 from biosig.reading import ADAPTERS, adapter_for, read
@@ -69,3 +70,20 @@ def test_every_adapter_has_a_format(tmp_path):
         (tmp_path / form).mkdir()
         made.add(adapter_for(make(tmp_path / form, counts())).name)
     assert made == set(ADAPTERS)
+
+
+def test_the_note_names_recording_channel_and_time_and_the_clean_file_has_none(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    as_array(tmp_path / "in", counts()).rename(tmp_path / "in" / "clean.npy")
+    x = counts().astype(float)
+    x[0, AT] = 1e30 / STEP
+    as_array(tmp_path / "in", x).rename(tmp_path / "in" / "big.npy")
+    assert ingest((tmp_path / "in",), out=tmp_path / "out", workers=1, recording_names="keep") == 0
+    said = capsys.readouterr().out
+    told = "No sensor gives these values, so they are invalid: 1 sample of 'V1' from 12.34 s (1e+30 mV)."
+    assert f"note on 1 recording (big): {told}" in " ".join(said.split())
+    notes = pd.read_parquet(tmp_path / "out" / "notes.parquet")
+    assert notes[notes["note"].str.contains("sensor")].to_numpy().tolist() == [["big", told]]
+    valid = {stored.id: stored.read().streams[0].valid() for stored in biosig.open_shards(tmp_path / "out")}
+    assert valid["clean"].all()
+    assert np.argwhere(~valid["big"]).tolist() == [[0, AT]]

@@ -1,4 +1,4 @@
-"""Ages and numbers that do not parse, in headers and in tables beside files of every format: told by name, never NaN."""
+"""Ages and numbers that do not parse, in headers and in tables beside files of every format: told, never NaN."""
 
 import struct
 

@@ -1,8 +1,13 @@
 """What header comments of public databases say, and what must not be taken from them."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+from made_files import as_wfdb, counts
+
+import biosig
 from biosig.recording import Subject
+from ingest.verbs import ingest
 from ingest.wfdb.comments import parse_comments
 
 
@@ -78,3 +83,15 @@ def test_a_comment_without_a_known_key_is_kept_as_it_stands():
 @pytest.mark.parametrize("key", ["Hausarzt", "Krankenhaus", "Médecin traitant", "Fecha de nacimiento", "Scanner-ID"])
 def test_keys_of_other_languages_are_private(key):
     assert parse_comments([f"{key}: Pfefferkorn"]).report is None
+
+
+def test_times_and_names_in_comments_are_in_nothing_that_is_written(tmp_path):
+    path = as_wfdb(tmp_path, counts())
+    said = "#Herr Pfefferkorn kam um 14:35 Uhr\n#ratio 2:1\n"
+    path.write_text(path.read_text() + said)
+    out = tmp_path / "out"
+    assert ingest((path,), out=out, workers=1) == 0
+    (stored,) = biosig.open_shards(out)
+    assert stored.report == "Herr [name] kam um [time]\nratio 2:1"
+    for file in filter(Path.is_file, out.rglob("*")):
+        assert not any(word in file.read_bytes() for word in (b"14:35", b"14: 35", b"Pfefferkorn")), file
