@@ -26,7 +26,7 @@ from biosig.downstream.picked import picked
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.probe_config import Head, ProbeConfig, resolve_head
 from biosig.downstream.probing import FrozenProbes
-from biosig.downstream.result import ProbeResult, refuse_existing
+from biosig.downstream.result import ProbeResult
 from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
 from biosig.downstream.split_config import QuerySplit
 from biosig.downstream.task import Task, open_model, open_task, pretraining_note
@@ -36,6 +36,7 @@ from biosig.downstream.worth import with_worth
 from biosig.errors import UsageError
 from biosig.models.model import Model
 from biosig.progress import Progress
+from biosig.publishing import refuse_existing
 
 __all__ = ["ProbeConfig", "run_probe"]
 
