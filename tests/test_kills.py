@@ -7,9 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -36,10 +37,27 @@ KILLS = ("last", "any", "time", "any") * int(os.environ.get("BIOSIG_KILLS", "1")
 """Of each verb, at its last operation on the file system, at any one, or at any time; 64 over all verbs. Those of an
 ingest are in `ingest/test_ingest_kill.py`."""
 
-RUN = """
-import os, signal, sys
+START = """
+import json, os, signal, sys
 
-last, log = int(sys.argv[1]), sys.argv[2]
+import matplotlib.pyplot, mne, pandas, pyarrow.parquet, safetensors.torch, sklearn.linear_model, torch
+import biosig.downstream.finetune, biosig.downstream.probe, biosig.embedding, biosig.features.feature_table
+import biosig.features.registry, biosig.pretrain.loop
+from biosig.cli.main import main, verbs
+
+biosig.embedding.PART_WINDOWS = biosig.features.feature_table.PART_WINDOWS = 4
+for point in verbs().values():
+    point.load()
+for line in sys.stdin:
+    asked = json.loads(line)
+    process = os.fork()
+    if not process:
+        break
+    print(process, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+else:
+    sys.exit()
+
 done = 0
 
 def watch(event, arguments):  # a change of the file system, or a file opened to be written
@@ -47,23 +65,24 @@ def watch(event, arguments):  # a change of the file system, or a file opened to
     changes = event in ("os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.link") or (
         event == "open" and arguments[2] and arguments[2] & (os.O_WRONLY | os.O_RDWR)
     )
-    if changes and os.getcwd() in os.path.abspath(os.fsdecode(arguments[0]) if arguments[0] else ""):
+    if changes and isinstance(arguments[0], (str, os.PathLike)) and asked["folder"] in os.path.abspath(arguments[0]):
         done += 1
-        if done == last:
+        if done == asked["operation"]:
             os.kill(os.getpid(), signal.SIGKILL)
 
-import biosig.embedding, biosig.features.feature_table
-from biosig.cli.main import main
-
-biosig.embedding.PART_WINDOWS = biosig.features.feature_table.PART_WINDOWS = 4
+told = os.open(asked["told"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+os.dup2(told, 1)
+os.dup2(told, 2)
+os.chdir(asked["folder"])
 sys.addaudithook(watch)
 try:
-    main(sys.argv[3:])
+    main(asked["arguments"])
 finally:
-    watched, done = done, -10**9
-    open(log, "w").write(str(watched))
+    n_operations, done = done, -(10**9)
+    print("operations:", n_operations)
 """
-"""A verb that kills itself at a given operation on the file system, or says how many it needed."""
+"""The command line with its imports done: for each line that it is given a process of its own, which is told to kill
+itself at one of its operations on the file system, or says at its end how many there were."""
 
 TASK = {
     "model": "biosig-tiny",
@@ -142,17 +161,29 @@ def _place(verb, given, folder):
     return folder
 
 
-def _run(verb, given, folder, operation=0, seconds=None, by=signal.SIGKILL):
+@pytest.fixture(scope="module")
+def command_line():
+    """A running `START`."""
+    with subprocess.Popen(
+        [sys.executable, "-c", START], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        yield server
+        server.stdin.close()
+
+
+def _run(command_line, verb, given, folder, operation=0, seconds=None, by=signal.SIGKILL):
     """Exit status and what was told, of a verb that is killed at an operation or after some seconds."""
-    arguments = [argument.format(given=given) for argument in VERBS[verb]]
-    command = [sys.executable, "-c", RUN, str(operation), str(folder.parent / "operations"), verb, *arguments]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        told = process.communicate(timeout=seconds)[0]
-    except subprocess.TimeoutExpired:
-        process.send_signal(by)
-        told = process.communicate()[0]
-    return process.returncode, told
+    arguments = [verb, *(argument.format(given=given) for argument in VERBS[verb])]
+    told = folder.parent / "told.txt"
+    asked = {"folder": str(folder), "arguments": arguments, "operation": operation, "told": str(told)}
+    command_line.stdin.write(json.dumps(asked) + "\n")
+    command_line.stdin.flush()
+    process = int(command_line.stdout.readline())
+    if seconds is not None:
+        time.sleep(seconds)
+        with suppress(ProcessLookupError):  # it has ended
+            os.kill(process, by)
+    return int(command_line.stdout.readline()), told.read_text()
 
 
 def _content(path):
@@ -187,11 +218,11 @@ def _unfinished(verb, found):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_that_is_killed_and_started_again_ends_with_the_same(verb, given, tmp_path):
-    began, luck = monotonic(), random.Random(verb)
-    status, told = _run(verb, given, _place(verb, given, tmp_path / "whole"))
+def test_a_verb_that_is_killed_and_started_again_ends_with_the_same(verb, command_line, given, tmp_path):
+    began, luck = time.monotonic(), random.Random(verb)
+    status, told = _run(command_line, verb, given, _place(verb, given, tmp_path / "whole"))
     assert status == 0 or verb == "audit", told
-    seconds, n_operations = monotonic() - began, int((tmp_path / "operations").read_text())
+    seconds, n_operations = time.monotonic() - began, int(told.rpartition("operations:")[2])
     folder = _place(verb, given, tmp_path / "killed")
     whole, before = _contents(tmp_path / "whole"), _contents(folder)
     kills, again = [*KILLS], False
@@ -199,10 +230,10 @@ def test_a_verb_that_is_killed_and_started_again_ends_with_the_same(verb, given,
         kind = kills[0] if kills and not again else ""
         if kind == "time" or (kind and not n_operations):
             by = luck.choice([signal.SIGKILL, signal.SIGTERM])
-            status, told = _run(verb, given, folder, 0, luck.uniform(0.4, 0.95) * seconds, by)
+            status, told = _run(command_line, verb, given, folder, 0, luck.uniform(0.4, 0.95) * seconds, by)
         else:
             operation = {"last": n_operations, "any": luck.randint(1, max(n_operations, 1)), "": 0}[kind]
-            status, told = _run(verb, given, folder, operation)
+            status, told = _run(command_line, verb, given, folder, operation)
         if status in (-signal.SIGKILL, -signal.SIGTERM, 143):
             kills.pop(0)
             again = kind == "last" or not kills  # else what this kill left is gone on with, and killed again
