@@ -68,7 +68,8 @@ class FileSums:
         found = cls(folder, {}, last == f"{hashlib.sha256(body).hexdigest()}\n".encode() and bool(mark))
         for line in (body if mark else content).decode("utf-8", "replace").splitlines():
             digest, _, name = line.partition("  ")
-            found.digests.setdefault(name, []).append(digest)
+            if name:
+                found.digests.setdefault(name, []).append(digest)
         return found
 
     def write(self) -> None:
@@ -251,40 +252,50 @@ def _warn(message: str) -> None:
     warnings.warn(message, EditedWarning, stacklevel=2)
 
 
-def set_damaged_aside(folder: Path) -> None:
-    """Look through unfinished work: rename each damaged file, so that what it held is made again; nothing is deleted.
+def set_damaged_aside(folder: Path, all_ours: bool = True) -> None:
+    """Look through unfinished work: rename each file that is not what was written, so that what it held is made again.
+
+    Nothing is deleted. Where a list is damaged or gone, what it does not tell of is taken as it is: no work is lost for
+    a lost checksum.
 
     Parameters
     ----------
     folder : Path
         Looked through with its sub-folders.
+    all_ours : bool
+        Whether each file has to be in its list, so that another one is renamed too.
 
     Warns
     -----
     DamagedWorkWarning
-        Of each file that is damaged or gone, and of each damaged list.
+        Of each file that is damaged, gone or strange, and of each list that is.
     """
-    for path in sorted(folder.rglob(SUMS)):
-        sums = FileSums.read(path.parent)
-        if sums is None:
+    for place in [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]:
+        sums = FileSums.read(place) or FileSums(place, sound=False)
+        names = _names(sums, listed_only=not all_ours)
+        if not names and not (place / SUMS).exists():
             continue
         if not sums.sound:
-            _warn_of_work(f"{path} is damaged: files that it does not list are made again.")
-        for name in _names(sums, sums.sound):
-            state = sums.state(name)
+            state = "damaged" if (place / SUMS).exists() else "gone, or version 0.1.0 wrote none"
+            _warn_of_work(f"{place / SUMS} is {state}: files that it does not list are taken as they are.")
+        for name in names:
+            state, path = sums.state(name), place / name
+            if state == "unlisted" and not sums.sound:
+                sums.digests[name], state = [file_checksum(path)], "sound"
             if state == "sound" or (state == "changed" and name in MAY_BE_EDITED):
                 continue
             sums.digests.pop(name, None)
             if state == "gone":
-                _warn_of_work(f"{path.parent / name} is gone: what it held is made again.")
-            else:
-                (path.parent / name).replace(path.parent / f"{name}{DAMAGED}")
-                _warn_of_work(f"{path.parent / name} is damaged: it is now {name}{DAMAGED}, and is made again.")
+                _warn_of_work(f"{path} is gone: what it held is made again.")
+                continue
+            path.replace(path.with_name(f"{path.name}{DAMAGED}"))
+            why = "damaged: it is now {}, and is made again" if state == "changed" else "not of this work: it is now {}"
+            _warn_of_work(f"{path} is {why.format(path.name + DAMAGED)}.")
         sums.write()
 
 
 def _names(sums: FileSums, listed_only: bool) -> list[str]:
-    """Names to look at: those listed and, under a list that is damaged, the files beside it that it does not list."""
+    """Names to look at: those listed, and the files beside the list that it does not tell of."""
     beside = {} if listed_only else {path.name: path for path in sums.folder.iterdir() if path.is_file()}
     others = [name for name in beside if name[0] != "." and name != SUMS and not name.endswith((DAMAGED, _SIDECAR))]
     return sorted({*sums.digests, *(name for name in others if f"{name}{_SIDECAR}" not in beside)})

@@ -17,6 +17,7 @@ from biosig.batches.windows import Windows
 from biosig.errors import DataError
 from biosig.file_sums import checked, guarded, set_damaged_aside
 from biosig.lock import locked
+from biosig.publishing import whole_file
 
 _IDENTITY = b"biosig"
 """Key of a part's metadata, which say what it is a part of."""
@@ -117,18 +118,13 @@ def _missing(finished: dict[tuple[int, int], Path], n_windows: int) -> Iterator[
 
 
 def _join(parts: Sequence[Path], out: Path) -> None:
-    temporary = out.with_name(f".{out.name}.tmp")
     schema = pa.unify_schemas([pq.read_schema(part).remove_metadata() for part in parts]).remove(0)
-    try:
-        with pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer:
-            for part in parts:
-                with checked(part):
-                    table = pq.read_table(part)
-                rows = [schema.empty_table(), table.drop(["window"]).replace_schema_metadata()]
-                writer.write_table(pa.concat_tables(rows, promote_options="default"))
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(out) as temporary, pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer:
+        for part in parts:
+            with checked(part):
+                table = pq.read_table(part)
+            rows = [schema.empty_table(), table.drop(["window"]).replace_schema_metadata()]
+            writer.write_table(pa.concat_tables(rows, promote_options="default"))
 
 
 def fingerprint_of(windows: Windows) -> str:

@@ -6,15 +6,19 @@ import json
 import logging
 import os
 import shutil
+import warnings
 from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from biosig.config import dump, load
 from biosig.errors import DataError, UsageError
-from biosig.file_sums import check, replacing
+from biosig.file_sums import DAMAGED, DamagedWorkWarning, FileSums, check, file_checksum, replacing, set_damaged_aside
 from biosig.shards.index import shard_paths
 from biosig.shards.reader import Shard
+from biosig.shards.spec import SIDECAR_SUFFIX, SUFFIX
+from biosig.shards.verify import check_shard
+from biosig.shards.writer import sidecar, sidecar_text, write_sidecar
 from biosig.text_files import read_json
 from ingest.batch import SPOOL, Job
 from ingest.recipe.recipe import Recipe
@@ -67,14 +71,24 @@ def made(out: Path) -> Path:
 def ready(job: Job, resume: bool) -> None:
     """Write down how the folder is made, and remove what a killed run left unfinished.
 
+    What is damaged there is renamed and made again (`biosig.file_sums.set_damaged_aside`), shards too.
+
     Raises
     ------
     UsageError
         If it holds shards and `resume` is not set, or they were made otherwise.
     DataError
         If nothing can be written there.
+
+    Warns
+    -----
+    DamagedWorkWarning
+        Of each shard or other file that is damaged or gone, and of each shard that is a copy of another one.
     """
     out = job.out
+    if resume:
+        set_damaged_aside(out, all_ours=False)
+        _set_shards_aside(out)
     fingerprint = job.pseudonyms("key", "")
     options = {
         "labels": job.pseudonyms("labels", job.labels.described) if job.labels else "",
@@ -103,7 +117,9 @@ def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str
     recipe, key_id, made_with = (job.out / name for name in (RECIPE, KEY_ID, OPTIONS))
     for path in (recipe, key_id, made_with):
         check(path)
-    if recipe.is_file() and load(Recipe, recipe) != job.recipe:
+    sums = FileSums.read(job.out)
+    is_edited = sums is not None and sums.state(RECIPE) == "changed"  # which `check` has told
+    if recipe.is_file() and not is_edited and load(Recipe, recipe) != job.recipe:
         raise UsageError(
             f"{job.out} was made with another recipe ({recipe}): resume with that one, or choose another folder."
         )
@@ -119,6 +135,39 @@ def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str
             raise UsageError(
                 f"{job.out} was made with other {changed}: resume with what it was made with, or choose another folder."
             )
+
+
+def _set_shards_aside(out: Path) -> None:
+    """Rename shards that are damaged or hold what others hold; their recordings are ingested again, unless they do."""
+    paths, seen = shard_paths(out), dict[str, str]()
+    for path in out.glob(f"[!.]*{SUFFIX}{SIDECAR_SUFFIX}"):
+        if not (shard := path.with_suffix("")).exists():
+            _warn(f"{shard} is gone: its recordings are ingested again.")
+            path.unlink()
+    sound = [path for path in paths if _is_as_written(path)]
+    for path in sound:
+        seen.update(dict.fromkeys(Shard(path).text["id"], str(path)))
+    for path in sorted({*paths} - {*sound}):
+        n_recordings, problems = check_shard(path, dict(seen))
+        if n_recordings and not any(problem.recording for problem in problems):
+            _warn(f"{path} is not what its {SIDECAR_SUFFIX} file says, but its recordings are whole: it is kept.")
+            write_sidecar(path, file_checksum(path))
+            seen.update(dict.fromkeys(Shard(path).text["id"], str(path)))
+        else:
+            _warn(f"{path} is damaged or a copy: it is now {path.name}{DAMAGED}; what others lack is read again.")
+            path.replace(path.with_name(f"{path.name}{DAMAGED}"))
+            sidecar(path).unlink(missing_ok=True)
+
+
+def _is_as_written(path: Path) -> bool:
+    try:
+        return sidecar(path).read_bytes() == sidecar_text(path, file_checksum(path)).encode()
+    except OSError:
+        return False
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DamagedWorkWarning, stacklevel=4)
 
 
 def earlier(out: Path, sources: Set[str]) -> Earlier:

@@ -12,6 +12,7 @@ from rich.console import Console
 from biosig.cli.tables import print_comparison, print_lines, print_scores
 from biosig.errors import DataError, UsageError
 from biosig.progress import show_progress
+from biosig.publishing import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,8 +142,7 @@ def predict(
     }
     schema = schema_of(use, windows).with_metadata({"biosig": json.dumps(facts)})
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    try:
+    with whole_file(out) as temporary:
         with (
             pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer,
             show_progress(Console(stderr=True)) as progress,
@@ -150,9 +150,6 @@ def predict(
             for table in predictions(classifier, use, windows, progress):
                 writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
         remarks = _without_prediction(pq.read_table(temporary, columns=["recording", "lacks"]).to_pandas())
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
     print_lines(Console(), f"Predictions: {out} ({len(windows)} windows)", *remarks, *_seen(model, windows))
     return 0
 
@@ -206,7 +203,8 @@ def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Pat
 
     found = results.compare(runs)
     if out is not None:
-        write_csv(found.table, out)
+        with whole_file(out) as temporary:
+            write_csv(found.table, temporary)
     print_comparison(found, Console())
     return 0
 

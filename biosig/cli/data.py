@@ -135,7 +135,8 @@ def export(
     src : Path
         Folder of shards, or one shard.
     out : Path
-        Folder for the files; none of them may exist.
+        Folder for the files. One that is there must be equal to what would be written, as an export that was killed
+        leaves it.
     format_ : {"wfdb", "edf"}
         EDF+ becomes BDF+ where samples need 24 bits.
     recording : tuple of str
@@ -173,10 +174,6 @@ def _export(
 ) -> int:
     from biosig.export.recording_files import export_recording
 
-    present = {file.stem: file for file in out.iterdir()}
-    for row in rows:
-        if names[row] in present:
-            raise UsageError(f"{present[names[row]]} exists: give a new folder, or delete it first.")
     lost: Counter[str] = Counter()
     failures: list[str] = []
     n_files = 0

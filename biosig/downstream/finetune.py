@@ -27,7 +27,7 @@ from biosig.downstream.methods import fit_job, predict_test
 from biosig.downstream.parts import Parts, make_parts, tested_rows
 from biosig.downstream.picked import picked
 from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.result import ProbeResult, refuse_existing
+from biosig.downstream.result import ProbeResult
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.split_config import QuerySplit
 from biosig.downstream.task import Task, model_of, open_task, pretraining_note
@@ -38,6 +38,7 @@ from biosig.downstream.worth import with_worth
 from biosig.errors import DataError, UsageError
 from biosig.models.readouts import READOUTS
 from biosig.progress import Progress
+from biosig.publishing import refuse_existing
 
 if TYPE_CHECKING:
     from biosig.models.model import Model

@@ -36,7 +36,7 @@ from biosig.downstream.picked import picked
 from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.probe_config import ProbeConfig, resolve_head
 from biosig.downstream.probing import FrozenProbes
-from biosig.downstream.result import ProbeResult, refuse_existing
+from biosig.downstream.result import ProbeResult
 from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
 from biosig.downstream.split_config import QuerySplit
 from biosig.downstream.task import Task, model_of, open_task, pretraining_note
@@ -46,6 +46,7 @@ from biosig.downstream.worth import with_worth
 from biosig.errors import UsageError
 from biosig.models.model import Model
 from biosig.progress import Progress
+from biosig.publishing import refuse_existing
 
 __all__ = ["ProbeConfig", "ScoredRows", "run_probe", "score_rows"]
 

@@ -25,6 +25,7 @@ from biosig.plots.forest import ATTRIBUTES, plot_differences, plot_subgroups
 from biosig.plots.report import Report
 from biosig.plots.robustness import plot_robustness
 from biosig.plots.scores import metric_title, plot_scores
+from biosig.publishing import whole_file
 
 TITLES = {"shots": "With fewer labels", "layers": "By layer, on inner folds of the training people"}
 
@@ -264,7 +265,8 @@ class _Page:
         """Into the page, and beside it as a file."""
         plots = self.run.folder / "plots"
         plots.mkdir(exist_ok=True)
-        (plots / f"{name}.png").write_bytes(self.report.add_figure(figure, caption, alt))
+        with whole_file(plots / f"{name}.png") as temporary:
+            temporary.write_bytes(self.report.add_figure(figure, caption, alt))
 
 
 def wide(table: pd.DataFrame, by: str) -> pd.DataFrame:

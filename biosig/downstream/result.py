@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,8 @@ import pandas as pd
 from biosig import config as configuration
 from biosig.csv_table import write_csv
 from biosig.downstream.environment import environment
-from biosig.errors import UsageError
 from biosig.file_sums import seal
+from biosig.publishing import whole_or_not_at_all
 
 
 @dataclass(frozen=True)
@@ -115,41 +112,6 @@ def in_folder(out: Path | None, make: Callable[[Path | None], ProbeResult]) -> P
         result = make(partial)
         result.write(partial)
     return result
-
-
-@contextmanager
-def whole_or_not_at_all(folder: Path) -> Iterator[Path]:
-    """A place to write to, which becomes `folder` at the end, and is deleted where something goes wrong before.
-
-    Raises
-    ------
-    UsageError
-        If the folder already holds something, or cannot be made.
-    """
-    refuse_existing(folder)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def refuse_existing(folder: Path) -> None:
-    """Refuse to write over a result, or where nothing can be written: before the hours of work, not after them.
-
-    Raises
-    ------
-    UsageError
-        If `folder` exists and is not an empty folder, or cannot be made.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} already holds something: give another folder with out=…, or remove it.")
-    above = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise UsageError(f"{folder} cannot be made, {above} is no folder to write to: give another with out=….")
 
 
 def _report(folder: Path) -> None:

@@ -19,12 +19,12 @@ import torch
 from biosig import __version__
 from biosig import config as configuration
 from biosig.downstream.probe_config import ProbeConfig
-from biosig.downstream.result import refuse_existing
 from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import BiosigError, DataError, UsageError
 from biosig.file_sums import DAMAGED, SUMS, DamagedWorkWarning, check_folder, remove, set_damaged_aside, write_guarded
 from biosig.lock import locked
 from biosig.models.checkpoint import CONFIG
+from biosig.publishing import RESULT, lock_of, partial_of, refuse_existing
 from biosig.termination import sigterm
 
 if TYPE_CHECKING:
@@ -85,12 +85,13 @@ def resumable(config: Resumable, identity: Mapping[str, Any]) -> Iterator[Unfini
     folder = config.out
     assert folder is not None
     refuse_existing(folder)
-    partial = folder.with_name(f".{folder.name}.partial")
-    places = Unfinished(partial / "result", partial / "work")
+    partial = partial_of(folder)
+    places = Unfinished(partial / RESULT, partial / "work")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder, "run", folder.with_name(f".{folder.name}.lock")), sigterm(at_once=True):
+    with locked(folder, "run", lock_of(folder)), sigterm(at_once=True):
         manifests = (partial / "run.json", places.work / "run.json")  # two, as all work is lost without one
         if partial.is_dir():
+            _clear_written(places.result)
             if getattr(config, "keep_weights", False):
                 _repeat_without_weights(places)
             set_damaged_aside(partial)
@@ -105,12 +106,23 @@ def resumable(config: Resumable, identity: Mapping[str, Any]) -> Iterator[Unfini
             if not _holds_work(partial):  # what it is told to change makes it another run
                 shutil.rmtree(partial)
             raise
+        for left in places.result.rglob(f"*{DAMAGED}"):
+            left.unlink()
         os.replace(places.result, folder)
         shutil.rmtree(partial)
 
 
 def _holds_work(partial: Path) -> bool:
     return any(path.is_file() and path.name not in ("run.json", SUMS) for path in partial.rglob("*"))
+
+
+def _clear_written(result: Path) -> None:
+    """Delete what a run that was killed as it ended had written of its result, which it writes again; weights stay."""
+    for path in result.glob("*"):
+        if path.is_file():
+            path.unlink()
+        elif path.name != "weights":
+            shutil.rmtree(path)
 
 
 def _repeat_without_weights(places: Unfinished) -> None:

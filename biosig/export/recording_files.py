@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 import shutil
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def export_recording(
     DataError
         If the format cannot hold the samples, or they do not come back as they were.
     UsageError
-        If a file of that name exists.
+        If a file of that name exists and holds something else; an equal one, of an export that was killed, is kept.
     """
     if not recording.streams or not all(stream.n_times for stream in recording.streams):
         raise DataError(f"Recording '{recording.id}' has a stream without samples: there is nothing to export.")
@@ -79,9 +80,10 @@ def export_recording(
             (write_wfdb if form == "wfdb" else write_edf)(timed, streams, path)
             lost |= dict.fromkeys(differences(timed, streams, read(path, lazy=True)))
         files = sorted(Path(made).iterdir())
-        taken = [out / file.name for file in files if (out / file.name).exists()]
-        if taken:
-            raise UsageError(f"{taken[0]} exists: give a new folder, or delete it first.")
+        for file in files:
+            there = out / file.name
+            if there.exists() and not (there.is_file() and filecmp.cmp(file, there, shallow=False)):
+                raise UsageError(f"{there} exists and holds something else: give a new folder, or delete it first.")
         return Exported(_published(files, out), list(lost))
 
 
@@ -90,12 +92,13 @@ def _published(files: Sequence[Path], out: Path) -> list[Path]:
     done: list[Path] = []
     try:
         for file in sorted(files, key=lambda file: file.suffix == ".hea"):
-            done.append(file.rename(out / file.name))
+            if not (out / file.name).exists():
+                done.append(file.rename(out / file.name))
     except BaseException:
         for path in done:
             path.unlink(missing_ok=True)
         raise
-    return sorted(done)
+    return [out / file.name for file in files]
 
 
 def sweep(out: Path) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from biosig.publishing import whole_file
+
 DISCLAIMER = (
     "For research only. Not a medical device: no picture, number or model here may guide the care of a patient."
 )
@@ -118,7 +120,8 @@ class Report:
         """Write the page to `path` (UTF-8), making its folder if needed, and return the path."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.to_html(), encoding="utf-8")
+        with whole_file(path) as temporary:
+            temporary.write_text(self.to_html(), encoding="utf-8")
         return path
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +23,7 @@ from biosig.batches.loader import BatchPlan, LoadedBatch, count_tokens, in_order
 from biosig.batches.windows import Windows
 from biosig.device import autocast, resolve_device
 from biosig.errors import UsageError
-from biosig.file_sums import FileSums, check, guarded, remove
+from biosig.file_sums import SUMS, DamagedWorkWarning, FileSums, check, guarded, remove
 from biosig.lock import locked
 from biosig.models.checkpoint import save
 from biosig.models.reports import RecordingWords
@@ -84,6 +85,7 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     out = config.out
     config = _of_this_run(out, config)
     if (out / "model" / "config.json").exists():
+        remove(out / TRAINING_STATE)  # of a run that was killed as it ended
         return out / "model"
     train, validation = load_windows(config)
     with guarded(out / "config.yaml") as temporary:
@@ -103,7 +105,7 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     validator = _Validator(config, draw(validation, VALIDATION_WINDOWS, config.seed), objective, words)
     if words and words.n_cut:
         logger.warning("%d reports are longer than %d tokens and are cut there.", words.n_cut, words.n_tokens)
-    log = RunLog(out, start)
+    log = RunLog(out, start, state.log)
     if not start:
         with seeded([config.seed, _PREVIEW_STREAM], device):
             objective.before_run(lambda: _first_batches(config, objective, train, plan, words))
@@ -124,7 +126,7 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
                 log.write(step, "validation", validator())
             stopping = terminating.asked
             if step % config.checkpoint_every == 0 or stopping:
-                log.flush()
+                state.log = log.flush()
                 state.save(out / TRAINING_STATE)
             if progress:
                 progress("pretrain", step, config.steps, f"loss {losses['loss']:.3f}")
@@ -141,10 +143,21 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
 
 
 def _of_this_run(out: Path, config: PretrainConfig) -> PretrainConfig:
-    """Check that what the run folder holds is this run, which goes on in the order that it began with."""
-    path = out / "config.yaml"
-    if path.exists():
-        check(path)
+    """Check that what the run folder holds is this run, which goes on in the order that it began with.
+
+    A configuration that is not as it was written says nothing of that: it is told, and the one that is given holds.
+    """
+    path, sums = out / "config.yaml", FileSums.read(out)
+    goes_on = (out / TRAINING_STATE).exists()
+    if goes_on and sums is None:
+        _warn(f"{out / SUMS} is gone, or version 0.1.0 wrote none: nothing guards what this run goes on from.")
+    state = sums.state(path.name) if sums else "sound"
+    if goes_on and state == "gone":
+        _warn(f"{path} is gone: this run goes on by the configuration that it is given.")
+    if not path.exists():
+        return config
+    check(path)
+    if state == "sound" or (state == "unlisted" and sums and sums.sound):
         begun = configuration.load(PretrainConfig, path)
         # Version 0.1.0 did not say it, and knew the order of the index alone.
         config = replace(config, order=begun.order if "order" in read_yaml(path, f"delete {out}") else "index")
@@ -153,6 +166,10 @@ def _of_this_run(out: Path, config: PretrainConfig) -> PretrainConfig:
         if differing:
             raise UsageError(f"{out} holds a run with another {', '.join(differing)}: give another out, or delete it.")
     return config
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DamagedWorkWarning, stacklevel=2)
 
 
 def _train_step(

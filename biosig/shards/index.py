@@ -133,6 +133,8 @@ def build_index(folder: str | Path) -> Path:
     paths = shard_paths(folder)
     if not paths:
         raise UsageError(f"{folder} holds no shard (*{spec.SUFFIX}): check the path, or ingest something first.")
+    for left in folder.glob(f".{spec.INDEX_NAME}.*.tmp"):  # by a process that was killed
+        left.unlink(missing_ok=True)
     temporary = folder / f".{spec.INDEX_NAME}.{secrets.token_hex(4)}.tmp"
     try:
         fingerprints = pa.array([data for path in paths for data in Shard(path).fingerprints], pa.large_binary())

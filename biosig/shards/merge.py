@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from biosig.errors import DataError, UsageError
+from biosig.file_sums import checked, guarded, write_guarded
 from biosig.progress import Progress
+from biosig.publishing import refuse_existing, whole_or_not_at_all
 from biosig.shards import spec
 from biosig.shards.index import build_index, index_table, shard_checksum, shard_paths
 from biosig.shards.reader import Shard
@@ -58,7 +59,8 @@ def merge_shards(folders: Sequence[Path], out: Path, progress: Progress | None =
     """Combine folders of shards into a new one.
 
     Shards never change, so each is linked (or copied, on another file system) under a new number; its side-car is
-    written anew, as it names the file. The folder appears under its name when it is complete.
+    written anew, as it names the file; the other files are listed in SHA256SUMS. The folder appears under its name when
+    it is complete.
 
     Parameters
     ----------
@@ -79,7 +81,8 @@ def merge_shards(folders: Sequence[Path], out: Path, progress: Progress | None =
     UnreadableError
         If a shard is damaged.
     """
-    _check_folders(folders, out)
+    _check_folders(folders)
+    refuse_existing(out)
     keys = [_text(folder / KEY_ID) for folder in folders]
     if len({key for key in keys if key is not None}) > 1:
         raise DataError(
@@ -88,10 +91,7 @@ def merge_shards(folders: Sequence[Path], out: Path, progress: Progress | None =
         )
     shards = [path for folder in folders for path in shard_paths(folder)]
     n_equal = _check_ids(shards)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as made:
-        folder = Path(made, "merged")
-        folder.mkdir()
+    with whole_or_not_at_all(out) as folder:
         n_copied = 0
         for number, path in enumerate(shards):
             n_copied += _take(path, folder / f"{number:05d}{spec.SUFFIX}")
@@ -100,21 +100,19 @@ def merge_shards(folders: Sequence[Path], out: Path, progress: Progress | None =
         one_recipe = len({spec.to_json(Shard(path).recipe, "recipe") for path in shards}) == 1
         recipe = next((folder / RECIPE for folder in folders if (folder / RECIPE).is_file()), None)
         if one_recipe and recipe is not None:
-            shutil.copyfile(recipe, folder / RECIPE)
+            with checked(recipe), guarded(folder / RECIPE) as temporary:
+                shutil.copyfile(recipe, temporary)
         key = next((key for key in keys if key is not None), None)
         if key is not None:
-            (folder / KEY_ID).write_text(key, encoding="utf-8")
+            write_guarded(folder / KEY_ID, key)
         for name in TABLES:
             _join_tables([source / name for source in folders], folder / name)
         build_index(folder)
-        if out.is_dir():
-            out.rmdir()
-        folder.rename(out)
     n_recordings = sum(len(Shard(path)) for path in shard_paths(out))
     return Merged(len(shards), n_recordings, n_copied, n_equal, one_recipe, None not in keys)
 
 
-def _check_folders(folders: Sequence[Path], out: Path) -> None:
+def _check_folders(folders: Sequence[Path]) -> None:
     if len(folders) < 2:
         raise UsageError("Name at least two folders of shards to merge.")
     seen: set[Path] = set()
@@ -124,8 +122,6 @@ def _check_folders(folders: Sequence[Path], out: Path) -> None:
         if folder.resolve() in seen:
             raise UsageError(f"{folder} is named twice: name each folder once.")
         seen.add(folder.resolve())
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is not empty: give a new folder for the merged shards.")
 
 
 def _check_ids(shards: Sequence[Path]) -> int:
@@ -164,10 +160,17 @@ def _take(source: Path, target: Path) -> bool:
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    with checked(path):
+        return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _join_tables(sources: Sequence[Path], target: Path) -> None:
-    tables = [pq.read_table(source) for source in sources if source.is_file()]
+    tables = [_table(source) for source in sources if source.is_file()]
     if tables:
-        pq.write_table(pa.concat_tables(tables, promote_options="default"), target)
+        with guarded(target) as temporary:
+            pq.write_table(pa.concat_tables(tables, promote_options="default"), temporary)
+
+
+def _table(source: Path) -> pa.Table:
+    with checked(source):
+        return pq.read_table(source)

@@ -67,7 +67,7 @@ def check_shards(path: str | Path, progress: Progress | None = None) -> Report:
     n_recordings = 0
     seen: dict[str, str] = {}
     for shard_path in progress.track(paths, description="Checking shards") if progress else paths:
-        n_sound, found = _check_shard(shard_path, seen)
+        n_sound, found = check_shard(shard_path, seen)
         n_recordings += n_sound
         problems += found
     if path.is_dir():
@@ -76,8 +76,8 @@ def check_shards(path: str | Path, progress: Progress | None = None) -> Report:
     return Report(len(paths), n_recordings, problems)
 
 
-def _check_shard(path: Path, seen: dict[str, str]) -> tuple[int, list[Problem]]:
-    """Number of recordings, and problems of one shard; `seen` collects ids over shards."""
+def check_shard(path: Path, seen: dict[str, str]) -> tuple[int, list[Problem]]:
+    """Number of recordings, and problems of one shard; `seen` collects ids over shards, with the shard of each."""
     file = str(path)
     problems = list(_check_bytes(path))
     try:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from biosig.errors import DataError
+from biosig.file_sums import DamagedWorkWarning, file_checksum
+from biosig.publishing import whole_file
 
 
 class RunLog:
@@ -20,14 +24,26 @@ class RunLog:
         The run folder.
     start : int
         Step that the run goes on from; what an earlier, killed run logged after it is dropped.
+    digest : str
+        What `flush` gave at that step; "" = not known.
+
+    Warns
+    -----
+    DamagedWorkWarning
+        If the log is gone or is not what was written up to that step; lines that can be read are kept, each once.
     """
 
-    def __init__(self, out: Path, start: int) -> None:
+    def __init__(self, out: Path, start: int, digest: str = "") -> None:
         path = self._path = out / "log.jsonl"
-        kept = [line for line in _lines(path) if line["step"] <= start]
+        kept = [json.dumps(line) + "\n" for line in _lines(path) if line["step"] <= start]
+        if digest and hashlib.sha256("".join(kept).encode()).hexdigest() != digest:
+            state = "damaged" if path.exists() else "gone"
+            message = f"{path} is {state}: of what was logged up to step {start}, only what can be read is kept."
+            warnings.warn(message, DamagedWorkWarning, stacklevel=2)
         self._board: Any = None
         with self._writing():
-            path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+            with whole_file(path) as temporary:
+                temporary.write_text("".join(dict.fromkeys(kept)), encoding="utf-8")
             self._file = path.open("a", encoding="utf-8")
             with suppress(ImportError):
                 from torch.utils.tensorboard import SummaryWriter
@@ -44,12 +60,13 @@ class RunLog:
                 for key, value in values.items():
                     self._board.add_scalar(f"{part}/{key}", value, step)
 
-    def flush(self) -> None:
-        """Hand everything to the operating system."""
+    def flush(self) -> str:
+        """Hand everything to the operating system; the SHA-256 of the log as it is then."""
         with self._writing():
             self._file.flush()
             if self._board:
                 self._board.flush()
+            return file_checksum(self._path)
 
     def close(self) -> None:
         """Close the files."""
@@ -72,6 +89,7 @@ class RunLog:
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             with suppress(json.JSONDecodeError):  # a kill can cut the last line short
-                yield json.loads(line)
+                if isinstance(values := json.loads(line), dict) and "step" in values:
+                    yield values

@@ -65,6 +65,8 @@ class TrainingState:
         Of the best epoch so far.
     best_weights : dict of str to Tensor
         What training changes, as it was after that epoch (`trainable_state`).
+    log : str
+        SHA-256 of what the run has logged (`biosig.training.log`), where it logs; "" = not known.
     """
 
     network: nn.Module
@@ -77,6 +79,7 @@ class TrainingState:
     waited: int = 0
     best: Score = field(default_factory=lambda: Score(-math.inf))
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    log: str = ""
 
     def save(self, path: Path) -> None:
         """Write everything, in place of what was written before; the file appears whole or not at all."""
@@ -92,6 +95,7 @@ class TrainingState:
             "rates": [group["lr"] for group in self.optimizer.param_groups],
             "plateau": self.plateau.state_dict() if self.plateau else None,
             "n_averaged": self.average.n_steps if self.average else 0,
+            "log": self.log,
         }
         held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         write_tensors(held, path, {"training": json.dumps(facts)})
@@ -138,7 +142,7 @@ class TrainingState:
         if self.average:
             self.average.n_steps = facts["n_averaged"]
         self.step, self.epoch, self.waited = facts["step"], facts["epoch"], facts["waited"]
-        self.best, self.best_weights = Score(*facts["best"]), best
+        self.best, self.best_weights, self.log = Score(*facts["best"]), best, facts.get("log", "")
 
     def _tensors(self) -> dict[str, Tensor]:
         """What is copied as it stands, by its name in the file."""

@@ -239,8 +239,17 @@ def test_the_verb_tells_what_went_wrong(shards, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "Wrote 2 of 3 recordings" in said
     assert "failed: Channel 'RESP'" in said
-    with pytest.raises(UsageError, match="exists"):
-        export(shards, out=tmp_path, format_="edf")
+    written = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert export(shards, out=tmp_path, format_="edf") == 1  # again, as after an export that was killed
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == written
+    other, *_ = written
+    other.write_bytes(b"of somebody else")
+    capsys.readouterr()
+    assert export(shards, out=tmp_path, format_="edf") == 1
+    said = capsys.readouterr().out
+    assert f"Wrote 1 of 3 recordings (1 files) to {tmp_path}" in said
+    assert f"failed: {other} exists and holds something else" in said
+    assert other.read_bytes() == b"of somebody else"
     with pytest.raises(UsageError, match="has no recording 'nobody'"):
         export(shards, out=tmp_path, format_="edf", recording=("nobody",))
 

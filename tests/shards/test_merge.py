@@ -105,7 +105,7 @@ def test_wrong_folders(folders, tmp_path):
     ):
         with pytest.raises(UsageError, match=said):
             merge(wrong, out=tmp_path / "out")
-    with pytest.raises(UsageError, match="not empty"):
+    with pytest.raises(UsageError, match="already holds something"):
         merge((a, b), out=a)
     assert merge((a, b), out=tmp_path / "empty") == 0
 
