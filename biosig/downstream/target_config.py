@@ -73,7 +73,13 @@ class Target:
     event: str = ""
 
     def __post_init__(self) -> None:
-        given = [bool(self.label), bool(self.events), bool(self.measure), bool(self.rate), bool(self.time or self.event)]
+        given = [
+            bool(self.label),
+            bool(self.events),
+            bool(self.measure),
+            bool(self.rate),
+            bool(self.time or self.event),
+        ]
         if sum(given) != 1:
             raise UsageError(
                 "A target needs one of 'label' (a recording's label), 'events' (annotations), 'measure' (a channel), "
@@ -133,7 +139,12 @@ class Target:
         if self.kind == "survival":
             return f"{self.time} to {self.event}"
         between = ", " if self.kind == "multilabel" else " against "
-        return between.join(self.class_names) or self.label or self.measure or (f"rate of {self.rate}" if self.rate else "")
+        return (
+            between.join(self.class_names)
+            or self.label
+            or self.measure
+            or (f"rate of {self.rate}" if self.rate else "")
+        )
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,9 @@ class EmbeddingClassifier(ClassifierMixin, LinearOnEmbeddings):
         device: str = "auto",
     ) -> None:
         shared: dict[str, Any] = {"ch_names": ch_names, "sfreq": sfreq, "kind": kind, "units": units, "window": window}
-        super().__init__(model, **shared, align=align, pooling=pooling, layer=layer, on_unknown=on_unknown, device=device)
+        super().__init__(
+            model, **shared, align=align, pooling=pooling, layer=layer, on_unknown=on_unknown, device=device
+        )
         self.C = C
         self.class_weight = class_weight
 
@@ -166,7 +168,9 @@ class EmbeddingRegressor(RegressorMixin, LinearOnEmbeddings):
         device: str = "auto",
     ) -> None:
         shared: dict[str, Any] = {"ch_names": ch_names, "sfreq": sfreq, "kind": kind, "units": units, "window": window}
-        super().__init__(model, **shared, align=align, pooling=pooling, layer=layer, on_unknown=on_unknown, device=device)
+        super().__init__(
+            model, **shared, align=align, pooling=pooling, layer=layer, on_unknown=on_unknown, device=device
+        )
         self.alpha = alpha
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:

@@ -128,9 +128,7 @@ def drop_without_twin(names: Sequence[str], model: Model, required: Collection[s
     asked = [name for name in lost if name in required]
     if asked:
         raise UsageError(f"The baseline {asked[0]} cannot be made: {why}, or leave {asked[0]} out.")
-    return [name for name in names if name not in lost], [
-        f"The baseline {name} is left out: {why}." for name in lost
-    ]
+    return [name for name in names if name not in lost], [f"The baseline {name} is left out: {why}." for name in lost]
 
 
 def _check_windows(name: str, modalities: Collection[str], windows: PreparedWindows) -> None:
