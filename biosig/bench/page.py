@@ -97,7 +97,7 @@ def _endpoints(report: Report, config: BenchConfig, tables: BenchTables) -> None
     shown["level"] = [f"{100 * level:.4g} %" for level in shown["level"]]
     columns = ["row", "against", "endpoint", "n_people", "gain", "interval", "level", "p_sign_flip", "above"]
     report.add_text(
-        "## Primary endpoints\n\nAbove = the whole interval of the gain lies above 0 at Holm's level, which is stricter "
+        "## Primary endpoints\n\nAbove = the whole interval of the gain lies above 0 at Holm's level, stricter "
         "for the first endpoint, so that all of them together are wrong in at most one of twenty benches."
     )
     report.add_table(shown[columns], "Gains on the recordings that decide (docs/evidence.md).")

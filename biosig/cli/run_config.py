@@ -89,7 +89,8 @@ VERBS = {
         print_result=tables.print_result,
     ),
     "bench": ConfigVerb(
-        "Judge a model on a folder of tasks beside baselines at their best: one table and one page; goes on where it was.",
+        "Judge a model on a folder of tasks beside baselines at their best: one table and one page. Goes on where it "
+        "was.",
         "Folder with a bench.yaml (configs/bench), or such a file: model, shards, out and the tasks.",
         "model=runs/small/model only=[ptbxl-sex] groups=[frozen,features]",
         config="biosig.bench.config:BenchConfig",

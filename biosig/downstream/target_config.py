@@ -50,8 +50,8 @@ class Target:
     rate : str
         An annotation label such as a beat's: how often a minute it comes in each window, 60 over the median interval.
     plausible : tuple of float
-        Least and greatest reading of `measure` that counts, as a monitor may show 0 where it measures nothing; and least
-        and greatest `rate`.
+        Least and greatest reading of `measure` that counts, as a monitor may show 0 where it measures nothing; and
+        least and greatest `rate`.
     time, event : str
         Two labels: how long a recording's subject was observed after it, and whether (1) or not (0) the event ended
         that.

@@ -136,5 +136,5 @@ def test_windows_can_lie_evenly_over_a_recording(ecg_shards):
     spread = label_windows(ecg_shards, NORMAL, plan)
     assert spread.windows.onset.tolist() == [0.0, 4.0, 7.0] * (len(spread.y) // 3)
     assert "the 3 windows that lie evenly over it" in spread.notes[-1]
-    with pytest.raises(UsageError, match="give windows.at_most too"):
+    with pytest.raises(UsageError, match=r"give windows\.at_most too"):
         WindowPlan(length=1.0, spread=True)
