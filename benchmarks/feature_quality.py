@@ -28,6 +28,7 @@ import biosig
 from biosig.features import extract
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
+TARGETS = {"sex": "AUROC", "age": "MAE years", "superclasses": "macro AUROC"}
 SETS = ("all", "criteria", "without criteria")
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 TREES = {
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--no-trees", action="store_true")
     parser.add_argument("--columns", nargs="+", default=list(SETS), choices=SETS, help="which features to read out")
+    parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     features, data, seconds = table(args.data / "ptbxl-500")
@@ -134,18 +136,19 @@ def main() -> None:
     chosen = {"all": is_criterion | True, "criteria": is_criterion, "without criteria": ~is_criterion}
     has_class = data[list(CLASSES)].sum(axis=1).to_numpy() > 0
     targets = {
-        "sex, AUROC": (data[["sex"]].to_numpy(float), np.ones(len(data), bool)),
-        "age, MAE years": (data[["age"]].to_numpy(float), data.age.notna().to_numpy() & (data.age < 120).to_numpy()),
-        "superclasses, macro AUROC": (data[list(CLASSES)].to_numpy(float), has_class),
+        "sex": (data[["sex"]].to_numpy(float), np.ones(len(data), bool)),
+        "age": (data[["age"]].to_numpy(float), data.age.notna().to_numpy() & (data.age < 120).to_numpy()),
+        "superclasses": (data[list(CLASSES)].to_numpy(float), has_class),
     }
     print("| target | features | linear | trees | chosen by inner folds |\n|---|---|---|---|---|")
-    for target, (y, keep) in targets.items():
+    for target in args.targets:
+        y, keep = targets[target]
         for name in args.columns:
             x = features.loc[:, chosen[name]].to_numpy()[keep]
             x = x[:, np.isfinite(x).mean(0) > 0.05]
             found = out_of_fold(x, y[keep], data.patient_id.to_numpy()[keep], args.repeats, not args.no_trees)
             cells = [f"{found[kind]:.3f}" if kind in found else "–" for kind in ("linear", "trees", "chosen")]
-            print(f"| {target} | {name} | " + " | ".join(cells) + " |", flush=True)
+            print(f"| {target}, {TARGETS[target]} | {name} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

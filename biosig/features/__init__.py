@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from biosig.features.feature_table import table
+    from biosig.features.feature_table import table, table_to_file
     from biosig.features.marks import Mark, delineate
     from biosig.features.registry import Column, columns, feature, markdown
     from biosig.features.row import extract
@@ -27,6 +27,7 @@ _HOME = {
     "markdown": "registry",
     "shared": "window",
     "table": "feature_table",
+    "table_to_file": "feature_table",
 }
 
 __all__ = [

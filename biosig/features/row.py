@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -76,12 +77,19 @@ def extract_window(window: Window) -> dict[str, float]:
     return row
 
 
+@lru_cache(maxsize=2**12)
+def _channel_columns(name: str, ch_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of a column's cells, one per channel."""
+    return tuple(f"{name}[{label}]" for label in ch_names)
+
+
 def _cells(window: Window, column: Column, value: object) -> dict[str, float]:
     """Full column name → number of what a function returned for one column."""
     name = f"{window.kind}.{column.name}"
     if column.index == "channel":
-        numbers = np.broadcast_to(np.asarray(value, np.float64), (len(window.ch_names),)).tolist()
-        cells = {f"{name}[{label}]": number for label, number in zip(window.ch_names, numbers, strict=True)}
+        names = _channel_columns(name, window.ch_names)
+        numbers = value.tolist() if isinstance(value, np.ndarray) else [value] * len(names)
+        cells = dict(zip(names, numbers, strict=True))
     elif isinstance(value, Mapping):
         cells = {f"{name}[{label}]": float(number) for label, number in value.items()}
     elif column.index:

@@ -24,6 +24,8 @@ def clipped_share(x: NDArray[np.floating]) -> float:
 
 def _share_in_runs(held: NDArray[np.bool_], shortest: int) -> float:
     """Share of samples in runs of `shortest` or more True."""
+    if np.count_nonzero(held) < shortest:
+        return 0.0
     edges = np.flatnonzero(np.diff(np.r_[False, held, False].astype(np.int8)))
     lengths = edges[1::2] - edges[::2]
     return float(lengths[lengths >= shortest].sum() / max(len(held), 1))

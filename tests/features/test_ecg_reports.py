@@ -173,3 +173,34 @@ def test_broken_input_gives_a_row(seed, n_leads, seconds, sfreq):
     row = extract(recording(x, sfreq, names=LEADS[:n_leads]))
     assert row["ecg.n_leads"] <= n_leads
     assert np.isfinite(row.dropna()).all()
+
+
+def test_the_right_leg_exchanged_with_an_arm_is_reported():
+    x = np.array(made().streams[0].samples)
+    swapped = x.copy()  # right arm and right leg: II measures between the legs
+    swapped[1] = noise(x.shape[1], 0.005)
+    swapped[2] = swapped[1] - swapped[0]
+    swapped[3:6] = [-(swapped[0] + swapped[1]) / 2, swapped[0] - swapped[1] / 2, swapped[1] - swapped[0] / 2]
+    assert extract(recording(x))["ecg.right_leg_exchanged"] < 0.2 < 0.8
+    assert extract(recording(swapped))["ecg.right_leg_exchanged"] > 0.8
+
+
+@pytest.mark.parametrize("lower", [0.4, 0.6])
+def test_every_other_beat_of_lower_amplitude_is_counted(lower):
+    times = regular(0.7, 20.0)
+    small = {name: (c, w, tuple(lower * v for v in vector)) for name, (c, w, vector) in SINUS.items()}
+    row = extract(made(times=times, seconds=20.0, others=dict.fromkeys(range(0, len(times), 2), small)))
+    assert row["ecg.n_beats"] == len(times)
+    assert row["ecg.rate"] == pytest.approx(60 / 0.7, rel=0.01)
+    assert row["ecg.rr_min"] > 650
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_beat_is_counted_twice(seed):
+    rng = np.random.default_rng(seed)
+    x = np.array(made(times=regular(seconds=30.0), seconds=30.0).streams[0].samples) + rng.normal(0, 0.3, (12, 15000))
+    onsets = [mark.onset for mark in delineate(recording(x)) if mark.label == "beat"]
+    assert min(np.diff(onsets)) > 0.1
+    row = extract(recording(x))
+    assert row["ecg.rr_min"] > 100
+    assert row["ecg.n_intervals"] == row["ecg.n_beats"] - 1

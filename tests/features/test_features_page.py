@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import biosig.features
 from biosig.features import columns, markdown
 
 PAGE = (Path(__file__).parents[2] / "docs" / "features.md").read_text(encoding="utf-8")
@@ -35,3 +36,7 @@ def test_the_order_of_columns_does_not_depend_on_what_was_imported_first():
         for first in ("registry", "ecg_waves", "ecg_infarction")
     }
     assert len(orders) == 1
+
+
+def test_every_public_name_is_there():
+    assert all(hasattr(biosig.features, name) for name in biosig.features.__all__)
