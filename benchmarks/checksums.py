@@ -1,8 +1,8 @@
 """What checking costs a reader: an index of a hundred thousand recordings and weights, read with checksums and without.
 
-The index holds the rows of the given shards again and again, with their fingerprints. Both ways are run in turn; wall
-time, and processor time of all threads, since a file's SHA-256 is made in a thread beside the reader. What shards' own
-chunks cost is in `shard_reads.py`.
+The index holds the rows of the given shards again and again, with hashes and fingerprints of their own. Both ways are
+run in turn; wall time, and processor time of all threads, since a file's SHA-256 is made in a thread beside the reader.
+What shards' own chunks cost is in `shard_reads.py`.
 
     OMP_NUM_THREADS=1 python benchmarks/checksums.py SHARDS
 """
@@ -30,20 +30,29 @@ from biosig.shards.writer import file_checksum, write_sidecar
 
 
 def make_index(shards: Path, folder: Path, n: int) -> Path:
-    """An index of `n` rows, which are those of `shards` again and again."""
+    """An index of `n` rows: those of `shards` again and again, with hashes and fingerprints of their own."""
     table = index.read_index(shards / spec.INDEX_NAME)
     fingerprints = index.read_fingerprints(shards / spec.INDEX_NAME) or []
-    table = table.append_column(index.FINGERPRINT, pa.array(fingerprints, pa.large_binary()))
-    rows = np.random.default_rng(0).integers(0, len(table), n)
-    pq.write_table(table.take(rows), folder / spec.INDEX_NAME, compression="zstd", write_page_checksum=True)
-    write_sidecar(folder / spec.INDEX_NAME, file_checksum(folder / spec.INDEX_NAME))
-    return folder / spec.INDEX_NAME
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, len(table), n)
+    table = table.take(rows)
+    for name in ("content_hash", "checksum"):
+        column = pa.array([rng.bytes(32).hex() for _ in rows])
+        table = table.set_column(table.column_names.index(name), name, column)
+    marks = pa.array([rng.bytes(len(fingerprints[row])) for row in rows], pa.large_binary())
+    table = table.append_column(index.FINGERPRINT, marks)
+    pq.write_table(table, folder / spec.INDEX_NAME, compression="zstd", write_page_checksum=True)
+    path = folder / spec.INDEX_NAME
+    write_sidecar(path, file_checksum(path), index.part_of(path))
+    return path
 
 
 @contextmanager
 def unhashed(_: Path) -> Iterator[Future[str]]:
     """In the place of `biosig.file_sums.hashed`."""
-    yield Future()
+    done: Future[str] = Future()
+    done.set_result("")
+    yield done
 
 
 @contextmanager
@@ -58,6 +67,7 @@ def unchecked() -> Iterator[None]:
         patch.object(index.pq, "read_table", read_table),
         patch.object(index, "hashed", unhashed),
         patch.object(index, "sidecar_checksum", lambda _: None),
+        patch.object(index, "_sidecar", lambda _: (None, None)),
         patch.object(checkpoint, "checked", lambda *_: nullcontext()),
     ):
         yield

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,12 +106,46 @@ def sidecar_checksum(path: Path) -> str | None:
     UnreadableError
         If the side-car is not of the form that the writer gives it.
     """
+    return _sidecar(path)[0]
+
+
+def _sidecar(path: Path) -> tuple[str | None, str | None]:
+    """What a side-car says of a whole file, and of an index also what `part_of` does; None where it has none."""
     if not sidecar(path).exists():
-        return None
-    words = sidecar(path).read_bytes().split()
-    if len(words) != 2 or len(words[0]) != 64 or not words[0].isalnum():
+        return None, None
+    said = _SIDECAR.fullmatch(sidecar(path).read_bytes().decode("ascii", "replace"))
+    if said is None:
         raise UnreadableError(f"{sidecar(path)} holds no SHA-256 of {path.name}: restore it or delete it.")
-    return words[0].decode("ascii", "replace")
+    return said["whole"], said["part"]
+
+
+_SIDECAR = re.compile(r"(?P<whole>[0-9a-zA-Z]{64})\s+\S+\s*(# (?P<part>[0-9a-f]{64}( \d{1,15}-\d{1,15})+)\n)?")
+
+
+def part_of(path: Path) -> str:
+    """The SHA-256 of an index without the pages of its fingerprints, and from and to which byte these are.
+
+    They are most of it, and few readers need them. Where they are is written down, as a damaged index could not tell.
+    """
+    metadata, pages = pq.read_metadata(path), []
+    for group in range(metadata.num_row_groups):
+        columns = map(metadata.row_group(group).column, range(metadata.num_columns))
+        for column in (one for one in columns if one.path_in_schema == FINGERPRINT):
+            first = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
+            pages.append(f"{first}-{first + column.total_compressed_size}")
+    return _part_checksum(path, " ".join(pages))
+
+
+def _part_checksum(path: Path, pages: str) -> str:
+    """As `part_of`, of a file whose pages of fingerprints are known."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for span in pages.split():
+            first, _, stop = span.partition("-")
+            digest.update(file.read(max(int(first) - file.tell(), 0)))
+            file.seek(int(stop))
+        digest.update(file.read())
+    return f"{digest.hexdigest()} {pages}"
 
 
 def build_index(folder: str | Path) -> Path:
@@ -140,10 +176,10 @@ def build_index(folder: str | Path) -> Path:
         fingerprints = pa.array([data for path in paths for data in Shard(path).fingerprints], pa.large_binary())
         table = index_table(paths).append_column(FINGERPRINT, fingerprints)
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-        checksum, index = file_checksum(temporary), folder / spec.INDEX_NAME
+        checksum, part, index = file_checksum(temporary), part_of(temporary), folder / spec.INDEX_NAME
         sidecar(index).unlink(missing_ok=True)
         temporary.replace(index)
-        write_sidecar(index, checksum)
+        write_sidecar(index, checksum, part)
         return index
     finally:
         temporary.unlink(missing_ok=True)
@@ -160,15 +196,23 @@ def read_fingerprints(path: Path) -> list[bytes] | None:
     try:
         if FINGERPRINT not in pq.read_schema(path).names:
             return None
-        return pq.read_table(path, columns=[FINGERPRINT], page_checksum_verification=True)[FINGERPRINT].to_pylist()
+        with hashed(path) as digest:
+            table = pq.read_table(path, columns=[FINGERPRINT], page_checksum_verification=True)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UnreadableError(f"{path} is no readable index ({error}): delete it and rebuild it.") from None
+    _judge(path, sidecar_checksum(path), digest.result())
+    return table[FINGERPRINT].to_pylist()
+
+
+def _judge(path: Path, expected: str | None, found: str | None) -> None:
+    if expected != found and expected is not None:
+        raise UnreadableError(f"{path} is damaged: its bytes are not those that were written; rebuild it.")
 
 
 def read_index(path: Path) -> pa.Table:
     """Read an index that `build_index` wrote, without its fingerprints, and compare it with its side-car if it has one.
 
-    The pages carry checksums of their own too, for who reads a part of them.
+    The pages of the fingerprints are not read, and not compared; pages carry checksums of their own too.
 
     Raises
     ------
@@ -177,8 +221,9 @@ def read_index(path: Path) -> pa.Table:
     """
     try:
         names = [name for name in pq.read_schema(path).names if name != FINGERPRINT]
-        with hashed(path) as digest:
-            table = pq.read_table(path, columns=names, page_checksum_verification=True)
+        whole, part = _sidecar(path)
+        found = _part_checksum(path, part.partition(" ")[2]) if part else file_checksum(path) if whole else None
+        table = pq.read_table(path, columns=names, page_checksum_verification=not part)
         metadata = table.schema.metadata or {}
         version = int(metadata.get(b"version", b"0"))
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -187,6 +232,5 @@ def read_index(path: Path) -> pa.Table:
         raise UnreadableError(f"{path} is a parquet file but no index of shards: delete it and rebuild it.")
     if version > INDEX_VERSION:
         raise UnreadableError(f"{path} has version {version}, newer than {INDEX_VERSION}: update biosig-fm.")
-    if sidecar_checksum(path) not in (None, digest.result()):
-        raise UnreadableError(f"{path} is damaged: its bytes are not those that were written; rebuild it.")
+    _judge(path, part or whole, found)
     return table

@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from biosig.errors import BiosigError, UsageError
 from biosig.shards import spec
-from biosig.shards.index import SCHEMA, index_table, read_index, shard_paths, sidecar_checksum
+from biosig.shards.index import SCHEMA, index_table, part_of, read_index, shard_paths, sidecar_checksum
 from biosig.shards.reader import Shard
 from biosig.shards.writer import file_checksum, sidecar, sidecar_text
 
@@ -128,8 +128,8 @@ def _check_bytes(path: Path) -> Iterator[Problem]:
         )
 
 
-def _is_whole(path: Path, text: str) -> bool:
-    return path.read_bytes() == text.encode()
+def _is_whole(path: Path, *texts: str) -> bool:
+    return path.read_bytes() in [text.encode() for text in texts]
 
 
 def _check_index(folder: Path, sound: Iterable[Path], damaged: set[str]) -> Iterator[Problem]:
@@ -149,7 +149,9 @@ def _check_index(folder: Path, sound: Iterable[Path], damaged: set[str]) -> Iter
     if expected is not None and expected != file_checksum(file):
         yield Problem(str(file), None, f"its bytes are not those that were written: {remedy}.")
         return
-    if expected is not None and not _is_whole(sidecar(file), sidecar_text(file, expected)):
+    if expected is not None and not _is_whole(
+        sidecar(file), sidecar_text(file, expected), sidecar_text(file, expected, part_of(file))
+    ):
         yield Problem(str(file), None, f"its checksum file {sidecar(file).name} is damaged: {remedy}.")
     present = {path.name: path for path in sound}
     for name in sorted(set(names) - present.keys()):

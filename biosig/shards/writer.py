@@ -304,16 +304,16 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + spec.SIDECAR_SUFFIX)
 
 
-def sidecar_text(path: Path, checksum: str) -> str:
-    """What a side-car says, to the letter."""
-    return f"{checksum}  {path.name}\n"
+def sidecar_text(path: Path, checksum: str, part: str | None = None) -> str:
+    """What a side-car says, to the letter; `part` says what most readers of an index compare."""
+    return f"{checksum}  {path.name}\n" + (f"# {part}\n" if part else "")
 
 
-def write_sidecar(path: Path, checksum: str) -> None:
+def write_sidecar(path: Path, checksum: str, part: str | None = None) -> None:
     """Write the side-car of the shard or index `path`, whole or not at all, and flush it to disk."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        temporary.write_text(sidecar_text(path, checksum), encoding="utf-8")
+        temporary.write_text(sidecar_text(path, checksum, part), encoding="utf-8")
         _sync(temporary)
         temporary.replace(sidecar(path))
     finally:

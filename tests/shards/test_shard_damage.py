@@ -231,6 +231,25 @@ def test_every_byte_beside_the_shards_is_checked(folder, name):
     assert not check_shards(folder).problems
 
 
+def test_a_damaged_index_is_told_by_whoever_reads_the_damaged_part(folder):
+    """Who opens the folder reads all but the fingerprints, and who looks for copies reads these."""
+    path = folder / "index.parquet"
+    good, said = path.read_bytes(), (folder / "index.parquet.sha256").read_text().split()
+    first, stop = map(int, said[-1].split("-"))
+    told = open_shards(folder).fingerprints
+    for at in range(0, len(good), 17):
+        flip(path, good, at)
+        if first <= at < stop:
+            ds = open_shards(folder)
+            with pytest.raises(UnreadableError, match="index"):
+                _ = ds.fingerprints
+        else:
+            with pytest.raises(UnreadableError, match="index"):
+                open_shards(folder)
+    path.write_bytes(good)
+    assert open_shards(folder).fingerprints == told
+
+
 def test_an_index_without_its_side_car_is_read_all_the_same(folder):
     (folder / "index.parquet.sha256").unlink()
     assert not check_shards(folder).problems
