@@ -108,7 +108,8 @@ def file_checksum(path: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name for a file, which gets its own name and its line in the folder's list when the block ends.
 
-    A kill leaves the old file or the new one, on disk and listed. `guarded` is the same with an error for users.
+    A kill leaves the old file or the new one, on disk and listed. Who may read it is as the umask says, whatever writes
+    it. `guarded` is the same with an error for users.
 
     Raises
     ------
@@ -117,8 +118,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.unlink(missing_ok=True)
+        for left in (temporary, *path.parent.glob(".tmp??????")):  # safetensors writes to such a name first
+            left.unlink(missing_ok=True)
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # safetensors alone would let nobody but the owner read it
         _sync(temporary)
         sums = FileSums.read(path.parent) or FileSums(path.parent)
         before = sums.digests.get(path.name) or ([file_checksum(path)] if path.is_file() else [])

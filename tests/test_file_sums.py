@@ -1,7 +1,9 @@
 """A folder's list of checksums: what is damaged is named, what is edited is told, and a kill leaves no mismatch."""
 
 import hashlib
+import os
 import shutil
+import stat
 import subprocess
 import warnings
 from pathlib import Path
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from biosig.cli.data import verify
 from biosig.errors import DataError, UnreadableError, UsageError
+from biosig.evaluate.ledger import Ledger
 from biosig.file_sums import (
     SUMS,
     DamagedWorkWarning,
@@ -160,6 +163,17 @@ def test_damaged_work_is_set_aside_and_never_deleted(folder):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         set_damaged_aside(folder)
+
+
+def test_a_ledger_is_readable_as_the_umask_says_and_nothing_of_a_killed_write_is_left(tmp_path):
+    (tmp_path / ".tmpaB3xYz").write_bytes(b"safetensors writes here first, and a kill leaves it")
+    before = os.umask(0o027)
+    try:
+        Ledger.of(["0" * 64], ["p"]).save(tmp_path)
+    finally:
+        os.umask(before)
+    assert {path.name for path in tmp_path.iterdir()} == {"seen.safetensors", "SHA256SUMS"}
+    assert {stat.filemode(path.stat().st_mode) for path in tmp_path.iterdir()} == {"-rw-r-----"}
 
 
 def test_the_verb_checks_any_folder_that_has_a_list(folder, tiny, capsys):

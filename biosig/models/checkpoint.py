@@ -166,13 +166,10 @@ def read_config(path: Path) -> dict[str, Any]:
 def write_tensors(state: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file through `biosig.file_sums.guarded`."""
     with guarded(path) as temporary:
-        temporary.touch()  # as the umask says; safetensors alone would let nobody but the owner read it
-        mode = temporary.stat().st_mode
         try:
             save_file(state, temporary, metadata)
         except SafetensorError as error:  # a full disk too
             raise OSError(str(error)) from error
-        temporary.chmod(mode)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
