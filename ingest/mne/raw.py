@@ -304,6 +304,8 @@ def _subject(info: Any, notes: list[str]) -> Subject | None:
     """Who was recorded: the id that the source gives, sex, and whole years between birth and measurement."""
     person = info["subject_info"] or {}
     subject_id = str(person.get("his_id") or "")
+    if subject_id.strip("X") == "":  # EDF+'s word for a patient who is not named
+        subject_id = ""
     sex = {1: "male", 2: "female"}.get(person.get("sex", 0))
     born, day = person.get("birthday"), info["meas_date"]
     age = None
