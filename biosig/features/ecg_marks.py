@@ -55,14 +55,16 @@ def _shapes(window: Window) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float
     if usual is None:
         return
     yield common.samples[common.common], common.likeness[common.common], usual
-    every, rest = common.samples, common.samples[~common.common]
+    every, rest = common.samples, common.samples[common.strange]
     if not len(rest):
         return
     rr = float(np.median(np.diff(every))) / ecg.sfreq
     for _ in range(MOST_SHAPES):
         shape = average(ecg, rest)
+        if not np.isfinite(shape.likeness).any():
+            return
         # the one that the median is taken of is of its shape, however noisy
-        of_shape = shape.common if shape.common.any() else shape.likeness == shape.likeness.max()
+        of_shape = shape.common if shape.common.any() else shape.likeness == np.nanmax(shape.likeness)
         places = shape.samples[of_shape]
         before = every[np.maximum(np.searchsorted(every, rest[of_shape]) - 1, 0)]
         t_before = usual.t[1] - float(np.median(rest[of_shape] - before)) / ecg.sfreq

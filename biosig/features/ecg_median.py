@@ -59,7 +59,8 @@ class MedianBeat:
     samples : ndarray of int, shape (N,)
         Where each beat of the window is once aligned with the median beat, at the rate of `Leads`.
     likeness : ndarray of float64, shape (N,)
-        Correlation of each beat's QRS with the median beat's, over all leads.
+        Correlation of each beat's QRS with the median beat's, over all leads; NaN of an unlike one that the
+        recording cuts.
     """
 
     x: NDArray[np.float64]
@@ -75,6 +76,11 @@ class MedianBeat:
     def common(self) -> NDArray[np.bool_]:
         """Which beats have the commonest shape, shape (N,)."""
         return self.likeness >= ALIKE
+
+    @property
+    def strange(self) -> NDArray[np.bool_]:
+        """Which beats have another shape, shape (N,); of one that the recording cuts it is not known."""
+        return self.likeness < ALIKE
 
 
 @shared
@@ -114,6 +120,8 @@ def average(ecg: Leads, samples: NDArray[np.intp]) -> MedianBeat:
         members = alike >= min(ALIKE, alike.max())
         template = np.median(_cut(ecg.x, moved[members], -qrs, qrs + 1), axis=1)
     aligned, likeness_of_all = _place_all(ecg.x, samples, template, qrs, reach)
+    cut_off = (aligned < qrs) | (aligned + qrs >= n_times)
+    likeness_of_all[cut_off & (likeness_of_all < ALIKE)] = np.nan
     first, last = -round(BEFORE * rate), round(AFTER * rate) + 1
     used = moved[members]
     cut = _cut(ecg.x, used, first, last, fill=np.nan)  # [L, N, W]

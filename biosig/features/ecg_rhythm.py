@@ -88,12 +88,11 @@ def ectopy(window: Window) -> Values:
     beat, rr = median_beat(window), intervals(window).rr
     if not len(beat.samples):
         return {}
-    strange = ~beat.common
-    values = {
-        "ectopic_share": float(strange.mean()),
-        "likeness_min": float(beat.likeness.min()),
-        "likeness_mean": float(beat.likeness.mean()),
-    }
+    strange = beat.strange
+    known = beat.likeness[np.isfinite(beat.likeness)]
+    values = {"ectopic_share": float(strange.mean())}
+    if len(known):
+        values |= {"likeness_min": float(known.min()), "likeness_mean": float(known.mean())}
     if len(rr) >= 3:
         every = np.diff(beat.samples)
         usual = local_median(every.astype(np.float64))

@@ -197,7 +197,7 @@ def _share(values: dict[str, float], measure: str, lead: str) -> bool:
 
 def _add_regions(report: Report, values: dict[str, float]) -> None:
     """Share of the power in each band and the aperiodic exponent, by region."""
-    shown = {f"region_share_{band}": band for band in ("delta", "theta", "alpha", "beta", "gamma")}
+    shown = {f"region_share_{band}": f"{band} (%)" for band in ("delta", "theta", "alpha", "beta", "gamma")}
     shown["region_aperiodic_exponent"] = "aperiodic exponent"
     found = {
         region: [values.get(f"{name}[{region}]", np.nan) * (100 if "_share_" in name else 1) for name in shown]

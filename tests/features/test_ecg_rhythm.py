@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_ecg import SINUS, heart, made, recording, regular, twelve
 
-from biosig.features import extract
+from biosig.features import delineate, extract
 from biosig.features.intervals import band_power
 
 
@@ -83,3 +83,13 @@ def test_ventricular_flutter_is_reported():
     assert row["ecg.flutter_share"] == 1
     assert row["ecg.score_ventricular_flutter"] > 0.9
     assert extract(made())["ecg.score_ventricular_flutter"] < 0.1
+
+
+@pytest.mark.parametrize("first", [0.0, 0.02, 0.05])
+def test_a_beat_that_the_recording_cuts_is_not_ectopic(first):
+    record = made(times=regular(first=first))
+    row = extract(record)
+    assert row["ecg.ectopic_share"] == 0
+    assert row["ecg.score_ectopic"] < 0.1
+    cut = [m for m in delineate(record) if m.onset < first + 0.03 and m.label == "P"]
+    assert not cut
