@@ -18,7 +18,7 @@ from biosig.bench.conditions import SEEDS_PER_DRAW, Setting, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, Group
 from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
 from biosig.bench.tables import FINETUNED, BenchTables, write_tables
-from biosig.bench.workers import run_jobs
+from biosig.bench.workers import run_jobs, sentence_of
 from biosig.device import resolve_device
 from biosig.downstream.baselines import MODEL
 from biosig.downstream.cohort import recording_table
@@ -26,7 +26,7 @@ from biosig.downstream.finetune import run_finetune
 from biosig.downstream.probe import score_rows
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.task import Task, open_model, open_task
-from biosig.errors import BiosigError, DataError, UsageError
+from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Overlap, overlap_of
 from biosig.file_sums import guarded, write_guarded
 from biosig.lock import locked
@@ -123,12 +123,7 @@ def _run_here(
 ) -> Iterator[tuple[Job, str | None]]:
     """Each job, and what went wrong with it."""
     for job in jobs:
-        try:
-            _run(config, job, models, progress)
-        except BiosigError as error:
-            yield job, str(error)
-        else:
-            yield job, None
+        yield job, sentence_of(lambda config, job: _run(config, job, models, progress), config, job)
 
 
 def _run_alone(config: BenchConfig, job: Job) -> None:

@@ -5,6 +5,7 @@ Two processes of one thread are faster on two cores than one of two, which waits
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -15,6 +16,8 @@ from concurrent.futures.process import BrokenProcessPool
 from biosig.bench.config import BenchConfig
 from biosig.bench.plan import Job
 from biosig.errors import BiosigError, DataError
+
+log = logging.getLogger(__name__)
 
 Run = Callable[[BenchConfig, Job], None]
 
@@ -43,7 +46,7 @@ def run_jobs(run: Run, config: BenchConfig, jobs: Sequence[Job]) -> Iterator[tup
         try:
             while rest or waiting:
                 while rest and len(waiting) < config.processes:
-                    waiting[pool.submit(_sentence, run, config, rest[0])] = rest.pop(0)
+                    waiting[pool.submit(sentence_of, run, config, rest[0])] = rest.pop(0)
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     job = waiting.pop(future)
                     yield job, _result(future, job)
@@ -53,11 +56,15 @@ def run_jobs(run: Run, config: BenchConfig, jobs: Sequence[Job]) -> Iterator[tup
                     process.kill()
 
 
-def _sentence(run: Run, config: BenchConfig, job: Job) -> str | None:
+def sentence_of(run: Run, config: BenchConfig, job: Job) -> str | None:
+    """What went wrong; None where nothing did. One row that cannot be made does not end a night's bench."""
     try:
         run(config, job)
     except BiosigError as error:
         return str(error)
+    except Exception as error:  # a fault of ours, which the table of what could not be made tells
+        log.exception("%s could not be made", job.title)
+        return f"{type(error).__name__}: {error}"
     return None
 
 

@@ -40,8 +40,8 @@ SEPTAL, ANTERIOR, LOW_LATERAL = ("V1", "V2"), ("V2", "V3", "V4"), ("V4", "V5", "
 
 
 def at_least(value: float, threshold: float, width: float) -> float:
-    """0.5 at the threshold, towards 1 above; NaN for NaN."""
-    steps = (value - threshold) / width
+    """0.5 at the threshold, towards 1 above; NaN for NaN, and where the width is that of a lead that does not move."""
+    steps = (value - threshold) / width if width > 0 else math.nan
     if not math.isfinite(steps):
         return math.nan
     return 1 / (1 + math.exp(-min(max(steps, -30.0), 30.0)))

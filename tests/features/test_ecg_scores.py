@@ -93,3 +93,8 @@ def test_a_notched_qrs_is_fragmented_where_the_recording_carries_a_notch():
 def test_r_and_s_alone_have_no_notch():
     found = extract(made(noise=0.001))
     assert all(found[f"ecg.qrs_notches[{lead}]"] == 0 for lead in ("I", "II", "V5", "V6"))
+
+
+def test_a_threshold_scaled_by_a_lead_that_does_not_move_gives_no_score():
+    assert np.isnan(at_least(0.0, 0.0, 0.0))
+    assert at_least(1.0, 1.0, 0.1) == 0.5
