@@ -21,7 +21,7 @@ from biosig import config as configuration
 from biosig.downstream.probe_config import ProbeConfig
 from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import BiosigError, DataError, UsageError
-from biosig.file_sums import DAMAGED, SUMS, DamagedWorkWarning, check_folder, remove, set_damaged_aside, write_guarded
+from biosig.file_sums import DAMAGED, SUMS, DamagedWorkWarning, FileSums, remove, set_damaged_aside, write_guarded
 from biosig.lock import locked
 from biosig.models.checkpoint import CONFIG
 from biosig.publishing import RESULT, lock_of, partial_of, refuse_existing
@@ -129,7 +129,8 @@ def _repeat_without_weights(places: Unfinished) -> None:
     """Forget that a model is tuned whose weights are not whole any more."""
     for done in places.work.glob("model/*.safetensors"):
         weights = places.result / "weights" / done.stem
-        if (weights / CONFIG).is_file() and not check_folder(weights).problems:
+        sums = FileSums.read(weights)
+        if (weights / CONFIG).is_file() and (sums is None or {*map(sums.state, sums.digests)} <= {"sound"}):
             continue
         warnings.warn(f"{weights} is not whole: this model is tuned again.", DamagedWorkWarning, stacklevel=3)
         done.replace(done.with_name(f"{done.name}{DAMAGED}"))
