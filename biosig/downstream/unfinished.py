@@ -91,6 +91,7 @@ def resumable(config: Resumable, identity: Mapping[str, Any]) -> Iterator[Unfini
     with locked(folder, "run", lock_of(folder)), sigterm(at_once=True):
         manifests = (partial / "run.json", places.work / "run.json")  # two, as all work is lost without one
         if partial.is_dir():
+            _refuse_old(partial, manifests, config)
             _clear_written(places.result)
             if getattr(config, "keep_weights", False):
                 _repeat_without_weights(places)
@@ -161,6 +162,20 @@ def _settings(config: Resumable) -> dict[str, Any]:
     return {key: value for key, value in configuration.to_dict(config).items() if key not in _OF_NO_MATTER}
 
 
+def _refuse_old(partial: Path, manifests: Sequence[Path], config: Resumable) -> None:
+    for manifest in manifests:
+        try:
+            left = json.loads(manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # which is told when all files are looked at
+            continue
+        if _ORDER not in left:
+            raise UsageError(
+                f"{partial} holds an unfinished run of version 0.1.0, whose folds hung on pseudonyms and are other "
+                f"ones now: finish it with that version, give another folder than {config.out} with out=…, or delete "
+                "it."
+            )
+
+
 def _refuse_another(partial: Path, manifests: Sequence[Path], identity: Mapping[str, Any], config: Resumable) -> None:
     there = [manifest for manifest in manifests if manifest.is_file()]
     if not there:
@@ -174,11 +189,6 @@ def _refuse_another(partial: Path, manifests: Sequence[Path], identity: Mapping[
         left = json.loads(there[0].read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{there[0]} is damaged ({error}): restore it, or give another folder with out=….") from error
-    if _ORDER not in left:
-        raise UsageError(
-            f"{partial} holds an unfinished run of version 0.1.0, whose folds hung on pseudonyms and are other ones "
-            f"now: finish it with that version, give another folder than {config.out} with out=…, or delete it."
-        )
     names = {field.name for field in fields(config)}
     # An earlier version may have written keys in another spelling, or lacked one that now has a default.
     left |= _settings(configuration.load(type(config), {key: value for key, value in left.items() if key in names}))
