@@ -281,7 +281,7 @@ def set_damaged_aside(folder: Path, all_ours: bool = True) -> None:
         if not names and not (place / SUMS).exists():
             continue
         if not sums.sound:
-            state = "damaged" if (place / SUMS).exists() else "gone, or version 0.1.0 wrote none"
+            state = "damaged" if (place / SUMS).exists() else "gone"
             _warn_of_work(f"{place / SUMS} is {state}: files that it does not list are taken as they are.")
         for name in names:
             state, path = sums.state(name), place / name

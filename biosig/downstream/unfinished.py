@@ -21,7 +21,7 @@ from biosig import config as configuration
 from biosig.downstream.probe_config import ProbeConfig
 from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import BiosigError, DataError, UsageError
-from biosig.file_sums import DAMAGED, SUMS, DamagedWorkWarning, check_folder, remove, set_damaged_aside, write_guarded
+from biosig.file_sums import DAMAGED, SUMS, DamagedWorkWarning, FileSums, remove, set_damaged_aside, write_guarded
 from biosig.lock import locked
 from biosig.models.checkpoint import CONFIG
 from biosig.publishing import RESULT, lock_of, partial_of, refuse_existing
@@ -91,6 +91,7 @@ def resumable(config: Resumable, identity: Mapping[str, Any]) -> Iterator[Unfini
     with locked(folder, "run", lock_of(folder)), sigterm(at_once=True):
         manifests = (partial / "run.json", places.work / "run.json")  # two, as all work is lost without one
         if partial.is_dir():
+            _refuse_old(partial, manifests, config)
             _clear_written(places.result)
             if getattr(config, "keep_weights", False):
                 _repeat_without_weights(places)
@@ -129,7 +130,8 @@ def _repeat_without_weights(places: Unfinished) -> None:
     """Forget that a model is tuned whose weights are not whole any more."""
     for done in places.work.glob("model/*.safetensors"):
         weights = places.result / "weights" / done.stem
-        if (weights / CONFIG).is_file() and not check_folder(weights).problems:
+        sums = FileSums.read(weights)
+        if (weights / CONFIG).is_file() and (sums is None or {*map(sums.state, sums.digests)} <= {"sound"}):
             continue
         warnings.warn(f"{weights} is not whole: this model is tuned again.", DamagedWorkWarning, stacklevel=3)
         done.replace(done.with_name(f"{done.name}{DAMAGED}"))
@@ -160,6 +162,20 @@ def _settings(config: Resumable) -> dict[str, Any]:
     return {key: value for key, value in configuration.to_dict(config).items() if key not in _OF_NO_MATTER}
 
 
+def _refuse_old(partial: Path, manifests: Sequence[Path], config: Resumable) -> None:
+    for manifest in manifests:
+        try:
+            left = json.loads(manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # which is told when all files are looked at
+            continue
+        if _ORDER not in left:
+            raise UsageError(
+                f"{partial} holds an unfinished run of version 0.1.0, whose folds hung on pseudonyms and are other "
+                f"ones now: finish it with that version, give another folder than {config.out} with out=…, or delete "
+                "it."
+            )
+
+
 def _refuse_another(partial: Path, manifests: Sequence[Path], identity: Mapping[str, Any], config: Resumable) -> None:
     there = [manifest for manifest in manifests if manifest.is_file()]
     if not there:
@@ -173,11 +189,6 @@ def _refuse_another(partial: Path, manifests: Sequence[Path], identity: Mapping[
         left = json.loads(there[0].read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{there[0]} is damaged ({error}): restore it, or give another folder with out=….") from error
-    if _ORDER not in left:
-        raise UsageError(
-            f"{partial} holds an unfinished run of version 0.1.0, whose folds hung on pseudonyms and are other ones "
-            f"now: finish it with that version, give another folder than {config.out} with out=…, or delete it."
-        )
     names = {field.name for field in fields(config)}
     # An earlier version may have written keys in another spelling, or lacked one that now has a default.
     left |= _settings(configuration.load(type(config), {key: value for key, value in left.items() if key in names}))

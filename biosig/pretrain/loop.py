@@ -149,8 +149,6 @@ def _of_this_run(out: Path, config: PretrainConfig) -> PretrainConfig:
     """
     path, sums = out / "config.yaml", FileSums.read(out)
     goes_on = (out / TRAINING_STATE).exists()
-    if goes_on and sums is None:
-        _warn(f"{out / SUMS} is gone, or version 0.1.0 wrote none: nothing guards what this run goes on from.")
     state = sums.state(path.name) if sums else "sound"
     if goes_on and state == "gone":
         _warn(f"{path} is gone: this run goes on by the configuration that it is given.")
@@ -159,8 +157,10 @@ def _of_this_run(out: Path, config: PretrainConfig) -> PretrainConfig:
     check(path)
     if state == "sound" or (state == "unlisted" and sums and sums.sound):
         begun = configuration.load(PretrainConfig, path)
-        # Version 0.1.0 did not say it, and knew the order of the index alone.
-        config = replace(config, order=begun.order if "order" in read_yaml(path, f"delete {out}") else "index")
+        is_old = "order" not in read_yaml(path, f"delete {out}")  # of 0.1.0, which knew that of the index alone
+        config = replace(config, order="index" if is_old else begun.order)
+        if goes_on and sums is None and not is_old:
+            _warn(f"{out / SUMS} is gone: nothing guards what this run goes on from.")
         theirs, ours = configuration.to_dict(replace(begun, order=config.order)), configuration.to_dict(config)
         differing = [key for key in ours if ours[key] != theirs[key] and key not in _FREE_TO_CHANGE]
         if differing:
