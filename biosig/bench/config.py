@@ -226,7 +226,7 @@ class BenchConfig:
         return {name: task for name, task in self.tasks.items() if not self.only or name in self.only}
 
 
-def read_bench(path: Path, overrides: Iterable[str] = ()) -> BenchConfig:
+def read_bench(path: str | Path, overrides: Iterable[str] = ()) -> BenchConfig:
     """A bench from a file, or from a folder with a `bench.yaml`; tasks that stand in files of their own are read.
 
     Raises
@@ -234,6 +234,7 @@ def read_bench(path: Path, overrides: Iterable[str] = ()) -> BenchConfig:
     UsageError
         If a file is absent or damaged, or a key of it is not known.
     """
+    path = Path(path)
     path = path / BENCH_FILE if path.is_dir() else path
     if not path.is_file():
         raise UsageError(f"The configuration file {path} does not exist: check the path.")

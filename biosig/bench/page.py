@@ -133,8 +133,9 @@ def _task(report: Report, config: BenchConfig, name: str, rows: pd.DataFrame, ta
         shown = as_it_is.rename(columns={"score": "value"}).assign(method=as_it_is["row"].map(row_title))
         figure = plot_scores(shown[["method", "metric", "value", "low", "high"]], task.title)
         report.add_figure(figure, "Points are scores, lines 95 % intervals over people.", f"Scores of {task.title}")
-    gains = tables.gains[(tables.gains["task"] == name) & (tables.gains["condition"] == AS_IT_IS)]
+    gains = _of(tables.gains, name)
     if len(gains):
+        gains = gains[gains["condition"] == AS_IT_IS]
         table = pd.DataFrame(
             {
                 "row": gains["row"].map(row_title),
@@ -148,8 +149,11 @@ def _task(report: Report, config: BenchConfig, name: str, rows: pd.DataFrame, ta
         )
         report.add_table(table, "Gain of one row over another, in pairs on the same people.")
     _conditions(report, rows)
+    notes = _of(tables.notes, name)
+    if len(notes):
+        report.add_text("### Notes\n\n" + "\n".join(f"- {note}" for note in notes["note"]))
     for title, found in (("Operating points", tables.operating), ("Subgroups", tables.subgroups)):
-        mine = found[found["task"] == name] if len(found) else found
+        mine = _of(found, name)
         if len(mine):
             report.add_text(f"### {title}")
             column = "row" if "row" in mine else "method"
@@ -176,6 +180,11 @@ def _conditions(report: Report, rows: pd.DataFrame) -> None:
         "The same folds. Fewer channels are those of everybody; recordings that are made worse, and people of another "
         "database, are only tested.",
     )
+
+
+def _of(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of a task; none of a table that has none."""
+    return table[table["task"] == name] if len(table) else table
 
 
 def _score(row: pd.Series) -> str:

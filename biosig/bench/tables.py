@@ -43,6 +43,8 @@ COMPARED = (
 
 _SUBGROUP_DRAWS = 1000
 
+_PER_TASK = ("scores", "gains", "operating", "subgroups", "notes")
+
 
 @dataclass(frozen=True)
 class BenchTables:
@@ -60,6 +62,8 @@ class BenchTables:
         Of primary endpoints: sensitivity at 95 % specificity, Brier score and calibration error.
     subgroups : DataFrame
         Of primary endpoints: scores by sex, age, device and site (`biosig.downstream.subgroups`).
+    notes : DataFrame
+        task, note: who was left out, which rows are missing and why, how far intervals can be trusted.
     """
 
     scores: pd.DataFrame
@@ -67,6 +71,7 @@ class BenchTables:
     endpoints: pd.DataFrame
     operating: pd.DataFrame
     subgroups: pd.DataFrame
+    notes: pd.DataFrame
 
 
 class Scoring(NamedTuple):
@@ -130,7 +135,8 @@ def predictions_of(config: BenchConfig, name: str, condition: str = AS_IT_IS) ->
 def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
     """The tables of one task, as JSON beside its rows."""
     task = config.tasks[name]
-    tables: dict[str, list[dict[str, Any]]] = {"scores": [], "gains": [], "operating": [], "subgroups": []}
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in _PER_TASK}
+    tables["notes"] = [{"task": name, "note": note} for note in _notes(config, name)]
     for condition in (AS_IT_IS, *task.conditions):
         predictions = predictions_of(config, name, condition)
         if predictions is None:
@@ -170,7 +176,7 @@ def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
 
 
 def _read_tasks(config: BenchConfig) -> dict[str, pd.DataFrame]:
-    tables: dict[str, list[Any]] = {"scores": [], "gains": [], "operating": [], "subgroups": []}
+    tables: dict[str, list[Any]] = {name: [] for name in _PER_TASK}
     for name in config.tasks:
         path = config.out / "rows" / name / "tables.json"
         if path.is_file():
@@ -267,6 +273,17 @@ def _subgroups(config: BenchConfig, name: str, predictions: pd.DataFrame) -> lis
         return []
     table = subgroup_table(shown, of_groups, Scoring(task.target, _SUBGROUP_DRAWS, config.seed))
     return table.assign(task=name).to_dict("records")
+
+
+def _notes(config: BenchConfig, name: str) -> list[str]:
+    """What its runs have to say of the task as it is, each sentence once."""
+    found: list[str] = []
+    for group in GROUPS:
+        record = config.out / Job(name, AS_IT_IS, group).folder / "run.json"
+        if record.is_file():
+            with checked(record):
+                found += json.loads(record.read_text(encoding="utf-8"))["notes"]
+    return list(dict.fromkeys(found))
 
 
 def _seconds_by_row(config: BenchConfig, name: str, condition: str) -> dict[str, float]:

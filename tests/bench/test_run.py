@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 import biosig
 from biosig.bench.plan import AS_IT_IS, plan
@@ -145,3 +146,31 @@ def test_of_two_halves_each_scores_whom_it_has_not_seen(bench_config, tmp_path):
         np.testing.assert_allclose(own.loc[alone.index[unseen], "score_male"], alone.loc[unseen, "score_male"])
     with pytest.raises(DataError, match="both halves have seen"):
         run_bench(bench_config(tmp_path / "same", model=[models[0], models[0]], **only))
+
+
+class TheirNet(nn.Module):
+    """A laboratory's network that the project does not know."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv1d(12, 8, 15, 5), nn.ReLU(), nn.Conv1d(8, 8, 15, 5))
+
+    def forward(self, x):
+        return self.layers(x).mean(-1)
+
+
+def test_a_network_that_the_project_does_not_know_is_benched_as_any_model(bench_config, tmp_path):
+    leads = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+    contract = biosig.ModuleContract("ecg", 100.0, leads, "mV", seconds=5.0)
+    options = {"only": ["sex"], "conditions": False, "groups": ["frozen", "finetuned"]}
+    options["finetune"] = {
+        "pooling": "cls",
+        "probe": {"lr": 5e-3, "epochs": 1, "mixup": False},
+        "tune": {"lr": 1e-2, "epochs": 1, "warmup": 0, "method": "full", "mixup": False},
+    }
+    result = run_bench(bench_config(tmp_path / "out", **options), model=biosig.wrap(TheirNet(), contract, TheirNet))
+    assert not result.failed
+    assert set(result.tables.scores["row"]) == {"model", "random_weights", "finetuned"}
+    without = run_bench(bench_config(tmp_path / "without", **options), model=biosig.wrap(TheirNet(), contract))
+    assert set(without.tables.scores["row"]) == {"model", "finetuned"}
+    assert "The baseline random_weights is left out" in (tmp_path / "without" / "bench.html").read_text()
