@@ -100,6 +100,14 @@ RUNS = {
     "probe": {**TASK, "baselines": ["chance", "random_weights", "shallow"], "network": STAGE},
     "finetune": {**TASK, "baselines": ["shallow"], "probe": STAGE, "tune": STAGE, "scratch": STAGE},
     "waveform": {"model": "biosig-tiny", "inputs": ["II"], "targets": ["V1"], "split": PARTS, "training": TRAINING},
+    "bench": {
+        "tasks": {
+            "half": {"title": "Half", "shards": "a", **{key: TASK[key] for key in ("target", "windows", "split")}}
+        },
+        "groups": ["frozen", "features"],
+        "draws": 2,
+        "n_bootstrap": 100,
+    },
     "retrieve": {"split": PARTS, "length": 2.0, "embed_dim": 16, "training": TRAINING, "n_bootstrap": 100},
 }
 """Configurations of verbs that take a file."""
@@ -120,7 +128,7 @@ VERBS = {
 }
 """The arguments of each verb, which runs in a folder of its own, where `a` and `result` are copies."""
 
-DIFFERS = ("SHA256SUMS", "log.jsonl", "run.yaml", ".html", "environment.json")
+DIFFERS = ("SHA256SUMS", "log.jsonl", "run.yaml", ".html", "environment.json", "run.json", "runs.csv")
 """Files with times, or with checksums of these."""
 
 
@@ -156,6 +164,7 @@ def _place(verb, given, folder):
         shutil.copytree(given / argument, folder / argument)
     if verb in RUNS:
         source = {"sources": [{"shards": str(given / "a")}]} if verb == "pretrain" else {"shards": str(given / "a")}
+        source = {"shards": str(given)} if verb == "bench" else source
         values = {"model": str(given / "model"), **RUNS[verb], **source, "out": "out"}
         (folder / "run.yaml").write_text(yaml.safe_dump(values))
     return folder

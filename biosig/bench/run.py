@@ -34,6 +34,9 @@ from biosig.models.model import Model
 from biosig.progress import Progress
 from biosig.termination import sigterm
 
+WORK = ".work"
+"""Folder of what a run that was killed goes on with."""
+
 _ROWS: dict[Group, tuple[str, ...]] = {
     "frozen": (MODEL, "random_weights"),
     "features": ("chance", "handmade"),
@@ -138,9 +141,9 @@ def _run(config: BenchConfig, job: Job, models: Sequence[Model], progress: Progr
     began = time.perf_counter()
     setting = setting_of(config, task, condition_of(task, job.condition))
     if job.group == FINETUNED:
-        predictions, notes = _finetuned(config, task, setting, models, folder / "work", progress)
+        predictions, notes = _finetuned(config, task, setting, models, folder / WORK, progress)
     else:
-        predictions, notes = _scored(job.group, task, setting, models, folder / "work", progress)
+        predictions, notes = _scored(job.group, task, setting, models, folder / WORK, progress)
     with guarded(folder / "predictions.parquet") as temporary:
         predictions.to_parquet(temporary, index=False, write_page_checksum=True)
     if job.group == "frozen" and job.condition == AS_IT_IS:
@@ -149,7 +152,7 @@ def _run(config: BenchConfig, job: Job, models: Sequence[Model], progress: Progr
     facts = {"seconds": time.perf_counter() - began, "notes": [*setting.notes, *notes]}
     facts |= _decided(task, setting) if job.condition == AS_IT_IS else {}
     write_guarded(folder / "run.json", json.dumps(facts, indent=2) + "\n")
-    shutil.rmtree(folder / "work", ignore_errors=True)
+    shutil.rmtree(folder / WORK, ignore_errors=True)
 
 
 def _scored(

@@ -53,7 +53,7 @@ class BenchTables:
     Parameters
     ----------
     scores : DataFrame
-        task, title, primary, condition, row, metric, score, low, high, n_people, n_recordings, n_windows, seconds.
+        task, title, primary, condition, row, metric, score, low, high, n_people, n_recordings, n_windows.
     gains : DataFrame
         task, condition, row, against, metric, gain (positive = the row is better), low, high, p_bootstrap.
     endpoints : DataFrame
@@ -64,6 +64,8 @@ class BenchTables:
         Of primary endpoints: scores by sex, age, device and site (`biosig.downstream.subgroups`).
     notes : DataFrame
         task, note: who was left out, which rows are missing and why, how far intervals can be trusted.
+    runs : DataFrame
+        task, condition, rows, seconds that making them took.
     """
 
     scores: pd.DataFrame
@@ -72,6 +74,7 @@ class BenchTables:
     operating: pd.DataFrame
     subgroups: pd.DataFrame
     notes: pd.DataFrame
+    runs: pd.DataFrame
 
 
 class Scoring(NamedTuple):
@@ -104,7 +107,7 @@ def write_tables(
     for name in tasks:
         _write_task(config, name, complete)
     endpoints = _endpoints(config) if complete else pd.DataFrame()
-    tables = BenchTables(endpoints=endpoints, **_read_tasks(config))
+    tables = BenchTables(endpoints=endpoints, runs=_runs(config), **_read_tasks(config))
     for field in fields(BenchTables):
         with guarded(config.out / f"{field.name}.csv") as temporary:
             write_csv(getattr(tables, field.name), temporary)
@@ -143,7 +146,6 @@ def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
             continue
         judge = Judge(task, predictions, config.n_bootstrap, config.seed)
         place = {"task": name, "condition": condition}
-        seconds = _seconds_by_row(config, name, condition)
         for row, score in judge.rows.items():
             interval = score.interval
             counts = score.of.counts()
@@ -160,7 +162,6 @@ def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
                     "n_people": score.n_people,
                     "n_recordings": counts["n_recordings"],
                     "n_windows": counts["n_windows"],
-                    "seconds": seconds.get(row, float("nan")),
                 }
             )
         for row, against in _pairs(judge, task):
@@ -286,13 +287,13 @@ def _notes(config: BenchConfig, name: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _seconds_by_row(config: BenchConfig, name: str, condition: str) -> dict[str, float]:
-    """What the run that a row is of took."""
-    found: dict[str, float] = {}
-    for group in GROUPS:
-        folder = config.out / Job(name, condition, group).folder
-        seconds = seconds_taken(folder)
-        if seconds is not None:
-            rows = pd.read_parquet(folder / "predictions.parquet", columns=["method"])["method"].unique()
-            found |= dict.fromkeys(rows, seconds)
-    return found
+def _runs(config: BenchConfig) -> pd.DataFrame:
+    """What the runs that are there took."""
+    records = []
+    for name, task in config.tasks.items():
+        for condition in (AS_IT_IS, *task.conditions):
+            for group in GROUPS:
+                seconds = seconds_taken(config.out / Job(name, condition, group).folder)
+                if seconds is not None:
+                    records.append({"task": name, "condition": condition, "rows": group, "seconds": seconds})
+    return pd.DataFrame(records)
