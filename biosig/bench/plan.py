@@ -110,9 +110,7 @@ def plan(config: BenchConfig, n_windows: dict[str, int]) -> Plan:
         for condition in _conditions(config, task, group)
         if group != "network" or task.networks
     ]
-    # Conditions come after every row of the tasks as they are but the two that take long.
-    slow = ("network", "finetuned")
-    jobs.sort(key=lambda job: (job.group in slow, job.condition != AS_IT_IS))
+    jobs.sort(key=lambda job: job.condition != AS_IT_IS)  # every row of the tasks as they are, then the conditions
     took = {job: seconds for job in jobs if (seconds := seconds_taken(config.out / job.folder)) is not None}
     return Plan(jobs, frozenset(took), {job: took.get(job, _expected(job, took)) for job in jobs})
 
