@@ -46,7 +46,8 @@ def run_jobs(run: Run, config: BenchConfig, jobs: Sequence[Job]) -> Iterator[tup
         try:
             while rest or waiting:
                 while rest and len(waiting) < config.processes:
-                    waiting[pool.submit(sentence_of, run, config, rest[0])] = rest.pop(0)
+                    job = rest.pop(0)
+                    waiting[pool.submit(sentence_of, run, config, job)] = job
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     job = waiting.pop(future)
                     yield job, _result(future, job)

@@ -82,6 +82,16 @@ def test_a_bench_that_was_stopped_goes_on_and_ends_equal(finished, bench_config,
     assert _tables(half.out) == _tables(config.out)
 
 
+def test_two_processes_make_the_same_rows_as_one(finished, bench_config, tmp_path):
+    config, result = finished
+    only = {"only": ["sex"], "conditions": False}
+    both = run_bench(bench_config(tmp_path / "out", processes=2, **only))
+    assert not both.failed
+    whole = result.tables.scores
+    whole = whole[(whole["task"] == "sex") & (whole["condition"] == AS_IT_IS)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(both.tables.scores, whole)
+
+
 def test_cheap_rows_come_first_and_times_are_expected(bench_config, tmp_path):
     config = bench_config(tmp_path / "out", groups=["frozen", "features", "finetuned", "network"])
     planned = plan(config, {"sex": 10, "hands": 10})
