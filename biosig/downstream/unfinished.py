@@ -129,7 +129,9 @@ def _clear_written(result: Path) -> None:
 def _repeat_without_weights(places: Unfinished) -> None:
     """Forget that a model is tuned whose weights are not whole any more."""
     for done in places.work.glob("model/*.safetensors"):
-        weights = places.result / "weights" / done.stem
+        weights, listed = places.result / "weights" / done.stem, FileSums.read(done.parent)
+        if listed is not None and listed.sound and listed.state(done.name) == "unlisted":
+            continue  # of somebody else
         sums = FileSums.read(weights)
         if (weights / CONFIG).is_file() and (sums is None or {*map(sums.state, sums.digests)} <= {"sound"}):
             continue
