@@ -64,6 +64,7 @@ def test_a_second_start_skips_what_is_done(finished):
     pd.testing.assert_frame_equal(again.tables.scores, result.tables.scores)
 
 
+@pytest.mark.slow
 def test_a_bench_that_was_stopped_goes_on_and_ends_equal(finished, bench_config, tmp_path):
     config, _ = finished
     half = bench_config(tmp_path / "out")
@@ -82,6 +83,7 @@ def test_a_bench_that_was_stopped_goes_on_and_ends_equal(finished, bench_config,
     assert _tables(half.out) == _tables(config.out)
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_rows_as_one(finished, bench_config, tmp_path):
     config, result = finished
     only = {"only": ["sex"], "conditions": False}

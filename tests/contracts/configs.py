@@ -30,6 +30,7 @@ def class_of(path, values):
         sources = (ROOT / "ingest").rglob("*.py")
     else:
         name = f"{'probe' if folder == 'tasks' else folder}config"
+        name = "benchtask" if folder == "bench" and "target" in values else name
         sources = (ROOT / "biosig").rglob("*.py")
     found = []
     for source in sources:
@@ -45,7 +46,9 @@ def check(path):
     text = path.read_text(encoding="utf-8")
     values = yaml.safe_load(text)
     cls = class_of(path, values)
-    loaded = config.load(cls, path)
+    for name, file in values.get("tasks", {}).items():  # of a bench, each in a file of its own
+        values["tasks"][name] = yaml.safe_load((path.parent / file).read_text(encoding="utf-8"))
+    loaded = config.load(cls, values)
     assert config.load(cls, config.to_dict(loaded)) == loaded
     check_meant(values, loaded, path.name)
     if WHOLE not in text[:400]:

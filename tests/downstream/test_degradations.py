@@ -133,7 +133,7 @@ def test_the_recordings_within_are_found_again_and_copies_are_aligned_by_themsel
     windows, within = worse.labelled.windows, original(worse.labelled.windows)
     assert within.ds is task.labelled.windows.ds
     assert [within.ds[int(row)].id for row in within.recording] == worse.recordings.tolist()
-    groups = groups_of(FoldSplit(folds=2, validation=0.34, by="number"), windows)
+    groups = groups_of(FoldSplit(folds=2, validation=0.34, by="number"), windows, worse.copies)
     assert len(np.unique(groups)) == 7
     assert set(windows.subjects) == set(task.subjects)
     first = its_parts[0]

@@ -114,10 +114,10 @@ def test_progress_reaches_the_end_of_each_stage(ecg_result):
     assert all(done == total for done, total in last.values())
 
 
-def test_events_are_scored_per_window_and_few_subjects_are_said(eeg_shards):
+def test_events_are_scored_per_window_and_few_subjects_are_said(few_channels):
     options = {"target": {"events": {"rest": ["T0"], "imagery": ["T1", "T2"]}}, "windows": {"after": 4.0}}
     result = run_probe(
-        configuration.load(ProbeConfig, _config(eeg_shards, **options, baselines=["chance", "handmade"]))
+        configuration.load(ProbeConfig, _config(few_channels, **options, baselines=["chance", "handmade"]))
     )
     assert list(dict.fromkeys(result.table["method"])) == ["model", "chance", "handmade"]
     assert result.facts["scored_per"] == "window"
