@@ -85,7 +85,7 @@ def test_a_bench_that_was_stopped_goes_on_and_ends_equal(finished, bench_config,
 
 @pytest.mark.slow
 def test_two_processes_make_the_same_rows_as_one(finished, bench_config, tmp_path):
-    config, result = finished
+    _, result = finished
     only = {"only": ["sex"], "conditions": False}
     both = run_bench(bench_config(tmp_path / "out", processes=2, **only))
     assert not both.failed
