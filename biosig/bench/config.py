@@ -200,7 +200,7 @@ class BenchConfig:
     pooling: Pooling | None = None
     draws: int = 3
     finetune: dict[str, Any] = field(default_factory=dict)
-    network_minutes: float = 2.0
+    network_minutes: float = 5.0
     n_bootstrap: int = 10_000
     seed: int = 0
     device: str = "auto"
