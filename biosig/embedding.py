@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,13 +18,14 @@ from biosig.batches.input_contract import Align, InputContract, OnUnknown, with_
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
 from biosig.batches.memory import EpochList
 from biosig.batches.montage import channels_read
-from biosig.batches.packed import MODALITY_IDS
+from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.batches.windows import LeftOutWarning, Windows
 from biosig.device import resolve_device
 from biosig.errors import DataError, UsageError
 from biosig.models.model import Model
-from biosig.models.pooled import n_features, pooled, segments, vectors_per_window
-from biosig.models.readouts import Pooling, check_pooling, own_pooling
+from biosig.models.pooled import pooled, segments
+from biosig.models.reading import Layer, Reading, readings_of
+from biosig.models.readouts import READOUTS, Pooling, check_pooling
 from biosig.models.reports import words_for
 from biosig.progress import Progress
 from biosig.sources import as_windows
@@ -46,7 +47,7 @@ def embed(
     batch_tokens: int = BATCH_TOKENS,
     reports: bool = False,
     progress: Progress | None = None,
-    layer: int = -1,
+    layer: int | Sequence[int] | None = None,
     pooling: Pooling | None = None,
     on_unknown: OnUnknown | None = None,
     align: Align = "none",
@@ -78,10 +79,12 @@ def embed(
         Whether the model also reads the recordings' reports: each window of a recording with its report.
     progress : callable, optional
         Told how many windows are done.
-    layer : int
-        0 the embedding output, k after block k, -1 the model's output.
-    pooling : {"mean", "mean+std", "cls", "attention"}, optional
-        What becomes of a window's tokens; None = as the model does it (`biosig.models.pooled`).
+    layer : int or sequence of int, optional
+        0 the embedding output, k after block k, -1 the model's output; of several the vectors stand side by side. None
+        = those that the weights name with their readout, else the output.
+    pooling : str, optional
+        What becomes of a window's tokens: "mean", "mean+max+std", … (`biosig.models.readouts`). None = the readout that
+        the weights name for each modality (`InputContract.readout`), else the model's own.
     on_unknown : {"keep", "skip", "raise"}, optional
         What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
         known electrode gives no token, ECG and PPG do.
@@ -92,7 +95,8 @@ def embed(
     -------
     pyarrow.Table
         One row per window and modality: recording, subject, onset and duration (s), modality, ch_names,
-        valid_fraction, model, model_revision, vector (fixed-size list of float32). Of epochs also `epoch`, its number,
+        valid_fraction, model, model_revision, vector (list of float32, of a fixed size where all modalities that are
+        read have vectors of one length; `vectors_of` gives arrays). Of epochs also `epoch`, its number,
         its `event` and the columns of its metadata. The token that some models give each
         window ("cls") makes one row per window, its modality "ecg+ppg" where it read both. A report that is read is the
         modality "text". A window without a valid token has valid_fraction 0 and a vector of NaN.
@@ -139,7 +143,7 @@ def embed_windows(
     workers: int = 0,
     stage: str = "embed",
     reports: bool = False,
-    layer: int | Literal["all"] = -1,
+    layer: Layer = None,
     pooling: Pooling | None = None,
     on_unknown: OnUnknown | None = None,
 ) -> pa.Table:
@@ -166,7 +170,7 @@ def _embed_parts(
     progress: Progress | None,
     words: Reports | None,
     stage: str = "embed",
-    layer: int | Literal["all"] = -1,
+    layer: Layer = None,
     pooling: Pooling | None = None,
 ) -> Iterator[tuple[int, pa.Table]]:
     """Tables of the windows from the first number of `span` to the second, one per batch, with the number it reaches.
@@ -178,27 +182,26 @@ def _embed_parts(
     batches = [rows + start for rows in in_order(counts, batch_tokens)]
     subjects, revision = windows.subjects, model.revision
     precision = model.precision(dtype)
-    pooling = pooling or own_pooling(model.config)
-    check_pooling(model.config, pooling)
-    n_rows, n_numbers = vectors_per_window(pooling), n_features(model.config, pooling, layer)
+    readings = readings_of(model.config, pooling, layer)
+    for reading in readings.values():
+        check_pooling(model.config, reading.pooling)
+    size = _vector_size(model, windows, contract, readings, words)
     loader = load_batches(windows, batches, contract, workers, words)
     unread: set[int] = set()
     for planned, (batch, rows) in zip(batches, loader, strict=True):
-        vectors = np.full((len(planned), n_rows, n_numbers), np.nan, np.float32)
-        fraction = np.zeros((len(planned), n_rows))
-        if batch is not None:
-            found = pooled(model, batch, pooling, layer, precision).float().cpu().numpy()  # (B, R, F)
-            where = rows - planned[0]
-            seen = torch.zeros(2, batch.n_windows * n_rows)
-            segment = segments(batch, pooling)
-            seen[0].index_add_(0, segment, torch.ones(batch.n_tokens))
-            seen[1].index_add_(0, segment, batch.valid.float())
-            share = (seen[1] / seen[0].clamp(min=1)).view(batch.n_windows, -1).numpy()
-            fraction[where] = share
-            vectors[where] = np.where(share[..., None] > 0, found, np.nan)
+        vectors = {
+            modality: np.full((len(planned), reading.n_features(model.config)), np.nan, np.float32)
+            for modality, reading in readings.items()
+        }
+        fraction = {modality: np.zeros(len(planned)) for modality in readings}
+        for modality, found, share in _found(model, batch, readings, precision) if batch is not None else ():
+            where = np.asarray(rows) - planned[0]
+            fraction[modality][where] = share
+            vectors[modality][where] = np.where(share[:, None] > 0, found, np.nan)
             _check_finite(model, windows, rows, found, share)
         reached = int(planned[-1]) + 1
-        table = _table(model, contract, revision, windows, subjects, planned, vectors, fraction, words)
+        joint = any(reading.one_per_window for reading in readings.values())
+        table = _table(model, contract, revision, windows, subjects, planned, vectors, fraction, words, joint, size)
         unread.update(windows.recording[np.setdiff1d(planned, table["window"])].tolist())
         yield reached, table
         if progress:
@@ -213,11 +216,72 @@ def _embed_parts(
         )
 
 
+def _found(
+    model: Model, batch: PackedBatch, readings: Mapping[str, Reading], dtype: torch.dtype
+) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float64]]]:
+    """Of each modality its vectors (B, F), and the share of each window's patches that are valid (B,).
+
+    A vector of the window is given for every modality, with the share over all of them.
+    """
+    present = [m for m in readings if bool((batch.modality == MODALITY_IDS[m]).any())]
+    for reading in dict.fromkeys(readings[m] for m in present):
+        found = pooled(model, batch, reading, dtype).float().cpu().numpy()  # (B, R, F)
+        seen = torch.zeros(2, batch.n_windows * found.shape[1])
+        segment = segments(batch, reading)
+        seen[0].index_add_(0, segment, torch.ones(batch.n_tokens))
+        seen[1].index_add_(0, segment, batch.valid.float())  # of channels, also where tokens fuse them
+        share = (seen[1] / seen[0].clamp(min=1)).view(batch.n_windows, -1).numpy()
+        for modality in readings if reading.one_per_window else present:
+            if readings[modality] == reading:
+                r = 0 if reading.one_per_window else MODALITY_IDS[modality]
+                yield modality, found[:, r], share[:, r]
+
+
+def _vector_size(
+    model: Model,
+    windows: Windows,
+    contract: Mapping[str, InputContract],
+    readings: Mapping[str, Reading],
+    words: Reports | None,
+) -> int | None:
+    """The length of all vectors of these windows; None where modalities differ in it.
+
+    Raises
+    ------
+    UsageError
+        If a readout reads EEG alone, and there are other channels.
+    """
+    recordings = [windows.ds[row] for row in np.unique(windows.recording).tolist()]
+    read = {modality for recording in recordings for modality in channels_read(recording.channels, contract)}
+    for modality in read - {"eeg"}:
+        if READOUTS[readings[modality].pooling].reads in ("spectrum", "coherence"):
+            raise UsageError(
+                f"pooling={readings[modality].pooling} reads EEG alone, and there are channels of {modality.upper()}: "
+                f"choose channels, such as channels=[eeg] in a configuration, or another pooling."
+            )
+    if words:
+        read.add("text")
+    sizes = {readings[modality].n_features(model.config) for modality in read or readings}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def vectors_of(table: pa.Table) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """The vectors of a table of `embed_windows` by modality: the windows that have one (n,), and these (n, F)."""
+    modality = np.asarray(table["modality"].to_pylist(), str)
+    window, column = table["window"].to_numpy(), table["vector"].combine_chunks()
+    found = {}
+    for name in np.unique(modality).tolist():
+        rows = np.flatnonzero(modality == name)
+        values = np.asarray(column.take(pa.array(rows)).flatten())
+        found[name] = window[rows], values.reshape(len(rows), -1)
+    return found
+
+
 def _check_finite(
     model: Model, windows: Windows, rows: NDArray[np.int64], found: NDArray[np.float32], share: NDArray[np.float64]
 ) -> None:
     """Raise a DataError that names the first window whose vector has NaN or infinite numbers though it has signal."""
-    wrong = ((share > 0) & ~np.isfinite(found).all(axis=-1)).any(axis=1)  # (B,)
+    wrong = (share > 0) & ~np.isfinite(found).all(axis=1)  # (B,)
     if wrong.any():
         row = int(rows[np.argmax(wrong)])
         raise DataError(
@@ -234,10 +298,13 @@ def _table(
     windows: Windows,
     subjects: NDArray[Any],
     planned: NDArray[np.int64],
-    vectors: NDArray[np.float32],
-    fraction: NDArray[np.float64],
+    vectors: Mapping[str, NDArray[np.float32]],
+    fraction: Mapping[str, NDArray[np.float64]],
     words: Reports | None,
+    joint: bool,
+    size: int | None,
 ) -> pa.Table:
+    """Rows of the planned windows; `joint` = one vector for all modalities, `size` = its length if it is always one."""
     rows = []
     for i, number in enumerate(planned.tolist()):
         recording = windows.ds[int(windows.recording[number])]
@@ -247,14 +314,21 @@ def _table(
         }
         if words and words(recording):
             by_modality["text"] = []
-        if vectors.shape[1] == 1 and by_modality:
+        of = {modality: modality for modality in by_modality}
+        if joint and by_modality:
             parts = [m for m in MODALITY_IDS if m in by_modality]
+            of = {"+".join(parts): parts[0]}
             by_modality = {"+".join(parts): [name for m in parts for name in by_modality[m]]}
         for modality, names in by_modality.items():
-            m = 0 if vectors.shape[1] == 1 else MODALITY_IDS[modality]
-            rows.append((number, recording.id, modality, names, fraction[i, m], vectors[i, m]))
+            m = of[modality]
+            rows.append((number, recording.id, modality, names, fraction[m][i], vectors[m][i]))
     number = np.array([row[0] for row in rows], np.int64)
-    flat = np.concatenate([row[5] for row in rows]) if rows else np.empty(0, np.float32)
+    flat = pa.array(np.concatenate([row[5] for row in rows]) if rows else np.empty(0, np.float32), pa.float32())
+    if size is None:
+        ends = np.cumsum([0, *(len(row[5]) for row in rows)])
+        column = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), flat)
+    else:
+        column = pa.FixedSizeListArray.from_arrays(flat, size)
     given = original(windows)
     about = given.ds.epochs.iloc[given.recording[number]] if isinstance(given.ds, EpochList) else {}
     return pa.table(
@@ -269,7 +343,7 @@ def _table(
             "valid_fraction": pa.array([row[4] for row in rows], pa.float64()),
             "model": pa.array([model.name] * len(rows), pa.string()),
             "model_revision": pa.array([revision] * len(rows), pa.string()),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), vectors.shape[2]),
+            "vector": column,
             **{name: pa.array(about[name], from_pandas=True) for name in about},
         }
     )

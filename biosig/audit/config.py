@@ -53,7 +53,7 @@ class AuditConfig(TaskConfig):
     align: Align = "none"
     head: Head | None = None
     pooling: Pooling | None = None
-    layer: int | Literal["validation"] = -1
+    layer: int | list[int] | Literal["validation"] | None = None
     checks: list[Check] = field(
         default_factory=lambda: ["leakage", "identity", "permutation", "acquisition", "spectrum", "robustness"]
     )

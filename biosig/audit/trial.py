@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from biosig.evaluate.intervals import MEAN, Interval, bootstrap
 from biosig.evaluate.metrics import METRICS, ROLES, Floats, Kind
 from biosig.evaluate.splits import Fold
 from biosig.models.model import Model
+from biosig.models.reading import Layer
 from biosig.progress import Progress
 
 
@@ -101,7 +102,7 @@ class Trial:
     def embed(self, stage: str, windows: Windows | None = None) -> NDArray[np.float32]:
         """Embeddings (L, N, F) of windows, by default the task's; NaN where a window lacks a modality."""
         windows = self.windows if windows is None else windows
-        layer: int | Literal["all"] = "all" if self.config.layer == "validation" else self.config.layer
+        layer: Layer = "all" if self.config.layer == "validation" else self.config.layer
         together = np.zeros(len(windows), np.int64)
         pooling, stage = self.config.pooling, f"audit: {stage}"
         return frozen_features(self.model, windows, together, layer, pooling, self.progress, stage).values

@@ -1,11 +1,13 @@
 """Windows for contracts with a band or z-scores: what a window alone cannot tell is taken from its recording.
 
-A zero-phase filter wants the signal before and after the window, a z-score the mean and deviation of the recording.
-Shards that a recipe has limited to the band already are only looked at for the latter.
+A zero-phase filter wants the signal before and after the window, a z-score the mean and deviation of the recording, a
+robust scale the recording in the band: one that was stored before the filter measures drifts that it takes away.
+Shards that a recipe has limited to the band already are only looked at for the z-scores.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,13 +16,19 @@ from numpy.typing import NDArray
 
 from biosig.batches.altered import WrappedRecording, WrappedSet
 from biosig.batches.contract import InputContract, lies_within, limit_band
+from biosig.batches.montage import is_unscaled, montage
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import EmptyWindowError
 from biosig.recording import Channel, Recording, Stream
 from biosig.signal import is_flat
+from biosig.signal.scale import channel_scales
 
 MARGIN = 10.0
-"""s on either side of a window that the filter sees: the echo of a 0.5-Hz edge has fallen below 1e-6 by then."""
+"""s on either side of a window that the filter sees: the echo of a 0.5-Hz edge has fallen below 1e-6 by then. A lower
+edge echoes longer."""
+
+SCALE_BLOCKS = 10
+"""Blocks of a long recording, evenly spread, by which its scale is measured."""
 
 BLOCK = 60.0
 """s of a recording that are in memory together while its moments are worked out."""
@@ -57,10 +65,11 @@ class ConditionedSet(WrappedSet):
         self._contract = dict(contract)
         self._durations = ds.to_pandas()["duration"].to_numpy(np.float64)
         self._moments: dict[int, _Moments] = {}
+        self._scales: dict[int, dict[str, float]] = {}
 
     def __getitem__(self, row: int) -> ConditionedRecording:
-        moments = self._moments.setdefault(row, {})
-        return ConditionedRecording(self.ds[row], self._contract, float(self._durations[row]), moments)
+        moments, scales = self._moments.setdefault(row, {}), self._scales.setdefault(row, {})
+        return ConditionedRecording(self.ds[row], self._contract, float(self._durations[row]), moments, scales)
 
 
 _Moments = dict[tuple[float, tuple[Channel, ...]], NDArray[np.float64]]  # of each stream, (C, 2)
@@ -77,8 +86,8 @@ class ConditionedRecording(WrappedRecording):
         Bands, and which modalities need moments.
     duration : float
         Of the recording, in seconds.
-    moments : dict
-        Filled when they are first needed; empty = not worked out.
+    moments, scales : dict
+        Filled when they are first needed; empty = not worked out. Scales are by kind, in the band.
     """
 
     def __init__(
@@ -87,13 +96,22 @@ class ConditionedRecording(WrappedRecording):
         contract: Mapping[str, InputContract],
         duration: float,
         moments: _Moments,
+        scales: dict[str, float],
     ) -> None:
         super().__init__(recording)
-        self._contract, self._duration, self._moments = contract, duration, moments
+        self._contract, self._duration = contract, duration
+        self._moments, self._scales = moments, scales
+        self._stored_band: Mapping[str, tuple[float | None, float | None]] = {}
+        edges = [wanted.band[0] for wanted in contract.values() if wanted.band is not None and wanted.band[0]]
+        self._margin = max([MARGIN, *(5 / edge for edge in edges)])
 
     def read_signals(self, onset: float, duration: float) -> Recording:
         """The window, limited to the band, its streams with their moments."""
         window = self._limited(onset, duration)
+        if scaled := self._to_scale(window):
+            if not self._scales.keys() >= scaled:
+                self._scales.update(self._measure(scaled))
+            window = replace(window, robust_scale={**window.robust_scale, **{m: self._scales[m] for m in scaled}})
         if not any(wanted.normalisation == "zscore" for wanted in self._contract.values()):
             return window
         if not self._moments:
@@ -101,8 +119,40 @@ class ConditionedRecording(WrappedRecording):
         streams = [replace(stream, moments=self._moments[_key(stream)]) for stream in window.streams]
         return replace(window, streams=streams)
 
+    def _to_scale(self, window: Recording) -> set[str]:
+        """Kinds of the window whose stored scale, if there is one, was measured before the filter."""
+        return {
+            kind
+            for kind, wanted in self._contract.items()
+            if wanted.band is not None
+            and not lies_within(self._stored_band.get(kind), wanted.band)
+            and any(
+                channel.kind == kind and (wanted.normalisation == "robust" or is_unscaled(channel, wanted))
+                for channel in window.channels
+            )
+        }
+
+    def _measure(self, kinds: set[str]) -> dict[str, float]:
+        """One robust scale of each kind over the recording in its band, in the contract's unit."""
+        found: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in kinds}
+        starts = np.arange(0.0, max(self._duration, 1e-9), BLOCK)
+        for start in starts[np.linspace(0, len(starts) - 1, min(len(starts), SCALE_BLOCKS)).round().astype(int)]:
+            try:
+                block = self._limited(float(start), BLOCK)
+            except EmptyWindowError:
+                continue
+            for stream in block.streams:
+                for kind in kinds:
+                    members = montage(stream.channels, kind, self._contract[kind])
+                    if members.rows:
+                        values = stream.pick(members.rows).physical() * members.factor.astype(np.float32)[:, None]
+                        found[kind].append(channel_scales(values))
+        scales = {kind: np.concatenate([np.empty(0), *parts]) for kind, parts in found.items()}
+        return {kind: float(np.nanmedian(x)) if np.isfinite(x).any() else math.nan for kind, x in scales.items()}
+
     def _limited(self, onset: float, duration: float) -> Recording:
-        wide = self.recording.read_signals(onset - MARGIN, duration + 2 * MARGIN)
+        wide = self.recording.read_signals(onset - self._margin, duration + 2 * self._margin)
+        self._stored_band = wide.band
         bands = {
             kind: wanted.band
             for kind, wanted in self._contract.items()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
-from biosig.batches.montage import Montage, montage
+from biosig.batches.montage import Montage, is_unscaled, montage
 from biosig.batches.ordered import OrderedContract
 from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
@@ -40,10 +40,13 @@ class Prepared:
     scale: float | NDArray[np.float32]  # what was divided by: one number, or (C,)
     onset: float  # seconds from the window's start to the first sample
     ch_names: list[str]
+    scale_known: bool = True  # False where the source is in a unit of its own, so that `scale` says nothing
 
     @property
     def log_scale(self) -> float:
-        """Natural logarithm of the recording's scale; 0 where it has none, or each channel its own."""
+        """Natural logarithm of the recording's scale; 0 where it has none or each channel its own, NaN if unknown."""
+        if not self.scale_known:
+            return math.nan
         return math.log(self.scale) if isinstance(self.scale, float) and self.scale > 0 else 0.0
 
     def to_physical(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -113,7 +116,8 @@ def prepare(
         physical = {
             i: _to_contract(stream, members, wanted, done) for i, (stream, members) in enumerate(parts) if not plain[i]
         }
-        if wanted.normalisation == "robust" and not scale > 0:
+        unscaled = any(is_unscaled(stream.channels[row], wanted) for stream, members in parts for row in members.rows)
+        if (wanted.normalisation == "robust" or unscaled) and not scale > 0:
             scale = robust_scale(_stacked(physical.values()))
         first = len(prepared)
         for i, (stream, members) in enumerate(parts):
@@ -125,6 +129,8 @@ def prepare(
                 valid, mean = _normalise_integers(stream, members, scale, wanted.clip, out=values)
             else:
                 mean, divisor = _centre_and_scale(physical[i], stream, members, wanted, known)
+                if unscaled and wanted.normalisation == "constant":
+                    divisor = known / (wanted.usual_scale or 1.0) * wanted.divisor
                 valid = _normalise(physical[i], members.sign, mean, divisor, wanted.clip, out=values)
             prepared.append(
                 Prepared(
@@ -139,6 +145,7 @@ def prepare(
                     scale=divisor,
                     onset=stream.onset - window_onset,
                     ch_names=members.ch_names,
+                    scale_known=not unscaled,
                 )
             )
         if isinstance(wanted, OrderedContract):

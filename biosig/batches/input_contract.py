@@ -54,6 +54,13 @@ class InputContract:
         What becomes of a channel of unknown place. "keep": it gives tokens where the frame can tell that a place is
         unknown. "skip": it gives none, and a warning names it. "raise": it is an error. None = "skip" for EEG, of which
         a channel of unknown electrode may be anything that an amplifier records, else "keep".
+    usual_scale : float, optional
+        Robust scale in `unit` that a recording in a unit of its own (a z-score, a recorder's counts) is brought to, and
+        said to be of unknown scale: `log_scale` is NaN. None = such a recording is refused.
+    readout : str, optional
+        The readout of `biosig.models.readouts` that the weights are meant for; None = the model's own pooling.
+    layers : tuple of int
+        The layers that it reads, side by side; none = the output.
     cleaning : {"none", "neurokit"}
         Cleaning at the contract's rate before normalisation: none, or NeuroKit2's default for the kind
         (`biosig.signal.neurokit_clean`).
@@ -71,6 +78,9 @@ class InputContract:
     frame: Literal["head", "mri", "leads"] = "head"
     cleaning: Literal["none", "neurokit"] = "none"
     on_unknown: OnUnknown | None = None
+    usual_scale: float | None = None
+    readout: str | None = None
+    layers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.divisor < math.inf:

@@ -19,6 +19,7 @@ from biosig.electrodes.reve_bank import reve_positions
 from biosig.errors import UsageError
 from biosig.recording import Channel
 from biosig.signal import unit_factor
+from biosig.signal.units import si_size
 
 
 class UnplacedChannelWarning(UserWarning):
@@ -56,7 +57,7 @@ def montage(channels: tuple[Channel, ...], modality: str, contract: InputContrac
         If a channel's unit cannot be brought to the contract's, or one of unknown place is refused.
     """
     named = contract.ch_names if isinstance(contract, OrderedContract) else ()
-    key = (id(channels), modality, contract.unit, contract.frame, contract.on_unknown, named)
+    key = (id(channels), modality, contract.unit, contract.frame, contract.on_unknown, contract.usual_scale, named)
     known = _known.get(key)
     if known is None:
         if len(_known) >= MAX_KNOWN:
@@ -85,7 +86,7 @@ def channels_read(channels: Sequence[Channel], contract: Mapping[str, InputContr
 
 MAX_KNOWN = 4096
 
-_Key = tuple[int, str, str | None, str, str | None, tuple[str, ...]]
+_Key = tuple[int, str, str | None, str, str | None, float | None, tuple[str, ...]]
 
 _known: dict[_Key, tuple[tuple[Channel, ...], Montage]] = {}
 """By the channels' identity: a shard's windows share them, and hashing 64 takes longer than all else. They are kept
@@ -132,7 +133,7 @@ def _montage(
     made = Montage(
         rows=rows,
         ch_names=[c.name for c in members],
-        factor=np.array([_factor(c, contract.unit) for c in members], np.float64),
+        factor=np.array([_factor(c, contract) for c in members], np.float64),
         sign=places.sign,
         position=places.position,
         reference=places.reference,
@@ -220,8 +221,14 @@ def _in_template_frame(members: list[Channel]) -> tuple[NDArray[np.float32], NDA
     return place, np.full_like(place, np.nan), np.ones(len(members), np.float32)
 
 
-def _factor(channel: Channel, unit: str | None) -> float:
-    if unit is None or channel.unit == unit:
+def is_unscaled(channel: Channel, contract: InputContract) -> bool:
+    """Whether a channel is in a unit of its own, where the contract wants one and takes such channels as well."""
+    return contract.usual_scale is not None and contract.unit is not None and not si_size(channel.unit)[0]
+
+
+def _factor(channel: Channel, contract: InputContract) -> float:
+    unit = contract.unit
+    if unit is None or channel.unit == unit or is_unscaled(channel, contract):
         return 1.0
     try:
         return unit_factor(channel.unit, unit)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from biosig.batches.windows import Windows
 from biosig.file_sums import checked, guarded
 from biosig.models.model import Model, RandomWeightsWarning
+from biosig.models.reading import Layer, reading_of
 from biosig.models.readouts import Pooling
 from biosig.progress import Progress
 
@@ -29,14 +29,15 @@ class FrozenFeatures:
     ----------
     values : ndarray of float32, shape (L, N, F)
         NaN where a window lacks a modality.
-    layers : tuple of int
-        0 the embedding output, k after block k, -1 the model's output.
+    layers : tuple of int, of list of int or of dict
+        0 the embedding output, k after block k, -1 the model's output; a list where the vectors of several stand side
+        by side, a dict where modalities differ in them.
     notes : list of str
         How many windows lack something.
     """
 
     values: NDArray[np.float32]
-    layers: tuple[int, ...]
+    layers: tuple[int | list[int] | dict[str, list[int]], ...]
     notes: list[str]
 
 
@@ -44,7 +45,7 @@ def frozen_features(
     model: Model,
     windows: Windows,
     company: NDArray[np.int64],
-    layer: int | Literal["all"] = -1,
+    layer: Layer = None,
     pooling: Pooling | None = None,
     progress: Progress | None = None,
     stage: str = "embed",
@@ -61,10 +62,10 @@ def frozen_features(
     company : ndarray of int64, shape (N,)
         Windows of different numbers never share a batch, so that what a test window is cannot show in the last bit of
         a training window's features: a matrix product rounds by how many rows it has.
-    layer : int or "all"
+    layer : int, sequence of int or "all", optional
         As in `biosig.embedding.embed_windows`.
-    pooling : {"mean", "mean+std", "cls", "attention"}, optional
-        None = as the model does it.
+    pooling : str, optional
+        A readout; None = as the weights name it.
     progress : callable, optional
         Told how far the work is.
     stage : str
@@ -72,9 +73,10 @@ def frozen_features(
     work : Path, optional
         Existing folder that keeps the vectors of each company, and gives those that it has.
     """
-    from biosig.embedding import embed_windows
+    from biosig.embedding import embed_windows, vectors_of
 
-    found, done = [], 0
+    found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float32]]]] = {}
+    done = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RandomWeightsWarning)  # the table and its notes say so
         for number in np.unique(company):
@@ -88,20 +90,30 @@ def frozen_features(
             if kept is not None and not kept.exists():
                 with guarded(kept) as temporary:
                     pq.write_table(table.select(["window", "modality", "vector"]), temporary)
-            vectors = np.asarray(table["vector"].combine_chunks().flatten()).reshape(table.num_rows, -1)
-            found.append((rows[table["window"].to_numpy()], np.asarray(table["modality"].to_pylist(), str), vectors))
+            for modality, (numbers, vectors) in vectors_of(table).items():
+                found.setdefault(modality, []).append((rows[numbers], vectors))
             done += len(rows)
             if progress:
                 progress(f"{stage}: windows", done, len(windows))
-    window, modality, vectors = (np.concatenate(column) for column in zip(*found, strict=True))
-    layers = (*range(model.config.depth), -1) if layer == "all" else (layer,)
-    by_layer = vectors.reshape(len(vectors), len(layers), -1).swapaxes(0, 1)  # (L, rows, F of one modality)
+    layers = (*range(model.config.depth), -1) if layer == "all" else (_layers(model, sorted(found), pooling, layer),)
     blocks = []
-    for name in np.unique(modality):
-        block = np.full((len(layers), len(windows), by_layer.shape[2]), np.nan, np.float32)
-        block[:, window[modality == name]] = by_layer[:, modality == name]
+    for _, parts in sorted(found.items()):
+        rows, vectors = (np.concatenate(column) for column in zip(*parts, strict=True))
+        block = np.full((len(layers), len(windows), vectors.shape[1] // len(layers)), np.nan, np.float32)
+        block[:, rows] = vectors.reshape(len(rows), len(layers), -1).swapaxes(0, 1)
         blocks.append(block)
     values = np.concatenate(blocks, axis=2)
     gaps = int(np.isnan(values[-1]).any(axis=1).sum())
     note = f"{gaps} of {len(windows)} windows have no valid token of some modality; training medians stand in."
     return FrozenFeatures(values, layers, [note] if gaps else [])
+
+
+def _layers(
+    model: Model, modalities: list[str], pooling: Pooling | None, layer: Layer
+) -> int | list[int] | dict[str, list[int]]:
+    """What layers are read, as a result tells them; windows of several modalities at once are joined by "+"."""
+    read = {m: list(reading_of(model.config, m.split("+")[0], pooling, layer).layers) for m in modalities}
+    if len({tuple(layers) for layers in read.values()}) > 1:
+        return read
+    (layers, *_) = read.values()
+    return layers[0] if len(layers) == 1 else layers

@@ -263,7 +263,7 @@ def _up_to_layer(model: Model, config: ProbeConfig) -> Model:
     """The model whose output is the layer that an attention head reads."""
     if not model.config.has_query:
         raise UsageError(f"Model '{model.name}' has no pool query for head=attention: choose another head.")
-    if config.layer == -1:
+    if config.layer in (None, -1):
         return model
     assert isinstance(config.layer, int)
     if not 0 <= config.layer <= model.config.depth:

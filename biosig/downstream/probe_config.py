@@ -64,11 +64,13 @@ class ProbeConfig(TaskConfig):
     head : {"logistic", "ridge", "knn", "prototype", "cox", "attention"}, optional
         What is fitted on the frozen features; "attention" trains the pool query and a linear layer on all tokens. None
         = logistic regression, ridge regression of numbers, Cox regression of times.
-    pooling : {"mean", "mean+std", "cls", "attention"}, optional
-        What becomes of a window's tokens; None = as the model does it.
-    layer : int or "validation"
-        0 the embedding output, k after block k, -1 the model's output; "validation" chooses by inner folds of the
-        training subjects.
+    pooling : str, optional
+        What becomes of a window's tokens: "mean", "mean+max+std", … (`biosig.models.readouts`); None = as the weights
+        name it for each modality, else the model's own.
+    layer : int, list of int or "validation", optional
+        0 the embedding output, k after block k, -1 the model's output; of a list the vectors stand side by side;
+        "validation" chooses by inner folds of the training subjects. None = those that the weights name with their
+        readout, else the output.
     erase : str
         "subject", or a label such as "site": taken out of the features, as far as a linear model can tell it
         (`biosig.downstream.erasure`). What the target shares with it goes too.
@@ -106,7 +108,7 @@ class ProbeConfig(TaskConfig):
     split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
     head: Head | None = None
     pooling: Pooling | None = None
-    layer: int | Literal["validation"] = -1
+    layer: int | list[int] | Literal["validation"] | None = None
     erase: str = ""
     shots: list[Shots] = field(default_factory=list)
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
@@ -140,5 +142,5 @@ class ProbeConfig(TaskConfig):
             for key in ("pooling", "erase", "shots"):
                 if getattr(self, key):
                     raise UsageError(f"head=attention reads tokens, not pooled features: leave {key} out.")
-            if self.layer == "validation":
+            if isinstance(self.layer, str | list):
                 raise UsageError("head=attention is trained on one layer: give its number, or -1 for the output.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from biosig.evaluate.metrics import Floats
 from biosig.evaluate.splits import Fold, Rows
 from biosig.file_sums import checked, guarded
 from biosig.models.model import Model
+from biosig.models.reading import Layer
 from biosig.progress import Progress
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class FrozenProbes:
         for number, fold in enumerate(self._folds):
             company[fold.test] = number
         config, windows = self._config, self._task.labelled.windows
-        layer: int | Literal["all"] = "all" if config.layer == "validation" else config.layer
+        layer: Layer = "all" if config.layer == "validation" else config.layer
         stage = f"{method}, draw {draw}" if draw else method
         return frozen_features(model, windows, company, layer, config.pooling, self._progress, stage, work)
 

@@ -65,7 +65,8 @@ class RetrievalModel(nn.Module):
         tokens, cls = self.encoder.encode(batch)
         if cls is not None:
             return cls.float()
-        return self.encoder.pool(tokens[batch.valid], batch.window[batch.valid], batch.n_windows).float()
+        beside = self.encoder.token_batch(batch)
+        return self.encoder.pool(tokens[beside.valid], beside.window[beside.valid], batch.n_windows).float()
 
     def loss(self, signals: Tensor, reports: Tensor, same: Tensor) -> Tensor:
         """Cross-entropy of finding each one's partner in the batch, both ways.

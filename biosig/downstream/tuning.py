@@ -113,7 +113,9 @@ def new_classifier(
     key: Sequence[int],
 ) -> Classifier:
     """A classifier with a random head, on the encoder's device."""
-    n_tokens = pack([windows[0]], windows.contract).n_tokens if READOUTS[pooling].one_layout else 0
+    n_tokens = 0
+    if READOUTS[pooling].one_layout:
+        n_tokens = encoder.token_batch(pack([windows[0]], windows.contract)).n_tokens
     with seeded(key):
         classifier = Classifier(encoder, objective, pooling, n_tokens)
     return classifier.to(next(encoder.parameters()).device)

@@ -19,13 +19,13 @@ from biosig.batches.input_contract import Align, InputContract, OnUnknown
 from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import Windows
-from biosig.embedding import embed_windows
-from biosig.errors import DataError, UsageError
+from biosig.embedding import embed_windows, vectors_of
+from biosig.errors import DataError
 from biosig.estimators.base import ModelEstimator
 from biosig.estimators.inputs import SignalRows
 from biosig.models.model import Model
-from biosig.models.pooled import n_features, vectors_per_window
-from biosig.models.readouts import Pooling, check_pooling, own_pooling
+from biosig.models.reading import readings_of
+from biosig.models.readouts import Pooling, check_pooling
 
 
 class EmbeddingEstimator(ModelEstimator):
@@ -35,10 +35,12 @@ class EmbeddingEstimator(ModelEstimator):
     ----------
     model, ch_names, sfreq, kind, units, window, align, on_unknown, device
         As in `ModelEstimator`.
-    pooling : {"mean", "mean+std", "cls", "attention"}, optional
-        What becomes of a window's tokens (`biosig.models.pooled`); None = as the model does it.
-    layer : int
-        0 the embedding output, k after block k, -1 the model's output.
+    pooling : str, optional
+        What becomes of a window's tokens (`biosig.models.readouts`); None = as the weights name it, else the model's
+        own.
+    layer : int or sequence of int, optional
+        0 the embedding output, k after block k, -1 the model's output, of several side by side; None = those that the
+        weights name with their readout, else the output.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class EmbeddingEstimator(ModelEstimator):
         window: float | None = None,
         align: Align = "none",
         pooling: Pooling | None = None,
-        layer: int = -1,
+        layer: int | Sequence[int] | None = None,
         on_unknown: OnUnknown | None = None,
         device: str = "auto",
     ) -> None:
@@ -64,17 +66,16 @@ class EmbeddingEstimator(ModelEstimator):
     def _learn(self, X: Any) -> SignalRows:
         """Open the model, and note which modalities X has."""
         model = self._opened()
-        pooling, depth = self.pooling or own_pooling(model.config), model.config.depth
-        check_pooling(model.config, pooling)
-        if not isinstance(self.layer, int | np.integer) or not -1 <= self.layer <= depth:
-            raise UsageError(
-                f"There is no layer {self.layer!r}: 0 is the embedding output, {depth} the last block, "
-                f"-1 the model's output."
-            )
+        readings = readings_of(model.config, self.pooling, self.layer)
+        for reading in readings.values():
+            check_pooling(model.config, reading.pooling)
         rows = self._rows(X, model.contract, reset=True)
         self.modalities_ = modalities_of(rows.windows, model.contract)
-        n_parts = 1 if vectors_per_window(pooling) == 1 else len(self.modalities_)
-        self._n_features_out = n_parts * n_features(model.config, pooling, self.layer)
+        parts = [readings[modality] for modality in self.modalities_]
+        if parts[0].one_per_window:
+            parts = parts[:1]
+        self._sizes = [reading.n_features(model.config) for reading in parts]
+        self._n_features_out = sum(self._sizes)
         self.model_ = model
         return rows
 
@@ -91,14 +92,13 @@ class EmbeddingEstimator(ModelEstimator):
                 f"fit it to the same modalities, or leave those channels out."
             )
         table = embed_windows(self.model_, windows, layer=self.layer, pooling=self.pooling)
-        values = np.asarray(table["vector"].combine_chunks().flatten()).reshape(table.num_rows, -1)  # (·, D)
-        n_parts = self._n_features_out // values.shape[1]
-        names = self.modalities_ if n_parts > 1 else ["+".join(self.modalities_)]
-        part = [0 if n_parts == 1 else names.index(modality) for modality in table["modality"].to_pylist()]
-        vectors = np.full((len(windows), n_parts, values.shape[1]), np.nan, np.float32)  # (W, M, D)
-        vectors[table["window"].to_numpy(), part] = values
-        refuse_empty(windows, ~np.isnan(vectors[:, :, 0]), names)
-        return vectors.reshape(len(windows), -1)
+        joint = len(self._sizes) == 1
+        names = ["+".join(self.modalities_)] if joint else self.modalities_
+        vectors = [np.full((len(windows), size), np.nan, np.float32) for size in self._sizes]  # M × (W, D)
+        for modality, (rows, values) in vectors_of(table).items():
+            vectors[0 if joint else names.index(modality)][rows] = values
+        refuse_empty(windows, np.stack([~np.isnan(part[:, 0]) for part in vectors], axis=1), names)
+        return np.concatenate(vectors, axis=1)
 
 
 class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingEstimator):

@@ -20,7 +20,7 @@ _TYPICAL_TOKENS = 2048
 """Rows of the products: as many windows at a time as stay below, one at least."""
 
 
-def for_inference(blocks: nn.ModuleList, dtype: torch.dtype) -> nn.ModuleList:
+def for_inference(blocks: nn.ModuleList, dtype: torch.dtype, in_parts: bool = True) -> nn.ModuleList:
     """A copy of a model's blocks that multiplies in `dtype`; norms and what blocks add to tokens are as they were.
 
     The copy may write over the tokens that it is given.
@@ -31,13 +31,15 @@ def for_inference(blocks: nn.ModuleList, dtype: torch.dtype) -> nn.ModuleList:
         All on one device.
     dtype : torch.dtype
         float32 or bfloat16.
+    in_parts : bool
+        Whether a few windows go through a block at a time.
     """
     copied = copy.deepcopy(blocks).requires_grad_(False).eval()
     for linear in [module for module in copied.modules() if isinstance(module, nn.Linear)]:
         linear.to(dtype)
     if next(copied.parameters()).device.type == "cpu" and torch.backends.mkldnn.is_available():
         _order(copied)
-        return nn.ModuleList(_InParts(block) for block in copied)
+        return nn.ModuleList(_InParts(block) for block in copied) if in_parts else copied
     return copied
 
 

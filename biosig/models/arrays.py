@@ -33,7 +33,8 @@ class Encoded:
     Parameters
     ----------
     tokens : Tensor, shape (B, C, H, D), or dict of str to Tensor
-        Zeros where not valid. A dict by modality where patches differ in length, or in number as the rates round.
+        Zeros where not valid. A dict by modality where patches differ in length, or in number as the rates round. Of a
+        fused model C is 1: a token stands for all channels of its modality.
     valid : Tensor of bool, shape (B, C, H), or dict of str to Tensor
         Which tokens were computed from real values alone.
     pooled : Tensor, shape (B, D)
@@ -246,17 +247,27 @@ def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> 
 
 
 def unpack(
-    tokens: Tensor, pooled: Tensor, batch: PackedBatch, recording: Recording, contract: Mapping[str, InputContract]
+    tokens: Tensor,
+    pooled: Tensor,
+    batch: PackedBatch,
+    recording: Recording,
+    contract: Mapping[str, InputContract],
+    fused: bool,
 ) -> Encoded:
-    """Packed tokens (N, D) back to (B, C, H, D); all windows have the channels of `recording`, which is one stream."""
+    """Packed tokens (N, D) back to (B, C, H, D); all windows have the channels of `recording`, which is one stream.
+
+    `batch` is the token batch. Tokens that are `fused` have one row in place of C, for each modality.
+    """
     (stream,) = recording.streams
     rows_of: dict[str, list[int]] = {}
     for row, channel in enumerate(stream.channels):
         rows_of.setdefault(channel.kind, []).append(row)
+    if fused:
+        rows_of = {kind: [number] for number, kind in enumerate(rows_of)}
     by_modality, valid_by_modality = {}, {}
     for modality, rows in rows_of.items():
         of = batch.modality == MODALITY_IDS[modality]  # (N,)
-        read = np.searchsorted(rows, montage(stream.channels, modality, contract[modality]).rows)
+        read = np.searchsorted(rows, rows if fused else montage(stream.channels, modality, contract[modality]).rows)
         n_patches = int(of.sum()) // max(batch.n_windows * len(read), 1)
         shape = (batch.n_windows, len(rows), n_patches)
         all_tokens, all_valid = tokens.new_zeros(*shape, tokens.shape[1]), torch.zeros(shape, dtype=torch.bool)

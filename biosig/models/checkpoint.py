@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from biosig import __version__, config
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.file_sums import checked, guarded, remove, write_guarded
+from biosig.models.build import make_encoder
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.text import Tokenizer
 from biosig.text_files import read_json
@@ -48,9 +49,12 @@ def revision_json(encoder_config: EncoderConfig, trained: bool) -> str:
     content = json.loads(config_json(encoder_config, trained)) | {"biosig": "0.1.0"}
     position = content["encoder"]["position"]
     content["encoder"]["position"] = {"kind" if key == "name" else key: value for key, value in position.items()}
+    if content["encoder"]["fused"] is None:
+        del content["encoder"]["fused"]
     for wanted in content["encoder"]["contract"].values():
-        if wanted["on_unknown"] is None:
-            del wanted["on_unknown"]
+        for key in ("on_unknown", "usual_scale", "readout", "layers"):  # which 0.1.0 did not have
+            if not wanted[key]:
+                del wanted[key]
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -136,7 +140,7 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
             f"{folder} is a checkpoint of format {written}; this version reads up to {FORMAT}: upgrade biosig-fm."
         )
     with checked(folder / WEIGHTS):  # its checksum is made while the encoder is
-        encoder = Encoder(config.load(EncoderConfig, values))
+        encoder = make_encoder(config.load(EncoderConfig, values))
         state = _parsed(folder / WEIGHTS)
     load_state(encoder, state, where=str(folder / WEIGHTS))
     with checked(folder / CARD):

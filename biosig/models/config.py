@@ -9,6 +9,7 @@ from typing import Any, Literal
 from biosig.batches.input_contract import MODALITY_IDS, InputContract
 from biosig.errors import UsageError
 from biosig.layers.config import BlockStyle, BodyCode, LeadCode, ReveCode, TextConfig
+from biosig.models.fused.config import FusedConfig
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class EncoderConfig:
     initialisation : {"mimetic", "megatron"}
         How the blocks start: attention to like tokens (`Attention.initialise`), or all matrices normal with deviation
         0.02, cut at three deviations (REVE, section 3.2).
+    fused : FusedConfig, optional
+        Makes it a fused encoder (`biosig.models.fused`): `depth` counts its convolutions too; `head_dim`, `position`,
+        `block`, `patches`, `text`, `cls` and `initialisation` say nothing then. None = a token for each channel.
     """
 
     embed_dim: int
@@ -55,6 +59,7 @@ class EncoderConfig:
     text: TextConfig | None = None
     cls: bool = False
     initialisation: Literal["mimetic", "megatron"] = "mimetic"
+    fused: FusedConfig | None = None
     name: str = field(default="custom")
 
     def __post_init__(self) -> None:
@@ -63,6 +68,8 @@ class EncoderConfig:
             raise UsageError(
                 f"No embedding exists for modality {', '.join(sorted(unknown))}; there are {', '.join(MODALITY_IDS)}."
             )
+        if self.fused is not None and (self.text is not None or self.cls):
+            raise UsageError(f"The fused encoder '{self.name}' has no text and no token per window: leave them out.")
         if isinstance(self.position, ReveCode) and len(self.contract) != 1:
             raise UsageError(
                 f"REVE's position code does not tell modalities apart: the contract has {', '.join(self.contract)}, "

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from biosig.errors import DataError
 from biosig.models import convert_csfm, convert_reve
+from biosig.models.build import make_encoder
 from biosig.models.checkpoint import default_card, listed, load_state
 from biosig.models.encoder import Encoder
 from biosig.models.foreign import ForeignWeights, Plan, read_foreign
@@ -81,7 +82,7 @@ def convert(source: str | Path, origin: str = "") -> Converted:
             f"with {listed(foreign.state, 4)}."
         )
     plan = family.plan(foreign.state, foreign.config, str(foreign.path))
-    encoder = Encoder(plan.config)
+    encoder = make_encoder(plan.config)
     own = dict(encoder.state_dict())
     _account(foreign, plan, own)
     absent = sorted(ours for theirs, ours in plan.names.items() if theirs not in foreign.state)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,7 +100,7 @@ class Encoder(nn.Module):
         scaled = any(c.normalisation == "robust" for c in contract.values())
         self.amplitude = nn.Linear(1, dim, bias=False) if scaled else None
         self.text = TextEmbedding(config.text, dim) if config.text else None
-        self.positions = _position_code(config)
+        self.positions: nn.Module = _position_code(config)
         self.blocks = nn.ModuleList(
             Block(dim, config.num_heads, config.head_dim, config.mlp_ratio, config.block) for _ in range(config.depth)
         )
@@ -133,8 +134,35 @@ class Encoder(nn.Module):
         else:
             nn.init.normal_(self.pool.query, std=0.02)
 
-    def embed(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
+    def token_batch(self, batch: PackedBatch) -> PackedBatch:
+        """What lies beside the tokens, one row each: here the batch itself."""
+        return batch
+
+    def token_hidden(self, batch: PackedBatch, hidden: Tensor) -> Tensor:
+        """Tokens (N,) of which the encoder sees nothing, given the hidden patches (P,): here these themselves."""
+        return batch.valid & hidden
+
+    def visible_tokens(self, batch: PackedBatch, hidden: Tensor | None = None, causal: bool = False) -> VisibleTokens:
+        """What goes through the blocks: the valid tokens that are not `hidden` (P,).
+
+        With `causal`, none sees a sample later than its own last (`PackedBatch.ends`).
+        """
+        visible = VisibleTokens.of(batch, None if hidden is None else ~hidden)
+        if not causal:
+            return visible
+        ends = batch.ends(self.config.contract)[visible.rows]  # (M,)
+        return replace(visible, lengths=replace(visible.lengths, ends=ends))
+
+    def embed(
+        self,
+        batch: PackedBatch,
+        hidden: Tensor | None = None,  # noqa: ARG002  # each token is of its own samples alone
+        causal: bool = False,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
         """Tokens before the first block (N, D), and the position code alone (N, D).
+
+        `hidden` and `causal` are for encoders whose tokens share samples (`biosig.models.fused`); what `hidden` says of
+        this one is `visible_tokens`' to heed.
 
         Raises
         ------
@@ -192,7 +220,7 @@ class Encoder(nn.Module):
 
     def enter(
         self, tokens: Tensor, visible: VisibleTokens
-    ) -> tuple[Tensor, PackedLengths, Callable[[Tensor], tuple[Tensor, Tensor | None]]]:
+    ) -> tuple[Tensor, Any, Callable[[Tensor], tuple[Tensor, Tensor | None]]]:
         """What the blocks see, with the windows' own tokens where there are any, and what takes it apart again."""
         x = tokens[visible.rows]  # (M, D)
         if not self.config.cls:
@@ -214,7 +242,7 @@ class Encoder(nn.Module):
         return other
 
     def forward(self, batch: PackedBatch, layer: int = -1) -> Tensor:
-        """Tokens (N, D): invalid ones are neither attended to nor attend, and come out as zeros.
+        """Tokens (N, D), beside `token_batch(batch)`: invalid ones are not attended to, and come out as zeros.
 
         Parameters
         ----------
@@ -228,19 +256,19 @@ class Encoder(nn.Module):
     def encode(self, batch: PackedBatch, layer: int = -1) -> tuple[Tensor, Tensor | None]:
         """As `forward`, with the windows' own tokens (B, D) where the model has them."""
         tokens, _ = self.embed(batch)
-        visible = VisibleTokens.of(batch)
+        visible = self.visible_tokens(batch)
         x, cls = self.encode_windows(tokens, visible, layer)
-        return x.new_zeros(batch.n_tokens, x.shape[1]).index_copy(0, visible.rows, x), cls
+        return x.new_zeros(len(tokens), x.shape[1]).index_copy(0, visible.rows, x), cls
 
     def read(self, batch: PackedBatch, layer: int = -1) -> Tokens:
         """As `encode`, with what is known of each token."""
-        return Tokens.laid(*self.encode(batch, layer), batch)
+        return Tokens.laid(*self.encode(batch, layer), self.token_batch(batch))
 
     def layers(self, batch: PackedBatch) -> Iterator[tuple[Tensor, Tensor | None]]:
         """As `encode`, of layers 0 to depth - 1 and then of the output, in one pass."""
         tokens, _ = self.embed(batch)
-        visible = VisibleTokens.of(batch)
+        visible = self.visible_tokens(batch)
         for layer, (x, cls) in enumerate(self._states(tokens, visible)):
             if layer == len(self.blocks):
                 x, cls = self.norm(x), None if cls is None else self.norm(cls)
-            yield x.new_zeros(batch.n_tokens, x.shape[1]).index_copy(0, visible.rows, x), cls
+            yield x.new_zeros(len(tokens), x.shape[1]).index_copy(0, visible.rows, x), cls

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,9 @@ from biosig.errors import DataError, UsageError
 from biosig.layers.lead_positions import LeadCode, LeadPositions
 from biosig.models import checkpoint, hub
 from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
+from biosig.models.build import make_encoder
 from biosig.models.encoder import Encoder, EncoderConfig
+from biosig.models.fused.encoder import FusedEncoder
 from biosig.models.presets import PRESETS, list_models
 from biosig.models.text import Tokenizer
 from biosig.models.tokens import Tokens
@@ -131,7 +133,7 @@ class Model:
     def with_random_weights(self, seed: int) -> Model:
         """The same architecture and contract, never trained: the baseline that every claim needs."""
         with seeded(seed):
-            return Model(Encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
+            return Model(make_encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
 
     def with_unknown(self, on_unknown: OnUnknown | None) -> Model:
         """The same weights, of which the contract says what becomes of channels of unknown place; None = as it is.
@@ -209,12 +211,24 @@ class Model:
 
     def read(self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32) -> Tokens:
         """As `encode_batch`, with what is known of each token: what readouts start from."""
-        return Tokens.laid(*self._encode(batch, layer, dtype), batch)
+        return Tokens.laid(*self._encode(batch, layer, dtype), self.token_batch(batch))
 
     def read_layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[Tokens]:
         """As `layers`, with what is known of each token."""
+        beside = self.token_batch(batch)
         for values, own in self.layers(batch, dtype):
-            yield Tokens.laid(values, own, batch)
+            yield Tokens.laid(values, own, beside)
+
+    def read_stem(self, batch: PackedBatch, what: Literal["spectrum", "coherence"]) -> Tokens:
+        """What a fused encoder's EEG stem sees, in the place of tokens ("spectrum") or of the windows' own."""
+        beside = self.token_batch(batch)
+        encoder, batch = self.encoder, batch.to(self.device)
+        assert isinstance(encoder, FusedEncoder)
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
+            if what == "spectrum":
+                return Tokens.laid(encoder.spectrum(batch), None, beside)
+            lines = encoder.coherence(batch)
+        return Tokens.laid(lines.new_zeros(beside.n_tokens, 1), lines, beside)
 
     def precision(self, dtype: str) -> torch.dtype:
         """What matrix products run in; "auto" = bfloat16 on CUDA, float32 elsewhere."""
@@ -227,10 +241,17 @@ class Model:
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             return encoder.encode(batch.to(self.device), layer)
 
+    def token_batch(self, batch: PackedBatch) -> PackedBatch:
+        """What lies beside the tokens of a batch, one row each, on the batch's device: window, modality, time, valid.
+
+        It is the batch itself where each channel has tokens of its own, else without channels and samples.
+        """
+        return self.encoder.token_batch(batch)
+
     @torch.inference_mode()
     def pool(self, tokens: Tensor, batch: PackedBatch, by_modality: bool = False) -> Tensor:
         """One vector per window (B, D), or per window and modality (B, n_modalities, D), over the valid tokens."""
-        batch = batch.to(tokens.device)
+        batch = self.token_batch(batch).to(tokens.device)
         segment, n = batch.window, 1
         if by_modality:
             n = len(MODALITY_IDS)
@@ -286,8 +307,9 @@ class Model:
         Returns
         -------
         Encoded
-            `tokens` (B, C, n_patches, D), or {modality: …} where patches differ in length or number; `valid` alike,
-            without D; `pooled` (B, D); `text` (B, L, D) with `text_valid`, or None. CPU, float32.
+            `tokens` (B, C, n_patches, D), or {modality: …} where patches differ in length or number, C being 1 for a
+            fused model; `valid` alike, without D; `pooled` (B, D); `text` (B, L, D) with `text_valid`, or None. CPU,
+            float32.
 
         Raises
         ------
@@ -311,7 +333,9 @@ class Model:
                 f"{self.name} gives a vector that is not finite for window {int(finite.int().argmin())}: look for wild "
                 "amplitudes in it."
             )
-        return unpack(tokens.float().cpu(), pooled.float().cpu(), batch, recordings[0], contract)
+        fused = self.config.fused is not None
+        beside = self.token_batch(batch)
+        return unpack(tokens.float().cpu(), pooled.float().cpu(), beside, recordings[0], contract, fused)
 
     def _for_inference(self, dtype: torch.dtype) -> Encoder:
         """The encoder's copy for inference, made again when a weight has changed; on a GPU float32 needs none."""
@@ -421,7 +445,7 @@ def build_model(name: str, seed: int = 0) -> Model:
     """
     chosen = PRESETS[name]
     with seeded(seed):
-        encoder = Encoder(chosen.config)
+        encoder = make_encoder(chosen.config)
     return Model(encoder, trained=False, tokenizer=Tokenizer.default() if chosen.tokenizer else None)
 
 

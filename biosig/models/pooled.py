@@ -5,38 +5,28 @@ Shape letters: N tokens, B windows, S segments, D embed_dim, F features, R vecto
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
-from biosig.models.config import EncoderConfig
 from biosig.models.model import Model
-from biosig.models.readouts import READOUTS, Pooling, Segments
+from biosig.models.reading import Reading
+from biosig.models.readouts import READOUTS, Segments
 from biosig.models.tokens import Tokens
 
 
-def vectors_per_window(pooling: Pooling) -> int:
+def vectors_per_window(reading: Reading) -> int:
     """R: one for each modality, but a window's own token reads all of them."""
-    return 1 if READOUTS[pooling].needs == "own" else len(MODALITY_IDS)
+    return 1 if reading.one_per_window else len(MODALITY_IDS)
 
 
-def n_features(config: EncoderConfig, pooling: Pooling, layer: int | Literal["all"]) -> int:
-    """F: numbers in a vector."""
-    n_layers = config.depth + 1 if layer == "all" else 1
-    return READOUTS[pooling]().n_features(config.embed_dim) * n_layers
-
-
-def segments(batch: PackedBatch | Tokens, pooling: Pooling) -> Tensor:
-    """Which vector each token belongs to (N,), numbered window · R + r."""
-    n = vectors_per_window(pooling)
+def segments(batch: PackedBatch | Tokens, reading: Reading) -> Tensor:
+    """Which vector each token, or patch, belongs to (N,), numbered window · R + r."""
+    n = vectors_per_window(reading)
     return batch.window if n == 1 else batch.window * n + batch.modality
 
 
-def pooled(
-    model: Model, batch: PackedBatch, pooling: Pooling, layer: int | Literal["all"], dtype: torch.dtype = torch.float32
-) -> Tensor:
+def pooled(model: Model, batch: PackedBatch, reading: Reading, dtype: torch.dtype = torch.float32) -> Tensor:
     """Vectors (B, R, F) of a batch; where a window has no valid token of a modality they mean nothing.
 
     Parameters
@@ -45,24 +35,39 @@ def pooled(
         Frozen.
     batch : PackedBatch
         Windows.
-    pooling : str
-        A readout of `biosig.models.readouts`; see `check_pooling` there.
-    layer : int or "all"
-        0 the embedding output, k after block k, -1 the model's output; "all" gives layers 0 to depth - 1 and the output
-        side by side, F being so many times as large.
+    reading : Reading
+        A readout that the model has (`biosig.models.readouts.check_pooling`), and the layers whose vectors stand side
+        by side.
     dtype : torch.dtype
         Of the blocks' matrix products.
     """
-    states = model.read_layers(batch, dtype) if layer == "all" else [model.read(batch, layer, dtype)]
-    vectors = torch.cat([_pooled(model, tokens, pooling) for tokens in states], dim=1)
-    return vectors.unflatten(0, (batch.n_windows, vectors_per_window(pooling)))
+    readout = READOUTS[reading.pooling]
+    if readout.reads in ("spectrum", "coherence"):
+        vectors = [_pooled(model, model.read_stem(batch, readout.reads), reading)] * len(reading.layers)
+    else:
+        states = _states(model, batch, reading.layers, dtype, with_local=readout.reads == "local")
+        local = states[0].values if readout.reads == "local" else None
+        vectors = [_pooled(model, states[layer], reading, local) for layer in reading.layers]
+    return torch.cat(vectors, dim=1).unflatten(0, (batch.n_windows, vectors_per_window(reading)))
+
+
+def _states(
+    model: Model, batch: PackedBatch, layers: tuple[int, ...], dtype: torch.dtype, with_local: bool
+) -> dict[int, Tokens]:
+    """Tokens of some layers, in one pass where it gives them."""
+    wanted = {*layers, *((0,) if with_local else ())}
+    depth = model.config.depth
+    if len(wanted) == 1 or depth in wanted:  # the last block's output without the norm is in no pass of all layers
+        return {layer: model.read(batch, layer, dtype) for layer in wanted}
+    passed = zip((*range(depth), -1), model.read_layers(batch, dtype), strict=True)
+    return {layer: tokens for layer, tokens in passed if layer in wanted}
 
 
 @torch.inference_mode()
-def _pooled(model: Model, tokens: Tokens, pooling: Pooling) -> Tensor:
+def _pooled(model: Model, tokens: Tokens, reading: Reading, local: Tensor | None = None) -> Tensor:
     """Vectors (S, F), S = B · R."""
     query = model.encoder.pool if model.config.has_query else None
-    n_segments = tokens.n_windows * vectors_per_window(pooling)
-    return READOUTS[pooling]()(
-        Segments(tokens.values, tokens.valid, segments(tokens, pooling), n_segments, tokens.own, query)
+    n_segments = tokens.n_windows * vectors_per_window(reading)
+    return READOUTS[reading.pooling]()(
+        Segments(tokens.values, tokens.valid, segments(tokens, reading), n_segments, tokens.own, query, local)
     )

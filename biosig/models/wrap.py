@@ -107,13 +107,12 @@ class ModuleContract:
 
     def to_input(self) -> OrderedContract:
         """The contract of the modality, as windows are prepared by."""
-        step, n_times = self.seconds, 0
+        step = self.seconds
+        if step is None and self.sfreq % 1:
+            raise UsageError(f"A rate of {self.sfreq:g} Hz has no whole number of samples a second: give seconds.")
         if step is None:
-            step = 1 / next((k for k in _FRACTIONS if self.sfreq % k == 0), 0) if self.sfreq % 1 == 0 else 0
-            if not step:
-                raise UsageError(f"A rate of {self.sfreq:g} Hz has no whole number of samples a second: give seconds.")
-        n_times = round(step * self.sfreq)
-        if n_times < 1:
+            step = 1 / next(k for k in _FRACTIONS if self.sfreq % k == 0)
+        if round(step * self.sfreq) < 1:
             raise UsageError(f"seconds is {step:g}, which is no sample at {self.sfreq:g} Hz: give more.")
         return OrderedContract(
             sfreq=float(self.sfreq),
@@ -142,6 +141,7 @@ class WrappedConfig:
     """Whether the module gives tokens (B, N, F), and not one vector (B, F)."""
     depth: ClassVar[int] = 0
     text: ClassVar[None] = None
+    fused: ClassVar[None] = None
     has_query: ClassVar[bool] = False
 
     @property
@@ -256,7 +256,6 @@ class WrappedModel(Model):
     """
 
     no_ledger = "What the model has seen in its training is unknown: its makers did not say."
-
     has_patch_tokens = False
 
     encoder: WrappedEncoder  # type: ignore[assignment]
@@ -379,6 +378,7 @@ class WrappedModel(Model):
             As `Model.encode`, and if channels or length are not the contract's, or a window misses samples.
         """
         from biosig.models.pooled import pooled
+        from biosig.models.reading import Reading
         from biosig.models.readouts import own_pooling
 
         if text is not None:
@@ -402,7 +402,7 @@ class WrappedModel(Model):
                 )
         batch = pack(windows, self.contract)
         found = self.read(batch, layer)
-        vectors = pooled(self, batch, own_pooling(self.config), layer)  # (B, R, F)
+        vectors = pooled(self, batch, Reading(own_pooling(self.config), (layer,)))  # (B, R, F)
         vectors = vectors[:, 0 if vectors.shape[1] == 1 else MODALITY_IDS[modality]]
         finite = torch.isfinite(vectors).all(dim=1)  # (B,)
         if not finite.all():

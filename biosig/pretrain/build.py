@@ -7,6 +7,7 @@ from typing import Any
 
 from biosig.errors import UsageError
 from biosig.models import checkpoint
+from biosig.models.build import make_encoder
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import preset
 from biosig.models.reports import RecordingWords, words_for
@@ -49,7 +50,7 @@ def build_encoder(run: PretrainConfig) -> Encoder:
     UsageError
         If `weights` is no checkpoint folder, or one of an encoder of another form.
     """
-    encoder = Encoder(encoder_config(run))
+    encoder = make_encoder(encoder_config(run))
     if run.weights is None:
         return encoder
     theirs, _, _ = checkpoint.load(run.weights)

@@ -18,7 +18,7 @@ from biosig.errors import UsageError
 from biosig.models.presets import preset
 from biosig.recording import Recording, Stream
 from biosig.shards import ShardWriter, build_index
-from biosig.signal import bandpass
+from biosig.signal import bandpass, robust_scale
 
 ZSCORE = {"eeg": InputContract(160.0, 1.0, 0.9, "uV", band=(0.5, 45.0), normalisation="zscore", clip=15.0)}
 
@@ -138,3 +138,30 @@ def test_a_net_that_only_the_published_bank_knows_is_placed_by_it():
     bank = biosig.electrodes.frames.mri_to_head(reve_positions(["E17", "E22"]))
     placed = model.encode(signals, sfreq=200, positions=bank)
     assert (named.tokens - placed.tokens).abs().max() < 1e-5 * placed.tokens.abs().max()
+
+
+def test_a_robust_scale_is_that_of_the_recording_in_the_band(eeg, whole):
+    """Drifts that the filter takes away, which a stored scale has measured, do not make the signal small."""
+    contract = {"eeg": InputContract(160.0, 1.0, 1.0, "uV", band=(0.5, 45.0))}
+    drift = 2000 * np.sin(2 * np.pi * 0.02 * np.arange(whole.shape[1]) / 160)
+    drifting = as_stream(eeg.streams[0], eeg.streams[0].physical() + drift)
+    recording = replace(eeg, streams=[drifting], robust_scale={"eeg": 1400.0})
+    windows = conditioned(grid(RecordingList([recording]), 10.0), contract)
+    scales = {windows.read_signals(i).robust_scale["eeg"] for i in range(3)}
+    assert len(scales) == 1
+    assert scales.pop() == pytest.approx(robust_scale(whole), rel=0.02)
+
+
+def test_an_ecg_in_a_unit_of_its_own_is_brought_to_the_usual_scale_and_said_to_be_unknown(ecg):
+    wanted = preset("biosig-fused-tiny").contract
+    values = 37 * ecg.streams[0].physical()
+    channels = tuple(replace(channel, unit="NU") for channel in ecg.channels)
+    counts = replace(ecg, streams=[replace(as_stream(ecg.streams[0], values), channels=channels)], robust_scale={})
+    (unknown,), (known,) = prepare(counts, wanted), prepare(replace(ecg, robust_scale={}), wanted)
+    assert np.isnan(unknown.log_scale)
+    assert known.log_scale == 0
+    assert robust_scale(unknown.values) == pytest.approx(0.2, rel=1e-3)
+    ratio = unknown.values[:, 100:900] / known.values[:, 100:900]
+    assert np.nanstd(ratio) < 1e-3 * abs(np.nanmean(ratio))
+    with pytest.raises(UsageError, match="is in 'NU', the model needs 'mV'"):
+        prepare(counts, {"ecg": replace(wanted["ecg"], usual_scale=None)})

@@ -6,8 +6,8 @@ import torch
 
 import biosig
 from biosig import config, samples
+from biosig.models.build import make_encoder
 from biosig.models.config import EncoderConfig
-from biosig.models.encoder import Encoder
 from biosig.models.presets import PRESETS
 from biosig.models.text import Tokenizer
 
@@ -30,7 +30,7 @@ def check(name, most_built=MOST_BUILT):
     assert config.load(EncoderConfig, config.to_dict(size)) == size
     assert size.contract
     with torch.device("meta"):
-        n_parameters = sum(parameter.numel() for parameter in Encoder(size).parameters())
+        n_parameters = sum(parameter.numel() for parameter in make_encoder(size).parameters())
     assert member.n_parameters in (None, n_parameters), f"{name} has {n_parameters} parameters"
     if member.tokenizer:
         assert size.text is not None
@@ -53,7 +53,8 @@ def _encodes(name, modality):
         out = model.encode(window, stream.sfreq, stream.ch_names[:12], modality, units=stream.channels[0].unit)
     assert "random weights" in " ".join(str(warning.message) for warning in caught)
     n_patches = contract.n_patches_in(n_times / stream.sfreq)
-    assert out.tokens.shape == (1, window.shape[1], n_patches, model.embed_dim)
+    n_rows = 1 if model.config.fused else window.shape[1]
+    assert out.tokens.shape == (1, n_rows, n_patches, model.embed_dim)
     assert out.valid.all()
     assert out.tokens.isfinite().all()
     assert out.pooled.isfinite().all()

@@ -35,7 +35,8 @@ def check(name):
     assert readout(empty).isfinite().all(), "a window without valid tokens has no finite vector"
 
     values, own = tokens.values.clone().requires_grad_(), tokens.own.clone().requires_grad_()
-    readout(replace(tokens, values=values, own=own if readout.needs == "own" else None)).square().sum().backward()
+    own_or_none = own if readout.one_per_window else None
+    readout(replace(tokens, values=values, own=own_or_none, local=values)).square().sum().backward()
     gradients = [leaf.grad for leaf in (values, own) if leaf.grad is not None]
     assert gradients
     assert all(gradient.isfinite().all() for gradient in gradients)
@@ -53,11 +54,13 @@ def tokens_of(lengths):
     pool = AttentionPool(EMBED_DIM).requires_grad_(False)
     pool.query.copy_(torch.randn(EMBED_DIM, generator=generator))
     own = torch.randn(len(lengths), EMBED_DIM, generator=generator)
-    return Segments(values, valid, segment, len(lengths), own, pool)
+    local = torch.randn(len(segment), EMBED_DIM, generator=generator) * valid[:, None]
+    return Segments(values, valid, segment, len(lengths), own, pool, local)
 
 
 def picked(tokens, windows):
     """The given windows, in the given order."""
     rows = torch.cat([(tokens.segment == window).nonzero().squeeze(1) for window in windows])
     segment = torch.cat([torch.full(((tokens.segment == w).sum(),), i) for i, w in enumerate(windows)])
-    return Segments(tokens.values[rows], tokens.valid[rows], segment, len(windows), tokens.own[windows], tokens.query)
+    own, local = tokens.own[windows], tokens.local[rows]
+    return Segments(tokens.values[rows], tokens.valid[rows], segment, len(windows), own, tokens.query, local)

@@ -128,7 +128,7 @@ def test_channels_of_an_array_are_counted(tiny, microvolts, described):
         ({}, "array", "says neither channels nor rate: give the estimator ch_names"),
         ({"sfreq": 160.0}, "epochs", "sfreq describe an array; a Epochs"),
         ({"pooling": "cls"}, "epochs", "no token per window"),
-        ({"pooling": "maen"}, "epochs", "There is no pooling 'maen'; there are mean, mean"),
+        ({"pooling": "maen"}, "epochs", "There is no pooling 'maen'; there are .*mean, mean"),
         ({"layer": 9}, "epochs", "There is no layer 9"),
         ({"layer": "last"}, "epochs", "There is no layer 'last'"),
         ({"layer": 1.5}, "epochs", "There is no layer 1.5"),

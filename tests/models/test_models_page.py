@@ -29,7 +29,8 @@ def test_the_table_of_presets_names_each_with_its_size(name):
     assert parameters == f"{PRESETS[name].n_parameters:,}"
     assert ("reports" in reads) == (config.text is not None)
     assert all((word in reads) == (modality in config.contract) for modality, word in READS.items())
-    assert position.strip("`") == {"body": "Body", "reve": "Reve", "leads": "Lead"}[config.position.name] + "Positions"
+    codes = {"body": "BodyPositions", "reve": "RevePositions", "leads": "LeadPositions"}
+    assert position.strip("`") == ("TokenTimes" if config.fused else codes[config.position.name])
     assert vector == ("a token of its own" if config.cls else "attention pooling")
 
 
@@ -42,6 +43,9 @@ def test_the_table_of_input_contracts_has_each_presets_numbers(name):
     assert cells["rate"] == ", ".join(f"{READS[m]} {c.sfreq:g} Hz" for m, c in contract.items())
     assert cells["patch"] == ", ".join(f"{READS[m]} {c.patch_seconds:g} s" for m, c in contract.items())
     assert cells["step"] == ", ".join(f"{READS[m]} {c.stride_seconds:g} s" for m, c in contract.items())
+    if preset(name).fused:
+        assert cells["band"] == ", ".join(f"{READS[m]} {c.band[0]:g}–{c.band[1]:g} Hz" for m, c in contract.items())
+        return
     (filtered,) = {c.band or c.cleaning for c in contract.values()}
     bands = {"none": "as recorded", "neurokit": "NeuroKit2's cleaning", (0.5, 99.5): "0.5–99.5 Hz"}
     assert cells["band"] == bands[filtered]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from biosig.errors import UsageError
 from biosig.models.config import EncoderConfig
@@ -33,6 +33,7 @@ class Segments:
     own: Tensor | None = None  # (S, D) the windows' own tokens, where the encoder has them
     query: Callable[[Tensor, Tensor, int], Tensor] | None = None
     """Attention pooling of (M, D) tokens with their segments to (S, D), where the encoder has a query."""
+    local: Tensor | None = None  # (N, D) what the tokens were before the first block
 
     @property
     def real(self) -> tuple[Tensor, Tensor]:
@@ -64,8 +65,14 @@ class Readout(ABC):
     """What configurations call it: ``pooling: mean``."""
     needs: ClassVar[str | None] = None
     """"own": a token of each window's own, which reads all of its modalities. "query": a pool query."""
+    reads: ClassVar[Literal["tokens", "local", "spectrum", "coherence"]] = "tokens"
+    """What the values are: tokens of a layer; these and what they were before the first block; or what a fused
+    encoder's EEG stem sees, which is of no layer. All but the first are for frozen features alone."""
     one_layout: ClassVar[bool] = False
     """Whether all windows must have the same number of tokens, in the same places."""
+
+    one_per_window: ClassVar[bool] = False
+    """Whether a window has one vector for all of its modalities."""
 
     def n_features(self, embed_dim: int, n_tokens: int = 0) -> int:  # noqa: ARG002
         """F, for tokens of width `embed_dim` and, where the layout is one, `n_tokens` of a window."""
@@ -76,8 +83,21 @@ class Readout(ABC):
         """Vectors (S, F); invalid tokens count for nothing, and a segment without tokens gives finite numbers."""
 
     @classmethod
+    def width(cls, config: EncoderConfig) -> int:
+        """D of what is read."""
+        if cls.reads in ("tokens", "local"):
+            return config.embed_dim
+        from biosig.models.fused.widths import N_LINES, N_POWERS
+
+        return N_POWERS if cls.reads == "spectrum" else N_LINES
+
+    @classmethod
     def fits(cls, config: EncoderConfig) -> bool:
         """Whether an encoder has what this reads."""
+        if cls.reads in ("spectrum", "coherence"):
+            return config.fused is not None and "eeg" in config.contract
+        if cls.reads == "local":
+            return config.has_tokens and config.depth > 0
         return {None: config.has_tokens, "own": config.cls, "query": config.has_query}[cls.needs]
 
 
@@ -111,14 +131,19 @@ def check_pooling(config: EncoderConfig, pooling: str, frozen: bool = True) -> N
         per modality.
     """
     cls = READOUTS[pooling]
-    if cls.fits(config) and not (frozen and cls.one_layout):
+    others = [
+        name
+        for name, other in READOUTS.items()
+        if other.fits(config) and not (other.one_layout if frozen else other.reads != "tokens")
+    ]
+    if pooling in others:
         return
-    others = [name for name, other in READOUTS.items() if other.fits(config) and not (frozen and other.one_layout)]
     others.sort(key=lambda name: name != own_pooling(config))
-    lacks = {"own": "has no token per window", "query": "has no pool query"}
+    lacks = {"own": "has no token per window", "query": "has no pool query"} if cls.reads == "tokens" else {}
     lacked = lacks.get(
         cls.needs or "", "has not what it reads" if config.has_tokens else "gives a vector and no tokens"
     )
-    found = f"pooling={pooling} is tuned" if cls.fits(config) else f"Model '{config.name}' {lacked}"
+    how = "tuned" if frozen else "for frozen features"
+    found = f"pooling={pooling} is {how}" if cls.fits(config) else f"Model '{config.name}' {lacked}"
     choices = " or ".join(part for part in (", ".join(others[:-1]), others[-1]) if part)
     raise UsageError(f"{found}: choose pooling={choices}.")

@@ -30,6 +30,7 @@ class OwnToken(Readout):
 
     name = "cls"
     needs = "own"
+    one_per_window = True
 
     def __call__(self, tokens: Segments) -> Tensor:
         """Vectors (S, D)."""

@@ -76,7 +76,7 @@ class Term(nn.Module):
 
 def abilities(config: EncoderConfig) -> set[str]:
     """Which of `ABILITIES` a preset has."""
-    found = {"channels", "times"} | {"window token" if config.cls else "pooling"}
+    found = {"times"} | (set() if config.fused else {"channels"}) | {"window token" if config.cls else "pooling"}
     return found | ({"leads"} if isinstance(config.position, LeadCode) else set())
 
 
