@@ -116,6 +116,8 @@ class BenchTask:
         Whether it is one of the endpoints that decisions are made on (docs/evidence.md).
     decided_on : str, optional
         Of a primary endpoint the recordings whose scores decide, as an expression over index and labels; None = all.
+    unit : str
+        Of a number that is predicted, such as "years": what an error is in.
     remark : str
         What a reader of its scores must know.
     conditions : dict
@@ -136,6 +138,7 @@ class BenchTask:
     per_person: bool = False
     primary: bool = False
     decided_on: str | None = None
+    unit: str = ""
     remark: str = ""
     conditions: dict[str, Condition] = field(default_factory=dict)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,17 +19,23 @@ from biosig.plots.scores import plot_scores
 if TYPE_CHECKING:
     from biosig.bench.tables import BenchTables
 
-READ = """## How to read this page
-
-- **People**: every score is of people whom no row has learned from: folds over people, the same for every row. The
-  interval in brackets is the range in which the score lies for 95 % of resampled groups of these people.
-- **Score**: AUROC and macro AUROC are better when higher (0.5 is guessing, 1 is perfect); errors (MAE) when lower.
-- **Gain**: how much better one row is than another on the same people; above 0 is better, whatever the score. A gain
-  whose interval holds 0 may be chance.
-- **random twin**: the same network with random weights, the mean of several draws. What the model has over it is what
-  its training is worth.
-- **A + B**: the mean of the standardised scores of two rows.
-"""
+READ = (
+    "**People.** Every score is of people whom no row was fitted on: folds over people, the same for every row. "
+    "The interval in brackets is the range of the scores of 95 % of resampled groups of these people; of fewer "
+    "than twenty people it is narrower than it should be.",
+    "**Score.** AUROC and macro AUROC: higher is better, 0.5 is guessing, 1 is perfect. Mean absolute error "
+    "(MAE): lower is better, in the unit that the task names.",
+    "**Gain.** How much better one row is than another on the same people; above 0 is better, whatever the score. "
+    "Of many gains some are clear of 0 by chance: the table of primary endpoints alone is corrected for that.",
+    "**Random twin.** The same network with random weights; the mean of the scores of its draws. The model minus "
+    "its twin is what training is worth under this readout: a linear head on the mean and deviation of tokens, or "
+    "what the model's own weights name.",
+    "**A + B.** The mean of the standardised scores of two rows, each counting alike: a weak row can pull a "
+    "strong one down.",
+    "**Chance.** The mean of who was learned from, or the share of each class.",
+    "What is decided by these tasks, on whom, and what counts as better was fixed beforehand: docs/evidence.md.",
+)
+"""Paragraphs for who sees such a page for the first time."""
 
 
 def write_page(config: BenchConfig, tables: BenchTables, failed: Mapping[str, str]) -> None:
@@ -44,10 +51,11 @@ def write_page(config: BenchConfig, tables: BenchTables, failed: Mapping[str, st
         Runs that could not be made, and why.
     """
     report = Report("Bench", f"{', '.join(config.models)}, beside the same baselines on every task")
+    report.add_text("\n\n".join(_about(config)))
     if len(tables.scores):
-        _best(report, tables)
+        _in_short(report, config, tables)
         _endpoints(report, config, tables)
-        report.add_text(READ)
+        report.add_text("## How to read this page\n\n" + "\n".join(f"- {text}" for text in READ))
         _overview(report, tables)
         for name, rows in tables.scores.groupby("task", sort=False):
             _task(report, config, str(name), rows, tables)
@@ -65,24 +73,52 @@ def row_title(row: str) -> str:
     return " + ".join(titles.get(part, method_title(part)) for part in row.split(" + "))
 
 
-def _best(report: Report, tables: BenchTables) -> None:
-    """One sentence a primary endpoint: its best row, and where the model stands."""
+def _about(config: BenchConfig) -> list[str]:
+    """What is known of each model."""
+    path, texts = config.out / "models.json", []
+    for facts in json.loads(path.read_text(encoding="utf-8")) if path.is_file() else ():
+        what = f"**{facts['name']}**: {facts['n_parameters']:,} parameters, revision {facts['revision']}. "
+        if not facts["trained"]:
+            what = f"> {what}It has **random weights**: no number here is evidence for pretraining."
+        elif facts["ledger"]:
+            what += (
+                f"Its ledger lists {facts['ledger']:,} recordings of its pretraining; nobody scored here is among them."
+            )
+        else:
+            what += "It has no ledger of its pretraining, so that nobody can say whether these people were in it."
+        texts.append(what)
+    return texts
+
+
+def _in_short(report: Report, config: BenchConfig, tables: BenchTables) -> None:
+    """Of every primary endpoint its best row, what training is worth, and the model beside features."""
     lines = []
     as_it_is = tables.scores[tables.scores["condition"] == AS_IT_IS]
-    for _, rows in as_it_is[as_it_is["primary"]].groupby("task", sort=False):
+    for name, rows in as_it_is[as_it_is["primary"]].groupby("task", sort=False):
         better = METRICS[rows["metric"].iloc[0]].higher_is_better
-        ordered = rows.sort_values("score", ascending=not better)
-        best = ordered.iloc[0]
+        best = rows.sort_values("score", ascending=not better).iloc[0]
+        unit = config.tasks[str(name)].unit
         text = (
-            f"- **{best['title']}** ({best['n_people']} people): best is {row_title(best['row'])}, {_score(best)} "
-            f"{METRICS[best['metric']].title}"
+            f"- **{best['title']}** ({best['n_people']} people): best is {row_title(best['row'])}, "
+            f"{METRICS[best['metric']].title} {_score(best)}{f' {unit}' if unit else ''}."
         )
-        own = rows[rows["row"] == MODEL]
-        if len(own) and best["row"] != MODEL:
-            text += f"; the frozen model {_score(own.iloc[0])}"
-        lines.append(text + ".")
+        gains = _of(tables.gains, str(name))
+        others = {"random_weights": "its random twin", "handmade": "hand-made features"} if len(gains) else {}
+        for against, words in others.items():
+            found = gains[(gains["row"] == MODEL) & (gains["against"] == against) & (gains["condition"] == AS_IT_IS)]
+            for gain in found.itertuples():
+                how = f"({gain.gain:+.3f}, {gain.low:+.3f} to {gain.high:+.3f})"
+                text += f" The frozen model is {_verdict(gain)} than {words} {how}."
+        lines.append(text)
     if lines:
         report.add_text("## In short\n\n" + "\n".join(lines))
+
+
+def _verdict(gain: Any) -> str:
+    """Better, worse, or neither for sure; of a row with gain, low and high."""
+    if gain.low > 0:
+        return "better"
+    return "worse" if gain.high < 0 else "neither better nor worse for sure"
 
 
 def _endpoints(report: Report, config: BenchConfig, tables: BenchTables) -> None:
@@ -128,7 +164,7 @@ def _task(report: Report, config: BenchConfig, name: str, rows: pd.DataFrame, ta
         judged = "worked out for each person, then averaged" if task.per_person else "over all together"
         report.add_text(
             f"{first['n_people']} people, {first['n_recordings']} recordings, {first['n_windows']} windows; "
-            f"{METRICS[task.judged_by].title} {judged}."
+            f"{METRICS[task.judged_by].title}{f' in {task.unit}' if task.unit else ''}, {judged}."
         )
         shown = as_it_is.rename(columns={"score": "value"}).assign(method=as_it_is["row"].map(row_title))
         figure = plot_scores(shown[["method", "metric", "value", "low", "high"]], task.title)
@@ -142,9 +178,7 @@ def _task(report: Report, config: BenchConfig, name: str, rows: pd.DataFrame, ta
                 "against": gains["against"].map(row_title),
                 "gain": gains["gain"],
                 "95 % interval": [f"{a:+.3f} to {b:+.3f}" for a, b in zip(gains["low"], gains["high"], strict=True)],
-                "clear of 0": [
-                    "yes" if a > 0 or b < 0 else "no" for a, b in zip(gains["low"], gains["high"], strict=True)
-                ],
+                "the row is": [_verdict(gain).removesuffix(" for sure") for gain in gains.itertuples()],
             }
         )
         report.add_table(table, "Gain of one row over another, in pairs on the same people.")

@@ -27,7 +27,7 @@ from biosig.downstream.probe import score_rows
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.task import Task, open_model, open_task
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.ledger import Overlap, overlap_of
+from biosig.evaluate.ledger import Ledger, Overlap, overlap_of
 from biosig.file_sums import guarded, write_guarded
 from biosig.lock import locked
 from biosig.models.model import Model
@@ -105,6 +105,7 @@ def run_bench(config: BenchConfig, progress: Progress | None = None, model: Mode
             models = [open_model(name, config.seed, config.device) for name in config.models]
         _refuse_another(config, models)
         _refuse_seen(config, models)
+        write_guarded(config.out / "models.json", json.dumps([_facts(each) for each in models], indent=2) + "\n")
         planned = plan_bench(config)
         failed: dict[str, str] = {}
         if config.processes > 1 and model is None:
@@ -243,6 +244,18 @@ def _decided(task: BenchTask, setting: Setting) -> dict[str, Any]:
     ds = setting.task.labelled.windows.ds
     chosen = ds.query(task.decided_on, may_be_empty=False)  # type: ignore[attr-defined]
     return {"decided_on": chosen.to_pandas()["recording"].tolist()}
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    """What the page says of a model."""
+    ledger = Ledger.load(model.folder) if model.folder else None
+    return {
+        "name": model.name,
+        "revision": model.revision,
+        "n_parameters": model.n_parameters,
+        "trained": model.trained,
+        "ledger": len(ledger.recordings) if ledger else None,
+    }
 
 
 def _refuse_another(config: BenchConfig, models: Sequence[Model]) -> None:
