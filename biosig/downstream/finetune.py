@@ -114,6 +114,7 @@ def _result(
         seed=config.seed,
         keep_bytes=config.keep_gb * 1e9,
         progress=progress,
+        people=task.people,
         spans=spans,
     )
     inputs = {name: PartialWindows(read, keep) for name, keep in config.inputs.items()}

@@ -246,6 +246,7 @@ def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress |
         seed=config.seed,
         keep_bytes=keep_bytes,
         progress=progress,
+        people=task.people,
     )
 
 

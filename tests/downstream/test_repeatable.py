@@ -27,7 +27,12 @@ TASK = {
     "channels": ["C3", "Cz", "C4"],
     "n_bootstrap": 100,
 }
-PROBE = {"layer": "validation", "shots": [2, "all"], "split": {"folds": 3}, "baselines": ["chance", "random_weights"]}
+PROBE = {
+    "layer": "validation",
+    "shots": [2, "all"],
+    "split": {"folds": 3},
+    "baselines": ["chance", "random_weights", "handmade"],
+}
 STAGE = {"epochs": 1, "batch_size": 8, "patience": 99}
 FINETUNE = {
     "split": {"folds": 2, "validation": 0.4},

@@ -74,6 +74,9 @@ class BaselineContext:
         Tokens of a frozen encoder that may stay in memory.
     progress : callable, optional
         Called after each epoch.
+    people : ndarray of str, shape (N,), optional
+        Whose each is, by content (`biosig.downstream.task.Task.people`), for folds within the training part; None = by
+        the subjects' names, on which these folds then hang.
     spans : Contexts, optional
         How the N lie in what encoders read; None = they are what encoders read.
     """
@@ -93,6 +96,7 @@ class BaselineContext:
     seed: int = 0
     keep_bytes: float = 4e9
     progress: Progress | None = None
+    people: NDArray[np.str_] | None = None
     spans: Contexts | None = None
     stopped: list[str] = field(default_factory=list)
     """Titles of fits that took longer than `network_minutes` and were ended there."""
@@ -103,6 +107,11 @@ class BaselineContext:
         from biosig.downstream.contexts import Contexts
 
         return self.spans or Contexts.alone(self.windows.windows)
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """What folds within the training part keep together (N,)."""
+        return self.windows.windows.subjects.astype(str) if self.people is None else self.people
 
     @property
     def read(self) -> PreparedWindows:

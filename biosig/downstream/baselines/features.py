@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from biosig.downstream.baselines import BASELINES, Baseline
 from biosig.downstream.baselines.context import FoldPredictions
+from biosig.downstream.parts import Parts
 
 if TYPE_CHECKING:
     from biosig.batches.windows import RecordingSet
@@ -29,7 +31,8 @@ class Handmade(Baseline):
     """A linear model or trees on the features of `biosig.features`, whichever ranks the validation part better.
 
     Of several labels each has its own choice. The linear model's penalty is chosen by inner folds over the training
-    subjects, the number of trees by the validation part. Times to an event have Cox's model.
+    subjects. What was chosen is then fitted to the training and the validation part together, as a probe of a model
+    is. Times to an event have Cox's model.
     """
 
     name = "handmade"
@@ -47,10 +50,17 @@ class Handmade(Baseline):
         from biosig.evaluate.baselines.boosting import MANY_FEATURES
 
         X, parts, kind = context.features[0], job.parts, context.target.kind
-        linear = _linear(context, job, X)
+        known = np.union1d(parts.train, parts.validation)
+        whole = replace(job, parts=Parts(known, parts.validation, parts.test))
+        linear = _linear(context, whole, X)
         if kind == "survival":
             return FoldPredictions(None, linear.test)
-        trees = _trees(context, job, X, MANY_FEATURES)
+        trees = _trees(context, whole, X, MANY_FEATURES)
+        chosen_by = (_linear(context, job, X), _trees(context, job, X, MANY_FEATURES))
+        linear, trees = (
+            FoldPredictions(part.validation, all_known.test)
+            for part, all_known in zip(chosen_by, (linear, trees), strict=True)
+        )
         return better_of(linear, trees, context.y[parts.validation], kind)
 
     def remarks(self, context: BaselineContext) -> list[str]:
@@ -161,7 +171,7 @@ def _linear(context: BaselineContext, job: FitJob, X: Floats) -> FoldPredictions
     Z = clipped(X, parts.train)[None]  # (1, N, F): one layer
     head = resolve_head(None, target.kind)
     recipe = Recipe(head, target.kind, len(target.class_names), settings=PENALTIES.get(head, ()))
-    groups = context.windows.windows.subjects.astype(str)[parts.train]
+    groups = context.groups[parts.train]
     fitted = fit_probe(Z[:, parts.train], context.y[parts.train], groups, recipe)
     return FoldPredictions(fitted(Z[:, parts.validation]), fitted(Z[:, parts.test]))
 
