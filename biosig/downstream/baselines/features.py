@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from biosig.downstream.baselines import BASELINES, Baseline
 from biosig.downstream.baselines.context import FoldPredictions
-from biosig.downstream.parts import Parts
 
 if TYPE_CHECKING:
     from biosig.batches.windows import RecordingSet
@@ -47,6 +46,7 @@ class Handmade(Baseline):
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """Fit the features of windows as they were stored."""
+        from biosig.downstream.parts import Parts
         from biosig.evaluate.baselines.boosting import MANY_FEATURES
 
         X, parts, kind = context.features[0], job.parts, context.target.kind
