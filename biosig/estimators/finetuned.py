@@ -34,7 +34,8 @@ from biosig.estimators.inputs import SignalRows
 from biosig.estimators.transformer import refuse_empty
 from biosig.evaluate.splits import connected_groups, held_out_fold
 from biosig.models.model import Model
-from biosig.models.readouts import READOUTS, Pooling, own_pooling
+from biosig.models.reading import tuned_pooling
+from biosig.models.readouts import READOUTS, Pooling
 from biosig.training.config import Stage
 
 HEAD_LR = 5e-3
@@ -120,7 +121,7 @@ class FineTunedEstimator(ModelEstimator):
             objective = Objective("number", ("y",), float(known.mean()), float(known.std()) or 1.0)
         stage = Stage(HEAD_LR, self.epochs, patience=self.patience, batch_size=self.batch_size, mixup=False)
         tune = TuneStage(**{**asdict(stage), "lr": self.lr}, method=self.method)
-        training = TrainingSpec(stage, tune, self.pooling or own_pooling(model.config))
+        training = TrainingSpec(stage, tune, self.pooling or tuned_pooling(model.config))
         frozen = FrozenExamples(windows, model.encoder, model.device, KEEP_BYTES)
         self.network_ = fine_tune(model.encoder, frozen, truth, objective, parts, training, [seed])
 

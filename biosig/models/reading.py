@@ -67,6 +67,13 @@ def reading_of(config: EncoderConfig, modality: str, pooling: Pooling | None = N
     return Reading(chosen, tuple(int(number) for number in layers))
 
 
+def tuned_pooling(config: EncoderConfig) -> str:
+    """The readout that a tuned head starts from: what the contract names for all modalities, else the model's own."""
+    named = {contract.readout for contract in config.contract.values()}
+    (only,) = named if len(named) == 1 else (None,)
+    return only if only is not None and READOUTS[only].reads == "tokens" else own_pooling(config)
+
+
 def readings_of(config: EncoderConfig, pooling: Pooling | None = None, layer: Layer = None) -> dict[str, Reading]:
     """The reading of each modality that the model has, text among them."""
     modalities = [*config.contract, *(("text",) if config.text else ())]
