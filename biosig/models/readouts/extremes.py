@@ -40,8 +40,7 @@ class MeanMaxDeviation(Readout):
 class LocalMax(Readout):
     """The mean of a segment's tokens, and mean and maximum of what they were before the first block.
 
-    Local tokens, which have not been mixed over time, keep what happens once. Of contrastive predictive coding their
-    maximum told more than that of the context (Mehari & Strodthoff 2022, arXiv:2103.12676, read CPC's context alone).
+    Local tokens, which have not been mixed over time, keep what happens once.
     """
 
     name = "local_max"
