@@ -111,15 +111,24 @@ def fit_path(
 def _logistic(
     Z: Floats, y: NDArray[Any], settings: Sequence[float], present: NDArray[Any], n_classes: int
 ) -> list[Predictor]:
+    """Logistic regression at all penalties.
+
+    Of more features than rows the weights lie in the span of the rows, so the fit is over as many axes as there are
+    rows (Hastie, Tibshirani & Friedman, The Elements of Statistical Learning (2009), section 18.3.5).
+    """
     regression = LogisticRegression(class_weight="balanced", max_iter=2000, warm_start=True)
+    wide = Z.shape[1] > len(Z)
+    axes = np.linalg.svd(Z, full_matrices=False)[2].T if wide else np.empty(0)  # (F, N)
+    rows = Z @ axes if wide else Z
     fits: list[Predictor] = []
     for penalty in settings:
-        regression.set_params(C=1 / penalty).fit(Z, y)
+        regression.set_params(C=1 / penalty).fit(rows, y)
+        coefficients = regression.coef_ @ axes.T if wide else regression.coef_
         if len(present) == 2:  # of two classes scikit-learn has the weights of the second alone
-            weights = np.stack((np.zeros(Z.shape[1]), regression.coef_[0]), axis=1)
+            weights = np.stack((np.zeros(Z.shape[1]), coefficients[0]), axis=1)
             intercept = np.array([0.0, regression.intercept_[0]])
         else:
-            weights, intercept = regression.coef_.T.copy(), regression.intercept_.copy()
+            weights, intercept = coefficients.T.copy(), regression.intercept_.copy()
         fits.append(_of_present(weights, intercept, present, n_classes))
     return fits
 

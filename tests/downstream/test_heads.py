@@ -78,3 +78,14 @@ def test_a_head_that_does_not_suit_the_target_is_refused():
     ]
     with pytest.raises(UsageError, match="head logistic does not predict a target of kind number: choose ridge"):
         resolve_head("logistic", "number")
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_logistic_regression_of_more_features_than_rows_is_that_over_the_rows_span(n_classes):
+    Z, y, new = _data(n_features=400, n_classes=n_classes)
+    exact = LogisticRegression(class_weight="balanced", max_iter=5000, tol=1e-8)
+    for penalty, predictor in zip(
+        (1e3, 1e1), fit_path("logistic", Z, y, "classes", (1e3, 1e1), n_classes), strict=True
+    ):
+        expected = exact.set_params(C=1 / penalty).fit(Z, y).predict_proba(new)
+        np.testing.assert_allclose(predictor(new), expected, atol=2e-3)
