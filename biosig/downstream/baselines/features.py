@@ -30,8 +30,8 @@ class Handmade(Baseline):
     """A linear model or trees on the features of `biosig.features`, whichever ranks the validation part better.
 
     Of several labels each has its own choice. The linear model's penalty is chosen by inner folds over the training
-    subjects. What was chosen is then fitted to the training and the validation part together, as a probe of a model
-    is. Times to an event have Cox's model.
+    subjects, and it is fitted to the training and the validation part together, as a probe of a model is; trees keep
+    the validation part, which says when to stop. Times to an event have Cox's model.
     """
 
     name = "handmade"
@@ -51,16 +51,11 @@ class Handmade(Baseline):
 
         X, parts, kind = context.features[0], job.parts, context.target.kind
         known = np.union1d(parts.train, parts.validation)
-        whole = replace(job, parts=Parts(known, parts.validation, parts.test))
-        linear = _linear(context, whole, X)
+        whole = _linear(context, replace(job, parts=Parts(known, parts.validation, parts.test)), X)
         if kind == "survival":
-            return FoldPredictions(None, linear.test)
-        trees = _trees(context, whole, X, MANY_FEATURES)
-        chosen_by = (_linear(context, job, X), _trees(context, job, X, MANY_FEATURES))
-        linear, trees = (
-            FoldPredictions(part.validation, all_known.test)
-            for part, all_known in zip(chosen_by, (linear, trees), strict=True)
-        )
+            return FoldPredictions(None, whole.test)
+        linear = FoldPredictions(_linear(context, job, X).validation, whole.test)
+        trees = _trees(context, job, X, MANY_FEATURES)
         return better_of(linear, trees, context.y[parts.validation], kind)
 
     def remarks(self, context: BaselineContext) -> list[str]:
