@@ -26,7 +26,7 @@ INGEST = {
     "bidmc": "{data}/bidmc --mapping {configs}/bidmc.yaml",
     "welltory": "{data}/welltory-ppg --mapping {configs}/welltory.yaml",
 }
-"""What follows ``biosig ingest``."""
+"""Arguments of ``biosig ingest`` for each set."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Who is learned from and who is tested, for a task as it is and under each of its conditions.
+"""Learned and tested people of a task, as it is and under each of its conditions.
 
 Shape letters: N windows, n rows of a part.
 """
@@ -33,7 +33,7 @@ SEEDS_PER_DRAW = 1000
 
 @dataclass(frozen=True)
 class Setting:
-    """What one run of rows is given.
+    """Windows, truth and parts that one run of rows is given.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _first_with(names: NDArray[np.str_], unit: NDArray[np.str_], has: NDArray[np
 
 
 def _tested_elsewhere(task: Task, part: Parts, other: OtherSet, config: BenchConfig) -> tuple[Task, list[Parts]]:
-    """Everybody of the task to learn from, and everybody of another database to test."""
+    """Everybody of the task to learn from, and to test everybody of another database who is not among them."""
     second = open_task(f"{config.shards}/{other.shards}", other.query, other.target, other.windows)
     one, two = task.labelled.windows, picked(second.labelled.windows, other.channels)
     windows = Windows(
@@ -158,5 +158,9 @@ def _tested_elsewhere(task: Task, part: Parts, other: OtherSet, config: BenchCon
     both = hashlib.sha256(f"{task.shards_hash} {second.shards_hash}".encode()).hexdigest()
     stacked = Task(labelled, shards_hash=both, **columns)
     learned: Rows = np.arange(len(task.subjects))
-    train = np.setdiff1d(learned, part.validation)
-    return stacked, [Parts(train, part.validation, len(learned) + np.arange(len(second.subjects)))]
+    tested = len(learned) + np.arange(len(second.subjects))
+    people = stacked.people  # copies are known across databases too
+    strangers = tested[~np.isin(people[tested], people[learned])]
+    if not len(strangers):
+        raise UsageError(f"Everybody of {other.shards} is among those who are learned from: name another database.")
+    return stacked, [Parts(np.setdiff1d(learned, part.validation), part.validation, strangers)]

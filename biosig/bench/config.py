@@ -30,7 +30,7 @@ BENCH_FILE = "bench.yaml"
 
 @dataclass(frozen=True)
 class OtherSet:
-    """Recordings of another database, on which everybody of the task's own is learned from and nobody is tested.
+    """Recordings of another database, which are tested by what was learned from the task's own.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class OtherSet:
 
 @dataclass(frozen=True)
 class Condition:
-    """What is made harder, for the frozen rows and the features; everything else is as in the task.
+    """A harder setting of a task, for the frozen rows and the features; everything else is as in the task.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class BenchTask:
 
 @dataclass(frozen=True)
 class BenchConfig:
-    """What is judged, on which tasks, beside which rows.
+    """A bench: the model on trial, its tasks, and the rows beside it.
 
     Parameters
     ----------

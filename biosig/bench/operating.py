@@ -1,4 +1,4 @@
-"""Operating points: how many of the sick are found where 95 of 100 healthy people are left in peace.
+"""Operating points: sensitivity at 95 % specificity.
 
 Shape letters: N scored rows, K classes or labels, R resamples.
 """
@@ -65,8 +65,8 @@ def sensitivities(of: Rateable, names: tuple[str, ...], n_resamples: int, seed: 
     each = []
     for k in columns:
         known = np.isfinite(truth[:, k])
-        y, scores, whose = truth[known, k], values[known, k], person[known]
-        resampled = np.array([sensitivity(y, scores, row[whose].astype(float)) for row in drawn])
+        y, scores, of_person = truth[known, k], values[known, k], person[known]
+        resampled = np.array([sensitivity(y, scores, row[of_person].astype(float)) for row in drawn])
         each.append((sensitivity(y, scores), resampled))
         found[names[k]] = Interval.of(each[-1][0], resampled, len(people))
     if len(columns) > 1:

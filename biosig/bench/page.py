@@ -1,4 +1,4 @@
-"""The page of a bench: which row is best, on whom, how sure; then everything else, task by task."""
+"""The page of a bench: the best row of each endpoint with its interval, then every task."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def row_title(row: str) -> str:
 
 
 def _about(config: BenchConfig) -> list[str]:
-    """What is known of each model."""
+    """A paragraph on each model: its size, and its training as far as it is known."""
     path, texts = config.out / "models.json", []
     for facts in json.loads(path.read_text(encoding="utf-8")) if path.is_file() else ():
         what = f"**{facts['name']}**: {facts['n_parameters']:,} parameters, revision {facts['revision']}. "

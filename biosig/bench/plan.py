@@ -49,7 +49,7 @@ class Job:
 
     @property
     def folder(self) -> str:
-        """Where its predictions lie, below the bench's folder."""
+        """Folder of its predictions, below the bench's."""
         return f"rows/{self.task}/{_as_name(self.condition)}/{self.group}"
 
     @property
@@ -121,7 +121,7 @@ def condition_of(task: BenchTask, name: str) -> Condition | None:
 
 
 def seconds_taken(folder: Path) -> float | None:
-    """What a run took; None where it is not done.
+    """Seconds that a run took; None where it is not done.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ _ROWS: dict[Group, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Bench:
-    """What a bench found.
+    """Result of a bench.
 
     Parameters
     ----------
@@ -69,11 +69,8 @@ class Bench:
 
 def plan_bench(config: BenchConfig) -> Plan:
     """The runs of a bench with what each is expected to take; opens the shards, and runs nothing."""
-    sizes = {}
-    for name, task in config.chosen.items():
-        opened = open_task(f"{config.shards}/{task.shards}", task.query, task.target, task.windows)
-        sizes[name] = len(opened.subjects)
-    return plan(config, sizes)
+    scored = dict(_scored_people(replace(config, conditions=False)))
+    return plan(config, {name: len(task.subjects) for name, task in scored.items()})
 
 
 def run_bench(config: BenchConfig, progress: Progress | None = None, model: Model | None = None) -> Bench:
@@ -103,10 +100,11 @@ def run_bench(config: BenchConfig, progress: Progress | None = None, model: Mode
             config, models = replace(config, model=model.name), [model.to(resolve_device(config.device))]
         else:
             models = [open_model(name, config.seed, config.device) for name in config.models]
-        _refuse_another(config, models)
-        _refuse_seen(config, models)
+        scored = dict(_scored_people(config))
+        _refuse_another(config, models, scored)
+        _refuse_seen(models, scored)
         write_guarded(config.out / "models.json", json.dumps([_facts(each) for each in models], indent=2) + "\n")
-        planned = plan_bench(config)
+        planned = plan(config, {name: len(scored[name].subjects) for name in config.chosen})
         failed: dict[str, str] = {}
         if config.processes > 1 and model is None:
             results = run_jobs(_run_alone, config, planned.to_do)
@@ -247,7 +245,7 @@ def _decided(task: BenchTask, setting: Setting) -> dict[str, Any]:
 
 
 def _facts(model: Model) -> dict[str, Any]:
-    """What the page says of a model."""
+    """Facts of a model that the page states."""
     ledger = Ledger.load(model.folder) if model.folder else None
     return {
         "name": model.name,
@@ -258,16 +256,23 @@ def _facts(model: Model) -> dict[str, Any]:
     }
 
 
-def _refuse_another(config: BenchConfig, models: Sequence[Model]) -> None:
-    """Keep two benches out of one folder: rows of two models, or of two seeds, in one table."""
-    values = configuration.to_dict(replace(config, only=[], out=Path("."), n_bootstrap=100, conditions=True))
-    for key in ("only", "out", "n_bootstrap", "conditions", "groups", "device", "network_minutes", "processes"):
+def _refuse_another(config: BenchConfig, models: Sequence[Model], scored: Mapping[str, Task]) -> None:
+    """Keep two benches out of one folder: rows of two models, of two seeds or of other recordings, in one table."""
+    values = configuration.to_dict(config)
+    for key in ("only", "out", "n_bootstrap", "conditions", "groups", "device", "processes"):
         values.pop(key)
-    identity = json.loads(json.dumps({**values, "weights": [model.revision for model in models]}, default=str))
+    for task in values["tasks"].values():
+        for key in ("title", "unit", "remark"):  # words of the page alone
+            task.pop(key)
+    identity: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    identity["weights"] = [model.revision for model in models]
+    identity |= {f"recordings of {name}": task.shards_hash for name, task in scored.items()}
     path = config.out / "identity.json"
     if path.is_file():
         there = json.loads(path.read_text(encoding="utf-8"))
-        other = [key for key in {**there, **identity} if there.get(key) != identity.get(key)]
+        identity = {key: there[key] for key in there if key.startswith("recordings of ")} | identity
+        other = [key for key, value in identity.items() if there.get(key, value) != value]
+        other += [key for key in there if key not in identity]
         if other:
             raise UsageError(
                 f"{config.out} holds a bench that differs in {', '.join(other)}: give another folder with out=…, or "
@@ -275,15 +280,13 @@ def _refuse_another(config: BenchConfig, models: Sequence[Model]) -> None:
             )
     elif any(path for path in config.out.iterdir() if path.name != ".lock"):
         raise UsageError(f"{config.out} holds something else than a bench: give another folder with out=….")
-    else:
-        write_guarded(path, json.dumps(identity, indent=2) + "\n")
+    write_guarded(path, json.dumps(identity, indent=2) + "\n")
     configuration.dump(config, config.out / "config.yaml")
 
 
-def _refuse_seen(config: BenchConfig, models: Sequence[Model]) -> None:
+def _refuse_seen(models: Sequence[Model], scored: Mapping[str, Task]) -> None:
     """Refuse to score people whom the model has seen, or whom both halves have seen."""
-    for name, task in config.chosen.items():
-        opened = open_task(f"{config.shards}/{task.shards}", task.query, task.target, task.windows)
+    for name, opened in scored.items():
         found = [overlap_of(model.folder, opened.labelled.windows) if model.folder else None for model in models]
         if len(models) == 1:
             if found[0]:
@@ -295,6 +298,16 @@ def _refuse_seen(config: BenchConfig, models: Sequence[Model]) -> None:
                 f"{name}: both halves have seen {len(both)} of the people that are to be scored "
                 f"({', '.join(sorted(both)[:5])}): each person needs a half that has not."
             )
+
+
+def _scored_people(config: BenchConfig) -> Iterator[tuple[str, Task]]:
+    """Everybody who is scored: of each task, and of the other databases that its conditions name."""
+    for name, task in config.chosen.items():
+        yield name, open_task(f"{config.shards}/{task.shards}", task.query, task.target, task.windows)
+        for condition, of in task.conditions.items() if config.conditions else ():
+            if (other := of.tested_on) is not None:
+                opened = open_task(f"{config.shards}/{other.shards}", other.query, other.target, other.windows)
+                yield f"{name}, {condition}", opened
 
 
 def _why(found: Overlap) -> str:

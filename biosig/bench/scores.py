@@ -59,7 +59,7 @@ class RowScore:
 
 @dataclass(frozen=True)
 class Gain:
-    """How much better one row is than another, drawn in pairs; positive = better, whatever the metric.
+    """Difference of two rows, drawn in pairs; positive = the first is better, whatever the metric.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Judge:
         return {name: self._score(of) for name, of in self._of.items()}
 
     def gain(self, row: str, against: str, flips: bool = False) -> Gain:
-        """How much better `row` is than `against`.
+        """Gain of `row` over `against`.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class Judge:
 
 
 def holm(gains: Mapping[str, Gain], alpha: float = ALPHA) -> pd.DataFrame:
-    """Which gains are clear of 0 at Holm's levels.
+    """Gains at Holm's levels, and which of them are clear of 0.
 
     Parameters
     ----------

@@ -43,12 +43,15 @@ COMPARED = (
 
 _SUBGROUP_DRAWS = 1000
 
+_QUICK_DRAWS = 1000
+"""Of tables that are made while runs are still missing."""
+
 _PER_TASK = ("scores", "gains", "operating", "subgroups", "notes")
 
 
 @dataclass(frozen=True)
 class BenchTables:
-    """What a bench found.
+    """Tables of a bench.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ class BenchTables:
 
 
 class Scoring(NamedTuple):
-    """What `subgroup_table` needs of a configuration."""
+    """Part of a configuration that `subgroup_table` needs."""
 
     target: Target
     n_bootstrap: int
@@ -99,8 +102,8 @@ def write_tables(
     failed : mapping of str to str
         Runs that could not be made, and why: for the page.
     complete : bool
-        Whether endpoints, operating points and subgroups are worked out, which takes longer than the rest; else they
-        stay empty.
+        Whether endpoints, operating points and subgroups are worked out, and intervals by all resamples, which takes
+        longest; else those stay empty, and intervals are coarser.
     """
     from biosig.bench.page import write_page
 
@@ -144,7 +147,7 @@ def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
         predictions = predictions_of(config, name, condition)
         if predictions is None:
             continue
-        judge = Judge(task, predictions, config.n_bootstrap, config.seed)
+        judge = Judge(task, predictions, config.n_bootstrap if complete else _QUICK_DRAWS, config.seed)
         place = {"task": name, "condition": condition}
         for row, score in judge.rows.items():
             interval = score.interval
@@ -277,7 +280,7 @@ def _subgroups(config: BenchConfig, name: str, predictions: pd.DataFrame) -> lis
 
 
 def _notes(config: BenchConfig, name: str) -> list[str]:
-    """What its runs have to say of the task as it is, each sentence once."""
+    """Notes of the runs of a task as it is, each sentence once."""
     found: list[str] = []
     for group in GROUPS:
         record = config.out / Job(name, AS_IT_IS, group).folder / "run.json"
@@ -288,7 +291,7 @@ def _notes(config: BenchConfig, name: str) -> list[str]:
 
 
 def _runs(config: BenchConfig) -> pd.DataFrame:
-    """What the runs that are there took."""
+    """Seconds of the runs that are there."""
     records = []
     for name, task in config.tasks.items():
         for condition in (AS_IT_IS, *task.conditions):

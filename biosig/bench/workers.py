@@ -58,7 +58,7 @@ def run_jobs(run: Run, config: BenchConfig, jobs: Sequence[Job]) -> Iterator[tup
 
 
 def sentence_of(run: Run, config: BenchConfig, job: Job) -> str | None:
-    """What went wrong; None where nothing did. One row that cannot be made does not end a night's bench."""
+    """Sentence on what went wrong; None where nothing did. One row that cannot be made does not end a night's bench."""
     try:
         run(config, job)
     except BiosigError as error:

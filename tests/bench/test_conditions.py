@@ -1,5 +1,7 @@
 """Who is learned from and tested under a condition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,17 +37,21 @@ def test_more_people_than_there_are_cannot_be_known(bench_config, tmp_path):
         known_only(setting.parts[0], setting.task, 500, "subject", [0])
 
 
-def test_another_database_is_tested_and_never_learned_from(bench_config, tmp_path):
+def test_another_database_is_tested_on_strangers_and_never_learned_from(bench_config, tmp_path):
     config = bench_config(tmp_path / "out")
-    other = OtherSet(
-        "ecg", Target(label="sex", classes={"female": ["female"], "male": ["male"]}), WindowPlan(length=2.5)
-    )
-    setting = setting_of(config, config.tasks["sex"], Condition(tested_on=other))
+    sexes = Target(label="sex", classes={"female": ["female"], "male": ["male"]})
+    other = Condition(tested_on=OtherSet("ecg", sexes, WindowPlan(length=2.5)))
+    task = replace(config.tasks["sex"], query="age < 65")
+    own = setting_of(config, task).task
+    setting = setting_of(config, task, other)
     (part,) = setting.parts
-    own = setting_of(config, config.tasks["sex"]).task
     n = len(own.subjects)
-    assert part.test.min() == n
-    assert max(part.train.max(), part.validation.max()) < n
+    assert part.test.min() >= n
     np.testing.assert_array_equal(np.union1d(part.train, part.validation), np.arange(n))
+    subjects = setting.task.subjects
+    assert not set(subjects[part.test]) & set(subjects[:n])  # the set holds the task's people too
+    assert set(subjects[part.test]) == set(subjects[n:]) - set(subjects[:n])
     assert set(setting.task.labelled.windows.duration[part.test]) == {2.5}
     assert setting.task.labelled.windows.read(int(part.test[0])).duration == pytest.approx(2.5)
+    with pytest.raises(UsageError, match="Everybody of ecg is among those who are learned from"):
+        setting_of(config, config.tasks["sex"], other)
