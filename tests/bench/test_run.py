@@ -1,16 +1,21 @@
 """The bench itself: rows, tables and page; going on after a kill; people whom a model has seen."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from torch import nn
 
 import biosig
+from biosig.bench.config import Condition, OtherSet
 from biosig.bench.plan import AS_IT_IS, plan
 from biosig.bench.run import plan_bench, run_bench
 from biosig.downstream.task import open_task
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
+from biosig.file_sums import write_guarded
 from biosig.models.checkpoint import default_card
 
 
@@ -108,6 +113,28 @@ def test_a_folder_of_another_bench_is_refused(finished, bench_config):
     config, _ = finished
     with pytest.raises(UsageError, match="differs in seed"):
         run_bench(bench_config(config.out, seed=1))
+    with pytest.raises(UsageError, match="differs in network_minutes"):
+        run_bench(bench_config(config.out, network_minutes=1.0))
+    path = config.out / "identity.json"
+    text = path.read_text()
+    kept = json.loads(text)
+    assert {"recordings of sex", "recordings of hands"} <= set(kept)
+    write_guarded(path, json.dumps({**kept, "recordings of sex": "others"}))
+    with pytest.raises(UsageError, match="differs in recordings of sex"):
+        run_bench(config)
+    write_guarded(path, text)
+
+
+def test_who_was_seen_may_not_be_scored_through_another_database_either(bench_config, tmp_path):
+    base = bench_config(tmp_path / "out")
+    sex = base.tasks["sex"]
+    opened = open_task(f"{base.shards}/ecg", None, sex.target, sex.windows)
+    model = _trained(tmp_path / "model", 0, [opened.labelled.windows.ds[0].content_hash])
+    elsewhere = Condition(tested_on=OtherSet("ecg", sex.target, sex.windows))
+    hands = replace(base.tasks["hands"], conditions={"elsewhere": elsewhere})
+    config = replace(bench_config(tmp_path / "out", model=model), only=["hands"], tasks={"hands": hands})
+    with pytest.raises(DataError, match="hands, elsewhere: Pretraining saw 1 of"):
+        run_bench(config)
 
 
 def _trained(folder, seed, content, subjects=(), fingerprints=()):
