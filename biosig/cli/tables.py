@@ -68,14 +68,14 @@ def print_bench(result: Bench, console: Console) -> None:
     from biosig.bench.plan import AS_IT_IS
 
     scores = result.tables.scores
-    shown = Table(title="Score and 95 % interval over people")
-    for name in ("task", "row", "metric", "score", "95 % interval"):
-        shown.add_column(name, justify="right" if name.startswith(("score", "95")) else "left", no_wrap=True)
     for title, rows in scores[scores["condition"] == AS_IT_IS].groupby("title", sort=False) if len(scores) else ():
+        shown = Table(title=f"{title}, {rows['n_people'].iloc[0]} people", title_justify="left")
+        shown.add_column("row")  # a long one may wrap, and a number never
+        for name in (rows["metric"].iloc[0], "95 % interval"):
+            shown.add_column(name, justify="right", no_wrap=True)
         for row in rows.itertuples():
-            shown.add_row(title, row_title(row.row), row.metric, f"{row.score:.3f}", f"{row.low:.3f} to {row.high:.3f}")
-        shown.add_section()
-    console.print(shown)
+            shown.add_row(row_title(row.row), f"{row.score:.3f}", f"{row.low:.3f} to {row.high:.3f}")
+        console.print(shown)
     skipped = [f"Skipped, as it was there: {len(result.skipped)} runs."] if result.skipped else []
     print_lines(console, *skipped, *(f"- Could not be made: {name}: {why}" for name, why in result.failed.items()))
     print_lines(console, f"Saved in {result.out / 'bench.html'}")

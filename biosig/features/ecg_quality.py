@@ -90,6 +90,7 @@ def polarity(window: Window) -> Values:
     }
     rows = [ecg.row(f"V{n}") for n in range(1, 7)]
     if None not in rows:
-        likeness = np.corrcoef(beat.x[np.array(rows, int)])
-        values["chest_order"] = float(min(likeness[i, i + 1] - likeness[i, i + 2] for i in range(4)))
+        with np.errstate(invalid="ignore", divide="ignore"):  # a lead that does not move is like no other: NaN
+            likeness = np.corrcoef(beat.x[np.array(rows, int)])
+        values["chest_order"] = float(np.min([likeness[i, i + 1] - likeness[i, i + 2] for i in range(4)]))
     return values

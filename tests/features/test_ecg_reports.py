@@ -204,3 +204,11 @@ def test_no_beat_is_counted_twice(seed):
     row = extract(recording(x))
     assert row["ecg.rr_min"] > 100
     assert row["ecg.n_intervals"] == row["ecg.n_beats"] - 1
+
+
+@pytest.mark.parametrize("lead", ["V1", "V4", "V6"])
+def test_the_order_of_chest_leads_is_not_told_where_one_does_not_move(lead):
+    x = np.array(made().streams[0].samples)
+    assert np.isfinite(extract(recording(x))["ecg.chest_order"])
+    x[LEADS.index(lead)] = 0.0
+    assert np.isnan(extract(recording(x))["ecg.chest_order"])
