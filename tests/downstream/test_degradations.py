@@ -119,7 +119,7 @@ def test_the_test_part_alone_is_made_worse_and_rows_can_be_paired(probe, monkeyp
     np.testing.assert_allclose(same["score_left"], plain["score_left"], atol=1e-5)
     for name in names:
         off = (noisy["score_left"] - plain["score_left"])[plain["method"] == name].abs()
-        assert off.max() > 0.01
+        assert off.max() > 1e-4  # ten times what the same recordings may differ by: a strong penalty leaves little
 
 
 def _on(task, model, parts, name):
