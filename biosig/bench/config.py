@@ -181,7 +181,7 @@ class BenchConfig:
     finetune : dict
         Keys of `biosig.downstream.settings.FineTuneConfig` that are not default.
     network_minutes : float
-        At most so long does one fit of a network from scratch take.
+        At most so long does one fit of a network from scratch take, in processor time over the threads.
     n_bootstrap : int
         Resamples of people behind each interval.
     seed : int

@@ -95,8 +95,9 @@ class ProbeConfig(TaskConfig):
     network_width : int
         Channels of xresnet's first stage, and S4's features.
     network_minutes : float
-        What one fit of a network with a recipe of its own (ecg_network, ppg_network, eeg_network, features_network) may
-        take. It sets the number of epochs by the number of windows, and ends a fit on a machine that is slower.
+        Minutes of processor time, over the threads, that one fit of a network with a recipe of its own (ecg_network,
+        ppg_network, eeg_network, features_network) may take. It sets the number of epochs by the number of windows, and
+        ends a fit on a machine that is slower.
     keep_gb : float
         Prepared windows for the network, and tokens for the attention head, that may stay in memory, in gigabytes.
     """

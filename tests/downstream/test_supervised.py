@@ -162,7 +162,7 @@ def test_the_number_of_epochs_follows_from_the_number_of_windows():
 
 def test_a_fit_that_takes_too_long_is_ended_and_remarked(by_height, monkeypatch):
     now = iter(range(0, 10_000, 100))
-    monkeypatch.setattr(_budget.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(_budget, "minutes_worked", lambda: next(now) / 60)
     told = []
     context = replace(by_height, stopped=[], progress=lambda title, done, total, note="": told.append((title, done)))
     predictions = fitted(context, "ecg_network")

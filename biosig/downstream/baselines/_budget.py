@@ -1,4 +1,4 @@
-"""Training within a budget of minutes: planned by the number of windows, and by the clock only ended."""
+"""Training within a budget of minutes: planned by the number of windows, and by the processor's clock only ended."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import nn
 
 from biosig.downstream.baselines._supervised import Recipe
@@ -19,6 +20,11 @@ from biosig.training.seeding import seeded
 
 SHORTEST = 1.0
 """Minutes in which the clock ends no fit: a smaller budget plans fewer epochs, on a machine however slow."""
+
+
+def minutes_worked() -> float:
+    """Minutes of processor time of this process over its threads, so that other work on the machine ends no fit."""
+    return time.process_time() / torch.get_num_threads() / 60
 
 
 def train_within_budget(
@@ -40,14 +46,14 @@ def train_within_budget(
     recipe : Recipe
         How it is trained.
     """
-    end = time.monotonic() + 60 * max(context.network_minutes, SHORTEST)
+    end = minutes_worked() + max(context.network_minutes, SHORTEST)
     parts, objective = job.parts, context.objective(job.parts)
     both = Parts(np.concatenate((parts.train, parts.validation)), parts.validation[:0], parts.test)
     durations = context.windows.windows.duration[np.concatenate((parts.train, both.train))]
     stage = recipe.within(context.network_minutes, durations)
 
     def late() -> bool:
-        return time.monotonic() > end
+        return minutes_worked() > end
 
     def trained(of: Parts, stage: Stage, name: str) -> tuple[nn.Module, int]:
         stage = replace(stage, batch_size=recipe.batches_for(len(of.train)))

@@ -65,7 +65,7 @@ class BaselineContext:
     network_width : int
         Channels of xresnet's first stage, and S4's features.
     network_minutes : float
-        What one fit of a network with a recipe of its own may take, at most.
+        What one fit of a network with a recipe of its own may take, at most, in processor time over the threads.
     calibration : {"none", "temperature", "isotonic"}
         What is fitted to the predictions of the validation part.
     seed : int
