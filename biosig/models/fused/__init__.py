@@ -8,7 +8,7 @@ orders work, and there are as many tokens for 64 channels as for one. One idea a
 - `grid`: from the rows of a `PackedBatch` (patches: one channel, one block) to the tokens made of them;
 - `signals`: the patches of a modality as dense arrays, windows of equal layout together, hidden ones without weight;
 - `mixing`: channels to virtual channels;
-- `conv`, `spectrum`, `stem`: virtual channels to tokens;
+- `conv`, `spectrum`, `rates`, `stem`: virtual channels to tokens;
 - `layout`, `blocks`: convolutions and attention over tokens;
 - `encoder`: all of it, behind the interface of `biosig.models.encoder.Encoder`.
 
