@@ -56,7 +56,8 @@ class InputContract:
         a channel of unknown electrode may be anything that an amplifier records, else "keep".
     usual_scale : float, optional
         Robust scale in `unit` that a recording in a unit of its own (a z-score, a recorder's counts) is brought to, and
-        said to be of unknown scale: `log_scale` is NaN. None = such a recording is refused.
+        said to be of unknown scale: `log_scale` is NaN. ECG leads that have lost their ratios are brought to the usual
+        size of each (`biosig.batches.lead_sizes`). None = such a recording is refused.
     readout : str, optional
         The readout of `biosig.models.readouts` that the weights are meant for; None = the model's own pooling.
     layers : tuple of int
