@@ -114,7 +114,7 @@ class PretrainConfig:
     validate_every, checkpoint_every, log_every : int
         Steps between validations, checkpoints, log lines.
     precision : {"auto", "float32", "bfloat16"}
-        "auto" = bfloat16 on CUDA, float32 elsewhere.
+        "auto" = the faster of both in a trial of half a second; the choice is kept in the run's `config.yaml`.
     device : str
         "auto" = CUDA where there is one.
     workers : int

@@ -10,8 +10,9 @@ import logging
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from biosig.pretrain.data import draw, load_windows
 from biosig.pretrain.draw_views import draw_views, term_transform
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.views import Views
+from biosig.pretrain.precision import try_precisions
 from biosig.pretrain.publish import ledger_of, model_card
 from biosig.pretrain.state import TRAINING_STATE, save_decoder
 from biosig.progress import Progress
@@ -111,6 +113,9 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
             objective.before_run(lambda: _first_batches(config, objective, train, plan, words))
     transform = term_transform(objective, train, [config.seed, _TRAINING_STREAM], start + 1)
     loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
+    if not start and config.precision == "auto":
+        first = partial(_first_batches, config, train=train, plan=plan, words=words)
+        config = validator.config = _with_precision(config, objective, lambda trial: next(first(trial), None), log)
     with sigterm() as terminating:
         for step, loaded in enumerate(loader, start + 1):
             began = time.perf_counter()
@@ -159,12 +164,30 @@ def _of_this_run(out: Path, config: PretrainConfig) -> PretrainConfig:
         begun = configuration.load(PretrainConfig, path)
         is_old = "order" not in read_yaml(path, f"delete {out}")  # of 0.1.0, which knew that of the index alone
         config = replace(config, order="index" if is_old else begun.order)
+        if config.precision == "auto":  # what a trial chose when the run began
+            config = replace(config, precision=begun.precision)
         if goes_on and sums is None and not is_old:
             _warn(f"{out / SUMS} is gone: nothing guards what this run goes on from.")
         theirs, ours = configuration.to_dict(replace(begun, order=config.order)), configuration.to_dict(config)
         differing = [key for key in ours if ours[key] != theirs[key] and key not in _FREE_TO_CHANGE]
         if differing:
             raise UsageError(f"{out} holds a run with another {', '.join(differing)}: give another out, or delete it.")
+    return config
+
+
+def _with_precision(
+    config: PretrainConfig, objective: Objective, look: Callable[[Objective], Views | None], log: RunLog
+) -> PretrainConfig:
+    """The configuration with the precision that a trial finds, as it is then kept for a run that goes on."""
+    with seeded([config.seed, _PREVIEW_STREAM], next(objective.parameters()).device):
+        trial = try_precisions(objective, look)
+    if trial is None:
+        return config
+    logger.info("%s", trial)
+    log.write(0, "precision", dict(trial.seconds))
+    config = replace(config, precision=trial.choice)
+    with guarded(config.out / "config.yaml") as temporary:
+        configuration.dump(config, temporary)
     return config
 
 

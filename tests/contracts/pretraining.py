@@ -96,6 +96,7 @@ def small_run(folder: Path, *terms: TermConfig, kind: str = "mixed", model: str 
         validation=0.0,
         checkpoint_every=1,
         log_every=1,
+        precision="float32",
         device="cpu",
     )
 

@@ -23,6 +23,7 @@ from biosig.file_sums import EditedWarning
 from biosig.models.checkpoint import read_tensors
 from biosig.models.encoder import Encoder
 from biosig.models.model import LongWindowWarning
+from biosig.pretrain import precision
 from biosig.pretrain.build import build_encoder, build_objective, encoder_config
 from biosig.pretrain.config import PretrainConfig, SourceConfig, TeacherConfig
 from biosig.pretrain.data import load_windows
@@ -67,6 +68,7 @@ def run(shards, tmp_path):
         validate_every=3,
         checkpoint_every=2,
         log_every=1,
+        precision="float32",
         device="cpu",
     )
 
@@ -450,6 +452,34 @@ def test_bfloat16_takes_the_same_path(run, tmp_path):
     assert len(last) == 2
     assert last[0] == pytest.approx(last[1], rel=0.02)
     assert last[0] != last[1]
+
+
+@pytest.mark.parametrize("faster", ["bfloat16", "float32"])
+def test_the_faster_precision_is_found_by_a_trial_told_and_kept(run, tmp_path, monkeypatch, caplog, faster):
+    """And the trial leaves no trace in the weights."""
+    worth = {"bfloat16": float("inf"), "float32": 0.0}
+    monkeypatch.setattr(precision, "SECONDS", 0.05)
+    monkeypatch.setattr(precision, "WORTH", worth[faster])
+    tried = replace(run, precision="auto")
+
+    def stop(stage, step, *_):
+        if step == 3:
+            raise Stopped
+
+    with caplog.at_level("INFO", logger="biosig.pretrain"), pytest.raises(Stopped):
+        pretrain(tried, stop)
+    assert f"Precision: {faster}. In a trial a step took" in caplog.text
+    assert config.load(PretrainConfig, run.out / "config.yaml").precision == faster
+    monkeypatch.setattr(precision, "WORTH", worth["float32" if faster == "bfloat16" else "bfloat16"])
+    named = pretrain(replace(run, out=tmp_path / "named", precision=faster))
+    mine, its = weights(pretrain(tried)), weights(named)
+    assert all(torch.equal(mine[name], its[name]) for name in its)
+
+
+def test_what_overflows_in_bfloat16_is_trained_in_float32():
+    assert precision.Trial({"float32": 1.0, "bfloat16": float("inf")}).choice == "float32"
+    assert precision.Trial({"float32": 1.0, "bfloat16": 0.95}).choice == "float32"
+    assert precision.Trial({"float32": 1.0, "bfloat16": 0.5}).choice == "bfloat16"
 
 
 @pytest.mark.gpu
