@@ -469,6 +469,9 @@ def test_the_faster_precision_is_found_by_a_trial_told_and_kept(run, tmp_path, m
     with caplog.at_level("INFO", logger="biosig.pretrain"), pytest.raises(Stopped):
         pretrain(tried, stop)
     assert f"Precision: {faster}. In a trial a step took" in caplog.text
+    first = json.loads((run.out / "log.jsonl").read_text().splitlines()[0])
+    assert first["part"] == "precision"
+    assert {"float32", "bfloat16"} < first.keys()
     assert config.load(PretrainConfig, run.out / "config.yaml").precision == faster
     monkeypatch.setattr(precision, "WORTH", worth["float32" if faster == "bfloat16" else "bfloat16"])
     named = pretrain(replace(run, out=tmp_path / "named", precision=faster))

@@ -18,7 +18,7 @@ from biosig.models.fused.conv import TimeConv
 from biosig.models.fused.widths import N_RATES, RATES
 
 CHANNELS, READERS = 12, 32
-"""Learned channels, and channels of the convolutions along the grid."""
+"""Learned channels, and channels of the convolutions before them and along the grid."""
 
 KERNEL, SPAN, GROUPS = 9, 81, 4
 """Samples that a learned channel sees; steps of the grid, a factor of four in rate, over which harmonics are sought."""
@@ -61,8 +61,8 @@ class RateSpectrum(nn.Module):
     def __init__(self, width: int, sfreq: float, embed_dim: int) -> None:
         super().__init__()
         self.sfreq = sfreq
-        self.mix = TimeConv(width, width, KERNEL)
-        self.channels = nn.Linear(width, CHANNELS)
+        self.mix = TimeConv(width, READERS, KERNEL)
+        self.channels = nn.Linear(READERS, CHANNELS)
         self.enter = nn.Conv1d(2 * CHANNELS, READERS, 5, padding=2)
         self.harmonics = nn.Conv1d(READERS, READERS, SPAN, padding=SPAN // 2, groups=GROUPS)
         self.across = nn.Conv1d(READERS, READERS, 1)
@@ -80,7 +80,7 @@ class RateSpectrum(nn.Module):
         belief : Tensor, shape (b, T or 1, 1)
             How much each moment is believed, 0 to 1; moments of 0 weigh nothing.
         """
-        x = F.relu(x + self.mix(x))
+        x = F.relu(self.mix(x))
         with torch.autocast(x.device.type, enabled=False):
             power = self._spectra(self.channels(x.float()).mT, belief.float().mT)  # (b, 2 · K, R)
             y = F.relu(self.enter(power - power.mean(dim=(1, 2), keepdim=True)))
