@@ -76,17 +76,25 @@ def check_is_not_constant(run: PretrainConfig) -> None:
 
 
 def check_gradients(run: PretrainConfig) -> None:
-    """Each trainable parameter gets a gradient, and no frozen one does; the mask hides words too, as not all do."""
+    """Each trainable parameter gets a gradient, and no frozen one does; the mask hides words too, as not all do.
+
+    What a view alone uses of an encoder may go without, where no term looks at that: the pooling, the mask vector.
+    """
     run = replace(run, masking=BlockMasking())
     objective = small_objective(run)
     loaded = first_windows(run, objective)
     if objective.encoder.config.fused is not None:  # its stems are told where a scale is unknown
         log_scale = torch.where(loaded.batch.window == 1, torch.nan, loaded.batch.log_scale)
         loaded = loaded._replace(batch=replace(loaded.batch, log_scale=log_scale))
-    losses(run, objective, loaded)["loss"].backward()
+    views = draw_views(objective, loaded, run.masking, [run.seed, 0, 1])
+    objective(views)["loss"].backward()
+    passes = [vars(views).get(f"_{name}") for name in ("full", "visible", "causal")]
+    idle = set() if any(states and "pooled" in vars(states) for states in passes) else {"pool.query", "cls"}
+    idle |= set() if "_visible" in vars(views) else {"mask_vector"}
     without, frozen = [], []
     for name, parameter in objective.named_parameters():
-        if parameter.requires_grad and not (parameter.grad is not None and parameter.grad.abs().max() > 0):
+        reached = parameter.grad is not None and parameter.grad.abs().max() > 0
+        if parameter.requires_grad and not reached and name.removeprefix("encoder.") not in idle:
             without.append(name)
         if not parameter.requires_grad and parameter.grad is not None:
             frozen.append(name)
