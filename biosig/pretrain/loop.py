@@ -11,6 +11,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,7 @@ from biosig.training.loop import take_step
 from biosig.training.optimizer import make_optimizer, set_lr
 from biosig.training.seeding import seeded
 from biosig.training.state import TrainingState
+from biosig.training.weights import MovingAverage, load_trainable_state
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +102,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     device = resolve_device(config.device)
     with seeded(config.seed):
         objective = build_objective(config, build_encoder(config), targets).to(device)
-    state = TrainingState(objective, make_optimizer(objective, config.optimizer), whole=True)
+    average = None if config.ema is None else MovingAverage(objective, config.ema, mean_first=True)
+    state = TrainingState(objective, make_optimizer(objective, config.optimizer), average=average, whole=True)
     if (out / TRAINING_STATE).exists():
         state.load(out / TRAINING_STATE, objective.renamed)
     elif TRAINING_STATE in getattr(FileSums.read(out), "digests", ()):
@@ -119,7 +122,7 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     transform = term_transform(objective, train, [config.seed, _TRAINING_STREAM], start + 1, targets)
     loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
     if not start and config.precision == "auto":
-        first = partial(_first_batches, config, train=train, plan=plan, words=words)
+        first = partial(_first_batches, config, train=train, plan=plan, words=words, targets=targets)
         config = validator.config = _with_precision(config, objective, lambda trial: next(first(trial), None), log)
     with sigterm() as terminating:
         for step, loaded in enumerate(loader, start + 1):
@@ -127,13 +130,16 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
             set_lr(state.optimizer, config.optimizer.learning_rate(step, config.steps))
             losses = _train_step(config, objective, state.optimizer, loaded, step)
             state.step = step
+            if average:
+                average.update(objective)
             if step % config.log_every == 0 or step == config.steps:
                 losses["lr"] = state.optimizer.param_groups[0]["lr"]
                 seconds = time.perf_counter() - began
                 losses["tokens_per_second"] = loaded.batch.n_tokens / seconds  # type: ignore[union-attr]
                 log.write(step, "train", losses)
             if step % config.validate_every == 0 or step == config.steps:
-                log.write(step, "validation", validator())
+                with average.in_place_of(objective) if average else nullcontext():
+                    log.write(step, "validation", validator())
             stopping = terminating.asked
             if step % config.checkpoint_every == 0 or stopping:
                 state.log = log.flush()
@@ -143,6 +149,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
             if stopping:
                 terminating.obey()
     log.close()
+    if average:
+        load_trainable_state(objective, average.values)
     save_decoder(objective, out)
     ledger = ledger_of(train, config.weights)
     ledger.save(out / "model")  # before the model, which may never stand there without it

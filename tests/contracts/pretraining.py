@@ -26,8 +26,10 @@ from biosig.recording import Recording, Subject
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
 
-PRESETS = ("biosig-tiny", "csfm-tiny", "reve-small")
+FUSED = "biosig-fused-tiny"
+PRESETS = ("biosig-tiny", "csfm-tiny", "reve-small", FUSED)
 SIZE = EncoderSize(embed_dim=64, depth=2, num_heads=2, head_dim=32)
+FUSED_SIZE = replace(SIZE, depth=3)  # two pairs of convolutions, and a block that attends
 KINDS = ("mixed", "ecg", "ppg", "eeg", "reports")
 
 
@@ -82,6 +84,13 @@ def fitting_presets(terms: tuple[TermConfig, ...]) -> list[str]:
     return [name for name in PRESETS if needs <= abilities(preset(name))]
 
 
+def small_size(model: str) -> EncoderSize:
+    """The size in which a preset is tried."""
+    if preset(model).text:
+        return replace(SIZE, n_words=1066)
+    return FUSED_SIZE if preset(model).fused else SIZE
+
+
 def small_run(folder: Path, *terms: TermConfig, kind: str = "mixed", model: str | None = None) -> PretrainConfig:
     """Five steps with an encoder of 0.1 M parameters."""
     model = model or fitting_presets(terms)[0]
@@ -89,7 +98,7 @@ def small_run(folder: Path, *terms: TermConfig, kind: str = "mixed", model: str 
         out=folder / "run",
         sources=[SourceConfig(write_shards(folder, kind))],
         model=model,
-        encoder=replace(SIZE, n_words=1066) if preset(model).text else SIZE,
+        encoder=small_size(model),
         window=2.0,
         steps=5,
         batch_tokens=700,

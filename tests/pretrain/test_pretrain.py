@@ -116,6 +116,32 @@ def test_killed_and_run_again_it_ends_with_the_same_weights(run, tmp_path):
     assert [line["step"] for line in lines if line["part"] == "train"] == [1, 2, 3, 4, 5, 6]
 
 
+def test_the_published_weights_are_the_moving_average_of_all_steps_and_go_on_to_the_bit(run, tmp_path):
+    """With decay 0.5 the average is the mean of the first two steps, and from the third on half of it is left."""
+    run, seen = replace(run, ema=0.5, steps=4, checkpoint_every=1), []
+    for steps in range(1, 5):
+        stopped = replace(run, out=tmp_path / f"to{steps}")
+
+        def stop(stage, step, *_, last=steps):
+            if step == last:
+                raise Stopped
+
+        with pytest.raises(Stopped):
+            pretrain(stopped, stop)
+        tensors = read_tensors(stopped.out / "training.safetensors")
+        seen.append({name.removeprefix("network.encoder."): x for name, x in tensors.items() if "network.e" in name})
+    one, two, three, four = seen
+    published, resumed = (weights(pretrain(replace(run, out=tmp_path / name))) for name in ("whole", "to2"))
+    assert all(torch.equal(published[name], resumed[name]) for name in published)
+    for name, average in published.items():
+        torch.testing.assert_close(average, ((one[name] + two[name]) / 4 + three[name] / 2) / 2 + four[name] / 2)
+    assert not all(torch.equal(average, four[name]) for name, average in published.items())
+    card = (tmp_path / "to2" / "model" / "README.md").read_text()
+    assert "moving average of those of all steps, with decay 0.5." in card
+    with pytest.raises(UsageError, match="ema is 1; it must be"):
+        replace(run, ema=1.0)
+
+
 @pytest.fixture
 def half(run):
     """The run, stopped after its fifth step, with a checkpoint of the fourth."""

@@ -30,6 +30,8 @@ Interface
     block looks ahead.
 ``enter(tokens, visible)``, ``blocks``, ``norm``, ``hidden_states``, ``encode``, ``layers``, ``pool``, ``for_inference``
     As in `Encoder`.
-``token_hidden(batch, hidden)``
-    (N,) bool: tokens of which the encoder sees no sample.
+``token_hidden(batch, hidden)``, ``token_of(batch)``
+    (N,) bool: tokens of which the encoder sees no sample; (P,) the token that each patch is part of.
+``local(embedded)``
+    (N, D): of what ``embed`` gave, the tokens without the code of place and time.
 """

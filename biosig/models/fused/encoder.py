@@ -74,6 +74,14 @@ class FusedEncoder(Encoder):
         """Tokens (N,) of which no valid patch is seen, given the hidden patches (P,)."""
         return Grid.of(batch, self.config.contract).hidden(batch, hidden)
 
+    def token_of(self, batch: PackedBatch) -> Tensor:
+        """Which token each patch is part of (P,): one for all channels at that time."""
+        return Grid.of(batch, self.config.contract).token
+
+    def local(self, embedded: tuple[Tensor, Tensor]) -> Tensor:
+        """The stem's output (N, D), which has no code of place and time in it."""
+        return embedded[0]
+
     def embed(self, batch: PackedBatch, hidden: Tensor | None = None, causal: bool = False) -> tuple[Tensor, Tensor]:
         """Tokens before the first block (N, D), zeros where not valid, and the code of their times and modalities.
 
