@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from biosig.batches.alignment import aligned
+from biosig.batches.alignment import aligned, chosen_align
 from biosig.batches.altered import original
 from biosig.batches.input_contract import Align, InputContract, OnUnknown, with_unknown
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
@@ -50,7 +50,7 @@ def embed(
     layer: int | Sequence[int] | None = None,
     pooling: Pooling | None = None,
     on_unknown: OnUnknown | None = None,
-    align: Align = "none",
+    align: Align | None = None,
     **array_options: Any,
 ) -> pa.Table:
     """Embed every window of a source.
@@ -88,8 +88,8 @@ def embed(
     on_unknown : {"keep", "skip", "raise"}, optional
         What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
         known electrode gives no token, ECG and PPG do.
-    align : {"none", "subject", "first_minute"}
-        By what EEG is aligned before it is read (`biosig.batches.alignment`).
+    align : {"none", "subject", "first_minute"}, optional
+        By what EEG is aligned before it is read (`biosig.batches.alignment`). None = as the model's contract names it.
 
     Returns
     -------
@@ -118,7 +118,8 @@ def embed(
             f"The first argument of embed is {model!r}; give a model: biosig.load_model(folder) or "
             f"biosig.build_model(name)."
         )
-    windows = aligned(as_windows(source, window, stride, keep_tail, **array_options), align)
+    windows = as_windows(source, window, stride, keep_tail, **array_options)
+    windows = aligned(windows, chosen_align(align, model.contract, windows))
     model.to(resolve_device(device))
     table = embed_windows(
         model,
@@ -359,7 +360,7 @@ def embed_to_file(
     progress: Progress | None = None,
     reports: bool = False,
     on_unknown: OnUnknown | None = None,
-    align: Align = "none",
+    align: Align | None = None,
 ) -> Path:
     """Embed into a parquet file in bounded memory; killed and called again, it goes on where it was.
 
@@ -379,6 +380,7 @@ def embed_to_file(
     DamagedWorkWarning
         Of each part that is damaged or gone.
     """
+    align = chosen_align(align, model.contract, windows)
     identity = {
         "model_revision": model.revision,
         "windows": fingerprint_of(windows),

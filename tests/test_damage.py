@@ -46,7 +46,13 @@ def kept(tmp_path_factory, tiny):
             writer.add(replace(recording, subject=subject, labels={"half": ("even", "odd")[number % 2]}))
     build_index(shards)
     run = PretrainConfig(
-        out=folder / "run", sources=[SourceConfig(shards)], model="biosig-tiny", steps=2, batch_tokens=900, device="cpu"
+        out=folder / "run",
+        sources=[SourceConfig(shards)],
+        model="biosig-tiny",
+        steps=2,
+        batch_tokens=900,
+        precision="float32",
+        device="cpu",
     )
     shutil.move(pretrain(run), folder / "checkpoint")
     shutil.rmtree(folder / "run")

@@ -13,12 +13,13 @@ import pytest
 import torch
 
 import biosig
-from biosig import samples
+from biosig import EmbeddingTransformer, samples
 from biosig.batches.windows import LeftOutWarning
 from biosig.embedding import embed_to_file
 from biosig.errors import DataError, UsageError
 from biosig.file_sums import DamagedWorkWarning
-from biosig.models.model import RandomWeightsWarning
+from biosig.models.checkpoint import default_card
+from biosig.models.model import Model, RandomWeightsWarning
 from biosig.recording import Subject
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
@@ -281,6 +282,31 @@ def test_recordings_without_a_modality_give_no_row_and_lose_none(tiny, ecg, tmp_
     assert pq.read_table(out)["onset"].to_pylist() == [0.0, 5.0, 0.0, 5.0]
     with pytest.raises(UsageError, match="the selection is empty"):
         biosig.embed(tiny, windows[:0])
+
+
+@pytest.mark.parametrize("align", ["subject", "first_minute"])
+def test_eeg_is_aligned_as_the_weights_name_it_unless_told_otherwise(eeg, ecg, tiny, tmp_path, align):
+    contract = {**tiny.contract, "eeg": replace(tiny.contract["eeg"], align=align)}
+    encoder = copy.copy(tiny.encoder)
+    encoder.config = replace(tiny.config, contract=contract)
+    Model(encoder, trained=False).save(tmp_path / "model")
+    named = biosig.load_model(tmp_path / "model")
+    assert named.contract["eeg"].align == align
+    assert f"`align={align}`), unless told otherwise" in (tmp_path / "model" / "README.md").read_text()
+    assert "aligned" not in default_card(tiny.encoder, trained=False)
+    assert named.revision != tiny.revision
+    known = replace(eeg, subject=Subject("a"))
+    asked, plain = (vectors(biosig.embed(tiny, known, window=10.0, align=a)) for a in (align, "none"))
+    np.testing.assert_array_equal(vectors(biosig.embed(named, known, window=10.0)), asked)
+    np.testing.assert_array_equal(vectors(biosig.embed(named, known, window=10.0, align="none")), plain)
+    assert np.abs(asked - plain).max() > 1e-3
+    path = embed_to_file(named, as_windows(known, 10.0), tmp_path / "aligned.parquet")
+    np.testing.assert_array_equal(vectors(pq.read_table(path)), asked)
+    whole = EmbeddingTransformer(named, window=10.0).fit([known])
+    np.testing.assert_allclose(
+        whole.transform([known]), EmbeddingTransformer(tiny, window=10.0, align=align).fit([known]).transform([known])
+    )
+    np.testing.assert_array_equal(vectors(biosig.embed(named, ecg)), vectors(biosig.embed(tiny, ecg)))
 
 
 def test_embeddings_may_be_of_aligned_eeg(eeg, tiny, tmp_path):

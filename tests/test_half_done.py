@@ -71,7 +71,14 @@ class _Work:
             values = {**TASK, "shards": str(shards), "out": str(out), **stages}
             run_finetune(configuration.load(FineTuneConfig, values), progress)
         elif self.kind == "pretrain":
-            options = {"steps": 7, "batch_tokens": 900, "checkpoint_every": 2, "log_every": 1, "device": "cpu"}
+            options = {
+                "steps": 7,
+                "batch_tokens": 900,
+                "checkpoint_every": 2,
+                "log_every": 1,
+                "device": "cpu",
+                "precision": "float32",
+            }
             pretrain(PretrainConfig(out=out, sources=[SourceConfig(shards)], model="biosig-tiny", **options), progress)
         else:
             self._ingest(folder, progress)

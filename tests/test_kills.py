@@ -96,7 +96,14 @@ TRAINING = {"epochs": 2, "batch_size": 8}
 PARTS = {"train": "third == '0'", "validation": "third == '1'", "test": "third == '2'"}
 REVE = Path(__file__).parent / "models" / "data" / "reve-2-layers"
 RUNS = {
-    "pretrain": {"model": "biosig-tiny", "steps": 20, "batch_tokens": 900, "checkpoint_every": 3, "device": "cpu"},
+    "pretrain": {
+        "model": "biosig-tiny",
+        "steps": 20,
+        "batch_tokens": 900,
+        "checkpoint_every": 3,
+        "device": "cpu",
+        "precision": "float32",
+    },
     "probe": {**TASK, "baselines": ["chance", "random_weights", "shallow"], "network": STAGE},
     "finetune": {**TASK, "baselines": ["shallow"], "probe": STAGE, "tune": STAGE, "scratch": STAGE},
     "waveform": {"model": "biosig-tiny", "inputs": ["II"], "targets": ["V1"], "split": PARTS, "training": TRAINING},

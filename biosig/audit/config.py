@@ -50,7 +50,7 @@ class AuditConfig(TaskConfig):
     windows: WindowPlan
     split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
     channels: list[str] = field(default_factory=list)
-    align: Align = "none"
+    align: Align | None = None
     head: Head | None = None
     pooling: Pooling | None = None
     layer: int | list[int] | Literal["validation"] | None = None

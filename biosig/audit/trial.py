@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from biosig.audit.config import AuditConfig
 from biosig.audit.measure import Measured, measure
-from biosig.batches.alignment import aligned
+from biosig.batches.alignment import aligned, chosen_align
 from biosig.batches.windows import Windows
 from biosig.downstream.columns import prediction_columns, scored
 from biosig.downstream.fitting import Recipe, fit_probe
@@ -55,7 +55,8 @@ class Trial:
     def __init__(self, config: AuditConfig, task: Task, model: Model, progress: Progress | None = None) -> None:
         self.config, self.model, self.progress = config, model, progress
         self.task, self.notes = _drawn(task, config)
-        self.windows = aligned(picked(self.task.labelled.windows, config.channels), config.align)
+        windows = picked(self.task.labelled.windows, config.channels)
+        self.windows = aligned(windows, chosen_align(config.align, model.contract, windows))
         parts, unused = make_parts(config.split, self.task.labelled, config.seed, self.task.copies)
         self.folds = [Fold(np.union1d(part.train, part.validation), part.test) for part in parts]
         self.notes += unused

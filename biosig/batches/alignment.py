@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from biosig.batches.altered import COPY, altered
 from biosig.batches.contract import limit_band
-from biosig.batches.input_contract import Align
+from biosig.batches.input_contract import Align, InputContract
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import DataError, EmptyWindowError, UsageError
 from biosig.recording import Channel, Recording, Stream, is_known
@@ -71,14 +71,39 @@ def aligned(windows: Windows, align: Align) -> Windows:
     """
     if align == "none":
         return windows
-    rows = np.unique(windows.recording).tolist()
-    if not any(_is_mixed(channel) for row in rows for channel in windows.ds[row].channels):
+    if not _has_electrode(windows):
         raise UsageError(
             f"align={align} mixes EEG electrodes of known place, and no recording here has one: give align=none, or "
             "choose other channels."
         )
-    groups = _groups(windows.ds, rows, align)
+    groups = _groups(windows.ds, np.unique(windows.recording).tolist(), align)
     return altered(windows, _Alignment(windows.ds, groups, FIRST if align == "first_minute" else None))
+
+
+def chosen_align(align: Align | None, contract: Mapping[str, InputContract], windows: Windows) -> Align:
+    """How windows are aligned for a model: as told, or where nobody tells, as its contract names for EEG.
+
+    Parameters
+    ----------
+    align : {"none", "subject", "first_minute"}, optional
+        What was told; None = as the weights name it.
+    contract : mapping of modality to InputContract
+        Of the model.
+    windows : Windows
+        Of any recordings; where none has an EEG electrode of known place, there is nothing to align.
+    """
+    if align is not None:
+        return align
+    named: Align = contract["eeg"].align if "eeg" in contract else "none"
+    return named if named == "none" or _has_electrode(windows) else "none"
+
+
+def alignment_card(align: Align) -> list[str]:
+    """Lines of a model card on how its EEG is aligned; none where it is not."""
+    if align == "none":
+        return []
+    by = {"subject": "a person's recordings, whole and without labels", "first_minute": f"its first {FIRST:g} s alone"}
+    return [f"EEG is aligned by {by[align]} before the model reads it (`align={align}`), unless told otherwise.", ""]
 
 
 def alignment_note(align: Align) -> list[str]:
@@ -197,6 +222,11 @@ def _groups(ds: RecordingSet, rows: Sequence[int], align: Align) -> dict[int, li
         known = isinstance(subjects[row], str) and subjects[row] != ""
         people.setdefault((subjects[row], copies[row]) if known else row, []).append(row)
     return {row: together for together in people.values() for row in together}
+
+
+def _has_electrode(windows: Windows) -> bool:
+    rows = np.unique(windows.recording).tolist()
+    return any(_is_mixed(channel) for row in rows for channel in windows.ds[row].channels)
 
 
 def _is_mixed(channel: Channel) -> bool:

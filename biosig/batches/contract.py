@@ -15,11 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
+from biosig.batches.lead_sizes import usual_factors
 from biosig.batches.montage import Montage, is_unscaled, montage
 from biosig.batches.ordered import OrderedContract
 from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
-from biosig.signal import bandpass, check_rate, is_flat, neurokit_clean, resample, resample_valid, robust_scale
+from biosig.signal import (
+    bandpass,
+    check_rate,
+    is_flat,
+    neurokit_clean,
+    resample,
+    resample_valid,
+    robust_scale,
+    unit_factor,
+)
 
 
 @dataclass(slots=True)
@@ -131,6 +141,7 @@ def prepare(
                 mean, divisor = _centre_and_scale(physical[i], stream, members, wanted, known)
                 if unscaled and wanted.normalisation == "constant":
                     divisor = known / (wanted.usual_scale or 1.0) * wanted.divisor
+                    divisor = _by_lead(physical[i], members, wanted, divisor) if modality == "ecg" else divisor
                 valid = _normalise(physical[i], members.sign, mean, divisor, wanted.clip, out=values)
             prepared.append(
                 Prepared(
@@ -303,6 +314,17 @@ def _centre_and_scale(
         return mean.astype(np.float32), scale
     squares = np.where(valid, physical - mean[:, None], 0.0) ** 2
     return mean.astype(np.float32), np.sqrt(squares.sum(axis=1) / count).astype(np.float32)
+
+
+def _by_lead(
+    physical: NDArray[np.float32], members: Montage, contract: InputContract, divisor: float
+) -> float | NDArray[np.float32]:
+    """What each lead (C,) is divided by, where leads have lost their ratios; else the one divisor."""
+    factors = usual_factors(physical, members.ch_names, contract.sfreq)
+    if factors is None:
+        return divisor
+    own = contract.divisor / (factors * unit_factor("mV", contract.unit or "mV"))
+    return np.where(np.isfinite(own), own, divisor).astype(np.float32)
 
 
 def _normalise(

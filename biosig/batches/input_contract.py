@@ -56,11 +56,15 @@ class InputContract:
         a channel of unknown electrode may be anything that an amplifier records, else "keep".
     usual_scale : float, optional
         Robust scale in `unit` that a recording in a unit of its own (a z-score, a recorder's counts) is brought to, and
-        said to be of unknown scale: `log_scale` is NaN. None = such a recording is refused.
+        said to be of unknown scale: `log_scale` is NaN. ECG leads that have lost their ratios are brought to the usual
+        size of each (`biosig.batches.lead_sizes`). None = such a recording is refused.
     readout : str, optional
         The readout of `biosig.models.readouts` that the weights are meant for; None = the model's own pooling.
     layers : tuple of int
         The layers that it reads, side by side; none = the output.
+    align : {"none", "subject", "first_minute"}
+        By what the EEG was aligned that the weights have learned from (`biosig.batches.alignment`), and so by what it
+        is aligned where they are used on recordings, unless told otherwise.
     cleaning : {"none", "neurokit"}
         Cleaning at the contract's rate before normalisation: none, or NeuroKit2's default for the kind
         (`biosig.signal.neurokit_clean`).
@@ -81,10 +85,13 @@ class InputContract:
     usual_scale: float | None = None
     readout: str | None = None
     layers: tuple[int, ...] = ()
+    align: Align = "none"
 
     def __post_init__(self) -> None:
         if not 0 < self.divisor < math.inf:
             raise UsageError(f"divisor is {self.divisor:g}; it must be a positive amplitude in the contract's unit.")
+        if self.align not in get_args(Align):
+            raise UsageError(f"align is {self.align!r}; give {', '.join(get_args(Align))}.")
 
     @property
     def patch_size(self) -> int:

@@ -36,7 +36,7 @@ def embed(
     workers: int = 0,
     reports: bool = False,
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
-    align: Literal["none", "subject", "first_minute"] = "none",
+    align: Literal["none", "subject", "first_minute"] | None = None,
 ) -> int:
     """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
 
@@ -69,7 +69,8 @@ def embed(
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
     align : str
-        Align EEG by all recordings of a subject, or by the first_minute of each recording.
+        Align EEG by all recordings of a subject, or by the first_minute of each recording; default: as the weights name
+        it.
     """
     from biosig.device import resolve_device
     from biosig.embedding import embed_to_file

@@ -175,6 +175,7 @@ def _run_config(out: Path, steps: int) -> PretrainConfig:
         validate_every=max(steps // 6, 1),
         checkpoint_every=max(steps // 3, 1),
         log_every=1,
+        precision="float32",
         device="cpu",  # so that every machine shows the same demo
     )
 

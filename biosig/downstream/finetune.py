@@ -30,7 +30,7 @@ from biosig.downstream.prepared import PreparedWindows
 from biosig.downstream.result import ProbeResult
 from biosig.downstream.settings import FineTuneConfig
 from biosig.downstream.split_config import QuerySplit
-from biosig.downstream.task import Task, model_of, open_task, pretraining_note
+from biosig.downstream.task import Task, model_of, open_task, pretraining_note, with_align
 from biosig.downstream.task_result import labelled_result
 from biosig.downstream.tuned_weights import save_tuned
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
@@ -78,6 +78,7 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None, model
     config = replace(config, target=with_worth(config.target))
     task = open_task(config.shards, config.query, config.target, config.windows)
     config, model = model_of(config, model)
+    config = with_align(config, task, model)
     _check_wrapped(model, config)
     model = _with_input(model, config)
     if config.out is None:
@@ -195,7 +196,7 @@ def _prepared(
 ) -> tuple[Task, PreparedWindows, list[str]]:
     """The windows that give the model a token, at its contract, and what to say of the others."""
     signals, keep_bytes = task.labelled.windows, config.keep_gb * 1e9
-    if config.align != "none":
+    if config.align not in (None, "none"):
         signals = aligned(picked(signals, config.channels), config.align)
     windows = PreparedWindows(signals, model.contract, keep_bytes, config.channels)
     usable = windows.survey(progress)
@@ -247,7 +248,7 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
         )
     if config.target.unit == "recording":
         notes.append("Scores are averaged over the windows of a recording, and each recording counts once.")
-    notes += alignment_note(config.align)
+    notes += alignment_note(config.align or "none")
     if config.calibration != "none" and config.target.kind in ("classes", "multilabel"):
         notes.append(
             f"Probabilities of each fitted method are calibrated ({config.calibration}) on the validation part."

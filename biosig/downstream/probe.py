@@ -39,7 +39,7 @@ from biosig.downstream.probing import FrozenProbes
 from biosig.downstream.result import ProbeResult
 from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
 from biosig.downstream.split_config import QuerySplit
-from biosig.downstream.task import Task, model_of, open_task, pretraining_note
+from biosig.downstream.task import Task, model_of, open_task, pretraining_note, with_align
 from biosig.downstream.task_result import labelled_result
 from biosig.downstream.unfinished import Unfinished, identity_of, resumable
 from biosig.downstream.worth import with_worth
@@ -86,6 +86,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None, model: Mode
     parts, notes = make_parts(config.split, task.labelled, config.seed, task.copies)
     task, parts = _only_used(task, parts)
     config, model = model_of(config, model)
+    config = with_align(config, task, model)
     if config.out is None:
         return _result(config, task, model, parts, notes, None, progress)
     with resumable(config, identity_of(config, task, model)) as out:
@@ -160,6 +161,8 @@ def score_rows(
         If a baseline does not fit the windows and is not optional.
     """
     head = resolve_head(config.head, config.target.kind)
+    config = with_align(config, task, model)
+    assert config.align is not None
     task = task.with_windows(aligned(picked(task.labelled.windows, config.channels), config.align))
     context = _context(config, task, model, progress)
     baselines = [name for name in names if name != MODEL]
@@ -298,7 +301,7 @@ def _standing_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequen
             )
     if config.draws > 1:
         notes.append(f"Scores of random weights are means over {config.draws} draws, intervals are over subjects.")
-    notes += alignment_note(config.align)
+    notes += alignment_note(config.align or "none")
     if config.erase:
         notes.append(
             f"What a linear model can tell of the {config.erase} was taken out of the features, by training subjects; "

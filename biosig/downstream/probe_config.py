@@ -57,8 +57,8 @@ class ProbeConfig(TaskConfig):
         Where windows lie, in seconds.
     channels : list of str
         Names of channels, or modalities, that take part; none = all that the model reads.
-    align : {"none", "subject", "first_minute"}
-        By what EEG is aligned, for all methods (`biosig.downstream.alignment`).
+    align : {"none", "subject", "first_minute"}, optional
+        By what EEG is aligned, for all methods (`biosig.batches.alignment`); None = as the weights name it.
     split : FoldSplit or QuerySplit
         Who is fitted on, and who is tested. What needs no validation part is fitted on it too.
     head : {"logistic", "ridge", "knn", "prototype", "cox", "attention"}, optional
@@ -105,7 +105,7 @@ class ProbeConfig(TaskConfig):
     target: Target
     windows: WindowPlan
     channels: list[str] = field(default_factory=list)
-    align: Align = "none"
+    align: Align | None = None
     split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
     head: Head | None = None
     pooling: Pooling | None = None

@@ -108,8 +108,8 @@ class FineTuneConfig(TaskConfig):
         Names of channels, or modalities, that take part; none = all that the model reads.
     divisor : float, optional
         Feed the model its unit over this number, as REVE's downstream recipes do; None = the model's own normalisation.
-    align : {"none", "subject", "first_minute"}
-        By what EEG is aligned, for all methods (`biosig.downstream.alignment`).
+    align : {"none", "subject", "first_minute"}, optional
+        By what EEG is aligned, for all methods (`biosig.batches.alignment`); None = as the weights name it.
     pooling : {"attention", "cls", "mean", "flatten"}
         What the head reads: the pool query's vector; the window's own token, of models that have one instead of the
         query; the mean of the tokens; or the vector and all tokens side by side, which ties it to one montage and
@@ -163,7 +163,7 @@ class FineTuneConfig(TaskConfig):
     split: FoldSplit | QuerySplit
     channels: list[str] = field(default_factory=list)
     divisor: float | None = None
-    align: Align = "none"
+    align: Align | None = None
     pooling: Pooling = "attention"
     inputs: dict[str, list[str]] = field(default_factory=dict)
     loss: LossConfig = field(default_factory=LossConfig)

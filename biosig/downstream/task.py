@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from biosig.batches.alignment import chosen_align
 from biosig.downstream.columns import truth_columns
 from biosig.downstream.parts import Contents, content_of
+from biosig.downstream.picked import picked
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.downstream.targets import LabelledWindows, has_class, label_windows
 from biosig.errors import DataError, UsageError
@@ -21,11 +23,14 @@ from biosig.evaluate.splits import check_subjects
 if TYPE_CHECKING:
     from biosig.batches.input_contract import OnUnknown
     from biosig.batches.windows import Windows
+    from biosig.downstream.probe_config import ProbeConfig
+    from biosig.downstream.settings import FineTuneConfig
     from biosig.downstream.task_config import TaskConfig
     from biosig.models.model import Model
     from biosig.shards.dataset import ShardDataset
 
 Config = TypeVar("Config", bound="TaskConfig")
+Aligned = TypeVar("Aligned", "FineTuneConfig", "ProbeConfig")
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,14 @@ def model_of(config: Config, model: Model | None) -> tuple[Config, Model]:
     if model is None:
         return config, open_model(config.model, config.seed, config.device, config.on_unknown)
     return replace(config, model=model.name), model.with_unknown(config.on_unknown).to(resolve_device(config.device))
+
+
+def with_align(config: Aligned, task: Task, model: Model) -> Aligned:
+    """The configuration with what its windows are aligned by: as it says, else as the model's contract names it."""
+    if config.align is not None:
+        return config
+    windows = picked(task.labelled.windows, config.channels)
+    return replace(config, align=chosen_align(None, model.contract, windows))
 
 
 def model_facts(model: Model, shards_hash: str) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def use_of(config: FineTuneConfig, windows: PreparedWindows, parts: Parts) -> Us
     montages = [[name for _, name in always]]
     for keep in config.inputs.values():
         montages.append([name for modality, name in always if modality in keep or name in keep])
-    return Use(config.target, config.windows, config.align, _names(each), montages)
+    return Use(config.target, config.windows, config.align or "none", _names(each), montages)
 
 
 def _names(layouts: Sequence[Sequence[tuple[str, str]]]) -> list[str]:

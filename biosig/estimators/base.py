@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from biosig.batches.alignment import aligned
-from biosig.batches.input_contract import Align, OnUnknown
+from biosig.batches.alignment import aligned, chosen_align
+from biosig.batches.input_contract import Align, InputContract, OnUnknown
 from biosig.device import resolve_device
 from biosig.errors import UsageError
 from biosig.estimators.inputs import SignalRows, describes_itself, signal_rows
@@ -38,7 +38,7 @@ class SignalEstimator(BaseEstimator):
     """
 
     window: float | None = None
-    align: Align = "none"
+    align: Align | None = None
 
     def __init__(
         self,
@@ -59,15 +59,19 @@ class SignalEstimator(BaseEstimator):
         tags.input_tags.allow_nan = True  # a sample that is missing
         return tags
 
-    def _rows(self, X: Any, modalities: Collection[str], reset: bool) -> SignalRows:
-        """X as windows. An array's number of channels is `n_features_in_`: set where `reset`, compared elsewhere."""
+    def _rows(self, X: Any, modalities: Collection[str] | Mapping[str, InputContract], reset: bool) -> SignalRows:
+        """X as windows, aligned as told or as a contract that is given for `modalities` names it.
+
+        An array's number of channels is `n_features_in_`: set where `reset`, compared elsewhere.
+        """
         first = X[0] if isinstance(X, list | tuple) and X else X
         if isinstance(first, str | Path):
             raise UsageError(f"X is the path {str(first)!r}: give what biosig.read or biosig.open_shards makes of it.")
         if not describes_itself(X):
             X = validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
         rows = signal_rows(X, modalities, self.window, self.ch_names, self.sfreq, self.kind, self.units)
-        return replace(rows, windows=aligned(rows.windows, self.align))
+        contract = modalities if isinstance(modalities, Mapping) else {}
+        return replace(rows, windows=aligned(rows.windows, chosen_align(self.align, contract, rows.windows)))
 
 
 class ModelEstimator(SignalEstimator):
@@ -86,9 +90,9 @@ class ModelEstimator(SignalEstimator):
     on_unknown : {"keep", "skip", "raise"}, optional
         What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
         known electrode gives no token, ECG and PPG do.
-    align : {"none", "subject", "first_minute"}
+    align : {"none", "subject", "first_minute"}, optional
         By what EEG is aligned before it is read (`biosig.batches.alignment`): by the recordings that the rows of this X
-        lie in, which need a subject each, or 10 s of their own.
+        lie in, which need a subject each, or 10 s of their own. None = as the model's contract names it.
     device : str
         "auto" = CUDA where there is one.
     """
@@ -103,7 +107,7 @@ class ModelEstimator(SignalEstimator):
         units: str | Sequence[str] | None = None,
         window: float | None = None,
         on_unknown: OnUnknown | None = None,
-        align: Align = "none",
+        align: Align | None = None,
         device: str = "auto",
     ) -> None:
         super().__init__(ch_names=ch_names, sfreq=sfreq, kind=kind, units=units)

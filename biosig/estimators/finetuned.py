@@ -77,7 +77,7 @@ class FineTunedEstimator(ModelEstimator):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         window: float | None = None,
-        align: Align = "none",
+        align: Align | None = None,
         method: Literal["probe", "last", "lora", "full"] = "lora",
         pooling: Pooling | None = None,
         epochs: int = 20,

@@ -52,7 +52,7 @@ class EmbeddingEstimator(ModelEstimator):
         kind: str | Sequence[str] | None = None,
         units: str | Sequence[str] | None = None,
         window: float | None = None,
-        align: Align = "none",
+        align: Align | None = None,
         pooling: Pooling | None = None,
         layer: int | Sequence[int] | None = None,
         on_unknown: OnUnknown | None = None,

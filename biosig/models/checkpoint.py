@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from biosig import __version__, config
+from biosig.batches.alignment import alignment_card
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.file_sums import checked, guarded, remove, write_guarded
 from biosig.models.build import make_encoder
@@ -55,6 +56,8 @@ def revision_json(encoder_config: EncoderConfig, trained: bool) -> str:
         for key in ("on_unknown", "usual_scale", "readout", "layers"):  # which 0.1.0 did not have
             if not wanted[key]:
                 del wanted[key]
+        if wanted["align"] == "none":
+            del wanted["align"]
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -76,6 +79,7 @@ def default_card(encoder: Encoder, trained: bool) -> str:
             "|---|---|---|---|---|",
             *rows,
             "",
+            *(alignment_card(c.contract["eeg"].align) if "eeg" in c.contract else []),
             "For research, not a medical device. Embeddings can identify a subject: treat them as personal data.",
             "",
         ]

@@ -142,6 +142,10 @@ class Encoder(nn.Module):
         """Tokens (N,) of which the encoder sees nothing, given the hidden patches (P,): here these themselves."""
         return batch.valid & hidden
 
+    def token_of(self, batch: PackedBatch) -> Tensor:
+        """Which token each patch is part of (P,): here its own."""
+        return torch.arange(batch.n_tokens, device=batch.window.device)
+
     def visible_tokens(self, batch: PackedBatch, hidden: Tensor | None = None, causal: bool = False) -> VisibleTokens:
         """What goes through the blocks: the valid tokens that are not `hidden` (P,).
 
@@ -186,6 +190,11 @@ class Encoder(nn.Module):
         if self.amplitude is not None:
             tokens = tokens + self.amplitude(batch.log_scale[:, None])
         return tokens + position, position
+
+    def local(self, embedded: tuple[Tensor, Tensor]) -> Tensor:
+        """What `embed` makes of the samples around each token alone (N, D): without the code of its place and time."""
+        tokens, position = embedded
+        return tokens - position
 
     def encode_visible(self, tokens: Tensor, visible: VisibleTokens, layer: int = -1) -> Tensor:
         """Run the blocks over the visible of the embedded tokens (N, D) → (M, D), in the order of `visible.rows`."""

@@ -107,6 +107,9 @@ class PretrainConfig:
         with its weight and keys. In a file it may also be one name, or the keys of one term.
     teacher : TeacherConfig, optional
         The moving average of the encoder; there when a term asks for it.
+    ema : float, optional
+        What is validated and published is the moving average of the weights, of which each step leaves this share as it
+        was (.995: of about 200 steps); at first their mean. None = the weights of the last step.
     optimizer : OptimizerConfig
         Optimiser and schedule.
     validation : float
@@ -114,7 +117,7 @@ class PretrainConfig:
     validate_every, checkpoint_every, log_every : int
         Steps between validations, checkpoints, log lines.
     precision : {"auto", "float32", "bfloat16"}
-        "auto" = bfloat16 on CUDA, float32 elsewhere.
+        "auto" = the faster of both in a trial of half a second; the choice is kept in the run's `config.yaml`.
     device : str
         "auto" = CUDA where there is one.
     workers : int
@@ -142,6 +145,7 @@ class PretrainConfig:
     position_noise: float = 0.0
     objective: tuple[Annotated[TermConfig, OBJECTIVES], ...] = (ReconstructionConfig(),)
     teacher: TeacherConfig | None = None
+    ema: float | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     validation: float = 0.1
     validate_every: int = 500
@@ -165,6 +169,8 @@ class PretrainConfig:
             raise UsageError(f"No term of the objective {' + '.join(names)} looks at a teacher: leave teacher out.")
         if not self.sources:
             raise UsageError("A pretraining run needs at least one entry in sources.")
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise UsageError(f"ema is {self.ema:g}; it must be 0 or more, and less than 1, or left out.")
         if not 0 <= self.validation < 1:
             raise UsageError(f"validation is {self.validation:g}; it is a share of the subjects, from 0 to below 1.")
         if not 0 <= self.position_noise < 1:

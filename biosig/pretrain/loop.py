@@ -10,8 +10,10 @@ import logging
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +35,11 @@ from biosig.pretrain.data import draw, load_windows
 from biosig.pretrain.draw_views import draw_views, term_transform
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.views import Views
+from biosig.pretrain.precision import try_precisions
 from biosig.pretrain.publish import ledger_of, model_card
 from biosig.pretrain.state import TRAINING_STATE, save_decoder
+from biosig.pretrain.target_tables import load_targets, target_names
+from biosig.pretrain.targets import Targets
 from biosig.progress import Progress
 from biosig.termination import sigterm
 from biosig.text_files import read_yaml
@@ -43,6 +48,7 @@ from biosig.training.loop import take_step
 from biosig.training.optimizer import make_optimizer, set_lr
 from biosig.training.seeding import seeded
 from biosig.training.state import TrainingState
+from biosig.training.weights import MovingAverage, load_trainable_state
 
 logger = logging.getLogger(__name__)
 
@@ -90,10 +96,14 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     train, validation = load_windows(config)
     with guarded(out / "config.yaml") as temporary:
         configuration.dump(config, temporary)
+    held = draw(validation, VALIDATION_WINDOWS, config.seed)
+    names = target_names(config)
+    targets, held_targets = (load_targets(config, windows, names, progress) for windows in (train, held))
     device = resolve_device(config.device)
     with seeded(config.seed):
-        objective = build_objective(config, build_encoder(config)).to(device)
-    state = TrainingState(objective, make_optimizer(objective, config.optimizer), whole=True)
+        objective = build_objective(config, build_encoder(config), targets).to(device)
+    average = None if config.ema is None else MovingAverage(objective, config.ema, mean_first=True)
+    state = TrainingState(objective, make_optimizer(objective, config.optimizer), average=average, whole=True)
     if (out / TRAINING_STATE).exists():
         state.load(out / TRAINING_STATE, objective.renamed)
     elif TRAINING_STATE in getattr(FileSums.read(out), "digests", ()):
@@ -102,28 +112,34 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     contract = objective.encoder.config.contract
     words = build_words(config)
     plan = BatchPlan(count_tokens(train, contract, words), config.batch_tokens, config.seed)
-    validator = _Validator(config, draw(validation, VALIDATION_WINDOWS, config.seed), objective, words)
+    validator = _Validator(config, held, objective, words, held_targets)
     if words and words.n_cut:
         logger.warning("%d reports are longer than %d tokens and are cut there.", words.n_cut, words.n_tokens)
     log = RunLog(out, start, state.log)
     if not start:
         with seeded([config.seed, _PREVIEW_STREAM], device):
-            objective.before_run(lambda: _first_batches(config, objective, train, plan, words))
-    transform = term_transform(objective, train, [config.seed, _TRAINING_STREAM], start + 1)
+            objective.before_run(lambda: _first_batches(config, objective, train, plan, words, targets))
+    transform = term_transform(objective, train, [config.seed, _TRAINING_STREAM], start + 1, targets)
     loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
+    if not start and config.precision == "auto":
+        first = partial(_first_batches, config, train=train, plan=plan, words=words, targets=targets)
+        config = validator.config = _with_precision(config, objective, lambda trial: next(first(trial), None), log)
     with sigterm() as terminating:
         for step, loaded in enumerate(loader, start + 1):
             began = time.perf_counter()
             set_lr(state.optimizer, config.optimizer.learning_rate(step, config.steps))
             losses = _train_step(config, objective, state.optimizer, loaded, step)
             state.step = step
+            if average:
+                average.update(objective)
             if step % config.log_every == 0 or step == config.steps:
                 losses["lr"] = state.optimizer.param_groups[0]["lr"]
                 seconds = time.perf_counter() - began
                 losses["tokens_per_second"] = loaded.batch.n_tokens / seconds  # type: ignore[union-attr]
                 log.write(step, "train", losses)
             if step % config.validate_every == 0 or step == config.steps:
-                log.write(step, "validation", validator())
+                with average.in_place_of(objective) if average else nullcontext():
+                    log.write(step, "validation", validator())
             stopping = terminating.asked
             if step % config.checkpoint_every == 0 or stopping:
                 state.log = log.flush()
@@ -133,6 +149,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
             if stopping:
                 terminating.obey()
     log.close()
+    if average:
+        load_trainable_state(objective, average.values)
     save_decoder(objective, out)
     ledger = ledger_of(train, config.weights)
     ledger.save(out / "model")  # before the model, which may never stand there without it
@@ -159,12 +177,30 @@ def _of_this_run(out: Path, config: PretrainConfig) -> PretrainConfig:
         begun = configuration.load(PretrainConfig, path)
         is_old = "order" not in read_yaml(path, f"delete {out}")  # of 0.1.0, which knew that of the index alone
         config = replace(config, order="index" if is_old else begun.order)
+        if config.precision == "auto":  # what a trial chose when the run began
+            config = replace(config, precision=begun.precision)
         if goes_on and sums is None and not is_old:
             _warn(f"{out / SUMS} is gone: nothing guards what this run goes on from.")
         theirs, ours = configuration.to_dict(replace(begun, order=config.order)), configuration.to_dict(config)
         differing = [key for key in ours if ours[key] != theirs[key] and key not in _FREE_TO_CHANGE]
         if differing:
             raise UsageError(f"{out} holds a run with another {', '.join(differing)}: give another out, or delete it.")
+    return config
+
+
+def _with_precision(
+    config: PretrainConfig, objective: Objective, look: Callable[[Objective], Views | None], log: RunLog
+) -> PretrainConfig:
+    """The configuration with the precision that a trial finds, as it is then kept for a run that goes on."""
+    with seeded([config.seed, _PREVIEW_STREAM], next(objective.parameters()).device):
+        trial = try_precisions(objective, look)
+    if trial is None:
+        return config
+    logger.info("%s", trial)
+    log.write(0, "precision", dict(trial.seconds))
+    config = replace(config, precision=trial.choice)
+    with guarded(config.out / "config.yaml") as temporary:
+        configuration.dump(config, temporary)
     return config
 
 
@@ -200,11 +236,16 @@ def _losses(
 
 
 def _first_batches(
-    config: PretrainConfig, objective: Objective, train: Windows, plan: BatchPlan, words: RecordingWords | None
+    config: PretrainConfig,
+    objective: Objective,
+    train: Windows,
+    plan: BatchPlan,
+    words: RecordingWords | None,
+    targets: Targets,
 ) -> Iterator[Views]:
     """The batches of the first epoch, for terms that look at the data before the first step."""
     stream = [config.seed, _PREVIEW_STREAM]
-    transform = term_transform(objective, train, stream)
+    transform = term_transform(objective, train, stream, targets=targets)
     contract = objective.encoder.config.contract
     loader = load_batches(train, plan.epoch(0), contract, reports=words, transform=transform)
     for number, loaded in enumerate(loader):
@@ -216,9 +257,15 @@ class _Validator:
     """The masked loss on held-out subjects: the same windows and the same masks every time."""
 
     def __init__(
-        self, config: PretrainConfig, windows: Windows, objective: Objective, words: RecordingWords | None
+        self,
+        config: PretrainConfig,
+        windows: Windows,
+        objective: Objective,
+        words: RecordingWords | None,
+        targets: Targets,
     ) -> None:
         self.config, self.windows, self.objective, self.words = config, windows, objective, words
+        self.targets = targets
         contract = objective.encoder.config.contract
         self.batches = in_order(count_tokens(windows, contract, words), config.batch_tokens) if len(windows) else []
 
@@ -227,7 +274,7 @@ class _Validator:
         totals: dict[str, list[float]] = defaultdict(list)
         contract = self.objective.encoder.config.contract
         stream = [self.config.seed, _VALIDATION_STREAM]
-        transform = term_transform(self.objective, self.windows, stream)
+        transform = term_transform(self.objective, self.windows, stream, targets=self.targets)
         loader = load_batches(self.windows, self.batches, contract, reports=self.words, transform=transform)
         self.objective.eval()
         for number, loaded in enumerate(loader):

@@ -50,7 +50,7 @@ def model_card(
             *[_about_term(term) for term in config.objective],
             "",
             f"The masking is `{config.masking.name}` ({_keys(config.masking)}).",
-            *_about_teacher(config),
+            *_about_averages(config),
             f"Seen: {len(recordings):,} recordings of {len(subjects):,} named subjects, "
             f"{train.duration.sum() / 3600:.1f} h of windows, from",
             "",
@@ -80,10 +80,13 @@ def _about_term(term: TermConfig) -> str:
     return f"- `{term.name}` (weight {term.weight:g}{source}): {term.summary}"
 
 
-def _about_teacher(config: PretrainConfig) -> list[str]:
-    if config.teacher is None:
-        return []
-    return [f"The teacher is the moving average of the encoder, with momentum {config.teacher.momentum:g}."]
+def _about_averages(config: PretrainConfig) -> list[str]:
+    lines = []
+    if config.teacher is not None:
+        lines.append(f"The teacher is the moving average of the encoder, with momentum {config.teacher.momentum:g}.")
+    if config.ema is not None:
+        lines.append(f"The weights are the moving average of those of all steps, with decay {config.ema:g}.")
+    return lines
 
 
 def _keys(config: Any) -> str:

@@ -47,10 +47,12 @@ class MovingAverage:
         Its parameters that require a gradient are averaged; buffers are left to it.
     decay : float
         Share of the average that stays at each step.
+    mean_first : bool
+        Whether the decay is at most 1 - 1 / n instead: the average is the mean of all steps until that exceeds `decay`.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay, self.n_steps = decay, 0
+    def __init__(self, network: nn.Module, decay: float, mean_first: bool = False) -> None:
+        self.decay, self.mean_first, self.n_steps = decay, mean_first, 0
         self.values: dict[str, Tensor] = {n: p.detach().clone() for n, p in trainable_parameters(network).items()}
         """The averages by the parameters' names."""
 
@@ -58,7 +60,8 @@ class MovingAverage:
     def update(self, network: nn.Module) -> None:
         """Take in the weights after one more step."""
         self.n_steps += 1
-        decay = min(self.decay, (1 + self.n_steps) / (10 + self.n_steps))
+        n = self.n_steps
+        decay = min(self.decay, 1 - 1 / n if self.mean_first else (1 + n) / (10 + n))
         for name, parameter in trainable_parameters(network).items():
             self.values[name].lerp_(parameter, 1 - decay)
 

@@ -76,13 +76,26 @@ def check_is_not_constant(run: PretrainConfig) -> None:
 
 
 def check_gradients(run: PretrainConfig) -> None:
-    """Each trainable parameter gets a gradient, and no frozen one does; the mask hides words too, as not all do."""
+    """Each trainable parameter gets a gradient, and no frozen one does; the mask hides words too, as not all do.
+
+    What a view alone uses of an encoder may go without, where no term looks at that: pooling, mask vector, pulse rates.
+    """
     run = replace(run, masking=BlockMasking())
     objective = small_objective(run)
-    losses(run, objective, first_windows(run, objective))["loss"].backward()
+    loaded = first_windows(run, objective)
+    if objective.encoder.config.fused is not None:  # its stems are told where a scale is unknown
+        log_scale = torch.where(loaded.batch.window == 1, torch.nan, loaded.batch.log_scale)
+        loaded = loaded._replace(batch=replace(loaded.batch, log_scale=log_scale))
+    views = draw_views(objective, loaded, run.masking, [run.seed, 0, 1])
+    objective(views)["loss"].backward()
+    passes = [vars(views).get(f"_{name}") for name in ("full", "visible", "causal")]
+    idle = set() if any(states and "pooled" in vars(states) for states in passes) else {"pool.query", "cls"}
+    idle |= set() if "_visible" in vars(views) else {"mask_vector"}
+    idle |= set() if {"_visible", "_full"} & vars(views).keys() else {"stems.ppg.rates."}  # of a whole window
     without, frozen = [], []
     for name, parameter in objective.named_parameters():
-        if parameter.requires_grad and not (parameter.grad is not None and parameter.grad.abs().max() > 0):
+        reached = parameter.grad is not None and parameter.grad.abs().max() > 0
+        if parameter.requires_grad and not reached and not name.removeprefix("encoder.").startswith(tuple(idle)):
             without.append(name)
         if not parameter.requires_grad and parameter.grad is not None:
             frozen.append(name)
@@ -97,14 +110,18 @@ def check_unseen_samples(run: PretrainConfig) -> None:
     loaded = first_windows(run, objective)
     views = draw_views(objective, loaded, run.masking, [run.seed, 0, 1])
 
-    def changed(rows: Tensor) -> Objective:
+    def changed(rows: Tensor, real: bool) -> Objective:
         ids, batch = {"ecg": 0, "ppg": 1, "eeg": 2}, views.batch
-        patches = {m: torch.where(rows[batch.modality == ids[m]][:, None], 9.0, x) for m, x in batch.patches.items()}
+        patches = {}
+        for m, x in batch.patches.items():
+            samples = rows[batch.modality == ids[m]][:, None] & (real | ~batch.sample_valid[m])
+            patches[m] = torch.where(samples, 9.0, x)
         return replace(views, batch=replace(batch, patches=patches))
 
-    invalid = changed(~views.batch.valid)
+    is_fused = views.encoder.config.fused is not None  # which takes the real samples of a patch that is not whole
+    invalid = changed(~views.batch.valid, real=not is_fused)
     assert torch.equal(objective(views)["loss"], objective(invalid)["loss"]), "invalid samples change the loss"
-    hidden = changed(views.mask)
+    hidden = changed(views.mask, real=True)
     assert torch.equal(views.visible().output, hidden.visible().output), "hidden samples are seen"
     for term in objective.terms:
         if isinstance(term, RebuildingTerm):

@@ -21,12 +21,15 @@ from biosig.pretrain.draw_views import term_transform
 from biosig.pretrain.objectives import TermConfig
 from biosig.pretrain.objectives.base import abilities
 from biosig.pretrain.objectives.objective import Objective
+from biosig.pretrain.target_tables import load_targets, target_names
 from biosig.recording import Recording, Subject
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
 
-PRESETS = ("biosig-tiny", "csfm-tiny", "reve-small")
+FUSED = "biosig-fused-tiny"
+PRESETS = ("biosig-tiny", "csfm-tiny", "reve-small", FUSED)
 SIZE = EncoderSize(embed_dim=64, depth=2, num_heads=2, head_dim=32)
+FUSED_SIZE = replace(SIZE, depth=3)  # two pairs of convolutions, and a block that attends
 KINDS = ("mixed", "ecg", "ppg", "eeg", "reports")
 
 
@@ -81,6 +84,13 @@ def fitting_presets(terms: tuple[TermConfig, ...]) -> list[str]:
     return [name for name in PRESETS if needs <= abilities(preset(name))]
 
 
+def small_size(model: str) -> EncoderSize:
+    """The size in which a preset is tried."""
+    if preset(model).text:
+        return replace(SIZE, n_words=1066)
+    return FUSED_SIZE if preset(model).fused else SIZE
+
+
 def small_run(folder: Path, *terms: TermConfig, kind: str = "mixed", model: str | None = None) -> PretrainConfig:
     """Five steps with an encoder of 0.1 M parameters."""
     model = model or fitting_presets(terms)[0]
@@ -88,7 +98,7 @@ def small_run(folder: Path, *terms: TermConfig, kind: str = "mixed", model: str 
         out=folder / "run",
         sources=[SourceConfig(write_shards(folder, kind))],
         model=model,
-        encoder=replace(SIZE, n_words=1066) if preset(model).text else SIZE,
+        encoder=small_size(model),
         window=2.0,
         steps=5,
         batch_tokens=700,
@@ -96,15 +106,17 @@ def small_run(folder: Path, *terms: TermConfig, kind: str = "mixed", model: str 
         validation=0.0,
         checkpoint_every=1,
         log_every=1,
+        precision="float32",
         device="cpu",
     )
 
 
 def small_objective(run: PretrainConfig) -> Objective:
     """The objective of a run, in training, with the weights that the run starts from."""
+    targets = load_targets(run, load_windows(run)[0], target_names(run))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
-        return build_objective(run, build_encoder(run)).train()
+        return build_objective(run, build_encoder(run), targets).train()
 
 
 def first_windows(run: PretrainConfig, objective: Objective, start: int = 0, most: int | None = None) -> LoadedBatch:
@@ -113,6 +125,7 @@ def first_windows(run: PretrainConfig, objective: Objective, start: int = 0, mos
     by_recording = pd.Series(np.arange(len(windows))).groupby(np.asarray(windows.recording))
     rows = np.array([group.iloc[start % len(group)] for _, group in by_recording])[:most]
     config = encoder_config(run)
-    transform = term_transform(objective, windows, [run.seed, 0])
+    targets = load_targets(run, windows, target_names(run))
+    transform = term_transform(objective, windows, [run.seed, 0], targets=targets)
     (loaded,) = load_batches(windows, [rows], config.contract, reports=build_words(run), transform=transform)
     return loaded

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import biosig
 from biosig import config as configuration
 from biosig.audit.config import read_config
 from biosig.batches.alignment import aligned
@@ -63,6 +64,21 @@ def test_a_reader_is_told_and_an_audit_reads_the_same(by_subject):
     assert read_config(out).align == "subject"
     again = run_probe(_config(result.config.shards, align="first_minute", baselines=[]))
     assert any("aligned by the first 60 s of each recording" in note for note in again.notes)
+
+
+def test_a_probe_aligns_as_the_weights_name_it_unless_told_otherwise(by_subject, few_channels, ecg_shards):
+    model = biosig.build_model("biosig-tiny", seed=0)
+    contract = {**model.contract, "eeg": replace(model.contract["eeg"], align="subject")}
+    model.encoder.config = replace(model.config, contract=contract)
+    named = run_probe(_config(few_channels.folder, baselines=[]), model=model)
+    assert named.config.align == "subject"
+    assert any("aligned by person" in note for note in named.notes)
+    mine, its = (r.predictions[r.predictions["method"] == "model"] for r in (named, by_subject[0]))
+    np.testing.assert_allclose(mine["score_left"], its["score_left"], atol=1e-6)
+    told = run_probe(_config(few_channels.folder, baselines=[], align="none"), model=model)
+    assert not any("aligned" in note for note in told.notes)
+    of_ecg = {"target": {"label": "age"}, "windows": {"length": 5.0}, "baselines": ["chance"]}
+    assert run_probe(_config(ecg_shards.folder, **of_ecg), model=model).config.align == "none"
 
 
 def test_data_without_eeg_are_refused(ecg_shards):

@@ -350,3 +350,24 @@ def test_the_model_is_told_that_a_scale_is_unknown(fused, ecg):
     unknown = replace(packed, log_scale=torch.full_like(packed.log_scale, torch.nan))
     assert fused.encode_batch(unknown).isfinite().all()
     assert far(fused.encode_batch(unknown), fused.encode_batch(packed)) > 1e-3
+
+
+def test_attention_is_a_readout_of_fused_tokens_too(fused, ecg, batch):
+    """With a query of zeros it is the mean; with another it reads the tokens that are like it."""
+    mean, attended = (
+        np.asarray(biosig.embed(fused, ecg, pooling=pooling)["vector"].to_pylist()) for pooling in ("mean", "attention")
+    )
+    assert attended.shape == mean.shape
+    assert far(attended, mean) < 0.2
+    query = fused.encoder.pool.query
+    kept = query.detach().clone()
+    tokens = fused.encode_batch(batch)[:125]
+    try:
+        with torch.no_grad():
+            query.copy_(100 * tokens[40])
+            found = pooled(fused, batch, Reading("attention", (-1,)))[0, 0]
+    finally:
+        with torch.no_grad():
+            query.copy_(kept)
+    nearest = (tokens @ tokens[40]).argmax()
+    torch.testing.assert_close(found, tokens[nearest], rtol=1e-3, atol=1e-3)

@@ -62,6 +62,7 @@ def csfm(shards, tmp_path):
         validate_every=3,
         checkpoint_every=2,
         log_every=1,
+        precision="float32",
         device="cpu",
     )
 

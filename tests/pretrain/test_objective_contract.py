@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from contracts.objectives import CLAUSES, check_learns, check_resumes, check_term
-from contracts.pretraining import KINDS, fitting_presets, small_run
+from contracts.pretraining import FUSED, KINDS, fitting_presets, small_run
 from torch import nn
 
 from biosig.errors import UsageError
@@ -30,6 +30,12 @@ def test_a_term_keeps_each_clause(name, clause, folder, tmp_path):
     clause(replace(small_run(folder, OBJECTIVES[name]()), out=tmp_path))
 
 
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.__name__.removeprefix("check_"))
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if FUSED in fitting_presets((OBJECTIVES[name](),))])
+def test_a_term_keeps_each_clause_on_fused_tokens(name, clause, folder, tmp_path):
+    clause(replace(small_run(folder, OBJECTIVES[name](), model=FUSED), out=tmp_path))
+
+
 PAIRS = [
     pair for pair in itertools.combinations(OBJECTIVES, 2) if fitting_presets(tuple(OBJECTIVES[n]() for n in pair))
 ][:3]
@@ -40,7 +46,7 @@ MATRIX = [
     for model in fitting_presets(tuple(OBJECTIVES[name]() for name in names))
     if kind in ("mixed", "eeg") or model != "reve-small"
     if kind != "eeg" or model != "csfm-tiny"
-    if kind != "reports" or model != "reve-small"
+    if kind != "reports" or model not in ("reve-small", FUSED)
 ]
 
 

@@ -23,6 +23,7 @@ from biosig.file_sums import EditedWarning
 from biosig.models.checkpoint import read_tensors
 from biosig.models.encoder import Encoder
 from biosig.models.model import LongWindowWarning
+from biosig.pretrain import precision
 from biosig.pretrain.build import build_encoder, build_objective, encoder_config
 from biosig.pretrain.config import PretrainConfig, SourceConfig, TeacherConfig
 from biosig.pretrain.data import load_windows
@@ -67,6 +68,7 @@ def run(shards, tmp_path):
         validate_every=3,
         checkpoint_every=2,
         log_every=1,
+        precision="float32",
         device="cpu",
     )
 
@@ -112,6 +114,32 @@ def test_killed_and_run_again_it_ends_with_the_same_weights(run, tmp_path):
     assert all(torch.equal(one[name], other[name]) for name in one)
     lines = [json.loads(line) for line in (run.out / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if line["part"] == "train"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_published_weights_are_the_moving_average_of_all_steps_and_go_on_to_the_bit(run, tmp_path):
+    """With decay 0.5 the average is the mean of the first two steps, and from the third on half of it is left."""
+    run, seen = replace(run, ema=0.5, steps=4, checkpoint_every=1), []
+    for steps in range(1, 5):
+        stopped = replace(run, out=tmp_path / f"to{steps}")
+
+        def stop(stage, step, *_, last=steps):
+            if step == last:
+                raise Stopped
+
+        with pytest.raises(Stopped):
+            pretrain(stopped, stop)
+        tensors = read_tensors(stopped.out / "training.safetensors")
+        seen.append({name.removeprefix("network.encoder."): x for name, x in tensors.items() if "network.e" in name})
+    one, two, three, four = seen
+    published, resumed = (weights(pretrain(replace(run, out=tmp_path / name))) for name in ("whole", "to2"))
+    assert all(torch.equal(published[name], resumed[name]) for name in published)
+    for name, average in published.items():
+        torch.testing.assert_close(average, ((one[name] + two[name]) / 4 + three[name] / 2) / 2 + four[name] / 2)
+    assert not all(torch.equal(average, four[name]) for name, average in published.items())
+    card = (tmp_path / "to2" / "model" / "README.md").read_text()
+    assert "moving average of those of all steps, with decay 0.5." in card
+    with pytest.raises(UsageError, match="ema is 1; it must be"):
+        replace(run, ema=1.0)
 
 
 @pytest.fixture
@@ -450,6 +478,37 @@ def test_bfloat16_takes_the_same_path(run, tmp_path):
     assert len(last) == 2
     assert last[0] == pytest.approx(last[1], rel=0.02)
     assert last[0] != last[1]
+
+
+@pytest.mark.parametrize("faster", ["bfloat16", "float32"])
+def test_the_faster_precision_is_found_by_a_trial_told_and_kept(run, tmp_path, monkeypatch, caplog, faster):
+    """And the trial leaves no trace in the weights."""
+    worth = {"bfloat16": float("inf"), "float32": 0.0}
+    monkeypatch.setattr(precision, "SECONDS", 0.05)
+    monkeypatch.setattr(precision, "WORTH", worth[faster])
+    tried = replace(run, precision="auto")
+
+    def stop(stage, step, *_):
+        if step == 3:
+            raise Stopped
+
+    with caplog.at_level("INFO", logger="biosig.pretrain"), pytest.raises(Stopped):
+        pretrain(tried, stop)
+    assert f"Precision: {faster}. In a trial a step took" in caplog.text
+    first = json.loads((run.out / "log.jsonl").read_text().splitlines()[0])
+    assert first["part"] == "precision"
+    assert {"float32", "bfloat16"} < first.keys()
+    assert config.load(PretrainConfig, run.out / "config.yaml").precision == faster
+    monkeypatch.setattr(precision, "WORTH", worth["float32" if faster == "bfloat16" else "bfloat16"])
+    named = pretrain(replace(run, out=tmp_path / "named", precision=faster))
+    mine, its = weights(pretrain(tried)), weights(named)
+    assert all(torch.equal(mine[name], its[name]) for name in its)
+
+
+def test_what_overflows_in_bfloat16_is_trained_in_float32():
+    assert precision.Trial({"float32": 1.0, "bfloat16": float("inf")}).choice == "float32"
+    assert precision.Trial({"float32": 1.0, "bfloat16": 0.95}).choice == "float32"
+    assert precision.Trial({"float32": 1.0, "bfloat16": 0.5}).choice == "bfloat16"
 
 
 @pytest.mark.gpu

@@ -8,7 +8,7 @@ orders work, and there are as many tokens for 64 channels as for one. One idea a
 - `grid`: from the rows of a `PackedBatch` (patches: one channel, one block) to the tokens made of them;
 - `signals`: the patches of a modality as dense arrays, windows of equal layout together, hidden ones without weight;
 - `mixing`: channels to virtual channels;
-- `conv`, `spectrum`, `stem`: virtual channels to tokens;
+- `conv`, `spectrum`, `rates`, `stem`: virtual channels to tokens;
 - `layout`, `blocks`: convolutions and attention over tokens;
 - `encoder`: all of it, behind the interface of `biosig.models.encoder.Encoder`.
 
@@ -30,6 +30,8 @@ Interface
     block looks ahead.
 ``enter(tokens, visible)``, ``blocks``, ``norm``, ``hidden_states``, ``encode``, ``layers``, ``pool``, ``for_inference``
     As in `Encoder`.
-``token_hidden(batch, hidden)``
-    (N,) bool: tokens of which the encoder sees no sample.
+``token_hidden(batch, hidden)``, ``token_of(batch)``
+    (N,) bool: tokens of which the encoder sees no sample; (P,) the token that each patch is part of.
+``local(embedded)``
+    (N, D): of what ``embed`` gave, the tokens without the code of place and time.
 """

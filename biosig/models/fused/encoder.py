@@ -23,9 +23,10 @@ from biosig.models.encoder import Encoder, VisibleTokens
 from biosig.models.fused.blocks import ConvPair, FusedBlock
 from biosig.models.fused.grid import Grid
 from biosig.models.fused.layout import FusedTokens
+from biosig.models.fused.rates import own_log_rate
 from biosig.models.fused.signals import signals
 from biosig.models.fused.stem import Stem
-from biosig.models.fused.widths import N_LINES, N_POWERS
+from biosig.models.fused.widths import N_LINES, N_POWERS, N_RATES
 
 
 class FusedEncoder(Encoder):
@@ -72,6 +73,14 @@ class FusedEncoder(Encoder):
     def token_hidden(self, batch: PackedBatch, hidden: Tensor) -> Tensor:
         """Tokens (N,) of which no valid patch is seen, given the hidden patches (P,)."""
         return Grid.of(batch, self.config.contract).hidden(batch, hidden)
+
+    def token_of(self, batch: PackedBatch) -> Tensor:
+        """Which token each patch is part of (P,): one for all channels at that time."""
+        return Grid.of(batch, self.config.contract).token
+
+    def local(self, embedded: tuple[Tensor, Tensor]) -> Tensor:
+        """The stem's output (N, D), which has no code of place and time in it."""
+        return embedded[0]
 
     def embed(self, batch: PackedBatch, hidden: Tensor | None = None, causal: bool = False) -> tuple[Tensor, Tensor]:
         """Tokens before the first block (N, D), zeros where not valid, and the code of their times and modalities.
@@ -120,6 +129,19 @@ class FusedEncoder(Encoder):
             windows = grid.tokens.window[part.tokens[:, 0]]
             lines = lines.index_copy(0, windows, self._eeg.coherence(part, contract.sfreq))
         return lines
+
+    def rate_logits(self, batch: PackedBatch) -> Tensor:
+        """Logits over pulse rates (`fused.rates`) of each window (B, 120), NaN of windows without PPG."""
+        grid = Grid.of(batch, self.config.contract)
+        logits = batch.position.new_full((batch.n_windows, N_RATES), torch.nan)
+        for part in signals(batch, grid, "ppg", self.config.contract["ppg"]):
+            windows = grid.tokens.window[part.tokens[:, 0]]
+            logits = logits.index_copy(0, windows, self.stems["ppg"].rate_logits(part))
+        return logits
+
+    def heart_rate(self, batch: PackedBatch) -> Tensor:
+        """Beats per minute that each window's PPG has by the encoder's own distribution (B,), NaN without PPG."""
+        return 60 * own_log_rate(self.rate_logits(batch)).exp()
 
     @property
     def _eeg(self) -> Stem:

@@ -16,6 +16,7 @@ from biosig.errors import UsageError
 from biosig.models.fused.conv import TimeConv
 from biosig.models.fused.lines import coherence
 from biosig.models.fused.mixing import MIXINGS, SITES
+from biosig.models.fused.rates import RateSpectrum
 from biosig.models.fused.signals import Signals
 from biosig.models.fused.spectrum import BandPowers
 
@@ -34,6 +35,8 @@ class StemPlan:
         Whether first differences enter too.
     bands : bool
         Whether log powers in narrow bands enter the tokens.
+    rates : bool
+        Whether a distribution over pulse rates, read from the whole window, enters every token.
     normed : bool
         Whether the tokens are normalised, so that amplitude is in their direction alone.
     usual : float
@@ -45,13 +48,14 @@ class StemPlan:
     kernels: tuple[int, int]
     slopes: bool = False
     bands: bool = False
+    rates: bool = False
     normed: bool = True
     usual: float = 0.0
 
 
 PLANS = {
     "ecg": StemPlan(2.0, 10.0, (8, 4), normed=False),
-    "ppg": StemPlan(0.5, 2.0, (8, 8), slopes=True),
+    "ppg": StemPlan(0.5, 2.0, (8, 8), slopes=True, rates=True),
     "eeg": StemPlan(0.5, 2.0, (8, 8), bands=True, usual=3.0),
 }
 """By modality. Gains are for mV (ECG) and for signals of deviation 1; 20 uV are a usual EEG."""
@@ -97,20 +101,35 @@ class Stem(nn.Module):
         self.powers = BandPowers(contract.sfreq, size) if plan.bands else None
         if self.powers is not None:
             self.from_powers = nn.Linear(n_virtual * self.powers.n_bands, embed_dim, bias=False)
+        self.rates = RateSpectrum(stem_dim, contract.sfreq / STRIDE, embed_dim) if plan.rates else None
         self.scale = nn.Linear(2, embed_dim, bias=False)
         nn.init.normal_(self.scale.weight, std=0.02)
         self.norm = nn.LayerNorm(embed_dim) if plan.normed else nn.Identity()
 
     def forward(self, signals: Signals, causal: bool = False) -> Tensor:
-        """Tokens (b, L, D)."""
+        """Tokens (b, L, D). With `causal` they are told no rate, which is that of the whole window."""
         mixed, belief = self.mixing(signals.values, signals.weight, signals.position, signals.reference)
-        x = self.first(self._inputs(mixed), causal)  # (b, T / 4, stem_dim)
-        x = F.relu(x + self.present(_every(belief, STRIDE)))
+        x, slow = self._first(mixed, belief, causal)
         tokens = self.second(x, causal)  # (b, L, D)
         if self.powers is not None:
             powers = self.powers(mixed, belief, causal) / 2  # (b, L, K, F) of order 1
             tokens = tokens + self.from_powers(powers.flatten(2))
-        return self.norm(tokens + self.scale(self._told(signals.log_scale))[:, None])
+        tokens = self.norm(tokens + self.scale(self._told(signals.log_scale))[:, None])
+        if self.rates is None or causal:
+            return tokens
+        return tokens + self.rates.told(self.rates(x, slow.amax(dim=2, keepdim=True)))[:, None]
+
+    def rate_logits(self, signals: Signals) -> Tensor:
+        """Logits over pulse rates (b, R)."""
+        assert self.rates is not None
+        mixed, belief = self.mixing(signals.values, signals.weight, signals.position, signals.reference)
+        x, slow = self._first(mixed, belief)
+        return self.rates(x, slow.amax(dim=2, keepdim=True))
+
+    def _first(self, mixed: Tensor, belief: Tensor, causal: bool = False) -> tuple[Tensor, Tensor]:
+        """What the first convolution gives (b, T / 4, stem_dim), and the belief at its rate (b, T / 4 or 1, K)."""
+        slow = _every(belief, STRIDE)
+        return F.relu(self.first(self._inputs(mixed), causal) + self.present(slow)), slow
 
     def spectrum(self, signals: Signals) -> Tensor:
         """Log powers of the virtual channels (b, L, K · F), zero where a channel is not believed."""

@@ -1,4 +1,4 @@
-"""What the EEG's stem tells before any learned weight, counted: sites, bands and lines. It needs no torch."""
+"""What stems tell, counted: sites, bands and lines of an EEG, rates of a pulse. It needs no torch."""
 
 from __future__ import annotations
 
@@ -14,3 +14,6 @@ STEP, FIRST, LAST = 0.25, 4.0, 44.0
 """Hz, of the lines."""
 
 N_LINES = round((LAST - FIRST) / STEP) + 1
+
+RATES, N_RATES = (28.0, 230.0), 120
+"""Beats per minute, lowest and highest, and how many lie between them at equal ratios: 1.8 % apart."""

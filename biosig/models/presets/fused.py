@@ -31,8 +31,8 @@ def _fused(name: str, embed_dim: int, depth: int, num_heads: int, fused: FusedCo
 
 
 for _config, _n_parameters in (
-    (_fused("biosig-fused-tiny", 128, 5, 4, FusedConfig()), 1_420_652),
-    (_fused("biosig-fused-small", 224, 6, 8, FusedConfig(stem_dim=128)), 4_495_648),
-    (_fused("biosig-fused-base", 512, 8, 8, FusedConfig(convs=3, stem_dim=128)), 26_508_456),
+    (_fused("biosig-fused-tiny", 128, 5, 4, FusedConfig()), 1_490_449),
+    (_fused("biosig-fused-small", 224, 6, 8, FusedConfig(stem_dim=128)), 4_586_469),
+    (_fused("biosig-fused-base", 512, 8, 8, FusedConfig(convs=3, stem_dim=128)), 26_634_701),
 ):
     PRESETS.register(Preset(_config, _n_parameters))

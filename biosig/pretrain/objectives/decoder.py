@@ -1,7 +1,7 @@
 """What is thrown away after pretraining: a light decoder over all tokens of a window, and heads of its tokens.
 
-Shape letters: N tokens of the packed row, M visible tokens, V valid tokens, K hidden tokens, D embed_dim, W words of
-the vocabulary.
+Shape letters: P patches of the input, N tokens, M visible tokens, V valid tokens, K tokens or patches that are asked
+for, D embed_dim, W words of the vocabulary.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.layers.block import Block
+from biosig.layers.config import BodyCode
+from biosig.layers.positions import BodyPositions
 from biosig.models.encoder import EncoderConfig, VisibleTokens, megatron_
 from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 
@@ -29,7 +31,9 @@ class Decoder(nn.Module):
     def __init__(self, size: DecoderConfig, encoder: EncoderConfig) -> None:
         super().__init__()
         dim = size.embed_dim
-        self.mask_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(dim), std=0.02))
+        # A fused encoder gives hidden tokens too, as it could tell them from the others.
+        hides = encoder.fused is None
+        self.mask_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(dim), std=0.02)) if hides else None
         # Of their own: a hidden word and a hidden patch have nothing in common to begin from.
         self.word_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(dim), std=0.02)) if encoder.text else None
         self.blocks = nn.ModuleList(
@@ -40,10 +44,14 @@ class Decoder(nn.Module):
             megatron_(self.blocks)
 
     def forward(
-        self, seen: Tensor, position: Tensor, visible: VisibleTokens, batch: PackedBatch, mask: Tensor
+        self, seen: Tensor, position: Tensor, visible: VisibleTokens, batch: PackedBatch, asked: Tensor
     ) -> Tensor:
-        """Visible tokens (M, D) and the position code of all (N, D) → hidden tokens (K, D)."""
-        full = self.mask_token.expand(batch.n_tokens, -1)
+        """Visible tokens (M, D) and the position code of all (N, D) → the tokens that are asked for (K, D).
+
+        `batch` has a row per token, the encoder's `token_batch`; `asked` (N,) is bool.
+        """
+        nothing = position.new_zeros(position.shape[1]) if self.mask_token is None else self.mask_token
+        full = nothing.expand(batch.n_tokens, -1)
         if self.word_token is not None:
             is_word = (batch.modality == MODALITY_IDS["text"])[:, None]  # (N, 1)
             full = torch.where(is_word, self.word_token, full)
@@ -54,7 +62,27 @@ class Decoder(nn.Module):
         *blocks, last = self.blocks
         for block in blocks:
             y = block(y, everything.lengths)
-        return last(y, everything.lengths, place[mask])  # of the visible ones nothing is asked
+        return last(y, everything.lengths, place[asked])  # of the others nothing is asked
+
+
+class ChannelQuery(nn.Module):
+    """A token's vector as one of its channels asks for it, by where its electrodes are, when, and its modality.
+
+    Parameters
+    ----------
+    dim : int
+        Width of the vectors.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.code = BodyPositions(dim, len(MODALITY_IDS), BodyCode())
+        self.code.initialise()
+        self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+
+    def forward(self, tokens: Tensor, batch: PackedBatch, patches: Tensor) -> Tensor:
+        """Vectors of tokens (K, D), one for each of K `patches` (P,) bool of a batch that are part of them → (K, D)."""
+        return tokens + self.mlp(tokens + self.code(batch)[patches])
 
 
 class Heads(nn.Module):

@@ -1,10 +1,11 @@
-"""Masked reconstruction: the encoder sees part of the tokens, a light decoder rebuilds hidden patches and words.
+"""Masked reconstruction: the encoder sees part of the patches, a light decoder rebuilds hidden patches and words.
 
 The default objective of the `biosig-*` presets, after REVE (arXiv:2510.21585, section 3.3); `ReveReconstruction` is the
 published one. Here the decoder has its own view of the position code whatever its width, and the pooled token is read
-from the encoder's last layer, which is what `encode` gives.
+from the encoder's last layer, which is what `encode` gives. A token of a fused encoder stands for all channels: there
+the decoder is asked for (token, channel), the channel by the code of where its electrodes are.
 
-Shape letters: N tokens of the packed row, M visible tokens, K hidden tokens, D embed_dim, B windows.
+Shape letters: N tokens, M visible tokens, K hidden patches, D embed_dim, B windows.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 
 from biosig.models.encoder import Encoder
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
-from biosig.pretrain.objectives.decoder import Decoder, Heads
+from biosig.pretrain.objectives.decoder import ChannelQuery, Decoder, Heads
 from biosig.pretrain.objectives.rebuilding import RebuildingTerm
 from biosig.pretrain.objectives.views import Views
 
 
 class MaskedReconstruction(RebuildingTerm):
-    """Encoder, decoder, and a pooled token that must tell each patch by its position.
+    """Encoder and decoder.
 
     Parameters
     ----------
@@ -39,12 +40,19 @@ class MaskedReconstruction(RebuildingTerm):
         self.heads = Heads(dim, encoder.config)
         self.global_mlp = nn.Sequential(nn.Linear(wide, dim), nn.GELU(), nn.Linear(dim, dim))
         self.global_heads = Heads(dim, encoder.config)
+        fused = encoder.config.fused is not None
+        self.channel, self.global_channel = (ChannelQuery(dim) if fused else None for _ in range(2))
 
     def predict(self, views: Views) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Hidden patches and words, as rebuilt by the decoder and from the pooled token."""
         batch, mask, seen = views.batch, views.mask, views.visible()
+        token = views.encoder.token_of(batch)[mask]  # (K,)
+        asked = views.hidden_share > 0  # (N,) those that have a hidden patch
         x, position = seen.output, seen.position  # (M, D), (N, D)
-        from_pool = self.global_mlp(seen.pooled[batch.window[mask]] + position[mask])  # (K, D)
-        y = self.norm(self.decoder(self.enter(x), self.place(position), seen.visible, batch, mask))  # (K, D)
+        from_pool = self.global_mlp(seen.pooled[batch.window[mask]] + position[token])  # (K, decoder's D)
+        y = self.norm(self.decoder(self.enter(x), self.place(position), seen.visible, views.tokens, asked))
+        y = y[asked.cumsum(0)[token] - 1]  # (K, decoder's D)
+        if self.channel is not None and self.global_channel is not None:
+            y, from_pool = self.channel(y, batch, mask), self.global_channel(from_pool, batch, mask)
         modality = batch.modality[mask]  # (K,)
         return self.heads(y, modality), self.global_heads(from_pool, modality)

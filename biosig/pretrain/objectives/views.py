@@ -1,12 +1,15 @@
 """One step's data, seen in several ways. Each view is computed when a term first asks for it, and then shared.
 
-Shape letters: N tokens of the packed row, M tokens that a pass sees, D embed_dim, B windows.
+A mask is drawn over patches of the input. What comes out of the encoder are tokens: for per-channel presets the same
+rows; for fused ones a token stands for all channels of a modality over one block of time.
+
+Shape letters: P patches of the input, N tokens, M tokens that a pass sees, D embed_dim, B windows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -24,8 +27,8 @@ class States:
     ----------
     encoder : Encoder
         Of which the pass is.
-    batch : PackedBatch
-        Its windows.
+    tokens : PackedBatch
+        What lies beside the tokens, a row each: the encoder's `token_batch`.
     embedded : tuple of 2 Tensor, each (N, D)
         What the encoder's `embed` gives.
     visible : VisibleTokens
@@ -33,8 +36,10 @@ class States:
 
     Attributes
     ----------
+    tokens : PackedBatch
+        As given.
     rows : Tensor, shape (M,)
-        Rows of the packed batch, in the order of the tokens below.
+        Rows of `tokens`, in the order of the tokens below.
     window : Tensor, shape (M,)
         The window of each.
     position : Tensor, shape (N, D)
@@ -42,15 +47,20 @@ class States:
     """
 
     def __init__(
-        self, encoder: Encoder, batch: PackedBatch, embedded: tuple[Tensor, Tensor], visible: VisibleTokens
+        self, encoder: Encoder, tokens: PackedBatch, embedded: tuple[Tensor, Tensor], visible: VisibleTokens
     ) -> None:
-        tokens, self.position = embedded
-        self.visible, self.rows, self.window = visible, visible.rows, batch.window[visible.rows]
-        self._encoder, self._n_windows = encoder, batch.n_windows
-        x, lengths, self._apart = encoder.enter(tokens, visible)
+        self.tokens, self.position = tokens, embedded[1]
+        self.visible, self.rows, self.window = visible, visible.rows, tokens.window[visible.rows]
+        self._encoder, self._embedded = encoder, embedded
+        x, lengths, self._apart = encoder.enter(embedded[0], visible)
         self._blocks = [x]
         for block in encoder.blocks:
             self._blocks.append(block(self._blocks[-1], lengths))
+
+    @cached_property
+    def local(self) -> Tensor:
+        """What each token tells before the first block (M, D), without the code of its place and time."""
+        return self._encoder.local(self._embedded)[self.rows]
 
     @cached_property
     def layers(self) -> list[Tensor]:
@@ -71,7 +81,7 @@ class States:
     def pooled(self) -> Tensor:
         """Each window's vector (B, D): its own token where the encoder has one, else the attention pooling."""
         output, cls = self._output
-        return self._encoder.pool(output, self.window, self._n_windows) if cls is None else cls
+        return self._encoder.pool(output, self.window, self.tokens.n_windows) if cls is None else cls
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +94,8 @@ class Views:
         What is being pretrained.
     batch : PackedBatch
         What was loaded, after the terms' `augment`.
-    mask : Tensor of bool, shape (N,)
-        True = hidden; valid tokens only. A token is a patch of the input: one channel for a block of time.
+    mask : Tensor of bool, shape (P,)
+        True = hidden; valid patches only. A patch is one channel for a block of time.
     average : Encoder, optional
         The moving average of the encoder; None where no term of the run uses one.
     redraw : callable, optional
@@ -104,30 +114,46 @@ class Views:
         return self.batch.extras
 
     @cached_property
+    def tokens(self) -> PackedBatch:
+        """What lies beside the tokens, a row each; the batch itself where a patch is a token."""
+        return self.encoder.token_batch(self.batch)
+
+    @cached_property
+    def hidden_share(self) -> Tensor:
+        """Share of each token's valid patches that are hidden (N,), 0 to 1; 0 where none is valid."""
+        token, valid = self.encoder.token_of(self.batch), self.batch.valid
+        none = torch.zeros(self.tokens.n_tokens, device=token.device)
+        hidden, there = (none.index_add(0, token, (valid & which).float()) for which in (self.mask, valid))
+        return hidden / there.clamp(min=1)
+
+    @cached_property
     def _embedded(self) -> tuple[Tensor, Tensor]:
         return self.encoder.embed(self.batch)
 
+    def _pass(self, hidden: Tensor | None = None, causal: bool = False) -> States:
+        shares_samples = self.encoder.config.fused is not None  # its stem must know what is hidden, and what is later
+        apart = shares_samples and (hidden is not None or causal)
+        embedded = self.encoder.embed(self.batch, hidden, causal) if apart else self._embedded
+        return States(self.encoder, self.tokens, embedded, self.encoder.visible_tokens(self.batch, hidden, causal))
+
     @cached_property
     def _full(self) -> States:
-        return States(self.encoder, self.batch, self._embedded, VisibleTokens.of(self.batch))
+        return self._pass()
 
     @cached_property
     def _visible(self) -> States:
-        embedded = self._embedded
-        return States(self.encoder, self.batch, embedded, VisibleTokens.of(self.batch, ~self.mask))
+        return self._pass(self.mask)
 
     @cached_property
     def _causal(self) -> States:
-        visible = VisibleTokens.of(self.batch)
-        ends = self.batch.ends(self.encoder.config.contract)[visible.rows]  # (M,) s
-        visible = replace(visible, lengths=replace(visible.lengths, ends=ends))
-        return States(self.encoder, self.batch, self._embedded, visible)
+        return self._pass(causal=True)
 
     @cached_property
     def _teacher(self) -> States:
-        assert self.average is not None
+        average = self.average
+        assert average is not None
         with torch.no_grad():
-            states = States(self.average, self.batch, self.average.embed(self.batch), VisibleTokens.of(self.batch))
+            states = States(average, self.tokens, average.embed(self.batch), average.visible_tokens(self.batch))
             _ = states.layers, states.pooled  # here, where no gradients are kept
         return states
 
@@ -141,11 +167,14 @@ class Views:
         return self._full
 
     def visible(self) -> States:
-        """The encoder over the valid tokens that are not hidden."""
+        """The encoder without the hidden patches: over the tokens that are not hidden, or, if it is fused, over all.
+
+        There hidden samples weigh nothing, and a token all of whose patches are hidden is the mask vector.
+        """
         return self._visible
 
     def causal(self) -> States:
-        """The encoder over all valid tokens, in which none sees a sample later than its own last.
+        """The encoder over all valid tokens, in which none, the stem included, sees a sample later than its own last.
 
         Words of a report stand before all signals; a window's own token sees everything and is seen by none. The input
         contract still scales a window, or a recording, as a whole.

@@ -36,7 +36,7 @@ class ReconstructionConfig(RebuildingConfig):
     name: ClassVar[str] = "reconstruction"
     paper: ClassVar[str] = "after REVE, arXiv:2510.21585, section 3.3"
     implementation: ClassVar[str] = "biosig.pretrain.objectives.reconstruction:MaskedReconstruction"
-    needs: ClassVar[tuple[str, ...]] = ("channels", "times", "pooling")
+    needs: ClassVar[tuple[str, ...]] = ("times", "pooling")
 
     @property
     def summary(self) -> str:  # type: ignore[override]
