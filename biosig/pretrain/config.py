@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from biosig.errors import UsageError
+from biosig.pretrain.augment import AUGMENTATIONS, Augmentation
 from biosig.pretrain.masking import MASKINGS, Masking
 from biosig.pretrain.objectives import OBJECTIVES, TermConfig
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
@@ -102,6 +103,9 @@ class PretrainConfig:
         hides no words.
     position_noise : float
         Metres: deviation of the noise on the channels' positions in training.
+    augment : tuple of Augmentation
+        How training windows are changed before their mask is drawn, by `name`: crop, channels, gain, noise, mains,
+        lead_mix or others of `AUGMENTATIONS`, in this order. Validation looks at windows as they are.
     objective : tuple of TermConfig
         What the encoder is trained for: terms by `name`, reconstruction, reve, csfm or others of `OBJECTIVES`, each
         with its weight and keys. In a file it may also be one name, or the keys of one term.
@@ -140,6 +144,7 @@ class PretrainConfig:
     batch_tokens: int = 16384
     masking: Annotated[Masking, MASKINGS] = None  # type: ignore[assignment]  # of the first term, see below
     position_noise: float = 0.0
+    augment: tuple[Annotated[Augmentation, AUGMENTATIONS], ...] = ()
     objective: tuple[Annotated[TermConfig, OBJECTIVES], ...] = (ReconstructionConfig(),)
     teacher: TeacherConfig | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

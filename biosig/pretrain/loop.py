@@ -109,7 +109,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     if not start:
         with seeded([config.seed, _PREVIEW_STREAM], device):
             objective.before_run(lambda: _first_batches(config, objective, train, plan, words))
-    transform = term_transform(objective, train, [config.seed, _TRAINING_STREAM], start + 1)
+    stream = [config.seed, _TRAINING_STREAM]
+    transform = term_transform(objective, train, stream, start + 1, config.augment)
     loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
     with sigterm() as terminating:
         for step, loaded in enumerate(loader, start + 1):

@@ -50,6 +50,7 @@ def model_card(
             *[_about_term(term) for term in config.objective],
             "",
             f"The masking is `{config.masking.name}` ({_keys(config.masking)}).",
+            *(f"Windows are augmented by `{one.name}` ({_keys(one)})." for one in config.augment),
             *_about_teacher(config),
             f"Seen: {len(recordings):,} recordings of {len(subjects):,} named subjects, "
             f"{train.duration.sum() / 3600:.1f} h of windows, from",
