@@ -29,7 +29,7 @@ from biosig.models.checkpoint import save
 from biosig.models.reports import RecordingWords
 from biosig.pretrain.build import build_encoder, build_objective, build_words
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.data import draw, load_windows
+from biosig.pretrain.data import draw, load_windows, shares
 from biosig.pretrain.draw_views import draw_views, term_transform
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.views import Views
@@ -101,7 +101,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     start = state.step
     contract = objective.encoder.config.contract
     words = build_words(config)
-    plan = BatchPlan(count_tokens(train, contract, words), config.batch_tokens, config.seed)
+    drawn = shares(config, train) or ()
+    plan = BatchPlan(count_tokens(train, contract, words), config.batch_tokens, config.seed, *drawn)
     validator = _Validator(config, draw(validation, VALIDATION_WINDOWS, config.seed), objective, words)
     if words and words.n_cut:
         logger.warning("%d reports are longer than %d tokens and are cut there.", words.n_cut, words.n_tokens)
