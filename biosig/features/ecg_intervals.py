@@ -35,6 +35,7 @@ RAUTAHARJU = "Rautaharju et al., Circulation 2009; 119:e241"
     Column("qtc_framingham", "ms", "qt + 154 (1 − RR / 1 s)", "Sagie et al., Am J Cardiol 1992; 70:797"),
     Column("qtc_hodges", "ms", "qt + 1.75 (rate − 60)", "Hodges et al., JACC 1983; 1:694"),
     Column("qt_rr", "1", "qt / median RR"),
+    timing=True,
 )
 @shared
 def beat_intervals(window: Window) -> Values:

@@ -41,6 +41,7 @@ def intervals(window: Window) -> Intervals:
     ),
     Column("rr_min", "ms", "shortest RR"),
     Column("rr_max", "ms", "longest RR"),
+    timing=True,
 )
 @shared
 def rate(window: Window) -> Values:
@@ -66,7 +67,7 @@ def _autocorrelation_rate(window: Window) -> float:
     return autocorrelation_rate(np.minimum(energy, np.percentile(energy, 98)), rate / 5) if len(energy) else np.nan
 
 
-@feature("ecg", *variability_columns("RR"))
+@feature("ecg", *variability_columns("RR"), timing=True)
 @shared
 def rr_variability(window: Window) -> Values:
     """Heart-rate variability."""
@@ -81,6 +82,7 @@ def rr_variability(window: Window) -> Values:
     Column("premature_ectopic_share", "1", "share of beats that are both premature and of another shape"),
     Column("likeness_min", "1", "smallest correlation of a beat's QRS with the median beat's"),
     Column("likeness_mean", "1", "mean correlation of the beats' QRS with the median beat's"),
+    timing=True,
 )
 @shared
 def ectopy(window: Window) -> Values:

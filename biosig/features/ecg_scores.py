@@ -17,7 +17,7 @@ from biosig.features.ecg_intervals import beat_intervals
 from biosig.features.ecg_leads import leads
 from biosig.features.ecg_measures import measures
 from biosig.features.ecg_rhythm import ectopy, rate, rr_variability
-from biosig.features.registry import Column, Values, feature
+from biosig.features.registry import Column, Values, feature, timing_names
 from biosig.features.window import Window, shared
 
 QRS_WIDTH, PR_WIDTH, QT_WIDTH = 5.0, 8.0, 12.0
@@ -162,6 +162,34 @@ class Criterion:
     amplitude: bool = True
     fine: bool = False
 
+    @property
+    def timing(self) -> bool:
+        """Whether it looks at rate, rhythm and intervals alone, as `Column.timing` says: found by trying."""
+        try:
+            self.score(_TimesAlone())
+        except _LooksAtLeadsError:
+            return False
+        return True
+
+
+class _LooksAtLeadsError(Exception):
+    """A criterion asks for more than times."""
+
+
+class _TimesAlone(Evidence):
+    """Evidence that has nothing but times, none of them known."""
+
+    def __init__(self) -> None:
+        self.values = dict.fromkeys(timing_names("ecg"), math.nan)
+
+    def __getattr__(self, name: str) -> float:
+        if name not in self.values:
+            raise _LooksAtLeadsError(name)
+        return self.values[name]
+
+    def __call__(self, measure: str, lead: str) -> float:
+        raise _LooksAtLeadsError(f"{measure} of {lead}")
+
 
 CRITERIA: dict[str, Criterion] = {}
 """Registered criteria by the names of their columns."""
@@ -170,7 +198,7 @@ CRITERIA: dict[str, Criterion] = {}
 def register(criteria: Sequence[Criterion]) -> None:
     """Register criteria as columns, "score" in front of their names."""
     CRITERIA.update({f"score_{c.name}": c for c in criteria})
-    columns = [Column(f"score_{c.name}", "1", c.formula, c.source, "", c.amplitude) for c in criteria]
+    columns = [Column(f"score_{c.name}", "1", c.formula, c.source, "", c.amplitude, c.timing) for c in criteria]
 
     def scores(window: Window) -> Values:
         found = evidence(window)

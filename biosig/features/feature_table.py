@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from biosig.batches.window_map import window_map
 from biosig.batches.windows import LeftOutWarning, Windows
 from biosig.errors import DataError
 from biosig.features.registry import check_kinds, features
 from biosig.features.row import measure
 from biosig.progress import Progress
+from biosig.recording import Recording
 from biosig.sources import as_windows
 from biosig.table_parts import fingerprint_of, write_in_parts
 
@@ -112,18 +112,12 @@ def _tables(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Tables of the windows of a span of numbers, each with the number that it reaches."""
     has, subjects = _with_kinds(windows, kinds), windows.subjects
-    pool = None
-    if workers:
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (windows, tuple(kinds)))
-    try:
+    with window_map(windows, partial(_row, kinds=tuple(kinds)), workers) as rows_of:
         for first in range(*span, PART_WINDOWS):
             numbers = np.arange(first, min(first + PART_WINDOWS, span[1]))
             used = numbers[has[windows.recording[numbers]]].tolist()
-            rows: Iterable[Row] = (_row(windows, kinds, number) for number in used)
-            if pool is not None:
-                rows = pool.map(_row_in_worker, used, chunksize=4)
             found: list[Row] = []
-            for number, row in zip(used, rows, strict=True):
+            for number, row in zip(used, rows_of(used), strict=True):
                 found.append(row)
                 if progress:
                     progress("features", number + 1, len(windows))
@@ -131,9 +125,6 @@ def _tables(
             if progress and (not used or used[-1] + 1 < reached):
                 progress("features", reached, len(windows))
             yield reached, _table(windows, subjects, used, found)
-    finally:
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _with_kinds(windows: Windows, kinds: Sequence[str]) -> NDArray[np.bool_]:
@@ -159,21 +150,9 @@ def _with_kinds(windows: Windows, kinds: Sequence[str]) -> NDArray[np.bool_]:
     return has
 
 
-def _row(windows: Windows, kinds: Sequence[str], number: int) -> Row:
-    values, notes = measure(windows.read(number), kinds)
+def _row(recording: Recording, kinds: Sequence[str]) -> Row:
+    values, notes = measure(recording, kinds)
     return values, notes if values else ("no sample of these kinds in this window",)
-
-
-_worker: tuple[Windows, tuple[str, ...]]
-
-
-def _start_worker(windows: Windows, kinds: tuple[str, ...]) -> None:
-    global _worker
-    _worker = windows, kinds
-
-
-def _row_in_worker(number: int) -> Row:
-    return _row(*_worker, number)
 
 
 def _table(windows: Windows, subjects: NDArray[Any], numbers: Sequence[int], rows: Sequence[Row]) -> pa.Table:

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -44,6 +44,8 @@ class Column:
         label that the function returns.
     amplitude : bool
         Whether the value depends on the channels' gains. Such a column is NaN where `Window.amplitude` is False.
+    timing : bool
+        Whether the value is of time alone: rate, rhythm, intervals. It stays when leads become mixtures of each other.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Column:
     source: str = ""
     index: str = ""
     amplitude: bool = False
+    timing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,19 @@ class Feature:
     columns: tuple[Column, ...]
     function: Callable[[Window], Values]
 
+    @property
+    def family(self) -> str:
+        """Which columns are of one sort: the name of the module that measures them, "ecg_rhythm"."""
+        return inspect.unwrap(self.function).__module__.rpartition(".")[2]
+
 
 _FEATURES: dict[str, list[Feature]] = {kind: [] for kind in KINDS}
 
 
-def feature(kind: str, *columns: Column) -> Callable[[Callable[[Window], Values]], Callable[[Window], Values]]:
-    """Register the decorated function as the source of `columns`.
+def feature(
+    kind: str, *columns: Column, timing: bool = False
+) -> Callable[[Callable[[Window], Values]], Callable[[Window], Values]]:
+    """Register the decorated function as the source of `columns`, which are all of time alone where it says so.
 
     Raises
     ------
@@ -77,13 +87,16 @@ def feature(kind: str, *columns: Column) -> Callable[[Callable[[Window], Values]
     if kind not in KINDS:
         raise UsageError(f"Features of kind '{kind}' were registered; kinds with features are {', '.join(KINDS)}.")
 
+    if timing:
+        columns = tuple(replace(column, timing=True) for column in columns)
+
     def register(function: Callable[[Window], Values]) -> Callable[[Window], Values]:
         known = {column.name for entry in _FEATURES[kind] for column in entry.columns}
         for column in columns:
             if column.name in known:
                 raise UsageError(f"Two {kind} columns are called '{column.name}': rename the one of {function}.")
             known.add(column.name)
-        _FEATURES[kind].append(Feature(kind, columns, function))
+        _FEATURES[kind].append(Feature(kind, tuple(columns), function))
         return function
 
     return register
@@ -122,6 +135,11 @@ def features(kind: str) -> list[Feature]:
 def _place(entry: Feature) -> tuple[str, int, str]:
     function = inspect.unwrap(entry.function)
     return function.__module__, function.__code__.co_firstlineno, entry.columns[0].name
+
+
+def timing_names(kind: str) -> set[str]:
+    """Names of the columns of time alone that are registered so far."""
+    return {column.name for entry in _FEATURES[kind] for column in entry.columns if column.timing}
 
 
 def columns(kind: str) -> list[Column]:

@@ -39,6 +39,9 @@ class TermConfig:
         What a preset must have: names of `biosig.pretrain.objectives.base.ABILITIES`.
     extras : tuple of str
         What `Views.extras` must hold: "subject" and "recording" come with any batch, others from a term's `augment`.
+    targets : tuple of str
+        What is measured of each window for the term: makers in `biosig.pretrain.targets.TARGETS`. The `Term` is built
+        with these as a third argument, and `Views.extras` holds those of the batch under the maker's name.
     uses_teacher : bool
         Whether the term looks at `Views.teacher`; the run then keeps a moving average of the encoder.
     mixes_windows : bool
@@ -52,6 +55,7 @@ class TermConfig:
     masking: ClassVar[str] = "blocks"
     needs: ClassVar[tuple[str, ...]] = ()
     extras: ClassVar[tuple[str, ...]] = ()
+    targets: ClassVar[tuple[str, ...]] = ()
     uses_teacher: ClassVar[bool] = False
     mixes_windows: ClassVar[bool] = False
 

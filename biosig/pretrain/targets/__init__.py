@@ -1,0 +1,68 @@
+"""Target makers: what is measured of each window once, before a run, for terms to teach. A class a file.
+
+A term's configuration names makers in `targets`; `biosig.pretrain.target_tables` measures what is missing and keeps it
+beside the shards.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biosig.recording import Recording
+from biosig.registry import Registry
+
+
+class TargetMaker(ABC):
+    """What makes targets of a window: numbers by column, or one array.
+
+    Attributes
+    ----------
+    name : str
+        The maker in configurations, tables and `Views.extras`.
+    shape : tuple of int or None
+        Of the array of each window; None = numbers by column, which may be others in each window.
+    columns : tuple of str
+        What the first axis of the array is.
+    """
+
+    name: ClassVar[str]
+    shape: ClassVar[tuple[int, ...] | None] = None
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """What the values depend on beside the signals: another version is measured anew."""
+
+    @abstractmethod
+    def __call__(self, recording: Recording) -> Mapping[str, float] | NDArray[np.floating] | None:
+        """Measure one window, read as a recording.
+
+        NaN, or None in place of an array, is what cannot be measured, or what the recording cannot carry.
+        """
+
+
+TARGETS: Registry[type[TargetMaker]] = Registry("target", "biosig.targets", __name__)
+"""The makers by name; other packages add theirs through the entry-point group `biosig.targets`."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What some windows are to be taught, by the name of the maker.
+
+    Parameters
+    ----------
+    columns : mapping of str to tuple of str
+        Names of the numbers, or of the first axis of an array.
+    values : mapping of str to ndarray of float32, shape (n_windows, …)
+        NaN = not measured, or not carried by the recording.
+    """
+
+    columns: Mapping[str, tuple[str, ...]]
+    values: Mapping[str, NDArray[np.float32]]
