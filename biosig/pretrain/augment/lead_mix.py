@@ -31,6 +31,9 @@ SHIFT, CHEST_SIZE, LEAD_SIZE = 0.5, 0.2, 0.12
 _LEAST = 0.3  # of the weights that a shifted electrode's is made of, by which they are divided
 
 
+_TOGETHER = 1e-4  # s by which patches of leads may differ, for the rounding of their centres
+
+
 def draw_lead_map(rng: np.random.Generator) -> NDArray[np.float64]:
     """A random map (12, 12) from leads to leads.
 
@@ -110,11 +113,13 @@ def _standard_rows(lines: Lines, window: int) -> NDArray[np.int64] | None:
     where = {int(lines.channel[line]): line for line in own.tolist()}
     if not all(lead in where for lead in range(len(LEADS))):
         return None
-    bounds = (np.searchsorted(lines.line, [where[lead], where[lead] + 1]) for lead in range(len(LEADS)))
-    rows = [np.arange(start, stop) for start, stop in bounds]
-    begins = lines.begins[rows[0]]
-    alike = all(len(own) == len(begins) and np.allclose(lines.begins[own], begins) for own in rows)
-    return np.array(rows) if alike else None
+    lead = np.array([where[number] for number in range(len(LEADS))])
+    starts, stops = np.searchsorted(lines.line, lead), np.searchsorted(lines.line, lead + 1)
+    if len(set((stops - starts).tolist())) > 1:
+        return None
+    rows = starts[:, None] + np.arange(stops[0] - starts[0])
+    begins = lines.begins[rows]  # (12, H)
+    return rows if np.abs(begins - begins[0]).max() < _TOGETHER else None
 
 
 @cache
