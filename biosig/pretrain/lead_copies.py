@@ -20,7 +20,7 @@ from biosig.features.window import window_of
 from biosig.pretrain.augment.changes import LEADS
 from biosig.pretrain.augment.lead_mix import draw_lead_map
 from biosig.recording import Recording, Stream
-from biosig.signal import unit_factor
+from biosig.signal import is_flat, unit_factor
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class LeadCopies(WrappedSet):
             )
         if len(self._rows) < len(ds):
             logger.warning(
-                "%d of %d recordings are not copied: they lack one of twelve leads, or a unit that can be believed.",
+                "%d of %d recordings are not copied: they lack one of twelve leads, or amplitudes that can be believed.",
                 len(ds) - len(self._rows),
                 len(ds),
             )
@@ -91,11 +91,13 @@ class LeadCopies(WrappedSet):
 
 
 def can_be_mixed(recording: ReadableRecording) -> bool:
-    """Whether a recording has twelve leads at one rate, whose amplitudes nothing contradicts."""
+    """Whether a recording has twelve leads at one rate that all move, whose amplitudes nothing contradicts."""
     if not {channel.name for channel in recording.channels if channel.kind == "ecg"} >= set(LEADS):
         return False
     window = window_of(recording.read(0.0, _LOOKED_AT), "ecg")
-    return window is not None and window.amplitude and set(window.ch_names) >= set(LEADS)
+    if window is None or not window.amplitude or not set(window.ch_names) >= set(LEADS):
+        return False
+    return not is_flat(window.x[[window.ch_names.index(name) for name in LEADS]]).any()
 
 
 class LeadMixture:

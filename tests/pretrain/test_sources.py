@@ -188,13 +188,15 @@ def test_recordings_whose_amplitudes_cannot_be_believed_are_not_copied(folder, c
         return replace(ecg, id=name, streams=[stream])
 
     few = replace(ecg, id="few", streams=[ecg.streams[0].pick([0, 1, 6])])
-    others = [few, with_values("z-scored, said to be in mV", scaled), with_values("no unit", scaled, unit="NU")]
+    off = values.copy()
+    off[7] = 0.0
+    others = [few, with_values("V2 off", off), with_values("z-scored, said to be in mV", scaled), with_values("no unit", scaled, unit="NU")]
     shards = write(folder, "doubted", [*others, ecg])
     with caplog.at_level(logging.WARNING):
         copies = LeadCopies(open_shards(shards), 2)
     assert {copies[row].id for row in range(len(copies))} == {ecg.id}
-    assert "3 of 4 recordings are not copied" in caplog.text
-    with pytest.raises(UsageError, match="None of 3 recordings has the twelve leads"):
+    assert "4 of 5 recordings are not copied" in caplog.text
+    with pytest.raises(UsageError, match="None of 4 recordings has the twelve leads"):
         LeadCopies(open_shards(write(folder, "none", others)), 2)
 
 
