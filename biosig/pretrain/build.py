@@ -14,6 +14,7 @@ from biosig.models.reports import RecordingWords, words_for
 from biosig.models.text import Tokenizer
 from biosig.pretrain.config import EncoderSize, PretrainConfig
 from biosig.pretrain.objectives.objective import Objective
+from biosig.pretrain.targets import Targets
 
 
 def resize(config: EncoderConfig, size: EncoderSize) -> EncoderConfig:
@@ -73,16 +74,16 @@ def build_words(run: PretrainConfig) -> RecordingWords | None:
     return words_for(encoder_config(run), tokenizer, cut=True)
 
 
-def build_objective(run: PretrainConfig, encoder: Encoder) -> Objective:
-    """What the run trains `encoder` with.
+def build_objective(run: PretrainConfig, encoder: Encoder, targets: Targets | None = None) -> Objective:
+    """What the run trains `encoder` with, given the targets of its training windows where a term names some.
 
     Raises
     ------
     UsageError
-        If a term is not for an encoder of this kind.
+        If a term is not for an encoder of this kind, or lacks its targets.
     """
     momentum = {} if run.teacher is None else {"momentum": run.teacher.momentum}
-    return Objective(encoder, run.objective, **momentum)
+    return Objective(encoder, run.objective, **momentum, targets=targets)
 
 
 def _form(config: EncoderConfig) -> dict[str, Any]:

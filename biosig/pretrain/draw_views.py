@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from biosig.pretrain.objectives import TermConfig, implementation_of
 from biosig.pretrain.objectives.base import Term
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.views import Views
+from biosig.pretrain.targets import Targets
+from biosig.pretrain.targets.by_person import ByPerson
 
 
 def draw_views(
@@ -65,7 +68,7 @@ class _TermTransform:
     terms: tuple[TermConfig, ...]
     stream: tuple[int, ...]
     first: int
-    known: dict[str, NDArray[np.int64]]  # by window: its subject, its recording
+    known: Mapping[str, NDArray[Any] | ByPerson]  # by window: its subject, its recording, its targets
     augment: tuple[Augmentation, ...] = ()
     contract: Mapping[str, InputContract] = field(default_factory=dict)  # for the augmentations
 
@@ -79,7 +82,7 @@ class _TermTransform:
             batch, more = implementation_of(term).augment(term, batch, rng)
             extras |= more
         for term in self.terms:
-            absent = [name for name in term.extras if name not in extras]
+            absent = [name for name in (*term.extras, *term.targets) if name not in extras]
             if absent:
                 raise UsageError(
                     f"The objective {term.name} asks for {', '.join(absent)}; there are {', '.join(extras)}: give it "
@@ -93,6 +96,7 @@ def term_transform(
     windows: Windows,
     stream: Sequence[int],
     first: int = 0,
+    targets: Targets | None = None,
     augment: Sequence[Augmentation] = (),
 ) -> _TermTransform | None:
     """What the augmentations and the terms of a run do to the batches that are loaded; None where that is nothing.
@@ -105,6 +109,8 @@ def term_transform(
         What is loaded. `extras` has numbers (B,) for the "subject" (-1 = not known) and the "recording" of each.
     stream, first : sequence of int, int
         Seeds what is drawn, beside the number of the first batch.
+    targets : Targets, optional
+        Of these windows; `extras` has them by the name of their maker.
     augment : sequence of Augmentation
         Come before the terms.
 
@@ -118,9 +124,16 @@ def term_transform(
         augmentation.check(contract)
     terms = tuple(term.config for term in objective.terms)
     augments = any(type(term).augment.__func__ is not Term.augment.__func__ for term in objective.terms)  # type: ignore[attr-defined]
-    if not augments and not augment and not any(term.extras for term in terms):
+    if not augments and not augment and not any(term.extras or term.targets for term in terms):
         return None
     names = np.array(["" if subject is None else str(subject) for subject in windows.subjects], dtype=str)
     subject = np.unique(names, return_inverse=True)[1]
-    known = {"subject": np.where(names == "", -1, subject), "recording": np.asarray(windows.recording, np.int64)}
+    recording = np.asarray(windows.recording, np.int64)
+    known: dict[str, NDArray[Any] | ByPerson] = {"subject": np.where(names == "", -1, subject), "recording": recording}
+    if targets is not None:
+        # who has no name is one person each recording
+        person = np.unique(np.where(names == "", -1 - recording, subject), return_inverse=True)[1]
+        known |= targets.values
+        for term in objective.terms:
+            known |= term.by_person(targets, person)
     return _TermTransform(terms, tuple(stream), first, known, tuple(augment), contract)

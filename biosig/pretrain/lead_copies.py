@@ -57,7 +57,7 @@ class LeadCopies(WrappedSet):
             )
         if len(self._rows) < len(ds):
             logger.warning(
-                "%d of %d recordings are not copied: they lack one of twelve leads, or amplitudes that can be believed.",
+                "%d of %d recordings are not copied: they lack one of twelve leads, or amplitudes to be believed.",
                 len(ds) - len(self._rows),
                 len(ds),
             )

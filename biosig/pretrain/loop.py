@@ -35,6 +35,8 @@ from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.views import Views
 from biosig.pretrain.publish import ledger_of, model_card
 from biosig.pretrain.state import TRAINING_STATE, save_decoder
+from biosig.pretrain.target_tables import load_targets, target_names
+from biosig.pretrain.targets import Targets
 from biosig.progress import Progress
 from biosig.termination import sigterm
 from biosig.text_files import read_yaml
@@ -90,9 +92,12 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     train, validation = load_windows(config)
     with guarded(out / "config.yaml") as temporary:
         configuration.dump(config, temporary)
+    held = draw(validation, VALIDATION_WINDOWS, config.seed)
+    names = target_names(config)
+    targets, held_targets = (load_targets(config, windows, names, progress) for windows in (train, held))
     device = resolve_device(config.device)
     with seeded(config.seed):
-        objective = build_objective(config, build_encoder(config)).to(device)
+        objective = build_objective(config, build_encoder(config), targets).to(device)
     state = TrainingState(objective, make_optimizer(objective, config.optimizer), whole=True)
     if (out / TRAINING_STATE).exists():
         state.load(out / TRAINING_STATE, objective.renamed)
@@ -103,15 +108,15 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     words = build_words(config)
     drawn = shares(config, train) or ()
     plan = BatchPlan(count_tokens(train, contract, words), config.batch_tokens, config.seed, *drawn)
-    validator = _Validator(config, draw(validation, VALIDATION_WINDOWS, config.seed), objective, words)
+    validator = _Validator(config, held, objective, words, held_targets)
     if words and words.n_cut:
         logger.warning("%d reports are longer than %d tokens and are cut there.", words.n_cut, words.n_tokens)
     log = RunLog(out, start, state.log)
     if not start:
         with seeded([config.seed, _PREVIEW_STREAM], device):
-            objective.before_run(lambda: _first_batches(config, objective, train, plan, words))
+            objective.before_run(lambda: _first_batches(config, objective, train, plan, words, targets))
     stream = [config.seed, _TRAINING_STREAM]
-    transform = term_transform(objective, train, stream, start + 1, config.augment)
+    transform = term_transform(objective, train, stream, start + 1, targets, config.augment)
     loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
     with sigterm() as terminating:
         for step, loaded in enumerate(loader, start + 1):
@@ -202,11 +207,16 @@ def _losses(
 
 
 def _first_batches(
-    config: PretrainConfig, objective: Objective, train: Windows, plan: BatchPlan, words: RecordingWords | None
+    config: PretrainConfig,
+    objective: Objective,
+    train: Windows,
+    plan: BatchPlan,
+    words: RecordingWords | None,
+    targets: Targets,
 ) -> Iterator[Views]:
     """The batches of the first epoch, for terms that look at the data before the first step."""
     stream = [config.seed, _PREVIEW_STREAM]
-    transform = term_transform(objective, train, stream)
+    transform = term_transform(objective, train, stream, targets=targets)
     contract = objective.encoder.config.contract
     loader = load_batches(train, plan.epoch(0), contract, reports=words, transform=transform)
     for number, loaded in enumerate(loader):
@@ -218,9 +228,15 @@ class _Validator:
     """The masked loss on held-out subjects: the same windows and the same masks every time."""
 
     def __init__(
-        self, config: PretrainConfig, windows: Windows, objective: Objective, words: RecordingWords | None
+        self,
+        config: PretrainConfig,
+        windows: Windows,
+        objective: Objective,
+        words: RecordingWords | None,
+        targets: Targets,
     ) -> None:
         self.config, self.windows, self.objective, self.words = config, windows, objective, words
+        self.targets = targets
         contract = objective.encoder.config.contract
         self.batches = in_order(count_tokens(windows, contract, words), config.batch_tokens) if len(windows) else []
 
@@ -229,7 +245,7 @@ class _Validator:
         totals: dict[str, list[float]] = defaultdict(list)
         contract = self.objective.encoder.config.contract
         stream = [self.config.seed, _VALIDATION_STREAM]
-        transform = term_transform(self.objective, self.windows, stream)
+        transform = term_transform(self.objective, self.windows, stream, targets=self.targets)
         loader = load_batches(self.windows, self.batches, contract, reports=self.words, transform=transform)
         self.objective.eval()
         for number, loaded in enumerate(loader):

@@ -21,6 +21,7 @@ from biosig.pretrain.draw_views import term_transform
 from biosig.pretrain.objectives import TermConfig
 from biosig.pretrain.objectives.base import abilities
 from biosig.pretrain.objectives.objective import Objective
+from biosig.pretrain.target_tables import load_targets, target_names
 from biosig.recording import Recording, Subject
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
@@ -102,9 +103,10 @@ def small_run(folder: Path, *terms: TermConfig, kind: str = "mixed", model: str 
 
 def small_objective(run: PretrainConfig) -> Objective:
     """The objective of a run, in training, with the weights that the run starts from."""
+    targets = load_targets(run, load_windows(run)[0], target_names(run))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
-        return build_objective(run, build_encoder(run)).train()
+        return build_objective(run, build_encoder(run), targets).train()
 
 
 def first_windows(run: PretrainConfig, objective: Objective, start: int = 0, most: int | None = None) -> LoadedBatch:
@@ -113,6 +115,7 @@ def first_windows(run: PretrainConfig, objective: Objective, start: int = 0, mos
     by_recording = pd.Series(np.arange(len(windows))).groupby(np.asarray(windows.recording))
     rows = np.array([group.iloc[start % len(group)] for _, group in by_recording])[:most]
     config = encoder_config(run)
-    transform = term_transform(objective, windows, [run.seed, 0])
+    targets = load_targets(run, windows, target_names(run))
+    transform = term_transform(objective, windows, [run.seed, 0], targets=targets)
     (loaded,) = load_batches(windows, [rows], config.contract, reports=build_words(run), transform=transform)
     return loaded

@@ -190,7 +190,12 @@ def test_recordings_whose_amplitudes_cannot_be_believed_are_not_copied(folder, c
     few = replace(ecg, id="few", streams=[ecg.streams[0].pick([0, 1, 6])])
     off = values.copy()
     off[7] = 0.0
-    others = [few, with_values("V2 off", off), with_values("z-scored, said to be in mV", scaled), with_values("no unit", scaled, unit="NU")]
+    others = [
+        few,
+        with_values("V2 off", off),
+        with_values("z-scored, said to be in mV", scaled),
+        with_values("no unit", scaled, unit="NU"),
+    ]
     shards = write(folder, "doubted", [*others, ecg])
     with caplog.at_level(logging.WARNING):
         copies = LeadCopies(open_shards(shards), 2)

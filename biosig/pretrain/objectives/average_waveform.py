@@ -64,7 +64,7 @@ class Waveform(nn.Module):
         self.register_buffer("centre", torch.from_numpy(mean.astype(np.float32)))
         self.register_buffer("scale", torch.from_numpy(np.sqrt(square).clip(least).astype(np.float32)))
         self.head = nn.Linear(width, self.centre.numel())
-        nn.init.zeros_(self.head.weight)
+        nn.init.normal_(self.head.weight, std=0.01)  # near the mean, where a gradient reaches the encoder
 
     def forward(self, z: Tensor, target: Tensor, holds: Tensor) -> tuple[Tensor, Tensor]:
         """Huber's loss, the mean over the windows that have a line that holds, and how many these are.

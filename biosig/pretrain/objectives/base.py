@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from biosig.batches.packed import PackedBatch
@@ -17,6 +18,8 @@ from biosig.layers.lead_positions import LeadCode
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.pretrain.objectives import OBJECTIVES, TermConfig
 from biosig.pretrain.objectives.views import Views
+from biosig.pretrain.targets import Targets
+from biosig.pretrain.targets.by_person import ByPerson
 
 ABILITIES = {
     "channels": "a token for each single channel",
@@ -40,6 +43,9 @@ class Term(nn.Module):
         What is being pretrained, for its sizes.
     config : TermConfig
         The term's keys.
+
+    A term whose configuration names `targets` is given the `biosig.pretrain.targets.Targets` of the training windows
+    as a third argument. What it needs of them later is a buffer.
     """
 
     def __init__(self, encoder: Encoder, config: Any) -> None:  # noqa: ARG002  # for subclasses
@@ -58,6 +64,10 @@ class Term(nn.Module):
         It runs in the loader's workers, which have no weights: a function of the configuration and of (seed, step).
         """
         return batch, {}
+
+    def by_person(self, targets: Targets, person: NDArray[np.int64]) -> Mapping[str, ByPerson]:  # noqa: ARG002
+        """Further `Views.extras`: what holds of the person (n_windows,) that each window is of."""
+        return {}
 
     def forward(self, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, a scalar, and what is logged beside it, scalars too."""

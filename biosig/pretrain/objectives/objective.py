@@ -19,6 +19,7 @@ from biosig.pretrain.objectives import TermConfig, implementation_of
 from biosig.pretrain.objectives.base import Term, check_needs
 from biosig.pretrain.objectives.rebuilding import RebuildingTerm
 from biosig.pretrain.objectives.views import Views
+from biosig.pretrain.targets import Targets
 
 
 class Objective(nn.Module):
@@ -32,22 +33,30 @@ class Objective(nn.Module):
         One and more.
     momentum : float
         Of the moving average that terms with `uses_teacher` look at.
+    targets : Targets, optional
+        Of the training windows, for terms that name some.
 
     Raises
     ------
     UsageError
-        If the encoder lacks what a term needs, or a term keeps the encoder.
+        If the encoder lacks what a term needs, a term keeps the encoder, or there are no targets for one.
     """
 
     terms: Sequence[Term]
 
-    def __init__(self, encoder: Encoder, terms: Sequence[TermConfig], momentum: float = 0.998) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        terms: Sequence[TermConfig],
+        momentum: float = 0.998,
+        targets: Targets | None = None,
+    ) -> None:
         super().__init__()
         self.encoder, self.momentum = encoder, momentum
         self.weights = [term.weight for term in terms]
         for config in terms:
             check_needs(config, encoder.config)
-        made = [implementation_of(config)(encoder, config) for config in terms]
+        made = [_made(encoder, config, targets) for config in terms]
         self.terms = nn.ModuleList(made)  # type: ignore[assignment]
         self.teacher: Encoder | None = None
         own = {id(parameter) for parameter in encoder.parameters()}
@@ -139,3 +148,15 @@ class Objective(nn.Module):
         """A state with the names of 0.1.0, which had one term and wrote its weights beside the encoder's."""
         known = ("encoder.", "terms.", "teacher.")
         return {name if name.startswith(known) else f"terms.0.{name}": tensor for name, tensor in state.items()}
+
+
+def _made(encoder: Encoder, config: TermConfig, targets: Targets | None) -> Term:
+    """A term, with its targets where it names some."""
+    if not config.targets:
+        return implementation_of(config)(encoder, config)
+    if targets is None or not set(config.targets) <= targets.values.keys():
+        raise UsageError(
+            f"The objective {config.name} needs the targets {', '.join(config.targets)} of the training windows: load "
+            "them with biosig.pretrain.target_tables.load_targets."
+        )
+    return implementation_of(config)(encoder, config, targets)

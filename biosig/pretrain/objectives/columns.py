@@ -1,0 +1,169 @@
+"""What terms share that predict columns of features: which columns, when they hold, how windows and families weigh.
+
+Shape letters: B windows, W windows that have a modality, F columns of that modality, G families of columns, D
+embed_dim.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from biosig.errors import UsageError
+from biosig.models.encoder import Encoder
+from biosig.pretrain.objectives.base import Term
+from biosig.pretrain.objectives.neck import Neck, pooled_tokens
+from biosig.pretrain.objectives.views import Views
+from biosig.pretrain.targets import Targets
+from biosig.pretrain.targets.features import TargetColumn, column_of
+
+logger = logging.getLogger(__name__)
+
+FEWEST = 0.02
+"""Share of the windows with a modality that a column must be measured in."""
+
+
+class Columns(nn.Module):
+    """The columns of one modality, and the neck that their heads read.
+
+    Parameters
+    ----------
+    embed_dim, width : int
+        Of tokens and neck.
+    names : sequence of str
+        The columns of the targets.
+    picked : ndarray of int64, shape (F,)
+        Which of them are predicted.
+    """
+
+    picked: Tensor
+    amplitude: Tensor  # (F,) bool: hangs on the size of the signals
+    leads: Tensor  # (F,) bool: hangs on which lead is which
+    family: Tensor  # (F, G) one where a column is of a family
+
+    def __init__(self, embed_dim: int, width: int, names: tuple[str, ...], picked: NDArray[np.int64]) -> None:
+        super().__init__()
+        self.names = tuple(names[column] for column in picked)
+        known = [column_of(name) for name in self.names]
+        families = sorted({column.family for column in known})
+        self.neck = Neck(embed_dim, width)
+        for name, values in (
+            ("picked", torch.from_numpy(picked)),
+            ("amplitude", torch.tensor([c.column.amplitude for c in known])),
+            ("leads", torch.tensor([c.kind == "ecg" and not c.column.timing for c in known])),
+            ("family", torch.tensor([[float(c.family == family) for family in families] for c in known])),
+        ):
+            self.register_buffer(name, values, persistent=False)
+
+    def holds(self, target: Tensor, changed: Tensor | None) -> Tensor:
+        """Where a target (W, F) is measured, and says something of windows of which `changed` (W, 2) tells how."""
+        known = target.isfinite()
+        if changed is None:
+            return known
+        amplitude, leads = changed.bool().unbind(1)  # (W,)
+        return known & ~(amplitude[:, None] & self.amplitude) & ~(leads[:, None] & self.leads)
+
+    def of_windows(self, error: Tensor, holds: Tensor) -> Tensor:
+        """The error of each window (W,): the mean over its families of the mean over their columns that hold."""
+        found = holds.to(error.dtype) @ self.family  # (W, G)
+        total = torch.where(holds, error, 0.0) @ self.family
+        return (total / found.clamp(min=1)).sum(1) / (found > 0).sum(1).clamp(min=1)
+
+    def errors(self, z: Tensor, target: Tensor, holds: Tensor, extras: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The loss (W,) of vectors (W, E) of the neck as "loss", and what it is a sum of; `extras` are the windows'."""
+        raise NotImplementedError
+
+
+class ColumnTerm(Term):
+    """A term that predicts columns of features from pooled tokens, a neck for each modality.
+
+    Each window weighs the same, and in it each modality with a column that holds.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What is being pretrained, for its sizes.
+    config : TermConfig
+        With `width`.
+    targets : Targets
+        Of the training windows.
+
+    Raises
+    ------
+    UsageError
+        If no column can be taught.
+    """
+
+    parts: Mapping[str, Columns]
+
+    def __init__(self, encoder: Encoder, config: Any, targets: Targets) -> None:
+        super().__init__(encoder, config)
+        names, values = targets.columns["features"], targets.values["features"]
+        self.parts = nn.ModuleDict()  # type: ignore[assignment]
+        for kind in encoder.config.contract:
+            picked = pick(names, values, lambda column, kind=kind: column.kind == kind and self.wants(column))
+            if len(picked):
+                self.parts[kind] = self.make(encoder.config.embed_dim, names, picked, values[:, picked])  # type: ignore[index]
+        if not self.parts:
+            raise UsageError(
+                f"The objective {config.name} finds nothing to teach: no column is measured in {FEWEST:.0%} of the "
+                f"windows and differs between them. Windows may be too short, or of kinds that the model does not read."
+            )
+
+    @staticmethod
+    def wants(column: TargetColumn) -> bool:
+        """Whether the term predicts a column."""
+        raise NotImplementedError
+
+    def make(
+        self, embed_dim: int, names: tuple[str, ...], picked: NDArray[np.int64], values: NDArray[np.float32]
+    ) -> Columns:
+        """The columns of a modality, of which `values` (n_windows, F) are those of the training windows."""
+        raise NotImplementedError
+
+    def forward(self, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean loss of the windows that have a column that holds, and that of each modality."""
+        states, extras, values = views.full(), views.extras, views.extras["features"]
+        total, count = values.new_zeros(2, len(values))
+        logged: dict[str, Tensor] = {}
+        for kind, part in self.parts.items():
+            windows, pooled = pooled_tokens(views, states, kind)
+            if not len(windows):
+                continue
+            own = {name: extra[windows] for name, extra in extras.items()}
+            target = own["features"][:, part.picked]  # (W, F)
+            holds = part.holds(target, own.get("changed"))
+            some = holds.any(1).to(values.dtype)
+            errors = part.errors(part.neck(pooled), target.nan_to_num(), holds, own)
+            total = total.index_add(0, windows, errors["loss"])
+            count = count.index_add(0, windows, some)
+            logged |= {f"{name}_{kind}": (e.sum() / some.sum().clamp(min=1)).detach() for name, e in errors.items()}
+        loss = (total / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
+        if not loss.requires_grad and torch.is_grad_enabled():  # no window of these modalities
+            loss = loss + 0 * sum(parameter.sum() for parameter in self.parameters())
+        return loss, logged
+
+
+def pick(
+    names: tuple[str, ...], values: NDArray[np.float32], wanted: Callable[[TargetColumn], bool]
+) -> NDArray[np.int64]:
+    """Which columns (F,) are wanted, measured in windows enough, and not constant; the others are logged."""
+    rows = np.array([row for row, name in enumerate(names) if wanted(column_of(name))], np.int64)
+    if not len(rows):
+        return rows
+    found = np.isfinite(values[:, rows])
+    share = found.sum(0) / max(int(found.any(1).sum()), 1)
+    least = np.where(found, values[:, rows], np.inf).min(0, initial=np.inf)
+    most = np.where(found, values[:, rows], -np.inf).max(0, initial=-np.inf)
+    few, constant = share < FEWEST, least == most
+    for reason, which in ((f"measured in less than {FEWEST:.0%} of the windows", few), ("constant", constant & ~few)):
+        if which.any():
+            left = [names[row] for row in rows[which]]
+            logger.info("%d columns are %s and are not taught: %s.", len(left), reason, ", ".join(left))
+    return rows[~few & ~constant]

@@ -1,0 +1,57 @@
+"""Keys of the term that predicts hand-made features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from biosig.errors import UsageError
+from biosig.pretrain.objectives import OBJECTIVES, TermConfig
+
+
+@OBJECTIVES.register
+@dataclass(frozen=True)
+class FeaturesConfig(TermConfig):
+    """Chooses `Features`.
+
+    Parameters
+    ----------
+    huber : float
+        Deviations from which an error counts as it is, and no longer squared.
+    relative : float
+        Weight of the same features relative to the person's own mean, in deviations from one of the person's windows
+        to the next; 0 = not at all.
+    width : int
+        Of the layer between pooled tokens and predictions.
+    """
+
+    name: ClassVar[str] = "features"
+    paper: ClassVar[str] = ""
+    implementation: ClassVar[str] = "biosig.pretrain.objectives.features:Features"
+    targets: ClassVar[tuple[str, ...]] = ("features",)
+    mixes_windows: ClassVar[bool] = True  # the neck standardises over the batch
+
+    huber: float = 1.0
+    relative: float = 0.0
+    width: int = 128
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.huber > 0:
+            raise UsageError(f"huber is {self.huber:g}; it is a number of deviations above 0, such as 1.")
+        if self.relative < 0:
+            raise UsageError(f"relative is {self.relative:g}; it is a weight: 0 or more.")
+
+    @property
+    def extras(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the person's windows are like, where features are taught relative to that."""
+        return ("features_usual",) if self.relative else ()
+
+    @property
+    def summary(self) -> str:  # type: ignore[override]
+        """One sentence for the model card."""
+        also = f", and with weight {self.relative:g} relative to the person's own mean" if self.relative else ""
+        return (
+            "Features of biosig.features that were measured in the whole window are predicted from its pooled "
+            f"tokens{also}; families of features weigh alike."
+        )

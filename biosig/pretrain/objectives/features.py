@@ -1,0 +1,113 @@
+"""Hand-made features as targets: a network that knows them from a few leads or seconds has seen what they are made of.
+
+Shape letters: W windows that have a modality, F columns, E width of the neck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from biosig.pretrain.objectives.columns import Columns, ColumnTerm
+from biosig.pretrain.objectives.configs.features import FeaturesConfig
+from biosig.pretrain.targets import Targets
+from biosig.pretrain.targets.by_person import ByPerson, usual_of
+from biosig.pretrain.targets.features import TargetColumn
+
+LARGEST = 4.0
+"""Deviations at which a target is clipped."""
+
+SMALLEST_SPREAD = 0.1
+"""Deviations that are added to a person's own spread, so that what hardly varies does not become large."""
+
+
+class FeatureColumns(Columns):
+    """The features of one modality in deviations from their median over the training windows.
+
+    Parameters
+    ----------
+    embed_dim, names, picked
+        As for `Columns`.
+    values : ndarray of float32, shape (n_windows, F)
+        Of the training windows.
+    config : FeaturesConfig
+        The term's keys.
+    """
+
+    centre: Tensor  # (F,)
+    scale: Tensor  # (F,)
+
+    def __init__(
+        self,
+        embed_dim: int,
+        names: tuple[str, ...],
+        picked: NDArray[np.int64],
+        values: NDArray[np.float32],
+        config: FeaturesConfig,
+    ) -> None:
+        super().__init__(embed_dim, config.width, names, picked)
+        self.config = config
+        centre, scale = standards(values)
+        self.register_buffer("centre", torch.from_numpy(centre))
+        self.register_buffer("scale", torch.from_numpy(scale))
+        self.absolute = nn.Linear(config.width, len(picked))
+        self.relative = nn.Linear(config.width, len(picked)) if config.relative else None
+        for head in (self.absolute, self.relative):
+            if head is not None:
+                nn.init.normal_(head.weight, std=0.01)  # near the median, where a gradient reaches the encoder
+
+    def errors(self, z: Tensor, target: Tensor, holds: Tensor, extras: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Huber's loss of the features and, where it is asked for, of their deviation from the person's mean (W,)."""
+        wanted = ((target - self.centre) / self.scale).clamp(-LARGEST, LARGEST)  # (W, F)
+        errors = {"loss": self.of_windows(self._huber(self.absolute(z), wanted), holds)}
+        if self.relative is not None:
+            mean, spread = extras["features_usual"][:, :, self.picked].unbind(1)  # (W, F)
+            deviation = (target - mean) / (spread + SMALLEST_SPREAD * self.scale)
+            known = holds & deviation.isfinite()
+            deviation = deviation.nan_to_num().clamp(-LARGEST, LARGEST)
+            errors["relative"] = self.of_windows(self._huber(self.relative(z), deviation), known)
+            errors["loss"] = errors["loss"] + self.config.relative * errors["relative"]
+        return errors
+
+    def _huber(self, predicted: Tensor, wanted: Tensor) -> Tensor:
+        return F.huber_loss(predicted.float(), wanted, reduction="none", delta=self.config.huber)
+
+
+class Features(ColumnTerm):
+    """Predicts features; criteria among the columns are left to a term of their own."""
+
+    @staticmethod
+    def wants(column: TargetColumn) -> bool:
+        """Whether a column is no criterion."""
+        return not column.column.name.startswith("score_")
+
+    def make(
+        self, embed_dim: int, names: tuple[str, ...], picked: NDArray[np.int64], values: NDArray[np.float32]
+    ) -> FeatureColumns:
+        """The features of a modality."""
+        return FeatureColumns(embed_dim, names, picked, values, self.config)
+
+    def by_person(self, targets: Targets, person: NDArray[np.int64]) -> Mapping[str, ByPerson]:
+        """Mean and deviation of the features of each person, where they are taught relative to these."""
+        if not self.config.relative:
+            return {}
+        return {"features_usual": usual_of(targets.values["features"], person)}
+
+
+def standards(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Median and scale (F,) of columns (n, F), each of which has two values at least.
+
+    The scale is (90 % quantile − 10 % quantile) / 2.56, the deviation of a normal distribution whatever lies in its
+    tails; where both are one, as of what is mostly absent, it is the standard deviation.
+    """
+    centre, scale = np.empty((2, values.shape[1]), np.float32)
+    for column, numbers in enumerate(values.T):
+        known = numbers[np.isfinite(numbers)].astype(np.float64)
+        low, centre[column], high = np.quantile(known, [0.1, 0.5, 0.9])
+        scale[column] = (high - low) / 2.56 if high > low else known.std()
+    return centre, scale
