@@ -39,8 +39,8 @@ class Objective(nn.Module):
     Raises
     ------
     UsageError
-        If the encoder lacks what a term needs, a term keeps the encoder, there are no targets for one, or two keep heads
-        of one name.
+        If the encoder lacks what a term needs, a term keeps the encoder, there are no targets for one, or two give
+        columns of one name.
     """
 
     terms: Sequence[Term]
