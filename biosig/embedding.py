@@ -371,16 +371,16 @@ def _with_heads(
 ) -> pa.Table:
     """The table with the numbers (B, columns) that each head gives of these windows (B,)."""
     place = {window: row for row, window in enumerate(windows.tolist())}
-    rows = [place.get(window) for window in table["window"].to_pylist()]
+    rows = np.array([place.get(window, -1) for window in table["window"].to_pylist()], np.int64)
     read = [modality.split("+") for modality in table["modality"].to_pylist()]
     for number, head in enumerate(model.heads):
         config: Any = head.config
+        values = np.full((len(rows), len(config.columns)), np.nan, np.float32)
+        if found:
+            values[rows >= 0] = found[number][rows[rows >= 0]]
+        other = np.array([config.modality not in modalities for modalities in read], bool)
         for column, name in enumerate(config.columns):
-            values = [
-                None if config.modality not in modalities else np.nan if row is None else found[number][row, column]
-                for row, modalities in zip(rows, read, strict=True)
-            ]
-            table = table.append_column(f"head.{name}", pa.array(values, pa.float32()))
+            table = table.append_column(f"head.{name}", pa.array(values[:, column], mask=other))
     return table
 
 

@@ -82,8 +82,12 @@ def check_gradients(run: PretrainConfig) -> None:
     losses(run, objective, first_windows(run, objective))["loss"].backward()
     without, frozen = [], []
     pools = any("pooling" in term.needs for term in run.objective)
+    taught = [set(term.teaches) or set(objective.encoder.config.contract) for term in run.objective]
+    idle = set(objective.encoder.config.contract) - set().union(*taught)
     for name, parameter in objective.named_parameters():
         if name == "encoder.pool.query" and not pools:  # which other terms need not look at
+            continue
+        if idle & set(name.split(".")):  # of a modality that no term looks at
             continue
         if parameter.requires_grad and not (parameter.grad is not None and parameter.grad.abs().max() > 0):
             without.append(name)

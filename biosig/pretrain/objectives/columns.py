@@ -73,8 +73,9 @@ class Columns(nn.Module):
 
     def of_windows(self, error: Tensor, holds: Tensor) -> Tensor:
         """The error of each window (W,): the mean over its families of the mean over their columns that hold."""
-        found = holds.to(error.dtype) @ self.family  # (W, G)
-        total = torch.where(holds, error, 0.0) @ self.family
+        with torch.autocast(error.device.type, enabled=False):  # which would sum in bfloat16
+            found = holds.float() @ self.family  # (W, G)
+            total = torch.where(holds, error.float(), 0.0) @ self.family
         return (total / found.clamp(min=1)).sum(1) / (found > 0).sum(1).clamp(min=1)
 
     def head(self, kind: str, linear: nn.Linear, link: Literal["linear", "logistic"]) -> PooledHead:
@@ -183,5 +184,5 @@ def pick(
     for reason, which in ((f"measured in less than {FEWEST:.0%} of the windows", few), ("constant", constant & ~few)):
         if which.any():
             left = [names[row] for row in rows[which]]
-            logger.info("%d columns are %s and are not taught: %s.", len(left), reason, ", ".join(left))
+            logger.info("Not taught, since %s (%d columns): %s.", reason, len(left), ", ".join(left))
     return rows[~few & ~constant]
