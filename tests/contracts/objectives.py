@@ -28,7 +28,6 @@ from biosig.pretrain.objectives.base import abilities, check_needs
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.rebuilding import RebuildingTerm
 from biosig.pretrain.state import TRAINING_STATE
-from biosig.recording import MODALITIES
 from contracts.pretraining import PRESETS, first_windows, small_objective, small_run
 
 
@@ -83,11 +82,12 @@ def check_gradients(run: PretrainConfig) -> None:
     losses(run, objective, first_windows(run, objective))["loss"].backward()
     without, frozen = [], []
     pools = any("pooling" in term.needs for term in run.objective)
-    taught = {modality for term in run.objective for modality in term.modalities}
+    taught = [set(term.teaches) or set(objective.encoder.config.contract) for term in run.objective]
+    idle = set(objective.encoder.config.contract) - set().union(*taught)
     for name, parameter in objective.named_parameters():
-        if any(f".{modality}." in name for modality in MODALITIES if modality not in taught):
-            continue
         if name == "encoder.pool.query" and not pools:  # which other terms need not look at
+            continue
+        if idle & set(name.split(".")):  # of a modality that no term looks at
             continue
         if parameter.requires_grad and not (parameter.grad is not None and parameter.grad.abs().max() > 0):
             without.append(name)

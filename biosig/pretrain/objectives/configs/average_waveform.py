@@ -27,7 +27,7 @@ class AverageWaveformConfig(TermConfig):
     paper: ClassVar[str] = ""
     implementation: ClassVar[str] = "biosig.pretrain.objectives.average_waveform:AverageWaveform"
     targets: ClassVar[tuple[str, ...]] = ("median_beat", "mean_pulse")
-    modalities: ClassVar[tuple[str, ...]] = ("ecg", "ppg")
+    teaches: ClassVar[tuple[str, ...]] = ("ecg", "ppg")
     mixes_windows: ClassVar[bool] = True  # the neck standardises over the batch
 
     shape: float = 1.0
