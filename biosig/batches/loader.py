@@ -51,9 +51,15 @@ def count_tokens(
     return counts
 
 
+_ROUNDING = 1e-6  # windows: a share of 0.3 of ten windows is three of them
+
+
 @dataclass(frozen=True)
 class BatchPlan:
     """Which windows make up which batch: a seeded permutation of all windows in each epoch, cut at a token budget.
+
+    With shares, an epoch has as many windows, and each source gives its share of them: the next ones of an endless
+    row of permutations of its windows, so that it shows all of them before it shows one again.
 
     Parameters
     ----------
@@ -63,11 +69,17 @@ class BatchPlan:
         Tokens per batch at most; a window larger than that makes a batch of its own.
     seed : int
         Seeds the order of every epoch.
+    source : ndarray of int64, shape (B,), optional
+        The source of each window.
+    shares : sequence of float, optional
+        Of the windows that are drawn, for each source; their sum is 1.
     """
 
     tokens: NDArray[np.int64]
     budget: int
     seed: int
+    source: NDArray[np.int64] | None = None
+    shares: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         if not self.tokens.sum():
@@ -75,11 +87,38 @@ class BatchPlan:
                 "No window gives a token: no channel is of a modality that the model knows, or the windows "
                 "are shorter than a patch."
             )
+        if self.source is not None and self.shares is not None:
+            n_usable = np.bincount(self.source[self.tokens > 0], minlength=len(self.shares))
+            for number, share in enumerate(self.shares):
+                if share and not n_usable[number]:
+                    raise UsageError(
+                        f"Source number {number} is to give {share:.0%} of the windows, and none of its own gives a "
+                        "token: no channel is of a modality that the model knows. Leave it out."
+                    )
 
     def epoch(self, epoch: int) -> list[NDArray[np.int64]]:
         """The batches of one epoch, as arrays of window numbers."""
-        order = np.random.default_rng([self.seed, epoch]).permutation(np.flatnonzero(self.tokens))
+        usable = np.flatnonzero(self.tokens)
+        if self.source is not None and self.shares is not None:
+            usable = self._drawn(usable, self.source[usable], self.shares, epoch)
+        order = np.random.default_rng([self.seed, epoch]).permutation(usable)
         return _fill(order, self.tokens, self.budget)
+
+    def _drawn(
+        self, usable: NDArray[np.int64], source: NDArray[np.int64], shares: Sequence[float], epoch: int
+    ) -> NDArray[np.int64]:
+        """The windows of an epoch, source after source."""
+        drawn = []
+        for number, share in enumerate(shares):
+            own = usable[source == number]
+            start, stop = (int(share * len(usable) * passed + _ROUNDING) for passed in (epoch, epoch + 1))
+            if start == stop:
+                continue
+            cycles = range(start // len(own), (stop - 1) // len(own) + 1)
+            row = [np.random.default_rng([self.seed, cycle, number, 1]).permutation(own) for cycle in cycles]
+            first = start - cycles.start * len(own)
+            drawn.append(np.concatenate(row)[first : first + stop - start])
+        return np.concatenate(drawn)
 
     def batches(self, start: int, stop: int) -> Iterator[NDArray[np.int64]]:
         """The batches of steps `start` to `stop`, however many epochs that takes."""

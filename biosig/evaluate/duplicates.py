@@ -67,6 +67,15 @@ class Duplicates:
     equal: NDArray[np.int64]
     n_unmarked: int
 
+    def of(self, rows: NDArray[np.int64], n_unmarked: int) -> Duplicates:
+        """The same of some of the recordings, by their rows in order, of which so many have no fingerprint."""
+
+        def among(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+            _, first, code = np.unique(numbers[rows], return_index=True, return_inverse=True)
+            return first[code]
+
+        return Duplicates(among(self.group), among(self.equal), n_unmarked)
+
     def members(self) -> list[NDArray[np.int64]]:
         """The rows of each group of two or more."""
         order = np.argsort(self.group, kind="stable")

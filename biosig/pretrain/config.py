@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from biosig.batches.input_contract import Align
 from biosig.errors import UsageError
+from biosig.pretrain.augment import AUGMENTATIONS, Augmentation
 from biosig.pretrain.masking import MASKINGS, Masking
 from biosig.pretrain.objectives import OBJECTIVES, TermConfig
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
@@ -27,10 +29,27 @@ class SourceConfig:
         Folder with an index.
     query : str, optional
         A pandas expression over index and label columns ("strat_fold <= 8"): which recordings to take.
+    share : float, optional
+        Of the windows that are drawn, those that come from here. Sources without one divide what the others leave by
+        their numbers of windows.
+    copies : int
+        Above 0, the source is that many copies of each recording, their leads mixed (`biosig.pretrain.lead_copies`),
+        in place of the recordings; those of people who are held out are in no set.
+    align : {"none", "subject", "first_minute"}
+        By what EEG is aligned (`biosig.batches.alignment`).
     """
 
     shards: Path
     query: str | None = None
+    share: float | None = None
+    copies: int = 0
+    align: Align = "none"
+
+    def __post_init__(self) -> None:
+        if self.share is not None and not 0 < self.share <= 1:
+            raise UsageError(f"The share of {self.shards} is {self.share:g}; it must be above 0, and at most 1.")
+        if self.copies < 0:
+            raise UsageError(f"copies of {self.shards} is {self.copies}; it is a number of copies, 0 or more.")
 
 
 @dataclass(frozen=True)
@@ -102,6 +121,9 @@ class PretrainConfig:
         hides no words.
     position_noise : float
         Metres: deviation of the noise on the channels' positions in training.
+    augment : tuple of Augmentation
+        How training windows are changed before their mask is drawn, by `name`: crop, channels, gain, noise, mains,
+        lead_mix or others of `AUGMENTATIONS`, in this order. Validation looks at windows as they are.
     objective : tuple of TermConfig
         What the encoder is trained for: terms by `name`, reconstruction, reve, csfm or others of `OBJECTIVES`, each
         with its weight and keys. In a file it may also be one name, or the keys of one term.
@@ -143,6 +165,7 @@ class PretrainConfig:
     batch_tokens: int = 16384
     masking: Annotated[Masking, MASKINGS] = None  # type: ignore[assignment]  # of the first term, see below
     position_noise: float = 0.0
+    augment: tuple[Annotated[Augmentation, AUGMENTATIONS], ...] = ()
     objective: tuple[Annotated[TermConfig, OBJECTIVES], ...] = (ReconstructionConfig(),)
     teacher: TeacherConfig | None = None
     ema: float | None = None
@@ -171,6 +194,7 @@ class PretrainConfig:
             raise UsageError("A pretraining run needs at least one entry in sources.")
         if self.ema is not None and not 0 <= self.ema < 1:
             raise UsageError(f"ema is {self.ema:g}; it must be 0 or more, and less than 1, or left out.")
+        self._check_shares()
         if not 0 <= self.validation < 1:
             raise UsageError(f"validation is {self.validation:g}; it is a share of the subjects, from 0 to below 1.")
         if not 0 <= self.position_noise < 1:
@@ -178,6 +202,17 @@ class PretrainConfig:
         for name in ("steps", "batch_tokens", "validate_every", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+
+    def _check_shares(self) -> None:
+        shares = [source.share for source in self.sources]
+        given = sum(share for share in shares if share is not None)
+        if None not in shares and abs(given - 1) > 1e-6:
+            raise UsageError(f"The shares of the sources are {given:g} together: they must be 1.")
+        if None in shares and given >= 1:
+            raise UsageError(
+                f"The shares of the sources are {given:g} together, which leaves nothing for those without one: give "
+                "less, or give each source its share."
+            )
 
     @classmethod
     def config_defaults(cls, values: Mapping[str, Any]) -> dict[str, Any]:

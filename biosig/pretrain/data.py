@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from biosig.batches.alignment import aligned
+from biosig.batches.altered import WrappedSet
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows, grid
 from biosig.errors import UsageError
 from biosig.evaluate.duplicates import find_duplicates
 from biosig.evaluate.splits import drawn_order
-from biosig.pretrain.config import PretrainConfig
+from biosig.pretrain.config import PretrainConfig, SourceConfig
+from biosig.pretrain.lead_copies import LeadCopies
 from biosig.shards.dataset import ShardDataset, open_shards
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,23 @@ class Joined:
     def __getitem__(self, row: int) -> ReadableRecording:
         which = int(np.searchsorted(self._starts, row, side="right")) - 1
         return self.sets[which][row - int(self._starts[which])]
+
+    def source_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which of the sets each of some rows (B,) is of."""
+        return np.searchsorted(self._starts, rows, side="right") - 1
+
+    def stored_rows(self, rows: NDArray[np.int64], sizes: Sequence[int]) -> NDArray[np.int64]:
+        """What the rows (B,) are in the sets within all wrappers, of these sizes, one after the other."""
+        source, within = self.source_of(rows), rows - self._starts[self.source_of(rows)]
+        stored = np.empty_like(rows)
+        for number, (ds, start) in enumerate(zip(self.sets, np.cumsum([0, *sizes]).tolist(), strict=False)):
+            own, inner = source == number, ds
+            below = within[own]
+            while isinstance(inner, WrappedSet):
+                below = inner.rows_within(below)
+                inner = inner.ds
+            stored[own] = start + below
+        return stored
 
     @property
     def annotations(self) -> pd.DataFrame:
@@ -54,40 +74,87 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
 
     Recordings are in the order of `config.order`. Subjects without an id count as one subject each recording. Whoever
     shares a signal with a held-out subject, equal or near and in any source, is held out too; a warning is logged.
+    Copies of recordings validate nothing.
 
     Raises
     ------
     UsageError
         If a source is empty after its query, or no window is as long as asked.
     """
-    sets: list[ShardDataset] = []
-    subject_of: list[NDArray[np.str_]] = []  # by source, one per recording
-    for source in config.sources:
-        ds = open_shards(source.shards)
-        if source.query:
-            ds = ds.query(source.query, may_be_empty=False)
-        if not len(ds):
-            raise UsageError(f"{source.shards} holds no recording: ingest some first.")
-        ds = ds.by_content() if config.order == "content" else ds
-        sets.append(ds)
-        table = ds.to_pandas()
-        subject_of.append(table["subject"].where(table["subject"].notna(), table["recording"]).to_numpy(str))
-    joined = Joined(sets)
+    stored = [_open(source, config) for source in config.sources]
+    joined = Joined([_as_asked(ds, source) for ds, source in zip(stored, config.sources, strict=True)])
     windows = grid(joined, config.window, config.stride)
     if not len(windows):
         raise UsageError(f"No recording is as long as a window of {config.window:g} s: use a shorter window.")
-    subjects = np.concatenate(subject_of)
-    hashes = [content for ds in sets for content in ds.table["content_hash"].to_pylist()]
-    contents = find_duplicates(hashes, [data for ds in sets for data in ds.fingerprints])
-    for note in contents.notes([name for ds in sets for name in ds.table["recording"].to_pylist()]):
+    sizes = [len(ds) for ds in stored]
+    number = np.repeat(np.arange(len(stored)), sizes)  # of the source of each stored recording
+    copied = np.array([source.copies > 0 for source in config.sources])
+    subjects = np.concatenate([_subjects(ds) for ds in stored])
+    hashes = [content for ds in stored for content in ds.table["content_hash"].to_pylist()]
+    marks = [data for ds in stored for data in ds.fingerprints]
+    contents = find_duplicates(hashes, marks)
+    names = [name for ds in stored for name in ds.table["recording"].to_pylist()]
+    originals = np.flatnonzero(~copied[number])
+    told = contents.of(originals, sum(not marks[row] for row in originals.tolist()))
+    for note in told.notes([names[row] for row in originals.tolist()]):
         logger.warning("%s", note)
     groups = contents.people(subjects, hashes)
     people = groups if config.order == "content" else subjects
-    ends = np.cumsum([len(ds) for ds in sets])[:-1]
-    held_out = [_held_out(names, number, config) for number, names in enumerate(np.split(people, ends))]
-    drawn_groups = groups[np.isin(people, np.concatenate(held_out))]
-    validation = np.isin(groups, drawn_groups)[windows.recording]
-    return windows[~validation], windows[validation]
+    held_out = []
+    for source, of_copies in enumerate(copied.tolist()):
+        drawn_from = people[number == source]
+        if of_copies:  # whoever is in another source is drawn there
+            drawn_from = np.setdiff1d(drawn_from, people[originals])
+        held_out.append(_held_out(drawn_from, source, config))
+    is_held_out = np.isin(groups, groups[np.isin(people, np.concatenate(held_out))])
+    validation = is_held_out[joined.stored_rows(windows.recording, sizes)]
+    seen = ~copied[joined.source_of(windows.recording)]
+    return windows[~validation], windows[validation & seen]
+
+
+def _open(source: SourceConfig, config: PretrainConfig) -> ShardDataset:
+    ds = open_shards(source.shards)
+    if source.query:
+        ds = ds.query(source.query, may_be_empty=False)
+    if not len(ds):
+        raise UsageError(f"{source.shards} holds no recording: ingest some first.")
+    return ds.by_content() if config.order == "content" else ds
+
+
+def _as_asked(ds: ShardDataset, source: SourceConfig) -> RecordingSet:
+    """The recordings of a source, or copies of them, aligned where that is asked for."""
+    asked: RecordingSet = LeadCopies(ds, source.copies) if source.copies else ds
+    longest = float(asked.to_pandas()["duration"].max())
+    return aligned(grid(asked, longest, keep_tail=True), source.align).ds
+
+
+def _subjects(ds: ShardDataset) -> NDArray[np.str_]:
+    table = ds.to_pandas()
+    return table["subject"].where(table["subject"].notna(), table["recording"]).to_numpy(str)
+
+
+def shares(config: PretrainConfig, windows: Windows) -> tuple[NDArray[np.int64], list[float]] | None:
+    """The source of each window (B,), and each source's share of the windows that are drawn; None where none is given.
+
+    Raises
+    ------
+    UsageError
+        If a source with a share has no window.
+    """
+    if all(source.share is None for source in config.sources):
+        return None
+    assert isinstance(windows.ds, Joined)
+    source = windows.ds.source_of(windows.recording)
+    n_windows = np.bincount(source, minlength=len(config.sources))
+    for one, n in zip(config.sources, n_windows.tolist(), strict=True):
+        if one.share is not None and not n:
+            raise UsageError(f"{one.shards} has a share of {one.share:g}, and no window to train on: leave it out.")
+    rest = 1 - sum(one.share or 0.0 for one in config.sources)
+    n_rest = sum(n for one, n in zip(config.sources, n_windows.tolist(), strict=True) if one.share is None)
+    return source, [
+        rest * n / n_rest if one.share is None else one.share
+        for one, n in zip(config.sources, n_windows.tolist(), strict=True)
+    ]
 
 
 def _held_out(people: NDArray[np.str_], source: int, config: PretrainConfig) -> NDArray[np.str_]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from biosig.batches.input_contract import InputContract
 from biosig.batches.loader import LoadedBatch
 from biosig.batches.packed import PackedBatch
 from biosig.batches.windows import Windows
 from biosig.errors import DataError, UsageError
+from biosig.pretrain.augment import Augmentation
 from biosig.pretrain.masking import Masking
 from biosig.pretrain.masking.position_noise import with_position_noise
 from biosig.pretrain.objectives import TermConfig, implementation_of
@@ -67,9 +69,14 @@ class _TermTransform:
     stream: tuple[int, ...]
     first: int
     known: Mapping[str, NDArray[Any] | ByPerson]  # by window: its subject, its recording, its targets
+    augment: tuple[Augmentation, ...] = ()
+    contract: Mapping[str, InputContract] = field(default_factory=dict)  # for the augmentations
 
     def __call__(self, number: int, batch: PackedBatch, rows: NDArray[np.int64]) -> PackedBatch:
-        extras = {name: torch.from_numpy(numbers[rows]) for name, numbers in self.known.items()}
+        for place, augmentation in enumerate(self.augment):
+            rng = np.random.default_rng([*self.stream, self.first + number, 3, place])
+            batch = augmentation(batch, self.contract, rng)
+        extras = {name: torch.from_numpy(numbers[rows]) for name, numbers in self.known.items()} | batch.extras
         for place, term in enumerate(self.terms):
             rng = np.random.default_rng([*self.stream, self.first + number, 2, place])
             batch, more = implementation_of(term).augment(term, batch, rng)
@@ -90,8 +97,9 @@ def term_transform(
     stream: Sequence[int],
     first: int = 0,
     targets: Targets | None = None,
+    augment: Sequence[Augmentation] = (),
 ) -> _TermTransform | None:
-    """What the terms of a run do to the batches that are loaded; None where they leave them as they are.
+    """What the augmentations and the terms of a run do to the batches that are loaded; None where that is nothing.
 
     Parameters
     ----------
@@ -103,19 +111,29 @@ def term_transform(
         Seeds what is drawn, beside the number of the first batch.
     targets : Targets, optional
         Of these windows; `extras` has them by the name of their maker.
+    augment : sequence of Augmentation
+        Come before the terms.
+
+    Raises
+    ------
+    UsageError
+        If an augmentation is not for the encoder's contract.
     """
+    contract = dict(objective.encoder.config.contract)
+    for augmentation in augment:
+        augmentation.check(contract)
     terms = tuple(term.config for term in objective.terms)
     augments = any(type(term).augment.__func__ is not Term.augment.__func__ for term in objective.terms)  # type: ignore[attr-defined]
-    if not augments and not any(term.extras or term.targets for term in terms):
+    if not augments and not augment and not any(term.extras or term.targets for term in terms):
         return None
     names = np.array(["" if subject is None else str(subject) for subject in windows.subjects], dtype=str)
     subject = np.unique(names, return_inverse=True)[1]
     recording = np.asarray(windows.recording, np.int64)
-    known = {"subject": np.where(names == "", -1, subject), "recording": recording}
+    known: dict[str, NDArray[Any] | ByPerson] = {"subject": np.where(names == "", -1, subject), "recording": recording}
     if targets is not None:
         # who has no name is one person each recording
         person = np.unique(np.where(names == "", -1 - recording, subject), return_inverse=True)[1]
         known |= targets.values
         for term in objective.terms:
             known |= term.by_person(targets, person)
-    return _TermTransform(terms, tuple(stream), first, known)
+    return _TermTransform(terms, tuple(stream), first, known, tuple(augment), contract)

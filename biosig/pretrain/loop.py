@@ -31,7 +31,7 @@ from biosig.models.checkpoint import save
 from biosig.models.reports import RecordingWords
 from biosig.pretrain.build import build_encoder, build_objective, build_words
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.data import draw, load_windows
+from biosig.pretrain.data import draw, load_windows, shares
 from biosig.pretrain.draw_views import draw_views, term_transform
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.views import Views
@@ -111,7 +111,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     start = state.step
     contract = objective.encoder.config.contract
     words = build_words(config)
-    plan = BatchPlan(count_tokens(train, contract, words), config.batch_tokens, config.seed)
+    drawn = shares(config, train) or ()
+    plan = BatchPlan(count_tokens(train, contract, words), config.batch_tokens, config.seed, *drawn)
     validator = _Validator(config, held, objective, words, held_targets)
     if words and words.n_cut:
         logger.warning("%d reports are longer than %d tokens and are cut there.", words.n_cut, words.n_tokens)
@@ -119,7 +120,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     if not start:
         with seeded([config.seed, _PREVIEW_STREAM], device):
             objective.before_run(lambda: _first_batches(config, objective, train, plan, words, targets))
-    transform = term_transform(objective, train, [config.seed, _TRAINING_STREAM], start + 1, targets)
+    stream = [config.seed, _TRAINING_STREAM]
+    transform = term_transform(objective, train, stream, start + 1, targets, config.augment)
     loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
     if not start and config.precision == "auto":
         first = partial(_first_batches, config, train=train, plan=plan, words=words, targets=targets)
@@ -155,7 +157,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     ledger = ledger_of(train, config.weights)
     ledger.save(out / "model")  # before the model, which may never stand there without it
     card = model_card(config, objective.encoder, train, words, ledger)
-    folder = save(objective.encoder, True, out / "model", card, words.tokenizer if words else None)
+    tokenizer = words.tokenizer if words else None
+    folder = save(objective.encoder, True, out / "model", card, tokenizer, objective.heads())
     remove(out / TRAINING_STATE)
     return folder
 

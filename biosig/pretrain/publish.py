@@ -14,7 +14,7 @@ from biosig.evaluate.ledger import Ledger
 from biosig.models.checkpoint import default_card
 from biosig.models.encoder import Encoder
 from biosig.models.reports import RecordingWords
-from biosig.pretrain.config import PretrainConfig
+from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.objectives import TermConfig
 
 
@@ -38,7 +38,7 @@ def model_card(
     """The card of a pretrained model: what it saw, how, and what it is not."""
     recordings = np.unique(train.recording)
     subjects = {str(s) for s in train.subjects if s is not None}
-    sources = [f"- `{Path(s.shards).name}`" + (f", where {s.query}" if s.query else "") for s in config.sources]
+    sources = [_about_source(source) for source in config.sources]
     return "\n".join(
         [
             default_card(encoder, trained=True),
@@ -50,6 +50,7 @@ def model_card(
             *[_about_term(term) for term in config.objective],
             "",
             f"The masking is `{config.masking.name}` ({_keys(config.masking)}).",
+            *(f"Windows are augmented by `{one.name}` ({_keys(one)})." for one in config.augment),
             *_about_averages(config),
             f"Seen: {len(recordings):,} recordings of {len(subjects):,} named subjects, "
             f"{train.duration.sum() / 3600:.1f} h of windows, from",
@@ -62,6 +63,15 @@ def model_card(
             "",
         ]
     )
+
+
+def _about_source(source: SourceConfig) -> str:
+    said = [f"- `{source.shards.name}`"]
+    said += [f"where {source.query}"] if source.query else []
+    said += [f"{source.copies} copies of each recording with its leads mixed"] if source.copies else []
+    said += [f"EEG aligned by {source.align.replace('_', ' ')}"] if source.align != "none" else []
+    said += [f"{source.share:.0%} of the windows that were drawn"] if source.share is not None else []
+    return ", ".join(said)
 
 
 def _about_reports(words: RecordingWords | None) -> list[str]:

@@ -93,7 +93,11 @@ def check_gradients(run: PretrainConfig) -> None:
     idle |= set() if "_visible" in vars(views) else {"mask_vector"}
     idle |= set() if {"_visible", "_full"} & vars(views).keys() else {"stems.ppg.rates."}  # of a whole window
     without, frozen = [], []
+    taught = [set(term.teaches) or set(objective.encoder.config.contract) for term in run.objective]
+    unseen = set(objective.encoder.config.contract) - set().union(*taught)  # modalities that no term looks at
     for name, parameter in objective.named_parameters():
+        if unseen & set(name.split(".")):
+            continue
         reached = parameter.grad is not None and parameter.grad.abs().max() > 0
         if parameter.requires_grad and not reached and not name.removeprefix("encoder.").startswith(tuple(idle)):
             without.append(name)

@@ -1,0 +1,56 @@
+"""What augmentations leave in a batch for the targets: whose amplitudes, and whose leads, are not those measured.
+
+`extras["changed"]` is (B, 2) bool over `CHANGES`; `extras["lead_map"]` is (B, 12, 12) float32, what the standard leads
+became of themselves: new = map @ measured. Where they are absent, nothing changed.
+
+Shape letters: B windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from biosig.batches.packed import PackedBatch
+
+CHANGES = ("amplitude", "leads")
+"""Amplitudes are other than those measured; leads are mixtures of others, in which time alone is as it was."""
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+"""In the order of `lead_map`, which is that of their vocabulary ids, 0 to 11."""
+
+N_LIMB = 6
+"""Leads of these that are sums of I and II."""
+
+
+def with_changes(
+    batch: PackedBatch,
+    amplitude: NDArray[np.bool_],
+    leads: NDArray[np.bool_] | None = None,
+    lead_map: NDArray[np.floating] | None = None,
+) -> PackedBatch:
+    """The batch with a note of one more change.
+
+    Parameters
+    ----------
+    batch : PackedBatch
+        With the notes of those before.
+    amplitude, leads : ndarray of bool, shape (B,)
+        In which windows; default none.
+    lead_map : ndarray, shape (B, 12, 12), optional
+        What the leads became of what they were before this change.
+    """
+    import torch
+
+    extras = dict(batch.extras)
+    now = np.column_stack((amplitude, np.zeros(batch.n_windows, bool) if leads is None else leads))
+    changed = torch.from_numpy(now)
+    extras["changed"] = extras["changed"] | changed if "changed" in extras else changed
+    if lead_map is not None:
+        added = torch.from_numpy(lead_map.astype(np.float32))
+        extras["lead_map"] = added @ extras["lead_map"] if "lead_map" in extras else added
+    return replace(batch, extras=extras)
