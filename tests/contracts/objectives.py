@@ -92,6 +92,9 @@ def check_gradients(run: PretrainConfig) -> None:
     idle = set() if any(states and "pooled" in vars(states) for states in passes) else {"pool.query", "cls"}
     idle |= set() if "_visible" in vars(views) else {"mask_vector"}
     idle |= set() if {"_visible", "_full"} & vars(views).keys() else {"stems.ppg.rates."}  # of a whole window
+    idle |= {
+        f"stems.{modality}." for modality in objective.encoder.config.contract.keys() - loaded.batch.patches.keys()
+    }
     without, frozen = [], []
     for name, parameter in objective.named_parameters():
         reached = parameter.grad is not None and parameter.grad.abs().max() > 0
