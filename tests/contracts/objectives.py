@@ -92,6 +92,9 @@ def check_gradients(run: PretrainConfig) -> None:
     idle = set() if any(states and "pooled" in vars(states) for states in passes) else {"pool.query", "cls"}
     idle |= set() if "_visible" in vars(views) else {"mask_vector"}
     idle |= set() if {"_visible", "_full"} & vars(views).keys() else {"stems.ppg.rates."}  # of a whole window
+    idle |= {
+        f"stems.{modality}." for modality in objective.encoder.config.contract.keys() - loaded.batch.patches.keys()
+    }
     without, frozen = [], []
     taught = [set(term.teaches) or set(objective.encoder.config.contract) for term in run.objective]
     unseen = set(objective.encoder.config.contract) - set().union(*taught)  # modalities that no term looks at

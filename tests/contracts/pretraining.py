@@ -91,17 +91,19 @@ def small_size(model: str) -> EncoderSize:
     return FUSED_SIZE if preset(model).fused else SIZE
 
 
-def small_run(folder: Path, *terms: TermConfig, kind: str = "mixed", model: str | None = None) -> PretrainConfig:
-    """Five steps with an encoder of 0.1 M parameters."""
+def small_run(folder: Path, *terms: TermConfig, kind: str | None = None, model: str | None = None) -> PretrainConfig:
+    """Five steps with an encoder of 0.1 M parameters, on all kinds of signals where the terms look at all."""
+    long = any("rate" in term.targets for term in terms)  # three rules agree on no rate of two beats
+    kind = kind or ("ppg" if long else "mixed")
     model = model or fitting_presets(terms)[0]
     return PretrainConfig(
         out=folder / "run",
         sources=[SourceConfig(write_shards(folder, kind))],
         model=model,
         encoder=small_size(model),
-        window=2.0,
+        window=4.0 if long else 2.0,
         steps=5,
-        batch_tokens=700,
+        batch_tokens=1400 if long else 700,
         objective=terms,
         validation=0.0,
         checkpoint_every=1,

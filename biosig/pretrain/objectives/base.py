@@ -27,6 +27,7 @@ ABILITIES = {
     "pooling": "a pooling that can be trained",
     "window token": "a token per window",
     "leads": "learned leads",
+    "rates": "a distribution over pulse rates",
 }
 """What a term may need of a preset, in words."""
 
@@ -91,6 +92,7 @@ class Term(nn.Module):
 def abilities(config: EncoderConfig) -> set[str]:
     """Which of `ABILITIES` a preset has."""
     found = {"times"} | (set() if config.fused else {"channels"}) | {"window token" if config.cls else "pooling"}
+    found |= {"rates"} if config.fused and "ppg" in config.contract else set()
     return found | ({"leads"} if isinstance(config.position, LeadCode) else set())
 
 
