@@ -103,7 +103,7 @@ class PretrainConfig:
     position_noise : float
         Metres: deviation of the noise on the channels' positions in training.
     objective : tuple of TermConfig
-        What the encoder is trained for: terms by `name`, reconstruction, reve, csfm or others of `OBJECTIVES`, each
+        What the encoder is trained for: terms by `name`, reconstruction, next_latent or others of `OBJECTIVES`, each
         with its weight and keys. In a file it may also be one name, or the keys of one term.
     teacher : TeacherConfig, optional
         The moving average of the encoder; there when a term asks for it.
