@@ -125,7 +125,7 @@ class PretrainConfig:
         How training windows are changed before their mask is drawn, by `name`: crop, channels, gain, noise, mains,
         lead_mix or others of `AUGMENTATIONS`, in this order. Validation looks at windows as they are.
     objective : tuple of TermConfig
-        What the encoder is trained for: terms by `name`, reconstruction, reve, csfm or others of `OBJECTIVES`, each
+        What the encoder is trained for: terms by `name`, reconstruction, next_latent or others of `OBJECTIVES`, each
         with its weight and keys. In a file it may also be one name, or the keys of one term.
     teacher : TeacherConfig, optional
         The moving average of the encoder; there when a term asks for it.

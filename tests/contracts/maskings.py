@@ -19,10 +19,10 @@ from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.masking import MASKINGS, Masking
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
-from contracts.pretraining import recordings, small_run
+from contracts.pretraining import FUSED, recordings, small_run
 
 WORDS = [[5, 6, 7, 8, 9], [4], [1, 2], [3]]
-CONTRACTS = ("biosig-tiny", "csfm-tiny", "reve-small")
+CONTRACTS = ("biosig-tiny", "csfm-tiny", "reve-small", FUSED)
 
 
 def windows(name: str) -> list[list[Prepared]]:

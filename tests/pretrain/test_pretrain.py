@@ -25,7 +25,7 @@ from biosig.models.encoder import Encoder
 from biosig.models.model import LongWindowWarning
 from biosig.pretrain import precision
 from biosig.pretrain.build import build_encoder, build_objective, encoder_config
-from biosig.pretrain.config import PretrainConfig, SourceConfig, TeacherConfig
+from biosig.pretrain.config import EncoderSize, PretrainConfig, SourceConfig, TeacherConfig
 from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.masking.reve import ReveMasking
@@ -294,6 +294,18 @@ def test_a_run_that_rebuilds_nothing_says_so_and_keeps_no_second_encoder(run, ee
     assert not [name for name in kept if name.startswith(("encoder", "teacher", "terms"))]
     (rebuilt,) = rebuild_window(both.out, eeg.crop(0, 10))
     assert (rebuilt.reconstruction != rebuilt.truth)[rebuilt.mask].all()
+
+
+def test_a_fused_encoder_is_pretrained_and_rebuilds_each_channel_apart(run, eeg):
+    size = EncoderSize(embed_dim=64, depth=3, num_heads=2)
+    run = replace(run, model="biosig-fused-tiny", encoder=size, steps=2, ema=0.9)
+    assert biosig.load_model(pretrain(run)).trained
+    (rebuilt,) = rebuild_window(run.out, eeg.crop(0, 10))
+    assert (rebuilt.reconstruction != rebuilt.truth)[rebuilt.mask].all()
+    assert np.array_equal(rebuilt.reconstruction[~rebuilt.mask], rebuilt.truth[~rebuilt.mask], equal_nan=True)
+    hidden = rebuilt.mask.all(axis=0)  # where only the code of the channel tells one from another
+    assert hidden.any()
+    assert rebuilt.reconstruction[:, hidden].std(axis=0).min() > 0
 
 
 def test_position_noise_is_for_training_alone(run, tmp_path):

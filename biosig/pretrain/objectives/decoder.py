@@ -6,6 +6,8 @@ for, D embed_dim, W words of the vocabulary.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -65,24 +67,29 @@ class Decoder(nn.Module):
         return last(y, everything.lengths, place[asked])  # of the others nothing is asked
 
 
-class ChannelQuery(nn.Module):
-    """A token's vector as one of its channels asks for it, by where its electrodes are, when, and its modality.
+class ChannelCode(nn.Module):
+    """Where channels are and of which modality: what a fused token is asked with for one of its channels.
 
     Parameters
     ----------
     dim : int
-        Width of the vectors.
+        Width of the code.
     """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.code = BodyPositions(dim, len(MODALITY_IDS), BodyCode())
         self.code.initialise()
-        self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
 
-    def forward(self, tokens: Tensor, batch: PackedBatch, patches: Tensor) -> Tensor:
-        """Vectors of tokens (K, D), one for each of K `patches` (P,) bool of a batch that are part of them → (K, D)."""
-        return tokens + self.mlp(tokens + self.code(batch)[patches])
+    def forward(self, batch: PackedBatch, patches: Tensor) -> Tensor:
+        """The code (K, D) of K `patches` (P,) bool of a batch. When they are the tokens know."""
+        line = (batch.window * len(MODALITY_IDS) + batch.modality) * (1 + int(batch.channel_index.max()))
+        channels, channel = (line + batch.channel_index).unique(return_inverse=True)  # (C,), (P,)
+        every = torch.arange(len(channel), device=channel.device)
+        one = every.new_zeros(len(channels)).scatter(0, channel, every)  # (C,) a patch of each channel
+        columns = {name: getattr(batch, name)[one] for name in ("position", "reference", "modality")}
+        columns["position"] = torch.cat((columns["position"][:, :3], torch.zeros_like(columns["position"][:, 3:])), 1)
+        return self.code(replace(batch, **columns))[channel[patches]]
 
 
 class Heads(nn.Module):

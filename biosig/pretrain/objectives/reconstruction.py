@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from biosig.models.encoder import Encoder
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
-from biosig.pretrain.objectives.decoder import ChannelQuery, Decoder, Heads
+from biosig.pretrain.objectives.decoder import ChannelCode, Decoder, Heads
 from biosig.pretrain.objectives.rebuilding import RebuildingTerm
 from biosig.pretrain.objectives.views import Views
 
@@ -40,8 +40,11 @@ class MaskedReconstruction(RebuildingTerm):
         self.heads = Heads(dim, encoder.config)
         self.global_mlp = nn.Sequential(nn.Linear(wide, dim), nn.GELU(), nn.Linear(dim, dim))
         self.global_heads = Heads(dim, encoder.config)
-        fused = encoder.config.fused is not None
-        self.channel, self.global_channel = (ChannelQuery(dim) if fused else None for _ in range(2))
+        if encoder.config.fused is not None:
+            self.channel = ChannelCode(dim)
+            self.ask, self.global_ask = (
+                nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim)) for _ in range(2)
+            )
 
     def predict(self, views: Views) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Hidden patches and words, as rebuilt by the decoder and from the pooled token."""
@@ -52,7 +55,8 @@ class MaskedReconstruction(RebuildingTerm):
         from_pool = self.global_mlp(seen.pooled[batch.window[mask]] + position[token])  # (K, decoder's D)
         y = self.norm(self.decoder(self.enter(x), self.place(position), seen.visible, views.tokens, asked))
         y = y[asked.cumsum(0)[token] - 1]  # (K, decoder's D)
-        if self.channel is not None and self.global_channel is not None:
-            y, from_pool = self.channel(y, batch, mask), self.global_channel(from_pool, batch, mask)
+        if views.encoder.config.fused is not None:
+            code = self.channel(batch, mask)  # (K, decoder's D)
+            y, from_pool = y + self.ask(y + code), from_pool + self.global_ask(from_pool + code)
         modality = batch.modality[mask]  # (K,)
         return self.heads(y, modality), self.global_heads(from_pool, modality)
