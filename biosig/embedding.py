@@ -214,12 +214,9 @@ def _embed_parts(
         joint = any(reading.one_per_window for reading in readings.values())
         table = _table(model, contract, revision, windows, subjects, planned, vectors, fraction, words, joint, size)
         if heads:
-            found = (
-                []
-                if batch is None
-                else [numbers.float().cpu().numpy() for numbers in model.read_heads(batch, precision)]
-            )
-            table = _with_heads(table, model, found, np.asarray(rows))
+            read = [] if batch is None else model.read_heads(batch, precision)
+            numbers = [tensor.float().cpu().numpy() for tensor in read]
+            table = _with_heads(table, model, numbers, np.asarray(rows))
         unread.update(windows.recording[np.setdiff1d(planned, table["window"])].tolist())
         yield reached, table
         if progress:

@@ -200,7 +200,7 @@ def _with_precision(
     if trial is None:
         return config
     logger.info("%s", trial)
-    log.write(0, "precision", dict(trial.seconds))
+    log.write(0, "precision", {str(name): seconds for name, seconds in trial.seconds.items()})
     config = replace(config, precision=trial.choice)
     with guarded(config.out / "config.yaml") as temporary:
         configuration.dump(config, temporary)

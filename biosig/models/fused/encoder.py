@@ -134,9 +134,11 @@ class FusedEncoder(Encoder):
         """Logits over pulse rates (`fused.rates`) of each window (B, 120), NaN of windows without PPG."""
         grid = Grid.of(batch, self.config.contract)
         logits = batch.position.new_full((batch.n_windows, N_RATES), torch.nan)
+        stem = self.stems["ppg"]
+        assert isinstance(stem, Stem)
         for part in signals(batch, grid, "ppg", self.config.contract["ppg"]):
             windows = grid.tokens.window[part.tokens[:, 0]]
-            logits = logits.index_copy(0, windows, self.stems["ppg"].rate_logits(part))
+            logits = logits.index_copy(0, windows, stem.rate_logits(part))
         return logits
 
     def heart_rate(self, batch: PackedBatch) -> Tensor:

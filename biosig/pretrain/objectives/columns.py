@@ -122,7 +122,11 @@ class ColumnTerm(Term):
         names, values = targets.columns["features"], targets.values["features"]
         self.parts = nn.ModuleDict()  # type: ignore[assignment]
         for kind in encoder.config.contract:
-            picked = pick(names, values, lambda column, kind=kind: column.kind == kind and self.wants(column))
+
+            def is_wanted(column: TargetColumn, kind: str = kind) -> bool:
+                return column.kind == kind and self.wants(column)
+
+            picked = pick(names, values, is_wanted)
             if len(picked):
                 self.parts[kind] = self.make(encoder.config.embed_dim, names, picked, values[:, picked])  # type: ignore[index]
         if not self.parts:

@@ -59,8 +59,7 @@ class PulseRate(Term):
         assert isinstance(encoder, FusedEncoder)
         windows, pooled = pooled_tokens(views, views.full(), "ppg")  # (W,), (W, 3 · D)
         if not len(windows):
-            nothing = 0 * sum(parameter.sum() for parameter in self.parameters())
-            return nothing, {}
+            return 0 * torch.stack([parameter.sum() for parameter in self.parameters()]).sum(), {}
         told = self.head(self.neck(pooled)).float()[:, 0] * SPREAD + USUAL  # (W,)
         logits = encoder.rate_logits(views.batch)[windows]  # (W, R)
         rate = views.extras["rate"][windows, 0] / 60  # (W,) Hz
