@@ -51,6 +51,7 @@ def embed(
     pooling: Pooling | None = None,
     on_unknown: OnUnknown | None = None,
     align: Align | None = None,
+    heads: bool = False,
     **array_options: Any,
 ) -> pa.Table:
     """Embed every window of a source.
@@ -90,6 +91,8 @@ def embed(
         known electrode gives no token, ECG and PPG do.
     align : {"none", "subject", "first_minute"}, optional
         By what EEG is aligned before it is read (`biosig.batches.alignment`). None = as the model's contract names it.
+    heads : bool
+        Whether the numbers of the model's heads stand beside its vectors; it takes a second pass.
 
     Returns
     -------
@@ -99,12 +102,14 @@ def embed(
         read have vectors of one length; `vectors_of` gives arrays). Of epochs also `epoch`, its number,
         its `event` and the columns of its metadata. The token that some models give each
         window ("cls") makes one row per window, its modality "ecg+ppg" where it read both. A report that is read is the
-        modality "text". A window without a valid token has valid_fraction 0 and a vector of NaN.
+        modality "text". With heads there is a column of float32 for each of their numbers, "head.ecg.rate", null in
+        rows of other modalities. A window without a valid token has valid_fraction 0 and a vector of NaN.
 
     Raises
     ------
     UsageError
-        If the source is of no known type, or gives no window, or reports are asked for and the model reads no text.
+        If the source is of no known type, or gives no window, or reports are asked for and the model reads no text, or
+        heads and it has none.
     DataError
         If a report is longer than the model reads.
 
@@ -131,6 +136,7 @@ def embed(
         layer=layer,
         pooling=pooling,
         on_unknown=on_unknown,
+        heads=heads,
     )
     return table.drop(["window"])
 
@@ -147,6 +153,7 @@ def embed_windows(
     layer: Layer = None,
     pooling: Pooling | None = None,
     on_unknown: OnUnknown | None = None,
+    heads: bool = False,
 ) -> pa.Table:
     """Embed the given windows; as `embed`, with a further column `window` (the row of `windows`).
 
@@ -155,7 +162,7 @@ def embed_windows(
     words = words_for(model.config, model.tokenizer) if reports else None
     contract, rows = with_unknown(model.contract, on_unknown), (0, len(windows))
     parts = _embed_parts(
-        model, windows, contract, rows, batch_tokens, dtype, workers, progress, words, stage, layer, pooling
+        model, windows, contract, rows, batch_tokens, dtype, workers, progress, words, stage, layer, pooling, heads
     )
     return pa.concat_tables([table for _, table in parts])
 
@@ -173,11 +180,14 @@ def _embed_parts(
     stage: str = "embed",
     layer: Layer = None,
     pooling: Pooling | None = None,
+    heads: bool = False,
 ) -> Iterator[tuple[int, pa.Table]]:
     """Tables of the windows from the first number of `span` to the second, one per batch, with the number it reaches.
 
     A recording without a channel of the model's modalities has no row, so a table cannot tell how far it goes.
     """
+    if heads and not model.heads:
+        raise UsageError(f"Model '{model.name}' has no heads: leave heads out, or load weights that came with some.")
     start, stop = span
     counts = count_tokens(windows[start:stop], contract, words)
     batches = [rows + start for rows in in_order(counts, batch_tokens)]
@@ -203,6 +213,13 @@ def _embed_parts(
         reached = int(planned[-1]) + 1
         joint = any(reading.one_per_window for reading in readings.values())
         table = _table(model, contract, revision, windows, subjects, planned, vectors, fraction, words, joint, size)
+        if heads:
+            found = (
+                []
+                if batch is None
+                else [numbers.float().cpu().numpy() for numbers in model.read_heads(batch, precision)]
+            )
+            table = _with_heads(table, model, found, np.asarray(rows))
         unread.update(windows.recording[np.setdiff1d(planned, table["window"])].tolist())
         yield reached, table
         if progress:
@@ -348,6 +365,24 @@ def _table(
             **{name: pa.array(about[name], from_pandas=True) for name in about},
         }
     )
+
+
+def _with_heads(
+    table: pa.Table, model: Model, found: list[NDArray[np.float32]], windows: NDArray[np.int64]
+) -> pa.Table:
+    """The table with the numbers (B, columns) that each head gives of these windows (B,)."""
+    place = {window: row for row, window in enumerate(windows.tolist())}
+    rows = np.array([place.get(window, -1) for window in table["window"].to_pylist()], np.int64)
+    read = [modality.split("+") for modality in table["modality"].to_pylist()]
+    for number, head in enumerate(model.heads):
+        config: Any = head.config
+        values = np.full((len(rows), len(config.columns)), np.nan, np.float32)
+        if found:
+            values[rows >= 0] = found[number][rows[rows >= 0]]
+        other = np.array([config.modality not in modalities for modalities in read], bool)
+        for column, name in enumerate(config.columns):
+            table = table.append_column(f"head.{name}", pa.array(values[:, column], mask=other))
+    return table
 
 
 def embed_to_file(

@@ -103,6 +103,9 @@ class FittedProbe:
         Of the head's probabilities.
     notes : tuple of str
         What a reader must know about the fit.
+    held_out : ndarray, shape (N, K) or (N,), optional
+        Of each training row what the inner folds said that did not learn from it, before calibration; None where there
+        were too few subjects for inner folds.
     """
 
     layer: int
@@ -112,6 +115,7 @@ class FittedProbe:
     predictors: tuple[Predictor, ...]
     calibration: Calibration
     notes: tuple[str, ...]
+    held_out: Floats | None = None
 
     def __call__(self, X: NDArray[Any]) -> Floats:
         """Calibrated probabilities (N, K), values or log hazards (N,), from the features of all layers (L, N, F)."""
@@ -149,7 +153,7 @@ def fit_probe(
     erased : ndarray, shape (N,), optional
         The subject or site of each row, to be erased.
     """
-    inner, notes = _inner_folds(groups, y, recipe)
+    inner, notes = inner_folds(groups, y, recipe)
     layer = len(X) - 1
     layer_scores: tuple[float, ...] = ()
     if len(X) > 1 and inner:
@@ -159,7 +163,8 @@ def fit_probe(
     chosen = _choose(X[layer], y, inner, recipe, erased) if inner else None
     settings = chosen.settings if chosen else (DEFAULTS[recipe.head],) * len(list(_columns(y, recipe)))
     method = recipe.calibration if chosen else "none"
-    calibration = fit_calibration(method, recipe.kind, y, chosen.held_out if chosen else np.empty(0))
+    held_out = chosen.held_out if chosen else None
+    calibration = fit_calibration(method, recipe.kind, y, np.empty(0) if held_out is None else held_out)
     preparation = Preparation.fit(X[layer], erased)
     Z = preparation(X[layer])
     predictors = []
@@ -167,7 +172,7 @@ def fit_probe(
         (predictor,), well = converged(_fit(recipe.head, Z[known], truth[known], kind, (setting,), recipe))
         predictors.append(predictor)
         notes += () if well else ("The logistic regression did not converge in every fit.",)
-    return FittedProbe(layer, layer_scores, settings, preparation, tuple(predictors), calibration, notes)
+    return FittedProbe(layer, layer_scores, settings, preparation, tuple(predictors), calibration, notes, held_out)
 
 
 @dataclass(frozen=True)
@@ -230,7 +235,14 @@ def _empty(truth: NDArray[Any], kind: Kind, recipe: Recipe) -> Floats:
     return np.full((len(truth), n_classes) if kind == "classes" else len(truth), np.nan)
 
 
-def _inner_folds(groups: NDArray[Any], y: NDArray[Any], recipe: Recipe) -> tuple[list[Fold], tuple[str, ...]]:
+def inner_folds(groups: NDArray[Any], y: NDArray[Any], recipe: Recipe) -> tuple[list[Fold], tuple[str, ...]]:
+    """Folds over training subjects, by which settings are chosen; none, and a note, where they are too few.
+
+    Parameters
+    ----------
+    groups, y, recipe
+        As of `fit_probe`.
+    """
     evenly = [strata(y, recipe.kind)]
     if recipe.kind == "multilabel":
         evenly.append(None)  # a label that one subject alone has cannot be spread, and is no hindrance to the others

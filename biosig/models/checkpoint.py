@@ -1,7 +1,7 @@
 """Checkpoint folders: `model.safetensors`, `config.json` with the input contract, `README.md` (the model card).
 
-A model with a tokenizer has its `tokenizer.json` there too. `SHA256SUMS` lists the files (`biosig.file_sums`), and each
-is compared with it while it is read.
+A model with a tokenizer has its `tokenizer.json` there too; one with heads, `heads.json` and `heads.safetensors`.
+`SHA256SUMS` lists the files (`biosig.file_sums`), and each is compared with it while it is read.
 
 Nothing is unpickled, and a key that does not match is an error.
 """
@@ -9,7 +9,7 @@ Nothing is unpickled, and a key that does not match is an error.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,13 @@ from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.file_sums import checked, guarded, remove, write_guarded
 from biosig.models.build import make_encoder
 from biosig.models.encoder import Encoder, EncoderConfig
+from biosig.models.heads import Heads
 from biosig.models.text import Tokenizer
 from biosig.text_files import read_json
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 TOKENIZER = "tokenizer.json"
+HEADS_CONFIG, HEADS_WEIGHTS = "heads.json", "heads.safetensors"
 LEDGER, OLD_LEDGER = "seen.safetensors", "seen.parquet"
 """What the weights have seen (`biosig.evaluate.ledger`); pretraining writes the first, and once wrote the second."""
 FORMAT = 1
@@ -87,7 +89,12 @@ def default_card(encoder: Encoder, trained: bool) -> str:
 
 
 def save(
-    encoder: Encoder, trained: bool, folder: str | Path, card: str = "", tokenizer: Tokenizer | None = None
+    encoder: Encoder,
+    trained: bool,
+    folder: str | Path,
+    card: str = "",
+    tokenizer: Tokenizer | None = None,
+    heads: Sequence[nn.Module] = (),
 ) -> Path:
     """Write a checkpoint folder; each file appears whole or not at all.
 
@@ -105,6 +112,14 @@ def save(
             tokenizer.save(temporary)
     else:
         remove(folder / TOKENIZER)
+    if heads:
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in nn.ModuleList(heads).state_dict().items()}
+        write_tensors(state, folder / HEADS_WEIGHTS)
+        kept = config.to_dict(Heads(tuple(head.config for head in heads)))  # type: ignore[misc]
+        write_guarded(folder / HEADS_CONFIG, json.dumps(kept, indent=2) + "\n")
+    else:
+        remove(folder / HEADS_CONFIG)
+        remove(folder / HEADS_WEIGHTS)
     # The configuration last: where it is, the folder is whole.
     write_guarded(folder / CARD, card or default_card(encoder, trained))
     write_guarded(folder / CONFIG, config_json(encoder.config, trained))
@@ -156,6 +171,23 @@ def load_tokenizer(folder: Path) -> Tokenizer | None:
     """The tokenizer of a checkpoint folder; None where it has none."""
     with checked(folder / TOKENIZER):
         return Tokenizer.load(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
+
+
+def load_heads(folder: Path, embed_dim: int) -> list[nn.Module]:
+    """The heads of a checkpoint folder, none where it has none.
+
+    Raises
+    ------
+    DataError
+        If they are damaged, or their keys do not match.
+    """
+    if not (folder / HEADS_CONFIG).is_file():
+        return []
+    with checked(folder / HEADS_CONFIG):
+        kept = config.load(Heads, read_config(folder / HEADS_CONFIG))
+    heads = nn.ModuleList(head.make(embed_dim) for head in kept.heads)
+    load_state(heads, read_tensors(folder / HEADS_WEIGHTS), str(folder / HEADS_WEIGHTS))
+    return list(heads.eval())
 
 
 def is_checkpoint(folder: Path) -> bool:

@@ -58,6 +58,8 @@ class Model:
         The checkpoint folder that it was loaded from.
     tokenizer : Tokenizer, optional
         Cuts texts into words, for a model that reads text.
+    heads : sequence of Module
+        What pretraining made beside the encoder (`biosig.models.heads`).
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class Model:
         card: str = "",
         folder: Path | None = None,
         tokenizer: Tokenizer | None = None,
+        heads: Sequence[nn.Module] = (),
     ) -> None:
         self.encoder = encoder.eval()
+        self.heads = list(heads)
         self.trained = trained
         self.card = card
         self.folder = folder
@@ -128,6 +132,8 @@ class Model:
     def to(self, device: str | torch.device) -> Model:
         """Move the weights; returns the model itself."""
         self.encoder.to(device)
+        for head in self.heads:
+            head.to(device)
         return self
 
     def with_random_weights(self, seed: int) -> Model:
@@ -143,7 +149,7 @@ class Model:
         encoder = self.encoder.with_unknown(on_unknown)
         if encoder is self.encoder:
             return self
-        return Model(encoder, self.trained, self.card, self.folder, self.tokenizer)
+        return Model(encoder, self.trained, self.card, self.folder, self.tokenizer, self.heads)
 
     def with_longer_windows(self, seconds: float) -> Model:
         """The same weights for windows of `seconds`, the times that CSFM has learned spread over them.
@@ -172,11 +178,11 @@ class Model:
         card = self.card or checkpoint.default_card(encoder, self.trained)
         if wanted > learned:
             card += f"\nLearned times interpolated from {learned} to {wanted} patches: no training saw them.\n"
-        return Model(encoder, self.trained, card, tokenizer=self.tokenizer)
+        return Model(encoder, self.trained, card, tokenizer=self.tokenizer, heads=self.heads)
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.safetensors`, `config.json`, `README.md` and the tokenizer; see `biosig.models.checkpoint`."""
-        return checkpoint.save(self.encoder, self.trained, folder, self.card, self.tokenizer)
+        return checkpoint.save(self.encoder, self.trained, folder, self.card, self.tokenizer, self.heads)
 
     def prepare(
         self, window: Recording, window_onset: float | None = None, on_unknown: OnUnknown | None = None
@@ -229,6 +235,13 @@ class Model:
                 return Tokens.laid(encoder.spectrum(batch), None, beside)
             lines = encoder.coherence(batch)
         return Tokens.laid(lines.new_zeros(beside.n_tokens, 1), lines, beside)
+
+    @torch.inference_mode()
+    def read_heads(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+        """What each head gives of each window (B, columns), NaN where a window lacks what it reads."""
+        tokens = self.read(batch, dtype=dtype)
+        batch = batch.to(self.device)
+        return [head(self.encoder, batch, tokens) for head in self.heads]
 
     def precision(self, dtype: str) -> torch.dtype:
         """What matrix products run in; "auto" = bfloat16 on CUDA, float32 elsewhere."""
@@ -493,4 +506,5 @@ def _from_folder(folder: Path) -> Model:
             f"There is no folder {folder}, and no preset of that name; presets are {', '.join(list_models())}."
         )
     encoder, trained, card = checkpoint.load(folder)
-    return Model(encoder, trained, card, folder, checkpoint.load_tokenizer(folder))
+    heads = checkpoint.load_heads(folder, encoder.config.embed_dim)
+    return Model(encoder, trained, card, folder, checkpoint.load_tokenizer(folder), heads)

@@ -155,7 +155,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
     ledger = ledger_of(train, config.weights)
     ledger.save(out / "model")  # before the model, which may never stand there without it
     card = model_card(config, objective.encoder, train, words, ledger)
-    folder = save(objective.encoder, True, out / "model", card, words.tokenizer if words else None)
+    tokenizer = words.tokenizer if words else None
+    folder = save(objective.encoder, True, out / "model", card, tokenizer, objective.heads())
     remove(out / TRAINING_STATE)
     return folder
 

@@ -96,7 +96,11 @@ def check_gradients(run: PretrainConfig) -> None:
         f"stems.{modality}." for modality in objective.encoder.config.contract.keys() - loaded.batch.patches.keys()
     }
     without, frozen = [], []
+    taught = [set(term.teaches) or set(objective.encoder.config.contract) for term in run.objective]
+    untaught = set(objective.encoder.config.contract) - set().union(*taught)  # modalities that no term looks at
     for name, parameter in objective.named_parameters():
+        if untaught & set(name.split(".")):
+            continue
         reached = parameter.grad is not None and parameter.grad.abs().max() > 0
         if parameter.requires_grad and not reached and not name.removeprefix("encoder.").startswith(tuple(idle)):
             without.append(name)

@@ -1,39 +1,52 @@
-"""The baseline of hand-made features: the better of two models for each label, and what it remarks."""
+"""The baseline of hand-made features: the better of two models, and what it remarks."""
 
 import numpy as np
 import pytest
 
 import biosig
 from biosig import samples
-from biosig.downstream.baselines.context import FoldPredictions
-from biosig.downstream.baselines.features import better_of, clipped
+from biosig.downstream.baselines.features import clipped, is_better
 from biosig.errors import DataError
+from biosig.evaluate.baselines.forest import fit_forest
 from biosig.evaluate.baselines.physiology import feature_matrix
 
 
-def of(validation, test):
-    return FoldPredictions(np.asarray(validation, float), np.asarray(test, float))
-
-
-def test_each_label_takes_the_model_that_ranks_its_validation_part_better():
+def test_what_ranks_known_labels_better_on_the_mean_is_chosen():
     y = np.array([[0, 0, 0], [0, 1, 0], [1, 0, np.nan], [1, 1, 0]], float)
     right, wrong = [0.1, 0.2, 0.8, 0.9], [0.9, 0.8, 0.2, 0.1]
-    linear = of(np.stack((right, wrong, right), 1), [[0.1, 0.2, 0.3]])
-    trees = of(np.stack((wrong, [0.1, 0.9, 0.1, 0.9], wrong), 1), [[0.7, 0.8, 0.9]])
-    chosen = better_of(linear, trees, y, "multilabel")
-    assert chosen.test.tolist() == [[0.1, 0.8, 0.3]]  # of the third label nobody is known to have it: the linear model
-    assert chosen.validation[:, 1].tolist() == [0.1, 0.9, 0.1, 0.9]
-    assert linear.test.tolist() == [[0.1, 0.2, 0.3]]
+    linear = np.stack((right, wrong, right), 1)
+    trees = np.stack((wrong, [0.1, 0.9, 0.1, 0.9], wrong), 1)  # of the third label nobody is known to have it
+    assert not is_better(trees, linear, y, "multilabel")  # 0 against 1, and 1 against .25: the mean is lower
+    assert is_better(np.stack((right, trees[:, 1], wrong), 1), linear, y, "multilabel")
+    assert not is_better(linear, linear, y, "multilabel")
 
 
-def test_numbers_and_classes_take_one_model_for_all():
+def test_numbers_and_classes_by_their_leading_metric():
     y = np.array([1.0, 2.0, 3.0])
-    near, far = of([1, 2, 3.1], [5]), of([3, 2, 1], [6])
-    assert better_of(far, near, y, "number") is near
-    assert better_of(near, far, y, "number") is near
-    right, wrong = of(np.eye(2)[[0, 0, 1]], np.eye(2)), of(np.eye(2)[[1, 1, 0]], np.eye(2))
-    assert better_of(wrong, right, np.array([0, 0, 1]), "classes") is right
-    assert better_of(wrong, right, np.array([0, 0, 0]), "classes") is wrong  # nothing to rank by
+    near, far = np.array([1, 2, 3.1]), np.array([3.0, 2, 1])
+    assert is_better(near, far, y, "number")
+    assert not is_better(far, near, y, "number")
+    right, wrong = np.eye(2)[[0, 0, 1]], np.eye(2)[[1, 1, 0]]
+    assert is_better(right, wrong, np.array([0, 0, 1]), "classes")
+    assert not is_better(right, wrong, np.array([0, 0, 0]), "classes")  # nothing to rank by
+
+
+def test_a_forest_predicts_every_class_and_label_also_absent_ones():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 5))
+    X[:, 1], X[::7, 2] = np.nan, np.nan
+    y = 2 * (X[:, 0] > 0).astype(np.int64)  # of three classes nobody has the second
+    told = fit_forest(X, y, "classes", 3, 0)(X)
+    assert told.shape == (80, 3)
+    assert (told[:, 1] == 0).all()
+    assert (told.argmax(axis=1) == y).mean() > 0.95
+    labels = np.stack((y / 2, np.full(80, np.nan), np.where(X[:, 3] > 0, 1.0, np.nan)), axis=1)
+    told = fit_forest(X, labels, "multilabel", 3, 0)(X)
+    assert (told[:, 1] == 0.5).all()
+    assert ((told[:, 0] > 0.5) == (labels[:, 0] > 0)).mean() > 0.95
+    assert (told[:, 2] == 1).all()
+    values = fit_forest(X, X[:, 0], "number", 0, 0)(X)
+    assert np.corrcoef(values, X[:, 0])[0, 1] > 0.9
 
 
 def test_outliers_are_clipped_by_training_values_alone():

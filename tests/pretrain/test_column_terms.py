@@ -155,8 +155,8 @@ def test_columns_of_few_windows_and_constant_ones_are_left_out_and_told(caplog):
     values[:, RR_MAX] = 7
     with caplog.at_level("INFO"):
         assert pick(NAMES, values, lambda column: not column.column.name.startswith("score_")).tolist() == [0, 3]
-    assert "measured in less than 2% of the windows and are not taught: ecg.rr_min" in caplog.text
-    assert "constant and are not taught: ecg.rr_max" in caplog.text
+    assert "since measured in less than 2% of the windows (1 columns): ecg.rr_min." in caplog.text
+    assert "since constant (1 columns): ecg.rr_max." in caplog.text
 
 
 def test_the_share_is_of_the_windows_that_have_the_modality(encoder):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from biosig.downstream.baselines.context import FoldPredictions
 if TYPE_CHECKING:
     from biosig.batches.windows import RecordingSet
     from biosig.downstream.baselines.context import BaselineContext, FitJob
+    from biosig.downstream.fitting import Recipe
     from biosig.downstream.targets import Target
     from biosig.evaluate.metrics import Floats, Kind
 
@@ -27,11 +27,11 @@ CLIP = (0.5, 99.5)
 
 @BASELINES.register
 class Handmade(Baseline):
-    """A linear model or trees on the features of `biosig.features`, whichever ranks the validation part better.
+    """A linear model or trees on the features of `biosig.features`, whichever inner folds prefer.
 
-    Of several labels each has its own choice. The linear model's penalty is chosen by inner folds over the training
-    subjects, and it is fitted to the training and the validation part together, as a probe of a model is; trees keep
-    the validation part, which says when to stop. Times to an event have Cox's model.
+    The folds are over the subjects of the training and the validation part together, and choose the linear model's
+    penalty too; then what was chosen is fitted to all of them, as a probe of a model is. Times to an event have Cox's
+    model.
     """
 
     name = "handmade"
@@ -45,18 +45,29 @@ class Handmade(Baseline):
         return True
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
-        """Fit the features of windows as they were stored."""
-        from biosig.downstream.parts import Parts
-        from biosig.evaluate.baselines.boosting import MANY_FEATURES
+        """Fit the features of windows as they were stored; the validation part is predicted by inner folds."""
+        from biosig.downstream.fitting import fit_probe, inner_folds
+        from biosig.evaluate.baselines.forest import fit_forest
 
-        X, parts, kind = context.features[0], job.parts, context.target.kind
+        X, parts, recipe = context.features[0], job.parts, _recipe(context)
         known = np.union1d(parts.train, parts.validation)
-        whole = _linear(context, replace(job, parts=Parts(known, parts.validation, parts.test)), X)
-        if kind == "survival":
-            return FoldPredictions(None, whole.test)
-        linear = FoldPredictions(_linear(context, job, X).validation, whole.test)
-        trees = _trees(context, job, X, MANY_FEATURES)
-        return better_of(linear, trees, context.y[parts.validation], kind)
+        y, groups, Z = context.y[known], context.groups[known], clipped(X, known)
+        fitted = fit_probe(Z[None, known], y, groups, recipe)
+        linear = FoldPredictions(fitted.held_out, fitted(Z[None, parts.test]))
+        if recipe.kind == "survival" or fitted.held_out is None:
+            return FoldPredictions(None, linear.test)
+
+        def trees(rows: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
+            return fit_forest(X[rows], context.y[rows], recipe.kind, recipe.n_classes, context.seed)(X[of])
+
+        held_out = np.empty_like(fitted.held_out)
+        for fold in inner_folds(groups, y, recipe)[0]:
+            held_out[fold.test] = trees(known[fold.train], known[fold.test])
+        chosen = linear
+        if is_better(held_out, fitted.held_out, y, recipe.kind):
+            chosen = FoldPredictions(held_out, trees(known, parts.test))
+        assert chosen.validation is not None
+        return FoldPredictions(chosen.validation[np.isin(known, parts.validation)], chosen.test)
 
     def remarks(self, context: BaselineContext) -> list[str]:
         """How many windows could not be measured."""
@@ -119,56 +130,43 @@ def demographic_features(ds: RecordingSet, target: Target) -> NDArray[np.float64
     return np.stack(varying, axis=1) if varying else np.empty((len(index), 0))
 
 
-def better_of(linear: FoldPredictions, trees: FoldPredictions, y: NDArray[Any], kind: Kind) -> FoldPredictions:
-    """Of two predictions those that rank or explain the validation part's labels better, of several labels each.
-
-    A tie, or a label of which the validation part lacks a class, goes to the linear model.
+def is_better(trees: Floats, linear: Floats, y: NDArray[Any], kind: Kind) -> bool:
+    """Whether trees rank or explain labels better than a linear model; a tie goes to the linear model.
 
     Parameters
     ----------
-    linear, trees : FoldPredictions
-        Both with predictions of the validation part.
-    y : ndarray, shape (n, ...)
-        Labels of the validation part.
+    trees, linear : ndarray
+        Predictions of rows that neither learned from: probabilities (N, K), or values (N,).
+    y : ndarray, shape (N, ...)
+        Their labels.
     kind : {"classes", "multilabel", "number"}
+        Of several labels the mean counts, of those that have both classes.
     """
     from biosig.evaluate.metrics import METRICS, ROLES
 
-    assert linear.validation is not None
-    assert trees.validation is not None
-    if kind != "multilabel":
-        if kind == "classes" and len(np.unique(y)) < linear.validation.shape[1]:
-            return linear
+    if kind == "number":
         score = METRICS[ROLES[kind].selects_probe].value
-        return trees if score(y, trees.validation) > score(y, linear.validation) else linear
+        return score(y, trees) > score(y, linear)
     score = METRICS[ROLES["classes"].selects_probe].value
-    validation, test = linear.validation.copy(), linear.test.copy()
+    if kind == "classes":
+        return len(np.unique(y)) == linear.shape[1] and score(y, trees) > score(y, linear)
+    gain = 0.0
     for k, label in enumerate(y.T):
         known = np.isfinite(label)
         truth = label[known].astype(np.int64)
-        if len(np.unique(truth)) < 2:
-            continue
-        first, second = (
-            score(truth, np.stack((1 - p[known, k], p[known, k]), axis=1))
-            for p in (linear.validation, trees.validation)
-        )
-        if second > first:
-            validation[:, k], test[:, k] = trees.validation[:, k], trees.test[:, k]
-    return FoldPredictions(validation, test)
+        if len(np.unique(truth)) == 2:
+            first, second = (score(truth, np.stack((1 - p[known, k], p[known, k]), axis=1)) for p in (linear, trees))
+            gain += second - first
+    return gain > 0
 
 
-def _linear(context: BaselineContext, job: FitJob, X: Floats) -> FoldPredictions:
-    """A linear model, its penalty chosen by inner folds over the training subjects; outliers are clipped."""
-    from biosig.downstream.fitting import Recipe, fit_probe
+def _recipe(context: BaselineContext) -> Recipe:
+    """How the linear model is fitted."""
+    from biosig.downstream.fitting import Recipe
     from biosig.downstream.probe_config import resolve_head
 
-    parts, target = job.parts, context.target
-    Z = clipped(X, parts.train)[None]  # (1, N, F): one layer
-    head = resolve_head(None, target.kind)
-    recipe = Recipe(head, target.kind, len(target.class_names), settings=PENALTIES.get(head, ()))
-    groups = context.groups[parts.train]
-    fitted = fit_probe(Z[:, parts.train], context.y[parts.train], groups, recipe)
-    return FoldPredictions(fitted(Z[:, parts.validation]), fitted(Z[:, parts.test]))
+    head = resolve_head(None, context.target.kind)
+    return Recipe(head, context.target.kind, len(context.target.class_names), settings=PENALTIES.get(head, ()))
 
 
 def clipped(X: Floats, train: NDArray[np.int64]) -> Floats:
@@ -187,16 +185,10 @@ def _from_features(context: BaselineContext, job: FitJob, X: Floats) -> FoldPred
         y, parts = context.y, job.parts
         hazards = fit_predict(X[parts.train], y[parts.train], X[parts.test], DEFAULT_PENALTY, "survival")
         return FoldPredictions(None, hazards)
-    from biosig.evaluate.baselines.boosting import SETTINGS
-
-    return _trees(context, job, X, SETTINGS)
-
-
-def _trees(context: BaselineContext, job: FitJob, X: Floats, settings: Mapping[str, Any]) -> FoldPredictions:
     from biosig.evaluate.baselines.boosting import boosted_predictions
 
     y, parts, kind = context.y, job.parts, context.target.kind
     train, validation = ((X[rows], y[rows]) for rows in (parts.train, parts.validation))
     unseen = X[np.concatenate((parts.validation, parts.test))]
-    scores = boosted_predictions(train, validation, unseen, kind, context.seed, settings)
+    scores = boosted_predictions(train, validation, unseen, kind, context.seed)
     return FoldPredictions(scores[: len(parts.validation)], scores[len(parts.validation) :])

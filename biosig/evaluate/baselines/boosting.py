@@ -6,7 +6,6 @@ served the training part best. The validation part says when to stop. Shape lett
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,6 @@ SETTINGS: dict[str, Any] = {
     "n_iter_no_change": PATIENCE,
 }
 
-MANY_FEATURES = {**SETTINGS, "max_features": 0.1, "max_bins": 63}
-"""For a thousand features and more: each split looks at a tenth of them, which takes a quarter of the time."""
-
 
 def boosted_predictions(
     train: tuple[Floats, NDArray[Any]],
@@ -36,7 +32,6 @@ def boosted_predictions(
     X_test: Floats,
     kind: Kind,
     seed: int,
-    settings: Mapping[str, Any] = SETTINGS,
 ) -> Floats:
     """Fit trees on the training part and predict the test part.
 
@@ -50,8 +45,6 @@ def boosted_predictions(
         What the truth is like; of several labels each has trees of its own.
     seed : int
         Of what scikit-learn draws.
-    settings : mapping
-        Of scikit-learn's trees.
 
     Returns
     -------
@@ -66,17 +59,17 @@ def boosted_predictions(
     if kind == "survival":
         raise UsageError("Boosted trees fit no censored times: use a linear Cox model on the features.")
     if kind == "number":
-        regressor = HistGradientBoostingRegressor(random_state=seed, **settings)
+        regressor = HistGradientBoostingRegressor(random_state=seed, **SETTINGS)
         X, X_validation, X_test = measured(train[0], validation[0], X_test)
         return regressor.fit(X, train[1], X_val=X_validation, y_val=validation[1]).predict(X_test)
     if kind == "classes":
-        return _probabilities(train, validation, X_test, seed, {**settings, "class_weight": "balanced"})
+        return _probabilities(train, validation, X_test, seed, "balanced")
     (X, y), (X_validation, y_validation) = train, validation
     columns = []
     for k in range(y.shape[1]):
         known, chooses = np.isfinite(y[:, k]), np.isfinite(y_validation[:, k])
         of_label = (X[known], y[known, k] > 0), (X_validation[chooses], y_validation[chooses, k] > 0)
-        columns.append(_probabilities(*of_label, X_test, seed, settings)[:, 1])
+        columns.append(_probabilities(*of_label, X_test, seed)[:, 1])
     return np.stack(columns, axis=1)
 
 
@@ -85,9 +78,9 @@ def _probabilities(
     validation: tuple[Floats, NDArray[Any]],
     X_test: Floats,
     seed: int,
-    settings: Mapping[str, Any],
+    class_weight: str | None = None,
 ) -> Floats:
-    trees = HistGradientBoostingClassifier(random_state=seed, **settings)
+    trees = HistGradientBoostingClassifier(random_state=seed, class_weight=class_weight, **SETTINGS)
     X, X_validation, X_test = measured(train[0], validation[0], X_test)
     return trees.fit(X, train[1], X_val=X_validation, y_val=validation[1]).predict_proba(X_test)
 

@@ -42,6 +42,8 @@ class TermConfig:
     targets : tuple of str
         What is measured of each window for the term: makers in `biosig.pretrain.targets.TARGETS`. The `Term` is built
         with these as a third argument, and `Views.extras` holds those of the batch under the maker's name.
+    teaches : tuple of str
+        The modalities whose windows it looks at; none = all.
     uses_teacher : bool
         Whether the term looks at `Views.teacher`; the run then keeps a moving average of the encoder.
     mixes_windows : bool
@@ -56,6 +58,7 @@ class TermConfig:
     needs: ClassVar[tuple[str, ...]] = ()
     extras: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ()
+    teaches: ClassVar[tuple[str, ...]] = ()
     uses_teacher: ClassVar[bool] = False
     mixes_windows: ClassVar[bool] = False
 

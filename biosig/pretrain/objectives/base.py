@@ -5,7 +5,7 @@ Shape letters: N tokens of the packed row, B windows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,10 @@ class Term(nn.Module):
 
     def after_step(self, step: int, steps: int) -> None:
         """Update what the term keeps, after the optimiser's step 1 … `steps`; what is random there has its own seed."""
+
+    def heads(self) -> Sequence[nn.Module]:
+        """Heads to be kept with the weights: modules of `biosig.models.heads`, copies of what the term trained."""
+        return ()
 
     def check(self, before: Mapping[str, float], after: Mapping[str, float]) -> bool:
         """Whether the term learns: what it logs, "loss" among it, before and after 30 steps on one repeated batch."""

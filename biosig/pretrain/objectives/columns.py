@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from biosig.errors import UsageError
 from biosig.models.encoder import Encoder
+from biosig.models.heads.pooled import PooledHeadConfig
+from biosig.models.pooled_head import PooledHead
 from biosig.pretrain.objectives.base import Term
 from biosig.pretrain.objectives.neck import Neck, pooled_tokens
 from biosig.pretrain.objectives.views import Views
@@ -71,9 +73,22 @@ class Columns(nn.Module):
 
     def of_windows(self, error: Tensor, holds: Tensor) -> Tensor:
         """The error of each window (W,): the mean over its families of the mean over their columns that hold."""
-        found = holds.to(error.dtype) @ self.family  # (W, G)
-        total = torch.where(holds, error, 0.0) @ self.family
+        with torch.autocast(error.device.type, enabled=False):  # which would sum in bfloat16
+            found = holds.float() @ self.family  # (W, G)
+            total = torch.where(holds, error.float(), 0.0) @ self.family
         return (total / found.clamp(min=1)).sum(1) / (found > 0).sum(1).clamp(min=1)
+
+    def head(self, kind: str, linear: nn.Linear, link: Literal["linear", "logistic"]) -> PooledHead:
+        """A copy of neck and linear layer as a head of a modality."""
+        config = PooledHeadConfig(kind, self.names, linear.in_features, link)
+        head: PooledHead = config.make(self.neck.linear.in_features // 3)
+        head.neck.load_state_dict(self.neck.state_dict())
+        head.linear.load_state_dict(linear.state_dict())
+        return head.eval()
+
+    def made_head(self, kind: str) -> PooledHead:
+        """What is kept with the weights."""
+        raise NotImplementedError
 
     def errors(self, z: Tensor, target: Tensor, holds: Tensor, extras: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The loss (W,) of vectors (W, E) of the neck as "loss", and what it is a sum of; `extras` are the windows'."""
@@ -127,6 +142,10 @@ class ColumnTerm(Term):
         """The columns of a modality, of which `values` (n_windows, F) are those of the training windows."""
         raise NotImplementedError
 
+    def heads(self) -> list[nn.Module]:
+        """A head of each modality, in the columns' own units."""
+        return [part.made_head(kind) for kind, part in self.parts.items()]
+
     def forward(self, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean loss of the windows that have a column that holds, and that of each modality."""
         states, extras, values = views.full(), views.extras, views.extras["features"]
@@ -165,5 +184,5 @@ def pick(
     for reason, which in ((f"measured in less than {FEWEST:.0%} of the windows", few), ("constant", constant & ~few)):
         if which.any():
             left = [names[row] for row in rows[which]]
-            logger.info("%d columns are %s and are not taught: %s.", len(left), reason, ", ".join(left))
+            logger.info("Not taught, since %s (%d columns): %s.", reason, len(left), ", ".join(left))
     return rows[~few & ~constant]

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from biosig.models.pooled_head import PooledHead
 from biosig.pretrain.objectives.columns import Columns, ColumnTerm
 from biosig.pretrain.targets.features import TargetColumn
 
@@ -45,6 +46,10 @@ class CriterionColumns(Columns):
         rate = torch.from_numpy(np.nanmean(values, axis=0)).clamp(RAREST, 1 - RAREST)  # (F,)
         self.register_buffer("entropy", F.binary_cross_entropy(rate, rate, reduction="none"))
         self.logits = nn.Linear(width, len(picked))
+
+    def made_head(self, kind: str) -> PooledHead:
+        """The scores, from 0 to 1."""
+        return self.head(kind, self.logits, "logistic")
 
     def errors(self, z: Tensor, target: Tensor, holds: Tensor, extras: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
         """The cross-entropy of the scores over the entropy of their mean (W,): 1 = nothing is known but the mean."""

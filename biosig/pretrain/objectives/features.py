@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from biosig.models.pooled_head import PooledHead
 from biosig.pretrain.objectives.columns import Columns, ColumnTerm
 from biosig.pretrain.objectives.configs.features import FeaturesConfig
 from biosig.pretrain.targets import Targets
@@ -60,6 +61,13 @@ class FeatureColumns(Columns):
         for head in (self.absolute, self.relative):
             if head is not None:
                 nn.init.normal_(head.weight, std=0.01)  # near the median, where a gradient reaches the encoder
+
+    def made_head(self, kind: str) -> PooledHead:
+        """The features in their own units."""
+        head = self.head(kind, self.absolute, "linear")
+        head.centre.copy_(self.centre)
+        head.scale.copy_(self.scale)
+        return head
 
     def errors(self, z: Tensor, target: Tensor, holds: Tensor, extras: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Huber's loss of the features and, where it is asked for, of their deviation from the person's mean (W,)."""

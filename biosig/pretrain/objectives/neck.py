@@ -1,22 +1,19 @@
-"""From tokens to a narrow vector per window: what heads on top of the encoder read, whatever they are taught.
+"""The pooled tokens of a view, which terms with heads read through a neck.
 
-Shape letters: B windows, W windows that have a modality, M visible tokens, D embed_dim, E width of the neck.
+Shape letters: B windows, W windows that have a modality, M visible tokens, D embed_dim.
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from biosig.batches.input_contract import MODALITY_IDS
+from biosig.models.neck import POOLING, WIDTH, Neck
 from biosig.models.readouts import READOUTS, Segments
 from biosig.pretrain.objectives.views import States, Views
 
-POOLING = "mean+max+std"
-"""The readout of the last layer: what happens in one beat only is in the maximum, and is lost in the mean."""
-
-WIDTH = 128
+__all__ = ["POOLING", "WIDTH", "Neck", "pooled_tokens"]
 
 
 def pooled_tokens(views: Views, states: States, modality: str) -> tuple[Tensor, Tensor]:
@@ -36,31 +33,3 @@ def pooled_tokens(views: Views, states: States, modality: str) -> tuple[Tensor, 
     present, segment = torch.unique(window, return_inverse=True)  # (W,)
     valid = torch.ones_like(segment, dtype=torch.bool)
     return present, READOUTS[POOLING]()(Segments(tokens, valid, segment, len(present)))
-
-
-class Neck(nn.Module):
-    """Standardisation of the pooled tokens by their mean and deviation over a batch, and one linear layer.
-
-    Mean and deviation are averaged while training, and are buffers. A batch of one window, which has no deviation, is
-    standardised by these averages too.
-
-    Parameters
-    ----------
-    embed_dim : int
-        D.
-    width : int
-        E.
-    """
-
-    def __init__(self, embed_dim: int, width: int = WIDTH) -> None:
-        super().__init__()
-        n_features = READOUTS[POOLING]().n_features(embed_dim)
-        self.norm = nn.BatchNorm1d(n_features, affine=False)
-        self.linear = nn.Linear(n_features, width)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        """Vectors (W, E) of the pooled tokens (W, 3 · D)."""
-        norm = self.norm
-        if self.training and len(pooled) < 2:
-            return self.linear(F.batch_norm(pooled, norm.running_mean, norm.running_var, eps=norm.eps))
-        return self.linear(norm(pooled))

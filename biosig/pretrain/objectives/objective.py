@@ -39,7 +39,8 @@ class Objective(nn.Module):
     Raises
     ------
     UsageError
-        If the encoder lacks what a term needs, a term keeps the encoder, or there are no targets for one.
+        If the encoder lacks what a term needs, a term keeps the encoder, there are no targets for one, or two give
+        columns of one name.
     """
 
     terms: Sequence[Term]
@@ -63,6 +64,7 @@ class Objective(nn.Module):
         for term in self.terms:
             if any(id(parameter) in own for parameter in term.parameters()):
                 raise UsageError(f"The term {term.config.name} keeps the encoder: take it from views.encoder instead.")
+        self.heads()  # two of one column are refused now, and not when the run ends
         if any(config.uses_teacher for config in terms):
             self.teacher = copy.deepcopy(encoder).requires_grad_(False).eval()
 
@@ -122,6 +124,21 @@ class Objective(nn.Module):
                 average.lerp_(now, 1 - self.momentum)
         for term in self.terms:
             term.after_step(step, steps)
+
+    def heads(self) -> list[nn.Module]:
+        """What the terms keep with the weights.
+
+        Raises
+        ------
+        UsageError
+            If two heads have a column of one name.
+        """
+        heads = [head for term in self.terms for head in term.heads()]
+        names = Counter(name for head in heads for name in head.config.columns)  # type: ignore[union-attr]
+        twice = [name for name, times in names.items() if times > 1]
+        if twice:
+            raise UsageError(f"Two heads give {', '.join(twice[:5])}: leave one of their terms out.")
+        return heads
 
     def rebuilding_term(self) -> RebuildingTerm | None:
         """The first term that can rebuild what is hidden; None where none can."""

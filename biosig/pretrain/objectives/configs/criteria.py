@@ -27,6 +27,7 @@ class CriteriaConfig(TermConfig):
     )
     implementation: ClassVar[str] = "biosig.pretrain.objectives.criteria:Criteria"
     targets: ClassVar[tuple[str, ...]] = ("features",)
+    teaches: ClassVar[tuple[str, ...]] = ("ecg",)
     mixes_windows: ClassVar[bool] = True  # the neck standardises over the batch
 
     width: int = 128

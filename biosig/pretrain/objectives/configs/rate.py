@@ -30,6 +30,7 @@ class RateConfig(TermConfig):
     implementation: ClassVar[str] = "biosig.pretrain.objectives.rate:PulseRate"
     needs: ClassVar[tuple[str, ...]] = ("rates",)
     targets: ClassVar[tuple[str, ...]] = ("rate",)
+    teaches: ClassVar[tuple[str, ...]] = ("ppg",)
     mixes_windows: ClassVar[bool] = True  # the neck standardises over the batch
     summary: ClassVar[str] = (
         "The encoder's distribution over pulse rates, and the pooled tokens, tell the rate of a PPG on which three "
