@@ -120,7 +120,7 @@ def test_presets_without_such_a_distribution_are_refused_by_name(tiny):
 def test_the_rate_is_a_named_head_that_is_kept_with_the_weights(model, bedside, tmp_path):
     with torch.no_grad():
         model.encoder.stems["ppg"].rates.usual[60] = 30.0  # what random weights are sure of
-    (head,) = objective_of(model).heads()
+    (head,) = objective_of(model).terms[0].kept_heads()
     Model(model.encoder, trained=False, heads=[head]).save(tmp_path / "model")
     kept = biosig.load_model(tmp_path / "model")
     table = biosig.embed(kept, bedside.crop(5, 10), heads=True)

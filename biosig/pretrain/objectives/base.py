@@ -80,7 +80,7 @@ class Term(nn.Module):
     def after_step(self, step: int, steps: int) -> None:
         """Update what the term keeps, after the optimiser's step 1 … `steps`; what is random there has its own seed."""
 
-    def heads(self) -> Sequence[nn.Module]:
+    def kept_heads(self) -> Sequence[nn.Module]:
         """Heads to be kept with the weights: modules of `biosig.models.heads`, copies of what the term trained."""
         return ()
 

@@ -142,7 +142,7 @@ class ColumnTerm(Term):
         """The columns of a modality, of which `values` (n_windows, F) are those of the training windows."""
         raise NotImplementedError
 
-    def heads(self) -> list[nn.Module]:
+    def kept_heads(self) -> list[nn.Module]:
         """A head of each modality, in the columns' own units."""
         return [part.made_head(kind) for kind, part in self.parts.items()]
 

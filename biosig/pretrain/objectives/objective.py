@@ -133,7 +133,7 @@ class Objective(nn.Module):
         UsageError
             If two heads have a column of one name.
         """
-        heads = [head for term in self.terms for head in term.heads()]
+        heads = [head for term in self.terms for head in term.kept_heads()]
         names = Counter(name for head in heads for name in head.config.columns)  # type: ignore[union-attr]
         twice = [name for name, times in names.items() if times > 1]
         if twice:

@@ -45,7 +45,7 @@ class PulseRate(Term):
         self.neck = Neck(encoder.config.embed_dim)
         self.head = nn.Linear(self.neck.linear.out_features, 1)
 
-    def heads(self) -> list[nn.Module]:
+    def kept_heads(self) -> list[nn.Module]:
         """The encoder's own rate."""
         return [RateHeadConfig().make(self.neck.linear.in_features // 3)]
 
