@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import biosig
 from biosig.batches.packed import pack
 from biosig.electrodes import make_channel
 from biosig.errors import UsageError
@@ -114,3 +115,15 @@ def test_presets_without_such_a_distribution_are_refused_by_name(tiny):
         check_needs(RateConfig(), tiny.config)
     with pytest.raises(UsageError, match="delta of the objective rate is 0"):
         RateConfig(delta=0.0)
+
+
+def test_the_rate_is_a_named_head_that_is_kept_with_the_weights(model, bedside, tmp_path):
+    with torch.no_grad():
+        model.encoder.stems["ppg"].rates.usual[60] = 30.0  # what random weights are sure of
+    (head,) = objective_of(model).terms[0].named_heads()
+    Model(model.encoder, trained=False, heads=[head]).save(tmp_path / "model")
+    kept = biosig.load_model(tmp_path / "model")
+    table = biosig.embed(kept, bedside.crop(5, 10), heads=True)
+    found = dict(zip(table["modality"].to_pylist(), table["head.ppg.heart_rate"].to_pylist(), strict=True))
+    assert found["ppg"] == pytest.approx(60 * log_rates()[60].exp().item(), rel=1e-3)
+    assert found["ecg"] is None

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from biosig.models.encoder import Encoder
 from biosig.models.fused.encoder import FusedEncoder
 from biosig.models.fused.rates import log_rates, own_log_rate
+from biosig.models.heads.rate import RateHeadConfig
 from biosig.pretrain.objectives.base import Term
 from biosig.pretrain.objectives.configs.rate import RateConfig
 from biosig.pretrain.objectives.neck import Neck, pooled_tokens
@@ -43,6 +44,10 @@ class PulseRate(Term):
         super().__init__(encoder, config)
         self.neck = Neck(encoder.config.embed_dim)
         self.head = nn.Linear(self.neck.linear.out_features, 1)
+
+    def named_heads(self) -> list[nn.Module]:
+        """The encoder's own rate."""
+        return [RateHeadConfig().make(self.neck.linear.in_features // 3)]
 
     def forward(self, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss over windows of known rate.
