@@ -7,7 +7,14 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from contracts.objectives import CLAUSES, check_learns, check_resumes, check_term
+from contracts.objectives import (
+    CLAUSES,
+    check_gradients,
+    check_learns,
+    check_resumes,
+    check_term,
+    check_unseen_samples,
+)
 from contracts.pretraining import FUSED, KINDS, fitting_presets, small_run
 from torch import nn
 
@@ -31,7 +38,15 @@ def test_a_term_keeps_each_clause(name, clause, folder, tmp_path):
     clause(replace(small_run(folder, OBJECTIVES[name]()), out=tmp_path))
 
 
-@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.__name__.removeprefix("check_"))
+QUICK = (check_gradients, check_unseen_samples)
+"""What fused tokens could break of a term that keeps its clauses on tokens of single channels."""
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [pytest.param(clause, marks=[] if clause in QUICK else pytest.mark.slow) for clause in CLAUSES],
+    ids=[clause.__name__.removeprefix("check_") for clause in CLAUSES],
+)
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if FUSED in fitting_presets((OBJECTIVES[name](),))[1:]])
 def test_a_term_keeps_each_clause_on_fused_tokens(name, clause, folder, tmp_path):
     clause(replace(small_run(folder, OBJECTIVES[name](), model=FUSED), out=tmp_path))
