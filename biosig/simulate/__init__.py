@@ -10,15 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from biosig.simulate.ecg_recording import EcgOptions, EcgTruth, ecg
     from biosig.simulate.ppg_recording import PpgOptions, PpgTruth, ppg
 
 _HOME = {
+    "EcgOptions": "ecg_recording",
+    "EcgTruth": "ecg_recording",
     "PpgOptions": "ppg_recording",
     "PpgTruth": "ppg_recording",
+    "ecg": "ecg_recording",
     "ppg": "ppg_recording",
 }
 
-__all__ = ["PpgOptions", "PpgTruth", "ppg"]
+__all__ = ["EcgOptions", "EcgTruth", "PpgOptions", "PpgTruth", "ecg", "ppg"]
 
 
 def __getattr__(name: str) -> Any:
