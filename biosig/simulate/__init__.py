@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from biosig.simulate.ecg_recording import EcgOptions, EcgTruth, ecg
+    from biosig.simulate.eeg_recording import EegOptions, EegTruth, eeg
     from biosig.simulate.ppg_recording import PpgOptions, PpgTruth, ppg
 
 _HOME = {
     "EcgOptions": "ecg_recording",
     "EcgTruth": "ecg_recording",
+    "EegOptions": "eeg_recording",
+    "EegTruth": "eeg_recording",
     "PpgOptions": "ppg_recording",
     "PpgTruth": "ppg_recording",
     "ecg": "ecg_recording",
+    "eeg": "eeg_recording",
     "ppg": "ppg_recording",
 }
 
-__all__ = ["EcgOptions", "EcgTruth", "PpgOptions", "PpgTruth", "ecg", "ppg"]
+__all__ = ["EcgOptions", "EcgTruth", "EegOptions", "EegTruth", "PpgOptions", "PpgTruth", "ecg", "eeg", "ppg"]
 
 
 def __getattr__(name: str) -> Any:

@@ -37,7 +37,7 @@ RR = (0.75, 1.1)
 def noise_free(heart: Heart, body: Body, rr: float) -> Window:
     """A few beats of the twelve leads at an interval of `rr` seconds, within `RR`."""
     rr = min(max(rr, RR[0]), RR[1])
-    onsets = np.arange(BEATS) * rr + 0.45
+    onsets = rr * np.arange(BEATS, dtype=np.float64) + 0.45
     n_times = round((onsets[-1] + max(rr, 0.7)) * SFREQ)
     leads = montage([make_channel(name, "mV", "ecg") for name in TWELVE])
     vectors = np.array([wave.vector for wave in heart.waves.values()])

@@ -15,7 +15,7 @@ def _necrosis(heart: Heart, rng: np.random.Generator, away: Vector, severity: fl
     begin = rng.uniform(0.055, 0.065) * min(severity, 1.3)
     heart.waves["septal"] = Wave("QRS", GENTLE + begin / 2, begin, strength * away)
     main = heart.waves["main"].vector
-    heart.turn("main", -0.5 * min(main @ away, 0.0) * away)
+    heart.turn("main", -0.5 * np.minimum(main @ away, 0.0) * away)
     if rng.random() < 0.6:
         heart.turn("t_early", rng.uniform(0.1, 0.25) * away)
         heart.turn("t_late", rng.uniform(0.15, 0.4) * away)
