@@ -160,7 +160,7 @@ def measure(
             p_end = _last_edge(y, trust, rate, stretch, middle, 0.04 * rate, 0.009, 0.6, 0.2, 0.1, 0.5)
         p = ((p_on - zero) / rate, (min(p_end, on) - zero) / rate)
     if np.isfinite(t_end):
-        stretch = (flip - round(t_end - 0.055 * rate), flip - off)
+        stretch = (max(flip - round(t_end - 0.055 * rate), 0), flip - off)  # T may end after the median beat does
         t_on = np.nan
         if stretch[1] - stretch[0] > 5:
             middle = flip - t_end + 0.155 * rate
