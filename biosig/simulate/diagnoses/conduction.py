@@ -80,7 +80,7 @@ def preexcitation(heart: Heart, rng: np.random.Generator, severity: float) -> No
     side = heart.size * np.array([0.1, rng.uniform(-0.15, 0.15), rng.uniform(-0.1, 0.1)])
     heart.waves["delta"] = Wave("QRS", 0.053, 0.096, (0.24 + 0.06 * severity) * main + side, BASE)
     heart.set_st(-0.05 * main)
-    heart.set_pr(max(rng.uniform(0.088, 0.108) / severity**0.2, 0.08))
+    heart.set_pr(max(rng.uniform(0.084, 0.1) / severity**0.2, 0.075))
     for name in ("p_right", "p_left"):
         wave = heart.waves[name]
         heart.change(name, width=0.85 * wave.width, centre=wave.centre - 0.15 * wave.width / 2)
