@@ -15,7 +15,7 @@ import pandas as pd
 
 from biosig import config as configuration
 from biosig.bench.conditions import SEEDS_PER_DRAW, Setting, setting_of
-from biosig.bench.config import BenchConfig, BenchTask, Group
+from biosig.bench.config import BenchConfig, BenchTask, Condition, Group
 from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
 from biosig.bench.tables import FINETUNED, BenchTables, write_tables
 from biosig.bench.workers import run_jobs, sentence_of
@@ -36,6 +36,9 @@ from biosig.termination import sigterm
 
 WORK = ".work"
 """Folder of what a run that was killed goes on with."""
+
+VECTORS = ".vectors"
+"""Folder of what frozen encoders made of a task's windows, for the conditions in which fewer are learned from."""
 
 _ROWS: dict[Group, tuple[str, ...]] = {
     "frozen": (MODEL, "random_weights"),
@@ -116,6 +119,7 @@ def run_bench(config: BenchConfig, progress: Progress | None = None, model: Mode
             write_tables(config, [job.task], failed, complete=False)
             if progress:
                 progress("bench", number + 1, len(planned.to_do), job.title)
+        shutil.rmtree(config.out / VECTORS, ignore_errors=True)
         tables = write_tables(config, list(config.chosen), failed)
     return Bench(config.out, tables, [job.title for job in planned.jobs if job in planned.done], failed)
 
@@ -142,7 +146,8 @@ def _run(config: BenchConfig, job: Job, models: Sequence[Model], progress: Progr
     if job.group == FINETUNED:
         predictions, notes = _finetuned(config, task, setting, models, folder / WORK, progress)
     else:
-        predictions, notes = _scored(job.group, task, setting, models, folder / WORK, progress)
+        vectors = config.out / VECTORS / job.task if _learns_from_fewer(config, task, job.condition) else None
+        predictions, notes = _scored(job.group, task, setting, models, folder / WORK, progress, vectors)
     with guarded(folder / "predictions.parquet") as temporary:
         predictions.to_parquet(temporary, index=False, write_page_checksum=True)
     if job.group == "frozen" and job.condition == AS_IT_IS:
@@ -155,7 +160,13 @@ def _run(config: BenchConfig, job: Job, models: Sequence[Model], progress: Progr
 
 
 def _scored(
-    group: Group, task: BenchTask, setting: Setting, models: Sequence[Model], work: Path, progress: Progress | None
+    group: Group,
+    task: BenchTask,
+    setting: Setting,
+    models: Sequence[Model],
+    work: Path,
+    progress: Progress | None,
+    vectors: Path | None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Predictions of rows that are fitted by `biosig.downstream.probe.score_rows`."""
     names = list(_ROWS.get(group, task.networks))
@@ -166,12 +177,26 @@ def _scored(
         place.mkdir(parents=True, exist_ok=True)
         wanted = names if number == 0 else [MODEL]  # the twin of both halves is the same
         found = score_rows(
-            setting.probe, setting.task, model, setting.parts, wanted, optional=names, work=place, progress=progress
+            setting.probe,
+            setting.task,
+            model,
+            setting.parts,
+            wanted,
+            optional=names,
+            work=place,
+            vectors=vectors and vectors / str(number),
+            progress=progress,
         )
         halves.append(found.predictions)
         notes += found.notes
     predictions = halves[0] if len(halves) == 1 else _cross_fitted(halves, models, setting.task)
     return _by_draw(predictions, setting.n_folds, len(setting.parts)), notes
+
+
+def _learns_from_fewer(config: BenchConfig, task: BenchTask, condition: str) -> bool:
+    """Whether a run reads the windows of the task as it is, and runs that learn from fewer people read them too."""
+    fewer = [name for name, of in task.conditions.items() if of == Condition(known=of.known, known_by=of.known_by)]
+    return config.conditions and bool(fewer) and condition in (AS_IT_IS, *fewer)
 
 
 def _finetuned(

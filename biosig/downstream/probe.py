@@ -126,6 +126,7 @@ def score_rows(
     *,
     optional: Collection[str] = (),
     work: Path | None = None,
+    vectors: Path | None = None,
     progress: Progress | None = None,
 ) -> ScoredRows:
     """Fit chosen rows of a probe's table on each fold, and predict the test parts.
@@ -146,6 +147,8 @@ def score_rows(
         Baselines that are left out with a note where they do not fit the windows.
     work : Path, optional
         Existing folder that keeps what is done, and gives what it has: of the same call, killed before its end.
+    vectors : Path, optional
+        Folder that keeps what frozen encoders make of the windows, for calls that differ in who is learned from alone.
     progress : callable, optional
         Told how far the work is.
 
@@ -166,7 +169,7 @@ def score_rows(
     required = set(baselines) - set(optional)
     twinned, untwinned = drop_without_twin(baselines, model, required)
     fitting, misfits = drop_incompatible(twinned, modalities, context.windows, required)
-    probes = FrozenProbes(config, task, model, parts, head, progress, work)
+    probes = FrozenProbes(config, task, model, parts, head, progress, work, vectors)
 
     rows, scored = task.rows(), []
     for method in (name for name in names if name == MODEL or name in fitting):

@@ -47,6 +47,9 @@ class FrozenProbes:
         Told how far the work is.
     work : Path, optional
         Existing folder that keeps features, fits and scores of a run that may be killed, and gives those that it has.
+    vectors : Path, optional
+        Folder that keeps the features in place of `work`, for runs on the same windows with the same people tested
+        together; who is learned from may differ.
     """
 
     def __init__(
@@ -58,8 +61,9 @@ class FrozenProbes:
         head: Head,
         progress: Progress | None = None,
         work: Path | None = None,
+        vectors: Path | None = None,
     ) -> None:
-        self._work = work
+        self._work, self._vectors = work, vectors
         self._config, self._task, self._model, self._progress = config, task, model, progress
         self._folds = [Fold(np.union1d(part.train, part.validation), part.test) for part in parts]
         windows, target = task.labelled.windows, config.target
@@ -88,7 +92,7 @@ class FrozenProbes:
         work = self._work and self._work / (f"{method}-{draw}" if draw else method)
         if work is not None:
             work.mkdir(parents=True, exist_ok=True)
-        found = self._features(method, draw, work)
+        found = self._features(method, draw, self._vectors or work)
         numbers = range(len(self._folds))
         fits = [self._fold(found, number, work and work / f"fit-{number}.safetensors") for number in numbers]
         self._tell(method, draw, found, [facts for _, facts in fits])
@@ -133,12 +137,16 @@ class FrozenProbes:
         model = self._model
         if method != MODEL:
             model = model.with_random_weights(self.seed_of(method, draw))
-        company = np.full(len(self._task.subjects), -1)
+        tested = np.full(len(self._task.subjects), -1)
         for number, fold in enumerate(self._folds):
-            company[fold.test] = number
+            tested[fold.test] = number
+        company = np.unique(tested, return_inverse=True)[1]  # 0, 1, …, also where several draws test the same people
         config, windows = self._config, self._task.labelled.windows
         layer: Layer = "all" if config.layer == "validation" else config.layer
         stage = f"{method}, draw {draw}" if draw else method
+        if self._vectors is not None:
+            work = self._vectors / f"{method}-{draw}"
+            work.mkdir(parents=True, exist_ok=True)
         return frozen_features(model, windows, company, layer, config.pooling, self._progress, stage, work)
 
     def _fit(self, found: FrozenFeatures, rows: Rows, recipe: Recipe) -> FittedProbe:

@@ -9,6 +9,7 @@ import pytest
 from torch import nn
 
 import biosig
+from biosig.bench import run
 from biosig.bench.config import Condition, OtherSet
 from biosig.bench.plan import AS_IT_IS, plan
 from biosig.bench.run import plan_bench, run_bench
@@ -67,6 +68,16 @@ def test_a_second_start_skips_what_is_done(finished):
     assert _tables(config.out) == before
     assert not plan_bench(config).to_do
     pd.testing.assert_frame_equal(again.tables.scores, result.tables.scores)
+
+
+def test_vectors_that_conditions_share_change_nothing_and_are_gone_at_the_end(finished, monkeypatch, tmp_path):
+    config, result = finished
+    assert not (config.out / run.VECTORS).exists()
+    monkeypatch.setattr(run, "_learns_from_fewer", lambda *_: False)
+    alone = run_bench(replace(config, out=tmp_path / "out", groups=["frozen"], only=["sex"])).tables.scores
+    shared = result.tables.scores.query("task == 'sex' and row in ['model', 'random_weights']")
+    keys = ["condition", "row"]
+    pd.testing.assert_frame_equal(alone.set_index(keys)[["score"]], shared.set_index(keys)[["score"]], rtol=1e-12)
 
 
 @pytest.mark.slow
