@@ -87,7 +87,7 @@ def _clockwork(rng: np.random.Generator, seconds: float, rate: float, breaths: f
 rhythm("sinus", "sinus", 0.5)(_steady)
 rhythm("sinus_bradycardia", "bradycardia", 0.06, (43.0, 3.0, 35.0, 47.0))(_steady)
 rhythm("sinus_tachycardia", "tachycardia", 0.08, (118.0, 10.0, 106.0, 150.0))(_steady)
-rhythm("junctional", "junctional", 0.03, (46.0, 5.0, 38.0, 55.0), "none")(_clockwork)
+rhythm("junctional_escape", "junctional", 0.03, (46.0, 5.0, 38.0, 55.0), "none")(_clockwork)
 rhythm("supraventricular_tachycardia", "supraventricular_tachycardia", 0.04, (142.0, 6.0, 130.0, 152.0), "none")(
     _clockwork
 )
@@ -118,7 +118,7 @@ def premature_atrial(rng: np.random.Generator, seconds: float, rate: float, brea
     return _at_least_one(rng, _steady(rng, seconds, rate, breaths), seconds, "A")
 
 
-@rhythm("pause", "pause", 0.02)
+@rhythm("sinus_pause", "pause", 0.02)
 def pause(rng: np.random.Generator, seconds: float, rate: float, breaths: float) -> Beats:
     """One interval of more than 2 s."""
     return with_pause(rng, _steady(rng, seconds, rate, breaths), seconds, rng.uniform(2.3, 3.4))

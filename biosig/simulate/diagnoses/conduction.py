@@ -73,14 +73,14 @@ def preexcitation(heart: Heart, rng: np.random.Generator, severity: float) -> No
     main = heart.waves["main"].vector
     for name in ("septal", "main", "late", "detail"):
         wave = heart.waves[name]
-        heart.change(name, centre=wave.centre + slow, width=wave.width * (1.15 if name == "main" else 1.0))
+        heart.change(name, centre=wave.centre + slow, width=wave.width * (1.35 if name == "main" else 1.0))
     heart.scale("septal", 0.3)
     heart.qtc += slow
     heart.lengthen(heart.qrs + slow)
     side = heart.size * np.array([0.1, rng.uniform(-0.15, 0.15), rng.uniform(-0.1, 0.1)])
-    heart.waves["delta"] = Wave("QRS", 0.053, 0.096, (0.24 + 0.06 * severity) * main + side, BASE)
+    heart.waves["delta"] = Wave("QRS", 0.053, 0.096, (0.28 + 0.05 * severity) * main + side, BASE)
     heart.set_st(-0.05 * main)
-    heart.set_pr(max(rng.uniform(0.088, 0.108) / severity**0.2, 0.08))
+    heart.set_pr(max(rng.uniform(0.084, 0.1) / severity**0.2, 0.075))
     for name in ("p_right", "p_left"):
         wave = heart.waves[name]
         heart.change(name, width=0.85 * wave.width, centre=wave.centre - 0.15 * wave.width / 2)

@@ -17,7 +17,7 @@ def lateral_st_depression(heart: Heart, rng: np.random.Generator, severity: floa
     heart.scale("t_late", rng.uniform(0.5, 0.9))
 
 
-@diagnosis("early_repolarisation", "early_repolarisation", "st", 0.05)
+@diagnosis("early_repolarisation_pattern", "early_repolarisation", "st", 0.05)
 def early_repolarisation(heart: Heart, rng: np.random.Generator, severity: float) -> None:
     """ST raised along a large T."""
     t = heart.waves["t_late"].vector
