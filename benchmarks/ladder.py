@@ -155,6 +155,7 @@ def steps_of(ladder: Ladder, rung: Rung, place: Place) -> int:
 def climb(ladder: Ladder, rung: Rung, seed: int, n_steps: int, place: Place) -> None:
     """Train one seed of a rung, and predict every task's people by its frozen vectors."""
     folder = place.out / rung.title / str(seed)
+    folder.mkdir(parents=True, exist_ok=True)
     weights = rung.model
     if rung.pretrain:
         weights = str(pretrain(run_of(ladder, rung, seed, n_steps, folder / "run", place.pool)))

@@ -151,12 +151,16 @@ def _tables(
     windows: Windows, maker: TargetMaker, workers: int, progress: Progress | None, span: tuple[int, int]
 ) -> Iterator[tuple[int, pa.Table]]:
     """Tables of the windows of a span of numbers, each with the number that it reaches."""
+    nothing: dict[str, float] | None = {} if maker.shape is None else None
+    rows = np.unique(windows.recording).tolist()
+    carrying = [row for row in rows if {channel.kind for channel in windows.ds[row].channels} & {*maker.kinds}]
     with window_map(windows, maker, workers) as targets_of:
         for first in range(*span, PART_WINDOWS):
             numbers = np.arange(first, min(first + PART_WINDOWS, span[1]))
-            found = []
-            for number, targets in zip(numbers.tolist(), targets_of(numbers.tolist()), strict=True):
-                found.append(targets)
+            found: list[Any] = [nothing] * len(numbers)
+            measured = numbers[np.isin(windows.recording[numbers], carrying)].tolist()
+            for number, targets in zip(measured, targets_of(measured), strict=True):
+                found[number - first] = targets
                 if progress:
                     progress("targets", number + 1, len(windows), maker.name)
             ids = [windows.ds[recording].id for recording in windows.recording[numbers].tolist()]

@@ -29,9 +29,12 @@ class TargetMaker(ABC):
         Of the array of each window; None = numbers by column, which may be others in each window.
     columns : tuple of str
         What the first axis of the array is.
+    kinds : tuple of str
+        Kinds of channels that it measures; recordings without any are not read.
     """
 
     name: ClassVar[str]
+    kinds: ClassVar[tuple[str, ...]] = ("ecg", "ppg", "eeg")
     shape: ClassVar[tuple[int, ...] | None] = None
     columns: ClassVar[tuple[str, ...]] = ()
 

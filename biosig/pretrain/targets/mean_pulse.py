@@ -21,6 +21,7 @@ class MeanPulseTarget(TargetMaker):
     """The mean pulse at 64 phases from foot to foot, between 0 and 1."""
 
     name: ClassVar[str] = "mean_pulse"
+    kinds: ClassVar[tuple[str, ...]] = ("ppg",)
     shape: ClassVar[tuple[int, ...]] = (N_PHASES,)
     columns: ClassVar[tuple[str, ...]] = ()
 

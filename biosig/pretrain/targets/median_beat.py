@@ -29,6 +29,7 @@ class MedianBeatTarget(TargetMaker):
     """
 
     name: ClassVar[str] = "median_beat"
+    kinds: ClassVar[tuple[str, ...]] = ("ecg",)
     shape: ClassVar[tuple[int, ...]] = (2, len(LEADS), N_TIMES)
     columns: ClassVar[tuple[str, ...]] = ("mV", "as recorded")
 

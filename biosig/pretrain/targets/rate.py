@@ -49,6 +49,7 @@ class RateTargets(TargetMaker):
     """Beats per minute of the PPG."""
 
     name: ClassVar[str] = "rate"
+    kinds: ClassVar[tuple[str, ...]] = ("ppg",)
     shape: ClassVar[tuple[int, ...] | None] = (1,)
     columns: ClassVar[tuple[str, ...]] = ("ppg.rate",)
 
