@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from biosig.batches.conditioned import conditioned
-from biosig.batches.contract import InputContract, prepare
+from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.montage import channels_read, montage
 from biosig.batches.ordered import check_windows
 from biosig.batches.packed import PackedBatch, Packer
@@ -161,9 +161,12 @@ class _Batches(Dataset[LoadedBatch]):
         contract: Mapping[str, InputContract],
         reports: Reports | None,
         transform: Transform | None,
+        keep_bytes: float,
     ) -> None:
         self.windows, self.batches, self.contract = windows, batches, dict(contract)
         self.reports, self.transform = reports, transform
+        self._kept: dict[int, list[Prepared]] = {}
+        self._room = keep_bytes
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -175,22 +178,33 @@ class _Batches(Dataset[LoadedBatch]):
         untold = np.array([row for row in rows.tolist() if row not in words], np.int64)
         plain, other = plain_windows(self.windows, untold, self.contract)
         other += words
-        recordings = {row: self.windows.read_signals(row) for row in other}
-        packer = Packer(self.contract, self._n_tokens(recordings.values(), plain))
+        recordings = {row: None if row in self._kept else self.windows.read_signals(row) for row in other}
+        packer = Packer(self.contract, self._n_tokens(recordings, plain))
         used: list[int] = []
         for group in in_groups(plain):
             added, other = add_together(group, self.contract[group[0].modality].clip, packer)
             used += added
             recordings |= {row: self.windows.read_signals(row) for row in other}
         for row, recording in recordings.items():
-            onset = float(self.windows.onset[row])
-            if packer.add(prepare(recording, self.contract, onset, packer.room), words.get(row, ())):
+            prepared = self._prepared(row, recording, packer)
+            if packer.add(prepared, words.get(row, ())):
                 used.append(row)
         numbers = np.array(used, np.int64)
         if not used:
             return LoadedBatch(None, numbers)
         batch = packer.batch()
         return LoadedBatch(self.transform(step, batch, numbers) if self.transform else batch, numbers)
+
+    def _prepared(self, row: int, recording: Recording | None, packer: Packer) -> Sequence[Prepared]:
+        """A window as the contract wants it, which is kept while there is room."""
+        if recording is None:
+            return self._kept[row]
+        prepared = prepare(recording, self.contract, float(self.windows.onset[row]), packer.room)
+        size = sum(one.values.nbytes for one in prepared)
+        if size <= self._room:
+            self._room -= size
+            self._kept[row] = [replace(one, values=one.values.copy()) for one in prepared]
+        return prepared
 
     def _words(self, rows: NDArray[np.int64]) -> dict[int, Sequence[int]]:
         """The words of the windows whose recording has a report."""
@@ -199,13 +213,17 @@ class _Batches(Dataset[LoadedBatch]):
         words = {row: self.reports(self.windows.ds[int(self.windows.recording[row])]) for row in rows.tolist()}
         return {row: ids for row, ids in words.items() if len(ids)}
 
-    def _n_tokens(self, recordings: Iterable[Recording], plain: Iterable[PlainWindow]) -> dict[str, int]:
-        """Tokens of each modality in these windows."""
+    def _n_tokens(self, recordings: Mapping[int, Recording | None], plain: Iterable[PlainWindow]) -> dict[str, int]:
+        """Tokens of each modality in these windows, of which those without a recording are kept."""
         n_tokens: dict[str, int] = {}
         for window in plain:
             n_patches = self.contract[window.modality].n_patches(window.stop - window.start)
             n_tokens[window.modality] = n_tokens.get(window.modality, 0) + len(window.members.rows) * n_patches
-        for stream in (stream for recording in recordings for stream in recording.streams):
+        for prepared in (one for row, recording in recordings.items() if recording is None for one in self._kept[row]):
+            n_chans, n_times = prepared.values.shape
+            n_patches = self.contract[prepared.modality].n_patches(n_times)
+            n_tokens[prepared.modality] = n_tokens.get(prepared.modality, 0) + n_chans * n_patches
+        for stream in (stream for recording in recordings.values() if recording for stream in recording.streams):
             for modality, contract in self.contract.items():
                 n_chans = len(montage(stream.channels, modality, contract).rows)
                 n_patches = contract.n_patches(round(stream.n_times * contract.sfreq / stream.sfreq))
@@ -220,14 +238,15 @@ def load_batches(
     workers: int = 0,
     reports: Reports | None = None,
     transform: Transform | None = None,
+    keep_bytes: float = 0.0,
 ) -> Iterator[LoadedBatch]:
     """Read, prepare and pack batches in order, in `workers` background processes (0 = in this one).
 
     With `reports`, each window of a recording that has a report comes with its words. `transform` changes each,
-    in the process that read it.
+    in the process that read it. Each process keeps windows that it has filtered and resampled, up to `keep_bytes`.
     """
     loader = DataLoader(
-        _Batches(conditioned(windows, contract), batches, contract, reports, transform),
+        _Batches(conditioned(windows, contract), batches, contract, reports, transform, keep_bytes),
         batch_size=None,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,  # HDF5 and forked threads do not mix

@@ -144,6 +144,8 @@ class PretrainConfig:
         "auto" = CUDA where there is one.
     workers : int
         Background processes that read and prepare batches; 0 = none.
+    keep_gb : float
+        Memory for windows that were filtered and resampled once, all workers together.
     seed : int
         Seeds weights, order, masks and the validation subjects.
     order : {"content", "index"}
@@ -177,6 +179,7 @@ class PretrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
     workers: int = 0
+    keep_gb: float = 2.0
     seed: int = 0
     order: Literal["content", "index"] = "content"
 

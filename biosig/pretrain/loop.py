@@ -53,7 +53,13 @@ from biosig.training.weights import MovingAverage, load_trainable_state
 logger = logging.getLogger(__name__)
 
 VALIDATION_WINDOWS = 256
-_FREE_TO_CHANGE = ("out", "device", "workers", "log_every")  # of a run that goes on: they do not change its weights
+_FREE_TO_CHANGE = (
+    "out",
+    "device",
+    "workers",
+    "keep_gb",
+    "log_every",
+)  # of a run that goes on: they do not change its weights
 _TRAINING_STREAM, _VALIDATION_STREAM, _DROPOUT_STREAM, _PREVIEW_STREAM = range(4)  # so that none has another's masks
 
 
@@ -122,7 +128,8 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
             objective.before_run(lambda: _first_batches(config, objective, train, plan, words, targets))
     stream = [config.seed, _TRAINING_STREAM]
     transform = term_transform(objective, train, stream, start + 1, targets, config.augment)
-    loader = load_batches(train, list(plan.batches(start, config.steps)), contract, config.workers, words, transform)
+    batches, keep_bytes = list(plan.batches(start, config.steps)), 1e9 * config.keep_gb / max(config.workers, 1)
+    loader = load_batches(train, batches, contract, config.workers, words, transform, keep_bytes)
     if not start and config.precision == "auto":
         first = partial(_first_batches, config, train=train, plan=plan, words=words, targets=targets)
         config = validator.config = _with_precision(config, objective, lambda trial: next(first(trial), None), log)
