@@ -1,6 +1,7 @@
 """Configurations of pretraining resolve to the classes that are meant."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.masking.blocks import BlockMasking
 from biosig.pretrain.masking.csfm import CsfmMasking
 from biosig.pretrain.masking.reve import ReveMasking
+from biosig.pretrain.objectives import OBJECTIVES
 from biosig.pretrain.objectives.configs.csfm import CsfmConfig
 from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
@@ -159,3 +161,13 @@ def test_every_shipped_configuration_is_checked_without_torch():
         "assert not {'torch', 'scipy', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_configuration_of_the_page_is_one(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text(encoding="utf-8")
+    path = tmp_path / "run.yaml"
+    path.write_text(page.split("```yaml\n")[1].split("```")[0])
+    run = config.load(PretrainConfig, path)
+    assert [term.name for term in run.objective] == ["features", "average_waveform", "criteria"]
+    named = set(re.findall(r"`(\w+)`", page.split("## Terms")[1].split("\n\n")[1]))
+    assert named >= set(OBJECTIVES), "a term is not on the page"
