@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from biosig import config as configuration
-from biosig.bench.conditions import setting_of
+from biosig.bench.conditions import read_as_named, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, read_bench
 from biosig.bench.scores import Judge
 from biosig.downstream.baselines import MODEL
@@ -165,9 +165,10 @@ def climb(ladder: Ladder, rung: Rung, seed: int, n_steps: int, place: Place) -> 
             if path.exists():
                 continue
             task = replace(place.bench.tasks[name], query=query or place.bench.tasks[name].query)
-            bench = replace(place.bench, model=weights, pooling=rung.pooling, seed=0)
-            setting = setting_of(bench, task)
             model = open_model(weights, seed, "cpu")
+            bench = replace(place.bench, model=weights, seed=0)
+            bench = replace(bench, pooling=rung.pooling) if rung.pooling else read_as_named(bench, [model])
+            setting = setting_of(bench, task)
             found = score_rows(setting.probe, setting.task, model, setting.parts, [MODEL]).predictions
             with whole_file(path) as temporary:
                 found.assign(method=rung.title, seed=seed).to_parquet(temporary, index=False)

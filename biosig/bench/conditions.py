@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from biosig.downstream.targets import LabelledWindows, has_class
 from biosig.downstream.task import Task, open_task
 from biosig.errors import UsageError
 from biosig.evaluate.splits import Rows
+from biosig.models.model import Model
 
 N_DRAWS = 3
 """Draws of so many recordings or people to learn from; their scores are averaged."""
@@ -75,6 +76,12 @@ def probe_config(config: BenchConfig, task: BenchTask, condition: Condition | No
         seed=config.seed,
         device=config.device,
     )
+
+
+def read_as_named(config: BenchConfig, models: Sequence[Model]) -> BenchConfig:
+    """The configuration, in which models are read as their weights name it, if they do for every modality."""
+    named = all(contract.readout for model in models for contract in model.contract.values())
+    return replace(config, layer=None, pooling=None) if named else config
 
 
 def setting_of(config: BenchConfig, task: BenchTask, condition: Condition | None = None) -> Setting:

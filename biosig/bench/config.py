@@ -175,7 +175,8 @@ class BenchConfig:
     conditions : bool
         Whether the conditions of the tasks are run too.
     layer, pooling
-        As of a probe: which layer is read, and how tokens become a vector.
+        As of a probe: which layer is read, and how tokens become a vector; of models whose weights name neither. None =
+        as the weights name it.
     draws : int
         Random twins, whose scores are averaged.
     finetune : dict
@@ -199,7 +200,7 @@ class BenchConfig:
     only: list[str] = field(default_factory=list)
     groups: list[Group] = field(default_factory=lambda: list(GROUPS))
     conditions: bool = True
-    layer: int | Literal["validation"] = "validation"
+    layer: int | Literal["validation"] | None = "validation"
     pooling: Pooling | None = None
     draws: int = 3
     finetune: dict[str, Any] = field(default_factory=dict)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from biosig import config as configuration
-from biosig.bench.conditions import SEEDS_PER_DRAW, Setting, setting_of
+from biosig.bench.conditions import SEEDS_PER_DRAW, Setting, read_as_named, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, Condition, Group
 from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
 from biosig.bench.tables import FINETUNED, BenchTables, write_tables
@@ -103,6 +103,7 @@ def run_bench(config: BenchConfig, progress: Progress | None = None, model: Mode
             config, models = replace(config, model=model.name), [model.to(resolve_device(config.device))]
         else:
             models = [open_model(name, config.seed, config.device) for name in config.models]
+        config = read_as_named(config, models)
         scored = dict(_scored_people(config))
         _refuse_another(config, models, scored)
         _refuse_seen(models, scored)

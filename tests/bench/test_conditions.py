@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from biosig.bench.conditions import N_DRAWS, known_only, setting_of
+import biosig
+from biosig.bench.conditions import N_DRAWS, known_only, read_as_named, setting_of
 from biosig.bench.config import Condition, OtherSet
 from biosig.downstream.target_config import Target, WindowPlan
 from biosig.errors import UsageError
@@ -55,3 +56,13 @@ def test_another_database_is_tested_on_strangers_and_never_learned_from(bench_co
     assert setting.task.labelled.windows.read(int(part.test[0])).duration == pytest.approx(2.5)
     with pytest.raises(UsageError, match="Everybody of ecg is among those who are learned from"):
         setting_of(config, config.tasks["sex"], other)
+
+
+def test_models_whose_weights_name_a_readout_are_read_by_it(bench_config, tmp_path):
+    config = replace(bench_config(tmp_path / "out"), pooling="mean+std")
+    plain, fused = biosig.build_model("biosig-tiny"), biosig.build_model("biosig-fused-tiny")
+    assert read_as_named(config, [plain]) == config
+    assert read_as_named(config, [fused, plain]) == config
+    named = read_as_named(config, [fused])
+    assert (named.layer, named.pooling) == (None, None)
+    assert replace(named, layer=config.layer, pooling=config.pooling) == config

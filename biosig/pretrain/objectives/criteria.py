@@ -46,6 +46,9 @@ class CriterionColumns(Columns):
         rate = torch.from_numpy(np.nanmean(values, axis=0)).clamp(RAREST, 1 - RAREST)  # (F,)
         self.register_buffer("entropy", F.binary_cross_entropy(rate, rate, reduction="none"))
         self.logits = nn.Linear(width, len(picked))
+        nn.init.normal_(self.logits.weight, std=0.01)  # near the mean score, where a gradient reaches the encoder
+        with torch.no_grad():
+            self.logits.bias.copy_(rate.logit())
 
     def made_head(self, kind: str) -> PooledHead:
         """The scores, from 0 to 1."""
