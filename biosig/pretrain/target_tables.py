@@ -104,10 +104,11 @@ def _joined(
         return maker.columns, array
     names = sorted({name for _, table in parts for name in table.column_names} - {*_KEYS})
     numbers = np.full((n_windows, len(names)), np.nan, np.float32)
+    place = {name: column for column, name in enumerate(names)}
     for rows, table in parts:
-        for column, name in enumerate(names):
-            if name in table.column_names:
-                numbers[rows, column] = table[name].to_numpy()
+        for name, values in zip(table.column_names, table.columns, strict=True):
+            if name in place:
+                numbers[rows, place[name]] = values.to_numpy()
     return tuple(names), numbers
 
 

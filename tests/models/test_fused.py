@@ -339,7 +339,7 @@ def test_per_channel_objectives_are_refused_by_name(fused):
     from biosig.pretrain.objectives.base import check_needs
 
     with pytest.raises(UsageError, match="needs a token for each single channel, which 'biosig-fused-tiny' has not"):
-        check_needs(OBJECTIVES["reconstruction"], fused.config)
+        check_needs(OBJECTIVES["reve"], fused.config)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not fused.trained
