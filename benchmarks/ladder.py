@@ -1,6 +1,6 @@
 """The ladder: what each part of an encoder's recipe adds, trained and scored rung by rung.
 
-    OMP_NUM_THREADS=1 python benchmarks/ladder.py benchmarks/ladders/ecg.yaml --pool pool --shards shards --out runs/ladder
+    OMP_NUM_THREADS=1 python benchmarks/ladder.py benchmarks/ladders/ecg.yaml --pool pool --shards shards --out ladder
 
 Each rung has some minutes of training on shards of the pool below `--pool`, its seeds side by side in processes of
 one thread, and is read frozen on tasks of `biosig bench`, whose shards lie below `--shards`. What is done is not done

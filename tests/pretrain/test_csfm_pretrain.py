@@ -157,9 +157,9 @@ def test_a_size_of_its_own(csfm):
 
 
 def test_an_objective_for_another_kind_of_encoder_is_refused(csfm, joint):
-    with pytest.raises(UsageError, match=r"needs a pooling .*'csfm-tiny-64x2' has not: .*or csfm"):
+    with pytest.raises(UsageError, match=r"needs a pooling .*'csfm-tiny-64x2' has not: .*objective .*csfm"):
         pretrain(replace(csfm, objective=(ReconstructionConfig(),)))
-    with pytest.raises(UsageError, match=r"needs a token per window and learned leads.*or reconstruction"):
+    with pytest.raises(UsageError, match=r"needs a token per window and learned leads.*objective .*reconstruction"):
         pretrain(replace(joint, objective=(CsfmConfig(),)))
 
 
