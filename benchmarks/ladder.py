@@ -31,7 +31,9 @@ from biosig.downstream.probe import score_rows
 from biosig.downstream.task import open_model
 from biosig.models.readouts import Pooling
 from biosig.pretrain.config import PretrainConfig
+from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
+from biosig.pretrain.target_tables import load_targets, target_names
 from biosig.publishing import whole_file
 from biosig.text_files import read_yaml
 
@@ -119,6 +121,7 @@ def main() -> None:
     with ProcessPoolExecutor(ladder.seeds, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         for rung in ladder.rungs:
             rung = replace(rung, minutes=args.minutes or rung.minutes)
+            measure(ladder, rung, place)
             n_steps = steps_of(ladder, rung, place)
             climbing = [pool.submit(climb, ladder, rung, seed, n_steps, place) for seed in range(ladder.seeds)]
             for seed in climbing:
@@ -133,6 +136,13 @@ def run_of(ladder: Ladder, rung: Rung, seed: int, n_steps: int, out: Path, pool:
     sources = [{**source, "shards": str(pool / source["shards"])} for source in values["sources"]]
     values |= {"model": rung.model, "seed": seed, "steps": n_steps, "out": str(out), "sources": sources}
     return configuration.load(PretrainConfig, values)
+
+
+def measure(ladder: Ladder, rung: Rung, place: Place) -> None:
+    """Measure the targets of a rung once, before its seeds start together."""
+    if rung.pretrain:
+        run = run_of(ladder, rung, 0, 1, place.out / rung.title, place.pool)
+        load_targets(run, load_windows(run)[0], target_names(run))
 
 
 def steps_of(ladder: Ladder, rung: Rung, place: Place) -> int:
