@@ -19,9 +19,6 @@ SAID = {
 }
 """Of each notebook, how many pictures it shows at least, and what only its last results say."""
 
-AS_THE_DEMO = ("01_first_look", "03_a_defensible_probe", "04_fine_tuning_with_lora")
-"""Notebooks that take the demo's way from files to a tested claim: `make test-slow` runs them."""
-
 
 def test_every_notebook_is_held_to_something() -> None:
     assert [path.stem for path in NOTEBOOKS] == sorted(SAID)
@@ -49,11 +46,8 @@ def test_what_it_imports_exists(path: Path) -> None:
             assert hasattr(module, name.name) or importlib.import_module(f"{node.module}.{name.name}")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in AS_THE_DEMO else []) for path in NOTEBOOKS],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.slow  # half a minute or more each
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("BIOSIG_KEY_FILE", raising=False)
