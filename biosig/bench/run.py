@@ -306,7 +306,7 @@ def _refuse_another(config: BenchConfig, models: Sequence[Model], scored: Mappin
             )
     elif any(path for path in config.out.iterdir() if path.name != ".lock"):
         raise UsageError(f"{config.out} holds something else than a bench: give another folder with out=….")
-    write_guarded(path, json.dumps(identity, indent=2) + "\n")
+    write_guarded(path, json.dumps(identity, indent=2, sort_keys=True) + "\n")
     configuration.dump(config, config.out / "config.yaml")
 
 
