@@ -2,8 +2,10 @@
 
 Five folds over patients, three repeats, pooled out-of-fold predictions: macro AUROC of the superclasses, AUROC of sex,
 mean absolute error of age, mean over repeats. Readouts: L2-regularised logistic or ridge regression on standardised
-features, its penalty by an inner cross-validation over patients, and gradient-boosted trees; "chosen" is whichever of
-the two inner folds prefer. Features: all columns, the diagnostic criteria alone, and all but the criteria.
+features, its penalty by an inner cross-validation over patients, gradient-boosted trees, and the forest that the
+baseline `handmade` has; "chosen" is whichever of the three inner folds prefer. `--folds` restricts it to some of
+PTB-XL's own folds: 1 to 4 may choose (docs/evidence.md). Features: all columns, the diagnostic criteria alone, and
+all but the criteria.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import ast
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import biosig
+from biosig.evaluate.baselines.forest import fit_forest
 from biosig.features import extract
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -73,6 +77,9 @@ def fit_predict(kind: str, x: np.ndarray, y: np.ndarray, test: np.ndarray, penal
     is_class = set(np.unique(y)) <= {0, 1}
     out = np.empty((len(test), y.shape[1]))
     for k in range(y.shape[1]):
+        if kind == "forest":
+            out[:, k] = forest(x, y[:, k], is_class, seed)(test)
+            continue
         if kind == "linear":
             model = linear(is_class, penalty)
         else:
@@ -82,6 +89,14 @@ def fit_predict(kind: str, x: np.ndarray, y: np.ndarray, test: np.ndarray, penal
         model.fit(x, y[:, k])
         out[:, k] = predicted(model, test, is_class)
     return out
+
+
+def forest(x: np.ndarray, y: np.ndarray, is_class: bool, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The forest of `handmade`, as a function of test rows."""
+    if not is_class:
+        return fit_forest(x, y, "number", 0, seed)
+    predict = fit_forest(x, y.astype(np.int64), "classes", 2, seed)
+    return lambda test: predict(test)[:, 1]
 
 
 def score(y: np.ndarray, out: np.ndarray) -> float:
@@ -100,11 +115,13 @@ def out_of_fold(x: np.ndarray, y: np.ndarray, groups: np.ndarray, repeats: int, 
     """Score of each readout, mean over repeats."""
     scores: dict[str, list[float]] = {}
     for seed in range(repeats):
-        outs = {name: np.empty(y.shape) for name in ("linear", *(("trees", "chosen") if with_trees else ()))}
+        outs = {name: np.empty(y.shape) for name in ("linear", *(("trees", "forest", "chosen") if with_trees else ()))}
         for train, test in folds(groups, 5, seed):
             inner = folds(groups[train], 4, seed + 77)
             tried = {}
-            for kind, penalty in [("linear", p) for p in PENALTIES] + ([("trees", 0.0)] if with_trees else []):
+            for kind, penalty in [("linear", p) for p in PENALTIES] + (
+                [("trees", 0.0), ("forest", 0.0)] if with_trees else []
+            ):
                 out = np.empty((len(train), y.shape[1]))
                 for a, b in inner:
                     out[b] = fit_predict(kind, x[train[a]], y[train[a]], x[train[b]], penalty, seed)
@@ -112,8 +129,9 @@ def out_of_fold(x: np.ndarray, y: np.ndarray, groups: np.ndarray, repeats: int, 
             best = max((key for key in tried if key[0] == "linear"), key=lambda key: tried[key])
             outs["linear"][test] = fit_predict(*best[:1], x[train], y[train], x[test], best[1], seed)
             if with_trees:
-                outs["trees"][test] = fit_predict("trees", x[train], y[train], x[test], 0.0, seed)
-                kind = "trees" if tried["trees", 0.0] > tried[best] else "linear"
+                for kind in ("trees", "forest"):
+                    outs[kind][test] = fit_predict(kind, x[train], y[train], x[test], 0.0, seed)
+                kind = max(tried, key=lambda key: tried[key])[0]
                 outs["chosen"][test] = outs[kind][test]
         for name, out in outs.items():
             scores.setdefault(name, []).append(abs(score(y, out)))
@@ -128,6 +146,7 @@ def main() -> None:
     parser.add_argument("--no-trees", action="store_true")
     parser.add_argument("--columns", nargs="+", default=list(SETS), choices=SETS, help="which features to read out")
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
+    parser.add_argument("--folds", type=int, nargs="+", help="strat_fold of the records that take part; default all")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     features, data, seconds = table(args.data / "ptbxl-500")
@@ -140,14 +159,15 @@ def main() -> None:
         "age": (data[["age"]].to_numpy(float), data.age.notna().to_numpy() & (data.age < 120).to_numpy()),
         "superclasses": (data[list(CLASSES)].to_numpy(float), has_class),
     }
-    print("| target | features | linear | trees | chosen by inner folds |\n|---|---|---|---|---|")
+    in_folds = data.strat_fold.isin(args.folds).to_numpy() if args.folds else np.ones(len(data), bool)
+    print("| target | features | linear | trees | forest | chosen by inner folds |\n" + "|---" * 6 + "|")
     for target in args.targets:
-        y, keep = targets[target]
+        y, keep = targets[target][0], targets[target][1] & in_folds
         for name in args.columns:
             x = features.loc[:, chosen[name]].to_numpy()[keep]
             x = x[:, np.isfinite(x).mean(0) > 0.05]
             found = out_of_fold(x, y[keep], data.patient_id.to_numpy()[keep], args.repeats, not args.no_trees)
-            cells = [f"{found[kind]:.3f}" if kind in found else "–" for kind in ("linear", "trees", "chosen")]
+            cells = [f"{found[kind]:.3f}" if kind in found else "–" for kind in ("linear", "trees", "forest", "chosen")]
             print(f"| {target}, {TARGETS[target]} | {name} | " + " | ".join(cells) + " |", flush=True)
 
 

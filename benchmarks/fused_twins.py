@@ -1,4 +1,4 @@
-"""What a fused encoder is worth before any training: frozen vectors of random weights, as the contract reads them.
+"""Fused encoders before any training: scores of frozen vectors of random weights, read as the contract names it.
 
 Probes as `biosig probe` fits them, five folds of people, nothing chosen here. Shards of PTB-XL and EEGMMIDB as
 configs/ingest makes them for configs/tasks. Rest against imagery is rated without the electrodes in front of F (Fp*,

@@ -81,7 +81,7 @@ def aligned(windows: Windows, align: Align) -> Windows:
 
 
 def chosen_align(align: Align | None, contract: Mapping[str, InputContract], windows: Windows) -> Align:
-    """How windows are aligned for a model: as told, or where nobody tells, as its contract names for EEG.
+    """The alignment of windows for a model: the one asked for, else the one that its contract names for EEG.
 
     Parameters
     ----------

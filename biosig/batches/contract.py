@@ -319,7 +319,7 @@ def _centre_and_scale(
 def _by_lead(
     physical: NDArray[np.float32], members: Montage, contract: InputContract, divisor: float
 ) -> float | NDArray[np.float32]:
-    """What each lead (C,) is divided by, where leads have lost their ratios; else the one divisor."""
+    """Divisor of each lead (C,), where leads have lost their ratios; else one for all."""
     factors = usual_factors(physical, members.ch_names, contract.sfreq)
     if factors is None:
         return divisor

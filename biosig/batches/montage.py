@@ -222,7 +222,7 @@ def _in_template_frame(members: list[Channel]) -> tuple[NDArray[np.float32], NDA
 
 
 def is_unscaled(channel: Channel, contract: InputContract) -> bool:
-    """Whether a channel is in a unit of its own, where the contract wants one and takes such channels as well."""
+    """True for a channel in a unit of its own, where the contract wants one and takes such channels as well."""
     return contract.usual_scale is not None and contract.unit is not None and not si_size(channel.unit)[0]
 
 

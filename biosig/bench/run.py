@@ -195,7 +195,7 @@ def _scored(
 
 
 def _learns_from_fewer(config: BenchConfig, task: BenchTask, condition: str) -> bool:
-    """Whether a run reads the windows of the task as it is, and runs that learn from fewer people read them too."""
+    """True where a run reads the task's own windows, and conditions that learn from fewer people read the same."""
     fewer = [name for name, of in task.conditions.items() if of == Condition(known=of.known, known_by=of.known_by)]
     return config.conditions and bool(fewer) and condition in (AS_IT_IS, *fewer)
 

@@ -44,7 +44,7 @@ class FrozenFeatures:
 def frozen_features(
     model: Model,
     windows: Windows,
-    company: NDArray[np.int64],
+    tested_in: NDArray[np.int64],
     layer: Layer = None,
     pooling: Pooling | None = None,
     progress: Progress | None = None,
@@ -59,7 +59,7 @@ def frozen_features(
         Left as it is.
     windows : Windows
         N of them.
-    company : ndarray of int64, shape (N,)
+    tested_in : ndarray of int64, shape (N,)
         Windows of different numbers never share a batch, so that what a test window is cannot show in the last bit of
         a training window's features: a matrix product rounds by how many rows it has.
     layer : int, sequence of int or "all", optional
@@ -71,7 +71,7 @@ def frozen_features(
     stage : str
         What it calls this.
     work : Path, optional
-        Existing folder that keeps the vectors of each company, and gives those that it has.
+        Existing folder that keeps the vectors of each number, and gives those that it has.
     """
     from biosig.embedding import embed_windows, vectors_of
 
@@ -79,8 +79,8 @@ def frozen_features(
     done = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RandomWeightsWarning)  # the table and its notes say so
-        for number in np.unique(company):
-            rows = np.flatnonzero(company == number)
+        for number in np.unique(tested_in):
+            rows = np.flatnonzero(tested_in == number)
             kept = work and work / f"features-{number}.parquet"
             if kept is not None and kept.exists():
                 with checked(kept):
@@ -111,7 +111,7 @@ def frozen_features(
 def _layers(
     model: Model, modalities: list[str], pooling: Pooling | None, layer: Layer
 ) -> int | list[int] | dict[str, list[int]]:
-    """What layers are read, as a result tells them; windows of several modalities at once are joined by "+"."""
+    """The layers that are read, as a result lists them; windows of several modalities at once are joined by "+"."""
     read = {m: list(reading_of(model.config, m.split("+")[0], pooling, layer).layers) for m in modalities}
     if len({tuple(layers) for layers in read.values()}) > 1:
         return read

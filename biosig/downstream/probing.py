@@ -137,17 +137,18 @@ class FrozenProbes:
         model = self._model
         if method != MODEL:
             model = model.with_random_weights(self.seed_of(method, draw))
-        tested = np.full(len(self._task.subjects), -1)
+        fold_number = np.full(len(self._task.subjects), -1)
         for number, fold in enumerate(self._folds):
-            tested[fold.test] = number
-        company = np.unique(tested, return_inverse=True)[1]  # 0, 1, …, also where several draws test the same people
+            fold_number[fold.test] = number
+        # 0, 1, … also where several draws test the same people, so that the same windows are embedded together.
+        tested_in = np.unique(fold_number, return_inverse=True)[1]
         config, windows = self._config, self._task.labelled.windows
         layer: Layer = "all" if config.layer == "validation" else config.layer
         stage = f"{method}, draw {draw}" if draw else method
         if self._vectors is not None:
             work = self._vectors / f"{method}-{draw}"
             work.mkdir(parents=True, exist_ok=True)
-        return frozen_features(model, windows, company, layer, config.pooling, self._progress, stage, work)
+        return frozen_features(model, windows, tested_in, layer, config.pooling, self._progress, stage, work)
 
     def _fit(self, found: FrozenFeatures, rows: Rows, recipe: Recipe) -> FittedProbe:
         erased = None if self._erased is None else self._erased[rows]

@@ -164,7 +164,7 @@ class Criterion:
 
     @property
     def timing(self) -> bool:
-        """Whether it looks at rate, rhythm and intervals alone, as `Column.timing` says: found by trying."""
+        """True where only rate, rhythm and intervals enter (`Column.timing`): found by trying."""
         try:
             self.score(_TimesAlone())
         except _LooksAtLeadsError:

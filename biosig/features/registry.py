@@ -67,7 +67,7 @@ class Feature:
 
     @property
     def family(self) -> str:
-        """Which columns are of one sort: the name of the module that measures them, "ecg_rhythm"."""
+        """The name of the module that measures the columns, "ecg_rhythm": columns of one module are a family."""
         return inspect.unwrap(self.function).__module__.rpartition(".")[2]
 
 

@@ -135,7 +135,7 @@ class Encoder(nn.Module):
             nn.init.normal_(self.pool.query, std=0.02)
 
     def token_batch(self, batch: PackedBatch) -> PackedBatch:
-        """What lies beside the tokens, one row each: here the batch itself."""
+        """The batch with one row per token: here the batch itself."""
         return batch
 
     def token_hidden(self, batch: PackedBatch, hidden: Tensor) -> Tensor:
@@ -143,11 +143,11 @@ class Encoder(nn.Module):
         return batch.valid & hidden
 
     def token_of(self, batch: PackedBatch) -> Tensor:
-        """Which token each patch is part of (P,): here its own."""
+        """The token of each patch (P,): here its own."""
         return torch.arange(batch.n_tokens, device=batch.window.device)
 
     def visible_tokens(self, batch: PackedBatch, hidden: Tensor | None = None, causal: bool = False) -> VisibleTokens:
-        """What goes through the blocks: the valid tokens that are not `hidden` (P,).
+        """The tokens that go through the blocks: valid ones that are not `hidden` (P,).
 
         With `causal`, none sees a sample later than its own last (`PackedBatch.ends`).
         """
@@ -192,7 +192,7 @@ class Encoder(nn.Module):
         return tokens + position, position
 
     def local(self, embedded: tuple[Tensor, Tensor]) -> Tensor:
-        """What `embed` makes of the samples around each token alone (N, D): without the code of its place and time."""
+        """Embeddings of the samples around each token alone (N, D), without the code of its place and time."""
         tokens, position = embedded
         return tokens - position
 

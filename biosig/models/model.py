@@ -226,7 +226,7 @@ class Model:
             yield Tokens.laid(values, own, beside)
 
     def read_stem(self, batch: PackedBatch, what: Literal["spectrum", "coherence"]) -> Tokens:
-        """What a fused encoder's EEG stem sees, in the place of tokens ("spectrum") or of the windows' own."""
+        """Band powers of a fused encoder's EEG stem, in the place of tokens ("spectrum") or of the windows' own."""
         beside = self.token_batch(batch)
         encoder, batch = self.encoder, batch.to(self.device)
         assert isinstance(encoder, FusedEncoder)
@@ -238,7 +238,7 @@ class Model:
 
     @torch.inference_mode()
     def read_heads(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-        """What each head gives of each window (B, columns), NaN where a window lacks what it reads."""
+        """Numbers of each head for each window (B, columns), NaN where a window lacks the modality."""
         tokens = self.read(batch, dtype=dtype)
         batch = batch.to(self.device)
         return [head(self.encoder, batch, tokens) for head in self.heads]
@@ -255,7 +255,7 @@ class Model:
             return encoder.encode(batch.to(self.device), layer)
 
     def token_batch(self, batch: PackedBatch) -> PackedBatch:
-        """What lies beside the tokens of a batch, one row each, on the batch's device: window, modality, time, valid.
+        """A batch with one row per token, on the batch's device: window, modality, time, valid.
 
         It is the batch itself where each channel has tokens of its own, else without channels and samples.
         """

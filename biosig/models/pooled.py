@@ -21,7 +21,7 @@ def vectors_per_window(reading: Reading) -> int:
 
 
 def segments(batch: PackedBatch | Tokens, reading: Reading) -> Tensor:
-    """Which vector each token, or patch, belongs to (N,), numbered window · R + r."""
+    """The vector that each token, or patch, belongs to (N,), numbered window · R + r."""
     n = vectors_per_window(reading)
     return batch.window if n == 1 else batch.window * n + batch.modality
 

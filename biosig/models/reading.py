@@ -1,4 +1,4 @@
-"""How a model's tokens become vectors: a readout, over one layer or over several whose vectors stand side by side.
+"""Readings of a model: a readout, over one layer or over several whose vectors stand side by side.
 
 The input contract of each modality names the reading that the weights are meant for; a caller may ask for another.
 """
@@ -33,12 +33,12 @@ class Reading:
 
     @property
     def one_per_window(self) -> bool:
-        """Whether a window has one vector for all of its modalities."""
+        """True where a window has one vector for all of its modalities."""
         return READOUTS[self.pooling].one_per_window
 
 
 def reading_of(config: EncoderConfig, modality: str, pooling: Pooling | None = None, layer: Layer = None) -> Reading:
-    """What is read of a modality: what the caller asks for, else what the contract names, else the model's own pooling.
+    """The reading of a modality: the caller's, else the one that the contract names, else the model's own pooling.
 
     A contract's layers are those of its readout: with another readout the output is read.
 

@@ -75,7 +75,7 @@ def build_words(run: PretrainConfig) -> RecordingWords | None:
 
 
 def build_objective(run: PretrainConfig, encoder: Encoder, targets: Targets | None = None) -> Objective:
-    """What the run trains `encoder` with, given the targets of its training windows where a term names some.
+    """Build the objective of a run, with the targets of its training windows where a term names some.
 
     Raises
     ------

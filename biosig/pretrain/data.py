@@ -38,11 +38,11 @@ class Joined:
         return self.sets[which][row - int(self._starts[which])]
 
     def source_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which of the sets each of some rows (B,) is of."""
+        """The number of the set that each row (B,) is of."""
         return np.searchsorted(self._starts, rows, side="right") - 1
 
     def stored_rows(self, rows: NDArray[np.int64], sizes: Sequence[int]) -> NDArray[np.int64]:
-        """What the rows (B,) are in the sets within all wrappers, of these sizes, one after the other."""
+        """Rows (B,) as numbers in the sets within all wrappers, of these sizes, one after the other."""
         source, within = self.source_of(rows), rows - self._starts[self.source_of(rows)]
         stored = np.empty_like(rows)
         for number, (ds, start) in enumerate(zip(self.sets, np.cumsum([0, *sizes]).tolist(), strict=False)):

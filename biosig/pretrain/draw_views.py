@@ -99,7 +99,7 @@ def term_transform(
     targets: Targets | None = None,
     augment: Sequence[Augmentation] = (),
 ) -> _TermTransform | None:
-    """What the augmentations and the terms of a run do to the batches that are loaded; None where that is nothing.
+    """Transform of loaded batches by the augmentations and the terms of a run; None where there is none.
 
     Parameters
     ----------

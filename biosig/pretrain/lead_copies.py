@@ -91,7 +91,7 @@ class LeadCopies(WrappedSet):
 
 
 def can_be_mixed(recording: ReadableRecording) -> bool:
-    """Whether a recording has twelve leads at one rate that all move, whose amplitudes nothing contradicts."""
+    """True for a recording of twelve leads at one rate that all move and whose amplitudes nothing contradicts."""
     if not {channel.name for channel in recording.channels if channel.kind == "ecg"} >= set(LEADS):
         return False
     window = window_of(recording.read(0.0, _LOOKED_AT), "ecg")
@@ -113,7 +113,7 @@ class LeadMixture:
         self.number = number
 
     def lead_map(self, recording: ReadableRecording) -> NDArray[np.float64]:
-        """What the leads become of those of a recording, (12, 12)."""
+        """The matrix (12, 12) that mixes the leads of a recording."""
         text = f"{recording.content_hash or recording.id} lead mixture {self.number}"
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
         return draw_lead_map(np.random.default_rng(seed))

@@ -20,7 +20,7 @@ from biosig.pretrain.objectives.views import Views
 Precision = Literal["float32", "bfloat16"]
 
 SECONDS = 0.5
-"""What a trial takes, or longer where two steps of each precision do."""
+"""Seconds of a trial; it is longer where two steps of each precision are."""
 
 WORTH = 0.9
 """bfloat16 is taken if it needs less than this share of float32's time: it rounds."""
@@ -28,7 +28,7 @@ WORTH = 0.9
 
 @dataclass(frozen=True)
 class Trial:
-    """What a trial found: seconds of one step forwards and backwards by precision, infinite where it overflowed."""
+    """Result of a trial: seconds of one step forwards and backwards by precision, infinite where it overflowed."""
 
     seconds: Mapping[Precision, float]
 

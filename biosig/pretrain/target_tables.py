@@ -87,7 +87,7 @@ def load_targets(
 
 
 def _rows_in(whole: Windows, recording: NDArray[np.int64], onset: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Which windows of a source's grid some windows are."""
+    """Numbers of windows in a source's grid."""
     return pd.MultiIndex.from_arrays([whole.recording, whole.onset]).get_indexer([recording, onset])
 
 
@@ -133,7 +133,7 @@ def _measured(
 
 
 def _folder(config: PretrainConfig, source: SourceConfig) -> Path:
-    """Where the tables of a source lie: beside its shards, or in the run's folder where it may not write there."""
+    """Folder of a source's tables: beside its shards, or in the run's folder where nothing can be written there."""
     shards = source.shards if source.shards.is_dir() else source.shards.parent
     if (shards / "targets").is_dir() or os.access(shards, os.W_OK):
         return shards / "targets"
@@ -142,7 +142,7 @@ def _folder(config: PretrainConfig, source: SourceConfig) -> Path:
 
 
 def _alterations(source: SourceConfig) -> dict[str, Any]:
-    """What a source does to its recordings: the keys that are not as they are by default."""
+    """Keys of a source that alter its recordings and are not at their defaults."""
     given = to_dict(source)
     usual = {field.name: field.default for field in fields(source)}
     return {key: value for key, value in given.items() if key not in _CHOICE and value != usual[key]}

@@ -1,4 +1,4 @@
-"""What disturbs an ECG, electrode by electrode, so that leads share it as in life: wander, muscle, mains, movement.
+"""Artefacts of an ECG, electrode by electrode, so that leads share them as in life: wander, muscle, mains, movement.
 
 Sizes are those of the MIT-BIH noise stress test (Moody, Muldrow & Mark, Computers in Cardiology 1984) and of
 tracings at rest.

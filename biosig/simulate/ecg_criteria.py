@@ -1,4 +1,4 @@
-"""Which diagnoses a heart has, and whether they fulfil their criteria in the noise-free twelve leads."""
+"""Choice of a heart's diagnoses, and the check that they fulfil their criteria in the noise-free twelve leads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NORMAL = 0.35
 """The same of a heart without diagnoses: the criterion multiplies nine scores, each of which is below 1."""
 
 STEPS, STEP, TRIES = 5, 1.3, 10
-"""How often and by how much severities are raised, and how often another heart is drawn."""
+"""Number and size of the steps by which severities are raised, and number of further hearts that are drawn."""
 
 
 RR = (0.75, 1.1)

@@ -31,7 +31,7 @@ FAST = 0.52
 """Seconds between beats below which QT is shorter than by the rate alone: what drives such rates shortens it."""
 
 ATTEMPTS = 3
-"""How often diagnoses and hearts are drawn anew where none was found."""
+"""Number of times that diagnoses and hearts are drawn anew where none was found."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class EcgOptions:
 
 @dataclass(frozen=True, eq=False)
 class EcgTruth:
-    """What is known of a simulated ECG.
+    """Truth of a simulated ECG.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class EegOptions:
 
 @dataclass(frozen=True, eq=False)
 class EegTruth:
-    """What is known of a simulated EEG.
+    """Truth of a simulated EEG.
 
     Parameters
     ----------

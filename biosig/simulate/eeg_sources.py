@@ -1,4 +1,4 @@
-"""What the sources of a simulated EEG do: a 1/f background, rhythms of a region, sleep spindles.
+"""Time courses of a simulated EEG's sources: a 1/f background, rhythms of a region, sleep spindles.
 
 Shape letters: S sources, N of them, T samples.
 """
@@ -41,7 +41,7 @@ class Oscillation:
 
 @dataclass(frozen=True)
 class Kind:
-    """How a rhythm is drawn: mean, deviation, lowest and highest frequency in Hz, width, and the middle of its region.
+    """Distribution of a rhythm: mean, deviation, lowest and highest frequency in Hz, width, middle of its region.
 
     The region is given in units of the head's radius: +x right, +y front; `reach` is the deviation of a Gaussian.
     """

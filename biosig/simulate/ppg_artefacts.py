@@ -1,4 +1,4 @@
-"""What disturbs a PPG: motion in bursts, walking, a sensor that slips, stretches that are flat or clipped.
+"""Artefacts of a PPG: motion in bursts, walking, a sensor that slips, stretches that are flat or clipped.
 
 Each artefact changes the samples (T,) in place and gives the annotation of where it is.
 """

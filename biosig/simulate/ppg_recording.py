@@ -17,7 +17,7 @@ from biosig.simulate.ppg_pulse import draw_shape, pulse_train
 from biosig.simulate.rhythm import Beats, fibrillation, sinus, with_premature
 
 RHYTHMS = {"sinus": 0.67, "fibrillation": 0.1, "premature": 0.18, "alternans": 0.05}
-"""How often each is drawn. In pulsus alternans every other pulse is weak."""
+"""Probability of each rhythm. In pulsus alternans every other pulse is weak."""
 
 RATES = (34.0, 205.0)
 """Beats per minute. Half of the rates are drawn evenly on a logarithmic scale, half about 80 with a deviation of a
@@ -85,7 +85,7 @@ class PpgOptions:
 
 @dataclass(frozen=True, eq=False)
 class PpgTruth:
-    """What is known of a simulated PPG.
+    """Truth of a simulated PPG.
 
     Parameters
     ----------

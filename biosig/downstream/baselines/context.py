@@ -110,7 +110,7 @@ class BaselineContext:
 
     @property
     def groups(self) -> NDArray[np.str_]:
-        """What folds within the training part keep together (N,)."""
+        """The person of each window (N,), whose windows folds within the training part keep together."""
         return self.windows.windows.subjects.astype(str) if self.people is None else self.people
 
     @property

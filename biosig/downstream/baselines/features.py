@@ -131,7 +131,7 @@ def demographic_features(ds: RecordingSet, target: Target) -> NDArray[np.float64
 
 
 def is_better(trees: Floats, linear: Floats, y: NDArray[Any], kind: Kind) -> bool:
-    """Whether trees rank or explain labels better than a linear model; a tie goes to the linear model.
+    """True where trees rank or explain labels better than a linear model; a tie goes to the linear model.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def is_better(trees: Floats, linear: Floats, y: NDArray[Any], kind: Kind) -> boo
 
 
 def _recipe(context: BaselineContext) -> Recipe:
-    """How the linear model is fitted."""
+    """Head, penalties and kind of target of the linear model."""
     from biosig.downstream.fitting import Recipe
     from biosig.downstream.probe_config import resolve_head
 

@@ -50,8 +50,8 @@ def fit_forest(X: Floats, y: NDArray[Any], kind: Kind, n_classes: int, seed: int
     fitted = [_classifier(Z[column >= 0], column[column >= 0].astype(np.int64), seed) for column in columns]
 
     def predict(of: Floats) -> Floats:
-        told = [_of_all(trees, filled.transform(of), n_classes if kind == "classes" else 2) for trees in fitted]
-        return told[0] if kind == "classes" else np.stack([each[:, 1] for each in told], axis=1)
+        found = [_of_all(trees, filled.transform(of), n_classes if kind == "classes" else 2) for trees in fitted]
+        return found[0] if kind == "classes" else np.stack([each[:, 1] for each in found], axis=1)
 
     return predict
 

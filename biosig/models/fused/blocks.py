@@ -85,7 +85,7 @@ class TimeAttention(nn.Module):
         return self.out(torch.cat([part.flatten(0, 1) for part in out]))
 
     def _bias(self, run: Run, causal: bool) -> Tensor:
-        """What is added to the scores, (1, H, L, L), or (b, H, L, L) where tokens are missing."""
+        """The bias of the attention scores, (1, H, L, L), or (b, H, L, L) where tokens are missing."""
         steps = ((run.time[None] - run.time[:, None]) / STEP).round().clamp(-REACH, REACH).long() + REACH  # (L, L)
         bias = self.bias[:, steps][None]
         if causal:

@@ -1,4 +1,4 @@
-"""What a fused preset chooses; needs no torch."""
+"""Configuration of a fused encoder's parts; needs no torch."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class FusedEncoder(Encoder):
         return Grid.of(batch, self.config.contract).hidden(batch, hidden)
 
     def token_of(self, batch: PackedBatch) -> Tensor:
-        """Which token each patch is part of (P,): one for all channels at that time."""
+        """The token of each patch (P,): one for all channels at that time."""
         return Grid.of(batch, self.config.contract).token
 
     def local(self, embedded: tuple[Tensor, Tensor]) -> Tensor:
@@ -163,7 +163,7 @@ class FusedEncoder(Encoder):
     def enter(
         self, tokens: Tensor, visible: VisibleTokens
     ) -> tuple[Tensor, Any, Callable[[Tensor], tuple[Tensor, Tensor | None]]]:
-        """What the blocks see, missing tokens among them, and what takes those out again."""
+        """Input of the blocks, missing tokens among it, and a function that takes those out again."""
         assert isinstance(visible, FusedTokens)
         seats = visible.seats
         return tokens[visible.laid], visible.lengths, lambda x: (x if seats is None else x[seats], None)

@@ -21,7 +21,7 @@ _MODALITIES = len(MODALITY_IDS)
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the patches of a batch lie among its tokens.
+    """Map from the patches of a batch to its tokens.
 
     Tokens lie window after window, within a window modality after modality, within a modality in time.
     """

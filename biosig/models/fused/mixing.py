@@ -28,7 +28,7 @@ SITE_WIDTH, SITE_REACH = 0.025, 0.035
 
 
 class Weights(NamedTuple):
-    """What a virtual channel is: sum of `signed` · x over sum of `mass`, and how much it is believed."""
+    """Weights of virtual channels: the sum of `signed` · x over the sum of `mass`, and the belief in it."""
 
     signed: Tensor  # (b, K, C)
     mass: Tensor  # (b, K, C) not negative
@@ -76,7 +76,7 @@ class Mixing(nn.Module, ABC):
         return self.finish(mixed, belief)
 
     def finish(self, mixed: Tensor, belief: Tensor) -> tuple[Tensor, Tensor]:
-        """What else is made of the virtual channels."""
+        """Derive further virtual channels; here none."""
         return mixed, belief
 
 

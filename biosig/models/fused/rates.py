@@ -46,7 +46,7 @@ def own_log_rate(logits: Tensor) -> Tensor:
 
 
 class RateSpectrum(nn.Module):
-    """Logits over `N_RATES` rates, and what tokens are told of them.
+    """Logits over `N_RATES` rates, and their code, which every token gets.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ class RateSpectrum(nn.Module):
             y = F.relu(self.across(F.relu(self.harmonics(y))) + y)
             return self.leave(y)[:, 0] + self.usual
 
-    def told(self, logits: Tensor) -> Tensor:
-        """What is added to every token of a window (b, D): the distribution, the own rate and how sure it is."""
+    def code(self, logits: Tensor) -> Tensor:
+        """Project the distribution, its rate and its certainty to what is added to every token (b, D)."""
         share = logits.softmax(dim=1)
         sure = (share * (share + 1e-6).log()).sum(dim=1) / 3
         return self.write(torch.cat((share, own_log_rate(logits)[:, None], sure[:, None]), dim=1))

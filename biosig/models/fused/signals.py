@@ -103,5 +103,5 @@ def _laid(patches: Tensor, at: Tensor, step: int, n: int) -> Tensor:
 
 
 def _all(real: Tensor) -> bool:
-    """Whether all are True; one value that stands for all is looked at once."""
+    """True where all are; one value that stands for all is looked at once."""
     return bool(real[:1, :1].all() if real.stride() == (0, 0) else real.all())

@@ -23,7 +23,7 @@ from biosig.models.fused.spectrum import BandPowers
 
 @dataclass(frozen=True)
 class StemPlan:
-    """How a modality is seen.
+    """Gains, kernels and further inputs of a modality's stem.
 
     Parameters
     ----------
@@ -114,10 +114,10 @@ class Stem(nn.Module):
         if self.powers is not None:
             powers = self.powers(mixed, belief, causal) / 2  # (b, L, K, F) of order 1
             tokens = tokens + self.from_powers(powers.flatten(2))
-        tokens = self.norm(tokens + self.scale(self._told(signals.log_scale))[:, None])
+        tokens = self.norm(tokens + self.scale(self._scale_code(signals.log_scale))[:, None])
         if self.rates is None or causal:
             return tokens
-        return tokens + self.rates.told(self.rates(x, slow.amax(dim=2, keepdim=True)))[:, None]
+        return tokens + self.rates.code(self.rates(x, slow.amax(dim=2, keepdim=True)))[:, None]
 
     def rate_logits(self, signals: Signals) -> Tensor:
         """Logits over pulse rates (b, R)."""
@@ -127,7 +127,7 @@ class Stem(nn.Module):
         return self.rates(x, slow.amax(dim=2, keepdim=True))
 
     def _first(self, mixed: Tensor, belief: Tensor, causal: bool = False) -> tuple[Tensor, Tensor]:
-        """What the first convolution gives (b, T / 4, stem_dim), and the belief at its rate (b, T / 4 or 1, K)."""
+        """Output of the first convolution (b, T / 4, stem_dim), and the belief at its rate (b, T / 4 or 1, K)."""
         slow = _every(belief, STRIDE)
         return F.relu(self.first(self._inputs(mixed), causal) + self.present(slow)), slow
 
@@ -143,7 +143,7 @@ class Stem(nn.Module):
         return coherence(mixed[:, : len(SITES)], sfreq)
 
     def _inputs(self, mixed: Tensor) -> Tensor:
-        """What the first convolution sees, channels last (b, T, 2 · K or 4 · K)."""
+        """Input of the first convolution, channels last (b, T, 2 · K or 4 · K)."""
         mixed = mixed.transpose(1, 2)  # (b, T, K)
         parts = [self.plan.linear * mixed, (self.plan.bent * mixed).asinh()]
         if self.plan.slopes:
@@ -151,8 +151,8 @@ class Stem(nn.Module):
             parts += [slope, slope.asinh()]
         return torch.cat(parts, dim=2)
 
-    def _told(self, log_scale: Tensor) -> Tensor:
-        """Whether the scale is unknown, and else how it compares with the usual one (b, 2)."""
+    def _scale_code(self, log_scale: Tensor) -> Tensor:
+        """One where the scale is unknown, and the logarithm of a known scale over the usual one (b, 2)."""
         known = log_scale.isfinite() & self.has_unit
         return torch.stack((~known, torch.where(known, log_scale - self.plan.usual, 0.0)), dim=1)
 

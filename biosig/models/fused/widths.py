@@ -1,9 +1,9 @@
-"""What stems tell, counted: sites, bands and lines of an EEG, rates of a pulse. It needs no torch."""
+"""Sizes of what stems give: sites, bands and lines of an EEG, rates of a pulse. It needs no torch."""
 
 from __future__ import annotations
 
 SITES = ("AF7", "AF8", "F3", "F4", "FCz", "T7", "T8", "C3", "C4", "Cz", "P3", "P4", "Pz", "PO7", "PO8", "Oz")
-"""Where an EEG is looked at; each also minus the mean of all, and what is nobody knows where beside them."""
+"""Sites of virtual EEG channels; each also minus the mean of all, and one more for channels of unknown place."""
 
 EDGES = (1, 3, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 24, 27, 30, 34, 38, 45)
 """Hz: 22 bands, of 1 Hz where the alpha and sensorimotor rhythms are."""

@@ -49,6 +49,6 @@ HEADS: Registry[type[HeadConfig]] = Registry("head", "biosig.heads", __name__)
 
 @dataclass(frozen=True)
 class Heads:
-    """What `heads.json` holds."""
+    """Content of `heads.json`."""
 
     heads: tuple[Annotated[HeadConfig, HEADS], ...]

@@ -66,13 +66,13 @@ class Readout(ABC):
     needs: ClassVar[str | None] = None
     """"own": a token of each window's own, which reads all of its modalities. "query": a pool query."""
     reads: ClassVar[Literal["tokens", "local", "spectrum", "coherence"]] = "tokens"
-    """What the values are: tokens of a layer; these and what they were before the first block; or what a fused
+    """The values that are read: tokens of a layer; these and the tokens before the first block; or what a fused
     encoder's EEG stem sees, which is of no layer. All but the first are for frozen features alone."""
     one_layout: ClassVar[bool] = False
     """Whether all windows must have the same number of tokens, in the same places."""
 
     one_per_window: ClassVar[bool] = False
-    """Whether a window has one vector for all of its modalities."""
+    """True where a window has one vector for all of its modalities."""
 
     def n_features(self, embed_dim: int, n_tokens: int = 0) -> int:  # noqa: ARG002
         """F, for tokens of width `embed_dim` and, where the layout is one, `n_tokens` of a window."""

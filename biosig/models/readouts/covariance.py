@@ -1,4 +1,4 @@
-"""How tokens vary together: the matrix logarithm of their covariance (log-Euclidean; Arsigny 2006, MRM 56:411).
+"""Covariance of tokens, as its matrix logarithm (log-Euclidean; Arsigny 2006, MRM 56:411).
 
 Shape letters: M valid tokens, S segments, D embed_dim, A axes.
 """

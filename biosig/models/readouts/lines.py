@@ -1,4 +1,4 @@
-"""What a fused encoder's EEG stem sees before any learned weight: band powers, and lines that several sites share."""
+"""Readouts of a fused encoder's EEG stem before any learned weight: band powers, and lines that sites share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Spectrum(Readout):
 
 @READOUTS.register
 class Coherence(Readout):
-    """How far the EEG's sites swing together at each frequency, against its neighbours (`fused.lines.coherence`)."""
+    """Coherence of the EEG's sites at each frequency, against its neighbours (`fused.lines.coherence`)."""
 
     name = "coherence"
     reads = "coherence"

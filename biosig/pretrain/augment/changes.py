@@ -1,4 +1,4 @@
-"""What augmentations leave in a batch for the targets: whose amplitudes, and whose leads, are not those measured.
+"""Record of changes in a batch, for the targets: windows whose amplitudes, or leads, are not those measured.
 
 `extras["changed"]` is (B, 2) bool over `CHANGES`; `extras["lead_map"]` is (B, 12, 12) float32, what the standard leads
 became of themselves: new = map @ measured. Where they are absent, nothing changed.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from biosig.batches.packed import PackedBatch
 
 _USUAL = ((0.25, ("II",)), (0.15, ("I", "II")), (0.1, ("I",)))
-"""How often single leads are left of an ECG: those of monitors, of two electrodes more, and of watches."""
+"""Shares of single leads that are left of an ECG: those of monitors, of two electrodes more, and of watches."""
 
 _MOST_LEADS = 9
 """Of any others."""
@@ -69,7 +69,7 @@ class Channels(Augmentation):
 
 
 def _leads(channel: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Which of the leads with these vocabulary ids are left."""
+    """Draw the leads, of those with these vocabulary ids, that are left."""
     drawn, passed = rng.random(), 0.0
     for probability, names in _USUAL:
         passed += probability
@@ -80,6 +80,6 @@ def _leads(channel: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.i
 
 
 def _electrodes(channel: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Which of the electrodes are left."""
+    """Draw the electrodes that are left."""
     sizes = [size for size in _CAPS if size < len(channel)]
     return rng.permutation(len(channel))[: rng.choice(sizes)]

@@ -86,7 +86,7 @@ class Crop(Augmentation):
         valid: NDArray[np.bool_],
         rng: np.random.Generator,
     ) -> tuple[float, NDArray[np.bool_]]:
-        """Where the stretch of a window of n patches begins, and which of them lie in it (n,)."""
+        """Draw the start of a stretch of n patches, and the mask of those that lie in it (n,)."""
         ends = begins + length
         onsets = np.unique(begins[length == length.max()].round(6))
         onsets = onsets[onsets + self.seconds <= ends.max() + _TOLERANCE]

@@ -58,7 +58,7 @@ class Noise(Augmentation):
 
 
 def usual_size(contract: InputContract) -> float:
-    """What a robust scale is in normalised values: 1 where they are multiples of it, else the usual one."""
+    """The robust scale in normalised values: 1 where they are multiples of it, else the usual one."""
     if contract.normalisation != "constant" or contract.usual_scale is None:
         return 1.0
     return contract.usual_scale / contract.divisor

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Masking(ABC):
-    """What is hidden, and how much of it. A token here is a patch of the input: one channel for a block of time.
+    """Rule for hiding patches of the input, one channel for a block of time each; a token here is a patch.
 
     A masking is a frozen dataclass with a `name`; its fields are the keys of `masking:` in a configuration. It imports
     torch inside `__call__`, so that a configuration can be checked without it.

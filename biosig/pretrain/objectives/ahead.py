@@ -1,4 +1,4 @@
-"""Which tokens lie a number of steps ahead of which: what terms that predict later tokens ask.
+"""Pairs of tokens that lie a number of steps apart, for terms that predict later tokens.
 
 Shape letters: N tokens, M tokens that a pass sees, K pairs.
 """

@@ -110,7 +110,7 @@ def check_needs(term: TermConfig, config: EncoderConfig) -> None:
     able = abilities(config)
     lacking = [words for ability, words in ABILITIES.items() if ability in term.needs and ability not in able]
     if lacking:
-        others = [name for name in OBJECTIVES if set(OBJECTIVES[name].needs) <= able]
+        others = sorted(name for name in OBJECTIVES if set(OBJECTIVES[name].needs) <= able)
         raise UsageError(
             f"The objective {term.name} needs {' and '.join(lacking)}, which '{config.name}' has not: choose another "
             f"preset, or objective {' or '.join(others)}."

@@ -1,4 +1,4 @@
-"""What terms share that predict columns of features: which columns, when they hold, how windows and families weigh.
+"""Base of terms that predict columns of features: choice of columns, masks, weights of windows and families.
 
 Shape letters: B windows, W windows that have a modality, F columns of that modality, G families of columns, D
 embed_dim.
@@ -64,7 +64,7 @@ class Columns(nn.Module):
             self.register_buffer(name, values, persistent=False)
 
     def holds(self, target: Tensor, changed: Tensor | None) -> Tensor:
-        """Where a target (W, F) is measured, and says something of windows of which `changed` (W, 2) tells how."""
+        """Mask of targets (W, F) that are measured, and still hold of windows after the changes in `changed` (W, 2)."""
         known = target.isfinite()
         if changed is None:
             return known
@@ -87,7 +87,7 @@ class Columns(nn.Module):
         return head.eval()
 
     def made_head(self, kind: str) -> PooledHead:
-        """What is kept with the weights."""
+        """The head that is kept with the weights."""
         raise NotImplementedError
 
     def errors(self, z: Tensor, target: Tensor, holds: Tensor, extras: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -137,7 +137,7 @@ class ColumnTerm(Term):
 
     @staticmethod
     def wants(column: TargetColumn) -> bool:
-        """Whether the term predicts a column."""
+        """True for a column that the term predicts."""
         raise NotImplementedError
 
     def make(
@@ -176,7 +176,7 @@ class ColumnTerm(Term):
 def pick(
     names: tuple[str, ...], values: NDArray[np.float32], wanted: Callable[[TargetColumn], bool]
 ) -> NDArray[np.int64]:
-    """Which columns (F,) are wanted, measured in windows enough, and not constant; the others are logged."""
+    """Choose columns (F,) that are wanted, measured in windows enough, and not constant; the others are logged."""
     rows = np.array([row for row, name in enumerate(names) if wanted(column_of(name))], np.int64)
     if not len(rows):
         return rows

@@ -80,7 +80,7 @@ class ContrastivePrediction(Term):
 
 
 def near(seen: States, later: Tensor, apart: int) -> Tensor:
-    """Which futures are nearly each other (K, K): of one window, at most `apart` tokens from each other."""
+    """Mask of futures that nearly coincide (K, K): of one window, at most `apart` tokens from each other."""
     rows = seen.rows[later]
     window, patch = seen.tokens.window[rows], seen.tokens.patch_index[rows]
     same_window = window[:, None] == window

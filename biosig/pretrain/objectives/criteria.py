@@ -65,7 +65,7 @@ class Criteria(ColumnTerm):
 
     @staticmethod
     def wants(column: TargetColumn) -> bool:
-        """Whether a column is a criterion."""
+        """True for a criterion."""
         return column.column.name.startswith("score_")
 
     def make(

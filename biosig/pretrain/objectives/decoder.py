@@ -68,7 +68,7 @@ class Decoder(nn.Module):
 
 
 class ChannelCode(nn.Module):
-    """Where channels are and of which modality: what a fused token is asked with for one of its channels.
+    """Code of a channel's place and modality: the query by which a fused token is asked for one of its channels.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class Features(ColumnTerm):
 
     @staticmethod
     def wants(column: TargetColumn) -> bool:
-        """Whether a column is no criterion."""
+        """True for a column that is no criterion."""
         return not column.column.name.startswith("score_")
 
     def make(

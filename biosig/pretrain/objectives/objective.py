@@ -126,7 +126,7 @@ class Objective(nn.Module):
             term.after_step(step, steps)
 
     def heads(self) -> list[nn.Module]:
-        """What the terms keep with the weights.
+        """The heads that the terms keep with the weights.
 
         Raises
         ------

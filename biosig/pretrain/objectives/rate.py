@@ -1,6 +1,6 @@
-"""Pulse rate, told by a distribution of the encoder's own over log rates and, linearly, by the pooled tokens.
+"""Pulse rate, from a distribution of the encoder's own over log rates and, linearly, from the pooled tokens.
 
-A token is told the distribution (`biosig.models.fused.rates`), so what one learns the other can use.
+Every token gets the distribution (`biosig.models.fused.rates`), so what one learns the other can use.
 
 Shape letters: B windows, W windows with PPG, R rates.
 """
@@ -65,7 +65,7 @@ class PulseRate(Term):
         windows, pooled = pooled_tokens(views, views.full(), "ppg")  # (W,), (W, 3 · D)
         if not len(windows):
             return 0 * torch.stack([parameter.sum() for parameter in self.parameters()]).sum(), {}
-        told = self.head(self.neck(pooled)).float()[:, 0] * SPREAD + USUAL  # (W,)
+        predicted = self.head(self.neck(pooled)).float()[:, 0] * SPREAD + USUAL  # (W,)
         logits = encoder.rate_logits(views.batch)[windows]  # (W, R)
         rate = views.extras["rate"][windows, 0] / 60  # (W,) Hz
         grid = log_rates(logits.device)
@@ -76,7 +76,7 @@ class PulseRate(Term):
         least = -torch.xlogy(distribution, distribution).sum(dim=1)
         entropy = (weight * (-(distribution * logits.log_softmax(dim=1)).sum(dim=1) - least)).sum()
         delta = self.config.delta
-        huber = (weight * F.huber_loss(told, wanted, reduction="none", delta=delta)).sum() / delta
+        huber = (weight * F.huber_loss(predicted, wanted, reduction="none", delta=delta)).sum() / delta
         error = (weight * (own_log_rate(logits).exp() - wanted.exp()).abs()).sum() * 60
         loss = self.config.cross_entropy * entropy + self.config.huber * huber
         return loss, {

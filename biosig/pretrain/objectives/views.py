@@ -59,7 +59,7 @@ class States:
 
     @cached_property
     def local(self) -> Tensor:
-        """What each token tells before the first block (M, D), without the code of its place and time."""
+        """Embeddings of the tokens before the first block (M, D), without the code of place and time."""
         return self._encoder.local(self._embedded)[self.rows]
 
     @cached_property
@@ -115,7 +115,7 @@ class Views:
 
     @cached_property
     def tokens(self) -> PackedBatch:
-        """What lies beside the tokens, a row each; the batch itself where a patch is a token."""
+        """The batch with one row per token; the batch itself where a patch is a token."""
         return self.encoder.token_batch(self.batch)
 
     @cached_property

@@ -19,7 +19,7 @@ from biosig.registry import Registry
 
 
 class TargetMaker(ABC):
-    """What makes targets of a window: numbers by column, or one array.
+    """Maker of targets of a window: numbers by column, or one array.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class TargetMaker(ABC):
     @property
     @abstractmethod
     def version(self) -> str:
-        """What the values depend on beside the signals: another version is measured anew."""
+        """Version of the measurement: values of another are measured anew."""
 
     @abstractmethod
     def __call__(self, recording: Recording) -> Mapping[str, float] | NDArray[np.floating] | None:
@@ -57,7 +57,7 @@ TARGETS: Registry[type[TargetMaker]] = Registry("target", "biosig.targets", __na
 
 @dataclass(frozen=True)
 class Targets:
-    """What some windows are to be taught, by the name of the maker.
+    """Targets of some windows, by the name of the maker.
 
     Parameters
     ----------

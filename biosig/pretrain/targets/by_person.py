@@ -1,4 +1,4 @@
-"""What is usual for each person: the mean of a target over the person's windows, and its deviation.
+"""Mean of a target over each person's windows, and its deviation.
 
 Shape letters: P persons, F columns.
 """

@@ -37,7 +37,7 @@ class TargetColumn:
 
 @cache
 def taught_columns() -> dict[str, TargetColumn]:
-    """What is taught, by the column's name before its index: "ecg.rate".
+    """Columns that are taught, by the name before the index: "ecg.rate".
 
     Columns per electrode of an EEG are left out: a montage has them or not, and those of regions say the same.
     """
@@ -51,7 +51,7 @@ def taught_columns() -> dict[str, TargetColumn]:
 
 
 def column_of(name: str) -> TargetColumn:
-    """What is known of a column of a table: "ecg.r_amplitude[V1]"."""
+    """Description of a column of a table: "ecg.r_amplitude[V1]"."""
     return taught_columns()[name.partition("[")[0]]
 
 

@@ -44,7 +44,7 @@ class FeaturesConfig(TermConfig):
 
     @property
     def extras(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What the person's windows are like, where features are taught relative to that."""
+        """The mean and spread of the person's windows, where features are taught relative to them."""
         return ("features_usual",) if self.relative else ()
 
     @property
