@@ -118,21 +118,27 @@ function drawGaps(ctx, page, plan) {
 /** Draw a cell's trace; returns what was drawn: "raw" or per column [x, least, greatest]. */
 function drawTrace(ctx, page, plan, cell) {
   if (cell.missing) return null;
-  const drawn = { mode: "none", columns: [] };
+  const drawn = { mode: "none", columns: [], reach: [Infinity, -Infinity] };
   within(ctx, cell, plan, () => {
     ctx.strokeStyle = ctx.fillStyle = cell.bad ? "#8f8f8f" : page.paper ? INK : SIDES[cell.side] ?? INK;
-    ctx.lineWidth = 1;
+    ctx.lineWidth = 1.2;
     ctx.lineJoin = "round";
     for (const part of page.parts(cell.group)) {
       drawn.mode = part.header.mode;
-      if (part.header.mode === "raw") drawRaw(ctx, plan, cell, part);
-      else drawColumns(ctx, plan, cell, part, drawn.columns);
+      if (part.header.mode === "raw") drawRaw(ctx, plan, cell, part, drawn);
+      else drawColumns(ctx, plan, cell, part, drawn);
     }
   });
+  drawn.beyond = drawn.reach[0] < 0 || drawn.reach[1] > plan.height - 24;
   return drawn;
 }
 
-function drawRaw(ctx, plan, cell, part) {
+function widen(drawn, top, bottom) {
+  if (top < drawn.reach[0]) drawn.reach[0] = top;
+  if (bottom > drawn.reach[1]) drawn.reach[1] = bottom;
+}
+
+function drawRaw(ctx, plan, cell, part, drawn) {
   const { header, arrays } = part;
   const n = (arrays.samples ?? arrays.values).shape[1];
   const first = header.start / header.sfreq + header.onset;
@@ -142,6 +148,9 @@ function drawRaw(ctx, plan, cell, part) {
   const step = plan.perSecond / header.sfreq;
   const start = cell.x + (first - cell.start) * plan.perSecond;
   let open = false, alone = false, x = 0, y = 0, g = 0;
+  const dense = step < 1 / 3; // then a peak of one sample is thinner than a pixel, and would be faint
+  let column = NaN, top = NaN, bottom = NaN;
+  const fill = () => dense && bottom - top > 1 && ctx.fillRect(column, top, 1, bottom - top);
   ctx.beginPath();
   for (let i = from; i <= to; i++) {
     let value = valueAt(part, cell.at, i);
@@ -153,15 +162,26 @@ function drawRaw(ctx, plan, cell, part) {
     if (Number.isNaN(value)) {
       if (alone) ctx.rect(x - 0.5, y - 0.5, 1, 1); // a sample between two gaps is a dot
       open = alone = false;
+      fill();
+      column = NaN;
       continue;
     }
     x = start + i * step;
     y = yOf(cell, value);
+    widen(drawn, y, y);
+    if (Math.floor(x) !== column) {
+      fill();
+      [column, top, bottom] = [Math.floor(x), y, y];
+    } else {
+      top = Math.min(top, y);
+      bottom = Math.max(bottom, y);
+    }
     if (open) ctx.lineTo(x, y);
     else ctx.moveTo(x, y);
     alone = !open;
     open = true;
   }
+  fill();
   ctx.stroke();
 }
 
@@ -178,7 +198,7 @@ function drawColumns(ctx, plan, cell, part, drawn) {
     let least = at(1, j), most = at(2, j);
     if (!Number.isNaN(least)) {
       const x = start + j;
-      drawn.push([x, least, most]);
+      drawn.columns.push([x, least, most]);
       if (!Number.isNaN(last)) {
         least = Math.min(least, last);
         most = Math.max(most, last);
@@ -187,6 +207,7 @@ function drawColumns(ctx, plan, cell, part, drawn) {
         if (most < low) most = low;
       }
       const top = Math.min(yOf(cell, most), yOf(cell, least)), bottom = Math.max(yOf(cell, most), yOf(cell, least));
+      widen(drawn, top, bottom);
       ctx.fillRect(x, top - 0.5, 1, bottom - top + 1);
     }
     low = at(1, j);

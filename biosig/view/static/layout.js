@@ -56,10 +56,11 @@ export function layOut(page, width, room) {
     const tall = group.kind === "ecg" ? 20 : dense ? 10 : BESIDE;
     page.montageOf(g).rows.forEach((row, i) => wanted.push({ g, row, i, tall, least: dense ? 3.2 : tall }));
   }
-  const blocks = wanted.filter((each) => each.row.gap_before).length;
-  const free = room / mm - wanted.reduce((sum, each) => sum + each.tall, 0);
-  const shrink = free < 0 ? Math.max(0, 1 + free / wanted.reduce((sum, each) => sum + (each.tall - each.least || 1e-9), 0)) : 1;
-  let y = top + (wanted.length && page.groups[wanted[0].g].kind === "ecg" ? 2 : 0) * mm;
+  const pad = 10; // mm above the first and below the last row, for what is larger than a row
+  const free = room / mm - 2 * pad - wanted.reduce((sum, each) => sum + each.tall, 0);
+  const give = wanted.reduce((sum, each) => sum + each.tall - each.least, 0);
+  const shrink = free < 0 && give > 0 ? Math.max(0, 1 + free / give) : 1;
+  let y = top + pad * mm;
   for (const { g, row, i, tall, least } of wanted) {
     const height = (least + (tall - least) * shrink) * mm;
     if (row.gap_before) y += 0.35 * height;
@@ -67,5 +68,5 @@ export function layOut(page, width, room) {
     cells.push(page.cell(g, row, i, { x: x0, y0: Math.round(y + up * height), start: page.t0, seconds: span, pulse: page.groups[g].kind === "ecg", strip: true, height }));
     y += height;
   }
-  return { cells, x0, width, height: Math.ceil(y + (blocks ? 2 : 0)) + 26, seconds: span, perSecond, top };
+  return { cells, x0, width, height: Math.ceil(y + pad * mm) + 26, seconds: span, perSecond, top };
 }

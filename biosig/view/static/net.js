@@ -99,7 +99,7 @@ export function make(tag, attributes = {}, ...children) {
 
 /** A select with a visible name; `options` are [value, text]. */
 export function choice(name, options, value, changed) {
-  const select = make("select", { onchange: () => changed(select.value) });
+  const select = make("select", { "aria-label": name, onchange: () => changed(select.value) });
   for (const [each, text] of options) select.append(make("option", { value: each }, String(text)));
   select.value = value;
   return make("label", {}, name, select);

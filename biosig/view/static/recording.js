@@ -12,7 +12,7 @@ const NOTCHES = [50, 60];
 const KEYS = [
   ["← →", "a tenth of a page"], ["Shift + ← →, PageUp, PageDown", "a page"], ["Home, End", "begin, end"], ["+ −", "gain"],
   ["1 … 9", "montage"], ["n", "notch 50 Hz, 60 Hz, off"], ["c", "calipers"], ["g", "go to a time"], ["[ ]", "annotation before, after"],
-  ["i", "polarity of EEG"], ["z", "zero as recorded, or each channel's median"], ["f", "features of the view"], ["t", "table of the view"],
+  ["e", "EEG as it is read: double banana, 1–70 Hz; again: as recorded"], ["i", "polarity of EEG"], ["z", "zero as recorded, or each channel's median"], ["f", "features of the view"], ["t", "table of the view"],
   ["with calipers: ← →", "a sample (Shift: ten)"], ["x", "the other cursor"], ["m", "equal steps"], ["p", "cursors go to peaks"], ["r", "keep the interval as RR"],
   ["Esc", "leave calipers, dialogs"], ["?", "this list"],
 ];
@@ -94,7 +94,7 @@ class RecordingPage {
     })));
     tools.push(choice("Gain", t.gains[t.main].list.map((each, i) => [i, each.text]), t.gains[t.main].at, set((value) => (t.gains[t.main].at = Number(value)))));
     tools.push(choice("High-pass", off(LOWS[kind]), low, set(filter(0))), choice("Low-pass", off(HIGHS[kind]), high, set(filter(1))), choice("Notch", off(NOTCHES), notch, set(filter(2))));
-    if (group.kind === "eeg") tools.push(choice("Polarity", [["montage", "as montage"], ["negative", "negative up"], ["positive", "positive up"]], t.polarity, set((value) => (t.polarity = value))));
+    if (group.kind === "eeg") tools.push(make("button", { type: "button", onclick: () => this.clinical(), "aria-pressed": String(t.filters.eeg === "1,70,-") }, "Clinical EEG"), choice("Polarity", [["montage", "as montage"], ["negative", "negative up"], ["positive", "positive up"]], t.polarity, set((value) => (t.polarity = value))));
     tools.push(choice("Zero", [["recorded", "as recorded"], ["median", "channel's median"]], t.zero[t.main], set((value) => (t.zero[t.main] = value))));
     this.goto = make("input", { type: "number", min: "0", step: "any", size: "6", "aria-label": "Go to second", onchange: () => t.go(Number(this.goto.value)) });
     tools.push(make("label", {}, "Go to (s)", this.goto));
@@ -128,6 +128,8 @@ class RecordingPage {
     const long = t.duration > 600 && t.seconds > 60;
     const end = Math.min(t.t0 + t.seconds, t.duration);
     const warnings = new Set(t.errors ? [t.errors] : []);
+    const cut = t.plan.cells.filter((_, i) => t.plan.drawn?.[i]?.beyond).map((cell) => cell.name);
+    if (cut.length) warnings.add(`Cut off at the edge of the sheet: ${[...new Set(cut)].slice(0, 6).join(", ")}${cut.length > 6 ? " …" : ""}; a smaller gain shows all.`);
     const facts = t.shown.map((g) => {
       const group = t.groups[g], montage = t.montageOf(g);
       const headers = t.parts(g).map((part) => part.header);
@@ -153,6 +155,19 @@ class RecordingPage {
     if (document.activeElement !== this.slider) this.slider.value = String(t.t0);
     clearTimeout(this.refreshing);
     this.refreshing = setTimeout(() => this.refresh(), 400);
+  }
+
+  /** The usual view of a clinical EEG, every part of which the page names; and back. */
+  clinical() {
+    const t = this.trace;
+    const g = t.groups.findIndex((group) => group.kind === "eeg");
+    if (g < 0) return;
+    const banana = t.groups[g].montages.findIndex((montage) => montage.name === "double banana");
+    const is = t.filters.eeg === "1,70,-";
+    t.main = g;
+    t.filters.eeg = is ? "" : "1,70,-";
+    t.montages[g] = is || banana < 0 ? 0 : banana;
+    this.changed();
   }
 
   flipCalipers() {
@@ -333,6 +348,7 @@ class RecordingPage {
       ArrowLeft: () => arrow(-1), ArrowRight: () => arrow(1), PageUp: () => t.go(t.t0 - page), PageDown: () => t.go(t.t0 + page),
       Home: () => t.go(0), End: () => t.go(t.duration - page), "+": () => gain(1), "=": () => gain(1), "-": () => gain(-1), n: notch,
       c: () => this.flipCalipers(), g: () => this.goto.focus(), "[": () => t.neighbours.before != null && t.go(t.neighbours.before), "]": () => t.neighbours.after != null && t.go(t.neighbours.after),
+      e: () => this.clinical(),
       i: () => { t.polarity = t.negativeUp(t.main) ? "positive" : "negative"; this.changed(); },
       z: () => { t.zero = t.zero.map(() => (t.zero[t.main] === "median" ? "recorded" : "median")); this.changed(); },
       f: () => this.flip("features"), t: () => this.flip("table"), "?": () => this.keys.showModal(),
