@@ -66,7 +66,7 @@ class Map:
             labels = {entry.id: entry.labels for entry in library.entries if entry.labels}
             for name in dict.fromkeys(name for known in labels.values() for name in known):
                 if name not in self._frame:
-                    self._frame[name] = [labels.get(r, {}).get(name) for r in self._frame["recording"]]
+                    self._frame[name] = [_told(labels.get(r, {}).get(name)) for r in self._frame["recording"]]
         self._spaces: dict[str, _Space] = {}
         self._lock = threading.Lock()
 
@@ -168,6 +168,11 @@ class Map:
         places, variance = _principal(x, shown)
         unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-30)
         return _Space(rows, unit, shown, places, variance, _agreement(unit[shown], places, rng))
+
+
+def _told(value: Any) -> Any:
+    """A label as one value: of several, their names joined."""
+    return "+".join(map(str, value)) if isinstance(value, list | tuple | np.ndarray) else value
 
 
 def _is_scalar(value: Any) -> bool:

@@ -59,6 +59,7 @@ class Errors:
         loss = self._loss(rows)
         order = np.argsort(-np.nan_to_num(loss, nan=-np.inf), kind="stable")[: min(max(n, 1), MOST)]
         who = people(rows)[order]
+        length = (saved.config.get("windows") or {}).get("length")
         listed = []
         for at, person in zip(order.tolist(), who, strict=True):
             row = rows.iloc[at].to_dict()
@@ -67,7 +68,7 @@ class Errors:
                     "recording": str(row["recording"]),
                     "subject": str(person),
                     "onset": float(row["onset"]),
-                    "duration": float(row["duration"]) if "duration" in row else None,
+                    "duration": float(row["duration"]) if "duration" in row else length,
                     "loss": float(loss[at]),
                     "truth": {name: row[name] for name in truth_names(saved.target)},
                     "prediction": {name: row[name] for name in prediction_names(saved.target)},

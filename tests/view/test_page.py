@@ -424,3 +424,13 @@ def test_the_worst_error_is_first_and_opens_its_signal(look):
     looker.page.locator("#errors figcaption button").first.click()
     view = looker.view()
     assert view["t0"] == pytest.approx(errors[0]["onset"], abs=0.5 / 100)
+
+
+def test_axe_finds_nothing_serious(look):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed here.")
+    looker = look(sorted(samples.path("ptbxl").rglob("*_hr.hea"))[0])
+    looker.press("t")
+    looker.until("document.querySelector('#table td')")
+    found = axe.Axe().run(looker.page).response["violations"]
+    serious = [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
+    assert serious == []

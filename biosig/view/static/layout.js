@@ -48,7 +48,7 @@ export function layOut(page, width, room) {
     }
     return { cells, x0, width: Math.ceil(x0 + PAPER_SECONDS * perSecond + 4 * mm), height: height + 26, seconds: PAPER_SECONDS, perSecond, top };
   }
-  const span = Math.max((width - x0 - Math.round(2 * mm)) / perSecond, 1 / perSecond);
+  const span = Math.min(Math.max((width - x0 - Math.round(2 * mm)) / perSecond, 1 / perSecond), page.length);
   const wanted = [];
   for (const g of page.shown) {
     const group = page.groups[g];
@@ -57,8 +57,9 @@ export function layOut(page, width, room) {
     page.montageOf(g).rows.forEach((row, i) => wanted.push({ g, row, i, tall, least: dense ? 3.2 : tall }));
   }
   const pad = 10; // mm above the first and below the last row, for what is larger than a row
-  const free = room / mm - 2 * pad - wanted.reduce((sum, each) => sum + each.tall, 0);
-  const give = wanted.reduce((sum, each) => sum + each.tall - each.least, 0);
+  const size = (each, height) => height * (each.row.gap_before ? 1.35 : 1);
+  const free = (room - top - 26) / mm - 2 * pad - wanted.reduce((sum, each) => sum + size(each, each.tall), 0);
+  const give = wanted.reduce((sum, each) => sum + size(each, each.tall - each.least), 0);
   const shrink = free < 0 && give > 0 ? Math.max(0, 1 + free / give) : 1;
   let y = top + pad * mm;
   for (const { g, row, i, tall, least } of wanted) {
@@ -68,5 +69,5 @@ export function layOut(page, width, room) {
     cells.push(page.cell(g, row, i, { x: x0, y0: Math.round(y + up * height), start: page.t0, seconds: span, pulse: page.groups[g].kind === "ecg", strip: true, height }));
     y += height;
   }
-  return { cells, x0, width, height: Math.ceil(y + pad * mm) + 26, seconds: span, perSecond, top };
+  return { cells, x0, width: Math.min(width, Math.ceil(x0 + span * perSecond + 4 * mm)), height: Math.ceil(y + pad * mm) + 26, seconds: span, perSecond, top };
 }

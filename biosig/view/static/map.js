@@ -154,9 +154,9 @@ export async function signalFigure(each, open, words, length = null) {
   try {
     const about = await getJSON(`/api/recordings/${each.number}`);
     requestAnimationFrame(() => {
-      const trace = new Trace(canvas, about, { rows: 6, annotated: false });
+      const trace = new Trace(canvas, about, { rows: 6, annotated: false, length: seconds });
       const g = trace.main;
-      const facts = `${trace.speed} mm/s ${trace.gainOf(g).text}, ${trace.montageOf(g).rows.length} of ${about.groups[g].montages[0].rows.length} rows, unfiltered, ${trace.zero[g] === "median" ? "about the median" : "zero as recorded"}; the window of ${number(seconds)} s begins at the left. `;
+      const facts = `${trace.speed} mm/s ${trace.gainOf(g).text}, ${trace.montageOf(g).rows.length} of ${about.groups[g].montages[0].rows.length} rows, unfiltered, ${trace.zero[g] === "median" ? "about the median" : "zero as recorded"}; the window of ${number(seconds)} s. `;
       caption.prepend(facts);
       trace.go(onset);
     });

@@ -16,11 +16,11 @@ export async function resultPage(main, source, open) {
     window.biosig = Object.freeze({ view: { errors: found.errors, scores: result.scores } });
   };
   const errorItem = async (each, k) => {
-    const truth = Object.entries(each.truth).map(([name, value]) => `${name.replace(/^y_?/, "") || "truth"} ${number(value)}`).join(", ");
+    const truth = Object.entries(each.truth).map(([name, value]) => `${name.replace(/^y_?/, "")} ${number(value)}`.trim()).join(", ");
     const said = Object.entries(each.prediction).map(([name, value]) => `${name.replace(/^score_/, "")} ${number(value)}`).join(", ");
     const body = make("div", {});
     const details = make("details", { ontoggle: async () => {
-      if (details.open && !body.childNodes.length) body.append(await signalFigure(each, open, `truth ${truth}`));
+      if (details.open && !body.childNodes.length) body.append(await signalFigure(each, open, `true: ${truth}`, each.duration));
     } }, make("summary", {}, `${k + 1}. loss ${number(each.loss)}: ${each.recording} at ${number(each.onset)} s, person ${each.subject} (${each.person_errors} of these windows); true: ${truth}; predicted: ${said}`), body);
     if (k === 0) details.open = true;
     return details;

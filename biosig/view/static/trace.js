@@ -11,13 +11,14 @@ const samples = new Kept(64 * 2 ** 20);
 
 export class Trace {
   /** `about` describes the recording; `rows` limits the rows of a group; `changed` is called after each drawing. */
-  constructor(canvas, about, { rows = null, changed = () => {}, annotated = true } = {}) {
+  constructor(canvas, about, { rows = null, changed = () => {}, annotated = true, length = Infinity } = {}) {
     this.canvas = canvas;
     this.about = about;
     this.groups = about.groups;
     this.duration = about.duration;
     this.changed = changed;
     this.annotated = annotated;
+    this.length = length;
     this.t0 = 0;
     this.layout = "3x4+1";
     this.polarity = "montage";
