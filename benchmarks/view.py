@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
 import statistics
@@ -63,12 +64,19 @@ def memory(pid: int, what: str = "VmRSS") -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
+def is_ours(pid: int) -> bool:
+    """Whether a process was started by this one, or by one that was."""
+    while pid > 1 and pid != os.getpid():
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid == os.getpid()
+
+
 def of_browser() -> float:
-    """Megabytes of all Chromium processes of this user, shared pages counted once a process."""
+    """Megabytes of the pages of the browser that this process started."""
     total = 0.0
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if b"chromium" in path.read_bytes() and b"--type=renderer" in path.read_bytes():
+            if b"--type=renderer" in path.read_bytes() and is_ours(int(path.parent.name)):
                 total += memory(int(path.parent.name), "RssAnon")
         except OSError:
             continue

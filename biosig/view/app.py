@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -19,7 +20,8 @@ from starlette.routing import Route
 
 from biosig import __version__
 from biosig.errors import BiosigError
-from biosig.view import annotations, wire
+from biosig.view import wire
+from biosig.view.annotations import within
 from biosig.view.filters import Filters
 from biosig.view.guard import LOOPBACK, Guard
 from biosig.view.library import Library, sentence
@@ -110,6 +112,12 @@ class Page:
             routes += [Route("/api/result", self._answer(self.result)), Route("/api/errors", self._answer(self.worst))]
         return Guard(Starlette(routes=routes), token, {"/", "/favicon.ico", *static}, hosts)
 
+    def warm(self) -> None:
+        """Open the one recording that there is, so that its page need not wait; what fails, the page says."""
+        if self.library is not None and len(self.library) == 1 and self.map is None and self.errors is None:
+            with contextlib.suppress(Exception):
+                self._open(0)
+
     def source(self, _: Request) -> Any:
         """What there is to show."""
         return {
@@ -166,7 +174,7 @@ class Page:
         """Annotations that touch a stretch."""
         signals = self._signals(request)
         start, stop, step = (_number(request, name) for name in ("from", "to", "step"))
-        return annotations.within(signals.recording.annotations, start, stop, step)
+        return within(signals.recording.annotations, start, stop, step)
 
     def features(self, request: Request) -> Any:
         """Features of a stretch."""
@@ -213,6 +221,10 @@ class Page:
         number = request.path_params["n"]
         if self.library is None or not 0 <= number < len(self.library):
             raise HTTPException(404, "There is no such recording.")
+        return self._open(number)
+
+    def _open(self, number: int) -> Signals:
+        assert self.library is not None
         return self.library.get(number, lambda recording: Signals(recording, self.cache))
 
     @staticmethod

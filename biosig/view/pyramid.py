@@ -13,9 +13,10 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from biosig.signal import join_runs, runs_from_mask
 
@@ -25,8 +26,9 @@ BASE, FACTOR = 16, 4
 BLOCK_LEVELS = 5
 """Levels that a block fills by itself: its length is a multiple of 16·4⁴ samples. The rest follows at the end."""
 
-Read = Callable[[int, int], NDArray[np.float32]]
-"""Samples `start` to `stop` of every row, shape (R, stop − start), NaN where one is not a real value."""
+Read = Callable[[int, int], NDArray[Any]]
+"""Samples `start` to `stop` of every row, shape (R, stop − start): float32, NaN where one is not a real value; or,
+where all are, the file's own integers."""
 
 
 def cache_folder() -> Path:
@@ -59,9 +61,20 @@ class Pyramid:
         Gives samples.
     block : int
         Samples that are read at once, about.
+    scale, offset : ndarray, shape (R, 1), optional
+        values = integers * scale + offset, where `read` gives integers.
     """
 
-    def __init__(self, folder: Path, key: str, shape: tuple[int, int], read: Read, block: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        key: str,
+        shape: tuple[int, int],
+        read: Read,
+        block: int,
+        scale: ArrayLike = 1.0,
+        offset: ArrayLike = 0.0,
+    ) -> None:
         self.n_rows, self.n_times = shape
         self.done = 0
         """Samples from the start whose extremes are known."""
@@ -70,6 +83,7 @@ class Pyramid:
         self.error = ""
         self._levels: list[NDArray[np.float32]] = []
         self._place, self._read = folder / key, read
+        self._scale, self._offset = np.asarray(scale), np.asarray(offset)
         unit = BASE * FACTOR ** (BLOCK_LEVELS - 1)
         self._block = max(block // unit, 1) * unit
         self._thread: threading.Thread | None = None
@@ -98,7 +112,8 @@ class Pyramid:
             First sample of each column, and the end; they are rounded to the nearest bin of 16 samples.
         """
         levels = self._levels
-        bins = np.clip(np.rint(cuts / BASE).astype(np.int64), 0, levels[0].shape[2] if levels else 0)
+        known = -(-self.done // BASE)
+        bins = np.clip(np.rint(cuts / BASE).astype(np.int64), 0, known)
         low = np.full((self.n_rows, len(bins) - 1), np.nan, np.float32)
         high = low.copy()
         start, stop = bins[:-1].copy(), bins[1:].copy()
@@ -168,18 +183,16 @@ class Pyramid:
             )
             for i, size in enumerate(sizes)
         ]
-        for level in made[: BLOCK_LEVELS + 1]:
-            level[...] = np.nan
-        self._levels = made[:BLOCK_LEVELS]
+        self._levels = list(made[:BLOCK_LEVELS])
         gaps = []
         for start in range(0, self.n_times, self._block):
             stop = min(start + self._block, self.n_times)
             x = self._read(start, stop)
-            finite = np.isfinite(x)
-            if not finite.all():
+            finite = np.isfinite(x) if x.dtype.kind == "f" else None
+            if finite is not None and not finite.all():
                 gaps.append(runs_from_mask(~finite) + np.array([0, start, start]))
                 self.gaps = join_runs(np.concatenate(gaps))
-            low, high = _reduced(x, BASE, np.fmin), _reduced(x, BASE, np.fmax)
+            low, high = self._extremes(x)
             at = start // BASE
             for level in made[:BLOCK_LEVELS]:
                 level[0][:, at : at + low.shape[1]], level[1][:, at : at + low.shape[1]] = low, high
@@ -189,7 +202,14 @@ class Pyramid:
         for below, level in zip(made[BLOCK_LEVELS - 1 :], made[BLOCK_LEVELS:], strict=False):
             level[0], level[1] = _reduced(below[0], FACTOR, np.fmin), _reduced(below[1], FACTOR, np.fmax)
         _release(made)
-        self._levels = made
+        self._levels = list(made)
+
+    def _extremes(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Extremes of 16 samples each; of integers they are found before they are scaled, which is much faster."""
+        if x.dtype.kind == "f":
+            return _reduced(x, BASE, np.fmin), _reduced(x, BASE, np.fmax)
+        ends = [_reduced(x, BASE, function) * self._scale + self._offset for function in (np.minimum, np.maximum)]
+        return np.minimum(*ends).astype(np.float32), np.maximum(*ends).astype(np.float32)
 
 
 def _release(levels: Sequence[NDArray[np.float32]]) -> None:
@@ -200,7 +220,7 @@ def _release(levels: Sequence[NDArray[np.float32]]) -> None:
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def _reduced(x: NDArray[np.float32], by: int, function: np.ufunc) -> NDArray[np.float32]:
+def _reduced(x: NDArray[Any], by: int, function: np.ufunc) -> NDArray[Any]:
     """Extremes of `by` values each, the last of what is left, shape (R, ⌈T / by⌉)."""
     whole = x.shape[1] // by * by
     part = x[:, :whole]

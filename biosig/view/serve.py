@@ -52,7 +52,7 @@ class Server:
             server_header=False,
             timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
+        self._server, self._page = uvicorn.Server(config), page
 
     @property
     def address(self) -> str:
@@ -61,6 +61,7 @@ class Server:
 
     def run(self) -> None:
         """Serve until Ctrl-C."""
+        threading.Thread(target=self._page.warm, name="biosig view: open", daemon=True).start()
         self._server.run(sockets=[self._socket])
 
     def __enter__(self) -> Server:

@@ -254,14 +254,21 @@ class Signals:
         with self._lock:
             if key not in group.pyramids:
                 stream = group.stream.pick(chosen.channels)
+                whole = stream.samples.dtype.kind == "i" and not len(stream.invalid)
 
-                def extract(start: int, stop: int) -> NDArray[np.float32]:
+                order = [chosen.channels.index(row.channel) for row in chosen.rows if row.channel is not None]
+
+                def extract(start: int, stop: int) -> NDArray[Any]:
+                    if chosen.plain and whole:
+                        return np.asarray(stream.samples[:, start:stop])[order]
                     return _summed(chosen, _physical(stream.slice(start, stop))).astype(np.float32)
 
                 shape = (sum(bool(row.weights) for row in chosen.rows), stream.n_times)
                 while len(group.pyramids) >= MOST_PYRAMIDS:
                     group.pyramids.pop(next(iter(group.pyramids)))
-                group.pyramids[key] = Pyramid(self.cache, key, shape, extract, 2**21 // max(stream.n_chans, 1))
+                affine = (stream.scale[order, None], stream.offset[order, None]) if chosen.plain else (1.0, 0.0)
+                block = 2**21 // max(stream.n_chans, 1)
+                group.pyramids[key] = Pyramid(self.cache, key, shape, extract, block, *affine)
             return group.pyramids[key]
 
 
