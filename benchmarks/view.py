@@ -123,13 +123,16 @@ def main() -> None:
         line = server.stdout.readline()  # type: ignore[union-attr]
         address = line.split()[-1]
         with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            browser = driver.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--js-flags=--expose-gc"]
+            )
             page = browser.new_page(viewport={"width": 1400, "height": 900})
             start = time.perf_counter()
             page.goto(address)
             until(page, "window.biosig && window.biosig.view.ready > 0 && window.biosig.view.rows[0].mode === 'raw'")
             found["first trace, s"] = round(time.perf_counter() - start, 2)
             page.wait_for_timeout(1500)
+            page.evaluate("() => gc()")
             before = (memory(server.pid, "RssAnon"), of_browser())
             turns = [page.evaluate(TURN.replace("KEY", "PageDown")) for _ in range(asked.turns)]
             far = []
@@ -140,6 +143,8 @@ def main() -> None:
                 page.evaluate(script)
                 until(page, "window.biosig.view.pending === 0")
                 far.append(1000 * (time.perf_counter() - start))
+            page.evaluate("() => gc()")
+            page.wait_for_timeout(500)
             after = (memory(server.pid, "RssAnon"), of_browser())
             found["page turn, ms: median, p95"] = [round(float(np.percentile(turns, q)), 1) for q in (50, 95)]
             found["jump, ms: median, p95"] = [round(float(np.percentile(far, q)), 1) for q in (50, 95)]

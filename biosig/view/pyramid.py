@@ -109,11 +109,12 @@ class Pyramid:
         Parameters
         ----------
         cuts : ndarray of int, shape (n + 1,)
-            First sample of each column, and the end; they are rounded to the nearest bin of 16 samples.
+            First sample of each column, and the end; they are rounded to the nearest bin of `edge` samples.
         """
-        levels = self._levels
-        known = -(-self.done // BASE)
-        bins = np.clip(np.rint(cuts / BASE).astype(np.int64), 0, known)
+        first = self._first(cuts)
+        levels, size = self._levels[first:], self.edge(cuts)
+        known = -(-self.done // size)
+        bins = np.clip(np.rint(cuts / size).astype(np.int64), 0, known)
         low = np.full((self.n_rows, len(bins) - 1), np.nan, np.float32)
         high = low.copy()
         start, stop = bins[:-1].copy(), bins[1:].copy()
@@ -132,6 +133,16 @@ class Pyramid:
             start[held] = np.where(coarse, up_a, 0)
             stop[held] = np.where(coarse, up_b, 0)
         return low, high
+
+    def edge(self, cuts: NDArray[np.int64]) -> int:
+        """Samples to which the edges of columns are rounded: 16, of longer columns up to a 32nd of one."""
+        return BASE * FACTOR ** self._first(cuts)
+
+    def _first(self, cuts: NDArray[np.int64]) -> int:
+        """The finest level that columns need: finer ones would touch a page of memory for each edge and row."""
+        longest = int(np.diff(cuts).max(initial=1))
+        fit = int(np.log(max(longest / 32 / BASE, 1)) / np.log(FACTOR) + 1e-9)
+        return max(min(fit, len(self._levels) - 1, BLOCK_LEVELS - 1), 0)
 
     @staticmethod
     def _take(

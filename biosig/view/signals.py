@@ -242,7 +242,7 @@ class Signals:
         pyramid.wait(0.0 if pyramid.done else 0.3)
         low, high = pyramid.extremes(cuts)
         none = np.full_like(low, np.nan)
-        header |= {"mode": "columns", "gaps": pyramid.gaps, "exact": False}
+        header |= {"mode": "columns", "gaps": pyramid.gaps, "exact": False, "edge": pyramid.edge(cuts)}
         if not pyramid.whole:
             header["until"] = group.stream.onset + pyramid.done / group.stream.sfreq
             header["error"] = pyramid.error

@@ -22,7 +22,8 @@ export class Calipers {
       if (!cell) return (this.on = false);
       this.row = { group: cell.group, at: cell.at };
       const rate = this.trace.groups[cell.group].sfreq;
-      this.ends = [this.sample(cell, cell.start + cell.seconds * 0.3), this.sample(cell, cell.start + cell.seconds * 0.3 + Math.max(0.8, 40 / rate))];
+      this.ends = [this.sample(cell, cell.start + cell.seconds * 0.3), this.sample(cell, cell.start + cell.seconds *
+        0.3 + Math.max(0.8, 40 / rate))];
       this.moving = 1;
     }
     this.trace.paint();
@@ -39,7 +40,8 @@ export class Calipers {
   cellOf(i) {
     const group = this.trace.groups[this.row.group];
     const t = group.onset + i / group.sfreq;
-    const cells = this.trace.plan.cells.filter((cell) => cell.group === this.row.group && cell.at === this.row.at && !cell.missing);
+    const cells = this.trace.plan.cells.filter((cell) => cell.group === this.row.group && cell.at === this.row.at && !
+      cell.missing);
     return cells.find((cell) => t >= cell.start && t <= cell.start + cell.seconds) ?? cells[0];
   }
 
@@ -57,8 +59,10 @@ export class Calipers {
   }
 
   point(x, y, which) {
-    const cells = this.trace.plan.cells.filter((cell) => !cell.missing && x >= cell.x && x <= cell.x + cell.seconds * this.trace.plan.perSecond);
-    const cell = which === 0 ? cells.sort((a, b) => Math.abs(a.y0 - y) - Math.abs(b.y0 - y))[0] : cells.find((each) => each.group === this.row.group && each.at === this.row.at);
+    const cells = this.trace.plan.cells.filter((cell) => !cell.missing && x >= cell.x && x <= cell.x + cell.seconds *
+      this.trace.plan.perSecond);
+    const cell = which === 0 ? cells.sort((a, b) => Math.abs(a.y0 - y) - Math.abs(b.y0 - y))[0] : cells.find((each) =>
+      each.group === this.row.group && each.at === this.row.at);
     if (!cell) return;
     if (which === 0) this.row = { group: cell.group, at: cell.at };
     let i = this.sample(cell, cell.start + (x - cell.x) / this.trace.plan.perSecond);
@@ -74,7 +78,8 @@ export class Calipers {
   peak(i) {
     const reach = Math.round(0.04 * this.trace.groups[this.row.group].sfreq);
     let best = i;
-    for (let j = i - reach; j <= i + reach; j++) if (Math.abs(this.value(j) ?? 0) > Math.abs(this.value(best) ?? 0)) best = j;
+    for (let j = i - reach; j <= i + reach; j++)
+      if (Math.abs(this.value(j) ?? 0) > Math.abs(this.value(best) ?? 0)) best = j;
     return best;
   }
 
@@ -111,11 +116,16 @@ export class Calipers {
     else if (Number.isNaN(a) || Number.isNaN(b)) words.push("no real value at a cursor");
     else words.push(`${(b - a).toFixed(group.kind === "ecg" ? 2 : 1)} ${unitSign(group.unit)}`);
     const times = this.ends.map((i) => group.onset + i / group.sfreq).sort((x, y) => x - y);
-    if (this.trace.gapsOf({ ...cell, start: times[0], seconds: Math.max(times[1] - times[0], 1e-9) }).length) words.push("ACROSS A GAP");
-    if (this.rr) words.push(`as QT with RR ${Math.round(1000 * this.rr)} ms: QTc Bazett ${Math.round(ms / Math.sqrt(this.rr))} ms, Fridericia ${Math.round(ms / Math.cbrt(this.rr))} ms`);
+    if (this.trace.gapsOf({ ...cell, start: times[0], seconds: Math.max(times[1] - times[0], 1e-9) }).length) words
+      .push("ACROSS A GAP");
+    if (this.rr) words.push(
+      `as QT with RR ${Math.round(1000 * this.rr)} ms: QTc Bazett ${Math.round(ms / Math.sqrt(this.rr))} ms, Fridericia ${Math.round(ms / Math.cbrt(this.rr))} ms`
+      );
     if (this.peaks) words.push("cursors go to the peak within 40 ms");
     if (this.march) words.push("equal steps are marked");
-    words.push(`arrow keys move the ${this.moving ? "second" : "first"} cursor by a sample (${Number((1000 / group.sfreq).toFixed(3))} ms)`);
+    words.push(
+      `arrow keys move the ${this.moving ? "second" : "first"} cursor by a sample (${Number((1000 / group.sfreq).toFixed(3))} ms)`
+      );
     return words.join("; ");
   }
 

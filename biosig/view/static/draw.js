@@ -2,8 +2,11 @@
 
 import { seconds, unitSign } from "./scale.js";
 
-const MINOR = "#f9d0d0", MAJOR = "#f0a0a0", PAPER = "#fffafa", INK = "#000";
-const SIDES = { left: "#003f8a", right: "#a33b00", midline: "#000" };
+const MINOR = "#f9d0d0",
+  MAJOR = "#f0a0a0",
+  PAPER = "#fffafa",
+  INK = "#000000";
+const SIDES = { left: "#003f8a", right: "#a33b00", midline: "#000000" };
 const LONG = 600;
 
 /** Height in pixels of a value in a cell. */
@@ -29,13 +32,16 @@ export function draw(ctx, page, plan) {
   else drawTimeLines(ctx, page, plan);
   drawGaps(ctx, page, plan);
   drawAnnotations(ctx, page, plan);
-  plan.drawn = plan.cells.map((cell) => drawTrace(ctx, page, plan, cell));
+  plan.drawn = drawTraces(ctx, page, plan);
   drawMargin(ctx, page, plan);
   drawAxis(ctx, page, plan);
 }
 
 function drawPaper(ctx, page, plan) {
-  for (const [every, colour] of [[1, MINOR], [5, MAJOR]]) {
+  for (const [every, colour] of [
+      [1, MINOR],
+      [5, MAJOR]
+    ]) {
     const step = every * page.mm;
     if (step < 3) continue;
     ctx.strokeStyle = colour;
@@ -63,7 +69,10 @@ export function roundStep(perSecond, px) {
 
 function drawTimeLines(ctx, page, plan) {
   const major = Math.max(roundStep(plan.perSecond, 60), 1);
-  for (const [step, colour] of [[major / 5, "#f0f0f0"], [major, "#d4d4d4"]]) {
+  for (const [step, colour] of [
+      [major / 5, "#f0f0f0"],
+      [major, "#d4d4d4"]
+    ]) {
     if (step * plan.perSecond < 8) continue;
     ctx.strokeStyle = colour;
     ctx.lineWidth = 1;
@@ -100,7 +109,8 @@ function drawGaps(ctx, page, plan) {
         const wide = Math.max(xOf(cell, plan, stop) - x, 1);
         ctx.fillStyle = "#c2c2c2";
         ctx.fillRect(x, cell.y0 - half, wide, 2 * half);
-        const from = Math.max(x, cell.x), to = Math.min(x + wide, cell.x + cell.seconds * plan.perSecond);
+        const from = Math.max(x, cell.x),
+          to = Math.min(x + wide, cell.x + cell.seconds * plan.perSecond);
         const text = what ?? `${(stop - start).toFixed(3)} s`;
         ctx.font = "11px sans-serif";
         if (same !== above && to - from > ctx.measureText(text).width + 4) {
@@ -115,22 +125,38 @@ function drawGaps(ctx, page, plan) {
   }
 }
 
-/** Draw a cell's trace; returns what was drawn: "raw" or per column [x, least, greatest]. */
-function drawTrace(ctx, page, plan, cell) {
-  if (cell.missing) return null;
-  const drawn = { mode: "none", columns: [], reach: [Infinity, -Infinity] };
-  within(ctx, cell, plan, () => {
-    ctx.strokeStyle = ctx.fillStyle = cell.bad ? "#8f8f8f" : page.paper ? INK : SIDES[cell.side] ?? INK;
-    // a line of at most one device pixel is drawn ten times as fast: with many rows it is
-    ctx.lineWidth = plan.cells.length > 16 ? 1 / (window.devicePixelRatio || 1) : 1;
-    for (const part of page.parts(cell.group)) {
-      drawn.mode = part.header.mode;
-      if (part.header.mode === "raw") drawRaw(ctx, plan, cell, part, drawn);
-      else drawColumns(ctx, plan, cell, part, drawn);
-    }
+/** Draw the traces of all cells; of each, what was drawn: its mode, and per column [x, least, greatest]. */
+function drawTraces(ctx, page, plan) {
+  const all = plan.cells.map(() => ({ mode: "none", columns: [], reach: [Infinity, -Infinity] }));
+  const inColumns = [];
+  plan.cells.forEach((cell, k) => {
+    if (cell.missing) return;
+    within(ctx, cell, plan, () => {
+      ctx.strokeStyle = ctx.fillStyle = colourOf(page, cell);
+      // a line of at most one device pixel is drawn ten times as fast: with many rows it is
+      ctx.lineWidth = plan.cells.length > 16 ? 1 / (window.devicePixelRatio || 1) : 1;
+      for (const part of page.parts(cell.group)) {
+        all[k].mode = part.header.mode;
+        if (part.header.mode === "raw") drawRaw(ctx, plan, cell, part, all[k]);
+        else inColumns.push([cell, part, all[k]]);
+      }
+    });
   });
-  drawn.beyond = drawn.reach[0] < 0 || drawn.reach[1] > plan.height - 24;
-  return drawn;
+  if (inColumns.length) {
+    const image = ctx.getImageData(0, 0, ctx.canvas.width, ctx.canvas.height);
+    for (const [cell, part, drawn] of inColumns) {
+      const colour = parseInt(colourOf(page, cell).slice(1), 16);
+      drawColumns(image, plan, cell, part, drawn, [colour >> 16, (colour >> 8) & 255, colour & 255]);
+    }
+    ctx.putImageData(image, 0, 0);
+  }
+  for (const drawn of all) drawn.beyond = drawn.reach[0] < 0 || drawn.reach[1] > plan.height - 24;
+  return all;
+}
+
+function colourOf(page, cell) {
+  if (cell.bad) return "#8f8f8f";
+  return page.paper ? INK : SIDES[cell.side] ?? INK;
 }
 
 function widen(drawn, top, bottom) {
@@ -147,9 +173,15 @@ function drawRaw(ctx, plan, cell, part, drawn) {
   const gaps = arrays.samples ? header.gaps.filter((gap) => gap[0] === cell.at) : [];
   const step = plan.perSecond / header.sfreq;
   const start = cell.x + (first - cell.start) * plan.perSecond;
-  let open = false, alone = false, x = 0, y = 0, g = 0;
+  let open = false,
+    alone = false,
+    x = 0,
+    y = 0,
+    g = 0;
   const dense = step < 1 / 3; // then a peak of one sample is thinner than a pixel, and would be faint
-  let column = NaN, top = NaN, bottom = NaN;
+  let column = NaN,
+    top = NaN,
+    bottom = NaN;
   const fill = () => dense && bottom - top > 1 && ctx.fillRect(column, top, 1, bottom - top);
   ctx.beginPath();
   for (let i = from; i <= to; i++) {
@@ -185,7 +217,11 @@ function drawRaw(ctx, plan, cell, part, drawn) {
   ctx.stroke();
 }
 
-function drawColumns(ctx, plan, cell, part, drawn) {
+/**
+ * Columns as bars from the least to the greatest value, written into an image: a hundred thousand rectangles or strokes
+ * take seconds without a graphics card. A bar reaches over from the column before, as a line through all samples would.
+ */
+function drawColumns(image, plan, cell, part, drawn, ink) {
   const { header, arrays } = part;
   const [, rows, n] = arrays.columns.shape;
   const data = arrays.columns.data;
@@ -194,42 +230,53 @@ function drawColumns(ctx, plan, cell, part, drawn) {
   const from = Math.max(Math.floor(cell.x - start) - 1, 0);
   const to = Math.min(Math.ceil(cell.x + cell.seconds * plan.perSecond - start) + 1, n - 1);
   let low = NaN, high = NaN, last = NaN;
-  ctx.lineWidth = 1;
-  ctx.beginPath();
   for (let j = from; j <= to; j++) {
     let least = at(1, j), most = at(2, j);
     if (!Number.isNaN(least)) {
-      const x = start + j;
-      drawn.columns.push([x, least, most]);
+      drawn.columns.push([start + j, least, most]);
       if (!Number.isNaN(last)) {
         least = Math.min(least, last);
         most = Math.max(most, last);
       } else if (!Number.isNaN(low)) {
-        if (least > high) least = high;
-        if (most < low) most = low;
+        least = Math.min(least, high);
+        most = Math.max(most, low);
       }
-      const top = Math.min(yOf(cell, most), yOf(cell, least)), bottom = Math.max(yOf(cell, most), yOf(cell, least));
+      const ends = [yOf(cell, most), yOf(cell, least)];
+      const top = Math.min(...ends), bottom = Math.max(...ends);
       widen(drawn, top, bottom);
-      ctx.moveTo(x + 0.5, top - 0.5); // strokes of one pixel: many rectangles take several times as long
-      ctx.lineTo(x + 0.5, bottom + 0.5);
+      const x = start + j;
+      if (x > cell.x - 0.5 && x < cell.x + cell.seconds * plan.perSecond) bar(image, plan, x, top - 0.5, bottom + 0.5, ink);
     }
     low = at(1, j);
     high = at(2, j);
     last = at(3, j);
   }
-  ctx.stroke();
+}
+
+/** A bar one pixel of the page wide, its ends as dark as the share of their pixel that they cover. */
+function bar(image, plan, x, top, bottom, ink) {
+  const ratio = image.width / plan.width;
+  const [left, right] = [Math.max(Math.round(x * ratio), 0), Math.min(Math.round((x + 1) * ratio), image.width)];
+  const y0 = Math.max(top, 0) * ratio, y1 = Math.min(bottom, plan.height - 24) * ratio;
+  for (let y = Math.floor(y0); y < y1; y++) {
+    const share = Math.min(y + 1, y1) - Math.max(y, y0);
+    for (let i = (y * image.width + left) * 4; i < (y * image.width + right) * 4; i += 4)
+      for (let c = 0; c < 3; c++) image.data[i + c] += (ink[c] - image.data[i + c]) * share;
+  }
 }
 
 function drawAnnotations(ctx, page, plan) {
   const cells = plan.cells.filter((cell) => cell.strip);
   if (!cells.length) return;
-  const top = cells[0].y0 - cells[0].height / 2, bottom = plan.height - 24;
+  const top = cells[0].y0 - cells[0].height / 2,
+    bottom = plan.height - 24;
   const base = cells[0];
   const sheet = cells.length < plan.cells.length;
   let free = 0;
   ctx.font = "11px sans-serif";
   for (const a of page.annotations) {
-    const x = xOf(base, plan, a.onset), stop = xOf(base, plan, a.onset + a.duration);
+    const x = xOf(base, plan, a.onset),
+      stop = xOf(base, plan, a.onset + a.duration);
     if (stop < base.x || x > base.x + base.seconds * plan.perSecond) continue;
     ctx.fillStyle = "#00695c";
     if (x >= base.x) ctx.fillRect(Math.round(x), sheet ? top : 4, 1, bottom - (sheet ? top : 4));
@@ -248,7 +295,8 @@ function drawAnnotations(ctx, page, plan) {
 
 function drawMargin(ctx, page, plan) {
   ctx.textBaseline = "middle";
-  let below = -1e9, kind = -1;
+  let below = -1e9,
+    kind = -1;
   for (const cell of plan.cells) {
     const onPaper = page.paper && cell.kind === "ecg";
     ctx.font = cell.bad ? "italic 12px sans-serif" : "bold 12px sans-serif";
@@ -284,7 +332,8 @@ function halo(ctx, text, x, y) {
 
 /** 1 mV for 200 ms, in the gain and speed of the row. */
 function drawPulse(ctx, page, plan, cell) {
-  const wide = 0.2 * plan.perSecond, high = cell.perMillivolt;
+  const wide = 0.2 * plan.perSecond,
+    high = cell.perMillivolt;
   const x = cell.x - wide - 3 * page.mm;
   cell.pulseBox = { x, y: cell.y0 - high, width: wide, height: high };
   ctx.strokeStyle = INK;
@@ -305,7 +354,8 @@ function drawBar(ctx, page, plan, cell) {
   if (!perUnit || !Number.isFinite(perUnit)) return;
   const power = 10 ** Math.floor(Math.log10(36 / perUnit));
   const amount = [5, 2, 1].map((step) => step * power).find((step) => step * perUnit <= 40) ?? power;
-  const high = amount * perUnit, x = plan.x0 - 6;
+  const high = amount * perUnit,
+    x = plan.x0 - 6;
   ctx.strokeStyle = INK;
   ctx.lineWidth = 2;
   ctx.beginPath();
@@ -330,7 +380,8 @@ function drawAxis(ctx, page, plan) {
     const x = plan.x0 + (k * step - page.t0) * plan.perSecond;
     ctx.fillRect(Math.round(x), plan.height - 24, 1, 5);
     ctx.textAlign = "center";
-    ctx.fillText(long ? seconds(k * step, true) : `${Number((k * step).toFixed(3))}`, Math.min(x, plan.width - 14), plan.height - 7);
+    ctx.fillText(long ? seconds(k * step, true) : `${Number((k * step).toFixed(3))}`, Math.min(x, plan.width - 14), plan
+      .height - 7);
   }
   ctx.textAlign = "left";
   ctx.fillText(long ? "h:m:s" : "s", 4, plan.height - 7);

@@ -38,15 +38,18 @@ export function layOut(page, width, room) {
     for (let i = 0; i < 12; i++) {
       const part = Math.floor(i / lines);
       const y0 = top + Math.round((14 + 30 * (i % lines)) * mm);
-      cells.push(page.cell(g, rows[i], i, { x: x0 + part * each * perSecond, y0, start: page.t0 + part * each, seconds: each, tick: part > 0, pulse: part === 0, height: tall }));
+      cells.push(page.cell(g, rows[i], i, { x: x0 + part * each * perSecond, y0, start: page.t0 + part * each,
+        seconds: each, tick: part > 0, pulse: part === 0, height: tall }));
     }
     let height = top + Math.round(30 * lines * mm);
     const rhythm = rows.findIndex((row) => row.name === "II");
     if (page.layout === "3x4+1") {
-      cells.push(page.cell(g, rows[rhythm], rhythm, { x: x0, y0: height + Math.round(14 * mm), start: page.t0, seconds: PAPER_SECONDS, pulse: true, strip: true, height: tall }));
+      cells.push(page.cell(g, rows[rhythm], rhythm, { x: x0, y0: height + Math.round(14 * mm), start: page.t0,
+        seconds: PAPER_SECONDS, pulse: true, strip: true, height: tall }));
       height += tall;
     }
-    return { cells, x0, width: Math.ceil(x0 + PAPER_SECONDS * perSecond + 4 * mm), height: height + 26, seconds: PAPER_SECONDS, perSecond, top };
+    return { cells, x0, width: Math.ceil(x0 + PAPER_SECONDS * perSecond + 4 * mm), height: height + 26,
+      seconds: PAPER_SECONDS, perSecond, top };
   }
   const span = Math.min(Math.max((width - x0 - Math.round(2 * mm)) / perSecond, 1 / perSecond), page.length);
   const wanted = [];
@@ -66,8 +69,10 @@ export function layOut(page, width, room) {
     const height = (least + (tall - least) * shrink) * mm;
     if (row.gap_before) y += 0.35 * height;
     const up = page.groups[g].kind === "ecg" ? 0.6 : 0.5;
-    cells.push(page.cell(g, row, i, { x: x0, y0: Math.round(y + up * height), start: page.t0, seconds: span, pulse: page.groups[g].kind === "ecg", strip: true, height }));
+    cells.push(page.cell(g, row, i, { x: x0, y0: Math.round(y + up * height), start: page.t0, seconds: span, pulse: page
+        .groups[g].kind === "ecg", strip: true, height }));
     y += height;
   }
-  return { cells, x0, width: Math.min(width, Math.ceil(x0 + span * perSecond + 4 * mm)), height: Math.ceil(y + pad * mm) + 26, seconds: span, perSecond, top };
+  return { cells, x0, width: Math.min(width, Math.ceil(x0 + span * perSecond + 4 * mm)), height: Math.ceil(y + pad *
+      mm) + 26, seconds: span, perSecond, top };
 }

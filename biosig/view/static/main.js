@@ -25,14 +25,20 @@ function open(number, at = 0) {
 
 async function listPage(words = "", from = 0) {
   const found = await getJSON("/api/recordings", { words, from });
-  const search = make("input", { type: "search", value: words, "aria-label": "Words in the name", onchange: () => listPage(search.value) });
+  const search = make("input", { type: "search", value: words, "aria-label": "Words in the name", onchange: () =>
+      listPage(search.value) });
   const items = found.recordings.map((each) =>
-    make("tr", {}, make("td", {}, make("button", { type: "button", class: "link", onclick: () => open(each.number) }, each.name)), make("td", { class: "number" }, each.duration === null ? "" : `${each.duration.toFixed(1)} s`)));
+    make("tr", {}, make("td", {}, make("button", { type: "button", class: "link", onclick: () => open(each
+        .number) }, each.name)), make("td", { class: "number" }, each.duration === null ? "" :
+      `${each.duration.toFixed(1)} s`)));
   const step = found.recordings.length;
   const turn = (text, to) => make("button", { type: "button", onclick: () => listPage(words, to) }, text);
   main.replaceChildren(
     make("div", { class: "tools" }, make("label", {}, "Find", search)),
-    make("p", {}, `${found.n_found} of ${source.n_recordings} recordings${step < found.n_found ? `, ${from + 1} to ${from + step} shown` : ""}.`, " ", from > 0 ? turn("before", Math.max(from - 200, 0)) : null, from + step < found.n_found ? turn("next", from + step) : null),
+    make("p", {},
+      `${found.n_found} of ${source.n_recordings} recordings${step < found.n_found ? `, ${from + 1} to ${from + step} shown` : ""}.`,
+      " ", from > 0 ? turn("before", Math.max(from - 200, 0)) : null, from + step < found.n_found ? turn("next",
+        from + step) : null),
     ...source.notes.map((note) => make("p", { class: "small" }, note)),
     make("table", { class: "list" }, make("tbody", {}, ...items)));
 }

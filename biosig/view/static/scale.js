@@ -20,7 +20,15 @@ export function isCalibrated() {
 }
 
 export const SPEEDS = [7.5, 12.5, 15, 25, 30, 50, 60, 100, 200];
-export const PAGES = [["10", "10 s"], ["30", "30 s"], ["60", "1 min"], ["300", "5 min"], ["600", "10 min"], ["3600", "1 h"], ["all", "whole recording"]];
+export const PAGES = [
+  ["10", "10 s"],
+  ["30", "30 s"],
+  ["60", "1 min"],
+  ["300", "5 min"],
+  ["600", "10 min"],
+  ["3600", "1 h"],
+  ["all", "whole recording"]
+];
 const ECG_GAINS = [2.5, 5, 10, 20, 40]; // mm/mV
 const EEG_GAINS = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 1000]; // µV/mm
 
@@ -32,7 +40,8 @@ export function gainsOf(group) {
   if (volts && ["eeg", "eog", "emg"].includes(group.kind))
     return EEG_GAINS.map((uv) => ({ value: volts / uv, text: `${uv} µV/mm` })).reverse();
   const steps = [];
-  for (let power = -6; power <= 6; power++) for (const step of [1, 2, 5]) steps.push(step * 10 ** power);
+  for (let power = -6; power <= 6; power++)
+    for (const step of [1, 2, 5]) steps.push(step * 10 ** power);
   const unit = !group.unit || group.unit === "NU" ? "a.u." : group.unit;
   return steps.reverse().map((step) => ({ value: 1 / step, text: `${Number(step.toPrecision(3))} ${unit}/mm` }));
 }
@@ -51,13 +60,14 @@ export function firstGain(group, gains) {
 }
 
 export function unitSign(unit) {
-  return { uV: "µV", NU: "a.u.", "": "a.u." }[unit] ?? unit;
+  return { uV: "µV", NU: "a.u.", "": "a.u." } [unit] ?? unit;
 }
 
 export function number(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (typeof value !== "number") return String(value);
-  return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2) : String(Number(value.toPrecision(digits + 1)));
+  return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2) : String(Number(
+    value.toPrecision(digits + 1)));
 }
 
 /** Seconds as a page names them: "12.5", or hours, minutes and seconds beyond ten minutes. */

@@ -68,7 +68,8 @@ export class Trace {
     const telling = ["II", "V1", "V5"];
     const chosen = montage.rows.filter((row) => telling.includes(row.name) && row.present);
     const some = chosen.length ? chosen : montage.rows.filter((row) => row.present).slice(0, rows);
-    this.groups = this.groups.map((group, g) => (g === this.main ? { ...group, montages: [{ ...montage, rows: some }] } : group));
+    this.groups = this.groups.map((group, g) => (g === this.main ? { ...group, montages: [{ ...montage,
+        rows: some }] } : group));
     this.layout = "12x1";
   }
 
@@ -77,7 +78,8 @@ export class Trace {
   }
 
   get paper() {
-    return this.speed >= 5 && this.shown.every((g) => ["ecg", "ppg", "abp", "resp", "cvp"].includes(this.groups[g].kind)) && this.shown.some((g) => ["ecg", "ppg"].includes(this.groups[g].kind));
+    return this.speed >= 5 && this.shown.every((g) => ["ecg", "ppg", "abp", "resp", "cvp"].includes(this.groups[g]
+      .kind)) && this.shown.some((g) => ["ecg", "ppg"].includes(this.groups[g].kind));
   }
 
   get step() {
@@ -105,11 +107,20 @@ export class Trace {
     const group = this.groups[g];
     const perUnit = this.gainOf(g).value * this.mm * (this.negativeUp(g) ? -1 : 1);
     return {
-      group: g, at: row.at, name: row.name, note: row.note, kind: group.kind, unit: group.unit, side: row.side,
+      group: g,
+      at: row.at,
+      name: row.name,
+      note: row.note,
+      kind: group.kind,
+      unit: group.unit,
+      side: row.side,
       missing: row.present ? "" : `not in this recording: ${row.missing.join(", ")}`,
       bad: this.bad.has(row.name) || row.name.split("-").some((name) => this.bad.has(name)),
       centre: this.zero[g] === "median" ? row.centre : 0,
-      perUnit, perMillivolt: group.microvolts ? (perUnit * 1000) / group.microvolts : 0, gaps: [], ...place,
+      perUnit,
+      perMillivolt: group.microvolts ? (perUnit * 1000) / group.microvolts : 0,
+      gaps: [],
+      ...place,
     };
   }
 
@@ -136,25 +147,31 @@ export class Trace {
 
   keyOf(g, chunk) {
     const bad = /average/.test(this.montageOf(g).name) ? [...this.bad].sort().join("\t") : "";
-    return [this.about.number, g, this.montageOf(g).name, this.filters[this.groups[g].kind] ?? "", this.step, chunk, bad].join("|");
+    return [this.about.number, g, this.montageOf(g).name, this.filters[this.groups[g].kind] ?? "", this.step, chunk,
+      bad
+    ].join("|");
   }
 
   chunksOf(t0, seconds) {
-    const first = Math.floor(t0 / this.step / CHUNK), last = Math.floor((t0 + seconds) / this.step / CHUNK);
+    const first = Math.floor(t0 / this.step / CHUNK),
+      last = Math.floor((t0 + seconds) / this.step / CHUNK);
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   }
 
   parts(g) {
-    return this.chunksOf(this.t0, this.plan.seconds).map((chunk) => samples.get(this.keyOf(g, chunk))).filter((part) => part);
+    return this.chunksOf(this.t0, this.plan.seconds).map((chunk) => samples.get(this.keyOf(g, chunk))).filter((
+      part) => part);
   }
 
   gapsOf(cell) {
     const group = this.groups[cell.group];
     if (cell.missing) return [];
     const found = [];
-    let until = Infinity, share = 0;
+    let until = Infinity,
+      share = 0;
     for (const part of this.parts(cell.group)) {
-      for (const [at, start, stop] of part.header.gaps) if (at === cell.at) found.push([start, stop]);
+      for (const [at, start, stop] of part.header.gaps)
+        if (at === cell.at) found.push([start, stop]);
       if (part.header.until !== undefined && part.header.until < until) {
         until = part.header.until;
         share = until / this.duration;
@@ -170,7 +187,9 @@ export class Trace {
     const end = group.onset + group.n_times / group.sfreq;
     if (group.onset > 1 / group.sfreq) joined.unshift([0, group.onset, "not recorded"]);
     if (end < this.duration - 1 / group.sfreq) joined.push([end, this.duration, "not recorded"]);
-    if (until < this.t0 + this.plan.seconds) joined.push([until, this.duration, `overview is being computed: ${Math.floor(100 * share)} %`]);
+    if (until < this.t0 + this.plan.seconds) joined.push([until, this.duration,
+      `overview is being computed: ${Math.floor(100 * share)} %`
+    ]);
     return joined.filter(([start, stop]) => stop > cell.start && start < cell.start + cell.seconds);
   }
 
@@ -188,7 +207,8 @@ export class Trace {
         request.abort();
         this.pending.delete(key);
       }
-    for (const [key, [g, chunk]] of wanted) if (!samples.get(key) && !this.pending.has(key)) this.fetch(key, g, chunk);
+    for (const [key, [g, chunk]] of wanted)
+      if (!samples.get(key) && !this.pending.has(key)) this.fetch(key, g, chunk);
     this.frame ??= requestAnimationFrame(() => {
       this.frame = undefined;
       this.paint();
@@ -201,8 +221,13 @@ export class Trace {
     if (!ahead) this.pending.set(key, request);
     try {
       const part = await getSignal(`/api/recordings/${this.about.number}/signal`, {
-        group: g, montage: this.montageOf(g).name, filters: this.filters[this.groups[g].kind] ?? "", step: this.step,
-        first: chunk * CHUNK, n: CHUNK, bad: key.split("|").at(-1),
+        group: g,
+        montage: this.montageOf(g).name,
+        filters: this.filters[this.groups[g].kind] ?? "",
+        step: this.step,
+        first: chunk * CHUNK,
+        n: CHUNK,
+        bad: key.split("|").at(-1),
       }, request.signal);
       samples.put(key, part);
       this.errors = part.header.error ?? "";
@@ -238,7 +263,8 @@ export class Trace {
     const asked = [this.t0, this.plan.seconds, this.step].join();
     if (asked === this.asked) return;
     this.asked = asked;
-    const found = await getJSON(`/api/recordings/${this.about.number}/annotations`, { from: this.t0, to: this.t0 + this.plan.seconds, step: this.step }).catch(() => null);
+    const found = await getJSON(`/api/recordings/${this.about.number}/annotations`, { from: this.t0, to: this.t0 +
+        this.plan.seconds, step: this.step }).catch(() => null);
     if (found && asked === this.asked) {
       this.annotations = found.annotations;
       this.neighbours = { before: found.before, after: found.after };
@@ -256,7 +282,7 @@ export class Trace {
       this.canvas.style.width = `${width}px`;
       this.canvas.style.height = `${height}px`;
     }
-    const ctx = this.canvas.getContext("2d");
+    const ctx = this.canvas.getContext("2d", { willReadFrequently: true });
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     draw(ctx, this, this.plan);
     this.overlay(ctx, this.plan);
@@ -272,11 +298,35 @@ export class Trace {
   state() {
     const { plan } = this;
     return {
-      ready: this.ready, pending: this.pending.size, t0: this.t0, t1: this.t0 + plan.seconds, px_per_mm: this.mm, px_per_second: plan.perSecond, step: this.step,
-      x0: plan.x0, width: plan.width, height: plan.height, speed: this.speed, paper: this.paper, annotations: this.annotations.length,
+      ready: this.ready,
+      pending: this.pending.size,
+      t0: this.t0,
+      t1: this.t0 + plan.seconds,
+      px_per_mm: this.mm,
+      px_per_second: plan.perSecond,
+      step: this.step,
+      x0: plan.x0,
+      width: plan.width,
+      height: plan.height,
+      speed: this.speed,
+      paper: this.paper,
+      annotations: this.annotations.length,
       rows: plan.cells.map((cell, i) => ({
-        name: cell.name, group: cell.group, x: cell.x, y0: cell.y0, start: cell.start, seconds: cell.seconds, px_per_unit: cell.perUnit, centre: cell.centre,
-        missing: cell.missing, note: cell.note, bad: cell.bad, gaps: cell.gaps, pulse: cell.pulseBox ?? null, mode: plan.drawn?.[i]?.mode ?? null, columns: plan.drawn?.[i]?.columns ?? [],
+        name: cell.name,
+        group: cell.group,
+        x: cell.x,
+        y0: cell.y0,
+        start: cell.start,
+        seconds: cell.seconds,
+        px_per_unit: cell.perUnit,
+        centre: cell.centre,
+        missing: cell.missing,
+        note: cell.note,
+        bad: cell.bad,
+        gaps: cell.gaps,
+        pulse: cell.pulseBox ?? null,
+        mode: plan.drawn?.[i]?.mode ?? null,
+        columns: plan.drawn?.[i]?.columns ?? [],
       })),
     };
   }
