@@ -132,6 +132,8 @@ def main() -> None:
             until(page, "window.biosig && window.biosig.view.ready > 0 && window.biosig.view.rows[0].mode === 'raw'")
             found["first trace, s"] = round(time.perf_counter() - start, 2)
             page.wait_for_timeout(1500)
+            for _ in range(asked.turns):  # until the 64 MB of samples that a page keeps are full
+                page.evaluate(TURN.replace("KEY", "PageDown"))
             page.evaluate("() => gc()")
             before = (memory(server.pid, "RssAnon"), of_browser())
             turns = [page.evaluate(TURN.replace("KEY", "PageDown")) for _ in range(asked.turns)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -110,12 +112,17 @@ class Library:
 
 def _of_file(file: Path, name: str) -> Entry:
     def opened() -> Recording:
-        if file.is_file() and file.stat().st_size < QUICK:
+        if file.is_file() and sum(status.st_size for status in beside(file)) < QUICK:
             return read(file, lazy=True)
         with quickly():
             return read(file, lazy=True)
 
     return Entry(name, file.name.partition(".")[0] if file.name.endswith(".gz") else file.stem, opened)
+
+
+def beside(file: Path) -> list[os.stat_result]:
+    """What the system knows of a recording's files: the one that stands for it, and those of its name."""
+    return [each.stat() for each in sorted(file.parent.glob(f"{glob.escape(file.stem)}.*")) if each.is_file()]
 
 
 def _of_shards(path: Path) -> list[Entry]:

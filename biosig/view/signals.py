@@ -21,7 +21,8 @@ from biosig.recording import Recording, Stream
 from biosig.signal import runs_from_mask
 from biosig.view import columns, montage, wire
 from biosig.view.filters import Filters, filtered, padding
-from biosig.view.montage import AS_RECORDED, Montage
+from biosig.view.library import beside
+from biosig.view.montage import Montage
 from biosig.view.pyramid import Pyramid
 
 RAW = 8
@@ -336,16 +337,10 @@ def _seconds(gaps: NDArray[np.int64], stream: Stream, step: float) -> list[list[
 
 
 def _stamp(recording: Recording) -> Any:
-    """What changes when the recording does: its content hash, else size and time of its file."""
+    """What changes when the recording does: its content hash, else size and time of its files."""
     if recording.content_hash:
         return recording.content_hash
     path = Path(recording.source.path)
     if not path.is_file():
         return id(recording)
-    stat = path.stat()
-    return str(path.resolve()), stat.st_size, stat.st_mtime_ns
-
-
-def default_montage(group: Group) -> str:
-    """The first of the group's montages."""
-    return next(iter(montage.names_for(group.kind, group.channels)), AS_RECORDED)
+    return str(path.resolve()), [(status.st_size, status.st_mtime_ns) for status in beside(path)]

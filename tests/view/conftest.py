@@ -4,17 +4,14 @@ import shutil
 
 import pytest
 
-pytest.importorskip("starlette", reason="`biosig view` needs starlette and uvicorn, which are not installed here.")
-pytest.importorskip("uvicorn", reason="`biosig view` needs starlette and uvicorn, which are not installed here.")
-
-from tests.view.looking import Looker, served
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture
 def serve(tmp_path):
     """Serve a source until the test ends; gives a client of it."""
+    from tests.view.looking import served
+
     running = []
 
     def start(source, **options):
@@ -46,6 +43,8 @@ def chromium():
 @pytest.fixture
 def look(chromium, serve):
     """Open a source in the browser; errors of the page fail the test at its end."""
+    from tests.view.looking import Looker
+
     lookers = []
 
     def start(source, width=1280, height=900, client=None, **options):

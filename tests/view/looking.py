@@ -10,10 +10,14 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
+import pytest
 
-from biosig.cli.view import page_of
-from biosig.view.serve import Server
-from biosig.view.wire import unpack
+for package in ("starlette", "uvicorn"):
+    pytest.importorskip(package, reason=f"`biosig view` needs {package}, which is not installed here.")
+
+from biosig.cli.view import page_of  # noqa: E402
+from biosig.view.serve import Server  # noqa: E402
+from biosig.view.wire import unpack  # noqa: E402
 
 PX_PER_MM = 96 / 25.4
 

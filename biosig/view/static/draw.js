@@ -144,9 +144,10 @@ function drawTraces(ctx, page, plan) {
   });
   if (inColumns.length) {
     const image = ctx.getImageData(0, 0, ctx.canvas.width, ctx.canvas.height);
+    const pixels = { bytes: image.data, words: new Uint32Array(image.data.buffer), width: image.width };
     for (const [cell, part, drawn] of inColumns) {
-      const colour = parseInt(colourOf(page, cell).slice(1), 16);
-      drawColumns(image, plan, cell, part, drawn, [colour >> 16, (colour >> 8) & 255, colour & 255]);
+      const bytes = new Uint8ClampedArray(colourOf(page, cell).slice(1).match(/../g).map((pair) => parseInt(pair, 16)).concat(255));
+      drawColumns(pixels, plan, cell, part, drawn, { bytes, word: new Uint32Array(bytes.buffer)[0] });
     }
     ctx.putImageData(image, 0, 0);
   }
@@ -255,13 +256,16 @@ function drawColumns(image, plan, cell, part, drawn, ink) {
 
 /** A bar one pixel of the page wide, its ends as dark as the share of their pixel that they cover. */
 function bar(image, plan, x, top, bottom, ink) {
-  const ratio = image.width / plan.width;
-  const [left, right] = [Math.max(Math.round(x * ratio), 0), Math.min(Math.round((x + 1) * ratio), image.width)];
+  const { bytes, words, width } = image;
+  const ratio = width / plan.width;
+  const left = Math.max(Math.round(x * ratio), 0), right = Math.min(Math.round((x + 1) * ratio), width);
   const y0 = Math.max(top, 0) * ratio, y1 = Math.min(bottom, plan.height - 24) * ratio;
   for (let y = Math.floor(y0); y < y1; y++) {
     const share = Math.min(y + 1, y1) - Math.max(y, y0);
-    for (let i = (y * image.width + left) * 4; i < (y * image.width + right) * 4; i += 4)
-      for (let c = 0; c < 3; c++) image.data[i + c] += (ink[c] - image.data[i + c]) * share;
+    for (let i = y * width + left; i < y * width + right; i++) {
+      if (share >= 1) words[i] = ink.word;
+      else for (let c = 0; c < 3; c++) bytes[4 * i + c] += (ink.bytes[c] - bytes[4 * i + c]) * share;
+    }
   }
 }
 
