@@ -1,5 +1,7 @@
 """Simulated ECGs: diagnoses fulfil their criteria, the truth is what features measure, leads obey physics."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -54,7 +56,7 @@ def test_a_t_wave_keeps_its_share_of_qt_at_any_rate_and_clear_of_the_qrs():
     for rhythm in ("sinus_tachycardia", "sinus_bradycardia", "supraventricular_tachycardia"):
         recording, truth = simulate.ecg(2, diagnoses=(), rhythm=rhythm)
         marks = [a for a in recording.annotations if a.label in ("N", "T")]
-        pairs = [(a, b) for a, b in zip(marks, marks[1:], strict=False) if (a.label, b.label) == ("N", "T")]
+        pairs = [(a, b) for a, b in pairwise(marks) if (a.label, b.label) == ("N", "T")]
         assert len(pairs) > 5
         for beat, t in pairs:
             assert t.onset >= beat.onset + beat.duration
