@@ -48,13 +48,14 @@ def retest(model: Model, windows: Windows, n_resamples: int = 1000, seed: int = 
     -------
     dict
         For "halves" and "recordings", where enough people have two: n_people; windows, the median number behind a
-        measurement; `vector` and `random_weights`: `icc`, the median ICC(2,1) of the features, and `rank_1`, the share
-        of people whose first measurement is the nearest of all people's to their second; `more_than_random`, the paired
-        difference of the latter; chance; and `heads`: of each column ICC(2,1) and the median difference of two
-        measurements in its unit. Numbers are {"value", "low", "high"}, intervals of 95 % over people.
+        measurement; `vector` and, of a trained model, `random_weights`: `icc`, the median ICC(2,1) of the features, and
+        `rank_1`, the share of people whose first measurement is the nearest of all people's to their second;
+        `more_than_random`, the paired difference of the latter; chance; and `heads`: of each column ICC(2,1) and the
+        median difference of two measurements in its unit. Numbers are {"value", "low", "high"}, intervals of 95 % over
+        people.
     """
     table = embed(model, windows, heads=bool(model.heads))
-    twin = None if model.lacks_twin else embed(model.with_random_weights(seed), windows)
+    twin = None if model.lacks_twin or not model.trained else embed(model.with_random_weights(seed), windows)
     person = _people(windows)
     found: dict[str, Any] = {}
     measurements: tuple[Between, ...] = ("halves", "recordings")

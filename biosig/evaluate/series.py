@@ -11,6 +11,9 @@ Blocks of length b say too little of what reaches beyond them, and their mean ta
 of n windows' mean is V(n) in that autoregression and b/n (V(b) − V(n)) is what blocks give of it, so their deviations
 are stretched by the root of the quotient, and by Student's t with n/b − 1 degrees of freedom over the normal's.
 
+`benchmarks/window_intervals.py` counts how often it holds the truth: mostly .94 to .97 from 48 windows on, less where
+few windows are much alike (.77 of 8 at r = .9) or drift slowly below noise (.76 of 48, .88 of 180).
+
 Shape letters: T windows, R resamples.
 """
 
