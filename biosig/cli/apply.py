@@ -35,6 +35,7 @@ def embed(
     batch_tokens: int = 16384,
     workers: int = 0,
     reports: bool = False,
+    heads: bool = False,
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
     align: Literal["none", "subject", "first_minute"] | None = None,
 ) -> int:
@@ -43,7 +44,7 @@ def embed(
     Parameters
     ----------
     model : str
-        Checkpoint folder, or the name of a preset (random weights).
+        Checkpoint folder, else weights that ship (biosig models names them), else a preset (random weights).
     source : Path
         Shard folder, a recording's file, or a folder of recordings.
     out : Path
@@ -66,6 +67,8 @@ def embed(
         Background processes that read and prepare; 0 = none.
     reports : bool
         Let the model also read the recordings' reports; it must have a tokenizer.
+    heads : bool
+        Also write the numbers of the model's heads, a column each (head.ppg.heart_rate); it takes a second pass.
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
     align : str
@@ -74,16 +77,15 @@ def embed(
     """
     from biosig.device import resolve_device
     from biosig.embedding import embed_to_file
-    from biosig.models.model import build_model, list_models, load_model
+    from biosig.models.model import named_model
     from biosig.sources import as_windows
 
     check_paths(source, out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    preset = model in list_models() and not Path(model).exists()
-    encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
+    encoder = named_model(model).to(resolve_device(device))
     windows = as_windows(queried(source, query), window, stride, keep_tail)
     with show_progress(Console(stderr=True)) as progress:
-        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown, align)
+        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown, align, heads)
     done = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
     print_lines(Console(), done, *_seen(encoder.folder, windows))
     return 0
