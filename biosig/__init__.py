@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from biosig.estimators.features import FeatureTransformer
     from biosig.estimators.finetuned import FineTunedClassifier, FineTunedRegressor
     from biosig.estimators.transformer import EmbeddingTransformer
+    from biosig.models.listing import ListedModel, list_models
     from biosig.models.model import Model, build_model, load_model
-    from biosig.models.presets import list_models
     from biosig.models.wrap import ModuleContract, wrap
     from biosig.person_level import pool_embeddings, pool_predictions
     from biosig.reading import read
@@ -34,6 +34,7 @@ _HOME = {
     "FeatureTransformer": "biosig.estimators.features",
     "FineTunedClassifier": "biosig.estimators.finetuned",
     "FineTunedRegressor": "biosig.estimators.finetuned",
+    "ListedModel": "biosig.models.listing",
     "Model": "biosig.models.model",
     "ModuleContract": "biosig.models.wrap",
     "Recording": "biosig.recording",
@@ -42,7 +43,7 @@ _HOME = {
     "Subject": "biosig.recording",
     "build_model": "biosig.models.model",
     "embed": "biosig.embedding",
-    "list_models": "biosig.models.presets",
+    "list_models": "biosig.models.listing",
     "load_model": "biosig.models.model",
     "open_shards": "biosig.shards.dataset",
     "pool_embeddings": "biosig.person_level",
@@ -60,6 +61,7 @@ __all__ = [
     "FeatureTransformer",
     "FineTunedClassifier",
     "FineTunedRegressor",
+    "ListedModel",
     "Model",
     "ModuleContract",
     "Recording",

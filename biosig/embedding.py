@@ -435,5 +435,5 @@ def embed_to_file(
         ),
         PART_WINDOWS,
         identity,
-        "embedding of another model, source, window, dtype, batch_tokens or align",
+        "embedding of another model, source, window, dtype, batch_tokens, align or heads",
     )

@@ -46,7 +46,7 @@ def embed(
     Parameters
     ----------
     model : str
-        Checkpoint folder, or the name of a preset (random weights).
+        Checkpoint folder, else weights that ship (biosig models names them), else a preset (random weights).
     source : Path
         Shard folder, a recording's file, or a folder of recordings.
     out : Path
@@ -69,13 +69,13 @@ def embed(
         Background processes that read and prepare; 0 = none.
     reports : bool
         Let the model also read the recordings' reports; it must have a tokenizer.
+    heads : bool
+        Also write the numbers of the model's heads, a column each (head.ppg.heart_rate); it takes a second pass.
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
     align : str
         Align EEG by all recordings of a subject, or by the first_minute of each recording; default: as the weights name
         it.
-    heads : bool
-        Also write the numbers of the model's heads.
     by : str
         Write a row for each recording or subject, the mean over its windows; these are kept in OUT.windows.parquet.
     spread : bool
@@ -85,15 +85,14 @@ def embed(
 
     from biosig.device import resolve_device
     from biosig.embedding import embed_to_file
-    from biosig.models.model import build_model, list_models, load_model
+    from biosig.models.model import named_model
     from biosig.sources import as_windows
 
     check_paths(source, out)
     if spread and by is None:
         raise UsageError("--spread tells how windows differ that are pooled: say with --by over what.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    preset = model in list_models() and not Path(model).exists()
-    encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
+    encoder = named_model(model).to(resolve_device(device))
     windows = as_windows(queried(source, query), window, stride, keep_tail)
     with show_progress(Console(stderr=True)) as progress:
         embed_to_file(

@@ -26,6 +26,7 @@ _ORDER = (
     "export",
     "features",
     "convert",
+    "models",
     "pretrain",
     "embed",
     "probe",
