@@ -393,6 +393,7 @@ def embed_to_file(
     reports: bool = False,
     on_unknown: OnUnknown | None = None,
     align: Align | None = None,
+    heads: bool = False,
 ) -> Path:
     """Embed into a parquet file in bounded memory; killed and called again, it goes on where it was.
 
@@ -402,10 +403,10 @@ def embed_to_file(
     Raises
     ------
     DataError
-        If the parts there belong to another model, source, windows, dtype or batch_tokens, or one with other reports,
-        or the disk is full.
+        If the parts there belong to another model, source, windows, dtype or batch_tokens, or one with other reports
+        or heads, or the disk is full.
     UsageError
-        If another process is embedding into this file.
+        If another process is embedding into this file, or heads are asked for and the model has none.
 
     Warns
     -----
@@ -421,6 +422,7 @@ def embed_to_file(
         **({"reports": True} if reports else {}),
         **({"on_unknown": on_unknown} if on_unknown else {}),
         **({"align": align} if align != "none" else {}),
+        **({"heads": True} if heads else {}),
     }
     windows = aligned(windows, align)
     contract = with_unknown(model.contract, on_unknown)
@@ -428,8 +430,10 @@ def embed_to_file(
     return write_in_parts(
         out,
         len(windows),
-        lambda span: _embed_parts(model, windows, contract, span, batch_tokens, dtype, workers, progress, words),
+        lambda span: _embed_parts(
+            model, windows, contract, span, batch_tokens, dtype, workers, progress, words, heads=heads
+        ),
         PART_WINDOWS,
         identity,
-        "embedding of another model, source, window, dtype, batch_tokens or align",
+        "embedding of another model, source, window, dtype, batch_tokens, align or heads",
     )

@@ -37,13 +37,16 @@ def embed(
     reports: bool = False,
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
     align: Literal["none", "subject", "first_minute"] | None = None,
+    heads: bool = False,
+    by: Literal["recording", "subject"] | None = None,
+    spread: bool = False,
 ) -> int:
     """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
 
     Parameters
     ----------
     model : str
-        Checkpoint folder, or the name of a preset (random weights).
+        Checkpoint folder, else weights that ship (biosig models names them), else a preset (random weights).
     source : Path
         Shard folder, a recording's file, or a folder of recordings.
     out : Path
@@ -66,25 +69,54 @@ def embed(
         Background processes that read and prepare; 0 = none.
     reports : bool
         Let the model also read the recordings' reports; it must have a tokenizer.
+    heads : bool
+        Also write the numbers of the model's heads, a column each (head.ppg.heart_rate); it takes a second pass.
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
     align : str
         Align EEG by all recordings of a subject, or by the first_minute of each recording; default: as the weights name
         it.
+    by : str
+        Write a row for each recording or subject, the mean over its windows; these are kept in OUT.windows.parquet.
+    spread : bool
+        With by, also write the standard deviation of each feature over the windows.
     """
+    import pyarrow.parquet as pq
+
     from biosig.device import resolve_device
     from biosig.embedding import embed_to_file
-    from biosig.models.model import build_model, list_models, load_model
+    from biosig.models.model import named_model
     from biosig.sources import as_windows
 
     check_paths(source, out)
+    if spread and by is None:
+        raise UsageError("--spread tells how windows differ that are pooled: say with --by over what.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    preset = model in list_models() and not Path(model).exists()
-    encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
+    encoder = named_model(model).to(resolve_device(device))
     windows = as_windows(queried(source, query), window, stride, keep_tail)
     with show_progress(Console(stderr=True)) as progress:
-        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown, align)
-    done = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
+        embed_to_file(
+            encoder,
+            windows,
+            of_windows(out, by),
+            batch_tokens,
+            dtype,
+            workers,
+            progress,
+            reports,
+            on_unknown,
+            align,
+            heads,
+        )
+    n_rows = f"{len(windows)} windows"
+    if by is not None:
+        from biosig.person_level import pool_embeddings
+
+        pooled = pool_embeddings(of_windows(out, by), by, spread)
+        with whole_file(out) as temporary:
+            pq.write_table(pooled, temporary, write_page_checksum=True)
+        n_rows = f"{pooled.num_rows} rows by {by} and modality from the {n_rows} of {of_windows(out, by)}"
+    done = f"Embeddings: {out} ({n_rows}, by {encoder.name} {encoder.revision})"
     print_lines(Console(), done, *_seen(encoder.folder, windows))
     return 0
 
@@ -100,6 +132,7 @@ def predict(
     query: str | None = None,
     device: str = "auto",
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
+    by: Literal["recording", "subject"] | None = None,
 ) -> int:
     """Apply tuned weights to new recordings: a parquet table of calibrated probabilities or values.
 
@@ -121,7 +154,11 @@ def predict(
         auto, cpu, cuda or cuda:N.
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: as the model was tuned.
+    by : str
+        Write an answer for each recording or subject, the mean over its windows with a 95 % interval; the windows are
+        kept in OUT.windows.parquet.
     """
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -129,6 +166,7 @@ def predict(
     from biosig.downstream.classifier import load_classifier
     from biosig.downstream.prediction import predictions, schema_of, windows_for
     from biosig.models.model import Model
+    from biosig.person_level import pool_predictions
     from biosig.sources import as_recordings
 
     check_paths(source, out)
@@ -143,7 +181,7 @@ def predict(
     }
     schema = schema_of(use, windows).with_metadata({"biosig": json.dumps(facts)})
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out) as temporary:
+    with whole_file(of_windows(out, by)) as temporary:
         with (
             pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer,
             show_progress(Console(stderr=True)) as progress,
@@ -151,7 +189,15 @@ def predict(
             for table in predictions(classifier, use, windows, progress):
                 writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
         remarks = _without_prediction(pq.read_table(temporary, columns=["recording", "lacks"]).to_pandas())
-    print_lines(Console(), f"Predictions: {out} ({len(windows)} windows)", *remarks, *_seen(model, windows))
+    n_rows = f"{len(windows)} windows"
+    if by is not None:
+        pooled = pool_predictions(pd.read_parquet(of_windows(out, by)), by)
+        with whole_file(out) as temporary:
+            told = pa.Table.from_pandas(pooled, preserve_index=False).replace_schema_metadata(schema.metadata)
+            pq.write_table(told, temporary, write_page_checksum=True)
+        n_rows = f"{len(pooled)} rows by {by} from the {n_rows} of {of_windows(out, by)}"
+        remarks += _caveats(pooled)
+    print_lines(Console(), f"Predictions: {out} ({n_rows})", *remarks, *_seen(model, windows))
     return 0
 
 
@@ -218,6 +264,11 @@ def check_paths(source: Path, out: Path | None) -> None:
         raise UsageError(f"{source} does not exist: check the path.")
 
 
+def of_windows(out: Path, by: str | None) -> Path:
+    """The file of the windows: `out`, or one beside it where `out` gets a row per recording or subject."""
+    return out if by is None else out.with_name(f"{out.stem}.windows{out.suffix}")
+
+
 def queried(source: Path, query: str | None) -> object:
     """The recordings of a source that a query finds, which shards alone can tell; without a query the source."""
     if query is None:
@@ -253,3 +304,9 @@ def _without_prediction(table: pd.DataFrame) -> list[str]:
     if (table["lacks"] != "").all():
         raise DataError(f"{' '.join(remarks)} The model was tuned on that: give recordings that have it.")
     return remarks
+
+
+def _caveats(pooled: pd.DataFrame) -> list[str]:
+    """What to say of rows by recording or subject whose intervals are absent or to be trusted less."""
+    caveats = pooled["caveat"][pooled["caveat"] != ""].value_counts(sort=False)
+    return [f"{n} of {len(pooled)} rows: {caveat}." for caveat, n in caveats.items()]

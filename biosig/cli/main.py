@@ -27,6 +27,7 @@ _ORDER = (
     "export",
     "features",
     "convert",
+    "models",
     "pretrain",
     "embed",
     "probe",

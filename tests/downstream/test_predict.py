@@ -18,6 +18,7 @@ from biosig.cli.apply import embed, predict
 from biosig.downstream.classifier import HEAD, load_classifier
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.prediction import predictions, schema_of, windows_for
+from biosig.downstream.saved import open_result
 from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
@@ -204,3 +205,29 @@ def test_what_the_model_was_made_of_is_named(apply, tuned, few_channels, tmp_pat
     told = " ".join(capsys.readouterr().out.split())
     assert "The model's ledger holds 3 of the 3 recordings (" in told
     assert "no test on people unknown to it" in told
+
+
+def test_a_person_gets_one_answer_from_all_windows(tuned, few_channels, tmp_path, capsys):
+    out = tmp_path / "people.parquet"
+    assert predict(tuned[1], few_channels.folder, out=out, stride=2.0, query="number >= '006'", by="subject") == 0
+    windows, people = pd.read_parquet(tmp_path / "people.windows.parquet"), pd.read_parquet(out)
+    assert people["subject"].tolist() == ["S006", "S007"]
+    expected = windows.groupby("subject")[SCORES].mean()
+    np.testing.assert_allclose(people[SCORES], expected)
+    assert people["score_left"].between(people["score_left_low"], people["score_left_high"]).all()
+    assert people["n_windows"].sum() == len(windows)
+    assert json.loads(pq.read_schema(out).metadata[b"biosig"])["revision"] == biosig.load_model(tuned[1]).revision
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"2 rows by subject from the {len(windows)} windows of {tmp_path / 'people.windows.parquet'}" in told
+
+
+def test_a_saved_result_has_an_answer_for_each_person(tuned):
+    saved = open_result(tuned[0].config.out)
+    answers = saved.answers()
+    assert answers["subject"].tolist() == ["S006", "S007"]
+    rows = saved.predictions.query("method == 'model'")
+    np.testing.assert_allclose(answers["score_left"], rows.groupby("subject")["score_left"].mean())
+    assert (answers["seconds"] <= 2.0 * answers["n_windows"]).all()
+    assert len(saved.answers("recording")) == rows["recording"].nunique()
+    with pytest.raises(UsageError, match=r"has no method 'forest': .*model"):
+        saved.answers(method="forest")

@@ -282,7 +282,7 @@ function drawAnnotations(ctx, page, plan) {
     const x = xOf(base, plan, a.onset),
       stop = xOf(base, plan, a.onset + a.duration);
     if (stop < base.x || x > base.x + base.seconds * plan.perSecond) continue;
-    ctx.fillStyle = "#00695c";
+    ctx.fillStyle = "rgba(0, 105, 92, .6)";
     if (x >= base.x) ctx.fillRect(Math.round(x), sheet ? top : 4, 1, bottom - (sheet ? top : 4));
     const from = Math.max(x, base.x);
     if (stop > from + 1) {

@@ -222,7 +222,7 @@ class RecordingPage {
       const zero = t.zero[g] === "median" ? "each channel about its median of the recording" : "zero as recorded";
       const notes = [...new Set(headers.flatMap((header) => header.notes))].filter((note) => !note.startsWith(
         "NOT"));
-      const fixed = group.microvolts ? "" : ", a.u., gain fixed";
+      const fixed = group.microvolts ? "" : unitSign(group.unit) === "a.u." ? ", a.u., gain fixed" : ", gain fixed";
       const missing = montage.rows.filter((row) => !row.present).length;
       return `${group.kind.toUpperCase()} ${speed} ${t.gainOf(g).text}${fixed}; ${group.sfreq} Hz, ${band}, view: ${headers[0]?.filters ?? "…"}; ${montage.name}${missing ? `, ${missing} rows lack a channel` : ""}${group.kind === "eeg" ? (t.negativeUp(g) ? ", negative up" : ", positive up") : ""}; ${zero}${how}${notes.length ? "; " + notes.join("; ") : ""}.`;
     });
