@@ -21,7 +21,6 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import sync_playwright
 
 N_CHANNELS, SFREQ = 64, 256
 NAMES = [
@@ -104,6 +103,8 @@ TURN = """() => new Promise((done) => {
 
 def main() -> None:
     """Measure and print."""
+    from playwright.sync_api import sync_playwright
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--hours", type=float, default=24)
