@@ -101,6 +101,10 @@ TURN = """() => new Promise((done) => {
 })"""
 
 
+HEAP = "() => performance.memory.usedJSHeapSize / 2 ** 20"
+"""What the page's script holds, arrays of samples aside."""
+
+
 def main() -> None:
     """Measure and print."""
     from playwright.sync_api import sync_playwright
@@ -125,7 +129,8 @@ def main() -> None:
         address = line.split()[-1]
         with sync_playwright() as driver:
             browser = driver.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--js-flags=--expose-gc"]
+                executable_path=shutil.which("chromium"),
+                args=["--no-sandbox", "--js-flags=--expose-gc", "--enable-precise-memory-info"],
             )
             page = browser.new_page(viewport={"width": 1400, "height": 900})
             start = time.perf_counter()
@@ -136,7 +141,7 @@ def main() -> None:
             for _ in range(asked.turns):  # until the 64 MB of samples that a page keeps are full
                 page.evaluate(TURN.replace("KEY", "PageDown"))
             page.evaluate("() => gc()")
-            before = (memory(server.pid, "RssAnon"), of_browser())
+            before = (memory(server.pid, "RssAnon"), of_browser(), page.evaluate(HEAP))
             turns = [page.evaluate(TURN.replace("KEY", "PageDown")) for _ in range(asked.turns)]
             far = []
             for i in range(20):
@@ -148,10 +153,10 @@ def main() -> None:
                 far.append(1000 * (time.perf_counter() - start))
             page.evaluate("() => gc()")
             page.wait_for_timeout(500)
-            after = (memory(server.pid, "RssAnon"), of_browser())
+            after = (memory(server.pid, "RssAnon"), of_browser(), page.evaluate(HEAP))
             found["page turn, ms: median, p95"] = [round(float(np.percentile(turns, q)), 1) for q in (50, 95)]
             found["jump, ms: median, p95"] = [round(float(np.percentile(far, q)), 1) for q in (50, 95)]
-            found["memory before and after turns, MB: server, renderer"] = [
+            found["memory before and after turns, MB: server, renderer, its script"] = [
                 [round(x) for x in pair] for pair in (before, after)
             ]
             start = time.perf_counter()
