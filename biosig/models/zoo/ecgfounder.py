@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ from biosig.batches.steps.baseline import Baseline
 from biosig.batches.steps.filter import Filter
 from biosig.batches.steps.notch import Notch
 from biosig.batches.steps.repair import Repair
+from biosig.batches.steps.resample import Resample
 from biosig.batches.steps.scale import Scale
 from biosig.batches.steps.window import Window
 from biosig.errors import DataError
@@ -108,10 +109,14 @@ class ECGFounder(Encoder):
         return ECGFounderNet(self)
 
     def contract(self) -> dict[str, SteppedContract]:
-        """10 s at 500 Hz, cleaned as the makers' README says that results need, then one z-score for all leads."""
+        """10 s at 500 Hz, cleaned as the makers' README says that results need, then one z-score for all leads.
+
+        Another rate is brought to 500 Hz by straight lines, the only way that their code does.
+        """
         steps = (
             Window(),
             Repair(),
+            Resample(500.0, "linear"),
             Notch(50.0, quality=30.0),
             Filter("butterworth", 0.67, 40.0, order=4),
             Baseline(0.4),
@@ -140,7 +145,7 @@ class ECGFounderNet(Network):
         x = F.silu(self.first_conv(x))
         yield "stem", x
         for number, stage in enumerate(self.stage_list):
-            for block_number, block in enumerate(stage.block_list):
+            for block_number, block in enumerate(cast(_Stage, stage).block_list):
                 x = block(x)
                 if number == block_number == 0:
                     yield "first", x

@@ -130,7 +130,7 @@ def load(folder: Path, content: dict[str, Any]) -> ZooModel:
         If the weights are damaged or do not fit.
     """
     values = content[PUBLIC]
-    family = values.get("name") if isinstance(values, dict) else None
+    family = str(values.get("name")) if isinstance(values, dict) else ""
     if family not in ENCODERS:
         raise UsageError(f"{folder} holds a model of the family {family!r}; known are {', '.join(ENCODERS)}.")
     with torch.random.fork_rng(devices=[]):  # the random first weights are overwritten

@@ -9,7 +9,7 @@ import pytest
 import torch
 import zoo_cases
 from safetensors.torch import save_file
-from zoo_cases import cases, prepared, state_of
+from zoo_cases import HERE, SMALL, cases, prepared, state_of
 
 import biosig
 from biosig.cli.main import main
@@ -17,15 +17,6 @@ from biosig.errors import DataError
 from biosig.models.convert import convert
 from biosig.models.zoo import ENCODERS
 
-SMALL = {
-    "ecgfounder": "small/ordinary",
-    "kim": "two/ordinary",
-    "papagei": "s-two/odd-101",
-    "labram": "two/ordinary",
-    "cbramod": "two/ordinary",
-}
-"""A case of each family whose net is quick to build."""
-HERE = [model for model in SMALL if zoo_cases.FAMILIES[model] in ENCODERS]
 WRAPPED = {"ecgfounder": "state_dict", "kim": "encoder", "labram": "model"}
 
 

@@ -24,6 +24,16 @@ FAMILIES = {
 }
 """The cases' name of a family → its name in the registry."""
 
+SMALL = {
+    "ecgfounder": "small/ordinary",
+    "kim": "two/ordinary",
+    "papagei": "s-two/odd-101",
+    "labram": "two/ordinary",
+    "cbramod": "two/ordinary",
+}
+"""A case of each family whose net is quick to build."""
+HERE = [model for model in SMALL if FAMILIES[model] in ENCODERS]
+
 
 @cache
 def archive(model):
