@@ -208,7 +208,7 @@ class Attention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.qkv = nn.Linear(embed_dim, 3 * num_heads * head_dim, bias=qkv_bias)
-        self.qk_norm = nn.ModuleList(nn.LayerNorm(head_dim, eps=qk_norm) for _ in range(2 if qk_norm else 0))
+        self.qk_norm = nn.ModuleList([nn.LayerNorm(head_dim, eps=qk_norm) for _ in range(2)] if qk_norm else [])
         self.out = nn.Linear(num_heads * head_dim, embed_dim, bias=bias)
         self.backend = "auto"
         self.initialise()

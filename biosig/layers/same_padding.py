@@ -1,4 +1,4 @@
-"""Convolution and pooling whose output is ceil(T / stride) samples long, and the shortcut of a residual block past them.
+"""Convolution whose output is ceil(T / stride) samples long, and the shortcut of a residual block past it.
 
 The padding of TensorFlow's "SAME", which the residual towers of Hong's resnet1d keep (ECGFounder, PaPaGei).
 Shape letters: B windows, C channels, T samples.

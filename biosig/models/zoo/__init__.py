@@ -1,0 +1,1 @@
+"""Public encoders that other projects trained, one family a file."""

@@ -22,15 +22,14 @@ from biosig.layers.conv_stem import ConvStem
 PATCH, EMBED_DIM, HEADS, MAX_PATCHES = 200, 200, 10, 16  # P, D, heads, the longest window in patches
 EPS = 1e-6
 
-CH_NAMES = tuple(
-    """
+_NAMES = """
     FP1 FPZ FP2 AF9 AF7 AF5 AF3 AF1 AFZ AF2 AF4 AF6 AF8 AF10 F9 F7 F5 F3 F1 FZ F2 F4 F6 F8 F10 FT9 FT7 FC5 FC3 FC1 FCZ
     FC2 FC4 FC6 FT8 FT10 T9 T7 C5 C3 C1 CZ C2 C4 C6 T8 T10 TP9 TP7 CP5 CP3 CP1 CPZ CP2 CP4 CP6 TP8 TP10 P9 P7 P5 P3 P1
     PZ P2 P4 P6 P8 P10 PO9 PO7 PO5 PO3 PO1 POZ PO2 PO4 PO6 PO8 PO10 O1 OZ O2 O9 CB1 CB2 IZ O10 T3 T5 T4 T6 M1 M2 A1 A2
     CFC1 CFC2 CFC3 CFC4 CFC5 CFC6 CFC7 CFC8 CCP1 CCP2 CCP3 CCP4 CCP5 CCP6 CCP7 CCP8 T1 T2 FTT9h TTP7h TPP9h FTT10h TPP8h
     TPP10h FP1-F7 F7-T7 T7-P7 P7-O1 FP2-F8 F8-T8 T8-P8 P8-O2
-    """.split()
-)
+    """
+CH_NAMES = tuple(_NAMES.split())
 """The names of rows 1 to 128 of the table of channels, as the makers list them; row 0 is the window's own token.
 
 T3, T4, T5 and T6 have rows other than T7, T8, P7 and P8, and none stands for another.
@@ -51,10 +50,11 @@ def rows(ch_names: Sequence[str]) -> list[int]:
     known = {name.upper(): number + 1 for number, name in enumerate(CH_NAMES)}
     unknown = [name for name in ch_names if name.upper() not in known]
     if unknown:
-        why = ", of which the makers list but never learned " + ", ".join(set(unknown) & set(_BEYOND))
+        beyond = [name for name in unknown if name in _BEYOND]
+        why = f" ({', '.join(beyond)}: listed by its makers beyond the last row of their table)" if beyond else ""
         raise UsageError(
-            f"LaBraM has learned no place for channel {', '.join(unknown)}{why if set(unknown) & set(_BEYOND) else ''}: "
-            "leave it out, or call it by the name in biosig.models.zoo.labram.CH_NAMES that it was recorded as."
+            f"LaBraM has learned no place for channel {', '.join(unknown)}{why}: leave it out, or give it the name in "
+            "biosig.models.zoo.labram.CH_NAMES that it was recorded by."
         )
     found = [known[name.upper()] for name in ch_names]
     twice = [name for name, row in zip(ch_names, found, strict=True) if found.count(row) > 1]
