@@ -7,17 +7,26 @@ Shape letters: B windows, C channels, N patches of a channel, P samples of a pat
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from biosig.errors import UsageError
+from biosig.batches.stepped import SteppedContract
+from biosig.batches.steps.filter import Filter
+from biosig.batches.steps.notch import Notch
+from biosig.batches.steps.reject import Reject
+from biosig.batches.steps.resample import Resample
+from biosig.batches.steps.scale import Scale
+from biosig.batches.steps.window import Window
 from biosig.layers.attention import Attention, PackedLengths
 from biosig.layers.block import MLP
 from biosig.layers.conv_stem import ConvStem
+from biosig.models.zoo import ENCODERS, About, Encoder, Keys, Network, shape_of
 
 PATCH, EMBED_DIM, HEADS = 200, 200, 4  # P, D, heads of each half
 
@@ -31,13 +40,14 @@ class Stem(nn.Module):
         self.spectrum = nn.Linear(PATCH // 2 + 1, EMBED_DIM)
         self.place = nn.Conv2d(EMBED_DIM, EMBED_DIM, (19, 7), padding=(9, 3), groups=EMBED_DIM)
 
-    def forward(self, patches: Tensor) -> Tensor:
-        """patches (B, C, N, P) → tokens (B, C, N, D)."""
-        grid = patches.shape[:3]
-        steps = self.conv(patches.flatten(1, 2))  # (B, filters, C · N, steps)
-        tokens = steps.transpose(1, 2).reshape(*grid, EMBED_DIM)
-        tokens = tokens + self.spectrum(torch.fft.rfft(patches, norm="forward").abs())
-        return tokens + self.place(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    def stages(self, patches: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """patches (B, C, N, P) → "conv" (B, filters, C · N, steps), "spectral" and "stem" (B, C, N, D)."""
+        steps = self.conv(patches.flatten(1, 2))
+        yield "conv", steps
+        spectral = self.spectrum(torch.fft.rfft(patches, norm="forward").abs())
+        yield "spectral", spectral
+        tokens = steps.transpose(1, 2).reshape(spectral.shape) + spectral
+        yield "stem", tokens + self.place(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 class GridBlock(nn.Module):
@@ -60,30 +70,32 @@ class GridBlock(nn.Module):
         return x + self.mlp(self.mlp_norm(x))
 
 
-class CBraMod(nn.Module):
-    """The grid of tokens, and what a window's vector is made of it.
+class Grid(Network):
+    """Stem and blocks.
 
     Parameters
     ----------
-    n_blocks : int
-        12 in the published weights.
-    readout : {"mean", "tokens"}
-        "mean": the mean over channels and patches. "tokens": all of them, channel after channel, which the makers'
-        classifiers flatten.
+    n_layer : int
+        Number of blocks.
     """
 
-    def __init__(self, n_blocks: int = 12, readout: Literal["mean", "tokens"] = "mean") -> None:
+    def __init__(self, n_layer: int) -> None:
         super().__init__()
-        if readout not in ("mean", "tokens"):
-            raise UsageError(f"CBraMod has no readout {readout!r}; give mean or tokens.")
-        self.readout = readout
         self.stem = Stem()
-        self.blocks = nn.Sequential(*(GridBlock() for _ in range(n_blocks)))
+        self.blocks = nn.ModuleList(GridBlock() for _ in range(n_layer))
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """uV / 100 (B, C, T) at 200 Hz, T a multiple of 200 → vectors (B, D) or tokens (B, C · N, D)."""
-        tokens = self.blocks(self.stem(signal.unflatten(-1, (-1, PATCH)))).flatten(1, 2)
-        return tokens if self.readout == "tokens" else tokens.mean(1)
+    def stages(self, x: Tensor, channels: Sequence[int]) -> Iterator[tuple[str, Tensor]]:  # noqa: ARG002
+        """uV / 100 (B, C, T) at 200 Hz, T whole seconds; tokens lie channel after channel, the vector is their mean."""
+        for name, value in self.stem.stages(x.unflatten(-1, (-1, PATCH))):
+            yield name, value
+        x = value
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if not number:
+                yield "first", x
+        yield "last", x
+        yield "tokens", x.flatten(1, 2)
+        yield "vector", x.mean((1, 2))
 
 
 def _rows(attention: nn.Module, x: Tensor) -> Tensor:
@@ -93,11 +105,6 @@ def _rows(attention: nn.Module, x: Tensor) -> Tensor:
 
 
 _LAYER = "encoder.layers."
-_LEFT_OUT = {
-    "proj_out.0.weight": "the head of pretraining",
-    "proj_out.0.bias": "the head of pretraining",
-    "patch_embedding.mask_encoding": "the mask of pretraining",
-}
 _STEM = {
     "patch_embedding.proj_in.0": "stem.conv.0.0",
     "patch_embedding.proj_in.1": "stem.conv.0.1",
@@ -118,27 +125,93 @@ _BLOCK = {
 }
 
 
-def recognises(state: Mapping[str, Tensor]) -> bool:
-    """Whether the tensors' names are CBraMod's."""
-    return {"patch_embedding.spectral_proj.0.weight", "encoder.layers.0.self_attn_s.in_proj_weight"} <= state.keys()
+_CH_NAMES = "FP1 FP2 F3 F4 C3 C4 P3 P4 O1 O2 F7 F8 T3 T4 T5 T6 FZ CZ PZ"
 
 
-def depth(state: Mapping[str, Tensor]) -> int:
-    """Number of blocks."""
-    return 1 + max(int(key.split(".")[2]) for key in state if re.match(rf"{_LAYER}\d+\.", key))
+@ENCODERS.register
+@dataclass(frozen=True)
+class CBraMod(Encoder):
+    """Sizes of a CBraMod.
+
+    Parameters
+    ----------
+    n_layer : int
+        Number of blocks.
+    """
+
+    name: ClassVar[str] = "cbramod"
+    about: ClassVar[About] = About(
+        title="CBraMod",
+        code="wjq-learning/CBraMod b9e9610",
+        licence="MIT (the card on the hub says Apache-2.0)",
+        where="huggingface.co/weighting666/CBraMod: pretrained_weights.pth",
+        trained_on=("tueg", "tuab", "tuar", "tuep", "tuev", "tusl", "tusz"),
+        cannot="no other montage than its 19 electrodes in their order; no window in which a value reaches 100 uV",
+    )
+    n_layer: int = 12
+
+    @property
+    def model_name(self) -> str:
+        """ "cbramod"."""
+        return "cbramod"
+
+    @classmethod
+    def published(cls) -> dict[str, CBraMod]:
+        """The one that there is."""
+        return {"pretrained_weights.pth": cls()}
+
+    @classmethod
+    def recognises(cls, state: Mapping[str, Tensor]) -> bool:
+        """Whether the tensors' names are CBraMod's."""
+        return any(map(_number, state)) and any(key.startswith("patch_embedding.spectral_proj.") for key in state)
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor], where: str) -> CBraMod:
+        """Number of blocks by the keys; all widths are the published ones."""
+        shape_of(state, "patch_embedding.spectral_proj.0.weight", 2, where)
+        return cls(1 + max(int(match[1]) for match in map(_number, state) if match))
+
+    def keys(self, state: Mapping[str, Tensor]) -> Keys:  # noqa: ARG002
+        """All but the head of pretraining and its mask."""
+        parts, names = dict(_STEM), {}
+        for i in range(self.n_layer):
+            theirs, ours = f"{_LAYER}{i}", f"blocks.{i}"
+            parts |= {f"{theirs}.{their}": f"{ours}.{our}" for their, our in _BLOCK.items()}
+            for half, our in (("self_attn_s", "across"), ("self_attn_t", "along")):
+                for end in ("weight", "bias"):
+                    names[f"{theirs}.{half}.in_proj_{end}"] = f"{ours}.{our}.attention.qkv.{end}"
+        names |= {f"{theirs}.{end}": f"{ours}.{end}" for theirs, ours in parts.items() for end in ("weight", "bias")}
+        dropped = {f"proj_out.0.{end}": "the head of pretraining" for end in ("weight", "bias")}
+        return Keys(names, dropped | {"patch_embedding.mask_encoding": "the mask of pretraining"})
+
+    def build(self) -> Grid:
+        """The network."""
+        return Grid(self.n_layer)
+
+    def contract(self) -> dict[str, SteppedContract]:
+        """As the makers prepared the Temple University corpus: 19 channels by place, windows of seconds up to 30."""
+        steps = (
+            Resample(200.0, "mne"),
+            Filter("fir", 0.3, 75.0),
+            Notch(60.0, "fir"),
+            Window(context=math.inf),
+            Reject(100.0),
+            Scale("divisor", by=100.0),
+        )
+        wanted = SteppedContract(
+            sfreq=200.0,
+            patch_seconds=1.0,
+            stride_seconds=1.0,
+            unit="uV",
+            window_seconds=30.0,
+            ch_names=tuple(_CH_NAMES.split()),
+            any_length=True,
+            longest=30.0,
+            steps=steps,
+        )
+        return {"eeg": wanted}
 
 
-def names(n_blocks: int) -> dict[str, str]:
-    """Their key → ours, of every tensor that a vector depends on."""
-    parts, found = dict(_STEM), {}
-    for i in range(n_blocks):
-        parts |= {f"{_LAYER}{i}.{theirs}": f"blocks.{i}.{ours}" for theirs, ours in _BLOCK.items()}
-        for letter, ours in (("s", "across"), ("t", "along")):
-            for end in ("weight", "bias"):
-                found[f"{_LAYER}{i}.self_attn_{letter}.in_proj_{end}"] = f"blocks.{i}.{ours}.attention.qkv.{end}"
-    return found | {f"{theirs}.{end}": f"{ours}.{end}" for theirs, ours in parts.items() for end in ("weight", "bias")}
-
-
-def left_out(state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Their key → why it has no place in the encoder."""
-    return {key: why for key, why in _LEFT_OUT.items() if key in state}
+def _number(key: str) -> re.Match[str] | None:
+    """The number of the block that a key belongs to."""
+    return re.match(r"encoder\.layers\.(\d+)\.", key)

@@ -6,18 +6,27 @@ one for the second. Shape letters: B windows, C channels, N patches of a channel
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from biosig.batches.stepped import SteppedContract
+from biosig.batches.steps.filter import Filter
+from biosig.batches.steps.notch import Notch
+from biosig.batches.steps.resample import Resample
+from biosig.batches.steps.scale import Scale
+from biosig.batches.steps.window import Window
 from biosig.errors import UsageError
 from biosig.layers.attention import Attention, PackedLengths
 from biosig.layers.block import Block
 from biosig.layers.config import BlockStyle
 from biosig.layers.conv_stem import ConvStem
+from biosig.models.zoo import ENCODERS, About, Encoder, Keys, Network, shape_of
 
 PATCH, EMBED_DIM, HEADS, MAX_PATCHES = 200, 200, 10, 16  # P, D, heads, the longest window in patches
 EPS = 1e-6
@@ -32,36 +41,9 @@ _NAMES = """
 CH_NAMES = tuple(_NAMES.split())
 """The names of rows 1 to 128 of the table of channels, as the makers list them; row 0 is the window's own token.
 
-T3, T4, T5 and T6 have rows other than T7, T8, P7 and P8, and none stands for another.
+T3, T4, T5 and T6 have rows other than T7, T8, P7 and P8, and none stands for another. Eight more names that the makers
+list (FP1-F3 to P4-O2) lie beyond the table's last row, so they are none of these.
 """
-
-_BEYOND = ("FP1-F3", "F3-C3", "C3-P3", "P3-O1", "FP2-F4", "F4-C4", "C4-P4", "P4-O2")
-"""Names that the makers list after the last row of the table: they can be written and not looked up."""
-
-
-def rows(ch_names: Sequence[str]) -> list[int]:
-    """The row of each channel in the learned table; names are compared without regard to case.
-
-    Raises
-    ------
-    UsageError
-        Naming the channels that the table has no row for, or one that is there twice.
-    """
-    known = {name.upper(): number + 1 for number, name in enumerate(CH_NAMES)}
-    unknown = [name for name in ch_names if name.upper() not in known]
-    if unknown:
-        beyond = [name for name in unknown if name in _BEYOND]
-        why = f" ({', '.join(beyond)}: listed by its makers beyond the last row of their table)" if beyond else ""
-        raise UsageError(
-            f"LaBraM has learned no place for channel {', '.join(unknown)}{why}: leave it out, or give it the name in "
-            "biosig.models.zoo.labram.CH_NAMES that it was recorded by."
-        )
-    found = [known[name.upper()] for name in ch_names]
-    twice = [name for name, row in zip(ch_names, found, strict=True) if found.count(row) > 1]
-    if twice:
-        raise UsageError(f"Channel {' and '.join(twice)} is one channel of LaBraM: give it once.")
-    return found
-
 
 class _Style(BlockStyle):
     """LayerNorm with LaBraM's eps."""
@@ -70,74 +52,73 @@ class _Style(BlockStyle):
         return nn.LayerNorm(embed_dim, eps=EPS)
 
 
-class LaBraM(nn.Module):
-    """The network for a fixed list of channels.
+class ScaledBlock(Block):
+    """Our block, in which queries and keys are normed, and a learned scale of each feature limits what a half adds."""
+
+    def __init__(self) -> None:
+        super().__init__(EMBED_DIM, HEADS, EMBED_DIM // HEADS, 4, _Style(norm="layer", mlp="gelu"))
+        self.attention = Attention(EMBED_DIM, HEADS, EMBED_DIM // HEADS, bias=True, qk_norm=EPS)
+        self.attention_scale = nn.Parameter(torch.full((EMBED_DIM,), 0.1))
+        self.mlp_scale = nn.Parameter(torch.full((EMBED_DIM,), 0.1))
+
+    def forward(self, x: Tensor, lengths: PackedLengths, rows: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """x (N, D) → (N, D)."""
+        x = x + self.attention_scale * self.attention(self.attention_norm(x), lengths)
+        return x + self.mlp_scale * self.mlp(self.mlp_norm(x))
+
+
+class Transformer(Network):
+    """Stem, tables of places and times, and blocks.
 
     Parameters
     ----------
-    ch_names : sequence of str
-        The C channels in the order of the signal, all of `CH_NAMES`.
-    n_blocks : int
-        12 in the published weights.
-    readout : {"norm", "mean", "own", "tokens"}
-        "norm": the mean of the patches' tokens, then a norm, which the makers' classifiers start from; weight 1 and
-        bias 0 where no fine-tuning has learned them. "mean": before that norm. "own": the window's own token, of which
-        no loss ever asked anything. "tokens": the patches', channel after channel.
-
-    Raises
-    ------
-    UsageError
-        If a channel has no learned place, or there is no such readout.
+    depth : int
+        Number of blocks.
     """
 
-    rows: Tensor
-
-    def __init__(
-        self,
-        ch_names: Sequence[str],
-        n_blocks: int = 12,
-        readout: Literal["norm", "mean", "own", "tokens"] = "norm",
-    ) -> None:
+    def __init__(self, depth: int) -> None:
         super().__init__()
-        if readout not in ("norm", "mean", "own", "tokens"):
-            raise UsageError(f"LaBraM has no readout {readout!r}; give norm, mean, own or tokens.")
-        self.readout = readout
-        self.register_buffer("rows", torch.tensor(rows(ch_names)), persistent=False)
         self.stem = ConvStem(8, 4, kernel=15, stride=8)
-        self.own = nn.Parameter(torch.zeros(EMBED_DIM))
-        self.place = nn.Parameter(nn.init.trunc_normal_(torch.empty(len(CH_NAMES) + 1, EMBED_DIM), std=0.02))
-        self.time = nn.Parameter(nn.init.trunc_normal_(torch.empty(MAX_PATCHES, EMBED_DIM), std=0.02))
-        style = _Style(norm="layer", mlp="gelu")
-        self.blocks = nn.ModuleList(Block(EMBED_DIM, HEADS, EMBED_DIM // HEADS, 4, style) for _ in range(n_blocks))
-        for block in self.blocks:
-            block.attention = Attention(EMBED_DIM, HEADS, EMBED_DIM // HEADS, bias=True, qk_norm=EPS)
+        self.own = nn.Parameter(torch.zeros(1, 1, EMBED_DIM))
+        self.place = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, len(CH_NAMES) + 1, EMBED_DIM), std=0.02))
+        self.time = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, MAX_PATCHES, EMBED_DIM), std=0.02))
+        self.blocks = nn.ModuleList(ScaledBlock() for _ in range(depth))
         self.norm = nn.LayerNorm(EMBED_DIM, eps=EPS)
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """uV / 100 (B, C, T) at 200 Hz, T a multiple of 200 up to 3200 → vectors (B, D) or tokens (B, C · N, D)."""
-        B, C, T = signal.shape
+    def stages(self, x: Tensor, channels: Sequence[int]) -> Iterator[tuple[str, Tensor]]:
+        """uV / 100 (B, C, T) at 200 Hz, T up to 16 whole seconds.
+
+        "first" and "last" have the window's own token before the patches', which lie channel after channel; "tokens"
+        are the patches' alone, "mean" their mean, and "vector" that mean after a norm.
+
+        Raises
+        ------
+        UsageError
+            If the windows are longer.
+        """
+        B, C, T = x.shape
         N = T // PATCH
-        if T % PATCH or not 0 < N <= MAX_PATCHES or len(self.rows) != C:
-            raise UsageError(
-                f"LaBraM was given {C} channels of {T} samples, and takes {len(self.rows)} of whole seconds at "
-                f"{PATCH} Hz, {MAX_PATCHES} at most: cut windows of that length."
-            )
-        steps = self.stem(signal.reshape(B, C * N, PATCH))  # (B, filters, C · N, steps)
-        tokens = steps.permute(0, 2, 3, 1).reshape(B, C, N, EMBED_DIM)  # of each step its filters
-        tokens = tokens + self.place[self.rows][:, None] + self.time[:N]
-        own = (self.own + self.place[0]).expand(B, 1, EMBED_DIM)
-        x = torch.cat([own, tokens.flatten(1, 2)], dim=1).flatten(0, 1)  # (B · (1 + C · N), D)
+        if N > MAX_PATCHES:
+            raise UsageError(f"LaBraM has learned {MAX_PATCHES} s, and the window has {N}: cut shorter windows.")
+        steps = self.stem(x.reshape(B, C * N, PATCH))  # (B, filters, C · N, steps)
+        tokens = steps.permute(0, 2, 3, 1).flatten(2)  # of each step its filters
+        yield "stem", tokens
+        place = self.place[0, [number + 1 for number in channels]]  # (C, D)
+        tokens = tokens.unflatten(1, (C, N)) + place[:, None] + self.time[0, :N]
+        own = (self.own + self.place[:, :1]).expand(B, 1, EMBED_DIM)
+        x = torch.cat([own, tokens.flatten(1, 2)], dim=1)
         lengths = PackedLengths((1 + C * N,) * B)
-        for block in self.blocks:
-            x = block(x, lengths)
-        x = x.view(B, -1, EMBED_DIM)
-        if self.readout in ("own", "tokens"):
-            return x[:, 0] if self.readout == "own" else x[:, 1:]
+        for number, block in enumerate(self.blocks):
+            x = block(x.flatten(0, 1), lengths).view_as(x)
+            if not number:
+                yield "first", x
+        yield "last", x
+        yield "tokens", x[:, 1:]
         mean = x[:, 1:].mean(1)
-        return mean if self.readout == "mean" else self.norm(mean)
+        yield "vector", self.norm(mean)
+        yield "mean", mean
 
 
-_PREFIX = "student."
 _STEM = {f"patch_embed.{kind}{k + 1}": f"stem.{k}.{i}" for k in range(3) for i, kind in enumerate(("conv", "norm"))}
 _TABLES = {"cls_token": "own", "pos_embed": "place", "time_embed": "time"}
 _BLOCK = {
@@ -149,62 +130,110 @@ _BLOCK = {
     "mlp.fc1": "mlp.expand",
     "mlp.fc2": "mlp.contract",
 }
-_SCALES = {"gamma_1": "attn.proj", "gamma_2": "mlp.fc2"}  # of a block → what it scales
-_LEFT_OUT = {
-    "student.mask_token": "the mask of pretraining",
-    "student.norm.": "the norm before the head of pretraining",
-    "student.lm_head.": "the head of pretraining",
-    "lm_head.": "the head of pretraining",
-    "projection_head.": "the head of pretraining",
-    "head.": "a classifier",
-}
+_MATRICES = {"attn.qkv.weight": "attention.qkv.weight", "gamma_1": "attention_scale", "gamma_2": "mlp_scale"}
+_HEADS = ("student.lm_head.weight", "student.lm_head.bias", "lm_head.weight", "lm_head.bias")
+_HEADS += ("projection_head.0.weight", "projection_head.0.bias")
 
 
-def recognises(state: Mapping[str, Tensor]) -> bool:
-    """Whether the tensors' names are LaBraM's."""
-    mark = ("time_embed", "patch_embed.conv1.weight", "blocks.0.gamma_1")
-    return any({prefix + key for key in mark} <= state.keys() for prefix in (_PREFIX, ""))
-
-
-def depth(state: Mapping[str, Tensor]) -> int:
-    """Number of blocks."""
-    found = (re.match(rf"(?:{_PREFIX})?blocks\.(\d+)\.", key) for key in state)
-    return 1 + max(int(match[1]) for match in found if match)
-
-
-def names(n_blocks: int, prefix: str = _PREFIX) -> dict[str, str]:
-    """Their key → ours, of every tensor that a vector depends on; the layers' scales are folded beforehand.
+@ENCODERS.register
+@dataclass(frozen=True)
+class LaBraM(Encoder):
+    """Sizes of a LaBraM, all but the depth those of -base.
 
     Parameters
     ----------
-    n_blocks : int
+    depth : int
         Number of blocks.
-    prefix : str
-        "student." in a file of pretraining, "" in a fine-tuned one, which has a norm of its own.
     """
-    parts = dict(_STEM) if prefix else _STEM | {"fc_norm": "norm"}
-    found = dict(_TABLES)
-    for i in range(n_blocks):
-        parts |= {f"blocks.{i}.{theirs}": f"blocks.{i}.{ours}" for theirs, ours in _BLOCK.items()}
-        found[f"blocks.{i}.attn.qkv.weight"] = f"blocks.{i}.attention.qkv.weight"
-    found |= {f"{theirs}.{end}": f"{ours}.{end}" for theirs, ours in parts.items() for end in ("weight", "bias")}
-    return {prefix + theirs: ours for theirs, ours in found.items()}
+
+    name: ClassVar[str] = "labram"
+    about: ClassVar[About] = About(
+        title="LaBraM",
+        code="935963004/LaBraM c431221",
+        licence="MIT",
+        where="github.com/935963004/LaBraM: checkpoints/labram-base.pth; huggingface.co/braindecode/labram-pretrained",
+        trained_on=(
+            *("bci-competition-iv-1", "emobrain", "grasp-and-lift", "inria-bci-challenge", "eegmmidb", "raw-eeg-data"),
+            *("resting-state-eeg", "seed", "seed-iv", "seed-ger", "seed-fra", "siena", "spis", "target-versus-non-target"),
+            *("tuar", "tuep", "tusz", "tusl"),
+        ),
+        cannot="no electrode outside its table of 128 names, no window over 16 s",
+    )
+    depth: int = 12
+
+    @property
+    def model_name(self) -> str:
+        """ "labram-base"."""
+        return "labram-base"
+
+    @classmethod
+    def published(cls) -> dict[str, LaBraM]:
+        """The one that is public."""
+        return {"labram-base.pth": cls()}
+
+    @classmethod
+    def recognises(cls, state: Mapping[str, Tensor]) -> bool:
+        """Whether the tensors' names are LaBraM's."""
+        return any(map(_number, state)) and any(key.endswith("patch_embed.conv1.weight") for key in state)
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor], where: str) -> LaBraM:
+        """Number of blocks by the keys; all widths are those of -base."""
+        shape_of(state, _prefix(state) + "time_embed", 3, where)
+        return cls(1 + max(int(match[2]) for match in map(_number, state) if match))
+
+    def keys(self, state: Mapping[str, Tensor]) -> Keys:
+        """All but mask, last norm and heads of pretraining; of a fine-tuned file all but its classifier."""
+        prefix = _prefix(state)
+        parts, names = dict(_STEM), dict(_TABLES)
+        for i in range(self.depth):
+            parts |= {f"blocks.{i}.{theirs}": f"blocks.{i}.{ours}" for theirs, ours in _BLOCK.items()}
+            names |= {f"blocks.{i}.{theirs}": f"blocks.{i}.{ours}" for theirs, ours in _MATRICES.items()}
+        if not prefix:
+            parts["fc_norm"] = "norm"
+        names |= {f"{theirs}.{end}": f"{ours}.{end}" for theirs, ours in parts.items() for end in ("weight", "bias")}
+        names = {prefix + theirs: ours for theirs, ours in names.items()}
+        if not prefix:
+            return Keys(names, {f"head.{end}": "a classifier" for end in ("weight", "bias")})
+        dropped = {"student.mask_token": "the mask of pretraining"} | dict.fromkeys(_HEADS, "a head of pretraining")
+        dropped |= {f"student.norm.{end}": "the norm before the heads of pretraining" for end in ("weight", "bias")}
+        untrained = "the norm after the mean is new in fine-tuning, and has weight 1 and bias 0 here"
+        return Keys(names, dropped, {"norm.weight": untrained, "norm.bias": untrained})
+
+    def build(self) -> Transformer:
+        """The network."""
+        return Transformer(self.depth)
+
+    def contract(self) -> dict[str, SteppedContract]:
+        """Any of the electrodes by their own names, windows of seconds up to 16."""
+        steps = (
+            Filter("fir", 0.1, 75.0),
+            Notch(50.0, "fir"),
+            Resample(200.0, "mne"),
+            Window(context=math.inf),
+            Scale("divisor", by=100.0),
+        )
+        wanted = SteppedContract(
+            sfreq=200.0,
+            patch_seconds=1.0,
+            stride_seconds=1.0,
+            unit="uV",
+            window_seconds=16.0,
+            ch_names=CH_NAMES,
+            missing="subset",
+            any_length=True,
+            longest=16.0,
+            aliases=False,
+            steps=steps,
+        )
+        return {"eeg": wanted}
 
 
-def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with each layer's scale multiplied into the matrix and the bias before it, which is the same."""
-    out = dict(state)
-    for key in state:
-        start, _, end = key.rpartition(".")
-        if end in _SCALES:
-            scale = out.pop(key)
-            for part in ("weight", "bias"):
-                scaled = f"{start}.{_SCALES[end]}.{part}"
-                if scaled in out:
-                    out[scaled] = out[scaled] * (scale[:, None] if part == "weight" else scale)
-    return out
+def _number(key: str) -> re.Match[str] | None:
+    """The number of the block that a layer's scale belongs to, which no other family has."""
+    return re.match(r"(student\.)?blocks\.(\d+)\.gamma_[12]$", key)
 
 
-def left_out(state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Their key → why it has no place in the encoder."""
-    return {key: why for key in state for start, why in _LEFT_OUT.items() if key.startswith(start)}
+def _prefix(state: Mapping[str, Tensor]) -> str:
+    """What stands before all keys of the encoder in a file of pretraining; nothing in a fine-tuned one."""
+    return "student." if any(key.startswith("student.") for key in state) else ""
