@@ -34,15 +34,16 @@ class OrderedContract(InputContract):
     ----------
     ch_names : tuple of str
         C names, as a file writes them or canonical.
-    missing : {"refuse", "zeros"}
+    missing : {"refuse", "zeros", "subset"}
         "refuse": a recording without one of the channels is an error, and a window in which a sample is no real value
-        gives no vector. "zeros": both are 0 after normalisation.
+        gives no vector. "zeros": both are 0 after normalisation. "subset": the network reads any of the channels, each
+        by its number, as in its training; a window in which a sample is no real value gives no vector.
     any_length : bool
         Whether a window may have any whole number of patches; else it has one.
     """
 
     ch_names: tuple[str, ...] = ()
-    missing: Literal["refuse", "zeros"] = "refuse"
+    missing: Literal["refuse", "zeros", "subset"] = "refuse"
     any_length: bool = False
 
     def places(self, channels: Sequence[Channel], modality: str) -> dict[int, int]:
