@@ -1,12 +1,14 @@
 """Weights as another project wrote them: a Hugging Face folder, a safetensors file, or a PyTorch state dict.
 
-Nothing is unpickled but tensors and plain containers.
+Nothing is unpickled but tensors, plain containers, and the classes of `HARMLESS`.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,12 @@ from torch import Tensor
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.models.checkpoint import CONFIG, WEIGHTS, read_config, read_tensors
 from biosig.models.encoder import EncoderConfig
+
+HARMLESS: tuple[type, ...] = (argparse.Namespace,)
+"""Classes that a PyTorch file may hold beside its tensors: they keep values, and making one runs nothing.
+
+LaBraM's files hold the options of their training so.
+"""
 
 
 @dataclass(frozen=True)
@@ -119,11 +127,21 @@ def read_foreign(source: Path) -> ForeignWeights:
 def _read_pytorch(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The state dict in a PyTorch file, and the names of what else is in it."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(HARMLESS)):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        refused = re.search(r"GLOBAL ([\w.]*\w)", str(error))
+        if refused:
+            raise UnreadableError(
+                f"{path} holds an object of {refused[1]} beside its tensors, and making one may run code of whoever "
+                "wrote the file, so that nothing of it was read: give safetensors or a plain PyTorch state dict."
+            ) from error
+        # Of a pickle that is no state dict torch's first line says how to run its code: not a thing to pass on.
+        why = (
+            "it is damaged, or a pickle of another kind" if "weights_only" in str(error) else str(error).split("\n")[0]
+        )
         raise UnreadableError(
-            f"{path} cannot be read as a file of tensors ({str(error).splitlines()[0]}): give safetensors or a plain "
-            f"PyTorch state dict."
+            f"{path} cannot be read as a file of tensors ({why}): give safetensors or a plain PyTorch state dict."
         ) from error
     if not isinstance(content, Mapping):
         raise UnreadableError(f"{path} holds a {type(content).__name__}: give a PyTorch state dict.")

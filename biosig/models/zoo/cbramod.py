@@ -152,7 +152,7 @@ class CBraMod(Encoder):
 
     @property
     def model_name(self) -> str:
-        """ "cbramod"."""
+        """The one that there is."""
         return "cbramod"
 
     @classmethod

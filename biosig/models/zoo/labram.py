@@ -45,6 +45,7 @@ T3, T4, T5 and T6 have rows other than T7, T8, P7 and P8, and none stands for an
 list (FP1-F3 to P4-O2) lie beyond the table's last row, so they are none of these.
 """
 
+
 class _Style(BlockStyle):
     """LayerNorm with LaBraM's eps."""
 
@@ -131,8 +132,13 @@ _BLOCK = {
     "mlp.fc2": "mlp.contract",
 }
 _MATRICES = {"attn.qkv.weight": "attention.qkv.weight", "gamma_1": "attention_scale", "gamma_2": "mlp_scale"}
-_HEADS = ("student.lm_head.weight", "student.lm_head.bias", "lm_head.weight", "lm_head.bias")
-_HEADS += ("projection_head.0.weight", "projection_head.0.bias")
+_HEADS = [f"{of}.{end}" for of in ("student.lm_head", "lm_head", "projection_head.0") for end in ("weight", "bias")]
+
+_TRAINED_ON = """
+    bci-competition-iv-1 emobrain grasp-and-lift inria-bci-challenge eegmmidb raw-eeg-data resting-state-eeg seed
+    seed-iv seed-ger seed-fra siena spis target-versus-non-target tuar tuep tusz tusl
+    """
+"""The public ones of the paper's list of pretraining data; recordings of the makers' own were beside them."""
 
 
 @ENCODERS.register
@@ -152,18 +158,14 @@ class LaBraM(Encoder):
         code="935963004/LaBraM c431221",
         licence="MIT",
         where="github.com/935963004/LaBraM: checkpoints/labram-base.pth; huggingface.co/braindecode/labram-pretrained",
-        trained_on=(
-            *("bci-competition-iv-1", "emobrain", "grasp-and-lift", "inria-bci-challenge", "eegmmidb", "raw-eeg-data"),
-            *("resting-state-eeg", "seed", "seed-iv", "seed-ger", "seed-fra", "siena", "spis", "target-versus-non-target"),
-            *("tuar", "tuep", "tusz", "tusl"),
-        ),
+        trained_on=tuple(_TRAINED_ON.split()),
         cannot="no electrode outside its table of 128 names, no window over 16 s",
     )
     depth: int = 12
 
     @property
     def model_name(self) -> str:
-        """ "labram-base"."""
+        """Its makers published -base alone."""
         return "labram-base"
 
     @classmethod

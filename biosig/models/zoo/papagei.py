@@ -124,7 +124,7 @@ class PaPaGei(Encoder):
         code="Nokia-Bell-Labs/papagei-foundation-model 0c537da",
         licence="BSD-3-Clause (the files' headers say BSD-3-Clause-Clear)",
         where="zenodo.org/records/13983110: papagei_s.pt, papagei_p.pt, papagei_s_svri.pt",
-        trained_on=("vitaldb", "mimic-iii", "bidmc", "mesa"),
+        trained_on=("vitaldb", "mimic-iii", "bidmc", "mesa"),  # BIDMC was cut from recordings of MIMIC
         cannot="no other signal than one channel of PPG, and nothing above 12 Hz",
     )
     n_block: int = 18
@@ -133,7 +133,7 @@ class PaPaGei(Encoder):
 
     @property
     def model_name(self) -> str:
-        """ "papagei-s" with experts, else "papagei-p"."""
+        """With experts -S, else -P."""
         return "papagei-s" if self.n_experts else "papagei-p"
 
     @classmethod
