@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -27,6 +28,31 @@ from biosig.models.zoo import ENCODERS, About, Encoder, Keys, Network, shape_of
 WIDTH, DOUBLED, EMBED_DIM = 32, 4, 512  # W of the first blocks, after how many blocks it doubles, numbers of a vector
 
 
+class FixedNorm(nn.Module):
+    """Batch normalisation by the mean and variance of pretraining, in fine-tuning too.
+
+    So a window's vector depends on no other window.
+
+    Parameters
+    ----------
+    n_chans : int
+        W.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, n_chans: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(n_chans)), nn.Parameter(torch.zeros(n_chans))
+        self.register_buffer("running_mean", torch.zeros(n_chans))
+        self.register_buffer("running_var", torch.ones(n_chans))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, W, T) → (B, W, T)."""
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
+
+
 class Block(nn.Module):
     """Two convolutions past a shortcut, each after norm and ReLU; every second block halves the rate.
 
@@ -40,9 +66,9 @@ class Block(nn.Module):
         super().__init__()
         self.n_in, self.n_out = width(number - 1), width(number)
         self.halve = number % 2 == 1
-        self.norm1 = batch_norm(self.n_in) if number else None
+        self.norm1 = FixedNorm(self.n_in) if number else None
         self.conv1 = SameConv1d(self.n_in, self.n_out, 3, stride=2 if self.halve else 1)
-        self.norm2 = batch_norm(self.n_out)
+        self.norm2 = FixedNorm(self.n_out)
         self.conv2 = SameConv1d(self.n_out, self.n_out, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,9 +89,9 @@ class Tower(Network):
 
     def __init__(self, n_block: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(SameConv1d(1, WIDTH, 3), batch_norm(WIDTH), nn.ReLU())
+        self.stem = nn.Sequential(SameConv1d(1, WIDTH, 3), FixedNorm(WIDTH), nn.ReLU())
         self.blocks = nn.ModuleList(Block(number) for number in range(n_block))
-        self.norm = batch_norm(width(n_block - 1))
+        self.norm = FixedNorm(width(n_block - 1))
         self.dense = nn.Linear(width(n_block - 1), EMBED_DIM)
 
     def stages(self, x: Tensor, channels: Sequence[int]) -> Iterator[tuple[str, Tensor]]:  # noqa: ARG002
@@ -82,13 +108,6 @@ class Tower(Network):
         pooled = tokens.mean(-1)
         yield "vector", self.dense(pooled)
         yield "pooled", pooled
-
-
-def batch_norm(n_chans: int) -> nn.BatchNorm1d:
-    """A norm without the counter of its training steps, which only a momentum of None would read."""
-    norm = nn.BatchNorm1d(n_chans)
-    norm.num_batches_tracked = None
-    return norm
 
 
 def width(number: int) -> int:
