@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.altered import WrappedRecording, WrappedSet
-from biosig.batches.contract import InputContract, lies_within, limit_band
-from biosig.batches.montage import is_unscaled, montage
+from biosig.batches.contract import InputContract, in_unit, lies_within, limit_band
+from biosig.batches.montage import Montage, is_unscaled, montage
+from biosig.batches.stepped import SteppedContract
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import EmptyWindowError
 from biosig.recording import Channel, Recording, Stream
@@ -42,9 +43,13 @@ def conditioned(windows: Windows, contract: Mapping[str, InputContract]) -> Wind
     windows : Windows
         Of any recordings.
     contract : mapping of modality to InputContract
-        Where it has neither a band nor z-scores, the windows are given back as they are.
+        Where it has neither a band nor z-scores nor steps before the cut of a window, the windows are given back as
+        they are.
     """
-    if all(wanted.band is None and wanted.normalisation != "zscore" for wanted in contract.values()):
+    if all(
+        wanted.band is None and wanted.normalisation != "zscore" and not _context(wanted)
+        for wanted in contract.values()
+    ):
         return windows
     return replace(windows, ds=ConditionedSet(windows.ds, contract))
 
@@ -107,6 +112,8 @@ class ConditionedRecording(WrappedRecording):
 
     def read_signals(self, onset: float, duration: float) -> Recording:
         """The window, limited to the band, its streams with their moments."""
+        if any(_context(wanted) for wanted in self._contract.values()):
+            return self._after_steps(onset, duration)
         window = self._limited(onset, duration)
         if scaled := self._to_scale(window):
             if not self._scales.keys() >= scaled:
@@ -118,6 +125,27 @@ class ConditionedRecording(WrappedRecording):
             self._moments.update(self._work_out())
         streams = [replace(stream, moments=self._moments[_key(stream)]) for stream in window.streams]
         return replace(window, streams=streams)
+
+    def _after_steps(self, onset: float, duration: float) -> Recording:
+        """The window after the steps that come before its cut, each kind with its own context."""
+        context = min(max(_context(wanted) for wanted in self._contract.values()), self._duration)
+        wide = self.recording.read_signals(onset - context, duration + 2 * context)
+        flat = {_key(stream): is_flat(stream.physical()) for stream in wide.crop(onset, duration).streams}
+        streams, done = [], {}
+        for stream in wide.streams:
+            rows: set[int] = set()
+            for kind, wanted in self._contract.items():
+                members = montage(stream.channels, kind, wanted)
+                if isinstance(wanted, SteppedContract) and members.rows:
+                    values = in_unit(stream, members)
+                    if (moves := flat.get(_key(stream))) is not None:
+                        values[moves[members.rows]] = np.nan
+                    streams.append(_stepped(stream, members, values, wanted))
+                    done[kind] = wanted.cut
+                    rows |= set(members.rows)
+            if not rows:
+                streams.append(stream)
+        return replace(wide, streams=streams, steps_done=done).crop(onset, duration)
 
     def _to_scale(self, window: Recording) -> set[str]:
         """Kinds of the window whose stored scale, if there is one, was measured before the filter."""
@@ -186,8 +214,24 @@ class ConditionedRecording(WrappedRecording):
         return moments
 
 
+def _context(wanted: InputContract) -> float:
+    """Seconds on either side of a window that the steps before its cut see."""
+    return wanted.context if isinstance(wanted, SteppedContract) else 0.0
+
+
 def _key(stream: Stream) -> tuple[float, tuple[Channel, ...]]:
     return stream.sfreq, stream.channels
+
+
+def _stepped(stream: Stream, members: Montage, values: NDArray[np.float64], wanted: SteppedContract) -> Stream:
+    """The channels of a contract after the steps before the cut, as a stream of their own in their own units."""
+    after = wanted.run(values, stream.sfreq, stop=wanted.cut)
+    samples = np.where(after.valid, after.values / members.factor[:, None], np.nan).astype(np.float32)
+    one = np.ones(len(members.rows))
+    picked = stream.pick(members.rows)
+    return replace(
+        picked, sfreq=after.sfreq, samples=samples, scale=one, offset=0 * one, invalid=np.empty((0, 3), np.int64)
+    )
 
 
 def _filtered(

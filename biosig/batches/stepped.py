@@ -32,14 +32,10 @@ class SteppedContract(OrderedContract):
         refused.
     longest : float
         Seconds; a longer window is refused.
-    aliases : bool
-        Whether another name of the same electrode counts (T7 for T3); else names count as they are spelt, whatever
-        their case, prefix and common reference.
     """
 
     steps: tuple[Annotated[Step, STEPS], ...] = ()
     longest: float = math.inf
-    aliases: bool = True
     clip: float = math.inf
     normalisation: Literal["robust", "zscore", "window", "constant"] = "constant"
 

@@ -1,6 +1,6 @@
 """Weights as another project wrote them: a Hugging Face folder, a safetensors file, or a PyTorch state dict.
 
-Nothing is unpickled but tensors, plain containers, and the classes of `HARMLESS`.
+Nothing is unpickled but tensors and plain containers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,8 @@ from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.models.checkpoint import CONFIG, WEIGHTS, read_config, read_tensors
 from biosig.models.encoder import EncoderConfig
 
-HARMLESS: tuple[type, ...] = (argparse.Namespace,)
-"""Classes that a PyTorch file may hold beside its tensors: they keep values, and making one runs nothing.
-
-LaBraM's files hold the options of their training so.
-"""
+HARMLESS = (argparse.Namespace,)
+"""Classes that a PyTorch file may hold beside tensors: a training script's options, of which nothing is read."""
 
 
 @dataclass(frozen=True)
@@ -130,22 +127,20 @@ def _read_pytorch(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         with torch.serialization.safe_globals(list(HARMLESS)):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        refused = re.search(r"GLOBAL ([\w.]*\w)", str(error))
-        if refused:
+        if named := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise UnreadableError(
-                f"{path} holds an object of {refused[1]} beside its tensors, and making one may run code of whoever "
-                "wrote the file, so that nothing of it was read: give safetensors or a plain PyTorch state dict."
+                f"{path} holds an object of the class {named[1]} beside its tensors, which would run code when it is "
+                "read: nothing was read. Ask its makers for safetensors, or write the tensors alone where you trust it."
             ) from error
         # Of a pickle that is no state dict torch's first line says how to run its code: not a thing to pass on.
-        why = (
-            "it is damaged, or a pickle of another kind" if "weights_only" in str(error) else str(error).split("\n")[0]
-        )
+        first = str(error).split("\n")[0]
+        why = "it is damaged, or a pickle of another kind" if "weights_only" in first else first
         raise UnreadableError(
             f"{path} cannot be read as a file of tensors ({why}): give safetensors or a plain PyTorch state dict."
         ) from error
     if not isinstance(content, Mapping):
         raise UnreadableError(f"{path} holds a {type(content).__name__}: give a PyTorch state dict.")
-    for wrapper in ("model", "state_dict"):
+    for wrapper in ("model", "state_dict", "encoder"):
         if isinstance(content.get(wrapper), Mapping):
             return content[wrapper], tuple(str(key) for key in content if key != wrapper)
     return content, ()

@@ -35,6 +35,10 @@ from biosig.training.seeding import seeded
 __all__ = ["Encoded", "Model", "build_model", "list_models", "load_model"]
 
 
+PUBLIC = "public"
+"""Key of `config.json` under which a public encoder's sizes are, where our own encoders have "encoder"."""
+
+
 class RandomWeightsWarning(UserWarning):
     """The numbers come from a model that was never trained."""
 
@@ -452,10 +456,16 @@ def build_model(name: str, seed: int = 0) -> Model:
     Parameters
     ----------
     name : str
-        One of `biosig.list_models()`.
+        One of `biosig.list_models()`, or a public encoder of `biosig.models.zoo`, such as "ecgfounder-12".
     seed : int
         Seeds the weights; the caller's random state is left as it was.
     """
+    if name not in PRESETS:
+        from biosig.models.zoo import known_models  # which imports this module
+        from biosig.models.zoo.model import random_model
+
+        if (public := known_models().get(name)) is not None:
+            return random_model(public, seed)
     chosen = PRESETS[name]
     with seeded(seed):
         encoder = make_encoder(chosen.config)
@@ -494,8 +504,7 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
         return _from_folder(folder)
     from biosig.models.convert import convert  # the tables of foreign names, which few sessions need
 
-    converted = convert(folder, origin=f"{source} on the Hugging Face hub, revision {folder.name}")
-    return Model(converted.encoder, trained=True, card=converted.card, folder=folder)
+    return convert(folder, origin=f"{source} on the Hugging Face hub, revision {folder.name}").model(folder)
 
 
 def _from_folder(folder: Path) -> Model:
@@ -505,6 +514,12 @@ def _from_folder(folder: Path) -> Model:
         raise UsageError(
             f"There is no folder {folder}, and no preset of that name; presets are {', '.join(list_models())}."
         )
+    if (folder / checkpoint.CONFIG).is_file() and PUBLIC in (
+        content := checkpoint.read_config(folder / checkpoint.CONFIG)
+    ):
+        from biosig.models.zoo.model import load  # which imports this module
+
+        return load(folder, content)
     encoder, trained, card = checkpoint.load(folder)
     heads = checkpoint.load_heads(folder, encoder.config.embed_dim)
     return Model(encoder, trained, card, folder, checkpoint.load_tokenizer(folder), heads)

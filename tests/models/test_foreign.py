@@ -45,7 +45,7 @@ def test_the_options_of_a_training_script_may_lie_beside_the_tensors(written):
 def test_planted_code_is_named_and_not_run(written, tmp_path, wrap):
     planted = tmp_path / "planted"
     path = written({"model": TENSORS, "args": wrap(Planted(planted))})
-    with pytest.raises(UnreadableError, match=r"holds an object of posix\.mkdir beside its tensors"):
+    with pytest.raises(UnreadableError, match=r"holds an object of the class posix\.mkdir beside its tensors"):
         read_foreign(path)
     assert not planted.exists()
     torch.load(path, weights_only=False)  # the plant works where somebody lets it
@@ -53,7 +53,7 @@ def test_planted_code_is_named_and_not_run(written, tmp_path, wrap):
 
 
 def test_any_other_class_is_refused_by_its_name(written):
-    with pytest.raises(UnreadableError, match=r"holds an object of decimal\.Decimal beside its tensors"):
+    with pytest.raises(UnreadableError, match=r"holds an object of the class decimal\.Decimal beside its tensors"):
         read_foreign(written({"model": TENSORS, "lr": Decimal("0.1")}))
 
 

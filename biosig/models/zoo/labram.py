@@ -187,20 +187,18 @@ class LaBraM(Encoder):
     def keys(self, state: Mapping[str, Tensor]) -> Keys:
         """All but mask, last norm and heads of pretraining; of a fine-tuned file all but its classifier."""
         prefix = _prefix(state)
-        parts, names = dict(_STEM), dict(_TABLES)
+        parts, names = _STEM | {"fc_norm": "norm"}, dict(_TABLES)
         for i in range(self.depth):
             parts |= {f"blocks.{i}.{theirs}": f"blocks.{i}.{ours}" for theirs, ours in _BLOCK.items()}
             names |= {f"blocks.{i}.{theirs}": f"blocks.{i}.{ours}" for theirs, ours in _MATRICES.items()}
-        if not prefix:
-            parts["fc_norm"] = "norm"
         names |= {f"{theirs}.{end}": f"{ours}.{end}" for theirs, ours in parts.items() for end in ("weight", "bias")}
         names = {prefix + theirs: ours for theirs, ours in names.items()}
         if not prefix:
             return Keys(names, {f"head.{end}": "a classifier" for end in ("weight", "bias")})
         dropped = {"student.mask_token": "the mask of pretraining"} | dict.fromkeys(_HEADS, "a head of pretraining")
         dropped |= {f"student.norm.{end}": "the norm before the heads of pretraining" for end in ("weight", "bias")}
-        untrained = "the norm after the mean is new in fine-tuning, and has weight 1 and bias 0 here"
-        return Keys(names, dropped, {"norm.weight": untrained, "norm.bias": untrained})
+        new = "the norm after the mean is new in fine-tuning; before it the"
+        return Keys(names, dropped, {"norm.weight": f"{new} weight is 1", "norm.bias": f"{new} bias is 0"})
 
     def build(self) -> Transformer:
         """The network."""

@@ -22,7 +22,7 @@ from biosig.batches.steps.resample import Resample
 from biosig.batches.steps.scale import Scale
 from biosig.batches.steps.smooth import Smooth
 from biosig.batches.steps.window import Window
-from biosig.layers.same_padding import SameConv1d, shortcut
+from biosig.layers.tower import SameConv, halved, widened
 from biosig.models.zoo import ENCODERS, About, Encoder, Keys, Network, shape_of
 
 WIDTH, DOUBLED, EMBED_DIM = 32, 4, 512  # W of the first blocks, after how many blocks it doubles, numbers of a vector
@@ -67,15 +67,15 @@ class Block(nn.Module):
         self.n_in, self.n_out = width(number - 1), width(number)
         self.halve = number % 2 == 1
         self.norm1 = FixedNorm(self.n_in) if number else None
-        self.conv1 = SameConv1d(self.n_in, self.n_out, 3, stride=2 if self.halve else 1)
+        self.conv1 = SameConv(self.n_in, self.n_out, 3, stride=2 if self.halve else 1)
         self.norm2 = FixedNorm(self.n_out)
-        self.conv2 = SameConv1d(self.n_out, self.n_out, 3)
+        self.conv2 = SameConv(self.n_out, self.n_out, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, W, T) → (B, W', T or ceil(T / 2))."""
         out = x if self.norm1 is None else F.relu(self.norm1(x))
         out = self.conv2(F.relu(self.norm2(self.conv1(out))))
-        return out + shortcut(x, self.n_out, self.halve)
+        return out + widened(halved(x) if self.halve else x, self.n_out)
 
 
 class Tower(Network):
@@ -89,7 +89,7 @@ class Tower(Network):
 
     def __init__(self, n_block: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(SameConv1d(1, WIDTH, 3), FixedNorm(WIDTH), nn.ReLU())
+        self.stem = nn.Sequential(SameConv(1, WIDTH, 3), FixedNorm(WIDTH), nn.ReLU())
         self.blocks = nn.ModuleList(Block(number) for number in range(n_block))
         self.norm = FixedNorm(width(n_block - 1))
         self.dense = nn.Linear(width(n_block - 1), EMBED_DIM)

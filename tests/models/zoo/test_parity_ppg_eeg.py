@@ -2,26 +2,17 @@
 
 import numpy as np
 import pytest
-from zoo_cases import cases, error, outputs, prepared
-
-from biosig.models.zoo import ENCODERS
+from zoo_cases import cases, channels, error, outputs, prepared
 
 ALL = [(model, key) for model in ("papagei", "labram", "cbramod") for key in cases(model)]
 NOT_MADE = ("alone", "sorted", "logits", "output")
 """What is compared apart, and what comes after heads of the makers' that have no place in an encoder."""
 
 
-def rows(case):
-    """The numbers of the case's channels in the contract."""
-    (contract,) = ENCODERS[case["model"]]().contract().values()
-    names = case["names"]
-    return [contract.ch_names.index(name) if name in contract.ch_names else k for k, name in enumerate(names)]
-
-
 @pytest.mark.parametrize(("model", "key"), ALL)
 def test_every_stage_is_what_was_recorded(model, key):
     case = cases(model)[key]
-    found = outputs(case, channels=rows(case))
+    found = outputs(case, channels=channels(case))
     names = [name for name in case["shapes"] if name not in NOT_MADE]
     errors = {name: error(found[name], case, name) for name in names}
     assert max(errors.values()) < 1e-5, errors
@@ -32,8 +23,8 @@ def test_every_stage_is_what_was_recorded(model, key):
 def test_a_window_alone_gives_what_it_gives_in_a_batch(model, key):
     case = cases(model)[key]
     x = prepared(case)
-    alone = np.concatenate([outputs(case, x[i : i + 1], rows(case))["vector"] for i in range(len(x))])
-    together = outputs(case, x, rows(case))["vector"]
+    alone = np.concatenate([outputs(case, x[i : i + 1], channels(case))["vector"] for i in range(len(x))])
+    together = outputs(case, x, channels(case))["vector"]
     assert error(alone, case, "alone") < 1e-5
     np.testing.assert_allclose(alone, together, atol=1e-6 * np.abs(alone).max())
 
@@ -42,10 +33,10 @@ def test_a_window_alone_gives_what_it_gives_in_a_batch(model, key):
 def test_channels_are_known_by_name_whatever_their_order(model):
     case = cases(model)["two/shuffled"]
     usual = np.argsort(case["take"])
-    sorted_rows = [rows(case)[i] for i in usual]
-    found = outputs(case, prepared(case)[:, usual], sorted_rows)["vector"]
+    usual_channels = [channels(case)[i] for i in usual]
+    found = outputs(case, prepared(case)[:, usual], usual_channels)["vector"]
     assert error(found, case, "sorted") < 1e-5
-    in_array_order = error(outputs(case, channels=rows(case))["vector"], case, "sorted")
+    in_array_order = error(outputs(case, channels=channels(case))["vector"], case, "sorted")
     assert (in_array_order < 1e-5) == (model == "labram")  # CBraMod knows a channel by its place in the array
 
 
@@ -53,7 +44,7 @@ def test_an_electrode_of_another_name_is_another_one_to_labram():
     new, old = cases("labram")["two/new-names"], cases("labram")["two/ordinary"]
     assert {"T7", "T8", "P7", "P8"} <= set(new["names"])
     x = prepared(new)
-    assert error(outputs(old, x, rows(old))["vector"], new, "vector") > 0.1
+    assert error(outputs(old, x, channels(old))["vector"], new, "vector") > 0.1
 
 
 def test_papageis_pooled_vector_is_the_mean_of_its_tokens_and_not_its_vector():

@@ -27,7 +27,7 @@ FAMILIES = {
 
 @cache
 def archive(model):
-    """The arrays of a family's cases, whole where they are at hand."""
+    """The arrays of a family's cases, of all where these are at hand."""
     path = WHOLE if WHOLE.is_file() else DATA / f"{model}.npz"
     return np.load(path)
 
@@ -64,14 +64,21 @@ def prepared(case):
     return x
 
 
+def state_of(case):
+    """The tensors of a case's file, by the makers' keys."""
+    return weights(case["model"], case["net"], case["seed"], case.get("quiet", ""), case.get("table", "seeded"))
+
+
 def network(case):
     """The network with the case's weights, as the converter puts them in."""
-    state = weights(case["model"], case["net"], case["seed"], case.get("quiet", ""), case.get("table", "seeded"))
+    state = state_of(case)
     family = ENCODERS[FAMILIES[case["model"]]]
     sizes = family.of(state, "the case")
     net = sizes.build().eval()
     names = sizes.keys(state).names
-    net.load_state_dict({**net.state_dict(), **{ours: state[theirs] for theirs, ours in names.items()}})
+    net.load_state_dict(
+        {**net.state_dict(), **{ours: state[theirs] for theirs, ours in names.items() if theirs in state}}
+    )
     return sizes, net
 
 
@@ -90,8 +97,56 @@ def error(found, case, name):
 
 
 def difference(found, recorded, limit):
-    """The same for an array of which `limit` values at most were recorded, and any share of these kept."""
+    """The same for an array of which `limit` values at most were recorded, and one in so many of these kept."""
     mine = np.asarray(found).reshape(-1)
     mine = mine if recorded.size == mine.size else seeded.pick(mine, limit)
     mine = mine[:: -(-mine.size // recorded.size)]
     return float(np.abs(mine - recorded.reshape(-1)).max() / np.abs(recorded).max())
+
+
+def channels(case):
+    """The numbers of a case's channels in the contract."""
+    if "leads" in case:
+        return case["leads"]
+    (contract,) = ENCODERS[FAMILIES[case["model"]]]().contract().values()
+    if contract.missing != "subset" or contract.aliases:
+        return list(range(len(case["names"]) if "names" in case else 1))
+    folded = [name.upper() for name in contract.ch_names]
+    return [folded.index(name.upper()) for name in case["names"]]
+
+
+KEPT = {
+    "ecgfounder": (("small/ordinary", "small/odd-1001", "small/shuffled", "small/batch"), ("filtered", "stretched")),
+    "kim": (("two/ordinary", "two/leads", "two/shuffled", "two/batch", "two/quiet"), ("resampled", "squeezed")),
+    "papagei": None,
+    "labram": None,
+    "cbramod": None,
+}
+"""The cases, and those of preparation, that are in `data`, None = all; few of large nets, so that tests are quick."""
+STEP = 6
+WHOLLY = ("digest", "vector", "alone", "sorted", "pooled", "mean", "logits")
+"""Arrays of which all values are kept; of the others one in `STEP`, which a wrong layer does not hide from."""
+
+
+def keep(model):
+    """Write the small part of a family's cases to `data`; run this file to do so for all."""
+    z = np.load(WHOLE)
+    listed, prepared = ([c for c in json.loads(str(z[of])) if c["model"] == model] for of in ("cases", "prep"))
+    if KEPT[model]:
+        keys, preps = KEPT[model]
+        listed = [c for c in listed if f"{c['net']}/{c['case']}" in keys]
+        prepared = [c for c in prepared if c["case"] in preps]
+    starts = [f"{model}/{c['net']}/{c['case']}/" for c in listed] + [f"prep/{model}/{c['case']}/" for c in prepared]
+    nets = {f"{model}/{c['net']}" for c in [*listed, *prepared] if "net" in c}
+    shapes = {k: v for k, v in json.loads(str(z["shapes"])).items() if k in nets}
+    texts = {"cases": json.dumps(listed), "prep": json.dumps(prepared), "shapes": json.dumps(shapes)}
+    arrays = {}
+    for key in z.files:
+        if key.startswith(tuple(starts)) and not key.endswith("/input"):
+            arrays[key] = z[key] if key.endswith(WHOLLY) else z[key].reshape(-1)[::STEP]
+    np.savez_compressed(DATA / f"{model}.npz", **arrays, **{key: np.array(text) for key, text in texts.items()})
+
+
+if __name__ == "__main__":
+    for each in KEPT:
+        keep(each)
