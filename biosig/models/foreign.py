@@ -132,9 +132,11 @@ def _read_pytorch(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
                 f"{path} holds an object of the class {named[1]} beside its tensors, which would run code when it is "
                 "read: nothing was read. Ask its makers for safetensors, or write the tensors alone where you trust it."
             ) from error
+        # Of a pickle that is no state dict torch's first line says how to run its code: not a thing to pass on.
+        first = str(error).split("\n")[0]
+        why = "it is damaged, or a pickle of another kind" if "weights_only" in first else first
         raise UnreadableError(
-            f"{path} cannot be read as a file of tensors ({str(error).splitlines()[0]}): give safetensors or a plain "
-            f"PyTorch state dict."
+            f"{path} cannot be read as a file of tensors ({why}): give safetensors or a plain PyTorch state dict."
         ) from error
     if not isinstance(content, Mapping):
         raise UnreadableError(f"{path} holds a {type(content).__name__}: give a PyTorch state dict.")

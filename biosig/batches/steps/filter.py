@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -30,6 +30,10 @@ class Filter(Step):
         Of the design, for each edge; run both ways it is twice that.
     attenuation : float
         dB of the stop band, for "chebyshev2".
+    polynomials_up_to : float
+        Rate in Hz up to which the design runs as two polynomials, as its makers ran it, and not as sections. Rounding
+        of a narrow band at a high rate then shows: 0.5–12 Hz is off by 3e-5 of the signal at 256 Hz, by 8e-3 at 500 Hz,
+        and by more than the signal at 1000 Hz.
     """
 
     name: ClassVar[str] = "filter"
@@ -38,6 +42,7 @@ class Filter(Step):
     high: float | None = None
     order: int = 4
     attenuation: float = 20.0
+    polynomials_up_to: float = 0.0
 
     def __call__(self, signal: Signal) -> Signal:
         """The filtered signal.
@@ -58,8 +63,11 @@ class Filter(Step):
 
             values = filter_data(signal.values, signal.sfreq, self.low, self.high, verbose="error")
             return replace(signal, values=values)
-        sos, n_pad = _sections(self, signal.sfreq)
-        return replace(signal, values=zero_phase(signal.values, sos, n_pad))
+        sections, polynomials, n_pad = _designs(self, signal.sfreq)
+        if signal.sfreq > self.polynomials_up_to:
+            return replace(signal, values=zero_phase(signal.values, sections, n_pad))
+        n_pad = min(n_pad, max(signal.values.shape[-1] - 1, 0))
+        return replace(signal, values=scipy_signal.filtfilt(*polynomials, signal.values, padlen=n_pad))
 
     def _band(self) -> str:
         if self.low is None or self.high is None:
@@ -69,7 +77,8 @@ class Filter(Step):
     def told(self) -> str:
         """The phrase."""
         kind = {"butterworth": "Butterworth", "chebyshev2": "Chebyshev II", "fir": "FIR of MNE"}[self.family]
-        return f"{kind}{'' if self.family == 'fir' else f' {self.order}'} {self._band()}"
+        form = f" (polynomials up to {self.polynomials_up_to:g} Hz)" if self.polynomials_up_to else ""
+        return f"{kind}{'' if self.family == 'fir' else f' {self.order}'} {self._band()}{form}"
 
 
 def zero_phase(values: NDArray[np.float64], sos: NDArray[np.float64], n_pad: int) -> NDArray[np.float64]:
@@ -78,13 +87,12 @@ def zero_phase(values: NDArray[np.float64], sos: NDArray[np.float64], n_pad: int
 
 
 @lru_cache(maxsize=64)
-def _sections(step: Filter, sfreq: float) -> tuple[NDArray[np.float64], int]:
-    """Second-order sections, and how many samples `filtfilt` pads for the same filter as two polynomials."""
+def _designs(step: Filter, sfreq: float) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], ...], int]:
+    """The filter as sections and as two polynomials, and how many samples `filtfilt` pads for the latter."""
     form = "bandpass" if step.low and step.high else "highpass" if step.low else "lowpass"
     edges: Any = [step.low, step.high] if form == "bandpass" else step.low or step.high
-    if step.family == "butterworth":
-        sos = scipy_signal.butter(step.order, edges, form, fs=sfreq, output="sos")
-    else:
-        sos = scipy_signal.cheby2(step.order, step.attenuation, edges, form, fs=sfreq, output="sos")
-    n_coefficients = (2 if form == "bandpass" else 1) * step.order + 1
-    return sos, 3 * n_coefficients
+    design = partial(scipy_signal.butter, step.order)
+    if step.family == "chebyshev2":
+        design = partial(scipy_signal.cheby2, step.order, step.attenuation)
+    polynomials = design(edges, form, fs=sfreq, output="ba")
+    return design(edges, form, fs=sfreq, output="sos"), polynomials, 3 * len(polynomials[0])

@@ -33,12 +33,14 @@ class Resample(Step):
     method: Literal["fourier", "mne", "polyphase", "linear", "nearest"] = "fourier"
 
     def __call__(self, signal: Signal) -> Signal:
-        """The signal at the rate, round(T · new / old) samples of it."""
+        """The signal at the rate, round(T · new / old) samples of it; of "polyphase" ceil(T · new / old)."""
         if signal.sfreq == self.sfreq:
             return signal
         up, down = ratio(signal.sfreq, self.sfreq, signal.values.shape[-1])
         values = self._resampled(signal.values, up, down)
         valid = resample_valid(signal.valid, signal.sfreq, self.sfreq)
+        if values.shape[-1] > valid.shape[-1]:  # scipy's polyphase rounds a length up
+            valid = np.concatenate([valid, valid[:, -1:]], axis=-1)
         n_times = min(values.shape[-1], valid.shape[-1])
         return replace(signal, values=values[:, :n_times], valid=valid[:, :n_times], sfreq=self.sfreq)
 

@@ -86,7 +86,9 @@ def network(case):
     sizes = family.of(state, "the case")
     net = sizes.build().eval()
     names = sizes.keys(state).names
-    net.load_state_dict({**net.state_dict(), **{ours: state[theirs] for theirs, ours in names.items()}})
+    net.load_state_dict(
+        {**net.state_dict(), **{ours: state[theirs] for theirs, ours in names.items() if theirs in state}}
+    )
     return sizes, net
 
 
@@ -101,9 +103,14 @@ def outputs(case, x=None, channels=None):
 
 def error(found, case, name):
     """The largest difference from a recorded array, relative to its largest value."""
-    recorded = archive(case["model"])[f"{case['model']}/{case['net']}/{case['case']}/{name}"]
-    whole = recorded.size == np.asarray(found).size
-    mine = np.asarray(found).reshape(-1) if whole else seeded.pick(found, 1200)
+    return difference(found, archive(case["model"])[f"{case['model']}/{case['net']}/{case['case']}/{name}"], 1200)
+
+
+def difference(found, recorded, limit):
+    """The same for an array of which `limit` values at most were recorded, and one in so many of these kept."""
+    mine = np.asarray(found).reshape(-1)
+    mine = mine if recorded.size == mine.size else seeded.pick(mine, limit)
+    mine = mine[:: -(-mine.size // recorded.size)]
     return float(np.abs(mine - recorded.reshape(-1)).max() / np.abs(recorded).max())
 
 
@@ -121,21 +128,32 @@ def channels(case):
 KEPT = {
     "ecgfounder": (("small/ordinary", "small/odd-1001", "small/shuffled", "small/batch"), ("filtered", "stretched")),
     "kim": (("two/ordinary", "two/leads", "two/shuffled", "two/batch", "two/quiet"), ("resampled", "squeezed")),
+    "papagei": None,
+    "labram": None,
+    "cbramod": None,
 }
-"""The cases, and those of preparation, that are in `data`: nets of two blocks, so that all tests take seconds."""
+"""The cases, and those of preparation, that are in `data`, None = all; few of large nets, so that tests are quick."""
+STEP = 6
+WHOLLY = ("digest", "vector", "alone", "sorted", "pooled", "mean", "logits")
+"""Arrays of which all values are kept; of the others one in `STEP`, which a wrong layer does not hide from."""
 
 
 def keep(model):
     """Write the small part of a family's cases to `data`; run this file to do so for all."""
     z = np.load(WHOLE)
-    keys, preps = KEPT[model]
-    listed = [c for c in json.loads(str(z["cases"])) if c["model"] == model and f"{c['net']}/{c['case']}" in keys]
-    prepared = [c for c in json.loads(str(z["prep"])) if c["model"] == model and c["case"] in preps]
-    starts = (*(f"{model}/{key}/" for key in keys), *(f"prep/{model}/{name}/" for name in preps))
-    nets = {key.split("/")[0] for key in keys} | {c["net"] for c in prepared if "net" in c}
-    shapes = {k: v for k, v in json.loads(str(z["shapes"])).items() if k in {f"{model}/{net}" for net in nets}}
+    listed, prepared = ([c for c in json.loads(str(z[of])) if c["model"] == model] for of in ("cases", "prep"))
+    if KEPT[model]:
+        keys, preps = KEPT[model]
+        listed = [c for c in listed if f"{c['net']}/{c['case']}" in keys]
+        prepared = [c for c in prepared if c["case"] in preps]
+    starts = [f"{model}/{c['net']}/{c['case']}/" for c in listed] + [f"prep/{model}/{c['case']}/" for c in prepared]
+    nets = {f"{model}/{c['net']}" for c in [*listed, *prepared] if "net" in c}
+    shapes = {k: v for k, v in json.loads(str(z["shapes"])).items() if k in nets}
     texts = {"cases": json.dumps(listed), "prep": json.dumps(prepared), "shapes": json.dumps(shapes)}
-    arrays = {key: z[key] for key in z.files if key.startswith(starts)}
+    arrays = {}
+    for key in z.files:
+        if key.startswith(tuple(starts)) and not key.endswith("/input"):
+            arrays[key] = z[key] if key.endswith(WHOLLY) else z[key].reshape(-1)[::STEP]
     np.savez_compressed(DATA / f"{model}.npz", **arrays, **{key: np.array(text) for key, text in texts.items()})
 
 
