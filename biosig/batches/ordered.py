@@ -88,6 +88,13 @@ class OrderedContract(InputContract):
                 f"{where}: the contract's channels {' and '.join(twice)} are one channel, "
                 f"'{channels[places[self.ch_names.index(twice[0])]].source_name}': give each of ch_names a channel."
             )
+        for number, row in places.items():
+            same = [c.source_name for c in channels if c.kind == modality and c.name == channels[row].name]
+            if len(same) > 1 and self.aliases and fold(channels[row].source_name) != fold(self.ch_names[number]):
+                raise DataError(
+                    f"{where} has several channels {self.ch_names[number]} ({_listed(same)}), of which the model reads "
+                    "one: pick that one, or give it that name."
+                )
         absent = [name for number, name in enumerate(self.ch_names) if number not in places]
         if self.missing == "subset" and not places:
             raise DataError(

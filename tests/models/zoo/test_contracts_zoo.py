@@ -93,7 +93,8 @@ def test_another_length_is_refused(model):
     wrong += [wanted.longest + wanted.patch_seconds] if wanted.any_length and np.isfinite(wanted.longest) else []
     for seconds in wrong:
         x, sfreq, names = signals(model, seconds=seconds)
-        with pytest.raises(UsageError, match=f"lasts {seconds:g} s, and the model takes windows of"):
+        lasts = x.shape[2] / sfreq
+        with pytest.raises(UsageError, match=f"lasts {lasts:g} s, and the model takes windows of"):
             vector(model, x, sfreq, names)
 
 
@@ -106,8 +107,9 @@ def test_a_missing_channel_is_refused_by_name_or_was_so_in_training(model):
     elif len(names) > 1:
         with pytest.raises(DataError, match=f"has no channel {names[1]}, which the model needs"):
             vector(model, np.delete(x, 1, 1), sfreq, [name for name in names if name != names[1]])
+    strange = ["wrist"] if model == "papagei" else [f"strange{i}" for i in range(len(names))]
     with pytest.raises(DataError, match=r"has no channel .*(correct the names|correct names)"):
-        vector(model, x, sfreq, [f"strange{i}" for i in range(len(names))])
+        vector(model, x, sfreq, strange)
 
 
 @pytest.mark.parametrize("model", HERE)
@@ -139,7 +141,7 @@ def test_values_that_the_makers_threw_away_give_no_vector(model):
 @pytest.mark.parametrize("model", HERE)
 def test_a_window_has_the_vector_alone_that_it_has_in_a_batch(model):
     x, sfreq, names = signals(model, n_windows=3)
-    x[2] *= 2.0  # another size beside it
+    x[2] *= 0.5  # another size beside it
     together = vector(model, x, sfreq, names)
     close(np.concatenate([vector(model, x[i : i + 1], sfreq, names) for i in range(3)]), together, 1e-6)
 
@@ -177,3 +179,11 @@ def test_steps_before_the_cut_see_the_recording_around_the_window(model):
     with torch.no_grad():
         _, expected = found.encoder.module(torch.from_numpy(after[None]), channels)
     close(np.array(table["vector"][middle].as_py()), expected[0].numpy(), 1e-2)
+
+
+def test_two_channels_that_could_be_the_one_are_not_chosen_from_in_silence():
+    x, sfreq, _ = signals("papagei")
+    both = np.concatenate([x, x], axis=1)
+    with pytest.raises(DataError, match=r"several channels finger \(PLETH, Pulse\), of which the model reads one"):
+        vector("papagei", both, sfreq, ["PLETH", "Pulse"], kind="ppg")
+    assert np.isfinite(vector("papagei", both, sfreq, ["finger", "wrist"], kind="ppg")).all()
