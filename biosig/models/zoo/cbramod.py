@@ -137,6 +137,9 @@ class CBraMod(Encoder):
     ----------
     n_layer : int
         Number of blocks.
+    largest : float
+        Of a window in which a value (uV) reaches this no vector is made, as no such window was in pretraining. inf =
+        read all windows, which the makers' fine-tuning does.
     """
 
     name: ClassVar[str] = "cbramod"
@@ -149,6 +152,7 @@ class CBraMod(Encoder):
         cannot="no other montage than its 19 electrodes in their order; no window in which a value reaches 100 uV",
     )
     n_layer: int = 12
+    largest: float = 100.0
 
     @property
     def model_name(self) -> str:
@@ -195,7 +199,7 @@ class CBraMod(Encoder):
             Filter("fir", 0.3, 75.0),
             Notch(60.0, "fir"),
             Window(context=math.inf),
-            Reject(100.0),
+            *([Reject(self.largest)] if math.isfinite(self.largest) else []),
             Scale("divisor", by=100.0),
         )
         wanted = SteppedContract(
@@ -206,6 +210,7 @@ class CBraMod(Encoder):
             window_seconds=30.0,
             ch_names=tuple(_CH_NAMES.split()),
             any_length=True,
+            coupled=True,
             longest=30.0,
             steps=steps,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ class ZooModel(WrappedModel):
         thrown = [step.told() for step in wanted.steps if isinstance(step, Reject)]
         return (
             f"misses samples, or a channel in it does not move{''.join(f' ({told})' for told in thrown)}, and "
-            f"model '{self.name}' saw no such windows in its training: leave it out."
+            f"model '{self.name}' saw no such windows in its training: leave it out"
+            f"{', or read it all the same by model.with_options(largest=inf)' if thrown else ''}."
         )
 
     @property
@@ -99,6 +101,30 @@ class ZooModel(WrappedModel):
     def with_random_weights(self, seed: int) -> ZooModel:
         """The same network and contract, never trained."""
         return random_model(self.encoder.sizes, seed).to(self.device)  # type: ignore[return-value]
+
+    def with_options(self, **options: Any) -> ZooModel:
+        """The same weights under other options of the family's dataclass, such as CBraMod's `largest`.
+
+        Raises
+        ------
+        UsageError
+            If the family has no such option, or it is a size of the network.
+        """
+        here = self.encoder.sizes
+        known = config.to_dict(here).keys() - {"name"}
+        if unknown := sorted(options.keys() - known):
+            raise UsageError(
+                f"{here.about.title} has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}."
+            )
+        with torch.random.fork_rng(devices=[]):  # the random first weights are overwritten
+            encoder = ZooEncoder(replace(here, **options))  # type: ignore[type-var]
+        wanted, state = encoder.module.state_dict(), self.encoder.module.state_dict()
+        if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in state.items()}:
+            raise UsageError(f"{', '.join(options)} is a size of the network, which has its weights already: leave it.")
+        encoder.module.load_state_dict(state)
+        told = ", ".join(f"{name} = {value}" for name, value in options.items())
+        card = f"{self.card}\nUsed with {told}, and not as its makers trained it.\n"
+        return ZooModel(encoder, self.trained, card, self.folder).to(self.device)  # type: ignore[return-value]
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.safetensors`, `config.json` and `README.md`."""
@@ -152,6 +178,11 @@ def card_of(sizes: Encoder, trained: bool) -> str:
             f"channels {', '.join(wanted.ch_names[:20])}{' …' if len(wanted.ch_names) > 20 else ''}; a missing one: "
             f"{wanted.missing}.",
             f"- Steps: {steps_told(wanted.steps)}.",
+            *(
+                ["- Its norms run over all channels and seconds of a window: a bad channel changes every token."]
+                if wanted.coupled
+                else []
+            ),
         ]
     return "\n".join(
         [

@@ -12,6 +12,7 @@ import biosig
 from biosig.batches.steps.reject import Reject
 from biosig.batches.steps.repair import Repair
 from biosig.batches.steps.resample import Resample
+from biosig.batches.windows import LeftOutWarning
 from biosig.errors import DataError, UsageError
 from biosig.models.zoo import ENCODERS
 from biosig.models.zoo.model import random_model
@@ -146,6 +147,22 @@ def test_a_window_has_the_vector_alone_that_it_has_in_a_batch(model):
     close(np.concatenate([vector(model, x[i : i + 1], sfreq, names) for i in range(3)]), together, 1e-6)
 
 
+@pytest.mark.parametrize("model", ["labram", "cbramod"])
+def test_the_contract_says_that_one_channel_changes_the_tokens_of_another(model):
+    found, _, wanted = a_model(model)
+    assert wanted.coupled
+    assert "norms run over all channels" in found.card
+    x, _, names = signals(model)
+    channels = [list(wanted.ch_names).index(name) for name in names]
+    one = torch.from_numpy(x.astype(np.float32)) / 100
+    louder = one.clone()
+    louder[:, -1] *= 5.0
+    with torch.no_grad():
+        stems = [dict(found.encoder.module.stages(each, channels))["stem"] for each in (one, louder)]
+    first, changed = (stem.flatten(1)[0, :200] for stem in stems)  # the first token of the first channel
+    assert not torch.allclose(first, changed, atol=1e-3)
+
+
 @pytest.mark.parametrize("model", HERE)
 def test_a_table_has_what_encode_gives_and_counts_windows_without_a_vector(model):
     x, sfreq, names = signals(model, n_windows=2)
@@ -187,3 +204,27 @@ def test_two_channels_that_could_be_the_one_are_not_chosen_from_in_silence():
     with pytest.raises(DataError, match=r"several channels finger \(PLETH, Pulse\), of which the model reads one"):
         vector("papagei", both, sfreq, ["PLETH", "Pulse"], kind="ppg")
     assert np.isfinite(vector("papagei", both, sfreq, ["finger", "wrist"], kind="ppg")).all()
+
+
+def test_a_limit_of_pretraining_can_be_lifted_by_name_and_a_size_cannot(tmp_path):
+    x, sfreq, names = signals("cbramod")
+    found, _, _ = a_model("cbramod")
+    x[0, 0, 100:110] = 300.0
+    lifted = found.with_options(largest=np.inf)
+    kept = biosig.load_model(lifted.save(tmp_path / "lifted"))
+    vectors = [each.encode(x, sfreq, names, units="uV").pooled for each in (lifted, kept)]
+    assert torch.isfinite(vectors[0]).all()
+    assert torch.equal(*vectors)
+    assert kept.revision == lifted.revision != found.revision
+    assert "largest = inf" in kept.card
+    with pytest.raises(UsageError, match="n_layer is a size of the network"):
+        found.with_options(n_layer=5)
+    with pytest.raises(UsageError, match="CBraMod has no option limit; it has largest, n_layer"):
+        found.with_options(limit=5)
+
+
+def test_windows_without_a_vector_are_told():
+    x, sfreq, names = signals("cbramod", n_windows=2)
+    x[1, 0, 100:110] = 300.0
+    with pytest.warns(LeftOutWarning, match=r"1 of 2 windows give no vector: .*a value reaches 100"):
+        biosig.embed(a_model("cbramod")[0], x, 4.0, sfreq=sfreq, ch_names=names, kind="eeg", units="uV")
