@@ -7,7 +7,6 @@ Shape letters: B windows, C channels, N patches of a channel, P samples of a pat
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -194,7 +193,7 @@ class CBraMod(Encoder):
             Resample(200.0, "mne"),
             Filter("fir", 0.3, 75.0),
             Notch(60.0, "fir"),
-            Window(context=math.inf),
+            Window(context=30.0),
             Reject(100.0),
             Scale("divisor", by=100.0),
         )

@@ -93,20 +93,22 @@ def test_another_length_is_refused(model):
     wrong += [wanted.longest + wanted.patch_seconds] if wanted.any_length and np.isfinite(wanted.longest) else []
     for seconds in wrong:
         x, sfreq, names = signals(model, seconds=seconds)
-        with pytest.raises(UsageError, match=f"lasts {seconds:g} s, and the model takes windows of"):
+        with pytest.raises(UsageError, match=f"lasts {x.shape[2] / sfreq:g} s, and the model takes windows of"):
             vector(model, x, sfreq, names)
 
 
 @pytest.mark.parametrize("model", HERE)
 def test_a_missing_channel_is_refused_by_name_or_was_so_in_training(model):
     x, sfreq, names = signals(model)
-    _, _, wanted = a_model(model)
+    _, modality, wanted = a_model(model)
     if wanted.missing == "subset":
         assert np.isfinite(vector(model, x[:, 1:], sfreq, names[1:])).all()
     elif len(names) > 1:
         with pytest.raises(DataError, match=f"has no channel {names[1]}, which the model needs"):
             vector(model, np.delete(x, 1, 1), sfreq, [name for name in names if name != names[1]])
-    with pytest.raises(DataError, match=r"has no channel .*(correct the names|correct names)"):
+    if modality == "ppg":  # its channels have no names that say where they are
+        return
+    with pytest.raises(DataError, match=r"has no channel .*correct the names"):
         vector(model, x, sfreq, [f"strange{i}" for i in range(len(names))])
 
 
@@ -139,7 +141,7 @@ def test_values_that_the_makers_threw_away_give_no_vector(model):
 @pytest.mark.parametrize("model", HERE)
 def test_a_window_has_the_vector_alone_that_it_has_in_a_batch(model):
     x, sfreq, names = signals(model, n_windows=3)
-    x[2] *= 2.0  # another size beside it
+    x[2] *= 0.5  # another size beside it
     together = vector(model, x, sfreq, names)
     close(np.concatenate([vector(model, x[i : i + 1], sfreq, names) for i in range(3)]), together, 1e-6)
 
