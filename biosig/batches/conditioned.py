@@ -28,6 +28,9 @@ MARGIN = 10.0
 """s on either side of a window that the filter sees: the echo of a 0.5-Hz edge has fallen below 1e-6 by then. A lower
 edge echoes longer."""
 
+STRETCH = 300.0
+"""s of a recording that go through the steps before the cut of windows at once: its windows are read in order."""
+
 SCALE_BLOCKS = 10
 """Blocks of a long recording, evenly spread, by which its scale is measured."""
 
@@ -71,10 +74,13 @@ class ConditionedSet(WrappedSet):
         self._durations = ds.to_pandas()["duration"].to_numpy(np.float64)
         self._moments: dict[int, _Moments] = {}
         self._scales: dict[int, dict[str, float]] = {}
+        self._stretch: dict[tuple[int, int, float], Recording] = {}
 
     def __getitem__(self, row: int) -> ConditionedRecording:
         moments, scales = self._moments.setdefault(row, {}), self._scales.setdefault(row, {})
-        return ConditionedRecording(self.ds[row], self._contract, float(self._durations[row]), moments, scales)
+        recording = ConditionedRecording(self.ds[row], self._contract, float(self._durations[row]), moments, scales)
+        recording.kept, recording.row = self._stretch, row
+        return recording
 
 
 _Moments = dict[tuple[float, tuple[Channel, ...]], NDArray[np.float64]]  # of each stream, (C, 2)
@@ -106,6 +112,9 @@ class ConditionedRecording(WrappedRecording):
         super().__init__(recording)
         self._contract, self._duration = contract, duration
         self._moments, self._scales = moments, scales
+        self.kept: dict[tuple[int, int, float], Recording] = {}
+        """The last stretch that went through the steps, by recording, number and the windows' length."""
+        self.row = 0
         self._stored_band: Mapping[str, tuple[float | None, float | None]] = {}
         edges = [wanted.band[0] for wanted in contract.values() if wanted.band is not None and wanted.band[0]]
         self._margin = max([MARGIN, *(5 / edge for edge in edges)])
@@ -127,25 +136,37 @@ class ConditionedRecording(WrappedRecording):
         return replace(window, streams=streams)
 
     def _after_steps(self, onset: float, duration: float) -> Recording:
-        """The window after the steps that come before its cut, each kind with its own context."""
+        """The window after the steps before its cut; of a channel that does not move in it nothing is real."""
+        number = int(onset // STRETCH)
+        key = (self.row, number, duration)
+        stretch = self.kept.get(key)
+        if stretch is None:
+            stretch = self._stretch(number * STRETCH, STRETCH + duration)
+            self.kept.clear()
+            self.kept[key] = stretch
+        window = stretch.crop(onset, duration)
+        given = self.recording.read_signals(onset, duration)
+        flat = {
+            channel
+            for stream in given.streams
+            for channel, still in zip(stream.channels, is_flat(stream.physical()), strict=True)
+            if still
+        }
+        streams = [_without(stream, [channel in flat for channel in stream.channels]) for stream in window.streams]
+        return replace(window, streams=streams)
+
+    def _stretch(self, onset: float, duration: float) -> Recording:
+        """A stretch of the recording after the steps that come before the cut, which saw their context around it."""
         context = min(max(_context(wanted) for wanted in self._contract.values()), self._duration)
         wide = self.recording.read_signals(onset - context, duration + 2 * context)
-        flat = {_key(stream): is_flat(stream.physical()) for stream in wide.crop(onset, duration).streams}
         streams, done = [], {}
         for stream in wide.streams:
-            rows: set[int] = set()
             for kind, wanted in self._contract.items():
                 members = montage(stream.channels, kind, wanted)
                 if isinstance(wanted, SteppedContract) and members.rows:
-                    values = in_unit(stream, members)
-                    if (moves := flat.get(_key(stream))) is not None:
-                        values[moves[members.rows]] = np.nan
-                    streams.append(_stepped(stream, members, values, wanted))
+                    streams.append(_stepped(stream, members, wanted))
                     done[kind] = wanted.cut
-                    rows |= set(members.rows)
-            if not rows:
-                streams.append(stream)
-        return replace(wide, streams=streams, steps_done=done).crop(onset, duration)
+        return replace(wide, streams=streams, steps_done=done)
 
     def _to_scale(self, window: Recording) -> set[str]:
         """Kinds of the window whose stored scale, if there is one, was measured before the filter."""
@@ -223,15 +244,24 @@ def _key(stream: Stream) -> tuple[float, tuple[Channel, ...]]:
     return stream.sfreq, stream.channels
 
 
-def _stepped(stream: Stream, members: Montage, values: NDArray[np.float64], wanted: SteppedContract) -> Stream:
+def _stepped(stream: Stream, members: Montage, wanted: SteppedContract) -> Stream:
     """The channels of a contract after the steps before the cut, as a stream of their own in their own units."""
-    after = wanted.run(values, stream.sfreq, stop=wanted.cut)
+    after = wanted.run(in_unit(stream, members), stream.sfreq, stop=wanted.cut)
     samples = np.where(after.valid, after.values / members.factor[:, None], np.nan).astype(np.float32)
     one = np.ones(len(members.rows))
     picked = stream.pick(members.rows)
     return replace(
         picked, sfreq=after.sfreq, samples=samples, scale=one, offset=0 * one, invalid=np.empty((0, 3), np.int64)
     )
+
+
+def _without(stream: Stream, rows: list[bool]) -> Stream:
+    """The stream, of which these channels have no real value."""
+    if not any(rows):
+        return stream
+    samples = np.array(stream.samples)
+    samples[np.array(rows)] = np.nan
+    return replace(stream, samples=samples)
 
 
 def _filtered(

@@ -37,6 +37,8 @@ class SourceConfig:
         in place of the recordings; those of people who are held out are in no set.
     align : {"none", "subject", "first_minute"}
         By what EEG is aligned (`biosig.batches.alignment`).
+    window, stride : float, optional
+        Seconds, in place of the run's: kinds of signals that are learned from together may need windows of their own.
     """
 
     shards: Path
@@ -44,6 +46,8 @@ class SourceConfig:
     share: float | None = None
     copies: int = 0
     align: Align = "none"
+    window: float | None = None
+    stride: float | None = None
 
     def __post_init__(self) -> None:
         if self.share is not None and not 0 < self.share <= 1:
@@ -109,7 +113,7 @@ class PretrainConfig:
     reports : bool
         Whether a model that reads text is given the reports of the recordings; one that is too long is cut.
     window : float
-        Seconds per window.
+        Seconds per window; a source may have its own.
     stride : float, optional
         Seconds from one window to the next; default `window`.
     steps : int
@@ -205,6 +209,12 @@ class PretrainConfig:
         for name in ("steps", "batch_tokens", "validate_every", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+
+    def grid_of(self, source: SourceConfig) -> tuple[float, float | None]:
+        """Length and stride in seconds of the windows of a source."""
+        if source.window is None:
+            return self.window, source.stride or self.stride
+        return source.window, source.stride
 
     def _check_shares(self) -> None:
         shares = [source.share for source in self.sources]

@@ -83,9 +83,7 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     """
     stored = [_open(source, config) for source in config.sources]
     joined = Joined([_as_asked(ds, source) for ds, source in zip(stored, config.sources, strict=True)])
-    windows = grid(joined, config.window, config.stride)
-    if not len(windows):
-        raise UsageError(f"No recording is as long as a window of {config.window:g} s: use a shorter window.")
+    windows = _grid(joined, config)
     sizes = [len(ds) for ds in stored]
     number = np.repeat(np.arange(len(stored)), sizes)  # of the source of each stored recording
     copied = np.array([source.copies > 0 for source in config.sources])
@@ -95,8 +93,11 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     contents = find_duplicates(hashes, marks)
     names = [name for ds in stored for name in ds.table["recording"].to_pylist()]
     originals = np.flatnonzero(~copied[number])
-    told = contents.of(originals, sum(not marks[row] for row in originals.tolist()))
-    for note in told.notes([names[row] for row in originals.tolist()]):
+    folders = [config.sources[source].shards.resolve() for source in number.tolist()]
+    first_of = {(folders[row], names[row]): row for row in reversed(originals.tolist())}  # a folder may be two sources
+    once = np.array(sorted(first_of.values()), np.int64)
+    told = contents.of(once, sum(not marks[row] for row in once.tolist()))
+    for note in told.notes([names[row] for row in once.tolist()]):
         logger.warning("%s", note)
     groups = contents.people(subjects, hashes)
     people = groups if config.order == "content" else subjects
@@ -110,6 +111,25 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     validation = is_held_out[joined.stored_rows(windows.recording, sizes)]
     seen = ~copied[joined.source_of(windows.recording)]
     return windows[~validation], windows[validation & seen]
+
+
+def _grid(joined: Joined, config: PretrainConfig) -> Windows:
+    """The windows of all sources, each on its own grid."""
+    parts, start = [], 0
+    for ds, source in zip(joined.sets, config.sources, strict=True):
+        part = grid(ds, *config.grid_of(source))
+        if not len(part):
+            logger.warning(
+                "No recording of %s is as long as a window of %g s.", source.shards, config.grid_of(source)[0]
+            )
+        parts.append(replace(part, recording=part.recording + start))
+        start += len(ds)
+    recording, onset, duration = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("recording", "onset", "duration")
+    )
+    if not len(recording):
+        raise UsageError(f"No recording is as long as a window of {config.window:g} s: use a shorter window.")
+    return Windows(joined, recording, onset, duration)
 
 
 def _open(source: SourceConfig, config: PretrainConfig) -> ShardDataset:

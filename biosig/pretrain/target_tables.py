@@ -40,8 +40,8 @@ PART_WINDOWS = 256
 
 _ARRAY = "values"
 _KEYS = ("recording", "onset")
-_CHOICE = ("shards", "query", "share")
-"""Keys of a source that choose recordings, and leave those that they choose as they are."""
+_CHOICE = ("shards", "query", "share", "window", "stride")
+"""Keys of a source that choose recordings and windows, and leave those that they choose as they are."""
 
 
 def target_names(config: PretrainConfig) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def load_targets(
     for name in names:
         maker, parts, first = TARGETS[name](), [], 0
         for source, ds in zip(config.sources, windows.ds.sets, strict=True):
-            whole = grid(ds, config.window, config.stride)
+            whole = grid(ds, *config.grid_of(source))
             mine = np.flatnonzero((windows.recording >= first) & (windows.recording < first + len(ds)))
             table = _read(_measured(config, source, whole, maker, progress), len(whole))
             parts.append((mine, table.take(_rows_in(whole, windows.recording[mine] - first, windows.onset[mine]))))

@@ -177,6 +177,24 @@ def test_a_window_that_is_no_longer_than_the_crop_stays_and_a_stretch_shorter_th
         Crop(seconds=0.2).check(preset("biosig-fused-tiny").contract)
 
 
+def test_a_crop_of_some_kinds_leaves_windows_with_others_whole():
+    batch = packed()
+    out = changed_by(Crop(seconds=2.0, kinds=("ecg",)), batch, 2)
+    n_cut = 0
+    for window in range(batch.n_windows):
+        old, new = (b.modality[b.window == window] for b in (batch, out))
+        assert set(old.tolist()) == set(new.tolist())
+        if set(old.tolist()) == {0}:
+            assert len(new) < len(old)
+            n_cut += 1
+        else:
+            assert len(new) == len(old)
+    assert 0 < n_cut < batch.n_windows
+    Crop(seconds=0.2, kinds=("ecg",)).check(preset("biosig-fused-tiny").contract)
+    with pytest.raises(UsageError, match=r"crop\.kinds is"):
+        Crop(kinds=("emg",))
+
+
 def test_a_crop_never_leaves_a_window_without_a_valid_patch():
     batch = packed(kind="ecg")
     valid = batch.valid & ((batch.window != 1) | (batch.patch_index == 40))

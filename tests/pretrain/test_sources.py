@@ -18,7 +18,9 @@ from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.data import load_windows, shares
 from biosig.pretrain.lead_copies import LeadCopies
 from biosig.pretrain.loop import pretrain
+from biosig.pretrain.objectives.configs.features import FeaturesConfig
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
+from biosig.pretrain.target_tables import load_targets
 from biosig.shards.dataset import open_shards
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
@@ -270,3 +272,26 @@ def test_an_aligned_source_is_read_aligned_and_leads_keep_their_names(folder):
     )
     with pytest.raises(UsageError, match="align=subject mixes EEG electrodes"):
         load_windows(replace(run, sources=[SourceConfig(write_shards(folder, "ecg"), align="subject")]))
+
+
+def test_a_source_may_have_windows_of_its_own_and_a_folder_may_be_two_sources(folder, mixed, tmp_path, caplog):
+    term = FeaturesConfig()
+    own = SourceConfig(mixed, window=1.0, stride=0.5)
+    run = replace(small_run(folder, term), out=tmp_path, sources=[SourceConfig(mixed), own])
+    windows = load_windows(run)[0]
+    source = windows.ds.source_of(windows.recording)
+    assert set(windows.duration[source == 0]) == {2.0}
+    assert set(windows.duration[source == 1]) == {1.0}
+    assert 0.5 in windows.onset[source == 1]
+    told = [record.message for record in caplog.records if "there twice" in record.message]
+    assert [message.split(" ")[0] for message in told] == ["1"], "the two cuttings of one EEG, each told once"
+    both = load_targets(run, windows, ["features"])
+    alone = replace(run, sources=[own])
+    again = load_targets(alone, load_windows(alone)[0], ["features"])
+    column = both.columns["features"].index("ecg.hr_mean") if "ecg.hr_mean" in both.columns["features"] else 0
+    name = both.columns["features"][column]
+    np.testing.assert_array_equal(
+        both.values["features"][source == 1, column], again.values["features"][:, again.columns["features"].index(name)]
+    )
+    with pytest.raises(UsageError, match="No recording is as long as a window of 500 s"):
+        load_windows(replace(run, window=500.0, sources=[SourceConfig(mixed)]))

@@ -198,7 +198,7 @@ class CBraMod(Encoder):
             Resample(200.0, "mne"),
             Filter("fir", 0.3, 75.0),
             Notch(60.0, "fir"),
-            Window(context=math.inf),
+            Window(context=30.0),
             *([Reject(self.largest)] if math.isfinite(self.largest) else []),
             Scale("divisor", by=100.0),
         )

@@ -6,7 +6,6 @@ one for the second. Shape letters: B windows, C channels, N patches of a channel
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -210,7 +209,7 @@ class LaBraM(Encoder):
             Filter("fir", 0.1, 75.0),
             Notch(50.0, "fir"),
             Resample(200.0, "mne"),
-            Window(context=math.inf),
+            Window(context=30.0),
             Scale("divisor", by=100.0),
         )
         wanted = SteppedContract(

@@ -6,7 +6,6 @@ in their weights alone. Shape letters: B windows, T samples, W channels of a lay
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -205,7 +204,7 @@ class PaPaGei(Encoder):
         steps = (
             Filter("chebyshev2", 0.5, 12.0, polynomials_up_to=0.0 if self.sections else 500.0),
             Smooth(0.05, slowest=75.0),
-            Window(context=math.inf),
+            Window(context=30.0),
             Scale("zscore", eps=1e-7),
             Resample(125.0, "polyphase"),
         )

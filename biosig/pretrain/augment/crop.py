@@ -33,13 +33,19 @@ class Crop(Augmentation):
     ----------
     seconds : float
         Length of the stretch.
+    kinds : sequence of str
+        "ecg", "ppg", "eeg": windows with a signal of another kind stay whole, as a pulse rate needs.
     """
 
     name: ClassVar[str] = "crop"
     seconds: float = 5.12
+    kinds: tuple[str, ...] = ("ecg", "ppg", "eeg")
 
     def __post_init__(self) -> None:
         check_positive("crop.seconds", self.seconds)
+        unknown = sorted({*self.kinds} - {"ecg", "ppg", "eeg"})
+        if unknown or not self.kinds:
+            raise UsageError(f"crop.kinds is {list(self.kinds)}; give one or more of ecg, ppg, eeg.")
 
     def check(self, contract: Mapping[str, InputContract]) -> None:
         """Refuse a stretch that is shorter than a patch.
@@ -50,7 +56,7 @@ class Crop(Augmentation):
             Names the modality.
         """
         for modality, wanted in contract.items():
-            if wanted.patch_seconds > self.seconds + _TOLERANCE:
+            if modality in self.kinds and wanted.patch_seconds > self.seconds + _TOLERANCE:
                 raise UsageError(
                     f"crop.seconds is {self.seconds:g}, and a patch of {modality.upper()} lasts "
                     f"{wanted.patch_seconds:g} s in this model: give at least that."
@@ -60,7 +66,8 @@ class Crop(Augmentation):
         self, batch: PackedBatch, contract: Mapping[str, InputContract], rng: np.random.Generator
     ) -> PackedBatch:
         """The batch with a stretch of each window."""
-        lengths = np.zeros(len(MODALITY_IDS))
+        lengths, is_cut = np.zeros(len(MODALITY_IDS)), np.zeros(len(MODALITY_IDS), bool)
+        is_cut[[MODALITY_IDS[kind] for kind in self.kinds]] = True
         for modality, wanted in contract.items():
             lengths[MODALITY_IDS[modality]] = wanted.patch_seconds
         length = lengths[batch.modality.numpy()]  # (N,) s, 0 of a word
@@ -69,7 +76,7 @@ class Crop(Augmentation):
         stops = np.cumsum(batch.seqlens.numpy())
         for window, (start, stop) in enumerate(zip(stops - batch.seqlens.numpy(), stops, strict=True)):
             signal = start + np.flatnonzero(length[start:stop])
-            if len(signal):
+            if len(signal) and is_cut[batch.modality.numpy()[signal]].all():
                 onset[window], keep[signal] = self._stretch(
                     begins[signal], length[signal], batch.valid.numpy()[signal], rng
                 )
