@@ -24,7 +24,7 @@ from biosig.models.foreign import ForeignWeights, Plan, read_foreign
 from biosig.models.model import Model
 from biosig.models.text import Tokenizer
 from biosig.models.zoo import ENCODERS, Keys
-from biosig.models.zoo.model import ZooEncoder, ZooModel, card_of
+from biosig.models.zoo.model import ZooEncoder, card_of, model_with
 
 
 class Family(Protocol):
@@ -66,9 +66,7 @@ class Converted:
 
     def model(self, folder: Path | None = None, tokenizer: Tokenizer | None = None) -> Model:
         """The encoder as a model, from a folder where it was loaded from one."""
-        if isinstance(self.encoder, ZooEncoder):
-            return ZooModel(self.encoder, trained=True, card=self.card, folder=folder)
-        return Model(self.encoder, trained=True, card=self.card, folder=folder, tokenizer=tokenizer)
+        return model_with(self.encoder, trained=True, card=self.card, folder=folder, tokenizer=tokenizer)
 
 
 def convert(source: str | Path, origin: str = "") -> Converted:

@@ -89,6 +89,9 @@ class Model:
     has_patch_tokens: ClassVar[bool] = True
     """Whether each patch has a token, which a wrapped module does not say."""
 
+    is_kept: ClassVar[bool] = True
+    """Whether the model can be written to a folder."""
+
     @property
     def lacks_twin(self) -> str | None:
         """Why there is no such model with random weights; None where there is one."""

@@ -276,6 +276,7 @@ class WrappedModel(Model):
 
     no_ledger = "What the model has seen in its training is unknown: its makers did not say."
     has_patch_tokens = False
+    is_kept = False
 
     encoder: WrappedEncoder  # type: ignore[assignment]
 

@@ -93,6 +93,12 @@ class Network(nn.Module, ABC):
             The number of each of the C rows in the contract's `ch_names`, increasing.
         """
 
+    def parts(self) -> tuple[list[nn.Module], list[nn.Module]]:
+        """The blocks in order, and what comes after them: what fine-tuning of the last blocks trains."""
+        blocks = self.get_submodule("blocks")
+        children = list(self.children())
+        return list(blocks.children()), children[children.index(blocks) + 1 :]
+
     def forward(self, x: Tensor, channels: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Tokens (B, N, D) and vectors (B, F)."""
         found: dict[str, Tensor] = {}

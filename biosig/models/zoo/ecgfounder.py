@@ -157,6 +157,10 @@ class ECGFounderNet(Network):
         yield "vector", vector
         yield "logits", self.dense(vector)
 
+    def parts(self) -> tuple[list[nn.Module], list[nn.Module]]:
+        """The blocks of all stages; what comes after them, the labels, is not in the vector."""
+        return [block for stage in self.stage_list for block in cast(_Stage, stage).block_list], []
+
 
 class _Convolution(nn.Module):
     """A convolution under the name that its makers' wrapper gives it."""

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 from biosig import __version__, config
+from biosig.batches.input_contract import OnUnknown
 from biosig.batches.stepped import SteppedContract, steps_told
 from biosig.batches.steps.reject import Reject
 from biosig.errors import UsageError
 from biosig.file_sums import checked, write_guarded
 from biosig.models import checkpoint
-from biosig.models.model import PUBLIC, revision_of
+from biosig.models.encoder import Encoder as OwnEncoder
+from biosig.models.model import PUBLIC, Model, revision_of
+from biosig.models.text import Tokenizer
 from biosig.models.wrap import WrappedConfig, WrappedEncoder, WrappedModel
 from biosig.models.zoo import ENCODERS, Encoder, Network
 from biosig.training.seeding import seeded
@@ -39,6 +42,10 @@ class ZooEncoder(WrappedEncoder):
         super().__init__(network, WrappedConfig(sizes.model_name, width, dict(contract), self.both, has_vector=True))
         self.sizes = sizes
 
+    def with_unknown(self, on_unknown: OnUnknown | None) -> ZooEncoder:  # noqa: ARG002 - channels are asked for by name
+        """The encoder itself: its contract names the channels that it reads."""
+        return self
+
     def _run(self, signal: Tensor, channels: list[int]) -> tuple[Tensor, Tensor | None]:
         """Tokens (b, N, F), of which the mean is a readout too, and the vector that the makers probe (b, F)."""
         tokens, vectors = self.module(signal, channels)
@@ -60,10 +67,12 @@ class ZooModel(WrappedModel):
         Where it was loaded from.
     """
 
+    is_kept = True
+
     encoder: ZooEncoder  # type: ignore[assignment]
 
     def __init__(self, encoder: ZooEncoder, trained: bool, card: str = "", folder: Path | None = None) -> None:
-        super().__init__(encoder, trained, None, None)  # type: ignore[arg-type]
+        super().__init__(encoder, trained, None, None)
         self.card, self.folder = card or card_of(encoder.sizes, trained), folder
 
     @property
@@ -137,6 +146,19 @@ class ZooModel(WrappedModel):
         content[PUBLIC] = config.to_dict(self.encoder.sizes)
         write_guarded(folder / checkpoint.CONFIG, json.dumps(content, indent=2) + "\n")
         return folder
+
+
+def model_with(
+    encoder: OwnEncoder | ZooEncoder,
+    trained: bool,
+    card: str = "",
+    folder: Path | None = None,
+    tokenizer: Tokenizer | None = None,
+) -> Model:
+    """A model of either sort of encoder."""
+    if isinstance(encoder, ZooEncoder):
+        return ZooModel(encoder, trained, card, folder)
+    return Model(encoder, trained, card, folder, tokenizer)
 
 
 def random_model(sizes: Encoder, seed: int = 0) -> ZooModel:
