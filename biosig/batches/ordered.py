@@ -101,6 +101,12 @@ class OrderedContract(InputContract):
                 f"{where} has no channel that the model knows (it has {_listed(there)}; the model knows "
                 f"{_listed(self.ch_names)}): correct the names, or leave the recording out."
             )
+        strange = [c.source_name for row, c in enumerate(channels) if c.kind == modality and row not in rows]
+        if self.missing == "subset" and strange and self.on_unknown != "skip":
+            raise DataError(
+                f"{where} has channels that the model has learned no place for ({_listed(strange)}): pick the others, "
+                "or leave these out by on_unknown='skip'."
+            )
         if absent and (self.missing == "refuse" or not places):
             remedy = ", or give the contract missing='zeros'" if self.missing == "refuse" else ""
             raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from biosig import __version__, config
-from biosig.batches.input_contract import OnUnknown
+from biosig.batches.input_contract import OnUnknown, with_unknown
 from biosig.batches.stepped import SteppedContract, steps_told
 from biosig.batches.steps.reject import Reject
 from biosig.errors import UsageError
@@ -42,9 +43,13 @@ class ZooEncoder(WrappedEncoder):
         super().__init__(network, WrappedConfig(sizes.model_name, width, dict(contract), self.both, has_vector=True))
         self.sizes = sizes
 
-    def with_unknown(self, on_unknown: OnUnknown | None) -> ZooEncoder:  # noqa: ARG002 - channels are asked for by name
-        """The encoder itself: its contract names the channels that it reads."""
-        return self
+    def with_unknown(self, on_unknown: OnUnknown | None) -> ZooEncoder:
+        """The same network, of which the contract says what becomes of channels without a learned place."""
+        if on_unknown is None:
+            return self
+        encoder = copy.copy(self)
+        encoder.config = replace(self.config, contract=dict(with_unknown(self.config.contract, on_unknown)))
+        return encoder
 
     def _run(self, signal: Tensor, channels: list[int]) -> tuple[Tensor, Tensor | None]:
         """Tokens (b, N, F), of which the mean is a readout too, and the vector that the makers probe (b, F)."""
@@ -110,6 +115,11 @@ class ZooModel(WrappedModel):
     def with_random_weights(self, seed: int) -> ZooModel:
         """The same network and contract, never trained."""
         return random_model(self.encoder.sizes, seed).to(self.device)  # type: ignore[return-value]
+
+    def with_unknown(self, on_unknown: OnUnknown | None) -> ZooModel:
+        """The same weights, of which the contract says what becomes of channels without a learned place."""
+        encoder = self.encoder.with_unknown(on_unknown)
+        return self if encoder is self.encoder else ZooModel(encoder, self.trained, self.card, self.folder)
 
     def with_options(self, **options: Any) -> ZooModel:
         """The same weights under other options of the family's dataclass, such as CBraMod's `largest`.

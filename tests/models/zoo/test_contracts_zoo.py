@@ -228,3 +228,18 @@ def test_windows_without_a_vector_are_told():
     x[1, 0, 100:110] = 300.0
     with pytest.warns(LeftOutWarning, match=r"1 of 2 windows give no vector: .*a value reaches 100"):
         biosig.embed(a_model("cbramod")[0], x, 4.0, sfreq=sfreq, ch_names=names, kind="eeg", units="uV")
+
+
+@pytest.mark.parametrize("strange", ["FP1-F3", "T3-T5", "strange"])
+def test_labram_leaves_no_channel_out_in_silence(strange):
+    x, sfreq, names = signals("labram")
+    found, _, _ = a_model("labram")
+    called = [*names[:-1], strange]
+    with pytest.raises(DataError, match=rf"has learned no place for \({strange}\): pick the others, or"):
+        vector("labram", x, sfreq, called)
+    rest = vector("labram", x[:, :-1], sfreq, names[:-1])
+    close(vector("labram", x, sfreq, called, on_unknown="skip"), rest, 1e-6)
+    skips = found.with_unknown("skip")
+    given = {"sfreq": sfreq, "kind": "eeg", "units": "uV"}
+    table = biosig.embed(skips, x, 4.0, ch_names=called, **given)
+    close(np.stack(table["vector"].to_pylist()), rest)
