@@ -74,10 +74,10 @@ class ZooModel(WrappedModel):
 
     is_kept = True
 
-    encoder: ZooEncoder  # type: ignore[assignment]
+    encoder: ZooEncoder
 
     def __init__(self, encoder: ZooEncoder, trained: bool, card: str = "", folder: Path | None = None) -> None:
-        super().__init__(encoder, trained, None, None)
+        super().__init__(encoder, trained, None, None)  # type: ignore[arg-type]
         self.card, self.folder = card or card_of(encoder.sizes, trained), folder
 
     @property
