@@ -56,7 +56,7 @@ def montage(channels: tuple[Channel, ...], modality: str, contract: InputContrac
     UsageError
         If a channel's unit cannot be brought to the contract's, or one of unknown place is refused.
     """
-    named = contract.ch_names if isinstance(contract, OrderedContract) else ()
+    named = (*contract.ch_names, str(contract.aliases)) if isinstance(contract, OrderedContract) else ()
     key = (id(channels), modality, contract.unit, contract.frame, contract.on_unknown, contract.usual_scale, named)
     known = _known.get(key)
     if known is None:

@@ -165,7 +165,7 @@ def predict(
     from biosig.device import resolve_device
     from biosig.downstream.classifier import load_classifier
     from biosig.downstream.prediction import predictions, schema_of, windows_for
-    from biosig.models.model import Model
+    from biosig.models.zoo.model import model_with
     from biosig.person_level import pool_predictions
     from biosig.sources import as_recordings
 
@@ -176,7 +176,7 @@ def predict(
     windows = windows_for(use, as_recordings(queried(source, query)), stride, list(at))
     facts = {
         "weights": str(model),
-        "revision": Model(classifier.encoder, trained=True).revision,
+        "revision": model_with(classifier.encoder, trained=True).revision,
         "target": use.target.title,
     }
     schema = schema_of(use, windows).with_metadata({"biosig": json.dumps(facts)})
