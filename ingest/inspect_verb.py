@@ -20,6 +20,7 @@ from biosig.signal import is_flat
 from ingest.discover import Item, adapters_with, discover
 from ingest.privacy.report import show_privacy
 from ingest.recipe.amplitude import robust_scales
+from ingest.tables.draft import draft as first_mapping
 from ingest.tables.mapping import load_mapping
 
 _WIDTH = 132  # of the tables; a narrower terminal wraps their lines
@@ -28,7 +29,9 @@ _TURNED = ", turned over"
 _PRESET = "biosig-base"  # whose input contract `inspect` tells; -small and -large share it
 
 
-def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, privacy: bool = False) -> int:
+def inspect(
+    path: tyro.conf.Positional[Path], *, mapping: Path | None = None, privacy: bool = False, draft: bool = False
+) -> int:
     """Show what is in a recording, or in each recording of a folder, and what the model would see.
 
     Parameters
@@ -37,9 +40,12 @@ def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, pr
         A recording's file (WFDB, EDF, BDF, DICOM, FIF, BrainVision, EEGLAB, CSV, HDF5, …: docs/ingest.md lists all),
         or a folder of them.
     mapping : Path, optional
-        For tables and arrays: the YAML file that says which column is which channel; default the biosig.yaml beside.
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships
+        (empatica-e4, apple-watch-ecg, openbci, muse, …: docs/ingest.md); default the biosig.yaml beside.
     privacy : bool
         Instead, list what the files reveal about persons, dates and devices, masked, and what becomes of it at ingest.
+    draft : bool
+        Instead, write a first mapping of one table or array, with comments, for a file: inspect FILE --draft > m.yaml.
 
     Returns
     -------
@@ -48,6 +54,9 @@ def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, pr
     """
     console = Console(highlight=False)
     console = Console(highlight=False, soft_wrap=True, width=max(console.width, _WIDTH))
+    if draft:
+        console.print(first_mapping(path), markup=False, emoji=False, end="")
+        return 0
     tables = load_mapping(mapping) if mapping else None
     found = discover([path], tables)
     known = adapters_with(tables)

@@ -89,7 +89,8 @@ def ingest(
         Regular expression over the path; its group `subject`, or its first, is the subject's id; a group `session`
         names the sitting, other named groups become labels.
     mapping : Path, optional
-        For tables and arrays: the YAML file that says which column is which channel; default the biosig.yaml beside.
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships
+        (docs/ingest.md); default the biosig.yaml beside.
     key : Path, optional
         File with the secret key of the pseudonyms; default the one that BIOSIG_KEY_FILE names, else OUT.key is made.
     recording_names : {"auto", "keep", "hash"}
