@@ -8,6 +8,7 @@ from typing import Any
 
 from biosig.adapter import NEVER, Adapter, Identifier, Signals, make_recording
 from biosig.errors import UsageError
+from biosig.given import Given
 from biosig.recording import Recording
 from biosig.registry import Registry
 
@@ -44,7 +45,16 @@ def adapter_for(path: Path, known: Mapping[str, Adapter] | None = None) -> Adapt
     return next((a for a in everyone if (a.claims_folder(path) if is_folder else a.claims(path))), None)
 
 
-def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **options: Any) -> Recording:
+def read(
+    path: str | Path,
+    adapter: str | None = None,
+    *,
+    lazy: bool = False,
+    unit: Mapping[str, str] | None = None,
+    rename: Mapping[str, str] | None = None,
+    sfreq: float | None = None,
+    **options: Any,
+) -> Recording:
     """Read one recording from any supported file.
 
     Parameters
@@ -56,6 +66,12 @@ def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **
     lazy : bool
         Leave samples in their file, where the format lets them, until a part is asked for: a day of EEG then takes
         no memory. `Recording.load` brings them in.
+    unit : mapping, optional
+        Kind or channel → the unit of its numbers, where the file gives none that is known: ``{"eeg": "uV"}``.
+    rename : mapping, optional
+        A channel's name → the name that it is to have: ``{"ECG": "I"}``.
+    sfreq : float, optional
+        Samples per second, where the file does not say them, or says them wrongly.
     **options
         Passed to the adapter (for tables: ``mapping=``).
 
@@ -92,4 +108,5 @@ def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **
     if chosen is None:
         formats = "; ".join(a.describes for a in known.values())
         raise UsageError(f"{path} is in no format that an installed adapter reads. Supported: {formats}.")
-    return chosen.read(path, lazy=lazy, **options)
+    given = Given(dict(unit or {}), dict(rename or {}), sfreq)
+    return chosen.read(path, lazy=lazy, given=given, **options)

@@ -10,6 +10,7 @@ from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from biosig.errors import BiosigError, UsageError
+from biosig.given import Given
 from biosig.reading import Adapter, adapter_for, adapters
 from ingest.bids.files import ASIDE, DESCRIPTION
 from ingest.tables.adapter import TableAdapter
@@ -102,11 +103,15 @@ class Discovery:
     """Folders of BIDS sets in which none of their recordings lie, such as derivatives; not walked."""
 
 
-def adapters_with(mapping: TableMapping | None) -> dict[str, Adapter]:
-    """The installed adapters; with a `mapping`, the one for tables is bound to it and is asked first."""
-    if mapping is None:
-        return adapters()
-    return {TableAdapter.name: TableAdapter(mapping)} | {n: a for n, a in adapters().items() if n != TableAdapter.name}
+def adapters_with(mapping: TableMapping | None, given: Given | None = None) -> dict[str, Adapter]:
+    """The installed adapters, each with what is `given`; that for tables is bound to a `mapping` and is asked first."""
+    known = adapters()
+    if mapping is not None and mapping.signals:
+        known = {TableAdapter.name: TableAdapter(mapping)} | {n: a for n, a in known.items() if n != TableAdapter.name}
+    stated = Given() if mapping is None else mapping.given
+    for adapter in known.values():
+        adapter.given = stated.updated(given or Given())
+    return known
 
 
 def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Discovery:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import tyro
@@ -14,6 +15,7 @@ from rich.table import Table
 from biosig.electrodes import canonical_orientation
 from biosig.electrodes.channels import has_electrode
 from biosig.errors import BiosigError, DataError
+from biosig.given import given_by
 from biosig.reading import Adapter
 from biosig.recording import MODALITIES, Recording, Stream, is_known
 from biosig.signal import is_flat
@@ -30,7 +32,12 @@ _PRESET = "biosig-base"  # whose input contract `inspect` tells; -small and -lar
 
 
 def inspect(
-    path: tyro.conf.Positional[Path], *, mapping: Path | None = None, privacy: bool = False, draft: bool = False
+    path: tyro.conf.Positional[Path],
+    *,
+    mapping: Path | None = None,
+    privacy: bool = False,
+    draft: bool = False,
+    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Show what is in a recording, or in each recording of a folder, and what the model would see.
 
@@ -46,6 +53,8 @@ def inspect(
         Instead, list what the files reveal about persons, dates and devices, masked, and what becomes of it at ingest.
     draft : bool
         Instead, write a first mapping of one table or array, with comments, for a file: inspect FILE --draft > m.yaml.
+    set_ : tuple of str
+        What files do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250.
 
     Returns
     -------
@@ -59,7 +68,7 @@ def inspect(
         return 0
     tables = load_mapping(mapping) if mapping else None
     found = discover([path], tables)
-    known = adapters_with(tables)
+    known = adapters_with(tables, given_by(set_))
     if privacy:
         return show_privacy(found, known, console)
     failures: list[str] = []

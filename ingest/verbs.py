@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Literal
@@ -14,7 +15,9 @@ from rich.console import Console
 
 from biosig.config import load
 from biosig.errors import DataError, UsageError
+from biosig.given import Given, given_by
 from biosig.progress import show_progress
+from biosig.recording import KINDS
 from biosig.shards import open_shards
 from ingest.batch import Job, Result
 from ingest.discover import Discovery, discover
@@ -106,7 +109,8 @@ def ingest(
         Stop before anything is written where RECORDS, SHA256SUMS or participants.tsv beside the sources and the files
         there disagree; otherwise that is told, and listed in OUT/inventory.parquet.
     set_ : tuple of str
-        Changes to the recipe, KEY=VALUE (sfreq.ecg=500).
+        Changes to the recipe, KEY=VALUE (sfreq.ecg=500), and what files do not say (unit.eeg=uV, rename.ECG=I,
+        sfreq=250).
 
     Returns
     -------
@@ -122,7 +126,8 @@ def ingest(
         raise UsageError(f"--workers is {workers}; it must be 0 (one per core) or more.")
     for folder in against:
         open_shards(folder)  # refused before the work, not behind it
-    cooking = load(Recipe, recipe, set_)
+    stated, changes = sorted_out(set_)
+    cooking = load(Recipe, recipe, changes)
     joins = load_labels(labels, labels_spec, id_column, subject_column)
     pattern = SubjectPattern(subject_pattern) if subject_pattern else None
     found = discover(src, tables)
@@ -164,6 +169,7 @@ def ingest(
         pattern,
         compression,
         content_hash=content_hash,
+        given=stated,
     )
     if content_hash == "keyed":
         console.print(KEYED_HASHES)
@@ -194,6 +200,22 @@ def ingest(
             markup=False,
         )
     return 1 if result.failures or strangers else 0
+
+
+def sorted_out(overrides: Sequence[str]) -> tuple[Given, list[str]]:
+    """What overrides state of files, and those that change the recipe.
+
+    A unit does both: it is stated where a file has none, and values are converted to it where it has one.
+
+    Raises
+    ------
+    UsageError
+        If one states what cannot be.
+    """
+    keys = [(override, *override.partition("=")[0].split(".")) for override in overrides]
+    stated = [o for o, group, *name in keys if group in ("unit", "rename") or (group == "sfreq" and not name)]
+    changes = [o for o, group, *name in keys if o not in stated or (group == "unit" and ".".join(name) in KINDS)]
+    return given_by(stated), changes
 
 
 def _cores() -> int:

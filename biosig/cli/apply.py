@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def embed(
     model: Annotated[str, tyro.conf.Positional],
-    source: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[tuple[Path, ...], tyro.conf.Positional],
     /,
     *,
     out: Path,
@@ -37,6 +38,7 @@ def embed(
     reports: bool = False,
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
     align: Literal["none", "subject", "first_minute"] | None = None,
+    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
 
@@ -44,8 +46,8 @@ def embed(
     ----------
     model : str
         Checkpoint folder, or the name of a preset (random weights).
-    source : Path
-        Shard folder, a recording's file, or a folder of recordings.
+    source : tuple of Path
+        Shard folders, recordings' files, or folders of recordings.
     out : Path
         The parquet file to write.
     window : float
@@ -71,19 +73,23 @@ def embed(
     align : str
         Align EEG by all recordings of a subject, or by the first_minute of each recording; default: as the weights name
         it.
+    set_ : tuple of str
+        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
     from biosig.device import resolve_device
     from biosig.embedding import embed_to_file
+    from biosig.given import given_by
     from biosig.models.model import build_model, list_models, load_model
     from biosig.sources import as_windows
 
-    check_paths(source, out)
+    sources = check_paths(source, out)
     out.parent.mkdir(parents=True, exist_ok=True)
     preset = model in list_models() and not Path(model).exists()
     encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
-    windows = as_windows(queried(source, query), window, stride, keep_tail)
+    given = given_by(set_)
+    windows = as_windows(queried(sources, query), window, stride, keep_tail, **vars(given))
     with show_progress(Console(stderr=True)) as progress:
-        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown, align)
+        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown, align, given)
     done = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
     print_lines(Console(), done, *_seen(encoder.folder, windows))
     return 0
@@ -91,7 +97,7 @@ def embed(
 
 def predict(
     model: Annotated[Path, tyro.conf.Positional],
-    source: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[tuple[Path, ...], tyro.conf.Positional],
     /,
     *,
     out: Path,
@@ -100,6 +106,7 @@ def predict(
     query: str | None = None,
     device: str = "auto",
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
+    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Apply tuned weights to new recordings: a parquet table of calibrated probabilities or values.
 
@@ -107,8 +114,8 @@ def predict(
     ----------
     model : Path
         Folder of tuned weights, such as results/sex/weights/fold-0-seed-0.
-    source : Path
-        Shard folder, a recording's file, or a folder of recordings.
+    source : tuple of Path
+        Shard folders, recordings' files, or folders of recordings.
     out : Path
         The parquet file to write.
     stride : float
@@ -121,21 +128,26 @@ def predict(
         auto, cpu, cuda or cuda:N.
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: as the model was tuned.
+    set_ : tuple of str
+        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from biosig.batches.stated import with_usable_units
     from biosig.device import resolve_device
     from biosig.downstream.classifier import load_classifier
     from biosig.downstream.prediction import predictions, schema_of, windows_for
+    from biosig.given import given_by
     from biosig.models.model import Model
     from biosig.sources import as_recordings
 
-    check_paths(source, out)
+    sources = check_paths(source, out)
     classifier, use = load_classifier(model)
     classifier.encoder = classifier.encoder.with_unknown(on_unknown)
     classifier.to(resolve_device(device))
-    windows = windows_for(use, as_recordings(queried(source, query)), stride, list(at))
+    windows = windows_for(use, as_recordings(queried(sources, query), **vars(given_by(set_))), stride, list(at))
+    windows = with_usable_units(windows, classifier.encoder.config.contract, str(model))
     facts = {
         "weights": str(model),
         "revision": Model(classifier.encoder, trained=True).revision,
@@ -210,23 +222,30 @@ def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Pat
     return 0
 
 
-def check_paths(source: Path, out: Path | None) -> None:
-    """Refuse a table that is not Parquet, and a source that is not there."""
+def check_paths(source: Path | Sequence[Path], out: Path | None) -> list[Path]:
+    """The sources as a list; refuses a table that is not Parquet, and a source that is not there."""
+    sources = [source] if isinstance(source, Path) else list(source)
     if out is not None and out.suffix != ".parquet":
         raise UsageError(f"--out is {out}; give a file name that ends in .parquet.")
-    if not source.exists():
-        raise UsageError(f"{source} does not exist: check the path.")
+    if not sources:
+        raise UsageError("Name at least one source: shards, a recording's file, or a folder of recordings.")
+    for one in sources:
+        if not one.exists():
+            raise UsageError(f"{one} does not exist: check the path.")
+    return sources
 
 
-def queried(source: Path, query: str | None) -> object:
-    """The recordings of a source that a query finds, which shards alone can tell; without a query the source."""
+def queried(sources: Sequence[Path], query: str | None) -> object:
+    """The recordings of sources that a query finds, which shards alone can tell; without a query the sources."""
     if query is None:
-        return source
+        return sources[0] if len(sources) == 1 else list(sources)
     from biosig.shards.dataset import open_shards
 
-    if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
-        raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
-    return open_shards(source).query(query, may_be_empty=False)
+    for source in sources:
+        if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
+            raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
+    found = [open_shards(source).query(query, may_be_empty=len(sources) > 1) for source in sources]
+    return found[0] if len(found) == 1 else [one for one in found if len(one)]
 
 
 def _seen(model: Path | None, windows: Windows) -> list[str]:

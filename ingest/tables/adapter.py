@@ -20,7 +20,7 @@ from ingest.tables.clock import WALL_CLOCK
 from ingest.tables.head import identifiers
 from ingest.tables.layout import Dialect
 from ingest.tables.mapped_facts import events_of, labels_of, subject_of
-from ingest.tables.mapped_signals import beside, signals_of
+from ingest.tables.mapped_signals import GIVEN, beside, signals_of
 from ingest.tables.mapping import RecordNames, SignalTable, TableMapping, load_mapping, mapping_beside
 from ingest.tables.text_grid import TextGrid
 from ingest.tables.text_table import TextTable, head_of
@@ -97,6 +97,11 @@ class TableAdapter(Adapter):
         mapping = self._mapping_for(path, mapping)
         record = str(mapping.record_of(path))
         index = _index_of(path, mapping, member)
+        if sfreq is not None and not any(table.sfreq == GIVEN for table in mapping.signals):
+            raise UsageError(
+                f"{path}: the mapping says at what rate it is, so sfreq={sfreq:g} cannot be given: leave one of them "
+                "out, or write sfreq: given in the mapping."
+            )
         tables = [table for table in mapping.signals if not table.optional or _is_there(path, table, record)]
         signals = [signals_of(path, record, index, table, mapping, sfreq) for table in tables]
         origin = min((s.start for s in signals if s.start is not None), default=0.0)

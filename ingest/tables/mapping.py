@@ -17,6 +17,7 @@ import numpy as np
 
 from biosig.config import load
 from biosig.errors import UsageError
+from biosig.given import Given
 from biosig.recording import KINDS
 from ingest.tables.layout import Dialect, Head, Header, check_pattern, matching, starred
 from ingest.tables.shipped import SHIPPED
@@ -296,7 +297,9 @@ class TableMapping:
         Regular expression over the whole name of the file that stands for a recording, or over the end of its path
         where it contains a slash; group 1 is the recording's name.
     signals : list of SignalTable
-        One stream each.
+        One stream each. Without `record` and signals, the mapping states facts alone.
+    unit, rename, sfreq
+        Facts that are stated of recordings in whatever format (`biosig.given.Given`).
     record_names : RecordNames or None
         For arrays with an axis ``record``; default their indices.
     events : list of EventTable
@@ -317,8 +320,8 @@ class TableMapping:
         Where the layout is described.
     """
 
-    record: str
-    signals: list[SignalTable]
+    record: str = ""
+    signals: list[SignalTable] = field(default_factory=list)
     record_names: RecordNames | None = None
     events: list[EventTable] = field(default_factory=list)
     subject: SubjectText | None = None
@@ -328,15 +331,25 @@ class TableMapping:
     missing: tuple[str, ...] = Dialect().missing
     also: list[TableMapping] = field(default_factory=list)
     source: str = ""
+    unit: dict[str, str] = field(default_factory=dict)
+    rename: dict[str, str] = field(default_factory=dict)
+    sfreq: float | None = None
 
     def __post_init__(self) -> None:
+        if self.given and not self.record and not self.signals:
+            return
+        if lacks := [repr(name) for name in ("record", "signals") if not getattr(self, name)]:
+            raise UsageError(f"TableMapping lacks {', '.join(lacks)}: add {'them' if lacks[1:] else 'it'}.")
         check_pattern("record", self.record)
-        if not self.signals:
-            raise UsageError("The mapping lists no table of signals: describe at least one under signals.")
         if len({table.has_records for table in self.signals}) > 1 or (
             self.record_names is not None and not self.has_records
         ):
             raise UsageError("An axis 'record' must stand in the array of every entry under signals, or in none.")
+
+    @property
+    def given(self) -> Given:
+        """What it states of recordings in whatever format."""
+        return Given(self.unit, self.rename, self.sfreq)
 
     @property
     def has_records(self) -> bool:
@@ -380,7 +393,7 @@ class TableMapping:
 
     def record_of(self, path: Path) -> str | None:
         """The name of the recording that `path` stands for in this family, or None if it stands for none."""
-        match = re.fullmatch(self.record, self._end_of(path))
+        match = re.fullmatch(self.record, self._end_of(path)) if self.signals else None
         return None if match is None else match[1]
 
     def _end_of(self, path: Path) -> str:
@@ -389,7 +402,7 @@ class TableMapping:
 
     def check_matches(self, paths: Sequence[Path]) -> None:
         """Refuse to go on where no family is about any of the files, if there are some."""
-        if not paths or any(self.for_file(path) for path in paths):
+        if not paths or not self.signals or any(self.for_file(path) for path in paths):
             return
         tables = (path for path in paths if path.suffix.lower() in (".csv", ".tsv", ".parquet", ".gz"))
         example = self._end_of(next(tables, paths[0]))
