@@ -11,6 +11,7 @@ from biosig.errors import UsageError
 from biosig.given import Given
 from biosig.recording import Recording
 from biosig.registry import Registry
+from biosig.unread_files import what_to_do
 
 __all__ = ["ADAPTERS", "NEVER", "Adapter", "Identifier", "Signals", "adapter_for", "adapters", "make_recording", "read"]
 
@@ -87,6 +88,10 @@ def read(
     UnreadableError
         If the file is truncated or damaged; the sentence names the remedy.
     """
+    if not isinstance(path, str | Path):
+        raise UsageError(
+            f"read takes one file, not a {type(path).__name__}: read them one by one, or give biosig.embed the list."
+        )
     path = Path(path)
     known = adapters()
     if adapter is not None and adapter not in known:
@@ -105,6 +110,8 @@ def read(
     header = path.with_suffix(".hea")
     if chosen is None and header.exists():
         raise UsageError(f"{path} belongs to the WFDB record of {header.name} beside it: read that file.")
+    if chosen is None and (advice := what_to_do(path)) is not None:
+        raise UsageError(advice)
     if chosen is None:
         formats = "; ".join(a.describes for a in known.values())
         raise UsageError(f"{path} is in no format that an installed adapter reads. Supported: {formats}.")

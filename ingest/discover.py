@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from biosig.errors import BiosigError, UsageError
 from biosig.given import Given
 from biosig.reading import Adapter, adapter_for, adapters
+from biosig.unread_files import is_packed, what_to_do
 from ingest.bids.files import ASIDE, DESCRIPTION
 from ingest.tables.adapter import TableAdapter
 from ingest.tables.mapping import TableMapping
@@ -91,6 +92,8 @@ class Discovery:
     failures: list[Failure] = field(default_factory=list)
     unclaimed: Counter[str] = field(default_factory=Counter)
     """Files that no adapter claims, by extension; signal and annotation files beside a header are among them."""
+    packed: list[Path] = field(default_factory=list)
+    """Of these, archives and compressed files."""
     names: set[str] = field(default_factory=set)
     """The items' relative paths."""
     n_repeated: int = 0
@@ -131,6 +134,7 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
     looked_at: list[Path] = []
     seen: set[str] = set()
     folders = _RealFolders()
+    told = False  # the list of formats, which is long
     paths = [source if os.path.lexists(source) else source.with_name(source.name + ".hea") for source in sources]
     roots = _root_names([_root(path) for path in paths])
     for source, path in zip(sources, paths, strict=True):
@@ -149,7 +153,10 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
         else:
             found.failures.append(Failure(str(source), "find", f"{source} does not exist: check the path."))
         if len(found.items) + found.n_repeated + len(found.failures) == before:
-            found.failures.append(Failure(str(path), "find", f"{path} {wrong} {_formats(known)}."))
+            advice = None if os.path.isdir(path) else what_to_do(path)
+            formats = _formats(known) if not told else "those that docs/ingest.md lists"
+            told = told or advice is None
+            found.failures.append(Failure(str(path), "find", advice or f"{path} {wrong} {formats}."))
     if mapping is not None:
         mapping.check_matches(looked_at)
     _drop_parts(found, known, {os.path.realpath(path) for path in paths}, folders)
@@ -219,6 +226,8 @@ def _take(
     adapter = adapter_for(file, known)
     if adapter is None:
         found.unclaimed[file.suffix.lower() or "(no extension)"] += str(file) not in seen
+        if is_packed(file):
+            found.packed.append(file)
         seen.add(str(file))
         return
     real = folders.of_file(file)

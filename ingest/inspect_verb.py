@@ -19,6 +19,7 @@ from biosig.given import given_by
 from biosig.reading import Adapter
 from biosig.recording import MODALITIES, Recording, Stream, is_known
 from biosig.signal import is_flat
+from biosig.unread_files import what_to_do
 from ingest.discover import Item, adapters_with, discover
 from ingest.privacy.report import show_privacy
 from ingest.recipe.amplitude import robust_scales
@@ -78,6 +79,8 @@ def inspect(
     elif found.items:
         failures = _list(found.items, known, console)
     failures += [failure.sentence for failure in found.failures]
+    for file in found.packed[:_SHOWN] if path.is_dir() else ():
+        console.print(f"not looked into: {what_to_do(file)}", markup=False)
     for sentence in failures:
         console.print(f"failed: {sentence}", markup=False)
     return 1 if failures else 0

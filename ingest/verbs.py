@@ -19,6 +19,7 @@ from biosig.given import Given, given_by
 from biosig.progress import show_progress
 from biosig.recording import KINDS
 from biosig.shards import open_shards
+from biosig.unread_files import what_to_do
 from ingest.batch import Job, Result
 from ingest.discover import Discovery, discover
 from ingest.inventory import check_inventories
@@ -120,6 +121,7 @@ def ingest(
     console = Console(highlight=False, soft_wrap=True)
     logging.getLogger("biosig").setLevel(logging.INFO)
     tables: TableMapping | None = load_mapping(mapping) if mapping else None
+    src = (Path(src),) if isinstance(src, str | Path) else tuple(Path(source) for source in src)
     if not src:
         raise UsageError("Name at least one file or folder to ingest.")
     if workers < 0:
@@ -148,6 +150,9 @@ def ingest(
             f"Files that stand for no recording of their own (signals beside headers, other formats): {others}.",
             markup=False,
         )
+    for file in found.packed[:1]:
+        more = f" ({len(found.packed) - 1} more are packed.)" if len(found.packed) > 1 else ""
+        console.print(f"Not looked into: {what_to_do(file)}{more}", markup=False)
     for remark in joins.remarks if joins is not None else ():
         console.print(remark, markup=False)
     differing = check_inventories(found)
