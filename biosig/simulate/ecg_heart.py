@@ -230,11 +230,13 @@ def activity(
     out = np.zeros((len(heart.waves), n_times))
     qt = heart.qt(rr)
     for row, wave in zip(out, heart.waves.values(), strict=True):
-        centres = onsets + wave.centre + (qt if wave.part == "T" else 0.0)
-        for centre in centres.tolist():
-            first = max(int(np.ceil((centre - wave.width / 2) * sfreq)), 0)
-            last = min(int((centre + wave.width / 2) * sfreq) + 1, n_times)
+        of_t = wave.part == "T"
+        shorter = qt / heart.qtc if of_t else np.ones_like(qt)  # T keeps its share of QT, and so clear of a QRS
+        centres = onsets + shorter * wave.centre + (qt if of_t else 0.0)
+        for centre, width in zip(centres.tolist(), (shorter * wave.width).tolist(), strict=True):
+            first = max(int(np.ceil((centre - width / 2) * sfreq)), 0)
+            last = min(int((centre + width / 2) * sfreq) + 1, n_times)
             if last > first:
-                phase = (np.arange(first, last) / sfreq - centre) * (2 * np.pi / wave.width)
+                phase = (np.arange(first, last) / sfreq - centre) * (2 * np.pi / width)
                 row[first:last] += 0.5 + 0.5 * np.cos(phase)
     return out

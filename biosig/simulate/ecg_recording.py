@@ -251,7 +251,11 @@ def _marks(
     p, qrs, t = heart.limits("P"), heart.limits("QRS"), heart.limits("T")
     marks = []
     for onset, qt in zip(onsets.tolist(), heart.qt(before).tolist(), strict=True):
-        limits = ((kind, 0.0, qrs[1]), ("P", *p), ("T", max(t[0] + qt, qrs[1]), t[1] + qt))
+        limits = (
+            (kind, 0.0, qrs[1]),
+            ("P", *p),
+            ("T", max(qt * (1 + t[0] / heart.qtc), qrs[1]), qt * (1 + t[1] / heart.qtc)),
+        )
         for label, first, last in limits:
             if onset + first >= 0 and onset + last <= seconds:  # False for NaN
                 marks.append(Annotation(onset + first, last - first, label))

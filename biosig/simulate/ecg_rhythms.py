@@ -88,10 +88,10 @@ rhythm("sinus", "sinus", 0.5)(_steady)
 rhythm("sinus_bradycardia", "bradycardia", 0.06, (43.0, 3.0, 35.0, 47.0))(_steady)
 rhythm("sinus_tachycardia", "tachycardia", 0.08, (118.0, 10.0, 106.0, 150.0))(_steady)
 rhythm("junctional_escape", "junctional", 0.03, (46.0, 5.0, 38.0, 55.0), "none")(_clockwork)
-rhythm("supraventricular_tachycardia", "supraventricular_tachycardia", 0.04, (142.0, 6.0, 130.0, 152.0), "none")(
+rhythm("supraventricular_tachycardia", "supraventricular_tachycardia", 0.04, (136.0, 5.0, 128.0, 145.0), "none")(
     _clockwork
 )
-rhythm("ventricular_tachycardia", "ventricular_tachycardia", 0.03, (132.0, 8.0, 116.0, 150.0), "none", True)(_clockwork)
+rhythm("ventricular_tachycardia", "ventricular_tachycardia", 0.03, (122.0, 5.0, 112.0, 130.0), "none", True)(_clockwork)
 
 
 @rhythm("sinus_arrhythmia", "sinus_arrhythmia", 0.05, (60.0, 5.0, 52.0, 68.0))

@@ -191,7 +191,7 @@ def test_a_crop_of_some_kinds_leaves_windows_with_others_whole():
             assert len(new) == len(old)
     assert 0 < n_cut < batch.n_windows
     Crop(seconds=0.2, kinds=("ecg",)).check(preset("biosig-fused-tiny").contract)
-    with pytest.raises(UsageError, match="crop.kinds is"):
+    with pytest.raises(UsageError, match=r"crop\.kinds is"):
         Crop(kinds=("emg",))
 
 
