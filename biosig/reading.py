@@ -39,6 +39,29 @@ def adapters() -> dict[str, Adapter]:
     return made
 
 
+def adapters_for(mapping: object = None) -> dict[str, Adapter]:
+    """`adapters`; with a `mapping` of tables, that for tables is bound to it and is asked first.
+
+    What the mapping states of recordings (`biosig.given.Given`) holds for all formats.
+
+    Raises
+    ------
+    UsageError
+        If the mapping is none, or no installed adapter takes one.
+    """
+    known = adapters()
+    if mapping is None:
+        return known
+    if "table" not in known:
+        raise UsageError("No installed adapter reads tables: leave the mapping out.")
+    bound: Any = type(known["table"])
+    table = bound(mapping)
+    known = {"table": table, **{name: adapter for name, adapter in known.items() if name != "table"}}
+    for adapter in known.values():
+        adapter.given = table.given
+    return known
+
+
 def adapter_for(path: Path, known: Mapping[str, Adapter] | None = None) -> Adapter | None:
     """The adapter that claims the file or folder `path`, of `known` or of all that are installed; or None."""
     everyone = (adapters() if known is None else known).values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from biosig.batches.windows import RecordingSet, Windows, grid, warn_of_left_out
 from biosig.errors import UsageError
 from biosig.extremes import mark_extremes
 from biosig.given import Given
-from biosig.reading import adapter_for, adapters, read
+from biosig.reading import Adapter, adapter_for, adapters, adapters_for, read
 from biosig.recording import MODALITIES, Recording
 from biosig.signal import check_plausible
 
@@ -72,10 +72,10 @@ def as_recordings(source: Any, **options: Any) -> RecordingSet:
     """
     from biosig.shards.dataset import ShardDataset, open_shards
 
-    if unknown := sorted(set(options) - {*_OF_ARRAYS, *_STATED}):
+    if unknown := sorted(set(options) - {*_OF_ARRAYS, *_STATED, "mapping"}):
         raise UsageError(
             f"There is no option {', '.join(unknown)}; an array takes sfreq, ch_names, kind and units, other sources "
-            "unit, rename and sfreq."
+            "unit, rename and sfreq, files mapping."
         )
     if _is_array(source):
         if stated := sorted({"unit", "rename"}.intersection(options)):
@@ -83,11 +83,14 @@ def as_recordings(source: Any, **options: Any) -> RecordingSet:
         rows = _array_as_recording(source, **options)
         return EpochList(rows) if source.ndim == 3 and rows else RecordingList(rows)
     options = {name: value for name, value in options.items() if value is not None}
-    takes = _STATED if isinstance(source, str | Path | list | tuple | ShardDataset) else _STATED - {"sfreq"}
+    of_files = isinstance(source, str | Path | list | tuple)
+    takes = _STATED if isinstance(source, ShardDataset) or of_files else _STATED - {"sfreq"}
+    takes = takes | ({"mapping"} if of_files else set())
     if of_arrays := sorted(set(options) - takes):
         raise UsageError(
             f"{', '.join(of_arrays)} describe an array; a {type(source).__name__} says that itself: leave them out."
         )
+    mapping = options.pop("mapping", None)
     given = Given(**options)
     if isinstance(source, ShardDataset):
         return as_stated(source, given)
@@ -96,12 +99,12 @@ def as_recordings(source: Any, **options: Any) -> RecordingSet:
     if isinstance(source, Recording):
         return RecordingList([mark_extremes(given.applied(source))])
     if isinstance(source, list | tuple):
-        return _joined(source, given)
+        return _joined(source, given, mapping)
     if isinstance(source, str | Path):
         path = Path(source)
         if path.suffix == ".h5" or (path.is_dir() and any(path.glob("*.h5"))):
             return as_stated(open_shards(path), given)
-        return _read_all(_files_of(path), given)
+        return _read_all(_files_of(path, known := adapters_for(mapping)), given, known)
     for adapter in adapters().values():
         epochs = adapter.epochs(source)
         if epochs is not None:
@@ -120,7 +123,7 @@ def as_recordings(source: Any, **options: Any) -> RecordingSet:
     )
 
 
-def _files_of(path: Path) -> list[Path]:
+def _files_of(path: Path, known: Mapping[str, Adapter]) -> list[Path]:
     """The recordings' files that a path stands for.
 
     Raises
@@ -128,15 +131,15 @@ def _files_of(path: Path) -> list[Path]:
     UsageError
         If a folder has none.
     """
-    if not path.is_dir() or adapter_for(path):
+    if not path.is_dir() or adapter_for(path, known):
         return [path]
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and adapter_for(file)]
+    files = [file for file in sorted(path.rglob("*")) if file.is_file() and adapter_for(file, known)]
     if not files:
         raise UsageError(f"{path} holds neither shards nor a recording that an installed adapter reads.")
     return files
 
 
-def _joined(sources: Sequence[Any], given: Given) -> RecordingSet:
+def _joined(sources: Sequence[Any], given: Given, mapping: object) -> RecordingSet:
     """The recordings of several sources, in their order."""
     if not sources:
         raise UsageError("The list of sources is empty: give one at least.")
@@ -144,28 +147,37 @@ def _joined(sources: Sequence[Any], given: Given) -> RecordingSet:
         return RecordingList([mark_extremes(given.applied(recording)) for recording in sources])
     paths = [Path(item) for item in sources if isinstance(item, str | Path)]
     if len(paths) == len(sources) and not any(p.suffix == ".h5" or any(p.glob("*.h5")) for p in paths):
-        return _read_all([file for path in paths for file in _files_of(path)], given)
-    options = {name: value for name, value in vars(given).items() if value}
-    return JoinedSet([as_recordings(item, **options) for item in sources])
+        known = adapters_for(mapping)
+        return _read_all([file for path in paths for file in _files_of(path, known)], given, known)
+    stated = {name: value for name, value in vars(given).items() if value}
+    of_files = {} if mapping is None else {"mapping": mapping}
+    return JoinedSet(
+        [as_recordings(item, **stated, **(of_files if isinstance(item, str | Path) else {})) for item in sources]
+    )
 
 
-def _read_all(files: Sequence[Path], given: Given) -> RecordingList:
+def _read_all(files: Sequence[Path], given: Given, known: Mapping[str, Adapter]) -> RecordingList:
     """The recordings of files; those of epochs one by one. Those of one name are called by their folder too."""
     recordings: list[Recording] = []
     of_epochs = []
     names = Counter(file.stem for file in files)
     for file in files:
-        adapter = adapter_for(file)
+        adapter = adapter_for(file, known)
         epochs = adapter.epochs(file) if adapter is not None else None
         of_epochs.append(epochs is not None)
-        if epochs is not None:
-            stated = adapter.stated(file).updated(given) if adapter is not None else given
+        if adapter is None:
+            found = [read(file, lazy=True, **vars(given))]
+        elif epochs is not None:
+            stated = adapter.stated(file).updated(given)
             recordings += _all_plausible([stated.applied(epoch, str(file)) for epoch in epochs])
             continue
-        recording = read(file, lazy=True, **vars(given))
+        else:
+            members = adapter.members(file)
+            options: list[dict[str, Any]] = [{}] if members is None else [{"member": name} for name in members]
+            found = [adapter.read(file, lazy=True, given=given, **option) for option in options]
         if names[file.stem] > 1:
-            recording = replace(recording, id=f"{file.absolute().parent.name}/{recording.id}")
-        recordings.append(_plausible(recording))
+            found = [replace(recording, id=f"{file.absolute().parent.name}/{recording.id}") for recording in found]
+        recordings += map(_plausible, found)
     return EpochList(recordings) if all(of_epochs) else RecordingList(recordings)
 
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from biosig.errors import BiosigError, UsageError
 from biosig.given import Given
-from biosig.reading import Adapter, adapter_for, adapters
+from biosig.reading import Adapter, adapter_for, adapters_for
 from biosig.unread_files import is_packed, what_to_do
 from ingest.bids.files import ASIDE, DESCRIPTION
-from ingest.tables.adapter import TableAdapter
 from ingest.tables.mapping import TableMapping
 
 INVENTORIES = ("RECORDS", "SHA256SUMS", "SHA256SUMS.txt", "participants.tsv")
@@ -79,7 +79,7 @@ class Item:
         return self.path if self.member is None else self.path / self.member
 
     @property
-    def options(self) -> dict[str, str]:
+    def options(self) -> dict[str, Any]:
         """What its adapter must be told beside the path."""
         return {} if self.member is None else {"member": self.member}
 
@@ -108,12 +108,9 @@ class Discovery:
 
 def adapters_with(mapping: TableMapping | None, given: Given | None = None) -> dict[str, Adapter]:
     """The installed adapters, each with what is `given`; that for tables is bound to a `mapping` and is asked first."""
-    known = adapters()
-    if mapping is not None and mapping.signals:
-        known = {TableAdapter.name: TableAdapter(mapping)} | {n: a for n, a in known.items() if n != TableAdapter.name}
-    stated = Given() if mapping is None else mapping.given
+    known = adapters_for(mapping)
     for adapter in known.values():
-        adapter.given = stated.updated(given or Given())
+        adapter.given = adapter.given.updated(given or Given())
     return known
 
 

@@ -1,6 +1,6 @@
-from pathlib import Path
-
 """`biosig.read`: what it says of a path that stands for no recording."""
+
+from pathlib import Path
 
 import pytest
 

@@ -38,6 +38,7 @@ def embed(
     reports: bool = False,
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
     align: Literal["none", "subject", "first_minute"] | None = None,
+    mapping: Path | None = None,
     set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
@@ -73,6 +74,8 @@ def embed(
     align : str
         Align EEG by all recordings of a subject, or by the first_minute of each recording; default: as the weights name
         it.
+    mapping : Path, optional
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
     set_ : tuple of str
         What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
@@ -86,8 +89,8 @@ def embed(
     out.parent.mkdir(parents=True, exist_ok=True)
     preset = model in list_models() and not Path(model).exists()
     encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
-    given = given_by(set_)
-    windows = as_windows(queried(sources, query), window, stride, keep_tail, **vars(given))
+    given, of_files = given_by(set_), {} if mapping is None else {"mapping": str(mapping)}
+    windows = as_windows(queried(sources, query), window, stride, keep_tail, **vars(given), **of_files)
     with show_progress(Console(stderr=True)) as progress:
         embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown, align, given)
     done = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
@@ -106,6 +109,7 @@ def predict(
     query: str | None = None,
     device: str = "auto",
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
+    mapping: Path | None = None,
     set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Apply tuned weights to new recordings: a parquet table of calibrated probabilities or values.
@@ -128,6 +132,8 @@ def predict(
         auto, cpu, cuda or cuda:N.
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: as the model was tuned.
+    mapping : Path, optional
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
     set_ : tuple of str
         What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
@@ -146,7 +152,9 @@ def predict(
     classifier, use = load_classifier(model)
     classifier.encoder = classifier.encoder.with_unknown(on_unknown)
     classifier.to(resolve_device(device))
-    windows = windows_for(use, as_recordings(queried(sources, query), **vars(given_by(set_))), stride, list(at))
+    of_files = {} if mapping is None else {"mapping": str(mapping)}
+    recordings = as_recordings(queried(sources, query), **vars(given_by(set_)), **of_files)
+    windows = windows_for(use, recordings, stride, list(at))
     windows = with_usable_units(windows, classifier.encoder.config.contract, str(model))
     facts = {
         "weights": str(model),

@@ -43,6 +43,8 @@ class TableAdapter(Adapter):
 
     def __init__(self, mapping: str | Path | Mapping[str, Any] | TableMapping | None = None) -> None:
         self.mapping = None if mapping is None else load_mapping(mapping)
+        if self.mapping is not None:
+            self.given = self.mapping.given
         self._beside: tuple[str, TableMapping | None] = ("", None)
 
     def claims(self, path: Path) -> bool:

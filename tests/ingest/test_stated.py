@@ -140,3 +140,26 @@ def test_ingest_sorts_what_it_is_told(tmp_path):
 def test_what_states_nothing_is_refused(override):
     with pytest.raises(UsageError):
         given_by([override])
+
+
+def test_a_mapping_by_name_and_facts_hold_in_embed_too(tmp_path, model):
+    apple = Path(__file__).parent / "cases" / "apple.csv"
+    embed_verb(
+        "biosig-tiny",
+        (apple,),
+        out=tmp_path / "u.parquet",
+        window=1.0,
+        mapping=Path("apple-watch-ecg"),
+        batch_tokens=512,
+    )
+    assert pq.read_table(tmp_path / "u.parquet")["ch_names"].to_pylist() == [["I"]]
+    x = np.random.default_rng(0).normal(0, 0.3, (3, 12, 1000)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    table = biosig.embed(model, tmp_path / "x.npy", mapping="ecg-array", sfreq=250, unit={"ecg": "mV"}, window=4.0)
+    assert table["recording"].to_pylist() == ["x#0", "x#1", "x#2"]
+    facts = tmp_path / "facts.yaml"
+    facts.write_text(yaml.safe_dump({"unit": {"eeg": "uV"}}))
+    table = biosig.embed(model, EDF / "dotV_uV.edf", mapping=facts, **EMBED)
+    assert len(table) == 5
+    assert ingest((EDF / "dotV_uV.edf",), out=tmp_path / "out", mapping=facts, workers=1) == 0
+    assert biosig.open_shards(tmp_path / "out")[0].channels[0].unit == "uV"
