@@ -193,6 +193,16 @@ def test_case_28_has_no_wrong_first_sample():
     assert (stream.sfreq, stream.n_times) == (511.406, 520)
 
 
+def test_a_watch_that_writes_decimal_commas(tmp_path):
+    path = apple(tmp_path)
+    path.write_text(
+        path.read_text().replace("511.406", "511,406").replace("-48.673", "-48,673").replace("12.5", "12,5")
+    )
+    (stream,) = biosig.read(path, mapping="apple-watch-ecg").streams
+    assert stream.sfreq == 511.406
+    np.testing.assert_allclose(stream.physical()[0], [-0.048673, 0.0125, 0.100125], rtol=1e-6)
+
+
 def test_an_unknown_mapping_names_those_that_ship():
     with pytest.raises(UsageError, match=r"no mapping file garmin.*apple-watch-ecg, .*polar"):
         load_mapping("garmin")
