@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from biosig.source_files import check_present, sha256_of
 from ingest.tables.array_files import Stamp, format_of, is_text, open_arrays, stamp_of, texts
 from ingest.tables.arrays import count_records
 from ingest.tables.clock import WALL_CLOCK
-from ingest.tables.head import identifiers
+from ingest.tables.head import find, identifiers
 from ingest.tables.layout import Dialect
 from ingest.tables.mapped_facts import events_of, labels_of, subject_of
 from ingest.tables.mapped_signals import GIVEN, beside, signals_of
@@ -151,7 +152,14 @@ class TableAdapter(Adapter):
         if mapping is None or not is_text(path, mapping.signals[0]) or mapping.signals[0].file is not None:
             return None
         dialect = mapping.dialect_of(mapping.signals[0])
-        return list(identifiers(head_of(path, dialect, stamp_of(path)))) if dialect.skip or dialect.comment else None
+        if not (dialect.skip or dialect.comment):
+            return None
+        head = head_of(path, dialect, stamp_of(path))
+        kept = {find(pattern, head): label for label, pattern in mapping.labels.items()}
+        return [
+            replace(one, fate=f"kept as the label {kept[one.value]}") if one.value in kept else one
+            for one in identifiers(head)
+        ]
 
     def name_of(self, path: Path) -> str:
         """What the mapping calls the recording that `path` stands for; the file's own name where it cannot say."""

@@ -165,6 +165,8 @@ def test_persons_in_the_lines_before_a_table_stay_there(tmp_path, name, maker):
     adapter = adapters_with(load_mapping(name))["table"]
     told = {one.value for one in identifiers_in_header(adapter, path)}
     assert any("Erika Planted" in value for value in told)
+    fates = {one.value: one.fate for one in identifiers_in_header(adapter, path)}
+    assert fates.get("Sinus Rhythm", "kept as the label classification") == "kept as the label classification"
     assert ingest((path,), out=tmp_path / "out", mapping=Path(name), workers=1) == 0
     held = b"".join(file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file())
     assert b"Erika" not in held
