@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def embed(
     model: Annotated[str, tyro.conf.Positional],
-    source: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[tuple[Path, ...], tyro.conf.Positional],
     /,
     *,
     out: Path,
@@ -40,6 +41,8 @@ def embed(
     heads: bool = False,
     by: Literal["recording", "subject"] | None = None,
     spread: bool = False,
+    mapping: Path | None = None,
+    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
 
@@ -47,8 +50,8 @@ def embed(
     ----------
     model : str
         Checkpoint folder, else weights that ship (biosig models names them), else a preset (random weights).
-    source : Path
-        Shard folder, a recording's file, or a folder of recordings.
+    source : tuple of Path
+        Shard folders, recordings' files, or folders of recordings.
     out : Path
         The parquet file to write.
     window : float
@@ -80,20 +83,26 @@ def embed(
         Write a row for each recording or subject, the mean over its windows; these are kept in OUT.windows.parquet.
     spread : bool
         With by, also write the standard deviation of each feature over the windows.
+    mapping : Path, optional
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
+    set_ : tuple of str
+        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
     import pyarrow.parquet as pq
 
     from biosig.device import resolve_device
     from biosig.embedding import embed_to_file
+    from biosig.given import given_by
     from biosig.models.model import named_model
     from biosig.sources import as_windows
 
-    check_paths(source, out)
+    sources = check_paths(source, out)
     if spread and by is None:
         raise UsageError("--spread tells how windows differ that are pooled: say with --by over what.")
     out.parent.mkdir(parents=True, exist_ok=True)
     encoder = named_model(model).to(resolve_device(device))
-    windows = as_windows(queried(source, query), window, stride, keep_tail)
+    given, of_files = given_by(set_), {} if mapping is None else {"mapping": str(mapping)}
+    windows = as_windows(queried(sources, query), window, stride, keep_tail, **vars(given), **of_files)
     with show_progress(Console(stderr=True)) as progress:
         embed_to_file(
             encoder,
@@ -107,6 +116,7 @@ def embed(
             on_unknown,
             align,
             heads,
+            given,
         )
     n_rows = f"{len(windows)} windows"
     if by is not None:
@@ -123,7 +133,7 @@ def embed(
 
 def predict(
     model: Annotated[Path, tyro.conf.Positional],
-    source: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[tuple[Path, ...], tyro.conf.Positional],
     /,
     *,
     out: Path,
@@ -133,6 +143,8 @@ def predict(
     device: str = "auto",
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
     by: Literal["recording", "subject"] | None = None,
+    mapping: Path | None = None,
+    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Apply tuned weights to new recordings: a parquet table of calibrated probabilities or values.
 
@@ -140,8 +152,8 @@ def predict(
     ----------
     model : Path
         Folder of tuned weights, such as results/sex/weights/fold-0-seed-0.
-    source : Path
-        Shard folder, a recording's file, or a folder of recordings.
+    source : tuple of Path
+        Shard folders, recordings' files, or folders of recordings.
     out : Path
         The parquet file to write.
     stride : float
@@ -157,26 +169,35 @@ def predict(
     by : str
         Write an answer for each recording or subject, the mean over its windows with a 95 % interval; the windows are
         kept in OUT.windows.parquet.
+    mapping : Path, optional
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
+    set_ : tuple of str
+        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from biosig.batches.stated import with_usable_units
     from biosig.device import resolve_device
     from biosig.downstream.classifier import load_classifier
     from biosig.downstream.prediction import predictions, schema_of, windows_for
-    from biosig.models.model import Model
+    from biosig.given import given_by
+    from biosig.models.zoo.model import model_with
     from biosig.person_level import pool_predictions
     from biosig.sources import as_recordings
 
-    check_paths(source, out)
+    sources = check_paths(source, out)
     classifier, use = load_classifier(model)
     classifier.encoder = classifier.encoder.with_unknown(on_unknown)
     classifier.to(resolve_device(device))
-    windows = windows_for(use, as_recordings(queried(source, query)), stride, list(at))
+    of_files = {} if mapping is None else {"mapping": str(mapping)}
+    recordings = as_recordings(queried(sources, query), **vars(given_by(set_)), **of_files)
+    windows = windows_for(use, recordings, stride, list(at))
+    windows = with_usable_units(windows, classifier.encoder.config.contract, str(model))
     facts = {
         "weights": str(model),
-        "revision": Model(classifier.encoder, trained=True).revision,
+        "revision": model_with(classifier.encoder, trained=True).revision,
         "target": use.target.title,
     }
     schema = schema_of(use, windows).with_metadata({"biosig": json.dumps(facts)})
@@ -256,12 +277,17 @@ def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Pat
     return 0
 
 
-def check_paths(source: Path, out: Path | None) -> None:
-    """Refuse a table that is not Parquet, and a source that is not there."""
+def check_paths(source: Path | Sequence[Path], out: Path | None) -> list[Path]:
+    """The sources as a list; refuses a table that is not Parquet, and a source that is not there."""
+    sources = [source] if isinstance(source, Path) else list(source)
     if out is not None and out.suffix != ".parquet":
         raise UsageError(f"--out is {out}; give a file name that ends in .parquet.")
-    if not source.exists():
-        raise UsageError(f"{source} does not exist: check the path.")
+    if not sources:
+        raise UsageError("Name at least one source: shards, a recording's file, or a folder of recordings.")
+    for one in sources:
+        if not one.exists():
+            raise UsageError(f"{one} does not exist: check the path.")
+    return sources
 
 
 def of_windows(out: Path, by: str | None) -> Path:
@@ -269,15 +295,17 @@ def of_windows(out: Path, by: str | None) -> Path:
     return out if by is None else out.with_name(f"{out.stem}.windows{out.suffix}")
 
 
-def queried(source: Path, query: str | None) -> object:
-    """The recordings of a source that a query finds, which shards alone can tell; without a query the source."""
+def queried(sources: Sequence[Path], query: str | None) -> object:
+    """The recordings of sources that a query finds, which shards alone can tell; without a query the sources."""
     if query is None:
-        return source
+        return sources[0] if len(sources) == 1 else list(sources)
     from biosig.shards.dataset import open_shards
 
-    if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
-        raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
-    return open_shards(source).query(query, may_be_empty=False)
+    for source in sources:
+        if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
+            raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
+    found = [open_shards(source).query(query, may_be_empty=len(sources) > 1) for source in sources]
+    return found[0] if len(found) == 1 else [one for one in found if len(one)]
 
 
 def _seen(model: Path | None, windows: Windows) -> list[str]:

@@ -132,6 +132,29 @@ def test_a_channel_that_is_not_there_is_named_and_gives_no_number(tuned, few_cha
     assert not list(tmp_path.glob("*none.parquet*"))
 
 
+def test_a_unit_that_is_not_there_stops_no_other_and_can_be_stated(tuned, few_channels, tmp_path):
+    folder = tmp_path / "no-unit"
+    folder.mkdir()
+    with ShardWriter(folder / "eeg.h5", recipe={}) as writer:
+        for stored in few_channels.query("number >= '006'"):
+            recording = stored.read()
+            (stream,) = recording.streams
+            if recording.subject.id == "S007":
+                stream.channels = tuple(replace(channel, unit=".V") for channel in stream.channels)
+            writer.add(recording)
+    build_index(folder)
+    plain, some, stated = (tmp_path / f"{name}.parquet" for name in ("plain", "some", "stated"))
+    predict(tuned[1], few_channels.folder, out=plain, at=("T1",), query="number >= '006'")
+    with pytest.warns(LeftOutWarning, match=r"is in '\.V', where uV was expected.*--set unit\.eeg=uV"):
+        predict(tuned[1], folder, out=some, at=("T1",))
+    wanted, table = pd.read_parquet(plain), pd.read_parquet(some)
+    there = (table["subject"] == "S006").to_numpy()
+    np.testing.assert_allclose(table.loc[there, SCORES], wanted.loc[there, SCORES], atol=1e-5)
+    assert table.loc[~there, SCORES].isna().all(axis=None)
+    predict(tuned[1], folder, out=stated, at=("T1",), set_=("unit.eeg=uV",))
+    np.testing.assert_allclose(pd.read_parquet(stated)[SCORES], wanted[SCORES], atol=1e-5)
+
+
 def test_epochs_are_predicted_one_by_one(tuned):
     raw = mne.io.read_raw_edf(samples.path("eegmmidb") / "S007R04.edf", preload=True, verbose="error")
     raw.info["subject_info"] = {"his_id": "S007"}  # whose they all are: the model was tuned on aligned EEG
