@@ -15,6 +15,7 @@ import copy
 import shutil
 import tempfile
 import warnings
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from biosig.errors import BiosigError, DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.landmarks import Landmarks
 from biosig.models import checkpoint
+from biosig.models.build import make_encoder
 from biosig.models.model import Model
 from biosig.pretrain.build import build_words
 from biosig.pretrain.config import PretrainConfig
@@ -76,10 +78,11 @@ def ship(
     if not (run / "model" / checkpoint.CONFIG).is_file():
         raise UsageError(f"{run} holds no finished pretraining: give the folder with config.yaml and model/ in it.")
     settings = config.load(PretrainConfig, run / "config.yaml")
-    model = biosig.load_model(run / "model")
+    ledger, crops, kinds, remark = seen_by(run, settings)
+    model = of_kinds(biosig.load_model(run / "model"), kinds)
     small = rounded(model, name or model.name)
-    told = [f"{run} → {small.name}", f"Largest difference by rounding: {_agree(model, small)}"]
-    ledger, crops, remark = seen_by(run, settings)
+    told = [f"{run} → {small.name}, of {', '.join(small.contract)}"]
+    told.append(f"Largest difference by rounding: {_agree(model, small)}")
     ledger = ledger if landmarks else replace(ledger, landmarks=Landmarks.of([]))
     folder = weights.ROOM / small.name
     if folder.exists() and not replacing:
@@ -99,6 +102,18 @@ def ship(
     told.append(f"All weights that ship: {_size(weights.ROOM):,} of {weights.MOST_BYTES:,} bytes.")
     left = evidence.missing()
     return [*told, *([f"The card lacks what {', '.join(left)} would give."] if left else [])]
+
+
+def of_kinds(model: Model, kinds: Collection[str] | None) -> Model:
+    """The model without the parts that read signals of other kinds, which nothing was taught; None = all."""
+    contract = {kind: wanted for kind, wanted in model.contract.items() if kinds is None or kind in kinds}
+    if len(contract) == len(model.contract):
+        return model
+    encoder = make_encoder(replace(model.config, contract=contract))
+    state = model.encoder.state_dict()
+    encoder.load_state_dict({key: state[key] for key in encoder.state_dict()})
+    heads = [head for head in model.heads if head.config.modality in contract]
+    return Model(encoder, model.trained, model.card, tokenizer=model.tokenizer, heads=heads)
 
 
 def rounded(model: Model, name: str) -> Model:
@@ -145,14 +160,14 @@ def _agree(model: Model, small: Model) -> str:
     return f"{text}{f', heads {max(heads):.2g}' if heads else ''}"
 
 
-def seen_by(run: Path, settings: PretrainConfig) -> tuple[Ledger, int | None, list[str]]:
-    """The ledger of a run, and how many windows it drew where its sources are there; with a sentence where not."""
+def seen_by(run: Path, settings: PretrainConfig) -> tuple[Ledger, int | None, set[str] | None, list[str]]:
+    """The ledger of a run, and where its sources are there how many windows of which kinds it drew; else a sentence."""
     own = Ledger.load(run / "model")
     if own is None:
         raise DataError(f"{run / 'model'} has no ledger of what the weights have seen: they cannot ship.")
     absent = [str(source.shards) for source in settings.sources if not source.shards.exists()]
     if absent:
-        return own, None, [f"Windows were not counted and the ledger is the run's: {', '.join(absent)} is not there."]
+        return own, None, None, [f"Windows were not counted and the ledger is the run's: {', '.join(absent)} is not there."]
     train, _ = load_windows(settings)
     ledger = ledger_of(train, settings.weights)
     if len(own.recordings | ledger.recordings) != len(own.recordings):
@@ -160,7 +175,8 @@ def seen_by(run: Path, settings: PretrainConfig) -> tuple[Ledger, int | None, li
     words = build_words(settings)
     counts = count_tokens(train, biosig.load_model(run / "model").contract, words)
     plan = BatchPlan(counts, settings.batch_tokens, settings.seed, *(shares(settings, train) or ()))
-    return ledger, sum(len(rows) for rows in plan.batches(0, settings.steps)), []
+    kinds = {channel.kind for row in np.unique(train.recording).tolist() for channel in train.ds[row].channels}
+    return ledger, sum(len(rows) for rows in plan.batches(0, settings.steps)), kinds, []
 
 
 def _refuse_if_large(made: Path, folder: Path) -> None:
