@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from biosig.models.listing import ListedModel, list_models
     from biosig.models.model import Model, build_model, load_model
     from biosig.models.wrap import ModuleContract, wrap
+    from biosig.person_level import pool_embeddings, pool_predictions
     from biosig.reading import read
     from biosig.recording import Annotation, Channel, Recording, Stream, Subject
     from biosig.shards.dataset import ShardDataset, open_shards
@@ -45,6 +46,8 @@ _HOME = {
     "list_models": "biosig.models.listing",
     "load_model": "biosig.models.model",
     "open_shards": "biosig.shards.dataset",
+    "pool_embeddings": "biosig.person_level",
+    "pool_predictions": "biosig.person_level",
     "read": "biosig.reading",
     "wrap": "biosig.models.wrap",
 }
@@ -70,6 +73,8 @@ __all__ = [
     "list_models",
     "load_model",
     "open_shards",
+    "pool_embeddings",
+    "pool_predictions",
     "read",
     "wrap",
 ]

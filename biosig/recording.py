@@ -280,6 +280,8 @@ class Recording:
         What was done to the samples since they were read; empty = untouched.
     notes : tuple of str
         What a user should know (an unknown channel, a unit that was guessed).
+    steps_done : dict
+        Kind → how many steps of the input contract in use its samples have been through (`biosig.batches.steps`).
     """
 
     id: str
@@ -296,6 +298,7 @@ class Recording:
     fingerprint: bytes = field(default=b"", compare=False, repr=False)
     history: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    steps_done: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def channels(self) -> list[Channel]:

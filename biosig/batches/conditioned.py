@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.altered import WrappedRecording, WrappedSet
-from biosig.batches.contract import InputContract, lies_within, limit_band
-from biosig.batches.montage import is_unscaled, montage
+from biosig.batches.contract import InputContract, in_unit, lies_within, limit_band
+from biosig.batches.montage import Montage, is_unscaled, montage
+from biosig.batches.stepped import SteppedContract
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import EmptyWindowError
 from biosig.recording import Channel, Recording, Stream
@@ -26,6 +27,9 @@ from biosig.signal.scale import channel_scales
 MARGIN = 10.0
 """s on either side of a window that the filter sees: the echo of a 0.5-Hz edge has fallen below 1e-6 by then. A lower
 edge echoes longer."""
+
+STRETCH = 300.0
+"""s of a recording that go through the steps before the cut of windows at once: its windows are read in order."""
 
 SCALE_BLOCKS = 10
 """Blocks of a long recording, evenly spread, by which its scale is measured."""
@@ -42,9 +46,13 @@ def conditioned(windows: Windows, contract: Mapping[str, InputContract]) -> Wind
     windows : Windows
         Of any recordings.
     contract : mapping of modality to InputContract
-        Where it has neither a band nor z-scores, the windows are given back as they are.
+        Where it has neither a band nor z-scores nor steps before the cut of a window, the windows are given back as
+        they are.
     """
-    if all(wanted.band is None and wanted.normalisation != "zscore" for wanted in contract.values()):
+    if all(
+        wanted.band is None and wanted.normalisation != "zscore" and not _context(wanted)
+        for wanted in contract.values()
+    ):
         return windows
     return replace(windows, ds=ConditionedSet(windows.ds, contract))
 
@@ -66,10 +74,13 @@ class ConditionedSet(WrappedSet):
         self._durations = ds.to_pandas()["duration"].to_numpy(np.float64)
         self._moments: dict[int, _Moments] = {}
         self._scales: dict[int, dict[str, float]] = {}
+        self._stretch: dict[tuple[int, int, float], Recording] = {}
 
     def __getitem__(self, row: int) -> ConditionedRecording:
         moments, scales = self._moments.setdefault(row, {}), self._scales.setdefault(row, {})
-        return ConditionedRecording(self.ds[row], self._contract, float(self._durations[row]), moments, scales)
+        recording = ConditionedRecording(self.ds[row], self._contract, float(self._durations[row]), moments, scales)
+        recording.kept, recording.row = self._stretch, row
+        return recording
 
 
 _Moments = dict[tuple[float, tuple[Channel, ...]], NDArray[np.float64]]  # of each stream, (C, 2)
@@ -101,12 +112,17 @@ class ConditionedRecording(WrappedRecording):
         super().__init__(recording)
         self._contract, self._duration = contract, duration
         self._moments, self._scales = moments, scales
+        self.kept: dict[tuple[int, int, float], Recording] = {}
+        """The last stretch that went through the steps, by recording, number and the windows' length."""
+        self.row = 0
         self._stored_band: Mapping[str, tuple[float | None, float | None]] = {}
         edges = [wanted.band[0] for wanted in contract.values() if wanted.band is not None and wanted.band[0]]
         self._margin = max([MARGIN, *(5 / edge for edge in edges)])
 
     def read_signals(self, onset: float, duration: float) -> Recording:
         """The window, limited to the band, its streams with their moments."""
+        if any(_context(wanted) for wanted in self._contract.values()):
+            return self._after_steps(onset, duration)
         window = self._limited(onset, duration)
         if scaled := self._to_scale(window):
             if not self._scales.keys() >= scaled:
@@ -118,6 +134,39 @@ class ConditionedRecording(WrappedRecording):
             self._moments.update(self._work_out())
         streams = [replace(stream, moments=self._moments[_key(stream)]) for stream in window.streams]
         return replace(window, streams=streams)
+
+    def _after_steps(self, onset: float, duration: float) -> Recording:
+        """The window after the steps before its cut; of a channel that does not move in it nothing is real."""
+        number = int(onset // STRETCH)
+        key = (self.row, number, duration)
+        stretch = self.kept.get(key)
+        if stretch is None:
+            stretch = self._stretch(number * STRETCH, STRETCH + duration)
+            self.kept.clear()
+            self.kept[key] = stretch
+        window = stretch.crop(onset, duration)
+        given = self.recording.read_signals(onset, duration)
+        flat = {
+            channel
+            for stream in given.streams
+            for channel, still in zip(stream.channels, is_flat(stream.physical()), strict=True)
+            if still
+        }
+        streams = [_without(stream, [channel in flat for channel in stream.channels]) for stream in window.streams]
+        return replace(window, streams=streams)
+
+    def _stretch(self, onset: float, duration: float) -> Recording:
+        """A stretch of the recording after the steps that come before the cut, which saw their context around it."""
+        context = min(max(_context(wanted) for wanted in self._contract.values()), self._duration)
+        wide = self.recording.read_signals(onset - context, duration + 2 * context)
+        streams, done = [], {}
+        for stream in wide.streams:
+            for kind, wanted in self._contract.items():
+                members = montage(stream.channels, kind, wanted)
+                if isinstance(wanted, SteppedContract) and members.rows:
+                    streams.append(_stepped(stream, members, wanted))
+                    done[kind] = wanted.cut
+        return replace(wide, streams=streams, steps_done=done)
 
     def _to_scale(self, window: Recording) -> set[str]:
         """Kinds of the window whose stored scale, if there is one, was measured before the filter."""
@@ -186,8 +235,33 @@ class ConditionedRecording(WrappedRecording):
         return moments
 
 
+def _context(wanted: InputContract) -> float:
+    """Seconds on either side of a window that the steps before its cut see."""
+    return wanted.context if isinstance(wanted, SteppedContract) else 0.0
+
+
 def _key(stream: Stream) -> tuple[float, tuple[Channel, ...]]:
     return stream.sfreq, stream.channels
+
+
+def _stepped(stream: Stream, members: Montage, wanted: SteppedContract) -> Stream:
+    """The channels of a contract after the steps before the cut, as a stream of their own in their own units."""
+    after = wanted.run(in_unit(stream, members), stream.sfreq, stop=wanted.cut)
+    samples = np.where(after.valid, after.values / members.factor[:, None], np.nan).astype(np.float32)
+    one = np.ones(len(members.rows))
+    picked = stream.pick(members.rows)
+    return replace(
+        picked, sfreq=after.sfreq, samples=samples, scale=one, offset=0 * one, invalid=np.empty((0, 3), np.int64)
+    )
+
+
+def _without(stream: Stream, rows: list[bool]) -> Stream:
+    """The stream, of which these channels have no real value."""
+    if not any(rows):
+        return stream
+    samples = np.array(stream.samples)
+    samples[np.array(rows)] = np.nan
+    return replace(stream, samples=samples)
 
 
 def _filtered(

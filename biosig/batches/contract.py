@@ -18,6 +18,7 @@ from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
 from biosig.batches.lead_sizes import usual_factors
 from biosig.batches.montage import Montage, is_unscaled, montage
 from biosig.batches.ordered import OrderedContract
+from biosig.batches.stepped import SteppedContract
 from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
 from biosig.signal import (
@@ -120,6 +121,10 @@ def prepare(
         if not parts:
             continue
         _check_size(window.id, modality, parts, wanted)
+        if isinstance(wanted, SteppedContract):
+            stepped = _stepped(window, modality, parts, wanted, window_onset)
+            prepared += whole_or_none([stepped], wanted)
+            continue
         scale = float(window.robust_scale.get(modality, math.nan))
         plain = [0 < scale < math.inf and _is_plain(stream, wanted) for stream, _ in parts]
         done = lies_within(window.band.get(modality), wanted.band)
@@ -164,9 +169,66 @@ def prepare(
     return prepared
 
 
+def _stepped(
+    window: Recording,
+    modality: str,
+    parts: Sequence[tuple[Stream, Montage]],
+    wanted: SteppedContract,
+    window_onset: float,
+) -> Prepared:
+    """All channels of a contract with steps, in its order, after the steps.
+
+    Raises
+    ------
+    UsageError
+        If the channels lie in streams of several rates or times, or the rate is none that the steps take.
+    """
+    first = parts[0][0]
+    for stream, _ in parts[1:]:
+        if (stream.sfreq, stream.n_times, stream.onset) != (first.sfreq, first.n_times, first.onset):
+            raise UsageError(
+                f"Recording '{window.id}' has {modality.upper()} channels of {first.sfreq:g} and {stream.sfreq:g} Hz, "
+                f"or that start at different times, and the model reads all of them at once: bring them to one rate."
+            )
+    number = np.concatenate([members.channel for _, members in parts])  # (C,)
+    order = np.argsort(number, kind="stable")
+    values = np.concatenate([in_unit(stream, members) for stream, members in parts])[order]
+    done = window.steps_done.get(modality, 0)
+    whole = max(int((first.duration + 0.5 / first.sfreq) / wanted.patch_seconds), 1) * wanted.patch_seconds
+    values = values[:, : round(whole * first.sfreq)]  # windows may be a sample too long, as MNE's epochs are
+    if not done:
+        values[is_flat(values)] = np.nan  # an electrode that is off, not a signal of zero
+    after = wanted.run(values, first.sfreq, done)
+    n_chans = len(order)
+    gathered = [np.concatenate([getattr(members, name) for _, members in parts])[order] for name in _PLACE]
+    names = [name for _, members in parts for name in members.ch_names]
+    return Prepared(
+        modality=modality,
+        values=np.where(after.valid, after.values, 0).astype(np.float32),
+        valid=np.ascontiguousarray(after.valid),
+        position=gathered[0],
+        reference=gathered[1],
+        channel=number[order],
+        sign=np.ones(n_chans, np.float32),
+        mean=np.zeros(n_chans, np.float32),
+        scale=1.0,
+        onset=first.onset - window_onset,
+        ch_names=[names[i] for i in order],
+    )
+
+
+_PLACE = ("position", "reference")
+
+
+def in_unit(stream: Stream, members: Montage) -> NDArray[np.float64]:
+    """The values of a montage's channels (C, T) in the contract's unit, NaN where not valid."""
+    picked = stream.pick(members.rows) if len(members.rows) < stream.n_chans else stream
+    return picked.physical() * members.factor[:, None]
+
+
 def whole_or_none(streams: list[Prepared], wanted: OrderedContract) -> list[Prepared]:
     """The streams of a window, none of their samples valid where the network would not see all channels whole."""
-    there = sum(len(stream.channel) for stream in streams) == len(wanted.ch_names)
+    there = wanted.missing == "subset" or sum(len(stream.channel) for stream in streams) == len(wanted.ch_names)
     whole = all(stream.valid.all() for stream in streams) and len({stream.values.shape[1] for stream in streams}) == 1
     if wanted.missing == "zeros" or (there and whole):
         return streams

@@ -15,7 +15,7 @@ import numpy as np
 from biosig.batches.input_contract import InputContract
 from biosig.batches.windows import Windows
 from biosig.electrodes import make_channel
-from biosig.electrodes.names import fold
+from biosig.electrodes.names import fold, parts, split_prefix
 from biosig.errors import DataError, UsageError
 from biosig.recording import Channel
 
@@ -34,23 +34,33 @@ class OrderedContract(InputContract):
     ----------
     ch_names : tuple of str
         C names, as a file writes them or canonical.
-    missing : {"refuse", "zeros"}
+    missing : {"refuse", "zeros", "subset"}
         "refuse": a recording without one of the channels is an error, and a window in which a sample is no real value
-        gives no vector. "zeros": both are 0 after normalisation.
+        gives no vector. "zeros": both are 0 after normalisation. "subset": the network reads any of the channels, each
+        by its number, as in its training; a window in which a sample is no real value gives no vector.
     any_length : bool
         Whether a window may have any whole number of patches; else it has one.
+    aliases : bool
+        Whether another name of the same electrode counts (T7 for T3); else names count as they are spelt, whatever
+        their case, prefix and common reference.
     """
 
     ch_names: tuple[str, ...] = ()
-    missing: Literal["refuse", "zeros"] = "refuse"
+    missing: Literal["refuse", "zeros", "subset"] = "refuse"
     any_length: bool = False
+    aliases: bool = True
 
     def places(self, channels: Sequence[Channel], modality: str) -> dict[int, int]:
         """Where each of the contract's channels is among others: its number here → its row there.
 
-        A name is looked for as the file writes it, then as a canonical name.
+        A name is looked for as the file writes it, then as a canonical name, or, without `aliases`, as the file writes
+        it without prefix and common reference.
         """
         found = {}
+        if not self.aliases:
+            spelt = {_spelt(c.source_name): row for row, c in enumerate(channels) if c.kind == modality}
+            rows = ((number, spelt.get(fold(name))) for number, name in enumerate(self.ch_names))
+            return {number: row for number, row in rows if row is not None}
         given = {fold(c.source_name): row for row, c in enumerate(channels) if c.kind == modality}
         canonical = {c.name: row for row, c in enumerate(channels) if c.kind == modality}
         for number, (written, name) in enumerate(_names(self.ch_names, modality)):
@@ -78,9 +88,27 @@ class OrderedContract(InputContract):
                 f"{where}: the contract's channels {' and '.join(twice)} are one channel, "
                 f"'{channels[places[self.ch_names.index(twice[0])]].source_name}': give each of ch_names a channel."
             )
+        for number, row in places.items():
+            same = [c.source_name for c in channels if c.kind == modality and c.name == channels[row].name]
+            if len(same) > 1 and self.aliases and fold(channels[row].source_name) != fold(self.ch_names[number]):
+                raise DataError(
+                    f"{where} has several channels {self.ch_names[number]} ({_listed(same)}), of which the model reads "
+                    "one: pick that one, or give it that name."
+                )
         absent = [name for number, name in enumerate(self.ch_names) if number not in places]
+        if self.missing == "subset" and not places:
+            raise DataError(
+                f"{where} has no channel that the model knows (it has {_listed(there)}; the model knows "
+                f"{_listed(self.ch_names)}): correct the names, or leave the recording out."
+            )
+        strange = [c.source_name for row, c in enumerate(channels) if c.kind == modality and row not in rows]
+        if self.missing == "subset" and strange and self.on_unknown != "skip":
+            raise DataError(
+                f"{where} has channels that the model has learned no place for ({_listed(strange)}): pick the others, "
+                "or leave these out by on_unknown='skip'."
+            )
         if absent and (self.missing == "refuse" or not places):
-            remedy = "" if self.missing == "zeros" else ", or give the contract missing='zeros'"
+            remedy = ", or give the contract missing='zeros'" if self.missing == "refuse" else ""
             raise DataError(
                 f"{where} has no channel {_listed(absent)}, which the model needs (it has {_listed(there)}): correct "
                 f"the names, leave the recording out{remedy}."
@@ -102,6 +130,12 @@ class OrderedContract(InputContract):
             raise UsageError(
                 f"{where} lasts {seconds:g} s, and the model takes windows of {wanted}: cut windows of that length."
             )
+
+
+def _spelt(source_name: str) -> str:
+    """A channel's name as a file writes it, folded, without prefix and common reference: "EEG T3-REF" → "T3"."""
+    electrode, reference = parts(split_prefix(source_name)[1])
+    return fold(electrode if reference is None else f"{electrode}-{reference}")
 
 
 @lru_cache(maxsize=256)

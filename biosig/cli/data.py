@@ -203,7 +203,9 @@ def _export(
 
 
 def convert(src: tyro.conf.Positional[Path], *, out: Path, tokenizer: Path | None = None) -> int:
-    """Turn weights of REVE (from the hub, its own code, or braindecode) or CSFM into a checkpoint folder.
+    """Turn weights that another project wrote into a checkpoint folder; the family is told by the keys.
+
+    Known are REVE (from the hub, its own code, or braindecode), CSFM, and the public encoders of `biosig.models.zoo`.
 
     Parameters
     ----------
@@ -216,20 +218,19 @@ def convert(src: tyro.conf.Positional[Path], *, out: Path, tokenizer: Path | Non
     """
     from biosig.models import checkpoint
     from biosig.models import convert as conversion
-    from biosig.models.model import Model
     from biosig.models.text import Tokenizer
 
     if (out / checkpoint.CONFIG).exists():
         raise UsageError(f"{out} holds a checkpoint: give a new folder, or delete it first.")
     converted = conversion.convert(src)
     words = None if tokenizer is None else Tokenizer.load(tokenizer)
-    reads = converted.encoder.config.text
+    reads = converted.text
     if words and (reads is None or words.n_words != reads.n_words):
         raise UsageError(
             f"{tokenizer} has {words.n_words} words and the model in {src} knows {reads.n_words if reads else 0}: give "
             f"the vocabulary that it was trained with, or leave --tokenizer out."
         )
-    model = Model(converted.encoder, trained=True, card=converted.card, tokenizer=words)
+    model = converted.model(tokenizer=words)
     model.save(out)
     lines = [f"Wrote {out}: {model.name}, {model.n_parameters:,} parameters, revision {model.revision}."]
     lines += [f"Left out: {line}." for line in conversion.by_reason(converted.left_out)]

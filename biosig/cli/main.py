@@ -19,6 +19,7 @@ from biosig.errors import BiosigError
 
 _ORDER = (
     "inspect",
+    "view",
     "ingest",
     "verify",
     "index",

@@ -20,9 +20,11 @@ from biosig.evaluate.calibration import Calibration
 from biosig.file_sums import write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
+from biosig.models.model import load_model
 from biosig.models.readouts import READOUTS, Pooling, Segments, check_pooling
 from biosig.models.text import Tokenizer
 from biosig.models.tokens import Tokens
+from biosig.models.zoo.model import ZooEncoder, ZooModel
 from biosig.text_files import read_json
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "classifier.json"
@@ -96,7 +98,10 @@ def save_classifier(
     classifier: Classifier, use: Use, folder: Path, card: str, tokenizer: Tokenizer | None = None
 ) -> Path:
     """Write a folder that is a checkpoint of the encoder (`biosig.load_model`) with the head and its use beside it."""
-    checkpoint.save(classifier.encoder, True, folder, card, tokenizer)
+    if isinstance(classifier.encoder, ZooEncoder):
+        ZooModel(classifier.encoder, True, card).save(folder)
+    else:
+        checkpoint.save(classifier.encoder, True, folder, card, tokenizer)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.head.state_dict().items()}
     checkpoint.write_tensors(state, folder / HEAD_WEIGHTS)
     facts = {
@@ -121,7 +126,7 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
         If a file is damaged or weights do not fit.
     """
     folder = Path(folder)
-    encoder, _, _ = checkpoint.load(folder)
+    encoder = load_model(folder).encoder
     try:
         facts = read_json(folder / HEAD)
         used = facts.pop("use")

@@ -171,7 +171,7 @@ def _check_wrapped(model: Model, config: FineTuneConfig) -> None:
     what = f"Model '{model.name}' is a wrapped module"
     if config.target.every:
         raise UsageError(f"{what}, whose tokens have no time: give one label a window, without target.every.")
-    if config.out is not None and config.keep_weights:
+    if config.out is not None and config.keep_weights and not model.is_kept:
         raise UsageError(f"{what}, which is not written to a folder: set keep_weights=false.")
 
 

@@ -34,7 +34,7 @@ def add_lora(encoder: Encoder, rank: int, alpha: float) -> Any:
     Raises
     ------
     UsageError
-        If peft is not installed.
+        If peft is not installed, or the encoder has no attention.
     """
     try:
         from peft import LoraConfig, LoraModel
@@ -42,6 +42,11 @@ def add_lora(encoder: Encoder, rank: int, alpha: float) -> Any:
         raise UsageError(
             "LoRA needs the package peft: pip install 'biosig-fm[peft]', or choose tune.method=full."
         ) from error
+    if not any(name.endswith(TARGETS) for name, _ in encoder.named_modules()):
+        raise UsageError(
+            f"Model '{encoder.config.name}' has no attention, and LoRA changes nothing else: choose tune.method=last "
+            "or full."
+        )
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(TARGETS), lora_dropout=0.0, bias="none")
     return LoraModel(encoder, config, "default")
 

@@ -23,6 +23,7 @@ from biosig.downstream.training import fit
 from biosig.errors import UsageError
 from biosig.models.encoder import Encoder
 from biosig.models.readouts import READOUTS, Pooling
+from biosig.models.zoo.model import ZooEncoder
 from biosig.progress import Progress
 from biosig.training.seeding import seeded
 from biosig.training.weights import average_state_dicts
@@ -127,22 +128,27 @@ def make_trainable(classifier: Classifier, stage: TuneStage, key: Sequence[int])
     Raises
     ------
     UsageError
-        If the encoder has fewer blocks than are to be trained, or is a wrapped module, of which all is.
+        If the encoder has fewer blocks than are to be trained, no attention for LoRA, or is a wrapped module, of which
+        all is trained.
     """
     if stage.method == "full":
         classifier.requires_grad_(True)
         return None
-    if not isinstance(classifier.encoder, Encoder):
+    public = isinstance(classifier.encoder, ZooEncoder)
+    if not public and not isinstance(classifier.encoder, Encoder):
         raise UsageError(
             f"tune.method={stage.method} changes the blocks of Biosig's own encoder, and "
             f"'{classifier.encoder.config.name}' is a wrapped module: choose full, or probe for the head alone."
         )
     classifier.train_head_only()
     if stage.method == "last":
-        blocks = classifier.encoder.blocks
+        encoder = classifier.encoder
+        blocks, after = (
+            encoder.module.parts() if isinstance(encoder, ZooEncoder) else (list(encoder.blocks), [encoder.norm])
+        )
         if stage.blocks > len(blocks):
             raise UsageError(f"tune.blocks is {stage.blocks}, and the model has {len(blocks)} blocks: give fewer.")
-        for module in (*blocks[-stage.blocks :], classifier.encoder.norm):
+        for module in (*blocks[-stage.blocks :], *after):
             module.requires_grad_(True)
         return None
     with seeded(key):

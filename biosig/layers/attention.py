@@ -188,13 +188,27 @@ class Attention(nn.Module):
     head_dim : int
         Width of a head.
     bias : bool
-        Whether the output has one; queries, keys and values have none.
+        Whether the output has one.
+    qkv_bias : bool
+        Whether queries, keys and values have one; no model of our own has.
+    qk_norm : float, optional
+        Eps of a LayerNorm of each head's queries and of its keys (Dehghani 2023, arXiv:2302.05442, section 2); None =
+        no norm.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, head_dim: int, bias: bool = False) -> None:
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        head_dim: int,
+        bias: bool = False,
+        qkv_bias: bool = False,
+        qk_norm: float | None = None,
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = nn.Linear(embed_dim, 3 * num_heads * head_dim, bias=False)
+        self.qkv = nn.Linear(embed_dim, 3 * num_heads * head_dim, bias=qkv_bias)
+        self.qk_norm = nn.ModuleList([nn.LayerNorm(head_dim, eps=qk_norm) for _ in range(2)] if qk_norm else [])
         self.out = nn.Linear(num_heads * head_dim, embed_dim, bias=bias)
         self.backend = "auto"
         self.initialise()
@@ -215,10 +229,13 @@ class Attention(nn.Module):
             key.copy_(query)
             nn.init.trunc_normal_(value, std=0.02)
         nn.init.trunc_normal_(self.out.weight, std=0.02)
-        if self.out.bias is not None:
-            nn.init.zeros_(self.out.bias)
+        for linear in (self.qkv, self.out):
+            if linear.bias is not None:
+                nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor, lengths: PackedLengths) -> Tensor:
         """x (N, D) → (N, D)."""
         q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(1)  # each (N, H, K)
+        if len(self.qk_norm):
+            q, k = (norm(heads) for norm, heads in zip(self.qk_norm, (q, k), strict=True))
         return self.out(packed_attention(q, k, v, lengths, self.backend).flatten(1))

@@ -1,13 +1,13 @@
 """Foreign weights become an encoder of ours: every tensor is taken over, or named with the reason why not.
 
-A family of models is a module with `recognises` and `plan`. All else, counting, comparing shapes and the model card, is
-the same for every family and is here.
+A family of models in our own encoder is a module with `recognises` and `plan`, one with a network of its own a class of
+`biosig.models.zoo`. All else, counting, comparing shapes and the model card, is the same for every family and is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +15,16 @@ import torch
 from torch import Tensor
 
 from biosig.errors import DataError
+from biosig.layers.config import TextConfig
 from biosig.models import convert_csfm, convert_reve
 from biosig.models.build import make_encoder
 from biosig.models.checkpoint import default_card, listed, load_state
 from biosig.models.encoder import Encoder
 from biosig.models.foreign import ForeignWeights, Plan, read_foreign
+from biosig.models.model import Model
+from biosig.models.text import Tokenizer
+from biosig.models.zoo import ENCODERS, Keys
+from biosig.models.zoo.model import ZooEncoder, card_of, model_with
 
 
 class Family(Protocol):
@@ -39,7 +44,7 @@ class Converted:
 
     Parameters
     ----------
-    encoder : Encoder
+    encoder : Encoder or ZooEncoder
         With every weight in place.
     left_out : dict of str to str
         What of the source has no place in an encoder → why.
@@ -49,10 +54,19 @@ class Converted:
         The model card: source, hash, licence, what was left out or is missing.
     """
 
-    encoder: Encoder
+    encoder: Encoder | ZooEncoder
     left_out: dict[str, str]
     missing: tuple[str, ...]
     card: str
+
+    @property
+    def text(self) -> TextConfig | None:
+        """What texts the encoder reads."""
+        return self.encoder.config.text
+
+    def model(self, folder: Path | None = None, tokenizer: Tokenizer | None = None) -> Model:
+        """The encoder as a model, from a folder where it was loaded from one."""
+        return model_with(self.encoder, trained=True, card=self.card, folder=folder, tokenizer=tokenizer)
 
 
 def convert(source: str | Path, origin: str = "") -> Converted:
@@ -77,14 +91,11 @@ def convert(source: str | Path, origin: str = "") -> Converted:
     foreign = read_foreign(Path(source))
     family = next((family for family in FAMILIES.values() if family.recognises(foreign.state)), None)
     if family is None:
-        raise DataError(
-            f"{foreign.path} holds the weights of no model that is known here ({', '.join(FAMILIES)}): its keys begin "
-            f"with {listed(foreign.state, 4)}."
-        )
+        return _convert_public(foreign, origin or Path(source).name)
     plan = family.plan(foreign.state, foreign.config, str(foreign.path))
     encoder = make_encoder(plan.config)
     own = dict(encoder.state_dict())
-    _account(foreign, plan, own)
+    _account(foreign, plan.config.name, Keys(plan.names, plan.left_out, plan.absent), own, plan.leading_ones)
     absent = sorted(ours for theirs, ours in plan.names.items() if theirs not in foreign.state)
     taken = {ours: foreign.state[theirs] for theirs, ours in plan.names.items() if ours not in absent}
     state = {ours: tensor.to(own[ours].dtype).reshape(own[ours].shape) for ours, tensor in taken.items()}
@@ -96,6 +107,40 @@ def convert(source: str | Path, origin: str = "") -> Converted:
     return Converted(encoder, left_out, missing, card)
 
 
+def _convert_public(foreign: ForeignWeights, origin: str) -> Converted:
+    """Weights of a family of `biosig.models.zoo`, in the network that its shapes tell."""
+    state = foreign.state
+    if all(key.startswith("encoder.") for key in state):
+        state = {key.removeprefix("encoder."): tensor for key, tensor in state.items()}
+        foreign = replace(foreign, state=state)
+    public = next((family for family in ENCODERS.values() if family.recognises(state)), None)
+    if public is None:
+        known = ", ".join([*FAMILIES, *(family.about.title for family in ENCODERS.values())])
+        raise DataError(
+            f"{foreign.path} holds the weights of no model that is known here ({known}): its keys begin with "
+            f"{listed(state, 4)}."
+        )
+    sizes = public.of(state, str(foreign.path))
+    keys = sizes.keys(state)
+    encoder = ZooEncoder(sizes)
+    own = dict(encoder.module.state_dict())
+    _account(foreign, sizes.model_name, keys, own)
+    absent = sorted(ours for theirs, ours in keys.names.items() if theirs not in state)
+    taken = {ours: state[theirs] for theirs, ours in keys.names.items() if theirs in state}
+    load_state(encoder.module, {**{ours: own[ours] for ours in absent}, **taken}, where=str(foreign.path))
+    left_out = keys.dropped | dict.fromkeys(foreign.beside, "what is no weight")
+    missing = tuple(keys.absent[ours] for ours in absent)
+    lines = [
+        card_of(sizes, trained=True),
+        f"Converted from {origin}, {foreign.path.name} with SHA-256 {foreign.sha256}.",
+        "",
+        *(f"- {note}" for note in (*keys.notes, *missing)),
+        *(f"- Left out: {line}." for line in by_reason(left_out)),
+        "",
+    ]
+    return Converted(encoder, left_out, missing, "\n".join(lines))
+
+
 def by_reason(left_out: Mapping[str, str]) -> list[str]:
     """What was left out, a line for each reason."""
     keys: dict[str, list[str]] = {}
@@ -104,22 +149,29 @@ def by_reason(left_out: Mapping[str, str]) -> list[str]:
     return [f"{len(of)} of {why} ({listed(of)})" for why, of in keys.items()]
 
 
-def _account(foreign: ForeignWeights, plan: Plan, own: Mapping[str, Tensor]) -> None:
+def _account(
+    foreign: ForeignWeights,
+    name: str,
+    plan: Keys,
+    own: Mapping[str, Tensor],
+    leading_ones: Collection[str] = (),
+) -> None:
     """Raise unless every key of the source is taken or left out, and every key that the encoder needs is there."""
     state = foreign.state
     problems = {
         "missing": [theirs for theirs, ours in plan.names.items() if theirs not in state and ours not in plan.absent],
-        "left over": state.keys() - plan.names.keys() - plan.left_out.keys(),
+        "missing, though nothing is read from them": plan.dropped.keys() - state.keys(),
+        "left over": state.keys() - plan.names.keys() - plan.dropped.keys(),
         "of another shape": [
             f"{theirs} {tuple(state[theirs].shape)} for {tuple(own[ours].shape)}"
             for theirs, ours in plan.names.items()
-            if theirs in state and not _fits(state[theirs], own[ours], theirs in plan.leading_ones)
+            if theirs in state and not _fits(state[theirs], own[ours], theirs in leading_ones)
         ],
         "not floating-point": [k for k in plan.names.keys() & state.keys() if not state[k].is_floating_point()],
     }
     found = [f"{what}: {listed(keys)}" for what, keys in problems.items() if keys]
     if found:
-        raise DataError(f"The weights in {foreign.path} do not fit {plan.config.name}; {'; '.join(found)}.")
+        raise DataError(f"The weights in {foreign.path} do not fit {name}; {'; '.join(found)}.")
 
 
 def _fits(theirs: Tensor, ours: Tensor, leading_ones: bool) -> bool:

@@ -5,8 +5,10 @@ Nothing is unpickled but tensors and plain containers.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,9 @@ from torch import Tensor
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.models.checkpoint import CONFIG, WEIGHTS, read_config, read_tensors
 from biosig.models.encoder import EncoderConfig
+
+HARMLESS = (argparse.Namespace,)
+"""Classes that a PyTorch file may hold beside tensors: a training script's options, of which nothing is read."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +124,23 @@ def read_foreign(source: Path) -> ForeignWeights:
 def _read_pytorch(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The state dict in a PyTorch file, and the names of what else is in it."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(HARMLESS)):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        if named := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            raise UnreadableError(
+                f"{path} holds an object of the class {named[1]} beside its tensors, which would run code when it is "
+                "read: nothing was read. Ask its makers for safetensors, or write the tensors alone where you trust it."
+            ) from error
+        # Of a pickle that is no state dict torch's first line says how to run its code: not a thing to pass on.
+        first = str(error).split("\n")[0]
+        why = "it is damaged, or a pickle of another kind" if "weights_only" in first else first
         raise UnreadableError(
-            f"{path} cannot be read as a file of tensors ({str(error).splitlines()[0]}): give safetensors or a plain "
-            f"PyTorch state dict."
+            f"{path} cannot be read as a file of tensors ({why}): give safetensors or a plain PyTorch state dict."
         ) from error
     if not isinstance(content, Mapping):
         raise UnreadableError(f"{path} holds a {type(content).__name__}: give a PyTorch state dict.")
-    for wrapper in ("model", "state_dict"):
+    for wrapper in ("model", "state_dict", "encoder"):
         if isinstance(content.get(wrapper), Mapping):
             return content[wrapper], tuple(str(key) for key in content if key != wrapper)
     return content, ()

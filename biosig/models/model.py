@@ -37,6 +37,10 @@ from biosig.training.seeding import seeded
 __all__ = ["Encoded", "Model", "build_model", "load_model", "named_model"]
 
 
+PUBLIC = "public"
+"""Key of `config.json` under which a public encoder's sizes are, where our own encoders have "encoder"."""
+
+
 class RandomWeightsWarning(UserWarning):
     """The numbers come from a model that was never trained."""
 
@@ -86,6 +90,9 @@ class Model:
 
     has_patch_tokens: ClassVar[bool] = True
     """Whether each patch has a token, which a wrapped module does not say."""
+
+    is_kept: ClassVar[bool] = True
+    """Whether the model can be written to a folder."""
 
     @property
     def lacks_twin(self) -> str | None:
@@ -454,10 +461,17 @@ def build_model(name: str, seed: int = 0) -> Model:
     Parameters
     ----------
     name : str
-        A preset: `biosig.list_models()` names them.
+        A preset: `biosig.list_models()` names them. Or a public encoder of `biosig.models.zoo`, such as
+        "ecgfounder-12".
     seed : int
         Seeds the weights; the caller's random state is left as it was.
     """
+    if name not in PRESETS:
+        from biosig.models.zoo import known_models  # which imports this module
+        from biosig.models.zoo.model import random_model
+
+        if (public := known_models().get(name)) is not None:
+            return random_model(public, seed)
     chosen = PRESETS[name]
     with seeded(seed):
         encoder = make_encoder(chosen.config)
@@ -471,10 +485,12 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
     ----------
     source : str or Path
         A folder written by `Model.save`, by pretraining or by `biosig convert`. Or weights that come with the package,
-        by name: ``biosig`` is the one to begin with, and `biosig.list_models()` names all. Or ``owner/name`` on the
-        hub, such as ``brain-bzh/reve-base``, where REVE's weights are converted as they are loaded. A path that exists
-        is never looked for on the hub. Or ``package.module:name``, a model that a Python module holds, such as a
-        wrapped one. Or ``untrained:`` and a preset's name, which `build_model` gives.
+        by name: ``biosig`` is the one to begin with, and `biosig.list_models()` names all. Or a file of weights that
+        `biosig convert` takes, which is converted as it is loaded. Or ``owner/name`` on the hub, such as
+        ``brain-bzh/reve-base`` or ``weighting666/CBraMod``, whose weights are converted as they are loaded; where a
+        repository holds several files of weights, ``owner/name/file``. A path that exists is never looked for on the
+        hub. Or ``package.module:name``, a model that a Python module holds, such as a wrapped one. Or ``untrained:``
+        and a preset's name, which `build_model` gives.
     revision : str, optional
         Branch, tag or commit on the hub; pin the commit where a result must be reproducible.
 
@@ -495,14 +511,18 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
     if not hub.is_repository(source):
         if revision is not None:
             raise UsageError(f"{source} is a folder, which has no revision '{revision}': leave revision out.")
+        if Path(source).is_file():
+            from biosig.models.convert import convert
+
+            return convert(source).model()
         return _from_folder(Path(source))
-    folder = hub.fetch(str(source), revision)
-    if checkpoint.is_checkpoint(folder):
+    fetched = hub.fetch(str(source), revision)
+    folder = fetched if fetched.is_dir() else fetched.parent
+    if fetched == folder and checkpoint.is_checkpoint(folder):
         return _from_folder(folder)
     from biosig.models.convert import convert  # the tables of foreign names, which few sessions need
 
-    converted = convert(folder, origin=f"{source} on the Hugging Face hub, revision {folder.name}")
-    return Model(converted.encoder, trained=True, card=converted.card, folder=folder)
+    return convert(fetched, origin=f"{source} on the Hugging Face hub, revision {folder.name}").model(folder)
 
 
 def named_model(name: str | Path, seed: int = 0) -> Model:
@@ -533,6 +553,12 @@ def _from_folder(folder: Path) -> Model:
         raise UsageError(
             f"There is no folder {folder}, and no preset of that name; presets are {', '.join(PRESETS)}{shipped}."
         )
+    if (folder / checkpoint.CONFIG).is_file() and PUBLIC in (
+        content := checkpoint.read_config(folder / checkpoint.CONFIG)
+    ):
+        from biosig.models.zoo.model import load  # which imports this module
+
+        return load(folder, content)
     encoder, trained, card = checkpoint.load(folder)
     heads = checkpoint.load_heads(folder, encoder.config.embed_dim)
     return Model(encoder, trained, card, folder, checkpoint.load_tokenizer(folder), heads)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from biosig.batches.contract import prepare as to_contract
-from biosig.batches.input_contract import MODALITY_IDS, InputContract, OnUnknown
+from biosig.batches.input_contract import MODALITY_IDS, InputContract, OnUnknown, with_unknown
 from biosig.batches.ordered import OrderedContract
 from biosig.batches.packed import PackedBatch, pack
 from biosig.device import resolve_dtype
@@ -138,7 +138,9 @@ class WrappedConfig:
     embed_dim: int
     contract: dict[str, InputContract]
     has_tokens: bool
-    """Whether the module gives tokens (B, N, F), and not one vector (B, F)."""
+    """Whether the module gives tokens (B, N, F)."""
+    has_vector: bool = False
+    """Whether it gives each window's vector (B, F) beside its tokens; without tokens it always does."""
     depth: ClassVar[int] = 0
     text: ClassVar[None] = None
     fused: ClassVar[None] = None
@@ -147,7 +149,7 @@ class WrappedConfig:
     @property
     def cls(self) -> bool:
         """Whether the module gives each window's vector itself."""
-        return not self.has_tokens
+        return self.has_vector or not self.has_tokens
 
 
 class WrappedEncoder(nn.Module):
@@ -193,37 +195,53 @@ class WrappedEncoder(nn.Module):
             )
         device = self._here.device
         batch = batch.to(device)
-        out: dict[int, Tensor] = {}
-        for windows, signal in self._signals(batch):
-            found = _output(self.module, signal, self.config.name)
-            if found.shape[-1] != self.config.embed_dim or (found.ndim == 3) != self.config.has_tokens:
-                what = "token" if self.config.has_tokens else "vector"
-                raise DataError(
-                    f"Model '{self.config.name}' gave {tuple(found.shape)} for windows {tuple(signal.shape)}, and "
-                    f"{self.config.embed_dim} numbers in a {what} when it was wrapped: it must give the same always."
-                )
-            out |= dict(zip(windows.tolist(), found if found.ndim == 3 else found[:, None], strict=True))
-        each = [out[window] for window in range(batch.n_windows)]  # (N, F)
+        tokens: dict[int, Tensor] = {}
+        own: dict[int, Tensor] = {}
+        for windows, channels, signal in self._signals(batch):
+            found, vectors = self._run(signal, channels)
+            tokens |= dict(zip(windows.tolist(), found, strict=True))
+            own |= {} if vectors is None else dict(zip(windows.tolist(), vectors, strict=True))
+        each = [tokens[window] for window in range(batch.n_windows)]  # (N, F)
         values = torch.cat(each)
-        n_tokens = torch.tensor([len(tokens) for tokens in each], device=device)
+        n_tokens = torch.tensor([len(of) for of in each], device=device)
         window = torch.repeat_interleave(torch.arange(batch.n_windows, device=device), n_tokens)
         return Tokens(
             values,
             torch.ones(len(values), dtype=torch.bool, device=device),
             window,
             batch.n_windows,
-            None if self.config.has_tokens else values,
+            torch.stack([own[window] for window in range(batch.n_windows)]) if own else None,
             values.new_full((len(values),), math.nan),
             torch.full_like(window, MODALITY_IDS[self._modality]),
         )
 
-    def _signals(self, batch: PackedBatch) -> Iterator[tuple[Tensor, Tensor]]:
-        """Windows of equal length together: their numbers (b,), and their signals (b, C, T)."""
+    def _run(self, signal: Tensor, channels: list[int]) -> tuple[Tensor, Tensor | None]:  # noqa: ARG002
+        """The module's tokens (b, N, F), or its vectors as one token each and as the windows' own (b, F)."""
+        found = _output(self.module, signal, self.config.name)
+        if found.shape[-1] != self.config.embed_dim or (found.ndim == 3) != self.config.has_tokens:
+            what = "token" if self.config.has_tokens else "vector"
+            raise DataError(
+                f"Model '{self.config.name}' gave {tuple(found.shape)} for windows {tuple(signal.shape)}, and "
+                f"{self.config.embed_dim} numbers in a {what} when it was wrapped: it must give the same always."
+            )
+        return (found, None) if found.ndim == 3 else (found[:, None], found)
+
+    def _signals(self, batch: PackedBatch) -> Iterator[tuple[Tensor, list[int], Tensor]]:
+        """Windows of equal length, and of equal channels where they may differ, together.
+
+        Their numbers (b,), the numbers of their channels, C of them, and their signals (b, C, T).
+        """
         n_chans = len(self._wanted.ch_names)
         n_patches = batch.seqlens.new_zeros(batch.n_windows)
         n_patches.scatter_reduce_(0, batch.window, batch.patch_index + 1, "amax")  # (B,)
-        for length in n_patches.unique().tolist():
-            windows = (n_patches == length).nonzero().squeeze(1)  # (b,)
+        there = n_patches.new_zeros(batch.n_windows, n_chans)  # (B, C)
+        there[batch.window, batch.channel] = 1
+        if self._wanted.missing != "subset":
+            there[:] = 1
+        kinds, kind = torch.cat((n_patches[:, None], there), 1).unique(dim=0, return_inverse=True)
+        for which, (length, *has) in enumerate(kinds.tolist()):
+            windows = (kind == which).nonzero().squeeze(1)  # (b,)
+            channels = [number for number, there_is in enumerate(has) if there_is]
             rank = windows.new_full((batch.n_windows,), -1)
             rank[windows] = torch.arange(len(windows), device=windows.device)
             mine = rank[batch.window] >= 0  # (N,)
@@ -232,19 +250,20 @@ class WrappedEncoder(nn.Module):
             signal = patches.new_zeros(len(windows), n_chans, length, patches.shape[1])
             filled = windows.new_zeros(len(windows), n_chans, length)
             filled.index_put_(place, torch.ones_like(place[0]), accumulate=True)
-            self._check(filled)
+            self._check(filled[:, channels], channels)
             signal[place] = patches
-            yield windows, signal.flatten(2)
+            yield windows, channels, signal[:, channels].flatten(2)
 
-    def _check(self, filled: Tensor) -> None:
+    def _check(self, filled: Tensor, channels: list[int]) -> None:
         """Refuse windows (b, C, patches) with two values for one channel, or with none where zeros do not stand in."""
         twice, absent = (filled > 1).any(0).any(1), (filled == 0).any(0).any(1)  # (C,)
         wrong = twice if self._wanted.missing == "zeros" else twice | absent
         if wrong.any():
             number = int(wrong.int().argmax())
+            channel = self._wanted.ch_names[channels[number]]
             raise UsageError(
-                f"Model '{self.config.name}' needs channel {self._wanted.ch_names[number]} once in each window, and it "
-                f"is there {'twice' if twice[number] else 'not at all'}: choose other channels"
+                f"Model '{self.config.name}' needs channel {channel} once in each window, and it is there "
+                f"{'twice' if twice[number] else 'not at all'}: choose other channels"
                 f"{'' if twice[number] else ', or wrap the module with missing=zeros'}."
             )
 
@@ -257,6 +276,7 @@ class WrappedModel(Model):
 
     no_ledger = "What the model has seen in its training is unknown: its makers did not say."
     has_patch_tokens = False
+    is_kept = False
 
     encoder: WrappedEncoder  # type: ignore[assignment]
 
@@ -270,6 +290,14 @@ class WrappedModel(Model):
     def device(self) -> torch.device:
         """Where the module is."""
         return self.encoder._here.device
+
+    @property
+    def refused_windows(self) -> str:
+        """What may be the matter with a window of which no vector is made, and what to do: the end of a sentence."""
+        return (
+            f"misses samples, or a channel in it does not move, and model '{self.name}' takes whole windows: leave it "
+            "out, or wrap the module with missing='zeros'."
+        )
 
     @property
     def revision(self) -> str:
@@ -368,7 +396,7 @@ class WrappedModel(Model):
         text: Sequence[str | Sequence[int] | None] | NDArray[Any] | Tensor | None = None,
         prepare: bool = True,
         layer: int = -1,
-        on_unknown: OnUnknown | None = None,  # noqa: ARG002 - channels are asked for by name
+        on_unknown: OnUnknown | None = None,
     ) -> Encoded:
         """Encode arrays of signals, as `Model.encode`; `tokens` are the module's (B, N, F), of a vector (B, 1, F).
 
@@ -388,7 +416,7 @@ class WrappedModel(Model):
         )
         if not recordings:
             raise UsageError("signals hold no window: their first axis is empty.")
-        ((modality, wanted),) = self.contract.items()
+        ((modality, wanted),) = with_unknown(self.contract, on_unknown).items()
         assert isinstance(wanted, OrderedContract)
         (stream,) = recordings[0].streams
         wanted.check_length(stream.n_times / stream.sfreq, "A window of the array")
@@ -396,10 +424,7 @@ class WrappedModel(Model):
         windows = [to_contract(r, self.contract, 0.0) if prepare else as_they_are(r, self.contract) for r in recordings]
         for number, window in enumerate(windows):
             if not any(part.valid.any() for part in window):
-                raise DataError(
-                    f"Window {number} of the array misses samples, or a channel in it does not move, and model "
-                    f"'{self.name}' takes whole windows: leave it out, or wrap the module with missing='zeros'."
-                )
+                raise DataError(f"Window {number} of the array {self.refused_windows}")
         batch = pack(windows, self.contract)
         found = self.read(batch, layer)
         vectors = pooled(self, batch, Reading(own_pooling(self.config), (layer,)))  # (B, R, F)
