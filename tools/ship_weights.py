@@ -167,7 +167,12 @@ def seen_by(run: Path, settings: PretrainConfig) -> tuple[Ledger, int | None, se
         raise DataError(f"{run / 'model'} has no ledger of what the weights have seen: they cannot ship.")
     absent = [str(source.shards) for source in settings.sources if not source.shards.exists()]
     if absent:
-        return own, None, None, [f"Windows were not counted and the ledger is the run's: {', '.join(absent)} is not there."]
+        return (
+            own,
+            None,
+            None,
+            [f"Windows were not counted and the ledger is the run's: {', '.join(absent)} is not there."],
+        )
     train, _ = load_windows(settings)
     ledger = ledger_of(train, settings.weights)
     if len(own.recordings | ledger.recordings) != len(own.recordings):

@@ -51,6 +51,7 @@ def test_samples_stand_where_the_file_has_them(look, tmp_path):
         assert pixels[int(at_y) - 1 : int(at_y) + 2, column].any(), i
 
 
+@pytest.mark.slow
 def test_at_paper_speed_the_trace_reaches_the_extremes_of_each_column(look, tmp_path):
     x = np.random.default_rng(1).integers(-900, 900, 10_000)
     looker = look(wfdb_record(tmp_path, "known", {"II": x}, 500, "mV"))
@@ -66,6 +67,7 @@ def test_at_paper_speed_the_trace_reaches_the_extremes_of_each_column(look, tmp_
         assert rows.max() >= row["y0"] - part.min() * 37.795 - 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0, 1, 7])
 def test_a_spike_survives_an_hour_a_page(look, tmp_path, shift):
     x = np.zeros(1_800_000, int)
@@ -128,6 +130,7 @@ def test_the_width_of_a_gap_is_told(look, tmp_path):
     assert "2.500 s" in texts
 
 
+@pytest.mark.slow
 def test_a_short_gap_is_seen_at_an_hour_a_page(look, tmp_path):
     x = np.zeros(1_800_000, int)
     x[900_000:900_500] = -32768
@@ -140,6 +143,7 @@ def test_a_short_gap_is_seen_at_an_hour_a_page(look, tmp_path):
     assert shaded.any() or blended.any()
 
 
+@pytest.mark.slow
 def test_what_follows_a_gap_in_an_edf_stands_at_its_time(look, tmp_path):
     x = np.zeros(1200, int)
     x[700] = 3000
@@ -156,7 +160,7 @@ def test_what_follows_a_gap_in_an_edf_stands_at_its_time(look, tmp_path):
     assert pixels[int(at_y) + 1 : int(at_y) + 5, int(at_x) - 1 : int(at_x) + 3, :3].min() < 120
 
 
-@pytest.mark.parametrize("width", [900, 1600])
+@pytest.mark.parametrize("width", [900, pytest.param(1600, marks=pytest.mark.slow)])
 def test_paper_is_to_scale_whatever_the_window(look, width):
     looker = look(sorted(samples.path("ptbxl").rglob("*_hr.hea"))[0], width=width)
     check_paper(looker, PX_PER_MM)
@@ -184,6 +188,7 @@ def check_paper(looker, mm):
     assert max(abs(space - 5 * mm) for space in spaces) <= 1
 
 
+@pytest.mark.slow
 def test_a_bank_card_calibrates_the_screen(look):
     looker = look(sorted(samples.path("ptbxl").rglob("*_hr.hea"))[0], width=1600)
     looker.view()
@@ -218,6 +223,7 @@ def test_twelve_leads_stand_in_their_order_and_time(look, tmp_path):
         assert near(in_cell, in_strip, 0.5)
 
 
+@pytest.mark.slow
 def test_a_missing_lead_is_an_empty_cell_that_says_so(look, tmp_path):
     whole = look(twelve(tmp_path)).view()["rows"]
     rows = look(twelve(tmp_path, "eleven", ("V3",))).view()["rows"]
@@ -283,6 +289,7 @@ def test_a_montage_is_drawn_in_scale_and_polarity(look, tmp_path):
     assert "positive up" in looker.text()
 
 
+@pytest.mark.slow
 def test_rows_that_lack_a_channel_are_named(look, tmp_path):
     looker = look(eeg_record(tmp_path, without=("F7",)))
     looker.press("2")
@@ -302,6 +309,7 @@ def test_filters_are_off_at_first_and_named(look, tmp_path):
     assert "high-pass 1 Hz" in looker.text()
 
 
+@pytest.mark.slow
 def test_everything_works_by_keys(look, tmp_path):
     n = 60 * 200
     looker = look(eeg_record(tmp_path, n=n), width=1100)
@@ -334,6 +342,7 @@ def test_everything_works_by_keys(look, tmp_path):
     assert "Not a medical device" in looker.text()
 
 
+@pytest.mark.slow
 def test_controls_have_names_and_the_canvas_a_role(look, tmp_path):
     looker = look(eeg_record(tmp_path))
     looker.view()
@@ -347,6 +356,7 @@ def test_controls_have_names_and_the_canvas_a_role(look, tmp_path):
     assert looker.page.get_attribute("html", "lang") == "en"
 
 
+@pytest.mark.slow
 def test_a_name_is_text_and_the_token_leaves_the_address(look, tmp_path):
     evil = "<img src=x onerror=alert(1)>"
     looker = look(wfdb_record(tmp_path, "evil", {evil: np.arange(5000)}, 500, "mV"))
@@ -382,6 +392,7 @@ def test_nothing_leaves_the_machine_and_it_is_small(look):
     assert size <= 300_000
 
 
+@pytest.mark.slow
 def test_the_map_opens_what_is_clicked(look, tmp_path):
     path, x = table_of(tmp_path, n=600)
     folder = tmp_path / "files"
@@ -410,6 +421,7 @@ def test_the_map_opens_what_is_clicked(look, tmp_path):
     assert looker.page.locator("#detail figure canvas").count() == 5
 
 
+@pytest.mark.slow
 def test_the_worst_error_is_first_and_opens_its_signal(look):
     shards = RESULT.parent.parent / "shards" / "ecg"
     looker = look(RESULT, signals=shards)
