@@ -46,7 +46,12 @@ SAMPLES = {"ecg": ("ptbxl", "*_lr.hea"), "eeg": ("eegmmidb", "*R04.edf"), "ppg":
 
 
 def ship(
-    run: Path, evidence: Evidence, landmarks: bool = True, name: str | None = None, replacing: bool = False
+    run: Path,
+    evidence: Evidence,
+    landmarks: bool = True,
+    name: str | None = None,
+    replacing: bool = False,
+    heads: bool = True,
 ) -> list[str]:
     """Make the folder of one set of weights in `biosig.weights.ROOM`.
 
@@ -62,6 +67,8 @@ def ship(
         Of the model and its folder; default as in the run.
     replacing : bool
         Whether weights of that name may be there already.
+    heads : bool
+        Whether heads are kept; leave out those that do not tell of people who were not seen.
 
     Returns
     -------
@@ -79,7 +86,9 @@ def ship(
         raise UsageError(f"{run} holds no finished pretraining: give the folder with config.yaml and model/ in it.")
     settings = config.load(PretrainConfig, run / "config.yaml")
     ledger, crops, kinds, remark = seen_by(run, settings)
-    model = of_kinds(biosig.load_model(run / "model"), kinds)
+    whole = biosig.load_model(run / "model")
+    model = of_kinds(whole, kinds)
+    model.heads = model.heads if heads else []
     small = rounded(model, name or model.name)
     told = [f"{run} → {small.name}, of {', '.join(small.contract)}"]
     told.append(f"Largest difference by rounding: {_agree(model, small)}")
@@ -87,7 +96,7 @@ def ship(
     folder = weights.ROOM / small.name
     if folder.exists() and not replacing:
         raise UsageError(f"{folder} is there already: give --replace, or another --name.")
-    text = card(small, model.revision, settings, ledger, crops, evidence)
+    text = card(small, whole.revision, settings, ledger, crops, evidence)
     with tempfile.TemporaryDirectory(dir=weights.ROOM.parent, prefix=".weights-") as temporary:
         made = Path(temporary) / folder.name
         checkpoint.save(small.encoder, True, made, text, model.tokenizer, small.heads, torch.bfloat16)
@@ -207,6 +216,7 @@ def main() -> None:
     parser.add_argument("--name", help="of the model; default: as in the run")
     parser.add_argument("--replace", action="store_true", help="weights of that name that are there already")
     parser.add_argument("--without-landmarks", action="store_true", help="a small ledger, which knows no near copies")
+    parser.add_argument("--without-heads", action="store_true", help="the encoder alone")
     parser.add_argument("--bench", type=Path, action="append", default=[], help="result folder of biosig bench")
     parser.add_argument("--audit", type=Path, action="append", default=[], help="folder of biosig audit")
     parser.add_argument("--retest", type=Path, help="table (CSV) of test–retest agreement")
@@ -218,7 +228,9 @@ def main() -> None:
     if len(args.runs) > 1 and (args.name or evidence != Evidence()):
         parser.error("measurements and --name are of one RUN: ship one after the other.")
     for run in args.runs:
-        print_lines(Console(), *ship(run, evidence, not args.without_landmarks, args.name, args.replace))
+        print_lines(
+            Console(), *ship(run, evidence, not args.without_landmarks, args.name, args.replace, not args.without_heads)
+        )
 
 
 if __name__ == "__main__":

@@ -225,7 +225,10 @@ def _bench(folder: Path, revisions: Revisions) -> str:
         f"## Scores\n\n{told} Intervals are of 95 % over people; * = primary endpoint; a positive gain is the weights' "
         f"over the same network with random weights, in pairs.\n\n{markdown(pd.DataFrame(records))}"
     )
-    return f"{text}{_subgroups(read_csv(folder / 'subgroups.csv'), scores)}"
+    groups = folder / "subgroups.csv"
+    if not groups.read_text(encoding="utf-8").strip():  # nobody's age, sex or place is known
+        return text
+    return f"{text}{_subgroups(read_csv(groups), scores)}"
 
 
 def _subgroups(table: pd.DataFrame, scores: pd.DataFrame) -> str:
@@ -278,7 +281,7 @@ def _absent(sets: pd.DataFrame) -> str:
         rows = sets[sets["signals"] == signals]
         real = rows[rows["basis"] != "own"]
         if rows.empty:
-            lines.append(f"No {signals} was in the training: vectors of it are of no use.")
+            lines.append(f"No {signals} was in the training: these weights do not read it, or give vectors of no use.")
         elif real.empty:
             lines.append(f"All {signals} was simulated.")
         elif real["people"].notna().all():

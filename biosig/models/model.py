@@ -544,9 +544,10 @@ def _from_folder(folder: Path) -> Model:
         folder = weights.find(folder) or folder
     name = weights.ALIASES.get(str(folder), str(folder))
     if name in PRESETS and not is_model_folder(folder):
+        shipped = f" Those that do are {', '.join(weights.names())}." if weights.names() else ""
         raise UsageError(
-            f"No weights of '{name}' come with this version: load a folder of your own, which biosig pretrain makes, "
-            f"or take random weights with biosig.build_model('{name}')."
+            f"No weights of '{name}' come with this version.{shipped} Load a folder of your own, which biosig pretrain "
+            f"makes, or take random weights with biosig.build_model('{name}')."
         )
     if not folder.exists():
         shipped = f", weights that ship are {', '.join(weights.names())}" if weights.names() else ""
