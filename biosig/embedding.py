@@ -116,8 +116,11 @@ def embed(
     Warns
     -----
     LeftOutWarning
-        If recordings are shorter than a window, or have no channel that the model reads.
+        If recordings are shorter than a window, or have no channel that the model reads, or a wrapped module or a
+        public encoder takes none of the windows' values.
     """
+    from biosig.models.wrap import WrappedModel
+
     if not isinstance(model, Model):
         raise UsageError(
             f"The first argument of embed is {model!r}; give a model: biosig.load_model(folder) or "
@@ -138,6 +141,12 @@ def embed(
         on_unknown=on_unknown,
         heads=heads,
     )
+    if isinstance(model, WrappedModel) and (empty := table["valid_fraction"].to_pylist().count(0.0)):
+        warnings.warn(
+            f"{empty} of {len(table):,} windows give no vector: each {model.refused_windows}",
+            LeftOutWarning,
+            stacklevel=2,
+        )
     return table.drop(["window"])
 
 

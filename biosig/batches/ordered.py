@@ -88,11 +88,24 @@ class OrderedContract(InputContract):
                 f"{where}: the contract's channels {' and '.join(twice)} are one channel, "
                 f"'{channels[places[self.ch_names.index(twice[0])]].source_name}': give each of ch_names a channel."
             )
+        for number, row in places.items():
+            same = [c.source_name for c in channels if c.kind == modality and c.name == channels[row].name]
+            if len(same) > 1 and self.aliases and fold(channels[row].source_name) != fold(self.ch_names[number]):
+                raise DataError(
+                    f"{where} has several channels {self.ch_names[number]} ({_listed(same)}), of which the model reads "
+                    "one: pick that one, or give it that name."
+                )
         absent = [name for number, name in enumerate(self.ch_names) if number not in places]
         if self.missing == "subset" and not places:
             raise DataError(
                 f"{where} has no channel that the model knows (it has {_listed(there)}; the model knows "
                 f"{_listed(self.ch_names)}): correct the names, or leave the recording out."
+            )
+        strange = [c.source_name for row, c in enumerate(channels) if c.kind == modality and row not in rows]
+        if self.missing == "subset" and strange and self.on_unknown != "skip":
+            raise DataError(
+                f"{where} has channels that the model has learned no place for ({_listed(strange)}): pick the others, "
+                "or leave these out by on_unknown='skip'."
             )
         if absent and (self.missing == "refuse" or not places):
             remedy = ", or give the contract missing='zeros'" if self.missing == "refuse" else ""

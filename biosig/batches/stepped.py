@@ -32,10 +32,14 @@ class SteppedContract(OrderedContract):
         refused.
     longest : float
         Seconds; a longer window is refused.
+    coupled : bool
+        Whether norms of the network run over all channels and seconds of a window, so that one channel more, a bad one,
+        or another length changes every token of it. No window changes another.
     """
 
     steps: tuple[Annotated[Step, STEPS], ...] = ()
     longest: float = math.inf
+    coupled: bool = False
     clip: float = math.inf
     normalisation: Literal["robust", "zscore", "window", "constant"] = "constant"
 

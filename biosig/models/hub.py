@@ -9,34 +9,46 @@ from biosig.errors import DataError, UsageError
 from biosig.file_sums import SUMS
 from biosig.models.checkpoint import CARD, CONFIG, LEDGER, OLD_LEDGER, TOKENIZER, WEIGHTS
 
+_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(/[\w-][\w.-]*\.(pth|pt|bin|ckpt|safetensors))?")
+
 
 def is_repository(source: str | Path) -> bool:
-    """Whether `source` reads like ``owner/name``, and neither it nor a folder ``owner`` exists here."""
-    text = isinstance(source, str) and re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source) is not None
-    return text and not Path(source).exists() and not Path(source).parent.exists()
+    """Whether `source` reads like ``owner/name`` or ``owner/name/file``, and no folder ``owner`` exists here."""
+    text = isinstance(source, str) and _REPOSITORY.fullmatch(source) is not None
+    return text and not Path(source).exists() and not Path(Path(source).parts[0]).exists()
 
 
-def fetch(repository: str, revision: str | None = None) -> Path:
+def public_files(repository: str) -> list[str]:
+    """The files in which the makers of a public encoder (`biosig.models.zoo`) publish its weights in a repository."""
+    from biosig.models.zoo import ENCODERS  # which few sessions need
+
+    page = rf"huggingface\.co/{re.escape(repository)}(?![\w/-])"
+    there = (family for family in ENCODERS.values() if re.search(page, family.about.where))
+    return [file for family in there for file in family.published() if file in family.about.where]
+
+
+def fetch(source: str, revision: str | None = None) -> Path:
     """Download a model's files, or find them in the cache, all of one revision.
 
     Parameters
     ----------
-    repository : str
-        ``owner/name``.
+    source : str
+        ``owner/name``, or ``owner/name/file`` where a repository holds several files of weights.
     revision : str, optional
         Branch, tag or commit; default the newest of the main branch.
 
     Returns
     -------
     Path
-        The folder in the cache; its name is the commit.
+        The folder in the cache, whose name is the commit; of a public encoder the file of weights in it.
 
     Raises
     ------
     UsageError
-        If there is no such model or revision, access to it is not granted, or the hub cannot be reached.
+        If there is no such model or revision, access to it is not granted, the hub cannot be reached, or there are
+        several files of weights and none is chosen.
     DataError
-        If it has no `config.json` or no `model.safetensors`.
+        If it has no `config.json` or no `model.safetensors`, or not the file of weights.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -47,9 +59,16 @@ def fetch(repository: str, revision: str | None = None) -> Path:
         RevisionNotFoundError,
     )
 
+    owner, name, *files = source.split("/")
+    repository = f"{owner}/{name}"
     page = f"huggingface.co/{repository}"
+    files = files or public_files(repository)
+    if len(files) > 1:
+        raise UsageError(
+            f"{repository} holds {len(files)} files of weights: give {' or '.join(f'{repository}/{f}' for f in files)}."
+        )
     try:
-        wanted = [CONFIG, WEIGHTS, CARD, LEDGER, OLD_LEDGER, TOKENIZER, SUMS]
+        wanted = files or [CONFIG, WEIGHTS, CARD, LEDGER, OLD_LEDGER, TOKENIZER, SUMS]
         folder = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
     except GatedRepoError as error:
         raise UsageError(
@@ -65,12 +84,14 @@ def fetch(repository: str, revision: str | None = None) -> Path:
     except LocalEntryNotFoundError as error:
         raise UsageError(
             f"There is no folder {repository}, and the hub, where a model may have that name, cannot be reached: "
-            f"download its {CONFIG} and {WEIGHTS} elsewhere, then run 'biosig convert FOLDER --out DIR' here."
+            f"download its {' and '.join(files or (CONFIG, WEIGHTS))} elsewhere, then run 'biosig convert "
+            f"{'FILE' if files else 'FOLDER'} --out DIR' here."
         ) from error
     except OSError as error:  # the base of huggingface_hub's errors of transport, too
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UsageError(f"{repository} cannot be downloaded ({reason}): try again later.") from error
-    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    missing = [file for file in (files or (CONFIG, WEIGHTS)) if not (folder / file).is_file()]
     if missing:
-        raise DataError(f"{repository} has no {' and no '.join(missing)}: only models with both can be loaded.")
-    return folder
+        needed = f"see what is there at {page}" if files else "only models with both can be loaded"
+        raise DataError(f"{repository} has no {' and no '.join(missing)}: {needed}.")
+    return folder / files[0] if files else folder

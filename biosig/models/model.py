@@ -481,9 +481,11 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
     Parameters
     ----------
     source : str or Path
-        A folder written by `Model.save`, by pretraining or by `biosig convert`; or ``owner/name`` on the hub, such as
-        ``brain-bzh/reve-base``, where REVE's weights are converted as they are loaded. A path that exists is never
-        looked for on the hub. Or ``package.module:name``, a model that a Python module holds, such as a wrapped one.
+        A folder written by `Model.save`, by pretraining or by `biosig convert`; or a file of weights that `biosig
+        convert` takes, which is converted as it is loaded; or ``owner/name`` on the hub, such as
+        ``brain-bzh/reve-base`` or ``weighting666/CBraMod``, whose weights are converted as they are loaded; where a
+        repository holds several files of weights, ``owner/name/file``. A path that exists is never looked for on the
+        hub. Or ``package.module:name``, a model that a Python module holds, such as a wrapped one.
     revision : str, optional
         Branch, tag or commit on the hub; pin the commit where a result must be reproducible.
 
@@ -501,13 +503,18 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
     if not hub.is_repository(source):
         if revision is not None:
             raise UsageError(f"{source} is a folder, which has no revision '{revision}': leave revision out.")
+        if Path(source).is_file():
+            from biosig.models.convert import convert
+
+            return convert(source).model()
         return _from_folder(Path(source))
-    folder = hub.fetch(str(source), revision)
-    if checkpoint.is_checkpoint(folder):
+    fetched = hub.fetch(str(source), revision)
+    folder = fetched if fetched.is_dir() else fetched.parent
+    if fetched == folder and checkpoint.is_checkpoint(folder):
         return _from_folder(folder)
     from biosig.models.convert import convert  # the tables of foreign names, which few sessions need
 
-    return convert(folder, origin=f"{source} on the Hugging Face hub, revision {folder.name}").model(folder)
+    return convert(fetched, origin=f"{source} on the Hugging Face hub, revision {folder.name}").model(folder)
 
 
 def _from_folder(folder: Path) -> Model:

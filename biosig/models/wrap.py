@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from biosig.batches.contract import prepare as to_contract
-from biosig.batches.input_contract import MODALITY_IDS, InputContract, OnUnknown
+from biosig.batches.input_contract import MODALITY_IDS, InputContract, OnUnknown, with_unknown
 from biosig.batches.ordered import OrderedContract
 from biosig.batches.packed import PackedBatch, pack
 from biosig.device import resolve_dtype
@@ -396,7 +396,7 @@ class WrappedModel(Model):
         text: Sequence[str | Sequence[int] | None] | NDArray[Any] | Tensor | None = None,
         prepare: bool = True,
         layer: int = -1,
-        on_unknown: OnUnknown | None = None,  # noqa: ARG002 - channels are asked for by name
+        on_unknown: OnUnknown | None = None,
     ) -> Encoded:
         """Encode arrays of signals, as `Model.encode`; `tokens` are the module's (B, N, F), of a vector (B, 1, F).
 
@@ -416,7 +416,7 @@ class WrappedModel(Model):
         )
         if not recordings:
             raise UsageError("signals hold no window: their first axis is empty.")
-        ((modality, wanted),) = self.contract.items()
+        ((modality, wanted),) = with_unknown(self.contract, on_unknown).items()
         assert isinstance(wanted, OrderedContract)
         (stream,) = recordings[0].streams
         wanted.check_length(stream.n_times / stream.sfreq, "A window of the array")

@@ -117,6 +117,29 @@ def test_a_checkpoint_of_ours_comes_with_its_card(hub, tiny):
     assert model.card == "A card."
 
 
+def test_a_public_encoder_is_converted_as_it_is_loaded(hub):
+    from biosig.models.zoo import ENCODERS
+
+    sizes = ENCODERS["cbramod"](n_layer=1)
+    network = sizes.build()
+    names = sizes.keys({})
+    state = {theirs: network.state_dict()[ours] for theirs, ours in names.names.items()}
+    (hub.folder / "CBraMod").mkdir()
+    path = hub.folder / "CBraMod" / "pretrained_weights.pth"
+    torch.save(state | {key: torch.zeros(1) for key in names.dropped}, path)
+    model = biosig.load_model("weighting666/CBraMod")
+    assert same(model.encoder.module, network)
+    assert COMMIT in model.card
+    assert model.encoder.sizes == sizes
+    named = biosig.load_model("weighting666/CBraMod/pretrained_weights.pth")
+    assert named.revision == model.revision
+    path.unlink()
+    with pytest.raises(UsageError, match=r"2 files of weights: give .*ECGFounder/12_lead_ECGFounder\.pth or "):
+        biosig.load_model("PKUDigitalHealth/ECGFounder")
+    with pytest.raises(DataError, match=r"has no other\.pth: see what is there at huggingface\.co/weighting666"):
+        biosig.load_model("weighting666/CBraMod/other.pth")
+
+
 def test_a_refusal_says_what_to_do(hub):
     with pytest.raises(UsageError, match=r"not granted.*huggingface\.co/someone/gated.*auth login"):
         biosig.load_model("someone/gated")

@@ -7,6 +7,7 @@ Shape letters: B windows, C channels, N patches of a channel, P samples of a pat
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -136,6 +137,9 @@ class CBraMod(Encoder):
     ----------
     n_layer : int
         Number of blocks.
+    largest : float
+        Of a window in which a value (uV) reaches this no vector is made, as no such window was in pretraining. inf =
+        read all windows, which the makers' fine-tuning does.
     """
 
     name: ClassVar[str] = "cbramod"
@@ -148,6 +152,7 @@ class CBraMod(Encoder):
         cannot="no other montage than its 19 electrodes in their order; no window in which a value reaches 100 uV",
     )
     n_layer: int = 12
+    largest: float = 100.0
 
     @property
     def model_name(self) -> str:
@@ -194,7 +199,7 @@ class CBraMod(Encoder):
             Filter("fir", 0.3, 75.0),
             Notch(60.0, "fir"),
             Window(context=30.0),
-            Reject(100.0),
+            *([Reject(self.largest)] if math.isfinite(self.largest) else []),
             Scale("divisor", by=100.0),
         )
         wanted = SteppedContract(
@@ -205,6 +210,7 @@ class CBraMod(Encoder):
             window_seconds=30.0,
             ch_names=tuple(_CH_NAMES.split()),
             any_length=True,
+            coupled=True,
             longest=30.0,
             steps=steps,
         )

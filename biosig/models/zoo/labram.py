@@ -221,6 +221,7 @@ class LaBraM(Encoder):
             ch_names=CH_NAMES,
             missing="subset",
             any_length=True,
+            coupled=True,
             longest=16.0,
             aliases=False,
             steps=steps,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import torch
 from torch import Tensor
 
 from biosig import __version__, config
-from biosig.batches.input_contract import OnUnknown
+from biosig.batches.input_contract import OnUnknown, with_unknown
 from biosig.batches.stepped import SteppedContract, steps_told
 from biosig.batches.steps.reject import Reject
 from biosig.errors import UsageError
@@ -41,9 +43,13 @@ class ZooEncoder(WrappedEncoder):
         super().__init__(network, WrappedConfig(sizes.model_name, width, dict(contract), self.both, has_vector=True))
         self.sizes = sizes
 
-    def with_unknown(self, on_unknown: OnUnknown | None) -> ZooEncoder:  # noqa: ARG002 - channels are asked for by name
-        """The encoder itself: its contract names the channels that it reads."""
-        return self
+    def with_unknown(self, on_unknown: OnUnknown | None) -> ZooEncoder:
+        """The same network, of which the contract says what becomes of channels without a learned place."""
+        if on_unknown is None:
+            return self
+        encoder = copy.copy(self)
+        encoder.config = replace(self.config, contract=dict(with_unknown(self.config.contract, on_unknown)))
+        return encoder
 
     def _run(self, signal: Tensor, channels: list[int]) -> tuple[Tensor, Tensor | None]:
         """Tokens (b, N, F), of which the mean is a readout too, and the vector that the makers probe (b, F)."""
@@ -68,10 +74,10 @@ class ZooModel(WrappedModel):
 
     is_kept = True
 
-    encoder: ZooEncoder  # type: ignore[assignment]
+    encoder: ZooEncoder
 
     def __init__(self, encoder: ZooEncoder, trained: bool, card: str = "", folder: Path | None = None) -> None:
-        super().__init__(encoder, trained, None, None)
+        super().__init__(encoder, trained, None, None)  # type: ignore[arg-type]
         self.card, self.folder = card or card_of(encoder.sizes, trained), folder
 
     @property
@@ -90,7 +96,8 @@ class ZooModel(WrappedModel):
         thrown = [step.told() for step in wanted.steps if isinstance(step, Reject)]
         return (
             f"misses samples, or a channel in it does not move{''.join(f' ({told})' for told in thrown)}, and "
-            f"model '{self.name}' saw no such windows in its training: leave it out."
+            f"model '{self.name}' saw no such windows in its training: leave it out"
+            f"{', or read it all the same by model.with_options(largest=inf)' if thrown else ''}."
         )
 
     @property
@@ -108,6 +115,35 @@ class ZooModel(WrappedModel):
     def with_random_weights(self, seed: int) -> ZooModel:
         """The same network and contract, never trained."""
         return random_model(self.encoder.sizes, seed).to(self.device)  # type: ignore[return-value]
+
+    def with_unknown(self, on_unknown: OnUnknown | None) -> ZooModel:
+        """The same weights, of which the contract says what becomes of channels without a learned place."""
+        encoder = self.encoder.with_unknown(on_unknown)
+        return self if encoder is self.encoder else ZooModel(encoder, self.trained, self.card, self.folder)
+
+    def with_options(self, **options: Any) -> ZooModel:
+        """The same weights under other options of the family's dataclass, such as CBraMod's `largest`.
+
+        Raises
+        ------
+        UsageError
+            If the family has no such option, or it is a size of the network.
+        """
+        here = self.encoder.sizes
+        known = config.to_dict(here).keys() - {"name"}
+        if unknown := sorted(options.keys() - known):
+            raise UsageError(
+                f"{here.about.title} has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}."
+            )
+        with torch.random.fork_rng(devices=[]):  # the random first weights are overwritten
+            encoder = ZooEncoder(replace(here, **options))  # type: ignore[type-var]
+        wanted, state = encoder.module.state_dict(), self.encoder.module.state_dict()
+        if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in state.items()}:
+            raise UsageError(f"{', '.join(options)} is a size of the network, which has its weights already: leave it.")
+        encoder.module.load_state_dict(state)
+        told = ", ".join(f"{name} = {value}" for name, value in options.items())
+        card = f"{self.card}\nUsed with {told}, and not as its makers trained it.\n"
+        return ZooModel(encoder, self.trained, card, self.folder).to(self.device)  # type: ignore[return-value]
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.safetensors`, `config.json` and `README.md`."""
@@ -174,6 +210,11 @@ def card_of(sizes: Encoder, trained: bool) -> str:
             f"channels {', '.join(wanted.ch_names[:20])}{' …' if len(wanted.ch_names) > 20 else ''}; a missing one: "
             f"{wanted.missing}.",
             f"- Steps: {steps_told(wanted.steps)}.",
+            *(
+                ["- Its norms run over all channels and seconds of a window: a bad channel changes every token."]
+                if wanted.coupled
+                else []
+            ),
         ]
     return "\n".join(
         [

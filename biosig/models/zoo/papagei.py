@@ -143,7 +143,7 @@ class PaPaGei(Encoder):
         licence="BSD-3-Clause (the files' headers say BSD-3-Clause-Clear)",
         where="zenodo.org/records/13983110: papagei_s.pt, papagei_p.pt, papagei_s_svri.pt",
         trained_on=("vitaldb", "mimic-iii", "bidmc", "mesa"),  # BIDMC was cut from recordings of MIMIC
-        cannot="no other signal than one channel of PPG, and nothing above 12 Hz",
+        cannot="one channel of PPG, the fingertip's in training; nothing above 12 Hz",
     )
     n_block: int = 18
     n_experts: int = 3
@@ -209,7 +209,7 @@ class PaPaGei(Encoder):
             Resample(125.0, "polyphase"),
         )
         wanted = SteppedContract(
-            sfreq=125.0, patch_seconds=10.0, stride_seconds=10.0, unit=None, ch_names=("PPG",), steps=steps
+            sfreq=125.0, patch_seconds=10.0, stride_seconds=10.0, unit=None, ch_names=("finger",), steps=steps
         )
         return {"ppg": wanted}
 

@@ -12,6 +12,7 @@ import biosig
 from biosig.batches.steps.reject import Reject
 from biosig.batches.steps.repair import Repair
 from biosig.batches.steps.resample import Resample
+from biosig.batches.windows import LeftOutWarning
 from biosig.errors import DataError, UsageError
 from biosig.models.zoo import ENCODERS
 from biosig.models.zoo.model import random_model
@@ -93,23 +94,23 @@ def test_another_length_is_refused(model):
     wrong += [wanted.longest + wanted.patch_seconds] if wanted.any_length and np.isfinite(wanted.longest) else []
     for seconds in wrong:
         x, sfreq, names = signals(model, seconds=seconds)
-        with pytest.raises(UsageError, match=f"lasts {x.shape[2] / sfreq:g} s, and the model takes windows of"):
+        lasts = x.shape[2] / sfreq
+        with pytest.raises(UsageError, match=f"lasts {lasts:g} s, and the model takes windows of"):
             vector(model, x, sfreq, names)
 
 
 @pytest.mark.parametrize("model", HERE)
 def test_a_missing_channel_is_refused_by_name_or_was_so_in_training(model):
     x, sfreq, names = signals(model)
-    _, modality, wanted = a_model(model)
+    _, _, wanted = a_model(model)
     if wanted.missing == "subset":
         assert np.isfinite(vector(model, x[:, 1:], sfreq, names[1:])).all()
     elif len(names) > 1:
         with pytest.raises(DataError, match=f"has no channel {names[1]}, which the model needs"):
             vector(model, np.delete(x, 1, 1), sfreq, [name for name in names if name != names[1]])
-    if modality == "ppg":  # its channels have no names that say where they are
-        return
-    with pytest.raises(DataError, match=r"has no channel .*correct the names"):
-        vector(model, x, sfreq, [f"strange{i}" for i in range(len(names))])
+    strange = ["wrist"] if model == "papagei" else [f"strange{i}" for i in range(len(names))]
+    with pytest.raises(DataError, match=r"has no channel .*(correct the names|correct names)"):
+        vector(model, x, sfreq, strange)
 
 
 @pytest.mark.parametrize("model", HERE)
@@ -146,6 +147,22 @@ def test_a_window_has_the_vector_alone_that_it_has_in_a_batch(model):
     close(np.concatenate([vector(model, x[i : i + 1], sfreq, names) for i in range(3)]), together, 1e-6)
 
 
+@pytest.mark.parametrize("model", ["labram", "cbramod"])
+def test_the_contract_says_that_one_channel_changes_the_tokens_of_another(model):
+    found, _, wanted = a_model(model)
+    assert wanted.coupled
+    assert "norms run over all channels" in found.card
+    x, _, names = signals(model)
+    channels = [list(wanted.ch_names).index(name) for name in names]
+    one = torch.from_numpy(x.astype(np.float32)) / 100
+    louder = one.clone()
+    louder[:, -1] *= 5.0
+    with torch.no_grad():
+        stems = [dict(found.encoder.module.stages(each, channels))["stem"] for each in (one, louder)]
+    first, changed = (stem.flatten(1)[0, :200] for stem in stems)  # the first token of the first channel
+    assert not torch.allclose(first, changed, atol=1e-3)
+
+
 @pytest.mark.parametrize("model", HERE)
 def test_a_table_has_what_encode_gives_and_counts_windows_without_a_vector(model):
     x, sfreq, names = signals(model, n_windows=2)
@@ -179,3 +196,50 @@ def test_steps_before_the_cut_see_the_recording_around_the_window(model):
     with torch.no_grad():
         _, expected = found.encoder.module(torch.from_numpy(after[None]), channels)
     close(np.array(table["vector"][middle].as_py()), expected[0].numpy(), 1e-2)
+
+
+def test_two_channels_that_could_be_the_one_are_not_chosen_from_in_silence():
+    x, sfreq, _ = signals("papagei")
+    both = np.concatenate([x, x], axis=1)
+    with pytest.raises(DataError, match=r"several channels finger \(PLETH, Pulse\), of which the model reads one"):
+        vector("papagei", both, sfreq, ["PLETH", "Pulse"], kind="ppg")
+    assert np.isfinite(vector("papagei", both, sfreq, ["finger", "wrist"], kind="ppg")).all()
+
+
+def test_a_limit_of_pretraining_can_be_lifted_by_name_and_a_size_cannot(tmp_path):
+    x, sfreq, names = signals("cbramod")
+    found, _, _ = a_model("cbramod")
+    x[0, 0, 100:110] = 300.0
+    lifted = found.with_options(largest=np.inf)
+    kept = biosig.load_model(lifted.save(tmp_path / "lifted"))
+    vectors = [each.encode(x, sfreq, names, units="uV").pooled for each in (lifted, kept)]
+    assert torch.isfinite(vectors[0]).all()
+    assert torch.equal(*vectors)
+    assert kept.revision == lifted.revision != found.revision
+    assert "largest = inf" in kept.card
+    with pytest.raises(UsageError, match="n_layer is a size of the network"):
+        found.with_options(n_layer=5)
+    with pytest.raises(UsageError, match="CBraMod has no option limit; it has largest, n_layer"):
+        found.with_options(limit=5)
+
+
+def test_windows_without_a_vector_are_told():
+    x, sfreq, names = signals("cbramod", n_windows=2)
+    x[1, 0, 100:110] = 300.0
+    with pytest.warns(LeftOutWarning, match=r"1 of 2 windows give no vector: .*a value reaches 100"):
+        biosig.embed(a_model("cbramod")[0], x, 4.0, sfreq=sfreq, ch_names=names, kind="eeg", units="uV")
+
+
+@pytest.mark.parametrize("strange", ["FP1-F3", "T3-T5", "strange"])
+def test_labram_leaves_no_channel_out_in_silence(strange):
+    x, sfreq, names = signals("labram")
+    found, _, _ = a_model("labram")
+    called = [*names[:-1], strange]
+    with pytest.raises(DataError, match=rf"has learned no place for \({strange}\): pick the others, or"):
+        vector("labram", x, sfreq, called)
+    rest = vector("labram", x[:, :-1], sfreq, names[:-1])
+    close(vector("labram", x, sfreq, called, on_unknown="skip"), rest, 1e-6)
+    skips = found.with_unknown("skip")
+    given = {"sfreq": sfreq, "kind": "eeg", "units": "uV"}
+    table = biosig.embed(skips, x, 4.0, ch_names=called, **given)
+    close(np.stack(table["vector"].to_pylist()), rest)

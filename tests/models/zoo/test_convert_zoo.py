@@ -47,6 +47,7 @@ def test_a_converted_file_gives_what_the_network_gives(tmp_path, model):
         main(["convert", str(path), "--out", str(tmp_path / "out")])
     loaded = biosig.load_model(tmp_path / "out")
     again = biosig.load_model(loaded.save(tmp_path / "again"))
+    assert biosig.load_model(path).revision == loaded.revision
     assert loaded.trained
     assert loaded.revision == again.revision
     assert ENCODERS[zoo_cases.FAMILIES[model]].about.licence in loaded.card

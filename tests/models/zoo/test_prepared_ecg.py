@@ -7,7 +7,7 @@ import pytest
 import torch
 import zoo_cases
 import zoo_seeded as seeded
-from zoo_cases import archive, preparations
+from zoo_cases import archive, difference, preparations
 
 from biosig.batches.steps import Signal, run_steps
 from biosig.batches.steps.crop import Crop
@@ -32,10 +32,7 @@ def after(x, sfreq, steps):
 
 
 def relative_error(found, model, name, array="output"):
-    recorded = archive(model)[f"prep/{model}/{name}/{array}"].reshape(-1)
-    mine = np.asarray(found).reshape(-1)
-    mine = mine if mine.size == recorded.size else seeded.pick(mine, 4000)
-    return np.abs(mine - recorded).max() / np.abs(recorded).max()
+    return difference(found, archive(model)[f"prep/{model}/{name}/{array}"], 4000)
 
 
 def vector_of(case, model, x):
