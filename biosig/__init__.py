@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from biosig.estimators.features import FeatureTransformer
     from biosig.estimators.finetuned import FineTunedClassifier, FineTunedRegressor
     from biosig.estimators.transformer import EmbeddingTransformer
+    from biosig.models.listing import ListedModel, list_models
     from biosig.models.model import Model, build_model, load_model
-    from biosig.models.presets import list_models
     from biosig.models.wrap import ModuleContract, wrap
+    from biosig.person_level import pool_embeddings, pool_predictions
     from biosig.reading import read
     from biosig.recording import Annotation, Channel, Recording, Stream, Subject
     from biosig.shards.dataset import ShardDataset, open_shards
@@ -33,6 +34,7 @@ _HOME = {
     "FeatureTransformer": "biosig.estimators.features",
     "FineTunedClassifier": "biosig.estimators.finetuned",
     "FineTunedRegressor": "biosig.estimators.finetuned",
+    "ListedModel": "biosig.models.listing",
     "Model": "biosig.models.model",
     "ModuleContract": "biosig.models.wrap",
     "Recording": "biosig.recording",
@@ -41,9 +43,11 @@ _HOME = {
     "Subject": "biosig.recording",
     "build_model": "biosig.models.model",
     "embed": "biosig.embedding",
-    "list_models": "biosig.models.presets",
+    "list_models": "biosig.models.listing",
     "load_model": "biosig.models.model",
     "open_shards": "biosig.shards.dataset",
+    "pool_embeddings": "biosig.person_level",
+    "pool_predictions": "biosig.person_level",
     "read": "biosig.reading",
     "wrap": "biosig.models.wrap",
 }
@@ -57,6 +61,7 @@ __all__ = [
     "FeatureTransformer",
     "FineTunedClassifier",
     "FineTunedRegressor",
+    "ListedModel",
     "Model",
     "ModuleContract",
     "Recording",
@@ -68,6 +73,8 @@ __all__ = [
     "list_models",
     "load_model",
     "open_shards",
+    "pool_embeddings",
+    "pool_predictions",
     "read",
     "wrap",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.errors import UnreadableError
 from biosig.extremes import mark_extremes
 from biosig.fingerprint import content_hash
+from biosig.given import Given, given_beside
 from biosig.lazy import LazySamples
 from biosig.recording import Annotation, Recording, Source, Stream, Subject
 from biosig.sample_types import as_stored
@@ -59,6 +60,8 @@ class Adapter(ABC):
     """As in the entry-point group ``biosig.adapters``."""
     describes: ClassVar[str]
     """What it reads, for messages: "WFDB records (.hea)"."""
+    given: Given = Given()
+    """What a user states of all files that this object reads."""
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Extensions of the files that stand for a recording, in lower case: (".edf", ".bdf")."""
 
@@ -109,26 +112,35 @@ class Adapter(ABC):
         """
         return None
 
-    def read(self, path: Path, *, lazy: bool = False, **options: Any) -> Recording:
+    def stated(self, path: Path) -> Given:
+        """What is stated of a file: by a ``biosig.yaml`` beside it, and by `given`, which wins."""
+        return given_beside(path).updated(self.given)
+
+    def read(self, path: Path, *, lazy: bool = False, given: Given | None = None, **options: Any) -> Recording:
         """Read one recording, native samples untouched; those that no sensor gives are invalid (`biosig.extremes`).
 
         With `lazy`, samples stay in their file (`biosig.lazy.LazySamples`) where the format lets them; all else,
-        `invalid` and `content_hash` included, is the same.
+        `invalid` and `content_hash` included, is the same. What `given` states wins over `stated`.
 
         Raises
         ------
         UnreadableError
             If the file is absent, damaged or incomplete: one sentence that names the file and the remedy.
+        UsageError
+            If what is stated does not fit it.
         TypeError
             For an option that the format does not take.
         """
         known = [name for name in inspect.signature(self.read_recording).parameters if name not in ("path", "lazy")]
         if unknown := sorted(set(options) - set(known)):
-            takes = " and ".join(f"{name}=" for name in known) or "no options"
+            takes = " and ".join(f"{name}=" for name in known if name != "sfreq") or "no options"
             raise TypeError(f"The adapter '{self.name}' takes {takes}, not {', '.join(unknown)}.")
         if not self.claims_folder(path):
             check_present(path)
-        return mark_extremes(self.read_recording(path, lazy=lazy, **options))
+        facts = self.stated(path) if given is None else self.stated(path).updated(given)
+        if "sfreq" in known and facts.sfreq is not None:  # its files may not say it
+            options["sfreq"], facts = facts.sfreq, replace(facts, sfreq=None)
+        return mark_extremes(facts.applied(self.read_recording(path, lazy=lazy, **options), str(path)))
 
     @abstractmethod
     def read_recording(self, path: Path, *, lazy: bool) -> Recording:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,9 +20,11 @@ from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
 from biosig.batches.memory import EpochList
 from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
+from biosig.batches.stated import with_usable_units
 from biosig.batches.windows import LeftOutWarning, Windows
 from biosig.device import resolve_device
 from biosig.errors import DataError, UsageError
+from biosig.given import Given
 from biosig.models.model import Model
 from biosig.models.pooled import pooled, segments
 from biosig.models.reading import Layer, Reading, readings_of
@@ -60,10 +63,11 @@ def embed(
     ----------
     model : Model
         What to embed with.
-    source : path, ShardDataset, Windows, Recording, list of Recording, mne Raw or Epochs, wfdb Record, or array
+    source : path, ShardDataset, Windows, Recording, mne Raw or Epochs, wfdb Record, array, or a list of these
         A path may be a shard folder, a recording's file, or a folder of recordings. An array (C, T) or (B, C, T)
         needs `sfreq`, `ch_names` and `kind` (and `units`) as further arguments. Epochs, and
-        the B rows of an array, are recordings of their own: no window lies over two of them.
+        the B rows of an array, are recordings of their own: no window lies over two of them. Recordings of any other
+        source take what they do not say themselves: ``unit={"eeg": "uV"}``, ``rename={"ECG": "I"}``, ``sfreq=250``.
     window, stride : float
         Seconds per window and from one onset to the next; `stride` defaults to `window`. `window=None` takes each
         recording whole, as one window. "auto" = each epoch whole, and 10 s of anything else. An epoch that is
@@ -127,6 +131,7 @@ def embed(
             f"biosig.build_model(name)."
         )
     windows = as_windows(source, window, stride, keep_tail, **array_options)
+    windows = with_usable_units(windows, with_unknown(model.contract, on_unknown), model.name)
     windows = aligned(windows, chosen_align(align, model.contract, windows))
     model.to(resolve_device(device))
     table = embed_windows(
@@ -170,6 +175,7 @@ def embed_windows(
     """
     words = words_for(model.config, model.tokenizer) if reports else None
     contract, rows = with_unknown(model.contract, on_unknown), (0, len(windows))
+    windows = with_usable_units(windows, contract, model.name)
     parts = _embed_parts(
         model, windows, contract, rows, batch_tokens, dtype, workers, progress, words, stage, layer, pooling, heads
     )
@@ -402,19 +408,22 @@ def embed_to_file(
     reports: bool = False,
     on_unknown: OnUnknown | None = None,
     align: Align | None = None,
+    heads: bool = False,
+    given: Given | None = None,
 ) -> Path:
     """Embed into a parquet file in bounded memory; killed and called again, it goes on where it was.
 
     Finished windows lie in `OUT.parts/`, one file per range of windows, which its name tells, with the checksums of
-    all in a list (`biosig.file_sums`). A range whose file is damaged or gone is embedded again.
+    all in a list (`biosig.file_sums`). A range whose file is damaged or gone is embedded again. `given` is what was
+    stated of the recordings when the windows were made.
 
     Raises
     ------
     DataError
-        If the parts there belong to another model, source, windows, dtype or batch_tokens, or one with other reports,
-        or the disk is full.
+        If the parts there belong to another model, source, windows, dtype or batch_tokens, or one with other reports
+        or heads, or the disk is full.
     UsageError
-        If another process is embedding into this file.
+        If another process is embedding into this file, or heads are asked for and the model has none.
 
     Warns
     -----
@@ -430,15 +439,19 @@ def embed_to_file(
         **({"reports": True} if reports else {}),
         **({"on_unknown": on_unknown} if on_unknown else {}),
         **({"align": align} if align != "none" else {}),
+        **({"heads": True} if heads else {}),
+        **({"given": asdict(given)} if given else {}),
     }
-    windows = aligned(windows, align)
     contract = with_unknown(model.contract, on_unknown)
+    windows = aligned(with_usable_units(windows, contract, model.name), align)
     words = words_for(model.config, model.tokenizer) if reports else None
     return write_in_parts(
         out,
         len(windows),
-        lambda span: _embed_parts(model, windows, contract, span, batch_tokens, dtype, workers, progress, words),
+        lambda span: _embed_parts(
+            model, windows, contract, span, batch_tokens, dtype, workers, progress, words, heads=heads
+        ),
         PART_WINDOWS,
         identity,
-        "embedding of another model, source, window, dtype, batch_tokens or align",
+        "embedding of another model, source, window, dtype, batch_tokens, align or heads",
     )

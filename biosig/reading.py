@@ -8,8 +8,10 @@ from typing import Any
 
 from biosig.adapter import NEVER, Adapter, Identifier, Signals, make_recording
 from biosig.errors import UsageError
+from biosig.given import Given
 from biosig.recording import Recording
 from biosig.registry import Registry
+from biosig.unread_files import what_to_do
 
 __all__ = ["ADAPTERS", "NEVER", "Adapter", "Identifier", "Signals", "adapter_for", "adapters", "make_recording", "read"]
 
@@ -37,6 +39,29 @@ def adapters() -> dict[str, Adapter]:
     return made
 
 
+def adapters_for(mapping: object = None) -> dict[str, Adapter]:
+    """`adapters`; with a `mapping` of tables, that for tables is bound to it and is asked first.
+
+    What the mapping states of recordings (`biosig.given.Given`) holds for all formats.
+
+    Raises
+    ------
+    UsageError
+        If the mapping is none, or no installed adapter takes one.
+    """
+    known = adapters()
+    if mapping is None:
+        return known
+    if "table" not in known:
+        raise UsageError("No installed adapter reads tables: leave the mapping out.")
+    bound: Any = type(known["table"])
+    table = bound(mapping)
+    known = {"table": table, **{name: adapter for name, adapter in known.items() if name != "table"}}
+    for adapter in known.values():
+        adapter.given = table.given
+    return known
+
+
 def adapter_for(path: Path, known: Mapping[str, Adapter] | None = None) -> Adapter | None:
     """The adapter that claims the file or folder `path`, of `known` or of all that are installed; or None."""
     everyone = (adapters() if known is None else known).values()
@@ -44,7 +69,16 @@ def adapter_for(path: Path, known: Mapping[str, Adapter] | None = None) -> Adapt
     return next((a for a in everyone if (a.claims_folder(path) if is_folder else a.claims(path))), None)
 
 
-def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **options: Any) -> Recording:
+def read(
+    path: str | Path,
+    adapter: str | None = None,
+    *,
+    lazy: bool = False,
+    unit: Mapping[str, str] | None = None,
+    rename: Mapping[str, str] | None = None,
+    sfreq: float | None = None,
+    **options: Any,
+) -> Recording:
     """Read one recording from any supported file.
 
     Parameters
@@ -56,6 +90,12 @@ def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **
     lazy : bool
         Leave samples in their file, where the format lets them, until a part is asked for: a day of EEG then takes
         no memory. `Recording.load` brings them in.
+    unit : mapping, optional
+        Kind or channel → the unit of its numbers, where the file gives none that is known: ``{"eeg": "uV"}``.
+    rename : mapping, optional
+        A channel's name → the name that it is to have: ``{"ECG": "I"}``.
+    sfreq : float, optional
+        Samples per second, where the file does not say them, or says them wrongly.
     **options
         Passed to the adapter (for tables: ``mapping=``).
 
@@ -71,6 +111,10 @@ def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **
     UnreadableError
         If the file is truncated or damaged; the sentence names the remedy.
     """
+    if not isinstance(path, str | Path):
+        raise UsageError(
+            f"read takes one file, not a {type(path).__name__}: read them one by one, or give biosig.embed the list."
+        )
     path = Path(path)
     known = adapters()
     if adapter is not None and adapter not in known:
@@ -89,7 +133,10 @@ def read(path: str | Path, adapter: str | None = None, *, lazy: bool = False, **
     header = path.with_suffix(".hea")
     if chosen is None and header.exists():
         raise UsageError(f"{path} belongs to the WFDB record of {header.name} beside it: read that file.")
+    if chosen is None and (advice := what_to_do(path)) is not None:
+        raise UsageError(advice)
     if chosen is None:
         formats = "; ".join(a.describes for a in known.values())
         raise UsageError(f"{path} is in no format that an installed adapter reads. Supported: {formats}.")
-    return chosen.read(path, lazy=lazy, **options)
+    given = Given(dict(unit or {}), dict(rename or {}), sfreq)
+    return chosen.read(path, lazy=lazy, given=given, **options)

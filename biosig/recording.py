@@ -241,6 +241,10 @@ class Stream:
         )
 
 
+SIMULATED = "simulated-"
+"""How ids of subjects begin whom `biosig.simulate` made up: they are nobody's."""
+
+
 @dataclass(slots=True)
 class Recording:
     """One sitting of one subject: streams, annotations, labels and where it all came from.

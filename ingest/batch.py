@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from biosig.errors import BiosigError, DataError
+from biosig.given import Given
 from biosig.landmarks import fingerprint
 from biosig.recording import Recording
 from biosig.shards import ShardWriter
@@ -54,6 +55,8 @@ class Job:
     pattern: SubjectPattern | None = None
     compression: Literal["lz4", "zstd"] = "lz4"
     content_hash: Literal["open", "keyed"] = "open"
+    given: Given = field(default_factory=Given)
+    """What the user states of recordings whose files do not: units, names, a rate."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Content hashes and ids of recordings that are in the shards and came from none of the files at hand."""
 
@@ -157,7 +160,7 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
     """
     stage = "read"
     try:
-        recording = adapters_with(job.mapping)[item.adapter].read(item.path, lazy=True, **item.options)
+        recording = adapters_with(job.mapping, job.given)[item.adapter].read(item.path, lazy=True, **item.options)
         if twin := job.elsewhere.get(job.hiding.content_name(recording.content_hash)):
             raise DataError(
                 f"{item.path} holds the same samples as recording '{twin}', which is in {job.out} already from another "

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from biosig.errors import BiosigError, UsageError
-from biosig.reading import Adapter, adapter_for, adapters
+from biosig.given import Given
+from biosig.reading import Adapter, adapter_for, adapters_for
+from biosig.unread_files import is_packed, what_to_do
 from ingest.bids.files import ASIDE, DESCRIPTION
-from ingest.tables.adapter import TableAdapter
 from ingest.tables.mapping import TableMapping
 
 INVENTORIES = ("RECORDS", "SHA256SUMS", "SHA256SUMS.txt", "participants.tsv")
@@ -77,7 +79,7 @@ class Item:
         return self.path if self.member is None else self.path / self.member
 
     @property
-    def options(self) -> dict[str, str]:
+    def options(self) -> dict[str, Any]:
         """What its adapter must be told beside the path."""
         return {} if self.member is None else {"member": self.member}
 
@@ -90,6 +92,8 @@ class Discovery:
     failures: list[Failure] = field(default_factory=list)
     unclaimed: Counter[str] = field(default_factory=Counter)
     """Files that no adapter claims, by extension; signal and annotation files beside a header are among them."""
+    packed: list[Path] = field(default_factory=list)
+    """Of these, archives and compressed files."""
     names: set[str] = field(default_factory=set)
     """The items' relative paths."""
     n_repeated: int = 0
@@ -102,11 +106,12 @@ class Discovery:
     """Folders of BIDS sets in which none of their recordings lie, such as derivatives; not walked."""
 
 
-def adapters_with(mapping: TableMapping | None) -> dict[str, Adapter]:
-    """The installed adapters; with a `mapping`, the one for tables is bound to it and is asked first."""
-    if mapping is None:
-        return adapters()
-    return {TableAdapter.name: TableAdapter(mapping)} | {n: a for n, a in adapters().items() if n != TableAdapter.name}
+def adapters_with(mapping: TableMapping | None, given: Given | None = None) -> dict[str, Adapter]:
+    """The installed adapters, each with what is `given`; that for tables is bound to a `mapping` and is asked first."""
+    known = adapters_for(mapping)
+    for adapter in known.values():
+        adapter.given = adapter.given.updated(given or Given())
+    return known
 
 
 def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Discovery:
@@ -126,6 +131,7 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
     looked_at: list[Path] = []
     seen: set[str] = set()
     folders = _RealFolders()
+    told = False  # the list of formats, which is long
     paths = [source if os.path.lexists(source) else source.with_name(source.name + ".hea") for source in sources]
     roots = _root_names([_root(path) for path in paths])
     for source, path in zip(sources, paths, strict=True):
@@ -144,7 +150,10 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
         else:
             found.failures.append(Failure(str(source), "find", f"{source} does not exist: check the path."))
         if len(found.items) + found.n_repeated + len(found.failures) == before:
-            found.failures.append(Failure(str(path), "find", f"{path} {wrong} {_formats(known)}."))
+            advice = None if os.path.isdir(path) else what_to_do(path)
+            formats = _formats(known) if not told else "those that docs/ingest.md lists"
+            told = told or advice is None
+            found.failures.append(Failure(str(path), "find", advice or f"{path} {wrong} {formats}."))
     if mapping is not None:
         mapping.check_matches(looked_at)
     _drop_parts(found, known, {os.path.realpath(path) for path in paths}, folders)
@@ -214,6 +223,8 @@ def _take(
     adapter = adapter_for(file, known)
     if adapter is None:
         found.unclaimed[file.suffix.lower() or "(no extension)"] += str(file) not in seen
+        if is_packed(file):
+            found.packed.append(file)
         seen.add(str(file))
         return
     real = folders.of_file(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import tyro
@@ -14,12 +15,15 @@ from rich.table import Table
 from biosig.electrodes import canonical_orientation
 from biosig.electrodes.channels import has_electrode
 from biosig.errors import BiosigError, DataError
+from biosig.given import given_by
 from biosig.reading import Adapter
 from biosig.recording import MODALITIES, Recording, Stream, is_known
 from biosig.signal import is_flat
+from biosig.unread_files import what_to_do
 from ingest.discover import Item, adapters_with, discover
 from ingest.privacy.report import show_privacy
 from ingest.recipe.amplitude import robust_scales
+from ingest.tables.draft import draft as first_mapping
 from ingest.tables.mapping import load_mapping
 
 _WIDTH = 132  # of the tables; a narrower terminal wraps their lines
@@ -28,7 +32,14 @@ _TURNED = ", turned over"
 _PRESET = "biosig-base"  # whose input contract `inspect` tells; -small and -large share it
 
 
-def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, privacy: bool = False) -> int:
+def inspect(
+    path: tyro.conf.Positional[Path],
+    *,
+    mapping: Path | None = None,
+    privacy: bool = False,
+    draft: bool = False,
+    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
+) -> int:
     """Show what is in a recording, or in each recording of a folder, and what the model would see.
 
     Parameters
@@ -37,9 +48,14 @@ def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, pr
         A recording's file (WFDB, EDF, BDF, DICOM, FIF, BrainVision, EEGLAB, CSV, HDF5, …: docs/ingest.md lists all),
         or a folder of them.
     mapping : Path, optional
-        For tables and arrays: the YAML file that says which column is which channel; default the biosig.yaml beside.
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships
+        (empatica-e4, apple-watch-ecg, openbci, muse, …: docs/ingest.md); default the biosig.yaml beside.
     privacy : bool
         Instead, list what the files reveal about persons, dates and devices, masked, and what becomes of it at ingest.
+    draft : bool
+        Instead, write a first mapping of one table or array, with comments, for a file: inspect FILE --draft > m.yaml.
+    set_ : tuple of str
+        What files do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250.
 
     Returns
     -------
@@ -48,9 +64,12 @@ def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, pr
     """
     console = Console(highlight=False)
     console = Console(highlight=False, soft_wrap=True, width=max(console.width, _WIDTH))
+    if draft:
+        console.print(first_mapping(path), markup=False, emoji=False, end="")
+        return 0
     tables = load_mapping(mapping) if mapping else None
     found = discover([path], tables)
-    known = adapters_with(tables)
+    known = adapters_with(tables, given_by(set_))
     if privacy:
         return show_privacy(found, known, console)
     failures: list[str] = []
@@ -60,6 +79,8 @@ def inspect(path: tyro.conf.Positional[Path], *, mapping: Path | None = None, pr
     elif found.items:
         failures = _list(found.items, known, console)
     failures += [failure.sentence for failure in found.failures]
+    for file in found.packed[:_SHOWN] if path.is_dir() else ():
+        console.print(f"not looked into: {what_to_do(file)}", markup=False)
     for sentence in failures:
         console.print(f"failed: {sentence}", markup=False)
     return 1 if failures else 0

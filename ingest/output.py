@@ -96,6 +96,7 @@ def ready(job: Job, resume: bool) -> None:
         "mapping": job.pseudonyms("mapping", repr(job.mapping)) if job.mapping else "",
         "recording_names": job.recording_names,
         "content_hash": job.content_hash,
+        **({"given": job.pseudonyms("given", repr(job.given))} if job.given else {}),
     }
     if shard_paths(out):
         if not resume:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Literal
@@ -14,8 +15,11 @@ from rich.console import Console
 
 from biosig.config import load
 from biosig.errors import DataError, UsageError
+from biosig.given import Given, given_by
 from biosig.progress import show_progress
+from biosig.recording import KINDS
 from biosig.shards import open_shards
+from biosig.unread_files import what_to_do
 from ingest.batch import Job, Result
 from ingest.discover import Discovery, discover
 from ingest.inventory import check_inventories
@@ -89,7 +93,8 @@ def ingest(
         Regular expression over the path; its group `subject`, or its first, is the subject's id; a group `session`
         names the sitting, other named groups become labels.
     mapping : Path, optional
-        For tables and arrays: the YAML file that says which column is which channel; default the biosig.yaml beside.
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships
+        (docs/ingest.md); default the biosig.yaml beside.
     key : Path, optional
         File with the secret key of the pseudonyms; default the one that BIOSIG_KEY_FILE names, else OUT.key is made.
     recording_names : {"auto", "keep", "hash"}
@@ -105,7 +110,8 @@ def ingest(
         Stop before anything is written where RECORDS, SHA256SUMS or participants.tsv beside the sources and the files
         there disagree; otherwise that is told, and listed in OUT/inventory.parquet.
     set_ : tuple of str
-        Changes to the recipe, KEY=VALUE (sfreq.ecg=500).
+        Changes to the recipe, KEY=VALUE (sfreq.ecg=500), and what files do not say (unit.eeg=uV, rename.ECG=I,
+        sfreq=250).
 
     Returns
     -------
@@ -115,13 +121,15 @@ def ingest(
     console = Console(highlight=False, soft_wrap=True)
     logging.getLogger("biosig").setLevel(logging.INFO)
     tables: TableMapping | None = load_mapping(mapping) if mapping else None
+    src = (Path(src),) if isinstance(src, str | Path) else tuple(Path(source) for source in src)
     if not src:
         raise UsageError("Name at least one file or folder to ingest.")
     if workers < 0:
         raise UsageError(f"--workers is {workers}; it must be 0 (one per core) or more.")
     for folder in against:
         open_shards(folder)  # refused before the work, not behind it
-    cooking = load(Recipe, recipe, set_)
+    stated, changes = sorted_out(set_)
+    cooking = load(Recipe, recipe, changes)
     joins = load_labels(labels, labels_spec, id_column, subject_column)
     pattern = SubjectPattern(subject_pattern) if subject_pattern else None
     found = discover(src, tables)
@@ -142,6 +150,9 @@ def ingest(
             f"Files that stand for no recording of their own (signals beside headers, other formats): {others}.",
             markup=False,
         )
+    for file in found.packed[:1]:
+        more = f" ({len(found.packed) - 1} more are packed.)" if len(found.packed) > 1 else ""
+        console.print(f"Not looked into: {what_to_do(file)}{more}", markup=False)
     for remark in joins.remarks if joins is not None else ():
         console.print(remark, markup=False)
     differing = check_inventories(found)
@@ -163,6 +174,7 @@ def ingest(
         pattern,
         compression,
         content_hash=content_hash,
+        given=stated,
     )
     if content_hash == "keyed":
         console.print(KEYED_HASHES)
@@ -193,6 +205,22 @@ def ingest(
             markup=False,
         )
     return 1 if result.failures or strangers else 0
+
+
+def sorted_out(overrides: Sequence[str]) -> tuple[Given, list[str]]:
+    """What overrides state of files, and those that change the recipe.
+
+    A unit does both: it is stated where a file has none, and values are converted to it where it has one.
+
+    Raises
+    ------
+    UsageError
+        If one states what cannot be.
+    """
+    keys = [(override, *override.partition("=")[0].split(".")) for override in overrides]
+    stated = [o for o, group, *name in keys if group in ("unit", "rename") or (group == "sfreq" and not name)]
+    changes = [o for o, group, *name in keys if o not in stated or (group == "unit" and ".".join(name) in KINDS)]
+    return given_by(stated), changes
 
 
 def _cores() -> int:

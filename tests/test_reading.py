@@ -1,5 +1,7 @@
 """`biosig.read`: what it says of a path that stands for no recording."""
 
+from pathlib import Path
+
 import pytest
 
 import biosig
@@ -14,7 +16,8 @@ RECORD = samples.path("ptbxl") / "records100" / "00000" / "00001_lr"
     [
         (RECORD.with_suffix(".dat"), "belongs to the WFDB record of 00001_lr.hea beside it: read that file"),
         (RECORD.parent, "is a folder: read takes one recording's file"),
-        (samples.path("ptbxl") / "scp_statements.csv", "is in no format"),
+        (samples.path("ptbxl") / "scp_statements.csv", "is a table or an array that no mapping describes"),
+        (Path(__file__).with_name("conftest.py"), "is in no format"),
         (RECORD.with_name("absent"), "does not exist"),
     ],
 )

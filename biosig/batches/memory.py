@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import pandas as pd
 
@@ -70,6 +71,10 @@ class RecordingList:
     def to_pandas(self) -> pd.DataFrame:
         """One row per recording: id, subject, duration in seconds."""
         return self._table
+
+    def each(self, change: Callable[[Recording], Recording]) -> Self:
+        """The same recordings, each changed."""
+        return type(self)([change(held.read()) for held in self._held])
 
 
 class EpochList(RecordingList):

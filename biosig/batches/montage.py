@@ -17,6 +17,7 @@ from biosig.electrodes.frames import head_to_mri
 from biosig.electrodes.leads import as_leads
 from biosig.electrodes.reve_bank import reve_positions
 from biosig.errors import UsageError
+from biosig.given import remedy
 from biosig.recording import Channel
 from biosig.signal import unit_factor
 from biosig.signal.units import si_size
@@ -174,7 +175,8 @@ def _policy(modality: str, contract: InputContract) -> OnUnknown:
 
 
 _KEPT = {
-    "head": "no known position, and the model reads them as from somewhere: correct their names, or give positions",
+    "head": "no known position, and the model reads them as from somewhere: correct their names "
+    "(--set rename.NAME=LEAD), or give positions",
     "mri": "no known position, so they give no valid token: give positions, or leave them out",
     "leads": "no lead that the model knows, so they give no valid token: give the name of the lead that is nearest, or "
     "leave them out",
@@ -189,11 +191,13 @@ def _tell(names: list[str], modality: str, contract: InputContract) -> None:
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     if policy == "raise":
         raise UsageError(
-            f"Channels {listed} have no known position: correct their names, give positions, or set on_unknown to skip "
-            "or keep."
+            f"Channels {listed} have no known position: correct their names (--set rename.NAME=NAME), give "
+            "positions, or set on_unknown to skip or keep."
         )
     how = ", or keep them with on_unknown" if contract.frame == "head" else ""
-    skipped = f"no known position, so they give no token: correct their names, give positions{how}"
+    skipped = (
+        f"no known position, so they give no token: correct their names (--set rename.NAME=NAME), give positions{how}"
+    )
     why = _KEPT[contract.frame] if policy == "keep" else skipped
     warnings.warn(f"Channels {listed} have {why}.", UnplacedChannelWarning, stacklevel=5)
 
@@ -234,6 +238,5 @@ def _factor(channel: Channel, contract: InputContract) -> float:
         return unit_factor(channel.unit, unit)
     except UsageError as error:
         raise UsageError(
-            f"Channel '{channel.source_name}' is in '{channel.unit}', the model needs '{unit}': give the unit when "
-            f"reading it."
+            f"Channel '{channel.source_name}' is in '{channel.unit}', the model needs '{unit}': {remedy(channel.kind)}."
         ) from error

@@ -160,8 +160,8 @@ class BenchConfig:
     Parameters
     ----------
     model : str or list of str
-        A checkpoint folder, a shipped model, or a preset's name for random weights. Two = two halves of a
-        cross-fitting: whoever the first has seen in pretraining is scored by the second.
+        As in `biosig.downstream.task_config.TaskConfig`. Two = two halves of a cross-fitting: whoever the first has
+        seen in pretraining is scored by the second.
     shards : str
         Folder that holds a folder of shards for each data set.
     out : Path

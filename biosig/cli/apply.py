@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def embed(
     model: Annotated[str, tyro.conf.Positional],
-    source: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[tuple[Path, ...], tyro.conf.Positional],
     /,
     *,
     out: Path,
@@ -37,15 +38,20 @@ def embed(
     reports: bool = False,
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
     align: Literal["none", "subject", "first_minute"] | None = None,
+    heads: bool = False,
+    by: Literal["recording", "subject"] | None = None,
+    spread: bool = False,
+    mapping: Path | None = None,
+    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Embed every window of shards or files into a parquet table; started again, it goes on where it was.
 
     Parameters
     ----------
     model : str
-        Checkpoint folder, or the name of a preset (random weights).
-    source : Path
-        Shard folder, a recording's file, or a folder of recordings.
+        Checkpoint folder, else weights that ship (biosig models names them), else a preset (random weights).
+    source : tuple of Path
+        Shard folders, recordings' files, or folders of recordings.
     out : Path
         The parquet file to write.
     window : float
@@ -66,32 +72,68 @@ def embed(
         Background processes that read and prepare; 0 = none.
     reports : bool
         Let the model also read the recordings' reports; it must have a tokenizer.
+    heads : bool
+        Also write the numbers of the model's heads, a column each (head.ppg.heart_rate); it takes a second pass.
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
     align : str
         Align EEG by all recordings of a subject, or by the first_minute of each recording; default: as the weights name
         it.
+    by : str
+        Write a row for each recording or subject, the mean over its windows; these are kept in OUT.windows.parquet.
+    spread : bool
+        With by, also write the standard deviation of each feature over the windows.
+    mapping : Path, optional
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
+    set_ : tuple of str
+        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
+    import pyarrow.parquet as pq
+
     from biosig.device import resolve_device
     from biosig.embedding import embed_to_file
-    from biosig.models.model import build_model, list_models, load_model
+    from biosig.given import given_by
+    from biosig.models.model import named_model
     from biosig.sources import as_windows
 
-    check_paths(source, out)
+    sources = check_paths(source, out)
+    if spread and by is None:
+        raise UsageError("--spread tells how windows differ that are pooled: say with --by over what.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    preset = model in list_models() and not Path(model).exists()
-    encoder = (build_model(model) if preset else load_model(model)).to(resolve_device(device))
-    windows = as_windows(queried(source, query), window, stride, keep_tail)
+    encoder = named_model(model).to(resolve_device(device))
+    given, of_files = given_by(set_), {} if mapping is None else {"mapping": str(mapping)}
+    windows = as_windows(queried(sources, query), window, stride, keep_tail, **vars(given), **of_files)
     with show_progress(Console(stderr=True)) as progress:
-        embed_to_file(encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown, align)
-    done = f"Embeddings: {out} ({len(windows)} windows by {encoder.name} {encoder.revision})"
+        embed_to_file(
+            encoder,
+            windows,
+            of_windows(out, by),
+            batch_tokens,
+            dtype,
+            workers,
+            progress,
+            reports,
+            on_unknown,
+            align,
+            heads,
+            given,
+        )
+    n_rows = f"{len(windows)} windows"
+    if by is not None:
+        from biosig.person_level import pool_embeddings
+
+        pooled = pool_embeddings(of_windows(out, by), by, spread)
+        with whole_file(out) as temporary:
+            pq.write_table(pooled, temporary, write_page_checksum=True)
+        n_rows = f"{pooled.num_rows} rows by {by} and modality from the {n_rows} of {of_windows(out, by)}"
+    done = f"Embeddings: {out} ({n_rows}, by {encoder.name} {encoder.revision})"
     print_lines(Console(), done, *_seen(encoder.folder, windows))
     return 0
 
 
 def predict(
     model: Annotated[Path, tyro.conf.Positional],
-    source: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[tuple[Path, ...], tyro.conf.Positional],
     /,
     *,
     out: Path,
@@ -100,6 +142,9 @@ def predict(
     query: str | None = None,
     device: str = "auto",
     on_unknown: Literal["keep", "skip", "raise"] | None = None,
+    by: Literal["recording", "subject"] | None = None,
+    mapping: Path | None = None,
+    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
     """Apply tuned weights to new recordings: a parquet table of calibrated probabilities or values.
 
@@ -107,8 +152,8 @@ def predict(
     ----------
     model : Path
         Folder of tuned weights, such as results/sex/weights/fold-0-seed-0.
-    source : Path
-        Shard folder, a recording's file, or a folder of recordings.
+    source : tuple of Path
+        Shard folders, recordings' files, or folders of recordings.
     out : Path
         The parquet file to write.
     stride : float
@@ -121,21 +166,35 @@ def predict(
         auto, cpu, cuda or cuda:N.
     on_unknown : str
         What becomes of channels of unknown place: keep, skip or raise; default: as the model was tuned.
+    by : str
+        Write an answer for each recording or subject, the mean over its windows with a 95 % interval; the windows are
+        kept in OUT.windows.parquet.
+    mapping : Path, optional
+        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
+    set_ : tuple of str
+        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from biosig.batches.stated import with_usable_units
     from biosig.device import resolve_device
     from biosig.downstream.classifier import load_classifier
     from biosig.downstream.prediction import predictions, schema_of, windows_for
+    from biosig.given import given_by
     from biosig.models.zoo.model import model_with
+    from biosig.person_level import pool_predictions
     from biosig.sources import as_recordings
 
-    check_paths(source, out)
+    sources = check_paths(source, out)
     classifier, use = load_classifier(model)
     classifier.encoder = classifier.encoder.with_unknown(on_unknown)
     classifier.to(resolve_device(device))
-    windows = windows_for(use, as_recordings(queried(source, query)), stride, list(at))
+    of_files = {} if mapping is None else {"mapping": str(mapping)}
+    recordings = as_recordings(queried(sources, query), **vars(given_by(set_)), **of_files)
+    windows = windows_for(use, recordings, stride, list(at))
+    windows = with_usable_units(windows, classifier.encoder.config.contract, str(model))
     facts = {
         "weights": str(model),
         "revision": model_with(classifier.encoder, trained=True).revision,
@@ -143,7 +202,7 @@ def predict(
     }
     schema = schema_of(use, windows).with_metadata({"biosig": json.dumps(facts)})
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out) as temporary:
+    with whole_file(of_windows(out, by)) as temporary:
         with (
             pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer,
             show_progress(Console(stderr=True)) as progress,
@@ -151,7 +210,15 @@ def predict(
             for table in predictions(classifier, use, windows, progress):
                 writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
         remarks = _without_prediction(pq.read_table(temporary, columns=["recording", "lacks"]).to_pandas())
-    print_lines(Console(), f"Predictions: {out} ({len(windows)} windows)", *remarks, *_seen(model, windows))
+    n_rows = f"{len(windows)} windows"
+    if by is not None:
+        pooled = pool_predictions(pd.read_parquet(of_windows(out, by)), by)
+        with whole_file(out) as temporary:
+            told = pa.Table.from_pandas(pooled, preserve_index=False).replace_schema_metadata(schema.metadata)
+            pq.write_table(told, temporary, write_page_checksum=True)
+        n_rows = f"{len(pooled)} rows by {by} from the {n_rows} of {of_windows(out, by)}"
+        remarks += _caveats(pooled)
+    print_lines(Console(), f"Predictions: {out} ({n_rows})", *remarks, *_seen(model, windows))
     return 0
 
 
@@ -210,23 +277,35 @@ def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Pat
     return 0
 
 
-def check_paths(source: Path, out: Path | None) -> None:
-    """Refuse a table that is not Parquet, and a source that is not there."""
+def check_paths(source: Path | Sequence[Path], out: Path | None) -> list[Path]:
+    """The sources as a list; refuses a table that is not Parquet, and a source that is not there."""
+    sources = [source] if isinstance(source, Path) else list(source)
     if out is not None and out.suffix != ".parquet":
         raise UsageError(f"--out is {out}; give a file name that ends in .parquet.")
-    if not source.exists():
-        raise UsageError(f"{source} does not exist: check the path.")
+    if not sources:
+        raise UsageError("Name at least one source: shards, a recording's file, or a folder of recordings.")
+    for one in sources:
+        if not one.exists():
+            raise UsageError(f"{one} does not exist: check the path.")
+    return sources
 
 
-def queried(source: Path, query: str | None) -> object:
-    """The recordings of a source that a query finds, which shards alone can tell; without a query the source."""
+def of_windows(out: Path, by: str | None) -> Path:
+    """The file of the windows: `out`, or one beside it where `out` gets a row per recording or subject."""
+    return out if by is None else out.with_name(f"{out.stem}.windows{out.suffix}")
+
+
+def queried(sources: Sequence[Path], query: str | None) -> object:
+    """The recordings of sources that a query finds, which shards alone can tell; without a query the sources."""
     if query is None:
-        return source
+        return sources[0] if len(sources) == 1 else list(sources)
     from biosig.shards.dataset import open_shards
 
-    if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
-        raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
-    return open_shards(source).query(query, may_be_empty=False)
+    for source in sources:
+        if source.suffix != ".h5" and not (source.is_dir() and any(source.glob("*.h5"))):
+            raise UsageError(f"--query chooses among recordings in shards, which {source} is not: ingest it first.")
+    found = [open_shards(source).query(query, may_be_empty=len(sources) > 1) for source in sources]
+    return found[0] if len(found) == 1 else [one for one in found if len(one)]
 
 
 def _seen(model: Path | None, windows: Windows) -> list[str]:
@@ -253,3 +332,9 @@ def _without_prediction(table: pd.DataFrame) -> list[str]:
     if (table["lacks"] != "").all():
         raise DataError(f"{' '.join(remarks)} The model was tuned on that: give recordings that have it.")
     return remarks
+
+
+def _caveats(pooled: pd.DataFrame) -> list[str]:
+    """What to say of rows by recording or subject whose intervals are absent or to be trusted less."""
+    caveats = pooled["caveat"][pooled["caveat"] != ""].value_counts(sort=False)
+    return [f"{n} of {len(pooled)} rows: {caveat}." for caveat, n in caveats.items()]

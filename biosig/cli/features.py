@@ -15,7 +15,7 @@ from biosig.progress import show_progress
 
 
 def features(
-    source: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[tuple[Path, ...], tyro.conf.Positional],
     /,
     *,
     out: Path | None = None,
@@ -34,8 +34,8 @@ def features(
 
     Parameters
     ----------
-    source : Path
-        Shard folder, a recording's file, or a folder of recordings.
+    source : tuple of Path
+        Shard folders, recordings' files, or folders of recordings.
     out : Path
         The parquet file to write.
     report : Path
@@ -59,12 +59,12 @@ def features(
 
     if out is None and report is None:
         raise UsageError("There is nothing to write: give --out T.parquet, --report page.html, or both.")
-    check_paths(source, out)
+    sources = check_paths(source, out)
     chosen = check_kinds(kinds or None)
-    recordings = as_recordings(queried(source, query))
+    recordings = as_recordings(queried(sources, query))
     if report is not None:
         if len(recordings) != 1:
-            raise UsageError(f"{source} holds {len(recordings)} recordings, and --report draws one: name its file.")
+            raise UsageError(f"The source holds {len(recordings)} recordings, and --report draws one: name its file.")
         from biosig.plots.features import write_features_report
 
         print_lines(Console(), f"Report: {write_features_report(recordings[0].read(), report, chosen)}")

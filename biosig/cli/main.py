@@ -19,6 +19,7 @@ from biosig.errors import BiosigError
 
 _ORDER = (
     "inspect",
+    "view",
     "ingest",
     "verify",
     "index",
@@ -26,6 +27,7 @@ _ORDER = (
     "export",
     "features",
     "convert",
+    "models",
     "pretrain",
     "embed",
     "probe",

@@ -12,10 +12,11 @@ import pandas as pd
 
 from biosig import config as configuration
 from biosig.csv_table import read_csv
-from biosig.downstream.columns import truth_names
+from biosig.downstream.columns import prediction_names, truth_names
 from biosig.downstream.target_config import Target
 from biosig.errors import UnreadableError, UsageError
 from biosig.file_sums import checked
+from biosig.person_level import By, pool_predictions
 from biosig.text_files import read_json, read_yaml
 
 _LARGEST = 2**28
@@ -90,6 +91,34 @@ class SavedResult:
         """The scored windows, each once: the model's rows of its first seed."""
         rows = self.predictions[self.predictions["method"] == "model"]
         return rows[rows["seed"] == rows["seed"].iloc[0]] if "seed" in rows else rows
+
+    def answers(self, by: By = "subject", method: str = "model") -> pd.DataFrame:
+        """An answer of a method for each tested recording or person, from its windows, with a 95 % interval.
+
+        As `biosig.person_level.pool_predictions` gives them; of several seeds a window has the mean.
+
+        Raises
+        ------
+        UsageError
+            If no such method was tested.
+        """
+        rows = self.predictions[self.predictions["method"] == method]
+        if not len(rows):
+            raise UsageError(
+                f"{self.folder} has no method {method!r}: {', '.join(self.predictions['method'].unique())}."
+            )
+        windows = rows.groupby(["recording", "onset"], sort=False, as_index=False)
+        names = prediction_names(self.target)
+        table = windows.agg({"subject": "first", **dict.fromkeys(names, "mean")})
+        if self.target.kind == "classes":
+            table["prediction"] = None  # made of the mean scores
+        return pool_predictions(table.assign(duration=self._window_seconds), by)
+
+    @property
+    def _window_seconds(self) -> float:
+        plan = self.config["windows"]
+        length = self.config["target"].get("every") or plan.get("length")
+        return float(length or (plan.get("before") or 0.0) + (plan.get("after") or 0.0))
 
     @property
     def recordings(self) -> pd.DataFrame | None:

@@ -174,7 +174,7 @@ def _task(ds: ShardDataset, labelled: LabelledWindows) -> Task:
 def open_model(
     name: str, seed: int, device: str, on_unknown: OnUnknown | None = None, needs_encoder: str = ""
 ) -> Model:
-    """The model on trial: a preset with random weights from `seed`, or what `biosig.load_model` gives, on a device.
+    """The model on trial, by a name that `named_model` knows, on a device; random weights are those of `seed`.
 
     Raises
     ------
@@ -182,9 +182,9 @@ def open_model(
         If `needs_encoder` names a task for which a wrapped module will not do, and the model is one.
     """
     from biosig.device import resolve_device
-    from biosig.models.model import build_model, list_models, load_model
+    from biosig.models.model import named_model
 
-    model = build_model(name, seed) if name in list_models() else load_model(name)
+    model = named_model(name, seed)
     if needs_encoder and not model.has_patch_tokens:
         raise UsageError(
             f"Model '{model.name}' is a wrapped module, and {needs_encoder} needs a token for each patch: take a model "

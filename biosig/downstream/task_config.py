@@ -16,8 +16,9 @@ class TaskConfig:
     Parameters
     ----------
     model : str
-        A checkpoint folder, a preset's name for random weights, or ``package.module:name`` for a model that a Python
-        module holds, such as a wrapped one.
+        A checkpoint folder, else weights that ship, else a preset (random weights); ``untrained:`` and a preset's name
+        for random weights in any case; or ``package.module:name`` for a model that a Python module holds, such as a
+        wrapped one.
     shards : str
         Folder of shards.
     query : str, optional

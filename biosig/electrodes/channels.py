@@ -100,5 +100,9 @@ def notes_on(channels: Sequence[Channel]) -> list[str]:
     for kind in ("ecg", "eeg"):
         odd = [repr(c.source_name) for c in channels if c.kind == kind and not is_voltage(c.unit)]
         if odd:
-            notes.append(f"No unit of voltage is given for {', '.join(odd)}: amplitudes are as recorded.")
+            unit = canonical_unit(kind)
+            notes.append(
+                f"No unit of voltage is given for {', '.join(odd)}: amplitudes are as recorded; state it with "
+                f"--set unit.{kind}={unit}."
+            )
     return notes

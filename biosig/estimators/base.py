@@ -16,7 +16,8 @@ from biosig.batches.input_contract import Align, InputContract, OnUnknown
 from biosig.device import resolve_device
 from biosig.errors import UsageError
 from biosig.estimators.inputs import SignalRows, describes_itself, signal_rows
-from biosig.models.model import Model, build_model, list_models, load_model
+from biosig.models.listing import list_models
+from biosig.models.model import Model, named_model
 
 
 class SignalEstimator(BaseEstimator):
@@ -80,8 +81,8 @@ class ModelEstimator(SignalEstimator):
     Parameters
     ----------
     model : str, Path or Model
-        A checkpoint folder, a preset's name (random weights), or a model, which is moved to the device and otherwise
-        left as it is.
+        A checkpoint folder, else weights that ship, else a preset (random weights), by name; or a model, which is moved
+        to the device and otherwise left as it is.
     ch_names, sfreq, kind, units
         As in `SignalEstimator`.
     window : float, optional
@@ -121,11 +122,8 @@ class ModelEstimator(SignalEstimator):
         """The model, on the device."""
         if self.model is None:
             raise UsageError(
-                f"{type(self).__name__} has no model: give a checkpoint folder, a preset ({', '.join(list_models())}), "
-                f"or what biosig.load_model gives."
+                f"{type(self).__name__} has no model: give a checkpoint folder, a name "
+                f"({', '.join(one.name for one in list_models())}), or what biosig.load_model gives."
             )
-        if isinstance(self.model, Model):
-            model = self.model
-        else:
-            model = build_model(str(self.model)) if self.model in list_models() else load_model(self.model)
+        model = self.model if isinstance(self.model, Model) else named_model(self.model)
         return model.with_unknown(self.on_unknown).to(resolve_device(self.device))

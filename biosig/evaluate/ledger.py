@@ -36,7 +36,7 @@ MOST_LANDMARKS = 2**22
 """Landmarks of a ledger, 18 bytes each: about 30,000 ten-second ECGs of 12 leads with all of them. Of more recordings
 each keeps a part, so that copies of a single lead, or short ones, may be missed."""
 
-_EXACT = "near copies cannot be told, as the ledger or a shard is older than the fingerprints that tell them"
+_EXACT = "near copies cannot be told, as the ledger or a shard has no landmarks that tell them"
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,9 @@ class Ledger:
         rate = self.recordings.false_positive_rate
         sure = f"one that was not seen is taken for seen with a chance of {rate:.2g}" if rate else "no false positives"
         text = f"`{LEDGER}` lists the content hashes of {len(self.recordings):,} recordings seen ({sure})"
-        text += f", digests of {len(self.subjects):,} subjects' pseudonyms"
-        text += f" and {len(self.landmarks):,} landmarks of signals, by which copies are known."
+        text += f" and digests of {len(self.subjects):,} subjects' pseudonyms, "
+        n = len(self.landmarks)
+        text += f"with {n:,} landmarks of signals, by which copies are known." if n else "without landmarks of signals."
         return text if self.complete else f"{text} More was seen than is listed."
 
 

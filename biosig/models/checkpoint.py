@@ -95,8 +95,19 @@ def save(
     card: str = "",
     tokenizer: Tokenizer | None = None,
     heads: Sequence[nn.Module] = (),
+    dtype: torch.dtype = torch.float32,
 ) -> Path:
     """Write a checkpoint folder; each file appears whole or not at all.
+
+    Parameters
+    ----------
+    encoder, trained, card, tokenizer, heads
+        As in `biosig.models.model.Model`.
+    folder : str or Path
+        Where to.
+    dtype : torch.dtype
+        What the parameters of encoder and heads are rounded to in the files; buffers stay as they are. `load` gives
+        float32 again.
 
     Returns
     -------
@@ -105,16 +116,14 @@ def save(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-    write_tensors(state, folder / WEIGHTS)
+    write_tensors(_state(encoder, dtype), folder / WEIGHTS)
     if tokenizer:
         with guarded(folder / TOKENIZER) as temporary:
             tokenizer.save(temporary)
     else:
         remove(folder / TOKENIZER)
     if heads:
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in nn.ModuleList(heads).state_dict().items()}
-        write_tensors(state, folder / HEADS_WEIGHTS)
+        write_tensors(_state(nn.ModuleList(heads), dtype), folder / HEADS_WEIGHTS)
         kept = config.to_dict(Heads(tuple(head.config for head in heads)))  # type: ignore[misc]
         write_guarded(folder / HEADS_CONFIG, json.dumps(kept, indent=2) + "\n")
     else:
@@ -124,6 +133,13 @@ def save(
     write_guarded(folder / CARD, card or default_card(encoder, trained))
     write_guarded(folder / CONFIG, config_json(encoder.config, trained))
     return folder
+
+
+def _state(module: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The state dict on the CPU, its parameters as `dtype`."""
+    own = {name for name, _ in module.named_parameters()}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    return {name: tensor.to(dtype) if name in own else tensor for name, tensor in state.items()}
 
 
 def load(source: str | Path) -> tuple[Encoder, bool, str]:

@@ -20,7 +20,7 @@ from biosig.layers.lead_positions import LeadCode
 from biosig.layers.text import TextConfig
 from biosig.models.encoder import EncoderConfig
 from biosig.models.foreign import Plan
-from biosig.models.presets import list_models, preset
+from biosig.models.presets import PRESETS, preset
 
 _EMBEDDING = {
     "cls_token": "cls",
@@ -151,7 +151,7 @@ def _size(state: Mapping[str, Tensor], prefix: str, depth: int, where: str) -> E
         text=TextConfig(n_words=rows["words"], n_tokens=rows["places"]),
         name="csfm",
     )
-    known = [name for name in list_models() if replace(size, name=name) == preset(name)]
+    known = [name for name in PRESETS if replace(size, name=name) == preset(name)]
     return replace(size, name=known[0]) if known else size
 
 

@@ -17,7 +17,7 @@ from biosig.config import load
 from biosig.errors import DataError
 from biosig.models.encoder import EncoderConfig, ReveCode
 from biosig.models.foreign import Plan
-from biosig.models.presets import list_models, preset
+from biosig.models.presets import PRESETS, preset
 
 _EMBEDDING = {
     "to_patch_embedding.0.weight": "patches.project.eeg.weight",
@@ -170,5 +170,5 @@ def _size(state: Mapping[str, Tensor], published: _Published, prefix: str, depth
         position=ReveCode(n_frequencies=n_frequencies),
         name="reve",
     )
-    known = [name for name in list_models() if replace(size, name=name) == preset(name)]
+    known = [name for name in PRESETS if replace(size, name=name) == preset(name)]
     return replace(size, name=known[0]) if known else size

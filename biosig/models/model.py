@@ -15,6 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from biosig import weights
 from biosig.batches.contract import InputContract, Prepared, prepare
 from biosig.batches.input_contract import OnUnknown, with_unknown
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
@@ -26,13 +27,14 @@ from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
 from biosig.models.build import make_encoder
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.fused.encoder import FusedEncoder
-from biosig.models.presets import PRESETS, list_models
+from biosig.models.listing import UNTRAINED, is_model_folder, preset_meant
+from biosig.models.presets import PRESETS
 from biosig.models.text import Tokenizer
 from biosig.models.tokens import Tokens
 from biosig.recording import Recording
 from biosig.training.seeding import seeded
 
-__all__ = ["Encoded", "Model", "build_model", "list_models", "load_model"]
+__all__ = ["Encoded", "Model", "build_model", "load_model", "named_model"]
 
 
 PUBLIC = "public"
@@ -459,7 +461,8 @@ def build_model(name: str, seed: int = 0) -> Model:
     Parameters
     ----------
     name : str
-        One of `biosig.list_models()`, or a public encoder of `biosig.models.zoo`, such as "ecgfounder-12".
+        A preset: `biosig.list_models()` names them. Or a public encoder of `biosig.models.zoo`, such as
+        "ecgfounder-12".
     seed : int
         Seeds the weights; the caller's random state is left as it was.
     """
@@ -476,28 +479,33 @@ def build_model(name: str, seed: int = 0) -> Model:
 
 
 def load_model(source: str | Path, revision: str | None = None) -> Model:
-    """Load a model from a checkpoint folder, the Hugging Face hub or a Python module, checking that every key matched.
+    """Load a model that ships, or from a folder, the Hugging Face hub or a Python module, checking that all keys match.
 
     Parameters
     ----------
     source : str or Path
-        A folder written by `Model.save`, by pretraining or by `biosig convert`; or a file of weights that `biosig
-        convert` takes, which is converted as it is loaded; or ``owner/name`` on the hub, such as
+        A folder written by `Model.save`, by pretraining or by `biosig convert`. Or weights that come with the package,
+        by name: ``biosig`` is the one to begin with, and `biosig.list_models()` names all. Or a file of weights that
+        `biosig convert` takes, which is converted as it is loaded. Or ``owner/name`` on the hub, such as
         ``brain-bzh/reve-base`` or ``weighting666/CBraMod``, whose weights are converted as they are loaded; where a
         repository holds several files of weights, ``owner/name/file``. A path that exists is never looked for on the
-        hub. Or ``package.module:name``, a model that a Python module holds, such as a wrapped one.
+        hub. Or ``package.module:name``, a model that a Python module holds, such as a wrapped one. Or ``untrained:``
+        and a preset's name, which `build_model` gives.
     revision : str, optional
         Branch, tag or commit on the hub; pin the commit where a result must be reproducible.
 
     Raises
     ------
     UsageError
-        If the folder does not exist or is no checkpoint, or the hub refuses or cannot be reached.
+        If the folder does not exist or is no checkpoint, no weights of that name ship, or the hub refuses or cannot be
+        reached.
     DataError
         If weights are missing, left over, or of another shape; the sentence lists them.
     """
     from biosig.models.reference import from_reference, is_reference  # which imports this module
 
+    if str(source).startswith(UNTRAINED):
+        return build_model(str(source).removeprefix(UNTRAINED))
     if is_reference(source):
         return from_reference(str(source))
     if not hub.is_repository(source):
@@ -517,12 +525,33 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
     return convert(fetched, origin=f"{source} on the Hugging Face hub, revision {folder.name}").model(folder)
 
 
+def named_model(name: str | Path, seed: int = 0) -> Model:
+    """The model that a configuration or a verb names: what `load_model` gives, else a preset with random weights.
+
+    Parameters
+    ----------
+    name : str or Path
+        A folder, else weights that ship, else a preset; ``untrained:`` and a preset's name is always the preset.
+    seed : int
+        Seeds random weights.
+    """
+    preset = preset_meant(name)
+    return load_model(name) if preset is None else build_model(preset, seed)
+
+
 def _from_folder(folder: Path) -> Model:
-    if str(folder) in list_models():
-        raise UsageError(f"{folder} is a preset without weights: biosig.build_model('{folder}') draws them at random.")
-    if not folder.exists():
+    if not is_model_folder(folder):
+        folder = weights.find(folder) or folder
+    name = weights.ALIASES.get(str(folder), str(folder))
+    if name in PRESETS and not is_model_folder(folder):
         raise UsageError(
-            f"There is no folder {folder}, and no preset of that name; presets are {', '.join(list_models())}."
+            f"No weights of '{name}' come with this version: load a folder of your own, which biosig pretrain makes, "
+            f"or take random weights with biosig.build_model('{name}')."
+        )
+    if not folder.exists():
+        shipped = f", weights that ship are {', '.join(weights.names())}" if weights.names() else ""
+        raise UsageError(
+            f"There is no folder {folder}, and no preset of that name; presets are {', '.join(PRESETS)}{shipped}."
         )
     if (folder / checkpoint.CONFIG).is_file() and PUBLIC in (
         content := checkpoint.read_config(folder / checkpoint.CONFIG)

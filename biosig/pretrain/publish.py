@@ -16,11 +16,16 @@ from biosig.models.encoder import Encoder
 from biosig.models.reports import RecordingWords
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.objectives import TermConfig
+from biosig.recording import SIMULATED
 
 
 def ledger_of(windows: Windows, weights: Path | None) -> Ledger:
-    """What the weights of a run have seen: the recordings of its windows, and what those it went on from had seen."""
+    """What the weights of a run have seen: the recordings of its windows, and what those it went on from had seen.
+
+    Simulated recordings are of nobody who could be tested, and are not listed.
+    """
     rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
+    rows = [row for row in rows if row.subject is None or not row.subject.id.startswith(SIMULATED)]
     ledger = Ledger.of(
         [r.content_hash for r in rows],
         [r.subject.id if r.subject else None for r in rows],
@@ -38,6 +43,8 @@ def model_card(
     """The card of a pretrained model: what it saw, how, and what it is not."""
     recordings = np.unique(train.recording)
     subjects = {str(s) for s in train.subjects if s is not None}
+    n_simulated = sum(subject.startswith(SIMULATED) for subject in subjects)
+    named = f"{len(subjects):,} named subjects" + (f" ({n_simulated:,} of them simulated)" if n_simulated else "")
     sources = [_about_source(source) for source in config.sources]
     return "\n".join(
         [
@@ -52,8 +59,7 @@ def model_card(
             f"The masking is `{config.masking.name}` ({_keys(config.masking)}).",
             *(f"Windows are augmented by `{one.name}` ({_keys(one)})." for one in config.augment),
             *_about_averages(config),
-            f"Seen: {len(recordings):,} recordings of {len(subjects):,} named subjects, "
-            f"{train.duration.sum() / 3600:.1f} h of windows, from",
+            f"Seen: {len(recordings):,} recordings of {named}, {train.duration.sum() / 3600:.1f} h of windows, from",
             "",
             *sources,
             "",

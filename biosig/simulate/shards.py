@@ -10,7 +10,7 @@ from biosig import simulate
 from biosig.fingerprint import content_hash
 from biosig.landmarks import fingerprint
 from biosig.progress import Progress
-from biosig.recording import Recording, Subject
+from biosig.recording import SIMULATED, Recording, Subject
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
 from biosig.signal import robust_scale
@@ -53,7 +53,7 @@ def write_simulated(
     with ShardWriter(out / "simulated.h5", {"simulated": kind, "seed": seed, **options}) as writer:
         for number in range(seed, seed + n):
             recording, _ = getattr(simulate, kind)(number, **options)
-            writer.add(_complete(recording, f"simulated-{kind}-{number}"))
+            writer.add(_complete(recording, f"{SIMULATED}{kind}-{number}"))
             if progress:
                 progress("simulate", number - seed + 1, n)
     return build_index(out)

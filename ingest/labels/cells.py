@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from biosig.errors import DataError, UsageError
+from biosig.unread_files import is_sheet, what_to_do
 from ingest.labels import decimals
 from ingest.unpacking import check_gzip, check_shrinking
 
@@ -55,6 +56,8 @@ class Cells:
         self.is_typed = path.suffix.lower() in (".parquet", ".pq")
         if not path.is_file():
             raise UsageError(f"The table {path} does not exist: check the path.")
+        if is_sheet(path):
+            raise UsageError(str(what_to_do(path)))
         self._delimiter = ""
         try:
             if self.is_typed:

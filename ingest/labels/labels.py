@@ -174,6 +174,15 @@ def load_labels(
     DataError
         If a table cannot be read.
     """
+    if isinstance(tables, str | Path):
+        tables = [Path(tables)]
+    for table in [tables] if hasattr(tables, "columns") else tables:
+        if hasattr(table, "columns"):
+            raise UsageError(
+                "A DataFrame of labels is given as a file: write it with df.to_parquet('labels.parquet') and give "
+                "labels=(Path('labels.parquet'),)."
+            )
+    tables = [Path(table) for table in tables]
     if not tables:
         if spec or id_columns or subject_column:
             raise UsageError("--labels-spec, --id-column and --subject-column describe a table: name it with --labels.")

@@ -16,6 +16,7 @@ from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import Recording, Source
 from biosig.source_files import sha256_of
 from ingest.bids.sidecars import with_sidecars
+from ingest.foreign import read_as
 from ingest.isolated import read_isolated
 from ingest.mne.eeglab import check_data_name
 from ingest.mne.formats import FORMATS, MneFormat, check_inside, format_of
@@ -89,9 +90,12 @@ class MneAdapter(Adapter):
         return from_epochs(obj) if isinstance(obj, mne.BaseEpochs) else None
 
     def epochs(self, source: object) -> list[Recording] | None:
-        """The epochs of an ``mne.BaseEpochs``, or of an EEGLAB set that holds some, one by one; else None."""
+        """Epochs of an ``mne.BaseEpochs``, of a file of them or of an EEGLAB set that holds some; else None."""
         if isinstance(source, Path):
             known = format_of(source)
+            if known is not None and known.of_epochs:
+                known.files(source)
+                return _epochs_in(source)
             if known is None or known.reader != "eeglab":
                 return None
             joined = self.read(source)
@@ -114,7 +118,8 @@ class MneAdapter(Adapter):
         form.files(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            info = getattr(mne.io, f"read_raw_{form.reader}")(path, preload=False, verbose="error").info
+            reader = mne.read_epochs if form.of_epochs else getattr(mne.io, f"read_raw_{form.reader}")
+            info = reader(path, preload=False, verbose="error").info
         return _identifiers_in(info)
 
 
@@ -142,6 +147,16 @@ def _read_checked(path: Path, known: MneFormat, files: Iterable[Path], lazy: boo
     recording.source = Source(str(path), ADAPTER, sha256_of(dict.fromkeys((*files, *opened))))
     recording.notes = (*recording.notes, *(FOREIGN_NOTE + text for text in dict.fromkeys(heard)))
     return recording
+
+
+def _epochs_in(path: Path) -> list[Recording]:
+    """The epochs of a FIF file, each called by the file's name and its own."""
+    import mne
+
+    with read_as("FIF file of epochs", path), _listening():
+        epochs = epochs_of(mne.read_epochs(path, preload=True, verbose="error"))
+    stem = path.name[: path.name.index(".fif")]
+    return [replace(epoch, id=f"{stem} {epoch.id}") for epoch in epochs]
 
 
 @contextmanager
@@ -173,6 +188,8 @@ def _read(path: Path, known: MneFormat, lazy: bool) -> tuple[Recording, list[Pat
     """The recording, and the files that MNE took its samples from."""
     import mne
 
+    if known.of_epochs:
+        return from_epochs(mne.read_epochs(path, preload=True, verbose="error")), []
     reader = getattr(mne.io, f"read_raw_{known.reader}")
     try:
         raw = reader(path, preload=False, verbose="error")

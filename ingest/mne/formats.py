@@ -19,6 +19,7 @@ _NOT_RAW = re.compile(
 )
 """MNE's names for FIF files that hold something else than a recording (mne.io, "filename conventions")."""
 
+EPOCHS_SUFFIXES = ("-epo.fif", "_epo.fif", "-epo.fif.gz", "_epo.fif.gz")
 _NAMED_FILES = re.compile(r"^[ \t]*(DataFile|MarkerFile|File)[ \t]*[=:][ \t]*(.*?)[ \t\r]*$", re.M | re.I)
 """Lines of a BrainVision or Persyst header that name another file."""
 
@@ -45,6 +46,8 @@ class MneFormat:
         A package that the reader needs, and the extra of ours that brings it.
     isolated : bool
         Whether the reader runs in a process of its own, since damaged files make it end the interpreter.
+    of_epochs : bool
+        Whether a file holds epochs, in one of MNE's own forms; the reader is then in `mne`.
     """
 
     reader: str
@@ -56,11 +59,16 @@ class MneFormat:
     package: str = ""
     extra: str = ""
     isolated: bool = False
+    of_epochs: bool = False
 
     def claims(self, path: Path) -> bool:
         """Whether `path` is a recording of this format, by its name and, where that is not enough, its first bytes."""
         name = path.name.lower()
-        if not name.endswith(self.suffixes) or _NOT_RAW.search(name) or path.is_dir() != self.is_folder:
+        if (
+            not name.endswith(self.suffixes)
+            or (_NOT_RAW.search(name) and not self.of_epochs)
+            or path.is_dir() != self.is_folder
+        ):
             return False
         return self.begins is None or self.begins(_head(path))
 
@@ -165,6 +173,7 @@ def _is_egi(head: bytes) -> bool:
 
 FORMATS = (
     MneFormat("fif", "FIF (.fif)", FIF_SUFFIXES, beside=further_parts),
+    MneFormat("epochs", "FIF epochs (-epo.fif)", EPOCHS_SUFFIXES, beside=further_parts, of_epochs=True),
     MneFormat("brainvision", "BrainVision (.vhdr, .ahdr)", (".vhdr", ".ahdr"), beside=_named),
     MneFormat("eeglab", "EEGLAB (.set)", (".set",), beside=check_set, isolated=True),  # SciPy's loadmat can crash
     MneFormat("egi", "EGI (.mff)", (".mff",), is_folder=True, package="defusedxml", extra="egi"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from biosig.electrodes.channels import is_unknown
 from biosig.errors import DataError, UsageError
+from biosig.given import remedy
 from biosig.recording import Channel, Recording, Stream
 from biosig.signal import canonical_unit, unit_factor
 from biosig.signal.units import is_voltage
@@ -105,7 +106,7 @@ def _factor(channel: Channel, wanted: str, where: str) -> float:
     except UsageError:
         raise DataError(
             f"{where}: channel '{channel.source_name}' is in '{channel.unit}', which does not convert into the "
-            f"recipe's '{wanted}': leave out unit.{channel.kind}."
+            f"recipe's '{wanted}': leave out unit.{channel.kind}, or {remedy(channel.kind)}."
         ) from None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ from typing import Any
 from biosig.electrodes.channels import notes_on, settle
 from biosig.errors import UnreadableError, UsageError
 from biosig.fingerprint import content_hash
-from biosig.reading import Adapter
+from biosig.reading import Adapter, Identifier
 from biosig.recording import Annotation, Recording, Source
 from biosig.source_files import check_present, sha256_of
-from ingest.tables.array_files import Stamp, format_of, open_arrays, stamp_of, texts
+from ingest.tables.array_files import Stamp, format_of, is_text, open_arrays, stamp_of, texts
 from ingest.tables.arrays import count_records
 from ingest.tables.clock import WALL_CLOCK
+from ingest.tables.head import find, identifiers
+from ingest.tables.layout import Dialect
 from ingest.tables.mapped_facts import events_of, labels_of, subject_of
-from ingest.tables.mapped_signals import beside, signals_of
-from ingest.tables.mapping import Dialect, RecordNames, TableMapping, load_mapping, mapping_beside
-from ingest.tables.text_table import TextTable
+from ingest.tables.mapped_signals import GIVEN, beside, signals_of
+from ingest.tables.mapping import RecordNames, SignalTable, TableMapping, load_mapping, mapping_beside
+from ingest.tables.text_grid import TextGrid
+from ingest.tables.text_table import TextTable, head_of
 
 
 class TableAdapter(Adapter):
@@ -40,6 +44,8 @@ class TableAdapter(Adapter):
 
     def __init__(self, mapping: str | Path | Mapping[str, Any] | TableMapping | None = None) -> None:
         self.mapping = None if mapping is None else load_mapping(mapping)
+        if self.mapping is not None:
+            self.given = self.mapping.given
         self._beside: tuple[str, TableMapping | None] = ("", None)
 
     def claims(self, path: Path) -> bool:
@@ -47,7 +53,7 @@ class TableAdapter(Adapter):
         try:
             return self._family_of(path) is not None and path.is_file()
         except UsageError:  # a damaged biosig.yaml is told when its files are read
-            return format_of(path) is not None
+            return format_of(path) is not None and path.suffix.lower() != ".txt"
 
     def members(self, path: Path) -> list[str] | None:
         """The names of the recordings in a file that holds several, None if the mapping says that it holds one.
@@ -67,6 +73,7 @@ class TableAdapter(Adapter):
         lazy: bool,
         mapping: str | Path | Mapping[str, Any] | TableMapping | None = None,
         member: str | None = None,
+        sfreq: float | None = None,
     ) -> Recording:
         """Read one recording.
 
@@ -80,6 +87,8 @@ class TableAdapter(Adapter):
             For this file; default the adapter's, or the ``biosig.yaml`` beside it.
         member : str, optional
             Which of `members`.
+        sfreq : float, optional
+            Samples per second, for files that do not say it (``sfreq: given`` in the mapping).
 
         Raises
         ------
@@ -91,7 +100,13 @@ class TableAdapter(Adapter):
         mapping = self._mapping_for(path, mapping)
         record = str(mapping.record_of(path))
         index = _index_of(path, mapping, member)
-        signals = [signals_of(path, record, index, table, mapping) for table in mapping.signals]
+        if sfreq is not None and not any(table.sfreq == GIVEN for table in mapping.signals):
+            raise UsageError(
+                f"{path}: the mapping says at what rate it is, so sfreq={sfreq:g} cannot be given: leave one of them "
+                "out, or write sfreq: given in the mapping."
+            )
+        tables = [table for table in mapping.signals if not table.optional or _is_there(path, table, record)]
+        signals = [signals_of(path, record, index, table, mapping, sfreq) for table in tables]
         origin = min((s.start for s in signals if s.start is not None), default=0.0)
         notes = [note for s in signals for note in s.notes]
         if abs(origin) < WALL_CLOCK:
@@ -131,6 +146,21 @@ class TableAdapter(Adapter):
         recording.notes = (*dict.fromkeys(notes), *renamed, *notes_on(recording.channels))
         return recording
 
+    def identifiers(self, path: Path) -> Iterable[Identifier] | None:
+        """What the lines before a text table say; None for arrays, and tables that begin at once."""
+        mapping = self._family_of(path)
+        if mapping is None or not is_text(path, mapping.signals[0]) or mapping.signals[0].file is not None:
+            return None
+        dialect = mapping.dialect_of(mapping.signals[0])
+        if not (dialect.skip or dialect.comment):
+            return None
+        head = head_of(path, dialect, stamp_of(path))
+        kept = {find(pattern, head): label for label, pattern in mapping.labels.items()}
+        return [
+            replace(one, fate=f"kept as the label {kept[one.value]}") if one.value in kept else one
+            for one in identifiers(head)
+        ]
+
     def name_of(self, path: Path) -> str:
         """What the mapping calls the recording that `path` stands for; the file's own name where it cannot say."""
         try:
@@ -157,10 +187,15 @@ class TableAdapter(Adapter):
         if mapping is None:
             raise UsageError(
                 f"{path} is a table or an array that no mapping describes: say which column or variable is what with "
-                "--mapping FILE, or in a biosig.yaml beside it."
+                "--mapping FILE, or in a biosig.yaml beside it; biosig inspect FILE --draft writes a first one."
             )
         check_present(path)
         return mapping
+
+
+def _is_there(path: Path, table: SignalTable, record: str) -> bool:
+    plain = path.parent / str(table.file).replace("{record}", record)
+    return table.file is None or plain.is_file() or plain.with_name(plain.name + ".gz").is_file()
 
 
 def _index_of(path: Path, mapping: TableMapping, member: str | None) -> int:
@@ -177,13 +212,17 @@ def _index_of(path: Path, mapping: TableMapping, member: str | None) -> int:
 
 def _members(path: Path, mapping: TableMapping) -> Mapping[str, int]:
     """The names of a file's recordings and their indices."""
-    spec, table = mapping.signals[0].array, mapping.signals[0]
-    assert spec is not None  # `has_records` says so
+    table = mapping.signals[0]
     file = path if table.file is None else beside(path, table.file, str(mapping.record_of(path)))
-    n = count_records(open_arrays(file, table, keep=True), spec)
+    arrays = open_arrays(file, table, True, mapping)
+    n = count_records(arrays, table)
     names = mapping.record_names
     if names is None:
+        if isinstance(arrays, TextGrid) and table.array is not None and table.array.axes[-1] == "record":
+            return {name: index for index, name in enumerate(arrays.columns)}
         return _numbered(n)
+    if names.file is None and isinstance(arrays, TextGrid):
+        return _unique(arrays.table.texts(names.column), f"{file}, '{names.column}',", n)
     place = path if names.file is None else beside(path, names.file, str(mapping.record_of(path)))
     return _named(place, stamp_of(place), names, mapping.dialect, n)
 
@@ -201,7 +240,10 @@ def _named(path: Path, stamp: Stamp, spec: RecordNames, dialect: Dialect, n: int
         names = TextTable(path, dialect, as_text=[spec.column]).texts(spec.column)
     else:
         names = texts(open_arrays(path, keep=spec.file is None), spec.column)
-    where = f"{path}, '{spec.column}',"
+    return _unique(names, f"{path}, '{spec.column}',", n)
+
+
+def _unique(names: Sequence[str], where: str, n: int) -> Mapping[str, int]:
     if len(names) != n:
         raise UnreadableError(f"{where} names {len(names)} recordings, but the array holds {n}: correct either.")
     known = {name: index for index, name in enumerate(names)}

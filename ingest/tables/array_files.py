@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError
 from ingest.tables.clock import SECONDS
 from ingest.tables.hdf5 import Hdf5File
-from ingest.tables.mapping import SignalTable, TimeUnit
+from ingest.tables.layout import Dialect
+from ingest.tables.mapping import SignalTable, TableMapping, TimeUnit
 from ingest.tables.matlab import open_matlab
+from ingest.tables.text_grid import TextGrid
 from ingest.tables.variables import ArrayFile, NpyFile, NpzFile, ParquetFile, RawFile, Variable
 
 ARRAY_SUFFIXES = {
@@ -25,7 +27,7 @@ ARRAY_SUFFIXES = {
     ".hdf5": "h5",
     ".parquet": "parquet",
 }
-TABLE_SUFFIXES = {".csv": "csv", ".tsv": "tsv"}
+TABLE_SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".txt": "csv"}
 _OPENERS: dict[str, Callable[[Path], ArrayFile]] = {
     "npy": NpyFile,
     "npz": NpzFile,
@@ -50,7 +52,15 @@ def stamp_of(path: Path) -> Stamp:
     return status.st_mtime_ns, status.st_size
 
 
-def open_arrays(path: Path, table: SignalTable | None = None, keep: bool = False) -> ArrayFile:
+def is_text(path: Path, table: SignalTable | None = None) -> bool:
+    """Whether a file is a text table, by its name or as the mapping says."""
+    said = table.format if table is not None else None
+    return (table is None or table.raw is None) and format_of(path, said) in ("csv", "tsv")
+
+
+def open_arrays(
+    path: Path, table: SignalTable | None = None, keep: bool = False, mapping: TableMapping | None = None
+) -> ArrayFile:
     """The arrays of a file.
 
     Parameters
@@ -61,6 +71,8 @@ def open_arrays(path: Path, table: SignalTable | None = None, keep: bool = False
         What the mapping says about it.
     keep : bool
         Keep it until another is asked for: a file of many recordings is read once for each of them.
+    mapping : TableMapping, optional
+        What tells how text is written.
 
     Raises
     ------
@@ -79,6 +91,8 @@ def open_arrays(path: Path, table: SignalTable | None = None, keep: bool = False
                 f"{path} has one axis but {len(table.array.channels)} channels: name the axis channel."
             )
         return RawFile(path, shape, table.raw.dtype, table.raw.skip)
+    if table is not None and mapping is not None and is_text(path, table):
+        return _kept_grid(path, mapping.dialect_of(table), mapping.aside, stamp_of(path))
     format_ = format_of(path, table.format if table else None)
     if format_ not in _OPENERS:
         raise UnreadableError(f"{path} is of no format that holds arrays: say which it is in the mapping (format).")
@@ -88,6 +102,11 @@ def open_arrays(path: Path, table: SignalTable | None = None, keep: bool = False
 @lru_cache(maxsize=1)
 def _kept(path: Path, format_: str, stamp: Stamp) -> ArrayFile:  # noqa: ARG001
     return _OPENERS[format_](path)
+
+
+@lru_cache(maxsize=1)
+def _kept_grid(path: Path, dialect: Dialect, aside: tuple[str, ...], stamp: Stamp) -> ArrayFile:  # noqa: ARG001
+    return TextGrid(path, dialect, aside)
 
 
 def small(file: ArrayFile, name: str) -> NDArray[Any]:

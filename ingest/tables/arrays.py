@@ -16,7 +16,7 @@ from biosig.recording import BLOCK_BYTES
 from biosig.signal import runs_from_mask
 from ingest.tables.array_files import texts
 from ingest.tables.mapping import ArraySpec, Axis, SignalTable
-from ingest.tables.variables import ArrayFile, Variable
+from ingest.tables.variables import ArrayFile, Lists, Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,9 @@ def read_signals(file: ArrayFile, table: SignalTable, record: int, missing: Sequ
     if table.array is not None:
         names, parts = _of_array(file, table.array, record)
     else:
-        names = [name for name in table.columns if name in file.names] or list(table.columns)
-        parts = [_part(file, file.find(name), name, ("time",), 0) for name in names]
+        axes: tuple[Axis, ...] = ("record", "time") if table.records else ("time",)
+        names = [name for name in file.names if table.column(name)] or list(table.columns)
+        parts = [_part(file, file.find(name), name, axes, record) for name in names]
     lengths = {part.length("time") for part in parts}
     if len(lengths) > 1 or 0 in lengths:
         raise UnreadableError(
@@ -141,10 +142,22 @@ def read_signals(file: ArrayFile, table: SignalTable, record: int, missing: Sequ
     return ArraySignals([names[row] for row in rows], samples, invalid, notes)
 
 
-def count_records(file: ArrayFile, spec: ArraySpec) -> int:
-    """How many recordings an array with an axis ``record`` holds."""
-    variable = file.find(spec.name) if spec.name else file.only()
-    return _part(file, variable, spec.name, spec.axes, 0).length("record")
+def count_records(file: ArrayFile, table: SignalTable) -> int:
+    """How many recordings a file holds whose mapping says that it holds several."""
+    spec = table.array
+    name: str | None
+    axes: tuple[Axis, ...] = ("record", "time")
+    if spec is None:
+        name = next((name for name in file.names if table.column(name)), None)
+        if name is None:
+            raise file.absent(next(iter(table.columns)))
+        variable = file.find(name)
+    else:
+        name, axes = spec.name, spec.axes
+        variable = file.find(name) if name else file.only()
+    if isinstance(variable, Lists):
+        return len(variable)
+    return _part(file, variable, name, axes, 0).length("record")
 
 
 def _of_array(file: ArrayFile, spec: ArraySpec, record: int) -> tuple[list[str], list[Part]]:
@@ -162,6 +175,14 @@ def _of_array(file: ArrayFile, spec: ArraySpec, record: int) -> tuple[list[str],
 
 def _part(file: ArrayFile, variable: Variable, name: str | None, axes: tuple[Axis, ...], record: int) -> Part:
     """The variable with its axes named; those of length 1 that the mapping does not count are passed over."""
+    if isinstance(variable, Lists):
+        if "record" not in axes:
+            beside = "records: rows beside columns" if axes == ("time",) else "the axis record before the others"
+            raise UnreadableError(
+                f"{file.path}: each cell of '{name}' holds a list, so that a row is a recording: write {beside} in the "
+                "mapping."
+            )
+        variable, axes = variable.row(record), tuple(axis for axis in axes if axis != "record")
     spare = len(variable.shape) - len(axes)
     if variable.dtype.kind not in "iufb":
         raise UnreadableError(f"{file.path}: '{name or 'the array'}' holds {variable.dtype}, not numbers.")

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError, UsageError
 from biosig.recording import Annotation, Subject
 from ingest.demographics import note_on_age, notes_on_unread, parse_age, parse_sex
-from ingest.tables.array_files import format_of, numbers, open_arrays, small, texts, times_of
+from ingest.tables.array_files import format_of, is_text, numbers, open_arrays, small, stamp_of, texts, times_of
 from ingest.tables.clock import SECONDS
+from ingest.tables.head import find
+from ingest.tables.layout import check_pattern
 from ingest.tables.mapped_signals import beside, check_columns
 from ingest.tables.mapping import EventTable, TableMapping
-from ingest.tables.text_table import TextTable
+from ingest.tables.text_table import TextTable, head_of
 
 _MOST_TEXT = 2**26
 
@@ -80,7 +82,8 @@ def labels_of(path: Path, mapping: TableMapping, index: int) -> dict[str, Any]:
     UnreadableError
         If a variable is absent or holds more than one value per recording.
     """
-    return {label: _own_value(path, mapping, index, name) for label, name in mapping.labels.items()}
+    found = {label: _own_value(path, mapping, index, name) for label, name in mapping.labels.items()}
+    return {label: value for label, value in found.items() if value != ""}
 
 
 def subject_of(
@@ -111,9 +114,18 @@ def subject_of(
 
 def _own_value(path: Path, mapping: TableMapping, index: int, name: str) -> Any:
     table = mapping.signals[0]
-    if format_of(path, table.format) in ("csv", "tsv") or table.raw is not None or table.file is not None:
+    if is_text(path, table) and table.file is None and not mapping.has_records:
+        dialect = mapping.dialect_of(table)
+        if not (dialect.skip or dialect.comment):
+            raise UsageError(
+                f"{path} has no lines before its table (skip, comment) in which '{name}' could be looked for: use a "
+                "table of labels."
+            )
+        check_pattern("A label of a text table", name)
+        return find(name, head_of(path, dialect, stamp_of(path)))
+    if (is_text(path, table) and table.array is None) or table.raw is not None or table.file is not None:
         raise UsageError(f"{path} is no file of variables: '{name}' cannot be read from it; use a table of labels.")
-    values = small(open_arrays(path, table, keep=mapping.has_records), name).ravel()
+    values = small(open_arrays(path, table, mapping.has_records, mapping), name).ravel()
     if mapping.has_records and len(values) > 1:
         values = values[index : index + 1]
     if len(values) != 1:

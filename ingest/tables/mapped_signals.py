@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,18 @@ from biosig.lazy import LazySamples
 from biosig.recording import Channel, Recording, Stream
 from biosig.signal import mask_from_runs, runs_from_mask
 from biosig.source_files import check_present
-from ingest.tables.array_files import format_of, is_dated, numbers, open_arrays, times_of
+from ingest.tables.array_files import format_of, is_dated, is_text, numbers, open_arrays, times_of
 from ingest.tables.arrays import read_signals
 from ingest.tables.clock import Times, check_times, note_on_rate, onto_grid, regular_rate
+from ingest.tables.head import Lifted, lift
+from ingest.tables.layout import matching
 from ingest.tables.mapping import Column, SignalTable, TableMapping
+from ingest.tables.text_grid import TextGrid
 from ingest.tables.text_table import TextTable
 from ingest.tables.variables import ArrayFile, check_fits
+
+GIVEN = "given"
+"""The rate of an entry that whoever reads the file states."""
 
 
 @dataclass(slots=True)
@@ -83,21 +89,22 @@ def beside(path: Path, name: str, record: str) -> Path:
     return file
 
 
-def check_columns(names: Sequence[str], known: set[str], wanted: Mapping[str, Any], path: Path) -> list[str]:
-    """Of a table's columns, those that are wanted, in the table's order.
+def check_columns(names: Sequence[str], known: Iterable[str], wanted: Mapping[str, Any], path: Path) -> list[str]:
+    """Of a table's columns, those that are wanted, in the table's order; a star in a name stands for any text.
 
     Raises
     ------
     UnreadableError
         If a column is not known to the mapping, or none is wanted.
     """
-    unknown = [name for name in names if name not in known]
+    known = list(known)
+    unknown = [name for name in names if matching(name, known) is None]
     if unknown:
         raise UnreadableError(
             f"{path} has columns that the mapping does not name: {', '.join(map(repr, unknown))}; describe them or "
             "list them under ignore."
         )
-    found = [name for name in names if name in wanted]
+    found = [name for name in names if matching(name, wanted) is not None]
     if not found:
         raise UnreadableError(
             f"{path} has none of the mapping's columns {', '.join(map(repr, wanted))}: check the mapping."
@@ -105,7 +112,9 @@ def check_columns(names: Sequence[str], known: set[str], wanted: Mapping[str, An
     return found
 
 
-def signals_of(path: Path, record: str, index: int, table: SignalTable, mapping: TableMapping) -> MappedSignals:
+def signals_of(
+    path: Path, record: str, index: int, table: SignalTable, mapping: TableMapping, sfreq: float | None = None
+) -> MappedSignals:
     """Read what one entry under ``signals`` describes.
 
     Parameters
@@ -118,35 +127,42 @@ def signals_of(path: Path, record: str, index: int, table: SignalTable, mapping:
         Which recording of an array with an axis ``record``.
     table, mapping : SignalTable, TableMapping
         The entry, and the mapping that it is of.
+    sfreq : float or None
+        Samples per second as whoever reads it states them, for an entry whose rate is to be given.
 
     Raises
     ------
     UnreadableError
-        If the file is damaged or does not fit the mapping.
+        If the file is damaged or does not fit the mapping, or its rate is to be given and is not.
     """
     file = path if table.file is None else beside(path, table.file, record)
     check_present(file)
-    clock = [name for name in (table.time, table.sfreq) if isinstance(name, str)]
+    said = [] if table.sfreq == GIVEN else [table.sfreq]
+    clock = [name for name in (table.time, *said) if isinstance(name, str)]
     source: TextTable | ArrayFile
-    if format_of(file, table.format) in ("csv", "tsv") and table.raw is None:
+    if is_text(file, table) and table.array is None:
         source, found = _from_text(file, clock, table, mapping)
     else:
         source, found = _from_arrays(file, clock, index, table, mapping)
-    _set_clock(found, source, table)
+    text = source.table if isinstance(source, TextGrid) else source
+    lifted = lift(text.head, table.head, file) if isinstance(text, TextTable) else Lifted()
+    _set_clock(found, source, table, lifted, sfreq)
     return found
 
 
 def _from_text(
     file: Path, clock: list[str], table: SignalTable, mapping: TableMapping
 ) -> tuple[TextTable, MappedSignals]:
-    if table.array is not None:
-        raise UnreadableError(f"{file} is a table of columns: describe them under columns, not as an array.")
     times = {table.time: table.time_unit} if table.time else {}
-    cells = TextTable(file, mapping.dialect, wanted=[*table.columns, *clock], times=times)
-    names = check_columns(cells.names, {*table.columns, *table.ignore, *clock}, table.columns, file)
+    cells = TextTable(file, mapping.dialect_of(table), wanted=[*table.columns, *clock], times=times)
+    check_columns(cells.names, [*table.columns, *table.ignore, *clock], table.columns, file)
+    described = {name: column for name in cells.names if name not in clock and (column := table.column(name))}
+    names = list(described)
     samples, scale, exact = cells.samples(names)
     invalid = runs_from_mask(np.stack([np.isnan(cells.numbers(name)) for name in names]))
-    found = _describe(file, names, [table.columns[name] for name in names], samples, scale, invalid)
+    lifted = lift(cells.head, table.head, file)
+    columns = [replace(c, unit=c.unit or lifted.unit) for c in described.values()]
+    found = _describe(file, names, columns, samples, scale, invalid)
     found.notes += _note_on_absent(table, names)
     if not exact:
         found.notes.append("Values are rounded to float32.")
@@ -158,12 +174,12 @@ def _from_text(
 def _from_arrays(
     file: Path, clock: list[str], index: int, table: SignalTable, mapping: TableMapping
 ) -> tuple[ArrayFile, MappedSignals]:
-    arrays = open_arrays(file, table, keep=mapping.has_records)
+    arrays = open_arrays(file, table, mapping.has_records, mapping)
     if table.array is None and format_of(file, table.format) == "parquet":
-        check_columns(arrays.names, {*table.columns, *table.ignore, *clock}, table.columns, file)
+        check_columns(arrays.names, [*table.columns, *table.ignore, *clock, *mapping.aside], table.columns, file)
     read = read_signals(arrays, table, index, mapping.missing)
     default = Column() if table.array is None else table.array.default
-    columns = [table.columns.get(name, default) for name in read.names]
+    columns = [table.column(name) or default for name in read.names]
     samples = np.asarray(read.samples) if read.samples.in_memory else read.samples
     found = _describe(file, read.names, columns, samples, np.ones(len(columns)), read.invalid)
     found.notes += read.notes
@@ -173,7 +189,7 @@ def _from_arrays(
 
 
 def _note_on_absent(table: SignalTable, names: Sequence[str]) -> list[str]:
-    absent = [repr(name) for name in table.columns if name not in names]
+    absent = [repr(key) for key in table.columns if not any(matching(name, [key]) for name in names)]
     return [f"The mapping's columns {', '.join(absent)} are not in the table."] if absent else []
 
 
@@ -201,9 +217,21 @@ def _describe(
     )
 
 
-def _set_clock(found: MappedSignals, source: TextTable | ArrayFile, table: SignalTable) -> None:
+def _set_clock(
+    found: MappedSignals, source: TextTable | ArrayFile, table: SignalTable, lifted: Lifted, given: float | None
+) -> None:
     """Rate and start, from the mapping, a variable, or the time stamps; irregular ones are brought onto a grid."""
-    said = _said_rate(source, table.sfreq) if table.sfreq is not None else None
+    found.start = lifted.start
+    said = lifted.sfreq
+    if table.sfreq == GIVEN:
+        if given is None:
+            raise UnreadableError(
+                f"{found.path} does not say its rate, nor does the mapping: give it with --set sfreq=HZ, in Python "
+                "with read(..., sfreq=HZ), or write sfreq: HZ in the mapping."
+            )
+        said = given
+    elif table.sfreq is not None:
+        said = _said_rate(source, table.sfreq)
     kinds = {channel.kind for channel in found.channels}
     if said is not None:
         found.notes += note_on_rate(said, kinds)

@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from biosig.config import load
 from biosig.errors import UsageError
+from biosig.given import Given
 from biosig.recording import KINDS
+from ingest.tables.layout import Dialect, Head, Header, check_pattern, matching, starred
+from ingest.tables.shipped import SHIPPED
 
 BESIDE = "biosig.yaml"
 """A mapping under this name describes the files in its own folder."""
@@ -27,19 +30,12 @@ Format = Literal["csv", "tsv", "parquet", "npy", "npz", "mat", "h5"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 
 
-class Dialect(NamedTuple):
-    """How a text table is written: its delimiter (None = by the file's name), decimal sign, and missing values."""
-
-    delimiter: str | None = None
-    decimal: str = "."
-    missing: tuple[str, ...] = ("", "NaN", "nan", "NA", "-")
-
-
 @dataclass(frozen=True)
 class Column:
     """One signal: its `name` (default the column's own), `kind` (default guessed from the name) and `unit`.
 
-    Its value in `unit` is the file's number * `scale` + `offset`.
+    Its value in `unit` is the file's number * `scale` + `offset`. The name "*" is what a star in the column's name
+    stands for.
     """
 
     name: str | None = None
@@ -138,27 +134,37 @@ class SignalTable:
     ----------
     columns : dict
         Column header (without surrounding blanks) or variable → `Column`; a file needs to have at least one of them.
-        With `array`: those of its channels that differ from its default.
+        A star in it stands for any text. With `array`: those of its channels that differ from its default.
     array : ArraySpec or None
-        The array that holds all channels.
+        The array that holds all channels; of a text table, its rows and columns are the two axes.
+    records : {"rows"} or None
+        Of Parquet, whose cells are lists: each row is a recording.
     file : str or None
         The file's name, e.g. ``{record}_Numerics.csv`` (a ``.gz`` of it will do); None = the recording's own file.
     format : str or None
         What the file is, where its extension does not say it.
     raw : RawSpec or None
         For files of bare numbers; needs `array`.
+    optional : bool
+        Whether the file need not be there.
     sfreq : float, str or None
-        Samples per second, or the variable that holds them (in HDF5 also an attribute, ``eeg/data@fs``);
-        None = from `time`.
+        Samples per second, or the variable that holds them (in HDF5 also an attribute, ``eeg/data@fs``); "given" =
+        whoever reads it states them, as the files do not; None = from `time` or `head`.
     time : str or None
-        Column or variable with the time of each sample, checked to be regular. One of `sfreq` and `time` is needed.
+        Column or variable with the time of each sample, checked to be regular. One of `sfreq`, `time` and `head.sfreq`
+        is needed.
     time_unit : {"s", "ms", "us", "ns"}
         Unit of `time`, where it holds numbers; date-times (of Parquet, or ISO text) tell their own.
     regularise : Regularise or None
         For time stamps that are not regular.
     ignore : tuple of str
         Columns, or channels of the array, that are left out on purpose; any other column of a table that `columns`
-        does not name is an error.
+        does not name is an error. A star stands for any text.
+    header, names, skip, comment, delimiter, decimal
+        How a text table is written, as in `ingest.tables.layout.Dialect`; names make it one without a header, and the
+        two signs win over those of the mapping.
+    head : Head or None
+        What the lines before a text table say.
     """
 
     columns: dict[str, Column] = field(default_factory=dict)
@@ -171,10 +177,28 @@ class SignalTable:
     time_unit: TimeUnit = "s"
     regularise: Regularise | None = None
     ignore: tuple[str, ...] = ()
+    records: Literal["rows"] | None = None
+    optional: bool = False
+    header: Header | None = None
+    names: tuple[str, ...] = ()
+    skip: int | str = 0
+    comment: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    head: Head | None = None
 
     def __post_init__(self) -> None:
-        if self.sfreq is None and self.time is None:
-            raise UsageError("Signals need sfreq (Hz) or time (what holds each sample's time): add one to the mapping.")
+        if self.sfreq is None and self.time is None and (self.head is None or self.head.sfreq is None):
+            raise UsageError(
+                "Signals need sfreq (Hz), time (what holds each sample's time) or head.sfreq (a pattern over the lines "
+                "before a table): add one to the mapping."
+            )
+        if isinstance(self.skip, str):
+            check_pattern("skip", f"({self.skip})")
+        elif self.skip < 0:
+            raise UsageError(f"skip is {self.skip}; it must be a number of lines, or a pattern of the last of them.")
+        if self.records and self.array is not None:
+            raise UsageError("records goes with columns; an array names the axis 'record' among its axes.")
         if isinstance(self.sfreq, float | int) and not (self.sfreq > 0 and math.isfinite(self.sfreq)):
             raise UsageError(f"sfreq is {self.sfreq:g}; it must be a positive number of Hz.")
         if isinstance(self.sfreq, str) and (number := re.fullmatch(r"\s*([\d.]+)\s*hz\s*", self.sfreq, re.IGNORECASE)):
@@ -185,6 +209,21 @@ class SignalTable:
             raise UsageError("A raw file knows no names: give it an array with a list of channels, and sfreq.")
         if self.regularise is not None and (self.time is None or self.sfreq is not None):
             raise UsageError("regularise goes by the time stamps: name them under time, and leave sfreq out.")
+
+    @property
+    def has_records(self) -> bool:
+        """Whether it holds several recordings."""
+        return self.records is not None or (self.array is not None and "record" in self.array.axes)
+
+    def column(self, name: str) -> Column | None:
+        """What a column of the file is; None where it is no signal."""
+        if name in self.ignore:
+            return None
+        pattern = matching(name, self.columns)
+        if pattern is None or (pattern != name and matching(name, self.ignore)):
+            return None
+        column = self.columns[pattern]
+        return replace(column, name=starred(name, pattern)) if column.name == "*" else column
 
 
 @dataclass(frozen=True)
@@ -231,7 +270,7 @@ class EventTable:
 class SubjectText:
     """Who was recorded: a text file and patterns, group 1 of each being the value.
 
-    Without `file`, the names of variables in the recording's own file.
+    Without `file`, the names of variables in the recording's own file, or patterns over what stands before its table.
     """
 
     file: str | None = None
@@ -258,7 +297,9 @@ class TableMapping:
         Regular expression over the whole name of the file that stands for a recording, or over the end of its path
         where it contains a slash; group 1 is the recording's name.
     signals : list of SignalTable
-        One stream each.
+        One stream each. Without `record` and signals, the mapping states facts alone.
+    unit, rename, sfreq
+        Facts that are stated of recordings in whatever format (`biosig.given.Given`).
     record_names : RecordNames or None
         For arrays with an axis ``record``; default their indices.
     events : list of EventTable
@@ -266,7 +307,7 @@ class TableMapping:
     subject : SubjectText or None
         Where the subject's id, age and sex are written.
     labels : dict
-        Label → the variable of the recording's own file that holds it.
+        Label → the variable of the recording's own file that holds it, or a pattern over what stands before its table.
     delimiter : str or None
         Default: tab for ``.tsv``, comma otherwise.
     decimal : str
@@ -275,10 +316,12 @@ class TableMapping:
         Cells that mean "no value"; they become invalid samples, as do samples of arrays with one of the numbers here.
     also : list of TableMapping
         Further families of files, for collections that have several.
+    source : str
+        Where the layout is described.
     """
 
-    record: str
-    signals: list[SignalTable]
+    record: str = ""
+    signals: list[SignalTable] = field(default_factory=list)
     record_names: RecordNames | None = None
     events: list[EventTable] = field(default_factory=list)
     subject: SubjectText | None = None
@@ -287,34 +330,60 @@ class TableMapping:
     decimal: str = "."
     missing: tuple[str, ...] = Dialect().missing
     also: list[TableMapping] = field(default_factory=list)
+    source: str = ""
+    unit: dict[str, str] = field(default_factory=dict)
+    rename: dict[str, str] = field(default_factory=dict)
+    sfreq: float | None = None
 
     def __post_init__(self) -> None:
-        try:
-            groups = re.compile(self.record).groups
-        except re.error as error:
-            raise UsageError(f"record is '{self.record}', which is not a regular expression ({error}).") from None
-        if groups < 1:
-            raise UsageError(f"record is '{self.record}'; put parentheses around the recording's name in it.")
-        if not self.signals:
-            raise UsageError("The mapping lists no table of signals: describe at least one under signals.")
-        if len({self._has_records(table) for table in self.signals}) > 1 or (
+        if self.given and not self.record and not self.signals:
+            return
+        if lacks := [repr(name) for name in ("record", "signals") if not getattr(self, name)]:
+            raise UsageError(f"TableMapping lacks {', '.join(lacks)}: add {'them' if lacks[1:] else 'it'}.")
+        check_pattern("record", self.record)
+        if len({table.has_records for table in self.signals}) > 1 or (
             self.record_names is not None and not self.has_records
         ):
             raise UsageError("An axis 'record' must stand in the array of every entry under signals, or in none.")
 
-    @staticmethod
-    def _has_records(table: SignalTable) -> bool:
-        return table.array is not None and "record" in table.array.axes
+    @property
+    def given(self) -> Given:
+        """What it states of recordings in whatever format."""
+        return Given(self.unit, self.rename, self.sfreq)
 
     @property
     def has_records(self) -> bool:
         """Whether one file holds several recordings."""
-        return self._has_records(self.signals[0])
+        return self.signals[0].has_records
 
     @property
     def dialect(self) -> Dialect:
         """How its text tables are written."""
         return Dialect(self.delimiter, self.decimal, self.missing)
+
+    def dialect_of(self, table: SignalTable) -> Dialect:
+        """How the text table of one entry under `signals` is written."""
+        return Dialect(
+            table.delimiter or self.delimiter,
+            table.decimal or self.decimal,
+            self.missing,
+            False if table.header is None and table.names else table.header,
+            table.names,
+            table.skip,
+            table.comment,
+            table.ignore,
+        )
+
+    @property
+    def aside(self) -> tuple[str, ...]:
+        """Variables of a file of many recordings that tell their labels and names."""
+        if not self.has_records:
+            return ()
+        own = self.record_names is not None and self.record_names.file is None
+        subject = self.subject if self.subject is not None and self.subject.file is None else None
+        of_subject = (subject.id, subject.age, subject.sex) if subject is not None else ()
+        names = (self.record_names.column if own and self.record_names else None, *self.labels.values(), *of_subject)
+        return tuple(name for name in names if name)
 
     def for_file(self, path: Path) -> TableMapping | None:
         """The family that `path` belongs to, or None."""
@@ -324,7 +393,7 @@ class TableMapping:
 
     def record_of(self, path: Path) -> str | None:
         """The name of the recording that `path` stands for in this family, or None if it stands for none."""
-        match = re.fullmatch(self.record, self._end_of(path))
+        match = re.fullmatch(self.record, self._end_of(path)) if self.signals else None
         return None if match is None else match[1]
 
     def _end_of(self, path: Path) -> str:
@@ -333,7 +402,7 @@ class TableMapping:
 
     def check_matches(self, paths: Sequence[Path]) -> None:
         """Refuse to go on where no family is about any of the files, if there are some."""
-        if not paths or any(self.for_file(path) for path in paths):
+        if not paths or not self.signals or any(self.for_file(path) for path in paths):
             return
         tables = (path for path in paths if path.suffix.lower() in (".csv", ".tsv", ".parquet", ".gz"))
         example = self._end_of(next(tables, paths[0]))
@@ -345,8 +414,20 @@ class TableMapping:
 
 
 def load_mapping(source: str | Path | Mapping[str, Any] | TableMapping) -> TableMapping:
-    """A mapping from a YAML file or a dict; one that is loaded already comes back as it is."""
-    return source if isinstance(source, TableMapping) else load(TableMapping, source)
+    """A mapping from a YAML file, a shipped one by its name, or a dict; one that is loaded comes back as it is.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file and no such name, or a key or value is wrong.
+    """
+    if isinstance(source, TableMapping):
+        return source
+    if isinstance(source, str | Path) and not Path(source).exists():
+        if str(source) not in SHIPPED:
+            raise UsageError(f"There is no mapping file {source}; mappings that ship are {', '.join(SHIPPED)}.")
+        source = SHIPPED[str(source)]
+    return load(TableMapping, source)
 
 
 def mapping_beside(path: Path) -> TableMapping | None:

@@ -6,11 +6,13 @@ import csv
 import gzip
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +22,8 @@ from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
 from ingest.tables.clock import SECONDS
-from ingest.tables.mapping import Dialect, TimeUnit
+from ingest.tables.layout import Dialect, matching
+from ingest.tables.mapping import TimeUnit
 from ingest.unpacking import check_gzip
 
 _MOST_DECIMALS = 9
@@ -48,7 +51,7 @@ class TextTable:
     dialect : Dialect
         How it is written.
     wanted, as_text : sequence of str
-        The columns to keep as numbers, and as text, as far as they are there.
+        The columns to keep as numbers, and as text, as far as they are there; a star stands for any text.
     times : mapping of str to {"s", "ms", "us", "ns"}
         Wanted columns that may hold ISO date-times instead, and the unit to count these in, from 1970 on.
 
@@ -72,19 +75,17 @@ class TextTable:
         self._missing, self._decimal = set(dialect.missing), dialect.decimal
         self._last_line = ""
         self.n_rows = 0
+        self._head: list[str] = []
+        self._dialect = dialect
         check_gzip(path)
-        delimiter = dialect.delimiter or _delimiter_of(path)
-        reader = csv.reader(self._lines(), delimiter=delimiter)
         try:
-            self.names = [name.strip() for name in next(reader, [])]
-            _check_delimiter(path, self.names, delimiter)
-            if len(set(self.names)) < len(self.names) or "" in self.names:
-                raise UnreadableError(f"{path} has columns without a header, or two with one name: give each its own.")
-            self._numbers = {name: _Numbers([]) for name in wanted if name in self.names}
+            rows = self._open()
+            named = [name for name in wanted if name in self.names]
+            starred = [name for name in self.names if self._is_wanted(name, wanted)]
+            self._numbers = {name: _Numbers([]) for name in (*named, *starred)}
             self._texts: dict[str, list[str]] = {name: [] for name in as_text if name in self.names}
-            filled = filter(None, reader)  # blank lines are none of the table's
-            while rows := list(islice(filled, _ROWS_AT_ONCE)):
-                self._take(rows)
+            while some := list(islice(rows, _ROWS_AT_ONCE)):
+                self._take(some)
         except (EOFError, OSError, zlib.error) as error:
             raise UnreadableError(
                 f"{path} cannot be unpacked ({error}): it is cut short or no gzip; fetch it again."
@@ -95,6 +96,56 @@ class TextTable:
             raise UnreadableError(f"{path} is not a regular table ({error}): fetch it again.") from None
         if not self.n_rows:
             raise UnreadableError(f"{path} is a table without rows: fetch or export it again.")
+
+    def _is_wanted(self, name: str, wanted: Sequence[str]) -> bool:
+        return matching(name, wanted) is not None and not matching(name, self._dialect.ignore)
+
+    def _open(self) -> Iterator[list[str]]:
+        """The rows, once the lines before them and the header are read."""
+        dialect = self._dialect
+        delimiter = dialect.delimiter or _delimiter_of(self.path)
+        filled = filter(None, csv.reader(self._table_lines(), delimiter=delimiter))  # blank lines are none of its
+        first = [cell.strip() for cell in next(filled, [])]
+        numbers = [math.isfinite(_number(cell.replace(self._decimal, "."))) for cell in first]
+        has_header = not any(numbers) if dialect.header == "auto" else dialect.header
+        if has_header is None and first and all(numbers):
+            raise UnreadableError(
+                f"{self.path} begins with a line of numbers ({', '.join(first[:3])}), where the columns' names were "
+                "expected: write header: false in the mapping, with skip: N for N lines before the table, or "
+                "header: true if these are names."
+            )
+        has_header = has_header is not False
+        self._begins = len(self._head) + 1 + has_header
+        if has_header:
+            self.names = first
+            _check_delimiter(self.path, self.names, delimiter)
+            self._check_names()
+            return filled
+        self.names = list(dialect.names) or [str(number + 1) for number in range(len(first))]
+        if first and len(first) != len(self.names):
+            raise UnreadableError(
+                f"{self.path} has {len(first)} cells in {self.row(0)}, where the mapping gives names to "
+                f"{len(self.names)}: correct names, delimiter or skip in the mapping."
+            )
+        return chain([first], filled) if first else filled
+
+    def _check_names(self) -> None:
+        twice = {name for name in self.names if self.names.count(name) > 1 or not name}
+        if bad := sorted(name for name in twice if matching(name, self._dialect.ignore) is None):
+            raise UnreadableError(
+                f"{self.path} has columns without a header, or two with one name ({bad[0] or 'blank'}): give each its "
+                "own, or list it under ignore."
+            )
+
+    @property
+    def kept(self) -> set[str]:
+        """The columns that are kept as numbers."""
+        return set(self._numbers)
+
+    @property
+    def head(self) -> str:
+        """The lines before the table, and its comments."""
+        return "".join(self._head)
 
     @property
     def ends_open(self) -> bool:
@@ -123,8 +174,8 @@ class TextTable:
         return self._texts[name]
 
     def row(self, index: int) -> str:
-        """How to call a row in a message: its line, the header being line 1."""
-        return f"row {index + 2}"
+        """How to call a row in a message: its line, where no blank ones are between."""
+        return f"row {index + self._begins}"
 
     def samples(self, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.float64], bool]:
         """Columns in the smallest type that holds their decimal text exactly.
@@ -151,6 +202,28 @@ class TextTable:
             np.array_equal(row, self.numbers(name), equal_nan=True) for row, name in zip(samples, names, strict=True)
         )
         return samples, np.ones(len(names)), exact
+
+    def _table_lines(self) -> Iterator[str]:
+        """The lines of the table; those before it, and comments, become its head."""
+        skip, comment = self._dialect.skip, self._dialect.comment
+        blanks = self._dialect.delimiter == " "
+        lines = self._lines()
+        if isinstance(skip, int):
+            self._head += islice(lines, skip)
+        else:
+            for line in lines:
+                self._head.append(line)
+                if re.fullmatch(skip, line.strip()):
+                    break
+            else:
+                raise UnreadableError(f"{self.path} has no line '{skip}', after which the mapping says that it begins.")
+        for line in lines:
+            if comment is not None and line.lstrip().startswith(comment):
+                self._head.append(line)
+            elif blanks:
+                yield " ".join(line.split())
+            else:
+                yield line
 
     def _lines(self) -> Iterator[str]:
         open_text = gzip.open if self.path.suffix.lower() == ".gz" else open
@@ -208,6 +281,30 @@ class TextTable:
         if numbers.decimals is not None:
             here = _decimals([text for text in texts.values() if text not in self._missing])
             numbers.decimals = None if here is None else max(numbers.decimals, here)
+
+
+@lru_cache(maxsize=1)
+def head_of(path: Path, dialect: Dialect, stamp: tuple[int, int]) -> str:  # noqa: ARG001
+    """The lines before a table, and those of its comments that come before its first row.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    dialect : Dialect
+        How it is written.
+    stamp : tuple of int
+        What changes when the file is written again; a head is asked for once for each fact in it.
+
+    Raises
+    ------
+    UnreadableError
+        If it does not begin where the dialect says.
+    """
+    table = TextTable.__new__(TextTable)
+    table.path, table._dialect, table._head, table._last_line = path, dialect, [], ""
+    next(filter(str.strip, table._table_lines()), None)
+    return table.head
 
 
 def _delimiter_of(path: Path) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -184,6 +185,53 @@ class ArrayFile(ABC):
         return UnreadableError(f"{self.path} has no variable '{name}'; {has}: correct the mapping.")
 
 
+class Lists(Variable):
+    """A column whose cells are lists of numbers, of any lengths, or lists of lists: each row is an array.
+
+    Parameters
+    ----------
+    column : pyarrow array of lists
+        In memory.
+    where : str
+        File and column, for messages.
+    """
+
+    in_memory = True
+
+    def __init__(self, column: pa.ListArray, where: str) -> None:
+        super().__init__((len(column),), np.object_)
+        self._column, self._where = column, where
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def read(self, index: Index) -> NDArray[Any]:  # noqa: ARG002
+        """Refused: rows are arrays of their own."""
+        raise UnreadableError(f"{self._where} holds a list in each cell: write records: rows in the mapping.")
+
+    def row(self, index: int) -> Variable:
+        """The array in one cell.
+
+        Raises
+        ------
+        UnreadableError
+            If the cell is empty, or its lists differ in length or hold no numbers.
+        """
+        cell = self._column[index].values
+        if cell is None or not len(cell):
+            raise UnreadableError(f"{self._where} row {index} holds no sample: leave the row out.")
+        if pa.types.is_list(cell.type) or pa.types.is_large_list(cell.type) or pa.types.is_fixed_size_list(cell.type):
+            try:
+                array = np.array([np.asarray(part.values.to_numpy(zero_copy_only=False)) for part in cell])
+            except (ValueError, AttributeError):
+                raise UnreadableError(f"{self._where} row {index} holds lists of different lengths.") from None
+        else:
+            array = cell.to_numpy(zero_copy_only=False)
+        if array.dtype.kind not in "iufb":
+            raise UnreadableError(f"{self._where} row {index} holds {cell.type}, not numbers.")
+        return InMemory(array)
+
+
 class NpyFile(ArrayFile):
     """``.npy``: one array without a name."""
 
@@ -282,12 +330,22 @@ class ParquetFile(ArrayFile):
     def _find(self, name: str) -> Variable:
         if name not in self.names:
             raise self.absent(name)
-        size = 8 * self._file.metadata.num_rows
         where = f"{self.path}, column '{name}',"
+        kind = self._file.schema_arrow.field(name).type
+        lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+        size = self._unpacked(name) if lists else 8 * self._file.metadata.num_rows
         check_shrinking(size, self.path.stat().st_size, where)
         check_fits(size, where, "as .npy or HDF5")
         with read_as("Parquet file", where):
-            return InMemory(self._file.read([name], use_threads=False)[name].to_numpy())
+            column = self._file.read([name], use_threads=False)[name]
+            return Lists(column.combine_chunks(), where) if lists else InMemory(column.to_numpy())
+
+    def _unpacked(self, name: str) -> int:
+        """Bytes of a column of lists, as the file's metadata state them."""
+        metadata = self._file.metadata
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+        return sum(c.total_uncompressed_size for c in chunks if c.path_in_schema.split(".")[0] == name)
 
 
 def npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -30,6 +30,8 @@ _GAIN = re.compile(
 )
 _REST = re.compile(rf"(?:({_INT})(?!\S))?\s*" * 5 + r"(?P<name>.*)", re.ASCII)
 """ADC resolution, ADC zero, first value, checksum, block size, name: each may be absent where those behind it are."""
+_FOLDER = re.compile(r".+/(?!\d+$)", re.ASCII)
+"""The beginning of a record's name with a folder, where a list of segments has their number behind the slash."""
 _SEGMENT = re.compile(r"[-\w]+", re.ASCII)
 
 
@@ -105,8 +107,12 @@ class Header:
 
 
 def is_master(lines: list[str]) -> bool:
-    """Whether a header's lines are a list of segments ("name/number of segments" opens its record line)."""
-    return "/" in lines[0].split()[0]
+    """Whether a header's lines are a list of segments ("name/number of segments" opens its record line).
+
+    What stands behind the slash of a name with a folder in it is no number.
+    """
+    _, slash, number = lines[0].split()[0].partition("/")
+    return bool(slash) and _COUNT.fullmatch(number) is not None
 
 
 def header_lines(path: Path) -> tuple[list[str], list[str]]:
@@ -188,7 +194,9 @@ def _parse_record_line(path: Path, line: str) -> Header:
     header = Header(path, fs, int(rest[0]), int(rest[2]) if len(rest) > 2 else None)
     if len(rest) < 2:
         header.notes.append("The header gives no sampling rate: WFDB's default of 250 Hz is used.")
-    if name.split("/")[0] != path.stem:  # not quoted: a name may identify, and notes reach shards
+    if _FOLDER.match(name):
+        header.notes.append("The header names its record with a folder before it: the file's name is used.")
+    elif name.split("/")[0] != path.stem:  # not quoted: a name may identify, and notes reach shards
         header.notes.append("The header names its record otherwise than its file is named: the file's name is used.")
     return header
 

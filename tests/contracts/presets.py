@@ -26,7 +26,7 @@ def check(name, most_built=MOST_BUILT):
     member = PRESETS[name]
     size = member.config
     assert member.name == name
-    assert name in biosig.list_models()
+    assert name in {one.name for one in biosig.list_models()}
     assert config.load(EncoderConfig, config.to_dict(size)) == size
     assert size.contract
     with torch.device("meta"):

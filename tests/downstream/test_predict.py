@@ -18,6 +18,7 @@ from biosig.cli.apply import embed, predict
 from biosig.downstream.classifier import HEAD, load_classifier
 from biosig.downstream.finetune import run_finetune
 from biosig.downstream.prediction import predictions, schema_of, windows_for
+from biosig.downstream.saved import open_result
 from biosig.downstream.settings import FineTuneConfig
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
@@ -131,6 +132,29 @@ def test_a_channel_that_is_not_there_is_named_and_gives_no_number(tuned, few_cha
     assert not list(tmp_path.glob("*none.parquet*"))
 
 
+def test_a_unit_that_is_not_there_stops_no_other_and_can_be_stated(tuned, few_channels, tmp_path):
+    folder = tmp_path / "no-unit"
+    folder.mkdir()
+    with ShardWriter(folder / "eeg.h5", recipe={}) as writer:
+        for stored in few_channels.query("number >= '006'"):
+            recording = stored.read()
+            (stream,) = recording.streams
+            if recording.subject.id == "S007":
+                stream.channels = tuple(replace(channel, unit=".V") for channel in stream.channels)
+            writer.add(recording)
+    build_index(folder)
+    plain, some, stated = (tmp_path / f"{name}.parquet" for name in ("plain", "some", "stated"))
+    predict(tuned[1], few_channels.folder, out=plain, at=("T1",), query="number >= '006'")
+    with pytest.warns(LeftOutWarning, match=r"is in '\.V', where uV was expected.*--set unit\.eeg=uV"):
+        predict(tuned[1], folder, out=some, at=("T1",))
+    wanted, table = pd.read_parquet(plain), pd.read_parquet(some)
+    there = (table["subject"] == "S006").to_numpy()
+    np.testing.assert_allclose(table.loc[there, SCORES], wanted.loc[there, SCORES], atol=1e-5)
+    assert table.loc[~there, SCORES].isna().all(axis=None)
+    predict(tuned[1], folder, out=stated, at=("T1",), set_=("unit.eeg=uV",))
+    np.testing.assert_allclose(pd.read_parquet(stated)[SCORES], wanted[SCORES], atol=1e-5)
+
+
 def test_epochs_are_predicted_one_by_one(tuned):
     raw = mne.io.read_raw_edf(samples.path("eegmmidb") / "S007R04.edf", preload=True, verbose="error")
     raw.info["subject_info"] = {"his_id": "S007"}  # whose they all are: the model was tuned on aligned EEG
@@ -204,3 +228,29 @@ def test_what_the_model_was_made_of_is_named(apply, tuned, few_channels, tmp_pat
     told = " ".join(capsys.readouterr().out.split())
     assert "The model's ledger holds 3 of the 3 recordings (" in told
     assert "no test on people unknown to it" in told
+
+
+def test_a_person_gets_one_answer_from_all_windows(tuned, few_channels, tmp_path, capsys):
+    out = tmp_path / "people.parquet"
+    assert predict(tuned[1], few_channels.folder, out=out, stride=2.0, query="number >= '006'", by="subject") == 0
+    windows, people = pd.read_parquet(tmp_path / "people.windows.parquet"), pd.read_parquet(out)
+    assert people["subject"].tolist() == ["S006", "S007"]
+    expected = windows.groupby("subject")[SCORES].mean()
+    np.testing.assert_allclose(people[SCORES], expected)
+    assert people["score_left"].between(people["score_left_low"], people["score_left_high"]).all()
+    assert people["n_windows"].sum() == len(windows)
+    assert json.loads(pq.read_schema(out).metadata[b"biosig"])["revision"] == biosig.load_model(tuned[1]).revision
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"2 rows by subject from the {len(windows)} windows of {tmp_path / 'people.windows.parquet'}" in told
+
+
+def test_a_saved_result_has_an_answer_for_each_person(tuned):
+    saved = open_result(tuned[0].config.out)
+    answers = saved.answers()
+    assert answers["subject"].tolist() == ["S006", "S007"]
+    rows = saved.predictions.query("method == 'model'")
+    np.testing.assert_allclose(answers["score_left"], rows.groupby("subject")["score_left"].mean())
+    assert (answers["seconds"] <= 2.0 * answers["n_windows"]).all()
+    assert len(saved.answers("recording")) == rows["recording"].nunique()
+    with pytest.raises(UsageError, match=r"has no method 'forest': .*model"):
+        saved.answers(method="forest")

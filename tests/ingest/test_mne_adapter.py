@@ -78,7 +78,7 @@ def test_epochs_in_memory_follow_each_other_with_a_gap():
 
 
 def test_fif_of_something_else_is_not_claimed(tmp_path):
-    for name in ("a-epo.fif", "b-cov.fif", "c_eve.fif", "d.cnt"):
+    for name in ("a-ave.fif", "b-cov.fif", "c_eve.fif", "d.cnt"):
         (tmp_path / name).write_bytes(b"x")
         assert not MneAdapter().claims(tmp_path / name)
 

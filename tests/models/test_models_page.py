@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import biosig
 from biosig.models.presets import PRESETS, preset
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
-OURS = [name for name in biosig.list_models() if name.startswith(("biosig-", "reve-", "csfm-"))]
+OURS = [name for name in PRESETS if name.startswith(("biosig-", "reve-", "csfm-"))]
 READS = {"ecg": "ECG", "ppg": "PPG", "eeg": "EEG"}
 
 

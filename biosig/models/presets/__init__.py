@@ -38,11 +38,6 @@ class Preset:
 PRESETS: Registry[Preset] = Registry("preset", "biosig.presets", __name__)
 
 
-def list_models() -> list[str]:
-    """Names of the presets that `build_model` knows, those of installed packages among them."""
-    return list(PRESETS)
-
-
 def preset(name: str) -> EncoderConfig:
     """The configuration of a preset.
 
