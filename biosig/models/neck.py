@@ -5,6 +5,7 @@ Shape letters: W windows, D embed_dim, E width of the neck.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -16,11 +17,16 @@ POOLING = "mean+max+std"
 WIDTH = 128
 
 
-class Neck(nn.Module):
-    """Standardisation of the pooled tokens by their mean and deviation over a batch, and one linear layer.
+MOMENTUM = 0.05
+"""Share of the averages that a batch replaces."""
 
-    Mean and deviation are averaged while training, and are buffers. A batch of one window, which has no deviation, is
-    standardised by these averages too.
+
+class Neck(nn.Module):
+    """Standardisation of the pooled tokens by running averages of their mean and variance, and one linear layer.
+
+    Training standardises by the averages too, as they are after the batch, so a batch of three windows is as good as
+    one of forty, what a window gives does not hang on its batch, and validation sees what training saw. (Batch
+    normalisation, Ioffe & Szegedy 2015, arXiv:1502.03167, standardises by the batch while training.)
 
     Parameters
     ----------
@@ -39,6 +45,19 @@ class Neck(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor:
         """Vectors (W, E) of the pooled tokens (W, 3 · D)."""
         norm = self.norm
-        if self.training and len(pooled) < 2:
-            return self.linear(F.batch_norm(pooled, norm.running_mean, norm.running_var, eps=norm.eps))
-        return self.linear(norm(pooled))
+        if self.training and len(pooled) > 1:
+            self._take_in(pooled.detach().float())
+        return self.linear(F.batch_norm(pooled, norm.running_mean, norm.running_var, eps=norm.eps))
+
+    @torch.no_grad()
+    def _take_in(self, pooled: Tensor) -> None:
+        """Move the averages towards a batch; the first ones are their means so far."""
+        norm = self.norm
+        assert norm.num_batches_tracked is not None
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        norm.num_batches_tracked += 1
+        share = max(MOMENTUM, 1 / float(norm.num_batches_tracked))
+        norm.running_mean.lerp_(pooled.mean(0), share)
+        spread = (pooled - norm.running_mean).square().mean(0)
+        norm.running_var.lerp_(spread, share)

@@ -28,7 +28,7 @@ class AverageWaveformConfig(TermConfig):
     implementation: ClassVar[str] = "biosig.pretrain.objectives.average_waveform:AverageWaveform"
     targets: ClassVar[tuple[str, ...]] = ("median_beat", "mean_pulse")
     teaches: ClassVar[tuple[str, ...]] = ("ecg", "ppg")
-    mixes_windows: ClassVar[bool] = True  # the neck standardises over the batch
+    mixes_windows: ClassVar[bool] = True  # the averages of the neck take the batch in
 
     shape: float = 1.0
     width: int = 128

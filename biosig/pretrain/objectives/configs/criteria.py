@@ -28,6 +28,6 @@ class CriteriaConfig(TermConfig):
     implementation: ClassVar[str] = "biosig.pretrain.objectives.criteria:Criteria"
     targets: ClassVar[tuple[str, ...]] = ("features",)
     teaches: ClassVar[tuple[str, ...]] = ("ecg",)
-    mixes_windows: ClassVar[bool] = True  # the neck standardises over the batch
+    mixes_windows: ClassVar[bool] = True  # the averages of the neck take the batch in
 
     width: int = 128

@@ -29,7 +29,7 @@ class FeaturesConfig(TermConfig):
     paper: ClassVar[str] = ""
     implementation: ClassVar[str] = "biosig.pretrain.objectives.features:Features"
     targets: ClassVar[tuple[str, ...]] = ("features",)
-    mixes_windows: ClassVar[bool] = True  # the neck standardises over the batch
+    mixes_windows: ClassVar[bool] = True  # the averages of the neck take the batch in
 
     huber: float = 1.0
     relative: float = 0.0

@@ -31,7 +31,7 @@ class RateConfig(TermConfig):
     needs: ClassVar[tuple[str, ...]] = ("rates",)
     targets: ClassVar[tuple[str, ...]] = ("rate",)
     teaches: ClassVar[tuple[str, ...]] = ("ppg",)
-    mixes_windows: ClassVar[bool] = True  # the neck standardises over the batch
+    mixes_windows: ClassVar[bool] = True  # the averages of the neck take the batch in
     summary: ClassVar[str] = (
         "The encoder's distribution over pulse rates, and the pooled tokens, tell the rate of a PPG on which three "
         "rules agree."
