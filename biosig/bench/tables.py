@@ -316,8 +316,8 @@ def _notes(config: BenchConfig, name: str) -> list[str]:
     if trained_on(config, config.tasks[name].shards):
         database = Path(config.tasks[name].shards).name
         found.append(
-            f"The makers of the model say that they trained on {database}: its rows may have been seen in training, and "
-            "take part in no comparison."
+            f"The makers of the model say that they trained on {database}: its rows may have been seen in training, "
+            "and take part in no comparison."
         )
     return list(dict.fromkeys(found))
 
