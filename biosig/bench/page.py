@@ -80,6 +80,12 @@ def _about(config: BenchConfig) -> list[str]:
         what = f"**{facts['name']}**: {facts['n_parameters']:,} parameters, revision {facts['revision']}. "
         if not facts["trained"]:
             what = f"> {what}It has **random weights**: no number here is evidence for pretraining."
+        elif facts.get("licence"):
+            what += (
+                f"Licence of the weights: {facts['licence']}. Its makers say that they trained on "
+                f"{', '.join(facts['trained_on']) or 'nothing that they name'}; rows on people of these databases may "
+                "have been seen, and take part in no comparison."
+            )
         elif facts["ledger"]:
             what += (
                 f"Its ledger lists {facts['ledger']:,} recordings of its pretraining; nobody scored here is among them."
@@ -96,6 +102,9 @@ def _in_short(report: Report, config: BenchConfig, tables: BenchTables) -> None:
     as_it_is = tables.scores[tables.scores["condition"] == AS_IT_IS]
     for name, rows in as_it_is[as_it_is["primary"]].groupby("task", sort=False):
         better = METRICS[rows["metric"].iloc[0]].higher_is_better
+        rows = rows[~rows["may_be_seen"]]
+        if not len(rows):
+            continue
         best = rows.sort_values("score", ascending=not better).iloc[0]
         unit = config.tasks[str(name)].unit
         text = (
@@ -166,7 +175,12 @@ def _task(report: Report, config: BenchConfig, name: str, rows: pd.DataFrame, ta
             f"{first['n_people']} people, {first['n_recordings']} recordings, {first['n_windows']} windows; "
             f"{METRICS[task.judged_by].title}{f' in {task.unit}' if task.unit else ''}, {judged}."
         )
-        shown = as_it_is.rename(columns={"score": "value"}).assign(method=as_it_is["row"].map(row_title))
+        titles = (
+            as_it_is["row"]
+            .map(row_title)
+            .where(~as_it_is["may_be_seen"], as_it_is["row"].map(row_title) + " (may have been seen)")
+        )
+        shown = as_it_is.rename(columns={"score": "value"}).assign(method=titles)
         figure = plot_scores(shown[["method", "metric", "value", "low", "high"]], task.title)
         report.add_figure(figure, "Points are scores, lines 95 % intervals over people.", f"Scores of {task.title}")
     gains = _of(tables.gains, name)
@@ -223,4 +237,5 @@ def _of(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _score(row: pd.Series) -> str:
     digits = 3 if METRICS[row["metric"]].higher_is_better else 2
-    return f"{row['score']:.{digits}f} ({row['low']:.{digits}f}–{row['high']:.{digits}f})"
+    seen = ", may have been seen" if row["may_be_seen"] else ""
+    return f"{row['score']:.{digits}f} ({row['low']:.{digits}f}–{row['high']:.{digits}f}{seen})"

@@ -279,6 +279,8 @@ def _facts(model: Model) -> dict[str, Any]:
         "n_parameters": model.n_parameters,
         "trained": model.trained,
         "ledger": len(ledger.recordings) if ledger else None,
+        "trained_on": list(model.trained_on),
+        "licence": model.licence,
     }
 
 

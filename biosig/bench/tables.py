@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -56,7 +57,8 @@ class BenchTables:
     Parameters
     ----------
     scores : DataFrame
-        task, title, primary, condition, row, metric, score, low, high, n_people, n_recordings, n_windows.
+        task, title, primary, condition, row, metric, score, low, high, n_people, n_recordings, n_windows, may_be_seen
+        (True where the makers of the weights say that they trained on the database: such rows are in no comparison).
     gains : DataFrame
         task, condition, row, against, metric, gain (positive = the row is better), low, high, p_bootstrap.
     endpoints : DataFrame
@@ -138,6 +140,24 @@ def predictions_of(config: BenchConfig, name: str, condition: str = AS_IT_IS) ->
     return pd.concat([with_fused(draw, pairs, config.tasks[name].target) for _, draw in draws], ignore_index=True)
 
 
+def trained_on(config: BenchConfig, shards: str) -> bool:
+    """Whether the makers of a model say that they trained on the database that a folder of shards is named after."""
+    path = config.out / "models.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return any(Path(shards).name.casefold() in each.get("trained_on", ()) for each in facts)
+
+
+def reads_model(row: str) -> bool:
+    """Whether a row hangs on the weights of the model on trial."""
+    return bool({MODEL, FINETUNED} & set(row.split(" + ")))
+
+
+def _tested_shards(task: BenchTask, condition: str) -> str:
+    """The folder of shards whose people are tested."""
+    of = None if condition == AS_IT_IS else task.conditions[condition].tested_on
+    return task.shards if of is None else of.shards
+
+
 def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
     """The tables of one task, as JSON beside its rows."""
     task = config.tasks[name]
@@ -149,6 +169,7 @@ def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
             continue
         judge = Judge(task, predictions, config.n_bootstrap if complete else _QUICK_DRAWS, config.seed)
         place = {"task": name, "condition": condition}
+        seen = trained_on(config, _tested_shards(task, condition))
         for row, score in judge.rows.items():
             interval = score.interval
             counts = score.of.counts()
@@ -165,9 +186,12 @@ def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
                     "n_people": score.n_people,
                     "n_recordings": counts["n_recordings"],
                     "n_windows": counts["n_windows"],
+                    "may_be_seen": seen and reads_model(row),
                 }
             )
         for row, against in _pairs(judge, task):
+            if seen and (reads_model(row) or reads_model(against)):
+                continue
             gain = judge.gain(row, against)
             tables["gains"].append({**place, "row": row, "against": against, "metric": task.judged_by, **_facts(gain)})
         if complete and task.primary and condition == AS_IT_IS:
@@ -186,7 +210,8 @@ def _read_tasks(config: BenchConfig) -> dict[str, pd.DataFrame]:
         if path.is_file():
             with checked(path, "delete it, and run the bench again"):
                 for table, records in json.loads(path.read_text(encoding="utf-8")).items():
-                    tables[table] += records
+                    earlier = {"may_be_seen": False} if table == "scores" else {}  # benches of 0.1.0 do not say
+                    tables[table] += [earlier | record for record in records]
     return {name: pd.DataFrame(records) for name, records in tables.items()}
 
 
@@ -206,7 +231,8 @@ def _endpoints(config: BenchConfig) -> pd.DataFrame:
     """Each comparison over the primary endpoints, at Holm's levels, on the recordings that decide."""
     judges = {}
     for name, task in config.chosen.items():
-        predictions = predictions_of(config, name) if task.primary else None
+        counts = task.primary and not trained_on(config, task.shards)
+        predictions = predictions_of(config, name) if counts else None
         if predictions is not None:
             decided = _decided_on(config, name)
             if decided is not None:
@@ -287,6 +313,12 @@ def _notes(config: BenchConfig, name: str) -> list[str]:
         if record.is_file():
             with checked(record):
                 found += json.loads(record.read_text(encoding="utf-8"))["notes"]
+    if trained_on(config, config.tasks[name].shards):
+        database = Path(config.tasks[name].shards).name
+        found.append(
+            f"The makers of the model say that they trained on {database}: its rows may have been seen in training, "
+            "and take part in no comparison."
+        )
     return list(dict.fromkeys(found))
 
 

@@ -91,6 +91,12 @@ class Model:
     has_patch_tokens: ClassVar[bool] = True
     """Whether each patch has a token, which a wrapped module does not say."""
 
+    trained_on: Sequence[str] = ()
+    """Databases that the makers of foreign weights say they trained on, in lower case; our own have a ledger."""
+
+    licence: str = ""
+    """Of foreign weights, as their makers state it."""
+
     is_kept: ClassVar[bool] = True
     """Whether the model can be written to a folder."""
 
@@ -550,6 +556,14 @@ def _from_folder(folder: Path) -> Model:
             f"makes, or take random weights with biosig.build_model('{name}')."
         )
     if not folder.exists():
+        from biosig.models.zoo import known_models  # which imports torch's networks
+
+        if (public := known_models().get(name)) is not None:
+            raise UsageError(
+                f"The weights of '{name}' are not here. They are at {public.about.where}, under the licence "
+                f"{public.about.licence}: download the file, run 'biosig convert FILE --out DIR' and give DIR. "
+                f"biosig.build_model('{name}') has random weights."
+            )
         shipped = f", weights that ship are {', '.join(weights.names())}" if weights.names() else ""
         raise UsageError(
             f"There is no folder {folder}, and no preset of that name; presets are {', '.join(PRESETS)}{shipped}."

@@ -18,6 +18,8 @@ from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.file_sums import write_guarded
 from biosig.models.checkpoint import default_card
+from biosig.models.zoo.ecgfounder import ECGFounder
+from biosig.models.zoo.model import random_model
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +224,22 @@ def test_a_network_that_the_project_does_not_know_is_benched_as_any_model(bench_
     without = run_bench(bench_config(tmp_path / "without", **options), model=biosig.wrap(TheirNet(), contract))
     assert set(without.tables.scores["row"]) == {"model", "finetuned"}
     assert "The baseline random_weights is left out" in (tmp_path / "without" / "bench.html").read_text()
+
+
+def test_rows_on_people_whom_the_makers_of_weights_name_are_marked_and_compared_with_nothing(bench_config, tmp_path):
+    config = bench_config(tmp_path / "out", only=["sex"], conditions=False)
+    task = replace(config.tasks["sex"], windows=replace(config.tasks["sex"].windows, length=10.0))
+    config = replace(config, tasks={"sex": task})
+    model = random_model(ECGFounder(n_chans=1, widths=(16,), blocks=(1,)))
+    model.trained, model.trained_on, model.licence = True, ("ecg",), "MIT"
+    result = run_bench(config, model=model)
+    assert not result.failed
+    scores = result.tables.scores.set_index("row")["may_be_seen"]
+    assert scores.to_dict() == {row: "model" in row.split(" + ") for row in scores.index}
+    assert scores["model"]
+    compared = result.tables.gains[["row", "against"]].to_numpy().ravel()
+    assert not any("model" in row.split(" + ") for row in compared)
+    assert not len(result.tables.endpoints)
+    page = (tmp_path / "out" / "bench.html").read_text()
+    assert "may have been seen" in page
+    assert "Licence of the weights: MIT" in page

@@ -57,7 +57,7 @@ class ECGFounder(Encoder):
         licence="MIT",
         where="huggingface.co/PKUDigitalHealth/ECGFounder: 12_lead_ECGFounder.pth, 1_lead_ECGFounder.pth",
         trained_on=("heedb",),
-        cannot="A subset of the leads: each lead has its own weights in the first convolution.",
+        cannot="no subset of its leads: each has weights of its own in the first convolution",
     )
     n_chans: int = 12
     widths: tuple[int, ...] = (64, 160, 160, 400, 400, 1024, 1024)

@@ -60,8 +60,8 @@ class KimJEPA(Encoder):
         code="github.com/sehunfromdaegu/ECG_JEPA at d937ad2 (MIT)",
         licence="MIT",
         where="Google Drive, from the README of the code: multiblock_epoch100.pth, random_epoch100.pth",
-        trained_on=("chapman", "ningbo", "code15", "chagas"),
-        cannot="III, aVR, aVL, aVF, and windows of any other length than 10 s.",
+        trained_on=("chapman", "ningbo", "code15", "chagas"),  # recordings of CODE-15 are among the Chagas ones
+        cannot="no III, aVR, aVL, aVF and no subset of its leads; no window of another length than 10 s",
     )
     embed_dim: int = 768
     depth: int = 12

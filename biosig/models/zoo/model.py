@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,10 @@ class ZooEncoder(WrappedEncoder):
         return (tokens if self.both else vectors[:, None]), vectors
 
 
+class LicenceWarning(UserWarning):
+    """The licence of weights forbids something that a user may be about to do."""
+
+
 class ZooModel(WrappedModel):
     """A public encoder: as a wrapped module in use, saved to and loaded from a folder as our own models are.
 
@@ -79,6 +84,10 @@ class ZooModel(WrappedModel):
     def __init__(self, encoder: ZooEncoder, trained: bool, card: str = "", folder: Path | None = None) -> None:
         super().__init__(encoder, trained, None, None)  # type: ignore[arg-type]
         self.card, self.folder = card or card_of(encoder.sizes, trained), folder
+        about = encoder.sizes.about
+        self.trained_on, self.licence = (about.trained_on, about.licence) if trained else ((), "")
+        if trained and about.restricted:
+            warnings.warn(f"Licence of {about.title}: {about.restricted}", LicenceWarning, stacklevel=2)
 
     @property
     def no_ledger(self) -> str:  # type: ignore[override]
@@ -226,7 +235,7 @@ def card_of(sizes: Encoder, trained: bool) -> str:
             f"- Licence of the weights: {about.licence}.{' ' + about.restricted if about.restricted else ''}",
             f"- Weights: {about.where}. Code that was read: {about.code}.",
             f"- Trained on, as its makers say: {', '.join(about.trained_on) or 'not said'}.",
-            f"- Cannot: {about.cannot}",
+            f"- Cannot: {about.cannot}.",
             *lines,
             "",
             "For research, not a medical device. Embeddings can identify a subject: treat them as personal data.",

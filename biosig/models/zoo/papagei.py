@@ -143,7 +143,7 @@ class PaPaGei(Encoder):
         licence="BSD-3-Clause (the files' headers say BSD-3-Clause-Clear)",
         where="zenodo.org/records/13983110: papagei_s.pt, papagei_p.pt, papagei_s_svri.pt",
         trained_on=("vitaldb", "mimic-iii", "bidmc", "mesa"),  # BIDMC was cut from recordings of MIMIC
-        cannot="one channel of PPG, the fingertip's in training; nothing above 12 Hz",
+        cannot="nothing but one channel of PPG, the fingertip's in training; nothing above 12 Hz",
     )
     n_block: int = 18
     n_experts: int = 3
