@@ -27,7 +27,7 @@ def test_the_main_job_in_ten_lines(capsys):
     exec(compile(code, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "00001_lr" in printed
-    assert "torch.Size([1, 12, 25, 128]) torch.Size([1, 128])" in printed
+    assert "torch.Size([1, 1, 125, 128]) torch.Size([1, 128])" in printed
 
 
 def test_its_commands_name_verbs_options_and_files_that_exist(capsys):

@@ -97,7 +97,7 @@ def test_listed_models_tell_presets_from_weights(room, capsys):
 def test_weights_that_are_not_there_are_told_with_what_to_do(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(weights, "ROOM", tmp_path)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"No weights of 'biosig-fused-small' come with this version\..* Load .* or take"):
+    with pytest.raises(UsageError, match=r"No weights of 'biosig-fused-small' come .* Load .* or take"):
         biosig.load_model("biosig")
     with pytest.raises(UsageError, match="No weights of 'biosig-tiny'"):
         biosig.load_model("biosig-tiny")
