@@ -72,6 +72,7 @@ def test_a_second_start_skips_what_is_done(finished):
     pd.testing.assert_frame_equal(again.tables.scores, result.tables.scores)
 
 
+@pytest.mark.slow
 def test_vectors_that_conditions_share_change_nothing_and_are_gone_at_the_end(finished, monkeypatch, tmp_path):
     config, result = finished
     assert not (config.out / run.VECTORS).exists()

@@ -53,6 +53,7 @@ def finished(ecg_shards, tmp_path_factory):
     return run_finetune(configuration.load(FineTuneConfig, _values(ecg_shards, out=str(out)))), out
 
 
+@pytest.mark.slow
 def test_every_method_and_every_input_stands_in_the_table_and_each_label_in_its_own(finished):
     result, out = finished
     methods = ["model", "model, limb leads", "model, ECG", "chance", "random_weights", "xresnet", "s4"]

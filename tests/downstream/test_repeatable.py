@@ -81,6 +81,7 @@ def _predictions(out):
     return pd.read_parquet(out / "predictions.parquet")
 
 
+@pytest.mark.slow
 def test_pseudonyms_and_names_differ(probed):
     names = [set(_predictions(out)["subject"]) | set(_predictions(out)["recording"]) for out in probed]
     assert not names[0] & names[1]

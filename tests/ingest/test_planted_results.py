@@ -72,10 +72,14 @@ def task(shards):
     }  # fmt: skip
 
 
+DIGEST = re.compile(r"(?=[0-9a-f]*[a-f])[0-9a-f]{16,}")
+"""Keyed by a random key, one in some hundred runs holds a planted number by chance."""
+
+
 def found(folder):
     """What of the planted is in the files of a folder and of those below it, with its surroundings."""
     folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
-    texts = [flat for place in folders for flat in [published_files(place)]]
+    texts = [DIGEST.sub("", flat) for place in folders for flat in [published_files(place)]]
     return [text[max(m.start() - 60, 0) : m.end() + 20] for text in texts for m in PLANTED.finditer(text)]
 
 

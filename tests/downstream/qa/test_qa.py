@@ -83,6 +83,7 @@ def test_a_question_keeps_what_a_report_is_cleaned_of(small_model):
     assert "compared to the first" in small_model.tokenizer.decode(words)
 
 
+@pytest.mark.slow
 def test_a_run_gives_a_table_beside_what_must_be_beaten(coded_shards, small_folder, tmp_path):
     settings = configuration.load(QaConfig, _config(coded_shards, small_folder, out=str(tmp_path / "out")))
     result = run_qa(settings)
