@@ -24,10 +24,10 @@ import torch
 from numpy.typing import NDArray
 
 import biosig
+from biosig.batches.joined import JoinedSet
 from biosig.batches.loader import BatchPlan, count_tokens, load_batches
 from biosig.batches.windows import Windows, grid
 from biosig.models.presets import preset
-from biosig.pretrain.data import Joined
 from biosig.shards.reader import open_shard
 
 SECONDS = 10.0
@@ -47,7 +47,7 @@ def shards(data: Path, folder: Path) -> dict[str, Windows]:
         subprocess.run([*verb, "--recipe", RECIPES / f"{recipe}.yaml"], check=True, capture_output=True)
         sets[name] = biosig.open_shards(out)
     windows = {name: grid(ds, SECONDS) for name, ds in sets.items()}
-    return windows | {"both, mixed": grid(Joined(list(sets.values())), SECONDS)}
+    return windows | {"both, mixed": grid(JoinedSet(list(sets.values())), SECONDS)}
 
 
 def shard_reads(windows: Windows) -> Callable[[Rows], None]:

@@ -64,7 +64,7 @@ def memory(pid: int, what: str = "VmRSS") -> float:
 
 
 def is_ours(pid: int) -> bool:
-    """Whether a process was started by this one, or by one that was."""
+    """True if a process was started by this one, or by one that was."""
     while pid > 1 and pid != os.getpid():
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return pid == os.getpid()
@@ -102,7 +102,7 @@ TURN = """() => new Promise((done) => {
 
 
 HEAP = "() => performance.memory.usedJSHeapSize / 2 ** 20"
-"""What the page's script holds, arrays of samples aside."""
+"""Memory of the page's script in MB, without arrays of samples."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""How often the interval of a mean over neighbouring windows holds the true mean, and how wide it is beside the best.
+"""Coverage and width of the interval of a mean over neighbouring windows.
 
     OMP_NUM_THREADS=1 python benchmarks/window_intervals.py [--series 600]     # two minutes
 

@@ -61,7 +61,7 @@ class Adapter(ABC):
     describes: ClassVar[str]
     """What it reads, for messages: "WFDB records (.hea)"."""
     given: Given = Given()
-    """What a user states of all files that this object reads."""
+    """Facts that a user states of all files that this object reads."""
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Extensions of the files that stand for a recording, in lower case: (".edf", ".bdf")."""
 
@@ -113,7 +113,7 @@ class Adapter(ABC):
         return None
 
     def stated(self, path: Path) -> Given:
-        """What is stated of a file: by a ``biosig.yaml`` beside it, and by `given`, which wins."""
+        """Facts stated of a file: by a ``biosig.yaml`` beside it, and by `given`, which wins."""
         return given_beside(path).updated(self.given)
 
     def read(self, path: Path, *, lazy: bool = False, given: Given | None = None, **options: Any) -> Recording:

@@ -1,4 +1,4 @@
-"""What a user states of recordings whose files do not: units, channels' names and the rate, for every format."""
+"""Facts that a user states where files do not: units, channels' names and the rate, for every format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ELECTRIC = ("ecg", "eeg", "misc")
 
 @dataclass(frozen=True)
 class Given:
-    """What a user states of recordings.
+    """Facts that a user states of recordings.
 
     Parameters
     ----------
@@ -153,12 +153,12 @@ class Given:
 
 
 def is_usable(channel: Channel) -> bool:
-    """Whether a channel's unit says how large its values are: a voltage where its kind has one, else any known unit."""
+    """True if a channel's unit says how large its values are: a voltage where its kind has one, else any known unit."""
     return is_voltage(channel.unit) if canonical_unit(channel.kind) else is_known_unit(channel.unit)
 
 
 def converts(channel: Channel, unit: str | None) -> bool:
-    """Whether a channel's values can be brought into a unit; None = any will do."""
+    """True if a channel's values can be brought into a unit; None = any will do."""
     if unit is None or channel.unit == unit:
         return True
     measure = si_size(channel.unit)[0]
@@ -166,7 +166,7 @@ def converts(channel: Channel, unit: str | None) -> bool:
 
 
 def remedy(kind: str) -> str:
-    """How a user states a unit, for messages."""
+    """The option by which a user states a unit, for messages."""
     unit = canonical_unit(kind) or "NU"
     return (
         f"state it with --set unit.{kind}={unit} (in Python unit={{'{kind}': '{unit}'}}, in a biosig.yaml beside the "
@@ -196,7 +196,7 @@ def given_by(overrides: Iterable[str]) -> Given:
 
 
 def given_beside(path: Path) -> Given:
-    """What a ``biosig.yaml`` beside a file states of it; nothing where there is none.
+    """Facts in a ``biosig.yaml`` beside a file; none where there is no such file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How much of a file is read when it is opened: by default each sample, for a viewer what is asked for."""
+"""Opening files quickly: a viewer skips the pass over all samples that is made by default."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def quickly() -> Iterator[None]:
 
 
 def is_quick() -> bool:
-    """Whether a pass over all samples is to be left out."""
+    """True if a pass over all samples is to be left out."""
     return _quick.get()

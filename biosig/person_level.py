@@ -210,7 +210,7 @@ def _groups(
 
 
 def _seconds(windows: pd.DataFrame, group: NDArray[np.int64], used: NDArray[np.bool_], n_groups: int) -> Floats:
-    """How much signal the windows of each group cover (G,): what overlaps counts once."""
+    """Seconds of signal that the windows of each group cover (G,), overlaps counted once."""
     start = windows["onset"].to_numpy(np.float64)
     rows = pd.DataFrame(
         {"group": group, "recording": windows["recording"], "start": start, "stop": start + windows["duration"]}

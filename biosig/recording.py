@@ -242,7 +242,7 @@ class Stream:
 
 
 SIMULATED = "simulated-"
-"""How ids of subjects begin whom `biosig.simulate` made up: they are nobody's."""
+"""Prefix of the ids of subjects that `biosig.simulate` makes."""
 
 
 @dataclass(slots=True)

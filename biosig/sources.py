@@ -151,9 +151,15 @@ def _joined(sources: Sequence[Any], given: Given, mapping: object) -> RecordingS
         return _read_all([file for path in paths for file in _files_of(path, known)], given, known)
     stated = {name: value for name, value in vars(given).items() if value}
     of_files = {} if mapping is None else {"mapping": mapping}
-    return JoinedSet(
+    joined = JoinedSet(
         [as_recordings(item, **stated, **(of_files if isinstance(item, str | Path) else {})) for item in sources]
     )
+    ids = joined.to_pandas()["recording"]
+    if ids.duplicated().any():  # which no table of results could tell apart
+        raise UsageError(
+            f"Two of the sources have a recording '{ids[ids.duplicated()].iloc[0]}': take them one by one."
+        )
+    return joined
 
 
 def _read_all(files: Sequence[Path], given: Given, known: Mapping[str, Adapter]) -> RecordingList:

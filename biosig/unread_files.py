@@ -1,4 +1,4 @@
-"""What to do with files that no adapter reads: one sentence for each usual sort."""
+"""Remedies for files that no adapter reads: one sentence for each usual sort."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NO_RAW = re.compile(r"[-_]([a-z]+)\.fif(\.gz)?")
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file is an archive, or one that is compressed as a whole."""
+    """True if a file is an archive, or one that is compressed as a whole."""
     name = path.name.lower()
     return name.endswith((*_ARCHIVES, *_COMPRESSED)) and not name.endswith(_TABLES)
 
 
 def is_sheet(path: Path) -> bool:
-    """Whether a file is a spreadsheet program's own."""
+    """True if a file is a spreadsheet program's own."""
     return path.name.lower().endswith(_SHEETS)
 
 

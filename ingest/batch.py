@@ -56,7 +56,7 @@ class Job:
     compression: Literal["lz4", "zstd"] = "lz4"
     content_hash: Literal["open", "keyed"] = "open"
     given: Given = field(default_factory=Given)
-    """What the user states of recordings whose files do not: units, names, a rate."""
+    """Facts that the user states where files do not: units, names, a rate."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Content hashes and ids of recordings that are in the shards and came from none of the files at hand."""
 

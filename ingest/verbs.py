@@ -208,7 +208,7 @@ def ingest(
 
 
 def sorted_out(overrides: Sequence[str]) -> tuple[Given, list[str]]:
-    """What overrides state of files, and those that change the recipe.
+    """Split overrides into facts of files and changes of the recipe.
 
     A unit does both: it is stated where a file has none, and values are converted to it where it has one.
 

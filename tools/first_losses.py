@@ -108,7 +108,7 @@ def _only(kind: str, recording: Recording) -> Recording:
 
 
 def beside(path: Path) -> Path:
-    """Where the losses of a configuration stand."""
+    """File of the losses of a configuration."""
     return path.with_suffix(".json")
 
 

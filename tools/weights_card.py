@@ -250,7 +250,7 @@ def _subgroups(table: pd.DataFrame, scores: pd.DataFrame) -> str:
 
 
 def _audit(path: Path, revisions: Revisions) -> str:
-    """What the vectors say about who somebody is, from an audit."""
+    """Section on identity in the vectors, from an audit."""
     file = path / AUDIT if path.is_dir() else path
     if not file.is_file():
         raise UsageError(f"{file} does not exist: give a folder that 'biosig audit' wrote.")
@@ -270,7 +270,7 @@ def _table(path: Path, title: str) -> str:
 
 
 def _absent(sets: pd.DataFrame) -> str:
-    """Who is in none of the sets, as far as these say who is."""
+    """Section on people who are in none of the sets."""
     lines = ["## Who is not represented", ""]
     lines.append(
         "Age, sex, origin, skin tone, illness and medication of the people were not looked at, and most sets do not "

@@ -1,4 +1,4 @@
-"""How well a model's vector and heads repeat, and how well they tell who somebody is: two measurements of each person.
+"""Test–retest of a model's vector and heads, and identification by them, from two measurements of each person.
 
 The measurements are the two halves of a recording, with a window left out between them, or two recordings. A scale that
 the input contract takes over a whole recording is the same in its halves. Shape letters: S people, F features.
@@ -80,7 +80,7 @@ def retest(model: Model, windows: Windows, n_resamples: int = 1000, seed: int = 
 
 
 def _people(windows: Windows) -> dict[str, str]:
-    """Whose each recording is, by its id: who shares a signal is one, and who has no subject is somebody else."""
+    """The person of each recording by its id: shared signals make one person, no subject another."""
     rows = np.unique(windows.recording)
     recordings = [windows.ds[int(row)] for row in rows]
     named = [one.subject.id if one.subject else f"recording {one.id}" for one in recordings]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from biosig.batches.altered import WrappedSet
 from biosig.batches.windows import ReadableRecording, RecordingSet
-from biosig.errors import UsageError
 
 
 class JoinedSet:
@@ -19,40 +19,46 @@ class JoinedSet:
     ----------
     sets : sequence of RecordingSet
         At least one.
-
-    Raises
-    ------
-    UsageError
-        If two recordings have one id, which no table of results could tell apart.
     """
 
     def __init__(self, sets: Sequence[RecordingSet]) -> None:
-        self._sets = list(sets)
-        self._begins = [0, *accumulate(map(len, self._sets))]
-        ids = self.to_pandas()["recording"]
-        if ids.duplicated().any():
-            twice = ids[ids.duplicated()].iloc[0]
-            raise UsageError(f"Two of the sources have a recording '{twice}': take them one by one.")
+        self.sets = list(sets)
+        self._starts = np.cumsum([0, *(len(ds) for ds in self.sets)])
 
     def __len__(self) -> int:
-        return self._begins[-1]
+        return int(self._starts[-1])
 
     def __getitem__(self, row: int) -> ReadableRecording:
-        number = bisect_right(self._begins, row) - 1
-        return self._sets[number][row - self._begins[number]]
+        which = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self.sets[which][row - int(self._starts[which])]
+
+    def source_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the set that each row (B,) is of."""
+        return np.searchsorted(self._starts, rows, side="right") - 1
+
+    def stored_rows(self, rows: NDArray[np.int64], sizes: Sequence[int]) -> NDArray[np.int64]:
+        """Rows (B,) as numbers in the sets within all wrappers, of these sizes, one after the other."""
+        source, within = self.source_of(rows), rows - self._starts[self.source_of(rows)]
+        stored = np.empty_like(rows)
+        for number, (ds, start) in enumerate(zip(self.sets, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True)):
+            own, inner = source == number, ds
+            below = within[own]
+            while isinstance(inner, WrappedSet):
+                below = inner.rows_within(below)
+                inner = inner.ds
+            stored[own] = start + below
+        return stored
 
     @property
     def annotations(self) -> pd.DataFrame:
-        """All events; `recording` is the row here."""
-        parts = [of.annotations for of in self._sets]
-        return pd.concat(
-            [
-                part.assign(recording=part["recording"] + begin)
-                for part, begin in zip(parts, self._begins, strict=False)
-            ],
-            ignore_index=True,
-        )
+        """All annotations, with recordings numbered through."""
+        tables = [
+            ds.annotations.assign(recording=ds.annotations["recording"] + start)
+            for ds, start in zip(self.sets, self._starts[:-1], strict=True)
+        ]
+        return pd.concat(tables, ignore_index=True)
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row per recording."""
-        return pd.concat([of.to_pandas() for of in self._sets], ignore_index=True)
+        """One row per recording, with the columns of all sets."""
+        tables = [ds.to_pandas().astype({"subject": object}) for ds in self.sets]
+        return pd.concat(tables, ignore_index=True)

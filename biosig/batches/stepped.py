@@ -53,7 +53,7 @@ class SteppedContract(OrderedContract):
 
     @property
     def cut(self) -> int:
-        """How many steps come before the cut of the window."""
+        """Number of steps before the cut of the window."""
         return next((i for i, step in enumerate(self.steps) if isinstance(step, Window)), 0)
 
     @property
@@ -89,6 +89,6 @@ class SteppedContract(OrderedContract):
             )
 
 
-def steps_told(steps: Sequence[Step]) -> str:
+def describe_steps(steps: Sequence[Step]) -> str:
     """All steps in order, for tables: "notch 50 Hz → Butterworth 4 0.67–40 Hz"."""
-    return " → ".join(step.told() for step in steps) or "as recorded"
+    return " → ".join(step.describe() for step in steps) or "as recorded"

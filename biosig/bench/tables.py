@@ -141,14 +141,14 @@ def predictions_of(config: BenchConfig, name: str, condition: str = AS_IT_IS) ->
 
 
 def trained_on(config: BenchConfig, shards: str) -> bool:
-    """Whether the makers of a model say that they trained on the database that a folder of shards is named after."""
+    """True if the makers of a model say that they trained on the database that a folder of shards is named after."""
     path = config.out / "models.json"
     facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return any(Path(shards).name.casefold() in each.get("trained_on", ()) for each in facts)
 
 
 def reads_model(row: str) -> bool:
-    """Whether a row hangs on the weights of the model on trial."""
+    """True if a row hangs on the weights of the model on trial."""
     return bool({MODEL, FINETUNED} & set(row.split(" + ")))
 
 

@@ -335,6 +335,6 @@ def _without_prediction(table: pd.DataFrame) -> list[str]:
 
 
 def _caveats(pooled: pd.DataFrame) -> list[str]:
-    """What to say of rows by recording or subject whose intervals are absent or to be trusted less."""
+    """Remarks on rows by recording or subject whose intervals are absent or less reliable."""
     caveats = pooled["caveat"][pooled["caveat"] != ""].value_counts(sort=False)
     return [f"{n} of {len(pooled)} rows: {caveat}." for caveat, n in caveats.items()]

@@ -68,7 +68,7 @@ def view(
 
 
 def page_of(source: Path, signals: Path | None = None, model: str | None = None, cache: Path | None = None) -> Page:
-    """What `view` shows of a source.
+    """The pages that `view` shows of a source.
 
     Raises
     ------

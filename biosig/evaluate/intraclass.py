@@ -1,4 +1,4 @@
-"""How much of what is measured tells people apart: the intraclass correlation of repeated measurements.
+"""Intraclass correlation of repeated measurements: the share of variance that lies between people.
 
 Shape letters: S people, K times that each was measured, F columns, R resamples.
 """

@@ -1,4 +1,4 @@
-"""How far the mean or median over a recording's windows could be off: a bootstrap of blocks of neighbours.
+"""Interval of the mean or median over a recording's windows: a bootstrap of blocks of neighbours.
 
 Windows that follow each other resemble each other, so drawing single ones would promise too much. Blocks of neighbours
 are drawn with replacement instead, end joined to start (moving blocks: Künsch, Ann Stat 1989; 17:1217; circular ones:

@@ -61,7 +61,7 @@ class Converted:
 
     @property
     def text(self) -> TextConfig | None:
-        """What texts the encoder reads."""
+        """The tokenizer of an encoder that reads text."""
         return self.encoder.config.text
 
     def model(self, folder: Path | None = None, tokenizer: Tokenizer | None = None) -> Model:

@@ -13,7 +13,7 @@ _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(/[\w-][\w.-]*\.(pth|pt|bin|
 
 
 def is_repository(source: str | Path) -> bool:
-    """Whether `source` reads like ``owner/name`` or ``owner/name/file``, and no folder ``owner`` exists here."""
+    """True if `source` reads like ``owner/name`` or ``owner/name/file``, and no folder ``owner`` exists here."""
     text = isinstance(source, str) and _REPOSITORY.fullmatch(source) is not None
     return text and not Path(source).exists() and not Path(Path(source).parts[0]).exists()
 

@@ -70,5 +70,5 @@ def preset_meant(name: str | Path) -> str | None:
 
 
 def is_model_folder(source: str | Path) -> bool:
-    """Whether a name is that of a folder here that holds a model, or of a pretraining run."""
+    """True if a name is that of a folder here that holds a model, or of a pretraining run."""
     return any((Path(source) / below / "config.json").is_file() for below in (".", "model"))

@@ -98,7 +98,7 @@ class Model:
     """Of foreign weights, as their makers state it."""
 
     is_kept: ClassVar[bool] = True
-    """Whether the model can be written to a folder."""
+    """True if the model can be written to a folder."""
 
     @property
     def lacks_twin(self) -> str | None:

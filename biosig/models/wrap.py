@@ -138,9 +138,9 @@ class WrappedConfig:
     embed_dim: int
     contract: dict[str, InputContract]
     has_tokens: bool
-    """Whether the module gives tokens (B, N, F)."""
+    """True if the module gives tokens (B, N, F)."""
     has_vector: bool = False
-    """Whether it gives each window's vector (B, F) beside its tokens; without tokens it always does."""
+    """True if it gives each window's vector (B, F) beside its tokens; without tokens it always does."""
     depth: ClassVar[int] = 0
     text: ClassVar[None] = None
     fused: ClassVar[None] = None
@@ -293,7 +293,7 @@ class WrappedModel(Model):
 
     @property
     def refused_windows(self) -> str:
-        """What may be the matter with a window of which no vector is made, and what to do: the end of a sentence."""
+        """Likely causes of a window without a vector, and what to do: the end of a sentence."""
         return (
             f"misses samples, or a channel in it does not move, and model '{self.name}' takes whole windows: leave it "
             "out, or wrap the module with missing='zeros'."

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.batches.alignment import aligned
-from biosig.batches.altered import WrappedSet
-from biosig.batches.windows import ReadableRecording, RecordingSet, Windows, grid
+from biosig.batches.joined import JoinedSet
+from biosig.batches.windows import RecordingSet, Windows, grid
 from biosig.errors import UsageError
 from biosig.evaluate.duplicates import find_duplicates
 from biosig.evaluate.splits import drawn_order
@@ -21,52 +19,6 @@ from biosig.pretrain.lead_copies import LeadCopies
 from biosig.shards.dataset import ShardDataset, open_shards
 
 logger = logging.getLogger(__name__)
-
-
-class Joined:
-    """Several sets of recordings, one after the other."""
-
-    def __init__(self, sets: Sequence[RecordingSet]) -> None:
-        self.sets = list(sets)
-        self._starts = np.cumsum([0, *(len(ds) for ds in self.sets)])
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def __getitem__(self, row: int) -> ReadableRecording:
-        which = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self.sets[which][row - int(self._starts[which])]
-
-    def source_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The number of the set that each row (B,) is of."""
-        return np.searchsorted(self._starts, rows, side="right") - 1
-
-    def stored_rows(self, rows: NDArray[np.int64], sizes: Sequence[int]) -> NDArray[np.int64]:
-        """Rows (B,) as numbers in the sets within all wrappers, of these sizes, one after the other."""
-        source, within = self.source_of(rows), rows - self._starts[self.source_of(rows)]
-        stored = np.empty_like(rows)
-        for number, (ds, start) in enumerate(zip(self.sets, np.cumsum([0, *sizes]).tolist(), strict=False)):
-            own, inner = source == number, ds
-            below = within[own]
-            while isinstance(inner, WrappedSet):
-                below = inner.rows_within(below)
-                inner = inner.ds
-            stored[own] = start + below
-        return stored
-
-    @property
-    def annotations(self) -> pd.DataFrame:
-        """All annotations, with recordings numbered through."""
-        tables = [
-            ds.annotations.assign(recording=ds.annotations["recording"] + start)
-            for ds, start in zip(self.sets, self._starts, strict=False)
-        ]
-        return pd.concat(tables, ignore_index=True)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """One row per recording: id, subject, duration in seconds."""
-        tables = [ds.to_pandas()[["recording", "subject", "duration"]].astype({"subject": object}) for ds in self.sets]
-        return pd.concat(tables, ignore_index=True)
 
 
 def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
@@ -82,7 +34,7 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
         If a source is empty after its query, or no window is as long as asked.
     """
     stored = [_open(source, config) for source in config.sources]
-    joined = Joined([_as_asked(ds, source) for ds, source in zip(stored, config.sources, strict=True)])
+    joined = JoinedSet([_as_asked(ds, source) for ds, source in zip(stored, config.sources, strict=True)])
     windows = _grid(joined, config)
     sizes = [len(ds) for ds in stored]
     number = np.repeat(np.arange(len(stored)), sizes)  # of the source of each stored recording
@@ -113,7 +65,7 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     return windows[~validation], windows[validation & seen]
 
 
-def _grid(joined: Joined, config: PretrainConfig) -> Windows:
+def _grid(joined: JoinedSet, config: PretrainConfig) -> Windows:
     """The windows of all sources, each on its own grid."""
     parts, start = [], 0
     for ds, source in zip(joined.sets, config.sources, strict=True):
@@ -163,7 +115,7 @@ def shares(config: PretrainConfig, windows: Windows) -> tuple[NDArray[np.int64],
     """
     if all(source.share is None for source in config.sources):
         return None
-    assert isinstance(windows.ds, Joined)
+    assert isinstance(windows.ds, JoinedSet)
     source = windows.ds.source_of(windows.recording)
     n_windows = np.bincount(source, minlength=len(config.sources))
     for one, n in zip(config.sources, n_windows.tolist(), strict=True):

@@ -20,7 +20,7 @@ from biosig.recording import SIMULATED
 
 
 def ledger_of(windows: Windows, weights: Path | None) -> Ledger:
-    """What the weights of a run have seen: the recordings of its windows, and what those it went on from had seen.
+    """Ledger of a run: the recordings of its windows, and those in the ledger of the weights it began with.
 
     Simulated recordings are of nobody who could be tested, and are not listed.
     """

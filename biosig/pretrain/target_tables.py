@@ -23,12 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from biosig.batches.joined import JoinedSet
 from biosig.batches.window_map import window_map
 from biosig.batches.windows import Windows, grid
 from biosig.config import to_dict
 from biosig.errors import UnreadableError
 from biosig.pretrain.config import PretrainConfig, SourceConfig
-from biosig.pretrain.data import Joined
 from biosig.pretrain.targets import TARGETS, TargetMaker, Targets
 from biosig.progress import Progress
 from biosig.table_parts import fingerprint_of, write_in_parts
@@ -72,7 +72,7 @@ def load_targets(
     UsageError
         If another process is measuring the same.
     """
-    assert isinstance(windows.ds, Joined)
+    assert isinstance(windows.ds, JoinedSet)
     columns, values = {}, {}
     for name in names:
         maker, parts, first = TARGETS[name](), [], 0

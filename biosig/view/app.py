@@ -56,7 +56,7 @@ MOST_LISTED = 200
 
 
 class Page:
-    """What one `biosig view` shows.
+    """Contents of one `biosig view`.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class Page:
                 self._open(0)
 
     def source(self, _: Request) -> Any:
-        """What there is to show."""
+        """List of all pages."""
         return {
             "version": __version__,
             "title": self.title,
@@ -151,7 +151,7 @@ class Page:
         return {"number": number, "name": self.library.entries[number].name, **signals.describe()}
 
     def person(self, request: Request) -> Any:
-        """Who was recorded: asked for by a button, so that nobody shows it by accident."""
+        """The person's facts, sent only when a button asks for them."""
         subject = self._signals(request).recording.subject
         return asdict(subject) if subject else {}
 
@@ -181,7 +181,7 @@ class Page:
         return measured(self._signals(request).recording, *self._stretch(request))
 
     def of_heads(self, request: Request) -> Any:
-        """What the model's heads say of a stretch."""
+        """Numbers of the model's heads for a stretch."""
         if self.heads is None:
             raise HTTPException(404, "No model was named: start with --model.")
         return self.heads.of(self._signals(request).recording, *self._stretch(request))

@@ -28,7 +28,7 @@ SHORTEST_PADDING = 10.0
 
 @dataclass(frozen=True)
 class Filters:
-    """What a page adds to the recorded band.
+    """Filters that a page adds to the recorded band.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Who may ask: one layer in front of everything, which refuses what is not named here.
+"""Guard in front of every request: host, token and path are checked here, and all else is refused.
 
 The rules are those that local servers were attacked for lacking (docs/view.md, "Security").
 """

@@ -1,4 +1,4 @@
-"""What a model's heads say of the signal in view."""
+"""Numbers of a model's heads for the signal in view."""
 
 from __future__ import annotations
 

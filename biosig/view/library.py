@@ -82,7 +82,7 @@ class Library:
         return found[0] if len(found) == 1 else None
 
     def get(self, number: int, make: Callable[[Recording], Any]) -> Any:
-        """What `make` made of recording `number`, which is kept while it is among those used last."""
+        """The object that `make` makes of recording `number`, kept while among those used last."""
         with self._lock:
             if number not in self._open:
                 self._open[number] = make(self.entries[number].open())
@@ -121,7 +121,7 @@ def _of_file(file: Path, name: str) -> Entry:
 
 
 def beside(file: Path) -> list[os.stat_result]:
-    """What the system knows of a recording's files: the one that stands for it, and those of its name."""
+    """Sizes and times of a recording's files: its own, and others of its name."""
     return [each.stat() for each in sorted(file.parent.glob(f"{glob.escape(file.stem)}.*")) if each.is_file()]
 
 
@@ -143,5 +143,5 @@ def _of_shards(path: Path) -> list[Entry]:
 
 
 def sentence(error: Exception) -> str:
-    """What a page says of an error."""
+    """Sentence of an error, for a page."""
     return str(error) if isinstance(error, BiosigError) else f"{type(error).__name__}: {error}"

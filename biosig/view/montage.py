@@ -89,7 +89,7 @@ class Montage:
 
     @property
     def plain(self) -> bool:
-        """Whether each row is a recorded channel, so that the file's own numbers can be sent."""
+        """True if each row is a recorded channel, so that the file's own numbers can be sent."""
         return all(row.channel is not None for row in self.rows if row.weights)
 
     def matrix(self) -> NDArray[np.float64]:

@@ -95,7 +95,7 @@ class Pyramid:
 
     @property
     def whole(self) -> bool:
-        """Whether all samples are in it."""
+        """True if all samples are in it."""
         return self.done >= self.n_times
 
     def wait(self, seconds: float) -> None:

@@ -337,7 +337,7 @@ def _seconds(gaps: NDArray[np.int64], stream: Stream, step: float) -> list[list[
 
 
 def _stamp(recording: Recording) -> Any:
-    """What changes when the recording does: its content hash, else size and time of its files."""
+    """Version of a recording: its content hash, else size and time of its files."""
     if recording.content_hash:
         return recording.content_hash
     path = Path(recording.source.path)

@@ -15,7 +15,7 @@ from biosig.errors import UnreadableError
 from biosig.text_files import parse_yaml, read_json
 
 ROOM = Path(__file__).parent
-"""Where the folders lie. It is looked up at each call, so that tests point it at a folder of their own."""
+"""Folder of the sets. It is looked up at each call, so that tests point it at a folder of their own."""
 
 ALIASES = {"biosig": "biosig-fused-small"}
 """Short names, and the set of weights that each stands for."""

@@ -147,7 +147,7 @@ class TableAdapter(Adapter):
         return recording
 
     def identifiers(self, path: Path) -> Iterable[Identifier] | None:
-        """What the lines before a text table say; None for arrays, and tables that begin at once."""
+        """Facts in the lines before a text table; None for arrays, and tables that begin at once."""
         mapping = self._family_of(path)
         if mapping is None or not is_text(path, mapping.signals[0]) or mapping.signals[0].file is not None:
             return None

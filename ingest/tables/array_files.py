@@ -53,7 +53,7 @@ def stamp_of(path: Path) -> Stamp:
 
 
 def is_text(path: Path, table: SignalTable | None = None) -> bool:
-    """Whether a file is a text table, by its name or as the mapping says."""
+    """True if a file is a text table, by its name or as the mapping says."""
     said = table.format if table is not None else None
     return (table is None or table.raw is None) and format_of(path, said) in ("csv", "tsv")
 

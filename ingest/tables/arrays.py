@@ -143,7 +143,7 @@ def read_signals(file: ArrayFile, table: SignalTable, record: int, missing: Sequ
 
 
 def count_records(file: ArrayFile, table: SignalTable) -> int:
-    """How many recordings a file holds whose mapping says that it holds several."""
+    """Number of recordings in a file whose mapping says that it holds several."""
     spec = table.array
     name: str | None
     axes: tuple[Axis, ...] = ("record", "time")

@@ -24,7 +24,7 @@ _PAIR = re.compile(r"[%#;\s]*([^,:=\t]{1,60}?)\s*[,:=\t]\s*(.+?)\s*")
 
 
 class Lifted(NamedTuple):
-    """What a head says: samples per second, unit ("" = none), start in seconds."""
+    """Facts in a head: samples per second, unit ("" = none), start in seconds."""
 
     sfreq: float | None = None
     unit: str = ""
@@ -86,7 +86,7 @@ def _moment(text: str) -> float:
 
 
 def identifiers(text: str) -> Iterator[Identifier]:
-    """What the lines before a table say of persons, dates and devices: keys with values, and lines without a key."""
+    """Personal facts in the lines before a table, dates and devices: keys with values, and lines without a key."""
     for line in text.splitlines():
         plain = line.strip().lstrip("%#; ")
         if not plain:

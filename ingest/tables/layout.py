@@ -1,4 +1,4 @@
-"""How a text table is written: what stands before it, whether it has a header, its signs, and names with a star."""
+"""Layout of a text table: lines before it, header, delimiter and decimal sign, names with a star."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Header = bool | Literal["auto"]
 
 
 class Dialect(NamedTuple):
-    """How a text table is written.
+    """Layout of a text table.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Dialect(NamedTuple):
 
 @dataclass(frozen=True)
 class Head:
-    """What the lines before a table say of its signals: regular expressions, group 1 of each being the value.
+    """Patterns of facts in the lines before a table: regular expressions, group 1 of each being the value.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def matching(name: str, patterns: Iterable[str]) -> str | None:
 
 
 def starred(name: str, pattern: str) -> str | None:
-    """What the star of a pattern is in a name: "AF3" of "EEG.AF3" by "EEG.*"; None where it does not fit."""
+    """Text for which the star of a pattern stands: "AF3" of "EEG.AF3" by "EEG.*"; None where it does not fit."""
     if "*" not in pattern:
         return None
     before, after = (re.escape(part) for part in pattern.split("*", 1))

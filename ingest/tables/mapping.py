@@ -212,11 +212,11 @@ class SignalTable:
 
     @property
     def has_records(self) -> bool:
-        """Whether it holds several recordings."""
+        """True if it holds several recordings."""
         return self.records is not None or (self.array is not None and "record" in self.array.axes)
 
     def column(self, name: str) -> Column | None:
-        """What a column of the file is; None where it is no signal."""
+        """The signal that a column of the file is; None where it is none."""
         if name in self.ignore:
             return None
         pattern = matching(name, self.columns)
@@ -348,7 +348,7 @@ class TableMapping:
 
     @property
     def given(self) -> Given:
-        """What it states of recordings in whatever format."""
+        """Facts that it states of recordings, whatever their format."""
         return Given(self.unit, self.rename, self.sfreq)
 
     @property
@@ -362,7 +362,7 @@ class TableMapping:
         return Dialect(self.delimiter, self.decimal, self.missing)
 
     def dialect_of(self, table: SignalTable) -> Dialect:
-        """How the text table of one entry under `signals` is written."""
+        """Layout of the text table of one entry under `signals`."""
         return Dialect(
             table.delimiter or self.delimiter,
             table.decimal or self.decimal,

@@ -174,7 +174,7 @@ class TextTable:
         return self._texts[name]
 
     def row(self, index: int) -> str:
-        """How to call a row in a message: its line, where no blank ones are between."""
+        """Name of a row in a message: its line, where no blank ones are between."""
         return f"row {index + self._begins}"
 
     def samples(self, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.float64], bool]:

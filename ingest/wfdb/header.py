@@ -107,7 +107,7 @@ class Header:
 
 
 def is_master(lines: list[str]) -> bool:
-    """Whether a header's lines are a list of segments ("name/number of segments" opens its record line).
+    """True if a header's lines are a list of segments ("name/number of segments" opens its record line).
 
     What stands behind the slash of a name with a folder in it is no number.
     """

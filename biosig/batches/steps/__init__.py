@@ -33,15 +33,15 @@ class Step(ABC):
     """One thing that is done to all channels of a window."""
 
     name: ClassVar[str]
-    """What configurations call it: ``steps: [{name: notch, freq: 50}]``."""
+    """Name in configurations: ``steps: [{name: notch, freq: 50}]``."""
 
     @abstractmethod
     def __call__(self, signal: Signal) -> Signal:
         """The signal after the step."""
 
     @abstractmethod
-    def told(self) -> str:
-        """What it does, in a phrase for tables: "notch 50 Hz"."""
+    def describe(self) -> str:
+        """Phrase for tables: "notch 50 Hz"."""
 
 
 STEPS: Registry[type[Step]] = Registry("step", "biosig.steps", __name__)

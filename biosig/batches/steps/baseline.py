@@ -32,6 +32,6 @@ class Baseline(Step):
         slow = median_filter(signal.values, size=(1, size), mode="constant", cval=0.0)
         return replace(signal, values=np.asarray(signal.values - slow))
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         return f"less the median of {self.seconds:g} s"

@@ -22,6 +22,6 @@ class Clip(Step):
         """The limited signal."""
         return replace(signal, values=np.clip(signal.values, -self.limit, self.limit))
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         return f"clip at ± {self.limit:g}"

@@ -11,7 +11,7 @@ from biosig.batches.steps import STEPS, Signal, Step
 @STEPS.register
 @dataclass(frozen=True)
 class Crop(Step):
-    """What lies within the first `seconds`; a shorter window stays as it is."""
+    """Keep the first `seconds`; a shorter window stays as it is."""
 
     name: ClassVar[str] = "crop"
     seconds: float
@@ -21,6 +21,6 @@ class Crop(Step):
         n_times = round(self.seconds * signal.sfreq)
         return replace(signal, values=signal.values[:, :n_times], valid=signal.valid[:, :n_times])
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         return f"the first {self.seconds:g} s"

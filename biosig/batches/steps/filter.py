@@ -74,7 +74,7 @@ class Filter(Step):
             return f"low-pass {self.high:g} Hz" if self.low is None else f"high-pass {self.low:g} Hz"
         return f"{self.low:g}–{self.high:g} Hz"
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         kind = {"butterworth": "Butterworth", "chebyshev2": "Chebyshev II", "fir": "FIR of MNE"}[self.family]
         form = f" (polynomials up to {self.polynomials_up_to:g} Hz)" if self.polynomials_up_to else ""

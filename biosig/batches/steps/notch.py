@@ -42,6 +42,6 @@ class Notch(Step):
         sos = scipy_signal.tf2sos(*scipy_signal.iirnotch(self.freq, self.quality, fs=signal.sfreq))
         return replace(signal, values=zero_phase(signal.values, sos, 9))  # filtfilt: thrice its 3 coefficients
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         return f"notch {self.freq:g} Hz" + (f" Q {self.quality:g}" if self.family == "iir" else " (FIR of MNE)")

@@ -26,6 +26,6 @@ class Pad(Step):
             signal, values=np.pad(signal.values, width), valid=np.pad(signal.valid, width, constant_values=True)
         )
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         return f"zeros on both sides up to {self.seconds:g} s"

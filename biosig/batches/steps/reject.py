@@ -30,6 +30,6 @@ class Reject(Step):
             return signal
         return replace(signal, valid=np.zeros_like(signal.valid))
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         return f"no vector where a value reaches {self.limit:g}"

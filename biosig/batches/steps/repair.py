@@ -24,6 +24,6 @@ class Repair(Step):
         values = np.where(signal.valid, signal.values, self.value)
         return replace(signal, values=values, valid=np.broadcast_to(there, signal.valid.shape))
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         return f"gaps become {self.value:g}"

@@ -60,7 +60,7 @@ class Resample(Step):
         at = np.linspace(0, n_times - 1, n_new)
         return np.stack([np.interp(at, np.arange(n_times), row) for row in x]) if len(x) else x[:, :n_new]
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         how = {"fourier": "Fourier", "mne": "Fourier of MNE"}.get(self.method, self.method)
         return f"resample to {self.sfreq:g} Hz ({how})"

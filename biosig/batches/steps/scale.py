@@ -52,7 +52,7 @@ class Scale(Step):
         size = size + self.eps
         return replace(signal, values=np.divide(x - start, size, out=np.zeros_like(x), where=size > 0))
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         if self.kind == "divisor":
             return f"over {self.by:g}"

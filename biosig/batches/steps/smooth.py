@@ -36,6 +36,6 @@ class Smooth(Step):
         n_pad = min(3 * n, signal.values.shape[-1] - 1)
         return replace(signal, values=scipy_signal.filtfilt(np.full(n, 1 / n), 1, signal.values, padlen=n_pad))
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         return f"moving average of {self.seconds:g} s, both ways"

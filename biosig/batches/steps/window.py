@@ -1,4 +1,4 @@
-"""Where in the order of steps the window is cut out of its recording."""
+"""The step at which the window is cut out of its recording."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Window(Step):
         """The signal itself: whoever reads the recording cuts."""
         return signal
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The phrase."""
         if not self.context:
             return "cut the window"

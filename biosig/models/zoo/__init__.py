@@ -55,7 +55,7 @@ class About:
 
 @dataclass(frozen=True)
 class Keys:
-    """What becomes of the tensors of a file.
+    """Use of each tensor of a file.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class Encoder(ABC):
     @classmethod
     @abstractmethod
     def recognises(cls, state: Mapping[str, Tensor]) -> bool:
-        """Whether the keys are the family's; `module.` is off already."""
+        """True if the keys are the family's; `module.` is off already."""
 
     @classmethod
     @abstractmethod
@@ -139,7 +139,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def keys(self, state: Mapping[str, Tensor]) -> Keys:
-        """What becomes of each tensor of such a file; keys that it does not name are an error."""
+        """Use of each tensor of such a file; keys that it does not name are an error."""
 
     @abstractmethod
     def build(self) -> Network:

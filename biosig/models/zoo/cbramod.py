@@ -166,7 +166,7 @@ class CBraMod(Encoder):
 
     @classmethod
     def recognises(cls, state: Mapping[str, Tensor]) -> bool:
-        """Whether the tensors' names are CBraMod's."""
+        """True if the tensors' names are CBraMod's."""
         return any(map(_number, state)) and any(key.startswith("patch_embedding.spectral_proj.") for key in state)
 
     @classmethod

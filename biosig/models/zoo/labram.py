@@ -174,7 +174,7 @@ class LaBraM(Encoder):
 
     @classmethod
     def recognises(cls, state: Mapping[str, Tensor]) -> bool:
-        """Whether the tensors' names are LaBraM's."""
+        """True if the tensors' names are LaBraM's."""
         return any(map(_number, state)) and any(key.endswith("patch_embed.conv1.weight") for key in state)
 
     @classmethod
@@ -235,5 +235,5 @@ def _number(key: str) -> re.Match[str] | None:
 
 
 def _prefix(state: Mapping[str, Tensor]) -> str:
-    """What stands before all keys of the encoder in a file of pretraining; nothing in a fine-tuned one."""
+    """Prefix of the encoder's keys in a file of pretraining; empty in a fine-tuned one."""
     return "student." if any(key.startswith("student.") for key in state) else ""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from biosig import __version__, config
 from biosig.batches.input_contract import OnUnknown, with_unknown
-from biosig.batches.stepped import SteppedContract, steps_told
+from biosig.batches.stepped import SteppedContract, describe_steps
 from biosig.batches.steps.reject import Reject
 from biosig.errors import UsageError
 from biosig.file_sums import checked, write_guarded
@@ -91,7 +91,7 @@ class ZooModel(WrappedModel):
 
     @property
     def no_ledger(self) -> str:  # type: ignore[override]
-        """What is known of the people that the weights have seen: the databases that the makers name."""
+        """Sentence on the people that the weights have seen: the databases that the makers name."""
         about = self.encoder.sizes.about
         return (
             f"The makers of {about.title} say that it was trained on {', '.join(about.trained_on) or 'nothing named'}; "
@@ -100,9 +100,9 @@ class ZooModel(WrappedModel):
 
     @property
     def refused_windows(self) -> str:
-        """What may be the matter with a window of which no vector is made, and what to do."""
+        """Likely causes of a window without a vector, and what to do."""
         ((_, wanted),) = self.encoder.sizes.contract().items()
-        thrown = [step.told() for step in wanted.steps if isinstance(step, Reject)]
+        thrown = [step.describe() for step in wanted.steps if isinstance(step, Reject)]
         return (
             f"misses samples, or a channel in it does not move{''.join(f' ({told})' for told in thrown)}, and "
             f"model '{self.name}' saw no such windows in its training: leave it out"
@@ -218,7 +218,7 @@ def card_of(sizes: Encoder, trained: bool) -> str:
             f"- Input: {modality.upper()}, {wanted.sfreq:g} Hz, {wanted.unit or 'any unit'}, {length_told(wanted)}; "
             f"channels {', '.join(wanted.ch_names[:20])}{' …' if len(wanted.ch_names) > 20 else ''}; a missing one: "
             f"{wanted.missing}.",
-            f"- Steps: {steps_told(wanted.steps)}.",
+            f"- Steps: {describe_steps(wanted.steps)}.",
             *(
                 ["- Its norms run over all channels and seconds of a window: a bad channel changes every token."]
                 if wanted.coupled

@@ -161,7 +161,7 @@ class PaPaGei(Encoder):
 
     @classmethod
     def recognises(cls, state: Mapping[str, Tensor]) -> bool:
-        """Whether the tensors' names are PaPaGei's."""
+        """True if the tensors' names are PaPaGei's."""
         return any(key.startswith("first_block_bn.") for key in state) and any(map(_number, state))
 
     @classmethod

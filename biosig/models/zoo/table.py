@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from biosig.batches.stepped import steps_told
+from biosig.batches.stepped import describe_steps
 from biosig.models.zoo import known_models
 from biosig.models.zoo.model import length_told
 
@@ -63,7 +63,7 @@ def list_public() -> list[PublicModel]:
                 length=length_told(wanted),
                 unit=wanted.unit or "any",
                 missing=_MISSING[wanted.missing],
-                steps=steps_told(wanted.steps),
+                steps=describe_steps(wanted.steps),
                 n_parameters=n_parameters,
                 licence=about.licence,
                 where=about.where,

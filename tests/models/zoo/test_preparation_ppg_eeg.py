@@ -70,8 +70,8 @@ def test_above_500_hz_papageis_filter_runs_as_sections():
     with np.errstate(all="ignore"):
         theirs = run((replace(band, polynomials_up_to=1000.0),), x, 1000.0).values
     assert not np.abs(theirs - x).max() < 0.5  # more than half of the signal, or not finite
-    assert "polynomials up to 500 Hz" in band.told()
-    assert "polynomials" not in replace(band, polynomials_up_to=0.0).told()
+    assert "polynomials up to 500 Hz" in band.describe()
+    assert "polynomials" not in replace(band, polynomials_up_to=0.0).describe()
 
 
 def test_labram_filters_at_the_recordings_own_rate_then_resamples():
