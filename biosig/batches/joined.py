@@ -59,6 +59,13 @@ class JoinedSet:
         return pd.concat(tables, ignore_index=True)
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row per recording, with the columns of all sets."""
-        tables = [ds.to_pandas().astype({"subject": object}) for ds in self.sets]
-        return pd.concat(tables, ignore_index=True)
+        """One row per recording, with the columns of all sets, empty where a set has none of that name."""
+        tables = [ds.to_pandas() for ds in self.sets]
+        columns = list(dict.fromkeys(name for table in tables for name in table.columns))
+        # Categories differ between sets, and a column without a value must not decide the type of the others.
+        filled = [_without_categories(table).dropna(axis="columns", how="all") for table in tables]
+        return pd.concat(filled, ignore_index=True).reindex(columns=columns)
+
+
+def _without_categories(table: pd.DataFrame) -> pd.DataFrame:
+    return table.astype(dict.fromkeys(table.select_dtypes("category").columns, object))
