@@ -19,12 +19,12 @@ from rich.console import Console
 
 from biosig import config as configuration
 from biosig.cli.tables import print_retrieval, print_waveform
-from biosig.downstream.retrieval import run_retrieval
-from biosig.downstream.retrieval_config import RetrievalConfig
-from biosig.downstream.waveform import run_waveform
-from biosig.downstream.waveform_config import WaveformConfig
+from biosig.downstream.retrieval.config import RetrievalConfig
+from biosig.downstream.retrieval.run import run_retrieval
+from biosig.downstream.waveform.config import WaveformConfig
+from biosig.downstream.waveform.run import run_waveform
 from biosig.progress import show_progress
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 SPEC = Path(__file__).parents[1] / "configs" / "ingest" / "ptbxl-labels.yaml"
 SPLIT = {"train": "strat_fold <= 5", "validation": "strat_fold == 6", "test": "strat_fold >= 7"}

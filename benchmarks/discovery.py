@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.discover import discover
+from ingest.pipeline.discover import discover
 
 
 def make(folder: Path, n: int) -> None:

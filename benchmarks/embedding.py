@@ -25,7 +25,7 @@ from biosig.batches.loader import count_tokens, in_order, load_batches
 from biosig.batches.windows import Windows, grid
 from biosig.embedding import BATCH_TOKENS, embed_to_file
 from biosig.models.model import Model
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 
 def ready_batches(model: Model, windows: Windows) -> list:

@@ -12,8 +12,8 @@ from pathlib import Path
 from families_outcome import CONFIGS, ingested
 
 from biosig import config as configuration
+from biosig.downstream.qa.config import QaConfig
 from biosig.downstream.qa.run import run_qa
-from biosig.downstream.qa.settings import QaConfig
 
 BUDGET = (
     "channels=[I, II, aVF, V2]",

@@ -17,12 +17,12 @@ import pandas as pd
 
 from biosig import config as configuration
 from biosig.cli import main as command_line
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.result import ProbeResult
-from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.task import open_task
+from biosig.downstream.baselines.models.rate_rules import heart_rate, respiratory_rate
+from biosig.downstream.data.task import open_task
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.results.result import ProbeResult
 from biosig.evaluate.agreement import agreement_table, subject_errors
-from biosig.evaluate.baselines.rates import heart_rate, respiratory_rate
 from biosig.recording import Annotation, Recording
 from biosig.shards import ShardWriter, build_index, open_shards
 

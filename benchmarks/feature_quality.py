@@ -28,7 +28,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import biosig
-from biosig.evaluate.baselines.forest import fit_forest
+from biosig.downstream.baselines.models.forest import fit_forest
 from biosig.features import extract
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")

@@ -25,9 +25,9 @@ import torch
 
 import biosig
 from biosig import config as configuration
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.rating import rate
-from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.results.scores import rate
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index
 

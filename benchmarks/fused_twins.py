@@ -18,9 +18,9 @@ from sklearn.metrics import roc_auc_score
 
 import biosig
 from biosig import config as configuration
-from biosig.downstream.probe import run_probe
-from biosig.downstream.probe_config import ProbeConfig
-from biosig.downstream.result import ProbeResult
+from biosig.downstream.experiments.probe import run_probe
+from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.results.result import ProbeResult
 from biosig.models.model import RandomWeightsWarning
 
 TASKS = Path(__file__).parents[1] / "configs" / "tasks"

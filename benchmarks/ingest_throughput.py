@@ -33,11 +33,11 @@ import wfdb
 from numpy.typing import NDArray
 
 from biosig.config import load
-from ingest.batch import Job
-from ingest.discover import discover
-from ingest.pipeline import ingest_items
+from ingest.pipeline.batch import Job
+from ingest.pipeline.discover import discover
+from ingest.pipeline.run import ingest_items
+from ingest.preprocess.recipe import Recipe
 from ingest.privacy.pseudonyms import Pseudonyms
-from ingest.recipe.recipe import Recipe
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "ingest"
 EEG_CHANNELS = 19

@@ -27,13 +27,13 @@ from biosig.bench.conditions import read_as_named, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, read_bench
 from biosig.bench.scores import Judge
 from biosig.downstream.baselines import MODEL
-from biosig.downstream.probe import score_rows
-from biosig.downstream.task import open_model
+from biosig.downstream.data.task import open_model
+from biosig.downstream.experiments.probe import score_rows
 from biosig.models.readouts import Pooling
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.target_tables import load_targets, target_names
+from biosig.pretrain.windows import load_windows
 from biosig.publishing import whole_file
 from biosig.text_files import read_yaml
 

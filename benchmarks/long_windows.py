@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import biosig
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.recording import Recording, Stream
 from biosig.shards import ShardDataset, ShardWriter, build_index
 from biosig.signal import resample

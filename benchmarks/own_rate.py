@@ -17,7 +17,7 @@ import numpy as np
 import biosig
 from biosig.bench.conditions import setting_of
 from biosig.bench.config import read_bench
-from biosig.downstream.picked import picked
+from biosig.downstream.data.picked_channels import picked
 from biosig.evaluate.intervals import multiplicities
 
 

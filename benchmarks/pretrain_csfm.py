@@ -37,15 +37,15 @@ from biosig.batches.windows import Windows
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import METRICS
 from biosig.models.encoder import Encoder
-from biosig.models.reports import RecordingWords
+from biosig.models.report_tokens import RecordingWords
 from biosig.pretrain.build import build_objective, build_words, encoder_config
 from biosig.pretrain.config import PretrainConfig, SourceConfig
-from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.state import load_objective
+from biosig.pretrain.windows import load_windows
 from biosig.progress import show_progress
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

@@ -38,12 +38,12 @@ from biosig.batches.windows import Windows
 from biosig.evaluate.intervals import bootstrap, multiplicities
 from biosig.evaluate.metrics import METRICS
 from biosig.pretrain.config import PretrainConfig, SourceConfig
-from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.state import load_objective
+from biosig.pretrain.windows import load_windows
 from biosig.progress import show_progress
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SUBJECTS = {"eegmmidb": r"(?P<subject>S\d{3})R\d{2}", "eegmat": r"(?P<subject>Subject\d{2})_\d"}

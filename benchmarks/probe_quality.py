@@ -15,12 +15,12 @@ import torch
 from rich.console import Console
 
 from biosig import demo
-from biosig.downstream.probe import ProbeConfig, run_probe
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.masking.blocks import BlockMasking
 from biosig.progress import show_progress
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 SPEC = Path(__file__).parents[1] / "configs" / "ingest"
 

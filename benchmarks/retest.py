@@ -24,10 +24,10 @@ from mne.channels import make_standard_montage
 import biosig
 from biosig import samples
 from biosig.audit.retest import retest
-from biosig.downstream.environment import environment
-from biosig.downstream.picked import picked, with_channels
-from biosig.downstream.task import open_recordings
-from biosig.models.arrays import as_recordings
+from biosig.downstream.data.picked_channels import picked, with_channels
+from biosig.downstream.data.task import open_recordings
+from biosig.downstream.results.environment import environment
+from biosig.models.array_input import as_recordings
 from biosig.models.model import Model
 from biosig.publishing import whole_file
 from biosig.recording import Recording

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from biosig.batches.packed import PackedBatch, pack
 from biosig.device import autocast
-from biosig.models.arrays import as_recordings, as_they_are
+from biosig.models.array_input import as_recordings, as_they_are
 from biosig.models.encoder import EncoderConfig
 from biosig.models.model import Model
 from biosig.pretrain.masking.reve import ReveMasking

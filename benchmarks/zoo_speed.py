@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import biosig
 from biosig.batches.contract import Prepared, prepare
 from biosig.batches.packed import pack
-from biosig.models.arrays import as_recordings
+from biosig.models.array_input import as_recordings
 from biosig.models.model import Model
 from biosig.models.zoo import known_models
 

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from biosig.annotations import from_triggers, in_range, mark_bad_spans
+from biosig.content_hash import content_hash
 from biosig.electrodes import guess_kinds
 from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.errors import UnreadableError
 from biosig.extremes import mark_extremes
-from biosig.fingerprint import content_hash
 from biosig.given import Given, given_beside
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.recording import Annotation, Recording, Source, Stream, Subject
 from biosig.sample_types import as_stored
 from biosig.source_files import check_present, sha256_of
@@ -119,8 +119,8 @@ class Adapter(ABC):
     def read(self, path: Path, *, lazy: bool = False, given: Given | None = None, **options: Any) -> Recording:
         """Read one recording, native samples untouched; those that no sensor gives are invalid (`biosig.extremes`).
 
-        With `lazy`, samples stay in their file (`biosig.lazy.LazySamples`) where the format lets them; all else,
-        `invalid` and `content_hash` included, is the same. What `given` states wins over `stated`.
+        With `lazy`, samples stay in their file (`biosig.lazy_samples.LazySamples`) where the format lets them; all
+        else, `invalid` and `content_hash` included, is the same. What `given` states wins over `stated`.
 
         Raises
         ------

@@ -17,19 +17,19 @@ from biosig.batches.alignment import aligned, chosen_align
 from biosig.batches.altered import original
 from biosig.batches.input_contract import Align, InputContract, OnUnknown, with_unknown
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
-from biosig.batches.memory import EpochList
 from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
+from biosig.batches.recording_set import EpochList
 from biosig.batches.stated import with_usable_units
 from biosig.batches.windows import LeftOutWarning, Windows
 from biosig.device import resolve_device
 from biosig.errors import DataError, UsageError
 from biosig.given import Given
 from biosig.models.model import Model
-from biosig.models.pooled import pooled, segments
+from biosig.models.pooling import pooled, segments
 from biosig.models.reading import Layer, Reading, readings_of
 from biosig.models.readouts import READOUTS, Pooling, check_pooling
-from biosig.models.reports import words_for
+from biosig.models.report_tokens import words_for
 from biosig.progress import Progress
 from biosig.sources import as_windows
 from biosig.table_parts import fingerprint_of, write_in_parts

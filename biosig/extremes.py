@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.recording import Channel, Recording, Stream
 from biosig.signal import join_runs, runs_from_mask
 from biosig.signal.units import si_size

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError, EmptyWindowError
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 
 Position = tuple[float, float, float]
 """x, y, z in metres: +x the subject's right, +y front, +z up, origin between the ears (MNE's head frame)."""

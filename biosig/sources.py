@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from biosig.batches.joined import JoinedSet
-from biosig.batches.memory import EpochList, RecordingList
+from biosig.batches.recording_set import EpochList, RecordingList
 from biosig.batches.stated import as_stated
 from biosig.batches.windows import RecordingSet, Windows, grid, warn_of_left_out
 from biosig.errors import UsageError
@@ -230,7 +230,7 @@ def _array_as_recording(
     kind: str | Sequence[str] | None = None,
     units: str | Sequence[str] | None = None,
 ) -> list[Recording]:
-    from biosig.models.arrays import as_recordings as from_arrays
+    from biosig.models.array_input import as_recordings as from_arrays
 
     if sfreq is None or ch_names is None or kind is None:
         raise UsageError("An array needs sfreq=, ch_names= and kind=.")

@@ -16,14 +16,14 @@ import torch
 
 import biosig
 from biosig import config as configuration
-from biosig.downstream.classifier import load_classifier
-from biosig.downstream.evidence import check_scores
-from biosig.downstream.probe_config import ProbeConfig
-from biosig.downstream.qa.settings import QaConfig
-from biosig.downstream.retrieval_config import RetrievalConfig
-from biosig.downstream.saved import open_result
-from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.waveform_config import WaveformConfig
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.finetune.classifier import load_classifier
+from biosig.downstream.qa.config import QaConfig
+from biosig.downstream.results.analysis import check_scores
+from biosig.downstream.results.saved import open_result
+from biosig.downstream.retrieval.config import RetrievalConfig
+from biosig.downstream.waveform.config import WaveformConfig
 from biosig.errors import BiosigError
 from biosig.evaluate.ledger import Ledger
 from biosig.models import checkpoint
@@ -34,9 +34,9 @@ from biosig.training.config import OptimizerConfig
 from biosig.training.optimizer import make_optimizer, make_plateau
 from biosig.training.state import TrainingState
 from biosig.training.weights import MovingAverage
-from ingest.labels.labels import load_labels
-from ingest.recipe.recipe import Recipe
-from ingest.tables.mapping import load_mapping
+from ingest.adapters.tables.mapping import load_mapping
+from ingest.metadata.labels.labels import load_labels
+from ingest.preprocess.recipe import Recipe
 
 CONFIGS = {
     "pretrain": PretrainConfig, "finetune": FineTuneConfig, "probe": ProbeConfig, "qa": QaConfig,

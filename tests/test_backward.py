@@ -20,13 +20,13 @@ from safetensors.torch import load_file
 
 import biosig
 from biosig import config as configuration
-from biosig.downstream.classifier import load_classifier
-from biosig.downstream.probe import run_probe
-from biosig.downstream.probe_config import ProbeConfig
-from biosig.downstream.qa.settings import QaConfig
-from biosig.downstream.retrieval_config import RetrievalConfig
-from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.waveform_config import WaveformConfig
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.experiments.probe import run_probe
+from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.finetune.classifier import load_classifier
+from biosig.downstream.qa.config import QaConfig
+from biosig.downstream.retrieval.config import RetrievalConfig
+from biosig.downstream.waveform.config import WaveformConfig
 from biosig.errors import UsageError
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.objectives.reconstruct import rebuild_window

@@ -14,7 +14,7 @@ from biosig.batches.packed import pack
 from biosig.batches.windows import around, grid
 from biosig.cli import main
 from biosig.errors import UsageError
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 NAMES = ["Fp1", "Fp2", "C3", "C4", "O1", "O2"]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from biosig import build_model
 from biosig.errors import DataError
 from biosig.extremes import mark_extremes
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.recording import Channel, Recording, Stream
 
 SFREQ = 100.0

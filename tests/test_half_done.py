@@ -14,10 +14,10 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.cli.data import verify
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.probe import run_probe
-from biosig.downstream.probe_config import ProbeConfig
-from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.experiments.probe import run_probe
+from biosig.downstream.experiments.probe_config import ProbeConfig
 from biosig.embedding import embed_to_file
 from biosig.errors import UnreadableError
 from biosig.features.feature_table import table_to_file
@@ -26,7 +26,7 @@ from biosig.pretrain.loop import pretrain
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
 from biosig.sources import as_windows
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,7 @@ class _Work:
             self._ingest(folder, progress)
 
     def _ingest(self, folder, progress):
-        from ingest import batch
+        from ingest.pipeline import batch
 
         def prepared(*arguments):
             progress("ingest", arguments[1].path.stem)

@@ -22,8 +22,8 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.cli.data import verify
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.presets import preset
@@ -41,8 +41,8 @@ START = """
 import json, os, signal, sys
 
 import matplotlib.pyplot, mne, pandas, pyarrow.parquet, safetensors.torch, sklearn.linear_model, torch
-import biosig.downstream.finetune, biosig.downstream.probe, biosig.embedding, biosig.features.feature_table
-import biosig.features.registry, biosig.pretrain.loop
+import biosig.downstream.experiments.finetune, biosig.downstream.experiments.probe, biosig.embedding
+import biosig.features.feature_table, biosig.features.registry, biosig.pretrain.loop
 from biosig.cli.main import main, verbs
 
 biosig.embedding.PART_WINDOWS = biosig.features.feature_table.PART_WINDOWS = 4

@@ -10,10 +10,10 @@ import pytest
 import biosig
 from biosig import config as configuration
 from biosig.cli.apply import embed, predict
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.probe import run_probe
-from biosig.downstream.probe_config import ProbeConfig
-from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.experiments.probe import run_probe
+from biosig.downstream.experiments.probe_config import ProbeConfig
 from biosig.errors import DataError, UsageError
 from biosig.reading import read
 from biosig.recording import Subject

@@ -36,8 +36,8 @@ from biosig.models.build import make_encoder
 from biosig.models.model import Model
 from biosig.pretrain.build import build_words
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.data import load_windows, shares
-from biosig.pretrain.publish import ledger_of
+from biosig.pretrain.model_card import ledger_of
+from biosig.pretrain.windows import load_windows, shares
 
 MOST_APART = 0.02
 """Largest difference over the largest value that rounding may make in vectors."""

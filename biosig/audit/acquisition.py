@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.audit.changed import Change, changed
-from biosig.audit.changes import equal_gain, notched
+from biosig.audit.context import Trial
 from biosig.audit.permutation import null_scores
+from biosig.audit.perturbations import equal_gain, notched
 from biosig.audit.result import Finding, Verdict
-from biosig.audit.trial import Trial
-from biosig.downstream.parts import recording_values
+from biosig.downstream.data.splits import recording_values
 from biosig.evaluate.metrics import Floats
 
 HIDDEN = ("recording length and window count", "time in the recording")

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 
+from biosig.audit.context import Trial, out_of_fold
 from biosig.audit.result import Finding, Verdict
-from biosig.audit.trial import Trial, out_of_fold
-from biosig.downstream.fitting import Preparation, Recipe
-from biosig.downstream.parts import recording_values
-from biosig.downstream.targets import has_class
-from biosig.downstream.task import Task
+from biosig.downstream.data.label_windows import has_class
+from biosig.downstream.data.splits import recording_values
+from biosig.downstream.data.task import Task
+from biosig.downstream.probe.fit import Preparation, Recipe
 from biosig.errors import UsageError
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import METRICS

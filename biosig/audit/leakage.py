@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.audit.context import Trial
 from biosig.audit.result import Finding, Verdict
-from biosig.audit.trial import Trial
 from biosig.errors import DataError, UnreadableError
 from biosig.evaluate.duplicates import find_duplicates
 from biosig.evaluate.ledger import overlap

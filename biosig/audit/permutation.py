@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.audit.context import Trial
 from biosig.audit.result import Finding
-from biosig.audit.trial import Trial
-from biosig.downstream.fitting import Preparation
+from biosig.downstream.probe.fit import Preparation
 from biosig.evaluate.metrics import Floats, Kind
 
 Rows = NDArray[np.int64]

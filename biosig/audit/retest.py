@@ -15,7 +15,7 @@ import pyarrow as pa
 from sklearn.neighbors import KNeighborsClassifier
 
 from biosig.batches.windows import Windows
-from biosig.downstream.fitting import Preparation
+from biosig.downstream.probe.fit import Preparation
 from biosig.embedding import embed
 from biosig.evaluate.duplicates import duplicates_of
 from biosig.evaluate.intervals import MEAN, Interval, bootstrap

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from biosig.audit.changed import Change, changed
-from biosig.audit.changes import flipped, noisy, reordered, with_fewer_leads
+from biosig.audit.context import Trial
+from biosig.audit.perturbations import flipped, noisy, reordered, with_fewer_leads
 from biosig.audit.result import Finding
-from biosig.audit.trial import Trial
 
 SAME = 1e-4
 """Largest difference over largest value of embeddings that must be equal: sums in another order."""

@@ -7,15 +7,15 @@ from typing import Any
 
 from biosig.audit.acquisition import acquisition
 from biosig.audit.config import AuditConfig, Check
+from biosig.audit.context import Trial
 from biosig.audit.identity import few_subjects, identity
 from biosig.audit.leakage import leakage, split_on_file, subjects_apart
 from biosig.audit.permutation import permutation
 from biosig.audit.result import AuditResult, Finding, Verdict
 from biosig.audit.robustness import robustness
 from biosig.audit.spectrum import spectrum
-from biosig.audit.trial import Trial
-from biosig.downstream.report import write_report
-from biosig.downstream.task import model_facts, open_model, open_task
+from biosig.downstream.data.task import model_facts, open_model, open_task
+from biosig.downstream.results.report import write_report
 from biosig.evaluate.splits import manifest
 from biosig.progress import Progress
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from biosig.audit.changed import changed
-from biosig.audit.changes import flattened
+from biosig.audit.context import Trial
+from biosig.audit.perturbations import flattened
 from biosig.audit.result import Finding
-from biosig.audit.trial import Trial
 
 
 def spectrum(trial: Trial) -> Iterator[Finding]:

@@ -54,7 +54,7 @@ def aligned(windows: Windows, align: Align) -> Windows:
     Parameters
     ----------
     windows : Windows
-        Of recordings with the channels that take part (`biosig.downstream.picked`).
+        Of recordings with the channels that take part (`biosig.downstream.data.picked_channels`).
     align : {"none", "subject", "first_minute"}
         Whether a person's matrix is measured over all recordings that the windows are of, whole, so that a person under
         test is known by all that was recorded; or each recording's over its first minute alone, which could be done

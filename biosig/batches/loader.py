@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from biosig.batches.conditioned import conditioned
 from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.fast_path import PlainWindow, add_together, in_groups, plain_windows
+from biosig.batches.filtered_recordings import conditioned
 from biosig.batches.montage import channels_read, montage
 from biosig.batches.ordered import check_windows
 from biosig.batches.packed import PackedBatch, Packer
-from biosig.batches.together import PlainWindow, add_together, in_groups, plain_windows
 from biosig.batches.windows import ReadableRecording, Windows
 from biosig.errors import UsageError
 from biosig.recording import Recording

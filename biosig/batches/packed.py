@@ -18,10 +18,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
+from biosig.batches.buffer_pool import recycled
 from biosig.batches.contract import Prepared
 from biosig.batches.input_contract import MODALITY_IDS, InputContract
 from biosig.batches.montage import Montage
-from biosig.batches.recycled import recycled
 from biosig.errors import DataError
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from biosig.batches.stacked import StackedSet
 from biosig.batches.windows import Windows
 from biosig.bench.config import BenchConfig, BenchTask, Condition, OtherSet
-from biosig.downstream.degradations import with_degraded_test
-from biosig.downstream.parts import Parts, make_parts
-from biosig.downstream.picked import picked
-from biosig.downstream.probe_config import ProbeConfig
-from biosig.downstream.targets import LabelledWindows, has_class
-from biosig.downstream.task import Task, open_task
+from biosig.downstream.data.degradations import with_degraded_test
+from biosig.downstream.data.label_windows import LabelledWindows, has_class
+from biosig.downstream.data.picked_channels import picked
+from biosig.downstream.data.splits import Parts, make_parts
+from biosig.downstream.data.task import Task, open_task
+from biosig.downstream.experiments.probe_config import ProbeConfig
 from biosig.errors import UsageError
 from biosig.evaluate.splits import Rows
 from biosig.models.model import Model

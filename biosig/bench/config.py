@@ -11,8 +11,8 @@ from biosig import config as configuration
 from biosig.batches.input_contract import Align
 from biosig.downstream.baselines import BASELINES
 from biosig.downstream.baselines.defaults import check_kind
-from biosig.downstream.split_config import FoldSplit
-from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.data.split_config import FoldSplit
+from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.errors import UnreadableError, UsageError
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.models.readouts import Pooling
@@ -64,7 +64,7 @@ class Condition:
     align : {"none", "subject", "first_minute"}, optional
         Another alignment than the task's; None = the same.
     degrade : str
-        Name of a degradation of the recordings under test (`biosig.downstream.degradations`).
+        Name of a degradation of the recordings under test (`biosig.downstream.data.degradations`).
     known : int, optional
         How many recordings or people are learned from; three draws of them, whose scores are averaged.
     known_by : {"recording", "subject"}
@@ -160,8 +160,8 @@ class BenchConfig:
     Parameters
     ----------
     model : str or list of str
-        As in `biosig.downstream.task_config.TaskConfig`. Two = two halves of a cross-fitting: whoever the first has
-        seen in pretraining is scored by the second.
+        As in `biosig.downstream.data.task_config.TaskConfig`. Two = two halves of a cross-fitting: whoever the first
+        has seen in pretraining is scored by the second.
     shards : str
         Folder that holds a folder of shards for each data set.
     out : Path
@@ -180,7 +180,7 @@ class BenchConfig:
     draws : int
         Random twins, whose scores are averaged.
     finetune : dict
-        Keys of `biosig.downstream.settings.FineTuneConfig` that are not default.
+        Keys of `biosig.downstream.experiments.finetune_config.FineTuneConfig` that are not default.
     network_minutes : float
         At most so long does one fit of a network from scratch take, in processor time over the threads.
     n_bootstrap : int

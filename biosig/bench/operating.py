@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.downstream.rating import Rateable
+from biosig.downstream.results.scores import Rateable
 from biosig.evaluate.intervals import Interval, multiplicities
 from biosig.evaluate.metrics import Floats
 

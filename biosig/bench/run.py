@@ -21,11 +21,11 @@ from biosig.bench.tables import FINETUNED, BenchTables, write_tables
 from biosig.bench.workers import run_jobs, sentence_of
 from biosig.device import resolve_device
 from biosig.downstream.baselines import MODEL
-from biosig.downstream.cohort import recording_table
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.probe import score_rows
-from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.task import Task, open_model, open_task
+from biosig.downstream.data.cohort import recording_table
+from biosig.downstream.data.task import Task, open_model, open_task
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.experiments.probe import score_rows
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger, Overlap, overlap_of
 from biosig.file_sums import guarded, write_guarded
@@ -169,7 +169,7 @@ def _scored(
     progress: Progress | None,
     vectors: Path | None,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Predictions of rows that are fitted by `biosig.downstream.probe.score_rows`."""
+    """Predictions of rows that are fitted by `biosig.downstream.experiments.probe.score_rows`."""
     names = list(_ROWS.get(group, task.networks))
     names += task.rules if group == "features" else []
     halves, notes = [], []

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from biosig.bench.config import BenchTask
-from biosig.downstream.rating import Rateable, by_method, mean_over_seeds
+from biosig.downstream.results.scores import Rateable, by_method, mean_over_seeds
 from biosig.errors import DataError
 from biosig.evaluate.intervals import Interval, multiplicities, replicates
 from biosig.evaluate.metrics import METRICS, Floats, Metric
@@ -96,7 +96,7 @@ class Judge:
     task : BenchTask
         Its metric, and whether each person counts alike.
     predictions : DataFrame
-        Out-of-fold, of all rows (`biosig.downstream.result.ProbeResult.predictions`).
+        Out-of-fold, of all rows (`biosig.downstream.results.result.ProbeResult.predictions`).
     n_bootstrap, seed : int
         Resamples of people, and which: the same for all rows.
     """

@@ -17,10 +17,10 @@ from biosig.bench.plan import AS_IT_IS, UNDER_CONDITIONS, Job, seconds_taken
 from biosig.bench.scores import Gain, Judge, holm
 from biosig.csv_table import write_csv
 from biosig.downstream.baselines import MODEL
-from biosig.downstream.cohort import groups
-from biosig.downstream.fusion import fused_name, with_fused
-from biosig.downstream.subgroups import subgroup_table
-from biosig.downstream.target_config import Target
+from biosig.downstream.data.cohort import groups
+from biosig.downstream.data.target_config import Target
+from biosig.downstream.results.fusion import fused_name, with_fused
+from biosig.downstream.results.subgroups import subgroup_table
 from biosig.evaluate.metrics import METRICS
 from biosig.file_sums import checked, guarded
 
@@ -66,7 +66,7 @@ class BenchTables:
     operating : DataFrame
         Of primary endpoints: sensitivity at 95 % specificity, Brier score and calibration error.
     subgroups : DataFrame
-        Of primary endpoints: scores by sex, age, device and site (`biosig.downstream.subgroups`).
+        Of primary endpoints: scores by sex, age, device and site (`biosig.downstream.results.subgroups`).
     notes : DataFrame
         task, note: who was left out, which rows are missing and why, how far intervals can be trusted.
     runs : DataFrame

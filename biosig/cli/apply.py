@@ -180,8 +180,8 @@ def predict(
 
     from biosig.batches.stated import with_usable_units
     from biosig.device import resolve_device
-    from biosig.downstream.classifier import load_classifier
-    from biosig.downstream.prediction import predictions, schema_of, windows_for
+    from biosig.downstream.finetune.classifier import load_classifier
+    from biosig.downstream.finetune.predict import predictions, schema_of, windows_for
     from biosig.given import given_by
     from biosig.models.zoo.model import model_with
     from biosig.person_level import pool_predictions
@@ -238,9 +238,9 @@ def evaluate(run: Annotated[Path, tyro.conf.Positional]) -> int:
     int
         Exit status: 1 where a saved score is not what the predictions give.
     """
-    from biosig.downstream.evidence import check_scores
-    from biosig.downstream.report import write_report
-    from biosig.downstream.saved import open_result
+    from biosig.downstream.results.analysis import check_scores
+    from biosig.downstream.results.report import write_report
+    from biosig.downstream.results.saved import open_result
 
     saved = open_result(run)
     table = check_scores(saved)
@@ -267,7 +267,7 @@ def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Pat
         Exit status.
     """
     from biosig.csv_table import write_csv
-    from biosig.downstream import compare as results
+    from biosig.downstream.results import compare as results
 
     found = results.compare(runs)
     if out is not None:

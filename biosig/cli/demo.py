@@ -16,15 +16,15 @@ from rich.console import Console
 from biosig import samples
 from biosig.cli.data import verify
 from biosig.cli.tables import print_lines, print_result
-from biosig.downstream.probe_config import ProbeConfig
-from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.experiments.probe_config import ProbeConfig
 from biosig.errors import DataError, UsageError
 from biosig.progress import Progress, show_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from biosig.downstream.result import ProbeResult
+    from biosig.downstream.results.result import ProbeResult
     from biosig.pretrain.config import PretrainConfig
 
 MARKER = ".biosig-demo"
@@ -183,7 +183,7 @@ def _run_config(out: Path, steps: int) -> PretrainConfig:
 def _probe(
     task: Task, out: Path, model: Path, say: Callable[[str], None], progress: Progress
 ) -> tuple[str, ProbeResult]:
-    from biosig.downstream.probe import run_probe
+    from biosig.downstream.experiments.probe import run_probe
 
     say(f"probe: {task.title}")
     name = task.title.split(":")[1].strip().replace(" ", "-")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from biosig.downstream.result import ProbeResult
+from biosig.downstream.results.result import ProbeResult
 from biosig.models.model import load_model
 from biosig.plots.curves import plot_loss
 from biosig.plots.ecg import plot_ecg

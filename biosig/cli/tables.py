@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from biosig.audit.result import AuditResult
     from biosig.bench.config import BenchConfig
     from biosig.bench.run import Bench
-    from biosig.downstream.compare import Comparison
-    from biosig.downstream.result import ProbeResult
+    from biosig.downstream.results.compare import Comparison
+    from biosig.downstream.results.result import ProbeResult
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -82,7 +82,7 @@ def print_bench(result: Bench, console: Console) -> None:
 
 
 def print_scores(table: pd.DataFrame, title: str, cohort: dict[str, int], console: Console) -> None:
-    """Print the headline of a score table (`biosig.downstream.rating.rate`) over the size of its cohort."""
+    """Print the headline of a score table (`biosig.downstream.results.scores.rate`) over the size of its cohort."""
     from biosig.plots.scores import headline_metrics
 
     shown = Table(title=title, caption=_cohort(cohort))

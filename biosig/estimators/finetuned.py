@@ -21,13 +21,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from biosig.batches.input_contract import Align, InputContract, OnUnknown
-from biosig.downstream.examples import FrozenExamples, PackedExamples
-from biosig.downstream.objective import Objective
-from biosig.downstream.parts import Parts
-from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import TrainingSpec, TuneStage
-from biosig.downstream.training import predict
-from biosig.downstream.tuning import fine_tune
+from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.experiments.finetune_config import TrainingSpec, TuneStage
+from biosig.downstream.finetune.fit import predict
+from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.stages import fine_tune
 from biosig.errors import UsageError
 from biosig.estimators.base import ModelEstimator
 from biosig.estimators.inputs import SignalRows
@@ -51,7 +51,7 @@ class FineTunedEstimator(ModelEstimator):
     model, ch_names, sfreq, kind, units, window, align, on_unknown, device
         As in `ModelEstimator`.
     method : {"probe", "last", "lora", "full"}
-        What is trained after the head (`biosig.downstream.settings.TuneStage`).
+        What is trained after the head (`biosig.downstream.experiments.finetune_config.TuneStage`).
     pooling : {"attention", "cls", "mean", "flatten"}, optional
         What the head reads; None = as the model does it.
     epochs : int
@@ -190,7 +190,7 @@ class FineTunedClassifier(ClassifierMixin, FineTunedEstimator):
     ----------
     classes_ : ndarray, shape (K,)
         The classes of y.
-    network_ : biosig.downstream.classifier.Classifier
+    network_ : biosig.downstream.finetune.classifier.Classifier
         The encoder and its head.
 
     Examples
@@ -241,7 +241,7 @@ class FineTunedRegressor(RegressorMixin, FineTunedEstimator):
 
     Attributes
     ----------
-    network_ : biosig.downstream.classifier.Classifier
+    network_ : biosig.downstream.finetune.classifier.Classifier
         The encoder and its head.
     """
 

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.memory import RecordingList
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import RecordingSet, Windows
 from biosig.errors import UsageError
 from biosig.evaluate.duplicates import find_duplicates, marks_of
 from biosig.extremes import mark_extremes
 from biosig.recording import Recording
 from biosig.shards.dataset import ShardDataset
-from biosig.shards.stored import StoredRecording
+from biosig.shards.stored_recording import StoredRecording
 
 _TOLERANCE = 1e-6  # s, of durations that were added up
 
@@ -194,7 +194,7 @@ def _from_array(
     kind: str | Sequence[str] | None,
     units: str | Sequence[str] | None,
 ) -> list[Recording]:
-    from biosig.models.arrays import as_recordings as from_array
+    from biosig.models.array_input import as_recordings as from_array
 
     if sfreq is None or ch_names is None:
         raise UsageError(

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from biosig.content_hash import content_hash
 from biosig.evaluate.splits import connected_groups
-from biosig.fingerprint import content_hash
 from biosig.landmarks import ALIKE, Landmarks, distance, fingerprint
 
 if TYPE_CHECKING:

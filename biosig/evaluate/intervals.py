@@ -94,7 +94,7 @@ def replicates(
     """The scores of resampled subjects, by the name of the metric, (n_resamples,) each.
 
     The same seed and subjects give the same resamples whatever the metric and the method, so that the replicates of
-    two methods can be subtracted from each other (`biosig.downstream.rating.differences`).
+    two methods can be subtracted from each other (`biosig.downstream.results.scores.differences`).
 
     Parameters
     ----------

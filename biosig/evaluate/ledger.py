@@ -1,9 +1,9 @@
 """The leakage ledger: which of the recordings on trial the weights have seen in pretraining.
 
 It goes with a checkpoint as `seen.safetensors`: the content hashes of the recordings that went into the weights, and
-SHA-256 of their subjects' pseudonyms. The content hash (`biosig.fingerprint`) survives another name, file format, order
-of channels and integer gain. The landmarks of their signals (`biosig.landmarks`) are kept beside it, by which a copy
-that was re-saved, rescaled, resampled or cropped is known too; ledgers that are older than they have none.
+SHA-256 of their subjects' pseudonyms. The content hash (`biosig.content_hash`) survives another name, file format,
+order of channels and integer gain. The landmarks of their signals (`biosig.landmarks`) are kept beside it, by which a
+copy that was re-saved, rescaled, resampled or cropped is known too; ledgers that are older than they have none.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
+from biosig.content_hash import is_comparable
 from biosig.errors import DataError, UnreadableError
-from biosig.evaluate.digest_set import DigestSet
 from biosig.evaluate.duplicates import marks_of, near_pairs
+from biosig.evaluate.hash_set import DigestSet
 from biosig.file_sums import checked, guarded
-from biosig.fingerprint import is_comparable
 from biosig.landmarks import Landmarks
 from biosig.models.checkpoint import LEDGER, OLD_LEDGER
 

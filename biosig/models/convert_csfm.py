@@ -19,8 +19,8 @@ from biosig.errors import DataError
 from biosig.layers.lead_positions import LeadCode
 from biosig.layers.text import TextConfig
 from biosig.models.encoder import EncoderConfig
-from biosig.models.foreign import Plan
 from biosig.models.presets import PRESETS, preset
+from biosig.models.read_weights import Plan
 
 _EMBEDDING = {
     "cls_token": "cls",

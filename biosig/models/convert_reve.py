@@ -16,8 +16,8 @@ from torch import Tensor
 from biosig.config import load
 from biosig.errors import DataError
 from biosig.models.encoder import EncoderConfig, ReveCode
-from biosig.models.foreign import Plan
 from biosig.models.presets import PRESETS, preset
+from biosig.models.read_weights import Plan
 
 _EMBEDDING = {
     "to_patch_embedding.0.weight": "patches.project.eeg.weight",

@@ -23,7 +23,7 @@ from biosig.device import resolve_dtype
 from biosig.errors import DataError, UsageError
 from biosig.layers.lead_positions import LeadCode, LeadPositions
 from biosig.models import checkpoint, hub
-from biosig.models.arrays import Encoded, as_recordings, as_they_are, unpack
+from biosig.models.array_input import Encoded, as_recordings, as_they_are, unpack
 from biosig.models.build import make_encoder
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.fused.encoder import FusedEncoder

@@ -10,7 +10,7 @@ import tokenizers
 from biosig.errors import UnreadableError, UsageError
 
 SHIPPED = Path(__file__).parent / "tokenizer" / "tokenizer.json"
-"""A demonstration, trained on 352 reports of PTB-XL (biosig.models.make_tokenizer)."""
+"""A demonstration, trained on 352 reports of PTB-XL (tools.make_tokenizer)."""
 
 _SENTENCE_END = re.compile(r"[\r\n]+|(?<!\d)\.|\.(?!\d)")  # 0.12 s is one number
 _OTHER_TRACING = re.compile(r"\bprevious\s+(tracing|ecg)|\bcompared\s+(to|with)\b|\btracing\s*#\s*\d", re.IGNORECASE)

@@ -23,7 +23,7 @@ from biosig.batches.ordered import OrderedContract
 from biosig.batches.packed import PackedBatch, pack
 from biosig.device import resolve_dtype
 from biosig.errors import DataError, UsageError
-from biosig.models.arrays import Encoded, as_recordings, as_they_are
+from biosig.models.array_input import Encoded, as_recordings, as_they_are
 from biosig.models.model import Model, revision_of
 from biosig.models.tokens import Tokens
 from biosig.training.seeding import seeded
@@ -405,7 +405,7 @@ class WrappedModel(Model):
         UsageError, DataError
             As `Model.encode`, and if channels or length are not the contract's, or a window misses samples.
         """
-        from biosig.models.pooled import pooled
+        from biosig.models.pooling import pooled
         from biosig.models.reading import Reading
         from biosig.models.readouts import own_pooling
 

@@ -78,7 +78,7 @@ def plot_shots(table: pd.DataFrame, title: str = "With fewer labels") -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Columns `shots` (a number, or "all"), `metric`, `value`, `low`, `high` (`biosig.downstream.shots`).
+        Columns `shots` (a number, or "all"), `metric`, `value`, `low`, `high` (`biosig.downstream.probe.few_shot`).
     title : str
         Stands above the picture.
 

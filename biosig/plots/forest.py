@@ -25,7 +25,7 @@ def plot_differences(table: pd.DataFrame, title: str = "What the model adds") ->
     ----------
     table : DataFrame
         Columns `method` (which the model is compared with), `metric`, `value`, `low`, `high`: model minus method
-        (`biosig.downstream.rating.differences`).
+        (`biosig.downstream.results.scores.differences`).
     title : str
         Stands above the picture.
 
@@ -56,7 +56,7 @@ def plot_subgroups(table: pd.DataFrame, overall: float, metric: str, title: str 
     Parameters
     ----------
     table : DataFrame
-        Columns `attribute`, `group`, `n_subjects`, `value`, `low`, `high` (`biosig.downstream.subgroups`).
+        Columns `attribute`, `group`, `n_subjects`, `value`, `low`, `high` (`biosig.downstream.results.subgroups`).
     overall : float
         The score in all.
     metric : str

@@ -10,7 +10,7 @@ from biosig.models import checkpoint
 from biosig.models.build import make_encoder
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.presets import preset
-from biosig.models.reports import RecordingWords, words_for
+from biosig.models.report_tokens import RecordingWords, words_for
 from biosig.models.text import Tokenizer
 from biosig.pretrain.config import EncoderSize, PretrainConfig
 from biosig.pretrain.objectives.objective import Objective

@@ -28,18 +28,18 @@ from biosig.errors import UsageError
 from biosig.file_sums import SUMS, DamagedWorkWarning, FileSums, check, guarded, remove
 from biosig.lock import locked
 from biosig.models.checkpoint import save
-from biosig.models.reports import RecordingWords
+from biosig.models.report_tokens import RecordingWords
 from biosig.pretrain.build import build_encoder, build_objective, build_words
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.data import draw, load_windows, shares
 from biosig.pretrain.draw_views import draw_views, term_transform
+from biosig.pretrain.model_card import ledger_of, model_card
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.views import Views
 from biosig.pretrain.precision import try_precisions
-from biosig.pretrain.publish import ledger_of, model_card
 from biosig.pretrain.state import TRAINING_STATE, save_decoder
 from biosig.pretrain.target_tables import load_targets, target_names
 from biosig.pretrain.targets import Targets
+from biosig.pretrain.windows import draw, load_windows, shares
 from biosig.progress import Progress
 from biosig.termination import sigterm
 from biosig.text_files import read_yaml

@@ -59,7 +59,7 @@ def load_targets(
     config : PretrainConfig
         The run; `workers` background processes measure.
     windows : Windows
-        Some of those that `biosig.pretrain.data.load_windows` gives.
+        Some of those that `biosig.pretrain.windows.load_windows` gives.
     names : sequence of str
         Makers in `TARGETS`.
     progress : callable, optional

@@ -20,7 +20,7 @@ from biosig.errors import DataError, UsageError
 from biosig.shards import spec
 from biosig.shards.index import index_table, read_fingerprints, read_index, shard_paths
 from biosig.shards.query import matching_rows, why_none
-from biosig.shards.stored import StoredRecording
+from biosig.shards.stored_recording import StoredRecording
 
 log = logging.getLogger(__name__)
 

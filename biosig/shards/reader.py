@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import DataError, EmptyWindowError, UnreadableError
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.recording import (
     Annotation,
     Channel,

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.shards import spec
 from biosig.shards.file import ShardFile
 

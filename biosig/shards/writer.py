@@ -17,13 +17,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.content_hash import KEYED
 from biosig.errors import BiosigError, DataError, UnreadableError, UsageError
-from biosig.fingerprint import KEYED
 from biosig.landmarks import fingerprint
 from biosig.recording import Channel, Recording, Stream
 from biosig.shards import spec
-from biosig.shards.disk import FullDiskFile
-from biosig.shards.growing import GrowingSamples, best_codec
+from biosig.shards.appendable_dataset import GrowingSamples, best_codec
+from biosig.shards.safe_file import FullDiskFile
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.electrodes.make_tables import ELECTRODES, LEADS
+from biosig.electrodes.torso import ELECTRODES, LEADS
 from biosig.errors import UsageError
 from biosig.recording import Channel, is_known
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from biosig import simulate
-from biosig.fingerprint import content_hash
+from biosig.content_hash import content_hash
 from biosig.landmarks import fingerprint
 from biosig.progress import Progress
 from biosig.recording import SIMULATED, Recording, Subject

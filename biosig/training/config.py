@@ -148,7 +148,7 @@ class Stage:
     weight_decay : float
         Decoupled, on all parameters.
     mixup : bool
-        Whether windows of a batch are mixed in pairs (`biosig.downstream.mixup`).
+        Whether windows of a batch are mixed in pairs (`biosig.downstream.data.mixup`).
     ema : float
         Decay of a moving average of the weights, which is then what is scored and kept
         (`biosig.training.weights.MovingAverage`); 0 = none.

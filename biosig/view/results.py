@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.downstream.columns import prediction_names, truth_names
-from biosig.downstream.saved import SavedResult, open_result
+from biosig.downstream.data.columns import prediction_names, truth_names
+from biosig.downstream.results.saved import SavedResult, open_result
 from biosig.evaluate.splits import people
 
 MOST = 500

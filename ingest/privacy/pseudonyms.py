@@ -8,8 +8,8 @@ import os
 import secrets
 from pathlib import Path
 
+from biosig.content_hash import KEYED
 from biosig.errors import UsageError
-from biosig.fingerprint import KEYED
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Pseudonyms:
         return self._hmac(what, value)[:16]
 
     def digest(self, what: str, value: str) -> str:
-        """All 64 hexadecimal digits behind `biosig.fingerprint.KEYED`, in place of an unkeyed digest; "" stays ""."""
+        """All 64 hexadecimal digits behind `biosig.content_hash.KEYED`, in place of an unkeyed digest; "" stays ""."""
         return KEYED + self._hmac(what, value) if value else ""
 
     def _hmac(self, what: str, value: str) -> str:

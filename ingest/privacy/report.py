@@ -12,8 +12,8 @@ from rich.table import Table
 from biosig.errors import BiosigError
 from biosig.reading import Adapter, Identifier
 from biosig.recording import Recording
-from ingest.discover import Discovery, Item
-from ingest.privacy.hiding import Hiding, hide
+from ingest.pipeline.discover import Discovery, Item
+from ingest.privacy.deidentify import Hiding, hide
 from ingest.privacy.identifiers import identifiers_in_header, mask
 from ingest.privacy.pseudonyms import Pseudonyms
 from ingest.privacy.scrub import removed

@@ -9,7 +9,7 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.audit.config import AuditConfig
-from biosig.fingerprint import content_hash
+from biosig.content_hash import content_hash
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index
 

@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biosig import config as configuration
-from biosig.audit.changes import equal_gain, flattened, flipped, noisy, notched, reordered, with_fewer_leads
 from biosig.audit.config import AuditConfig, read_config
+from biosig.audit.context import Trial
 from biosig.audit.identity import recordings_apart
-from biosig.audit.measure import line_peak, measure_window, power_spectrum, slopes
 from biosig.audit.permutation import permuted, regressands
+from biosig.audit.perturbations import equal_gain, flattened, flipped, noisy, notched, reordered, with_fewer_leads
 from biosig.audit.run import run_audit
-from biosig.audit.trial import Trial
+from biosig.audit.signal_measures import line_peak, measure_window, power_spectrum, slopes
 from biosig.cli.run_config import audit
-from biosig.downstream.probe import ProbeConfig, run_probe
-from biosig.downstream.task import open_model, open_task
+from biosig.downstream.data.task import open_model, open_task
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.errors import DataError, UsageError
 
 

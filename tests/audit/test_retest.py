@@ -29,7 +29,7 @@ def pulses(rate, n_seconds=40.0, seed=0):
 
 def recorded(names, rates):
     """One recording of PPG each, of these subjects."""
-    from biosig.models.arrays import as_recordings
+    from biosig.models.array_input import as_recordings
 
     for number, (name, rate) in enumerate(zip(names, rates, strict=True)):
         signal = pulses(rate, seed=number)

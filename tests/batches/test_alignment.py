@@ -9,9 +9,9 @@ import biosig
 from biosig.batches.alignment import BAND, aligned, mixing
 from biosig.batches.altered import altered, original
 from biosig.batches.contract import prepare
-from biosig.batches.memory import RecordingList
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import grid
-from biosig.downstream.picked import picked
+from biosig.downstream.data.picked_channels import picked
 from biosig.embedding import embed_windows
 from biosig.errors import DataError, UsageError
 from biosig.recording import UNKNOWN

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import biosig
-from biosig.batches.conditioned import conditioned
 from biosig.batches.contract import InputContract, prepare
+from biosig.batches.filtered_recordings import conditioned
 from biosig.batches.loader import count_tokens, in_order, load_batches
-from biosig.batches.memory import RecordingList
 from biosig.batches.montage import UnplacedChannelWarning
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import grid
 from biosig.electrodes.frames import head_to_mri
 from biosig.electrodes.reve_bank import reve_positions

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from biosig.batches.joined import JoinedSet
-from biosig.batches.memory import RecordingList
+from biosig.batches.recording_set import RecordingList
 
 
 class Indexed(RecordingList):

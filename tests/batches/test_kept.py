@@ -7,7 +7,7 @@ import biosig
 from biosig import samples
 from biosig.batches import loader
 from biosig.batches.loader import load_batches
-from biosig.batches.memory import RecordingList
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import grid
 from biosig.models.presets import preset
 

@@ -9,8 +9,8 @@ import torch
 import biosig
 from biosig.batches.contract import InputContract, prepare
 from biosig.batches.loader import load_batches
-from biosig.batches.memory import RecordingList
 from biosig.batches.packed import pack
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import Windows, grid
 from biosig.signal import robust_scale
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from biosig.batches import recycled as module
-from biosig.batches.recycled import recycled
+from biosig.batches import buffer_pool as module
+from biosig.batches.buffer_pool import recycled
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ import torch
 import biosig
 from biosig import samples
 from biosig.batches.loader import count_tokens, in_order, load_batches
-from biosig.batches.memory import RecordingList
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import grid
 from biosig.errors import DataError, UsageError
 from biosig.models.presets import preset
-from biosig.models.reports import RecordingWords, words_for
+from biosig.models.report_tokens import RecordingWords, words_for
 from biosig.models.text import Tokenizer
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter

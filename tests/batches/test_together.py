@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import biosig
-import biosig.batches.together as together
+import biosig.batches.fast_path as together
 from biosig.batches.contract import InputContract, prepare
 from biosig.batches.loader import load_batches
 from biosig.batches.packed import pack

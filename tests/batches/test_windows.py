@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import biosig
 from biosig.batches.loader import BatchPlan, count_tokens, in_order, load_batches
-from biosig.batches.memory import RecordingList
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import around, grid
 from biosig.errors import DataError, UsageError
 from biosig.shards.index import build_index

@@ -8,7 +8,7 @@ import pytest
 import biosig
 from biosig.bench.conditions import N_DRAWS, known_only, read_as_named, setting_of
 from biosig.bench.config import Condition, OtherSet
-from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.errors import UsageError
 
 

@@ -13,7 +13,7 @@ from biosig.bench import run
 from biosig.bench.config import Condition, OtherSet
 from biosig.bench.plan import AS_IT_IS, plan
 from biosig.bench.run import plan_bench, run_bench
-from biosig.downstream.task import open_task
+from biosig.downstream.data.task import open_task
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.file_sums import write_guarded
@@ -186,7 +186,7 @@ def test_of_two_halves_each_scores_whom_it_has_not_seen(bench_config, tmp_path):
     own = found[found["method"] == "model"].set_index(["recording", "onset"]).sort_index()
 
     from biosig.bench.conditions import setting_of
-    from biosig.downstream.probe import score_rows
+    from biosig.downstream.experiments.probe import score_rows
 
     setting = setting_of(base, base.tasks["sex"])
     for k, half in enumerate(halves):

@@ -8,8 +8,8 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from biosig.bench.config import BenchTask
 from biosig.bench.operating import sensitivities, sensitivity
 from biosig.bench.scores import Gain, Judge, holm
-from biosig.downstream.rating import by_method
-from biosig.downstream.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.results.scores import by_method
 from biosig.errors import DataError
 
 EVENTS = Target(events={"rest": ["a"], "task": ["b"]})

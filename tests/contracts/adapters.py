@@ -7,12 +7,12 @@ import numpy as np
 
 import biosig
 from biosig import samples
+from biosig.content_hash import content_hash
 from biosig.electrodes import channel_id
-from biosig.fingerprint import content_hash
 from biosig.reading import ADAPTERS, adapter_for, adapters, read
 from biosig.recording import KINDS, MODALITIES, is_known
 from biosig.signal import canonical_unit, check_plausible
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 
 def check(name, path, values, exact, out):

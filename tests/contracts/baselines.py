@@ -16,11 +16,11 @@ from biosig.batches.windows import grid
 from biosig.downstream.baselines import BASELINES
 from biosig.downstream.baselines.context import BaselineContext, FitJob
 from biosig.downstream.baselines.defaults import drop_incompatible
-from biosig.downstream.examples import FrozenExamples
-from biosig.downstream.parts import Parts
-from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import LossConfig, Stage, TrainingSpec, TuneStage
-from biosig.downstream.targets import Target
+from biosig.downstream.data.batch_sources import FrozenExamples
+from biosig.downstream.data.label_windows import Target
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.experiments.finetune_config import LossConfig, Stage, TrainingSpec, TuneStage
 from biosig.errors import DataError
 from biosig.evaluate.metrics import Kind
 from biosig.recording import Subject

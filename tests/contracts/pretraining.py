@@ -16,12 +16,12 @@ from biosig.batches.loader import LoadedBatch, load_batches
 from biosig.models.presets import preset
 from biosig.pretrain.build import build_encoder, build_objective, build_words, encoder_config
 from biosig.pretrain.config import EncoderSize, PretrainConfig, SourceConfig
-from biosig.pretrain.data import load_windows
 from biosig.pretrain.draw_views import term_transform
 from biosig.pretrain.objectives import TermConfig
 from biosig.pretrain.objectives.base import abilities
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.target_tables import load_targets, target_names
+from biosig.pretrain.windows import load_windows
 from biosig.recording import Recording, Subject
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from biosig.downstream.cohort import recording_table
-from biosig.downstream.columns import prediction_columns, truth_columns
-from biosig.downstream.probe import ProbeConfig
-from biosig.downstream.rating import rate
-from biosig.downstream.result import ProbeResult
-from biosig.downstream.target_config import Target, WindowPlan
-from biosig.downstream.targets import label_windows
+from biosig.downstream.data.cohort import recording_table
+from biosig.downstream.data.columns import prediction_columns, truth_columns
+from biosig.downstream.data.label_windows import label_windows
+from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.experiments.probe import ProbeConfig
+from biosig.downstream.results.result import ProbeResult
+from biosig.downstream.results.scores import rate
 
 SUPERCLASSES = {name: [name] for name in ("NORM", "MI", "STTC", "CD", "HYP")}
 TARGETS = {

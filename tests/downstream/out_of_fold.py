@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biosig.downstream.fitting import Recipe, fit_probe
-from biosig.downstream.linear import uninformed
-from biosig.downstream.probe_config import resolve_head
+from biosig.downstream.baselines.models.simple import uninformed
+from biosig.downstream.experiments.probe_config import resolve_head
+from biosig.downstream.probe.fit import Recipe, fit_probe
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import pytest
 from made_results import make_result
 
 from biosig.cli import apply
-from biosig.downstream.compare import compare
-from biosig.downstream.saved import open_result
+from biosig.downstream.results.compare import compare
+from biosig.downstream.results.saved import open_result
 from biosig.errors import UsageError
 
 

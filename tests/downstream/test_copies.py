@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from biosig import config as configuration
-from biosig.downstream.parts import Contents
-from biosig.downstream.probe import run_probe
-from biosig.downstream.probe_config import ProbeConfig
-from biosig.fingerprint import content_hash
-from biosig.models.arrays import as_recordings
+from biosig.content_hash import content_hash
+from biosig.downstream.data.splits import Contents
+from biosig.downstream.experiments.probe import run_probe
+from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.models.array_input import as_recordings
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index
 
@@ -81,6 +81,6 @@ def test_copies_win_nothing_and_are_one_person(folders, monkeypatch):
     assert (twice["n_subjects"], twice["n_recordings"]) == (N, 2 * N)
     assert twice["low"] < 0.5 < twice["high"]
     assert twice["high"] - twice["low"] > 0.8 * (alone["high"] - alone["low"])
-    monkeypatch.setattr("biosig.downstream.task.content_of", blind)
+    monkeypatch.setattr("biosig.downstream.data.task.content_of", blind)
     _, cheated = probed(folders[1])
     assert max(alone["value"], twice["value"]) < 0.65 < cheated["low"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from biosig.downstream.cox import cox_loss, cox_regression
+from biosig.downstream.probe.cox import cox_loss, cox_regression
 from biosig.errors import DataError
 
 

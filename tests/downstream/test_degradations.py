@@ -9,13 +9,13 @@ from scipy.signal import welch
 from biosig import config as configuration
 from biosig.batches.alignment import aligned
 from biosig.batches.altered import original
-from biosig.batches.memory import RecordingList
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import grid
-from biosig.downstream.degradations import DEGRADATIONS, MISSING, SNR, degraded, with_degraded_test
-from biosig.downstream.parts import groups_of, make_parts
-from biosig.downstream.probe import ProbeConfig, score_rows
-from biosig.downstream.split_config import FoldSplit
-from biosig.downstream.task import open_model, open_task
+from biosig.downstream.data.degradations import DEGRADATIONS, MISSING, SNR, degraded, with_degraded_test
+from biosig.downstream.data.split_config import FoldSplit
+from biosig.downstream.data.splits import groups_of, make_parts
+from biosig.downstream.data.task import open_model, open_task
+from biosig.downstream.experiments.probe import ProbeConfig, score_rows
 from biosig.errors import UsageError
 from biosig.recording import Subject
 from biosig.signal import robust_scale

@@ -12,16 +12,16 @@ import yaml
 from biosig import config as configuration
 from biosig.batches.packed import pack
 from biosig.cli.run_config import finetune
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.inputs import PartialWindows
-from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.probe import ProbeConfig, run_probe
-from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.target_config import Target, WindowPlan
-from biosig.downstream.targets import label_windows
+from biosig.downstream.baselines.models.s4 import S4, StateSpaceLayer
+from biosig.downstream.baselines.models.xresnet import XResNet
+from biosig.downstream.data.channel_subsets import PartialWindows
+from biosig.downstream.data.label_windows import label_windows
+from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.baselines.s4 import S4, StateSpaceLayer
-from biosig.evaluate.baselines.xresnet import XResNet
 from biosig.evaluate.metrics import metrics_for
 from biosig.plots.robustness import plot_robustness
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from biosig.downstream.erasure import fit_eraser
+from biosig.downstream.probe.leace import fit_eraser
 from biosig.errors import UsageError
 
 

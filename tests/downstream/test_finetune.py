@@ -14,14 +14,14 @@ import biosig
 from biosig import config as configuration
 from biosig.batches.packed import pack
 from biosig.cli.run_config import finetune
-from biosig.downstream.classifier import load_classifier
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.parts import make_parts
-from biosig.downstream.rating import rate
-from biosig.downstream.settings import FineTuneConfig, Stage, TuneStage
-from biosig.downstream.split_config import FoldSplit, QuerySplit
-from biosig.downstream.target_config import Target, WindowPlan
-from biosig.downstream.targets import label_windows
+from biosig.downstream.data.label_windows import label_windows
+from biosig.downstream.data.split_config import FoldSplit, QuerySplit
+from biosig.downstream.data.splits import make_parts
+from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig, Stage, TuneStage
+from biosig.downstream.finetune.classifier import load_classifier
+from biosig.downstream.results.scores import rate
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.models.model import Model

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from biosig.downstream.fitting import Recipe, fit_probe
-from biosig.downstream.shots import drawn_rows
+from biosig.downstream.probe.few_shot import drawn_rows
+from biosig.downstream.probe.fit import Recipe, fit_probe
 
 
 def _layers(informative, n_subjects=30, per_subject=6, seed=0):

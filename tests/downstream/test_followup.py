@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from biosig import samples
-from biosig.downstream.followup import EVENT, TIME, hazard, main, simulate_followup
 from biosig.errors import DataError, UsageError
+from biosig.simulate.followup import EVENT, TIME, hazard, main, simulate_followup
 
 
 @pytest.fixture(scope="module")

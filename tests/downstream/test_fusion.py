@@ -6,9 +6,9 @@ import pytest
 from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
-from biosig.downstream.columns import prediction_columns
-from biosig.downstream.fusion import check_pairs, fuse, with_fused
-from biosig.downstream.target_config import Target
+from biosig.downstream.data.columns import prediction_columns
+from biosig.downstream.data.target_config import Target
+from biosig.downstream.results.fusion import check_pairs, fuse, with_fused
 from biosig.errors import UsageError
 
 SEX = Target(label="sex", classes={"female": ["F"], "male": ["M"]})

@@ -6,9 +6,9 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.downstream.baselines.features import clipped, is_better
+from biosig.downstream.baselines.models.forest import fit_forest
+from biosig.downstream.baselines.models.physiology import feature_matrix
 from biosig.errors import DataError
-from biosig.evaluate.baselines.forest import fit_forest
-from biosig.evaluate.baselines.physiology import feature_matrix
 
 
 def test_what_ranks_known_labels_better_on_the_mean_is_chosen():

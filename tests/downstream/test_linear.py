@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from out_of_fold import chance_predictions, cross_validated_predictions
 
-from biosig.downstream.heads import DEFAULTS
+from biosig.downstream.probe.heads import DEFAULTS
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.evaluate.splits import group_folds

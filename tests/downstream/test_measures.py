@@ -8,10 +8,10 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.batches.windows import grid
-from biosig.downstream.measures import event_rates, window_values
-from biosig.downstream.spans import within
-from biosig.downstream.target_config import Target, WindowPlan
-from biosig.downstream.targets import label_windows
+from biosig.downstream.data.channel_targets import event_rates, window_values
+from biosig.downstream.data.interval_windows import within
+from biosig.downstream.data.label_windows import label_windows
+from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation
 from biosig.shards import ShardWriter, build_index, open_shards

@@ -6,13 +6,13 @@ import torch
 from out_of_fold import chance_predictions, cross_validated_predictions
 from torch import nn
 
-from biosig.downstream.columns import prediction_columns, scored, truth_columns
-from biosig.downstream.objective import Objective, asymmetric_loss
-from biosig.downstream.parts import Parts
-from biosig.downstream.settings import LossConfig, Stage
-from biosig.downstream.target_config import Target
-from biosig.downstream.targets import strata
-from biosig.downstream.training import fit, predict
+from biosig.downstream.data.columns import prediction_columns, scored, truth_columns
+from biosig.downstream.data.label_windows import strata
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.target_config import Target
+from biosig.downstream.experiments.finetune_config import LossConfig, Stage
+from biosig.downstream.finetune.fit import fit, predict
+from biosig.downstream.finetune.losses import Objective, asymmetric_loss
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.evaluate.splits import group_folds

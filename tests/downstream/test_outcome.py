@@ -8,10 +8,10 @@ import pytest
 
 from biosig import config as configuration
 from biosig import samples
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.followup import simulate_followup
-from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.shards import ShardWriter, build_index, open_shards
+from biosig.simulate.followup import simulate_followup
 
 CONFIG = Path(__file__).parents[2] / "configs" / "finetune" / "ptbxl-outcome-simulated.yaml"
 

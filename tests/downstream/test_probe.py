@@ -10,10 +10,10 @@ import yaml
 
 from biosig import config as configuration
 from biosig.cli.run_config import probe
-from biosig.downstream.parts import make_parts
-from biosig.downstream.probe import ProbeConfig, run_probe, score_rows
-from biosig.downstream.rating import rate
-from biosig.downstream.task import open_model, open_task
+from biosig.downstream.data.splits import make_parts
+from biosig.downstream.data.task import open_model, open_task
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe, score_rows
+from biosig.downstream.results.scores import rate
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.metrics import ROLES, metrics_for
 from biosig.shards import ShardWriter, build_index

@@ -10,7 +10,7 @@ from biosig import config as configuration
 from biosig.audit.config import read_config
 from biosig.batches.alignment import aligned
 from biosig.batches.windows import grid
-from biosig.downstream.probe import ProbeConfig, run_probe
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.errors import UsageError
 from biosig.shards import ShardWriter, build_index
 

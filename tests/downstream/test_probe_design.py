@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from biosig import config as configuration
-from biosig.downstream.parts import make_parts
-from biosig.downstream.probe import ProbeConfig, run_probe
-from biosig.downstream.split_config import FoldSplit
-from biosig.downstream.target_config import Target, WindowPlan
-from biosig.downstream.targets import label_windows
+from biosig.downstream.data.label_windows import label_windows
+from biosig.downstream.data.split_config import FoldSplit
+from biosig.downstream.data.splits import make_parts
+from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.errors import DataError, UsageError
 from biosig.shards import ShardWriter, build_index, open_shards
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from biosig import config as configuration
-from biosig.downstream.probe import ProbeConfig, run_probe
-from biosig.downstream.rating import rate
-from biosig.downstream.saved import open_result
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe
+from biosig.downstream.results.saved import open_result
+from biosig.downstream.results.scores import rate
 from biosig.errors import UsageError
 from biosig.file_sums import DamagedWorkWarning
 
@@ -92,7 +92,7 @@ def test_what_is_finished_is_not_made_again(few_channels, undisturbed, tmp_path,
     def never(*_, **__):
         pytest.fail("was made again")
 
-    for name in ("biosig.embedding.embed_windows", "biosig.downstream.probing.fit_probe"):
+    for name in ("biosig.embedding.embed_windows", "biosig.downstream.probe.frozen_probe.fit_probe"):
         monkeypatch.setattr(name, never)
     run_probe(_config(few_channels, tmp_path / "half"))
     _equal(undisturbed / "whole", tmp_path / "half")

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biosig.downstream.columns import prediction_columns, truth_columns
-from biosig.downstream.rating import differences, rate, rate_labels
-from biosig.downstream.subgroups import subgroup_table
-from biosig.downstream.target_config import Target
+from biosig.downstream.data.columns import prediction_columns, truth_columns
+from biosig.downstream.data.target_config import Target
+from biosig.downstream.results.scores import differences, rate, rate_labels
+from biosig.downstream.results.subgroups import subgroup_table
 from biosig.errors import DataError
 from biosig.evaluate.intervals import replicates
 from biosig.evaluate.metrics import METRICS, metrics_for

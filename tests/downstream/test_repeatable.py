@@ -9,15 +9,15 @@ from safetensors.torch import load_file
 
 from biosig import config as configuration
 from biosig import samples
-from biosig.downstream.compare import compare
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.probe import run_probe
-from biosig.downstream.probe_config import ProbeConfig
-from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.experiments.probe import run_probe
+from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.results.compare import compare
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.data import load_windows
+from biosig.pretrain.windows import load_windows
 from biosig.shards import open_shards
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 TASK = {
     "model": "biosig-tiny",

@@ -11,14 +11,14 @@ import pytest
 from made_results import TARGETS, make_result
 
 from biosig.cli.apply import evaluate
-from biosig.downstream.cohort import cohort_table, groups, recording_table
-from biosig.downstream.environment import environment, revision
-from biosig.downstream.evidence import check_scores
-from biosig.downstream.report import write_report
-from biosig.downstream.result import in_folder
-from biosig.downstream.saved import open_result
-from biosig.downstream.target_config import WindowPlan
-from biosig.downstream.targets import label_windows
+from biosig.downstream.data.cohort import cohort_table, groups, recording_table
+from biosig.downstream.data.label_windows import label_windows
+from biosig.downstream.data.target_config import WindowPlan
+from biosig.downstream.results.analysis import check_scores
+from biosig.downstream.results.environment import environment, revision
+from biosig.downstream.results.report import write_report
+from biosig.downstream.results.result import in_folder
+from biosig.downstream.results.saved import open_result
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.shards import ShardWriter, open_shards
 

@@ -14,9 +14,9 @@ from biosig import config as configuration
 from biosig import samples
 from biosig.batches.contract import prepare
 from biosig.cli.run_config import retrieve
-from biosig.downstream.retrieval import chance_of_hit, hits, run_retrieval
-from biosig.downstream.retrieval_config import RetrievalConfig
-from biosig.downstream.retrieval_model import RetrievalModel, load_retrieval_model, ranked
+from biosig.downstream.retrieval.config import RetrievalConfig
+from biosig.downstream.retrieval.model import RetrievalModel, load_retrieval_model, ranked
+from biosig.downstream.retrieval.run import chance_of_hit, hits, run_retrieval
 from biosig.errors import DataError, UsageError
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder

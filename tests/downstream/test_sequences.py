@@ -10,19 +10,19 @@ import torch
 import biosig
 from biosig import config as configuration
 from biosig import samples
-from biosig.batches.memory import RecordingList
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import grid
 from biosig.cli.apply import predict
-from biosig.downstream.classifier import Classifier
-from biosig.downstream.contexts import Contexts
-from biosig.downstream.examples import FrozenExamples, PackedExamples
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.objective import Objective
-from biosig.downstream.parts import Parts
-from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import FineTuneConfig
-from biosig.downstream.target_config import Target, WindowPlan
-from biosig.downstream.targets import label_windows
+from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
+from biosig.downstream.data.label_windows import label_windows
+from biosig.downstream.data.sequences import Contexts
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.finetune.classifier import Classifier
+from biosig.downstream.finetune.losses import Objective
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Subject
 from biosig.shards import ShardWriter, build_index, open_shards

@@ -11,13 +11,13 @@ from biosig.downstream.baselines import BASELINES, _budget
 from biosig.downstream.baselines._supervised import Recipe
 from biosig.downstream.baselines.context import BaselineContext, FitJob
 from biosig.downstream.baselines.features_network import hidden_width
-from biosig.downstream.examples import FrozenExamples
-from biosig.downstream.parts import Parts
-from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import LossConfig, TrainingSpec, TuneStage
-from biosig.downstream.targets import Target
+from biosig.downstream.baselines.models import eeg_network
+from biosig.downstream.data.batch_sources import FrozenExamples
+from biosig.downstream.data.label_windows import Target
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.experiments.finetune_config import LossConfig, TrainingSpec, TuneStage
 from biosig.electrodes.locate import make_channel
-from biosig.evaluate.baselines import eeg_network
 from biosig.recording import Recording, Stream, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
 from biosig.training.config import Stage

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from biosig.downstream.target_config import Target, WindowPlan
-from biosig.downstream.targets import label_windows
+from biosig.downstream.data.label_windows import label_windows
+from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.errors import DataError, UsageError
 from biosig.shards import ShardWriter, open_shards
 

@@ -4,8 +4,8 @@ import pytest
 
 from biosig import config as configuration
 from biosig.downstream.baselines.defaults import default_baselines, modalities_of
-from biosig.downstream.probe import ProbeConfig
-from biosig.downstream.task import open_task
+from biosig.downstream.data.task import open_task
+from biosig.downstream.experiments.probe import ProbeConfig
 
 KINDS = {
     "bidmc-heart-rate": "number",

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from biosig.downstream.mixup import draw
-from biosig.downstream.objective import Objective
-from biosig.downstream.parts import Parts
-from biosig.downstream.training import fit, predict
+from biosig.downstream.data.mixup import draw
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.finetune.fit import fit, predict
+from biosig.downstream.finetune.losses import Objective
 from biosig.errors import DataError
 from biosig.training.config import Stage
 

@@ -10,19 +10,19 @@ import torch
 from torch import nn
 
 import biosig
-from biosig.batches.memory import RecordingList
 from biosig.batches.packed import pack
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import grid
-from biosig.downstream.classifier import Classifier, load_classifier, save_classifier
-from biosig.downstream.examples import FrozenExamples, PackedExamples
-from biosig.downstream.lora import add_lora, merge
-from biosig.downstream.mixup import Mix, draw, mixed
-from biosig.downstream.objective import Objective
-from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.settings import TuneStage
-from biosig.downstream.target_config import Target, WindowPlan
-from biosig.downstream.tuning import make_trainable
-from biosig.downstream.use import Use
+from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
+from biosig.downstream.data.mixup import Mix, draw, mixed
+from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.experiments.finetune_config import TuneStage
+from biosig.downstream.finetune.classifier import Classifier, load_classifier, save_classifier
+from biosig.downstream.finetune.lora import add_lora, merge
+from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.signature import Use
+from biosig.downstream.finetune.stages import make_trainable
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.calibration import Calibration
 from biosig.models.encoder import Encoder

@@ -9,8 +9,8 @@ import pytest
 import biosig
 from biosig import config as configuration
 from biosig import samples
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.settings import FineTuneConfig
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.evaluate.agreement import agreement_table
 from biosig.shards import ShardWriter, build_index
 

@@ -10,16 +10,16 @@ import torch
 import biosig
 from biosig import config as configuration
 from biosig import samples
-from biosig.batches.memory import RecordingList
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import grid
 from biosig.cli.run_config import waveform
-from biosig.downstream.cross_modal_rating import correlation, mean_interval
-from biosig.downstream.waveform import run_waveform
-from biosig.downstream.waveform_baselines.linear_filter import LinearFilter
-from biosig.downstream.waveform_baselines.mean_beat import MeanBeat
-from biosig.downstream.waveform_config import WaveformConfig
-from biosig.downstream.waveform_model import WaveformHead, WaveformModel, load_waveform_model
-from biosig.downstream.waveform_windows import WaveformWindows
+from biosig.downstream.results.cross_modal_scores import correlation, mean_interval
+from biosig.downstream.waveform.baselines.linear_filter import LinearFilter
+from biosig.downstream.waveform.baselines.mean_beat import MeanBeat
+from biosig.downstream.waveform.config import WaveformConfig
+from biosig.downstream.waveform.dataset import WaveformWindows
+from biosig.downstream.waveform.model import WaveformHead, WaveformModel, load_waveform_model
+from biosig.downstream.waveform.run import run_waveform
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import METRICS

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from biosig import config as configuration
-from biosig.downstream.evidence import check_scores
-from biosig.downstream.probe import ProbeConfig, run_probe
-from biosig.downstream.saved import open_result
-from biosig.downstream.target_config import Target
-from biosig.downstream.worth import metrics_of, with_worth
+from biosig.downstream.data.challenge_weights import metrics_of, with_worth
+from biosig.downstream.data.target_config import Target
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe
+from biosig.downstream.results.analysis import check_scores
+from biosig.downstream.results.saved import open_result
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.challenge import SINUS_RHYTHM, challenge_score
 

@@ -5,13 +5,13 @@ import torch
 
 import biosig
 from biosig import config as configuration
-from biosig.downstream.classifier import Classifier, load_classifier
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.lora import merge
-from biosig.downstream.objective import Objective
-from biosig.downstream.probe import ProbeConfig, run_probe
-from biosig.downstream.settings import FineTuneConfig, TuneStage
-from biosig.downstream.tuning import make_trainable
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig, TuneStage
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe
+from biosig.downstream.finetune.classifier import Classifier, load_classifier
+from biosig.downstream.finetune.lora import merge
+from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.stages import make_trainable
 from biosig.errors import UsageError
 from biosig.models.zoo.ecgfounder import ECGFounder
 from biosig.models.zoo.kim import KimJEPA

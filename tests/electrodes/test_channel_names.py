@@ -226,7 +226,7 @@ def test_every_row_of_the_tables_gives_its_source_and_no_name_is_there_twice():
 
 
 def test_tables_are_what_their_script_writes(tmp_path, monkeypatch):
-    from biosig.electrodes import make_tables
+    from tools import make_electrode_tables as make_tables
 
     committed = (make_tables.HERE / "positions.csv").read_text(encoding="utf-8")
     monkeypatch.setattr(make_tables, "HERE", tmp_path)

@@ -8,12 +8,12 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.batches.windows import grid
-from biosig.downstream.cross_modal_rating import rate_means
-from biosig.downstream.parts import FoldSplit, QuerySplit, make_parts
-from biosig.downstream.rating import rate
-from biosig.downstream.saved import Scoring
-from biosig.downstream.targets import LabelledWindows, Target
-from biosig.downstream.task import open_windows
+from biosig.downstream.data.label_windows import LabelledWindows, Target
+from biosig.downstream.data.splits import FoldSplit, QuerySplit, make_parts
+from biosig.downstream.data.task import open_windows
+from biosig.downstream.results.cross_modal_scores import rate_means
+from biosig.downstream.results.saved import Scoring
+from biosig.downstream.results.scores import rate
 from biosig.evaluate.duplicates import duplicates_in, find_duplicates, near_pairs
 from biosig.evaluate.ledger import Ledger, overlap
 from biosig.landmarks import Landmarks, fingerprint
@@ -25,7 +25,7 @@ def changed(recording, name, change):
     """A copy under another name and subject, its samples through `change`."""
     streams = [replace(s, samples=change(np.asarray(s.samples))) for s in recording.streams]
     made = replace(recording, id=name, subject=Subject(f"subject of {name}"), streams=streams, fingerprint=b"")
-    return replace(made, content_hash=biosig.fingerprint.content_hash(made.streams))
+    return replace(made, content_hash=biosig.content_hash.content_hash(made.streams))
 
 
 @pytest.fixture(scope="module")

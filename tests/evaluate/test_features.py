@@ -9,8 +9,8 @@ import pytest
 import wfdb
 
 from biosig import samples
+from biosig.downstream.baselines.models.features import feature_table, handmade_features
 from biosig.errors import DataError
-from biosig.evaluate.baselines.features import feature_table, handmade_features
 from biosig.recording import Channel, Recording, Stream
 
 

@@ -12,8 +12,8 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.errors import DataError, UnreadableError
-from biosig.evaluate import digest_set
-from biosig.evaluate.digest_set import DigestSet
+from biosig.evaluate import hash_set as digest_set
+from biosig.evaluate.hash_set import DigestSet
 from biosig.evaluate.ledger import Ledger, overlap
 from biosig.export.recording_files import export_recording
 from biosig.recording import Subject
@@ -99,7 +99,7 @@ def test_test_recordings_renamed_and_saved_in_another_format_are_named(seen, tmp
     turned = replace(stream, samples=(stream.samples * 2).astype(np.int16), scale=stream.scale / 2).pick(
         range(12)[::-1]
     )
-    again[1] = replace(again[1], streams=[turned], content_hash=biosig.fingerprint.content_hash([turned]))
+    again[1] = replace(again[1], streams=[turned], content_hash=biosig.content_hash.content_hash([turned]))
     ds = shards_of(again, tmp_path / "shards")
     found = overlap(folder, [r.content_hash for r in ds], [r.subject.id for r in ds], [r.id for r in ds])
     assert found.recordings == ("stranger-0", "stranger-1", "stranger-2")

@@ -7,21 +7,21 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from biosig.downstream.mixup import draw
-from biosig.downstream.objective import Objective
-from biosig.downstream.parts import Parts
-from biosig.downstream.settings import Stage
-from biosig.downstream.training import fit, predict
+from biosig.downstream.baselines.models.ecg_network import ECGNetwork
+from biosig.downstream.baselines.models.eeg_network import SITES, site_weights
+from biosig.downstream.baselines.models.eegnet import EEGNet
+from biosig.downstream.baselines.models.ppg_network import PPGNetwork
+from biosig.downstream.baselines.models.shallow import ShallowFBCSPNet
+from biosig.downstream.baselines.models.signal_batch import Augmentation, SignalBatch
+from biosig.downstream.baselines.models.tangent import tangent_space_predictions
+from biosig.downstream.baselines.models.token_layers import LONGEST, Trunk, pooled
+from biosig.downstream.data.mixup import draw
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.experiments.finetune_config import Stage
+from biosig.downstream.finetune.fit import fit, predict
+from biosig.downstream.finetune.losses import Objective
 from biosig.electrodes.locate import locate
 from biosig.errors import UsageError
-from biosig.evaluate.baselines.ecg_network import ECGNetwork
-from biosig.evaluate.baselines.eeg_network import SITES, site_weights
-from biosig.evaluate.baselines.eegnet import EEGNet
-from biosig.evaluate.baselines.ppg_network import PPGNetwork
-from biosig.evaluate.baselines.shallow import ShallowFBCSPNet
-from biosig.evaluate.baselines.signal_batch import Augmentation, SignalBatch
-from biosig.evaluate.baselines.tangent import tangent_space_predictions
-from biosig.evaluate.baselines.token_layers import LONGEST, Trunk, pooled
 
 SFREQ, N_CHANS, N_TIMES = 100.0, 6, 200
 TWO = Objective("classes", ("a", "b"))

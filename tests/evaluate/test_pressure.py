@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.pressure import STANDARDS, bhs, ieee_1708, iso_81060_2, permitted_sd
+from biosig.evaluate.blood_pressure import STANDARDS, bhs, ieee_1708, iso_81060_2, permitted_sd
 
 
 def people(n_subjects, per_subject=3):

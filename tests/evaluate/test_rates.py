@@ -6,8 +6,8 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.batches.windows import grid
-from biosig.downstream.measures import window_values
-from biosig.evaluate.baselines.rates import heart_rate, respiratory_rate
+from biosig.downstream.baselines.models.rate_rules import heart_rate, respiratory_rate
+from biosig.downstream.data.channel_targets import window_values
 from biosig.recording import Channel, Recording, Stream
 from biosig.shards import ShardWriter, build_index, open_shards
 

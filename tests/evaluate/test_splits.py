@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biosig.downstream.parts import Parts
+from biosig.downstream.data.splits import Parts
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.splits import (
     Fold,

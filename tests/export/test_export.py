@@ -6,10 +6,10 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.cli.data import export
+from biosig.content_hash import content_hash
 from biosig.errors import DataError, UsageError
 from biosig.export.recording_files import export_recording, file_names
-from biosig.fingerprint import content_hash
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.recording import Annotation, Channel, Recording, Stream, Subject
 from biosig.shards import ShardWriter, build_index
 

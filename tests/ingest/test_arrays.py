@@ -16,11 +16,12 @@ import scipy.io
 import yaml
 
 from biosig.errors import UnreadableError, UsageError
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.reading import read
-from ingest.tables import hdf5, matlab, text_table, variables
-from ingest.tables.adapter import TableAdapter
-from ingest.tables.mapping import load_mapping
+from ingest.adapters.tables import array_readers as variables
+from ingest.adapters.tables import hdf5, matlab, text_table
+from ingest.adapters.tables.adapter import TableAdapter
+from ingest.adapters.tables.mapping import load_mapping
 
 TWO = {"axes": ["channel", "time"], "channels": ["I", "II"], "default": {"kind": "ecg", "unit": "mV"}}
 
@@ -58,7 +59,7 @@ def test_missing_numbers_and_nan_are_invalid_across_blocks(tmp_path, monkeypatch
     x = np.arange(2000).reshape(2, 1000)
     x[0, 95:205] = -32768
     np.save(tmp_path / "r.npy", x)
-    monkeypatch.setattr("ingest.tables.arrays.BLOCK_BYTES", 8 * 2 * 100)
+    monkeypatch.setattr("ingest.adapters.tables.arrays.BLOCK_BYTES", 8 * 2 * 100)
     described = {**mapping("npy"), "missing": ["-32768"]}
     assert TableAdapter(described).read(tmp_path / "r.npy").streams[0].invalid.tolist() == [[0, 95, 205]]
     np.save(tmp_path / "r.npy", np.where(x < 0, np.nan, x))

@@ -18,7 +18,7 @@ import biosig
 from biosig.electrodes import guess_kinds, kind_beside_eeg
 from biosig.errors import UsageError
 from biosig.reading import ADAPTERS, read
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 ELECTRODES = ["C3", "C4", "O1", "Fp2"]
 PLANTED = (

@@ -9,7 +9,7 @@ import biosig
 from biosig import samples
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 EDF = samples.path("eegmmidb") / "S001R04.edf"
 LANDMARKS = {"NAS": [1.0, 105.0, 2.0], "LPA": [-75.0, 3.0, 1.0], "RPA": [77.0, -2.0, -1.0]}

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.recording import Stream
 from biosig.signal import bandpass, notch, resample, robust_scale
-from ingest.recipe.cooking import Chain, cook
-from ingest.recipe.recipe import Recipe, apply
+from ingest.preprocess.process_stream import Chain, cook
+from ingest.preprocess.recipe import Recipe, apply
 
 
 class Counted(LazySamples):

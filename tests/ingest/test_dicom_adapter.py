@@ -6,9 +6,9 @@ import pydicom
 import pytest
 
 from biosig.errors import UnreadableError
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.reading import adapter_for, read
-from ingest.recorders.dicom import DicomAdapter
+from ingest.adapters.vendors.dicom import DicomAdapter
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.errors import UsageError
-from ingest.discover import discover
-from ingest.verbs import ingest
-from ingest.wfdb.adapter import WfdbAdapter
+from ingest.adapters.wfdb.adapter import WfdbAdapter
+from ingest.cli.ingest import ingest
+from ingest.pipeline.discover import discover
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 

@@ -4,7 +4,7 @@ import pytest
 
 from biosig import samples
 from biosig.errors import UnreadableError
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.reading import read
 
 EDF = samples.path("eegmmidb") / "S001R04.edf"
@@ -156,7 +156,7 @@ def test_the_records_of_a_continuous_file_are_believed(tmp_path, edf_writer, ram
 @pytest.mark.parametrize("bdf", [False, True])
 @pytest.mark.parametrize("n_records", [1, 7, 300])
 def test_any_part_of_a_lazy_file_equals_the_whole(tmp_path, edf_writer, ramp, bdf, n_records, monkeypatch):
-    monkeypatch.setattr("ingest.edf.records._CHUNK", 5_000)  # several reads for one part, also within a record
+    monkeypatch.setattr("ingest.adapters.edf.records._CHUNK", 5_000)  # several reads for one part, also within a record
     rows = [ramp(2100, bits=24 if bdf else 16, seed=seed) for seed in range(3)]
     names = ("Cz", "C3", "C4")
     signals = [(name, "uV", -200, 200, x) for name, x in zip(names, rows, strict=True)]

@@ -64,7 +64,7 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 
 import mne, pandas, scipy.io, wfdb, pydicom, pymatreader
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 for case in sys.stdin:
     record, out = folder / case.strip() / "record", folder / case.strip() / "out"

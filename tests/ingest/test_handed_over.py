@@ -14,9 +14,9 @@ import pytest
 import biosig
 from biosig.cli.apply import embed as embed_verb
 from biosig.errors import BiosigError, DataError, UsageError
-from ingest.discover import discover
-from ingest.inspect_verb import inspect
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.cli.inspect import inspect
+from ingest.pipeline.discover import discover
 
 CASES = Path(__file__).parent / "cases"
 EDF = CASES / "01" / "unit3.edf"

@@ -7,12 +7,12 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.shards.verify import check_shards
-from ingest import batch
-from ingest.batch import Job, Result, write_batch
-from ingest.discover import adapters_with, discover, with_ids
+from ingest.pipeline import batch
+from ingest.pipeline.batch import Job, Result, write_batch
+from ingest.pipeline.discover import adapters_with, discover, with_ids
+from ingest.pipeline.workers import Batch, run
+from ingest.preprocess.recipe import Recipe
 from ingest.privacy.pseudonyms import Pseudonyms
-from ingest.recipe.recipe import Recipe
-from ingest.workers import Batch, run
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 

@@ -9,8 +9,8 @@ import biosig
 from biosig import samples
 from biosig.errors import UsageError
 from biosig.shards.verify import check_shards
-from ingest.verbs import ingest
-from ingest.workers import connect
+from ingest.cli.ingest import ingest
+from ingest.pipeline.workers import connect
 
 distributed = pytest.importorskip("distributed", reason="needs the extra 'dask'")
 ECG = samples.path("ptbxl") / "records100"

@@ -9,7 +9,7 @@ import pytest
 from biosig import samples
 from biosig.errors import UsageError
 from biosig.shards import open_shards
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 

@@ -16,10 +16,10 @@ import biosig
 from biosig import samples
 from biosig.errors import DataError
 from biosig.shards import ShardWriter
-from biosig.shards.disk import FullDiskFile
+from biosig.shards.safe_file import FullDiskFile
 from biosig.shards.verify import check_shards
-from ingest import batch
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.pipeline import batch
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 

@@ -21,13 +21,13 @@ pytestmark = pytest.mark.slow
 N_RECORDINGS = 600
 RUN = """
 import os, signal, sys
-import ingest.pipeline
-import ingest.workers
-from ingest.wfdb.adapter import WfdbAdapter
+import ingest.pipeline.run
+import ingest.pipeline.workers
+from ingest.adapters.wfdb.adapter import WfdbAdapter
 from biosig.cli import main
 
-ingest.pipeline._FILES_PER_WORKER = 1
-ingest.workers.SHARD_RECORDINGS = 6
+ingest.pipeline.run._FILES_PER_WORKER = 1
+ingest.pipeline.workers.SHARD_RECORDINGS = 6
 read = WfdbAdapter.read
 
 def read_or_die(self, path, **options):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 
 @pytest.fixture

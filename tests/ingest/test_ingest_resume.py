@@ -15,8 +15,8 @@ from biosig.errors import UsageError
 from biosig.file_sums import replacing
 from biosig.lock import locked
 from biosig.shards.verify import check_shards
-from ingest import batch
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.pipeline import batch
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 

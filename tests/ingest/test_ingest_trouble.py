@@ -13,11 +13,11 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.errors import DataError
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.shards.verify import check_shards
-from ingest import batch
-from ingest.recipe.spool import Spool
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.pipeline import batch
+from ingest.preprocess.temporary_samples import Spool
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 

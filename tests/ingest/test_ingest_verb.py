@@ -9,8 +9,8 @@ import pytest
 import biosig
 from biosig import samples
 from biosig.errors import DataError, UsageError
-from ingest.inspect_verb import inspect
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.cli.inspect import inspect
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 
@@ -161,7 +161,7 @@ def test_one_name_in_two_folders_is_told_apart(few, tmp_path):
 
 
 def test_workers_give_the_same_recordings(few, tmp_path, monkeypatch):
-    monkeypatch.setattr("ingest.pipeline._FILES_PER_WORKER", 1)
+    monkeypatch.setattr("ingest.pipeline.run._FILES_PER_WORKER", 1)
     key = _key(tmp_path)
     assert ingest((few,), out=tmp_path / "one", workers=1, key=key) == 0
     assert ingest((few,), out=tmp_path / "two", workers=2, key=key) == 0
@@ -169,7 +169,7 @@ def test_workers_give_the_same_recordings(few, tmp_path, monkeypatch):
 
 
 def test_samples_beside_a_header_count_for_how_many_workers_a_set_is_worth(few, tmp_path, monkeypatch):
-    monkeypatch.setattr("ingest.pipeline._BYTES_PER_WORKER", 20_000)  # a header has 700 bytes, its samples 24,000
+    monkeypatch.setattr("ingest.pipeline.run._BYTES_PER_WORKER", 20_000)  # a header has 700 bytes, its samples 24,000
     headers = tuple(sorted(few.glob("*.hea")))
     assert ingest(headers, out=tmp_path / "out", workers=2) == 0
     assert len(list((tmp_path / "out").glob("*.h5"))) > 1

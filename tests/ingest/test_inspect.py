@@ -5,9 +5,9 @@ import pytest
 
 from biosig import samples
 from biosig.errors import UsageError
-from ingest.inspect_verb import inspect
-from ingest.verbs import ingest
-from ingest.wfdb.adapter import WfdbAdapter
+from ingest.adapters.wfdb.adapter import WfdbAdapter
+from ingest.cli.ingest import ingest
+from ingest.cli.inspect import inspect
 
 ECG = samples.path("ptbxl") / "records100" / "00000"
 

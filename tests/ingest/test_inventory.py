@@ -8,10 +8,10 @@ import pytest
 
 from biosig import samples
 from biosig.errors import DataError
-from ingest.discover import discover
-from ingest.inventory import check_inventories
-from ingest.outcome import INVENTORY
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.pipeline.discover import discover
+from ingest.pipeline.inventory import check_inventories
+from ingest.pipeline.tables import INVENTORY
 
 NAMES = ("1", "2", "3")
 

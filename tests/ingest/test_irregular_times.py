@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from biosig.errors import UnreadableError
-from ingest.tables.adapter import TableAdapter
+from ingest.adapters.tables.adapter import TableAdapter
 
 GRID = {"sfreq": 10, "longest_gap": 0.25}
 

@@ -9,7 +9,7 @@ import pytest
 
 from biosig.errors import UnreadableError
 from biosig.recording import Channel, Recording, Stream
-from ingest.isolated import call_isolated, read_isolated
+from ingest.adapters.common.subprocess_reader import call_isolated, read_isolated
 
 VALUES = np.arange(4000, dtype=np.float32).reshape(2, 2000)
 
@@ -102,7 +102,7 @@ def test_the_process_is_kept_and_replaced_when_it_dies(path):
 
 @pytest.mark.slow
 def test_a_reader_that_never_ends_is_ended(path, monkeypatch):
-    monkeypatch.setattr("ingest.isolated._CPU_SECONDS", 4)
+    monkeypatch.setattr("ingest.adapters.common.subprocess_reader._CPU_SECONDS", 4)
     start = time.monotonic()
     with pytest.raises(UnreadableError, match="its reader ended"):
         read_isolated(Spins, path)

@@ -11,7 +11,7 @@ import biosig
 from biosig.errors import UsageError
 from biosig.evaluate.ledger import Ledger, overlap
 from biosig.reading import read
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 KEY = "0123456789abcdef" * 4
 

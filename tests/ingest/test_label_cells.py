@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biosig.errors import DataError, UsageError
-from ingest.labels.cells import Cells
+from ingest.metadata.labels.typed_table import Cells
 
 
 def table(tmp_path, text, name="t.csv"):

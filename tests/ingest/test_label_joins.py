@@ -8,9 +8,9 @@ import pytest
 from biosig.config import load
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Channel, Recording, Stream, Subject
-from ingest.labels.labels import load_labels
-from ingest.labels.row_index import Found
-from ingest.labels.spec import LabelSpec
+from ingest.metadata.labels.labels import load_labels
+from ingest.metadata.labels.row_index import Found
+from ingest.metadata.labels.spec import LabelSpec
 from ingest.privacy.pseudonyms import Pseudonyms
 
 

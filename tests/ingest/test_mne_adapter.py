@@ -8,12 +8,12 @@ from scipy.io import savemat
 
 from biosig import samples
 from biosig.errors import UnreadableError
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.reading import read
-from ingest.discover import discover
-from ingest.mne.adapter import MneAdapter
-from ingest.mne.formats import format_of
-from ingest.mne.raw import from_raw
+from ingest.adapters.mne.adapter import MneAdapter
+from ingest.adapters.mne.formats import format_of
+from ingest.adapters.mne.raw import from_raw
+from ingest.pipeline.discover import discover
 
 
 def make_raw():

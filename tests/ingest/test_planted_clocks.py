@@ -189,7 +189,7 @@ def test_samples_that_a_file_joins_are_parted_again(tmp_path, join):
 
 
 def test_mne_objects_too():
-    from ingest.mne.raw import from_raw
+    from ingest.adapters.mne.raw import from_raw
 
     assert (
         from_raw(mne.concatenate_raws([raw(), raw()], verbose="error")).streams[0].invalid[:, 1].tolist() == [999] * 2

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from made_files import FORMATS, SFREQ
 
-from biosig.downstream.parts import make_parts
-from biosig.downstream.split_config import FoldSplit
-from biosig.downstream.targets import LabelledWindows, Target
-from biosig.downstream.task import open_windows
-from ingest.verbs import ingest
+from biosig.downstream.data.label_windows import LabelledWindows, Target
+from biosig.downstream.data.split_config import FoldSplit
+from biosig.downstream.data.splits import make_parts
+from biosig.downstream.data.task import open_windows
+from ingest.cli.ingest import ingest
 
 COPIES = {"again": "equal", "coarse": "near", "cut": "near"}
 

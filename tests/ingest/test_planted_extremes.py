@@ -7,7 +7,7 @@ from made_files import FORMATS, SFREQ, STEP, as_array, as_stamped_text, counts
 
 import biosig
 from biosig.reading import ADAPTERS, adapter_for, read
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 AT = 1234
 SIZE = ("4e+03", "2e+03")

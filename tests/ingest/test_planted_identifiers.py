@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import biosig
-from ingest.inspect_verb import inspect
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.cli.inspect import inspect
 
 NAMES = ("Mustermann", "Erika", "Hagenbeck", "Oskarsson", "Weber", "Lindqvist")
 NUMBERS = ("4711234", "0815998877", "98765432", "SN-77-4711", "55512345")

@@ -12,7 +12,7 @@ from test_gdf import version_2
 
 import biosig
 from biosig.reading import ADAPTERS, read
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
 
 UNREAD = "The header's age is in no form that is understood: left out."
 

@@ -13,10 +13,10 @@ from test_planted_identifiers import PLANTED, published
 import biosig
 from biosig import config as configuration
 from biosig.cli.apply import embed, predict
-from biosig.downstream.finetune import run_finetune
-from biosig.downstream.probe import ProbeConfig, run_probe
-from biosig.downstream.settings import FineTuneConfig
-from ingest.verbs import ingest
+from biosig.downstream.experiments.finetune import run_finetune
+from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.experiments.probe import ProbeConfig, run_probe
+from ingest.cli.ingest import ingest
 
 PEOPLE = ("Mustermann", "Oskarsson", "Weber", "Lindqvist")
 

@@ -5,8 +5,8 @@ import pytest
 
 from biosig.errors import UsageError
 from biosig.recording import Annotation, Channel, Recording, Source, Stream, Subject
-from ingest.privacy.hiding import Hiding, hide
-from ingest.privacy.names import is_code, name_words, reveals
+from ingest.privacy.deidentify import Hiding, hide
+from ingest.privacy.name_patterns import is_code, name_words, reveals
 from ingest.privacy.pseudonyms import Pseudonyms, load_key
 
 KEY = "00112233445566778899aabbccddeeff"

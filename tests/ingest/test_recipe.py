@@ -9,8 +9,8 @@ from biosig.config import load
 from biosig.errors import DataError, UsageError
 from biosig.recording import Channel, Recording, Stream
 from biosig.signal import robust_scale
-from ingest.recipe import recipe as recipes
-from ingest.recipe.recipe import Recipe
+from ingest.preprocess import recipe as recipes
+from ingest.preprocess.recipe import Recipe
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "ingest"
 

@@ -11,15 +11,15 @@ import scipy
 from biosig import samples
 from biosig.config import load, to_dict
 from biosig.errors import DataError, UsageError
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.recording import UNKNOWN, Channel, Recording, Stream, is_known
 from biosig.shards.reader import Shard
 from biosig.signal import is_flat, robust_scale
-from ingest.recipe import recipe as recipes
-from ingest.recipe.amplitude import MEASURED, robust_scales, spread
-from ingest.recipe.dropouts import find_dropouts
-from ingest.recipe.recipe import Recipe, with_versions
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.preprocess import recipe as recipes
+from ingest.preprocess.amplitude import MEASURED, robust_scales, spread
+from ingest.preprocess.dropouts import find_dropouts
+from ingest.preprocess.recipe import Recipe, with_versions
 
 
 @pytest.fixture

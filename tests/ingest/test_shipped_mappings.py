@@ -8,12 +8,12 @@ import yaml
 
 import biosig
 from biosig.errors import UnreadableError, UsageError
-from ingest.discover import adapters_with, discover
+from ingest.adapters.tables.draft import draft
+from ingest.adapters.tables.mapping import load_mapping
+from ingest.adapters.tables.shipped import SHIPPED
+from ingest.cli.ingest import ingest
+from ingest.pipeline.discover import adapters_with, discover
 from ingest.privacy.identifiers import identifiers_in_header
-from ingest.tables.draft import draft
-from ingest.tables.mapping import load_mapping
-from ingest.tables.shipped import SHIPPED
-from ingest.verbs import ingest
 
 CASES = Path(__file__).parent / "cases"
 CLOCK = "1645449146.00"

@@ -14,8 +14,8 @@ from biosig.batches.windows import LeftOutWarning
 from biosig.cli.apply import embed as embed_verb
 from biosig.errors import DataError, UsageError
 from biosig.given import given_by
-from ingest.inspect_verb import inspect
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.cli.inspect import inspect
 
 EDF = Path(__file__).parent / "cases" / "01"
 STD = 13.42  # uV, of these files

@@ -8,7 +8,7 @@ import yaml
 from biosig import samples
 from biosig.errors import UnreadableError, UsageError
 from biosig.reading import read
-from ingest.tables.adapter import TableAdapter
+from ingest.adapters.tables.adapter import TableAdapter
 
 MAPPING = {
     "record": r"(.+)_sig\.csv(?:\.gz)?",

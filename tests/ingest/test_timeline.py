@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biosig.errors import UnreadableError
-from ingest.timeline import spans_of
+from ingest.adapters.common.gaps import spans_of
 
 SFREQ = 200.0
 

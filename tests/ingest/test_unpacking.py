@@ -11,10 +11,10 @@ import pytest
 import scipy.io
 
 from biosig.errors import UnreadableError
-from ingest.labels.cells import Cells
-from ingest.mne.fif import further_parts
-from ingest.tables.adapter import TableAdapter
-from ingest.unpacking import FREE
+from ingest.adapters.common.decompress import FREE
+from ingest.adapters.mne.fif import further_parts
+from ingest.adapters.tables.adapter import TableAdapter
+from ingest.metadata.labels.typed_table import Cells
 
 N = 3 * FREE
 SECONDS = 5

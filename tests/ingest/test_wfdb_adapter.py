@@ -7,7 +7,7 @@ import wfdb
 from biosig import samples
 from biosig.errors import UnreadableError
 from biosig.reading import read
-from ingest.wfdb.adapter import WfdbAdapter
+from ingest.adapters.wfdb.adapter import WfdbAdapter
 
 RECORD = samples.path("ptbxl") / "records100" / "00000" / "00001_lr.hea"
 

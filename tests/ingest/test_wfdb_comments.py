@@ -7,8 +7,8 @@ from made_files import as_wfdb, counts
 
 import biosig
 from biosig.recording import Subject
-from ingest.verbs import ingest
-from ingest.wfdb.comments import parse_comments
+from ingest.adapters.wfdb.comments import parse_comments
+from ingest.cli.ingest import ingest
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import wfdb
 
 from biosig.errors import UnreadableError
 from biosig.reading import read
-from ingest.wfdb.files import open_files
-from ingest.wfdb.formats import FLAC_BITS, PACKINGS
-from ingest.wfdb.header import parse_header
+from ingest.adapters.wfdb.formats import FLAC_BITS, PACKINGS
+from ingest.adapters.wfdb.header import parse_header
+from ingest.adapters.wfdb.signal_files import open_files
 
 PLAIN = sorted(PACKINGS, key=int)
 FLAC = sorted(FLAC_BITS)

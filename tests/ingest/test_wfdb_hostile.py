@@ -13,7 +13,7 @@ import wfdb
 
 from biosig import samples
 from biosig.errors import UnreadableError
-from ingest.wfdb.adapter import WfdbAdapter
+from ingest.adapters.wfdb.adapter import WfdbAdapter
 
 RECORD = samples.path("ptbxl") / "records100" / "00000" / "00001_lr.hea"
 BILLION = "1000000000"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import wfdb
 
-from biosig.fingerprint import content_hash
-from biosig.lazy import LazySamples
-from ingest.wfdb.adapter import WfdbAdapter
+from biosig.content_hash import content_hash
+from biosig.lazy_samples import LazySamples
+from ingest.adapters.wfdb.adapter import WfdbAdapter
 
 MISSING = -(2**15)
 
@@ -19,8 +19,8 @@ def lazily(monkeypatch):
     """Reads a record with nothing in memory and blocks of a few hundred samples."""
     adapter = WfdbAdapter()
     adapter.in_memory = 0
-    monkeypatch.setattr("ingest.wfdb.survey.BLOCK_BYTES", 1000)
-    monkeypatch.setattr("ingest.wfdb.signals.BLOCK_BYTES", 4000)
+    monkeypatch.setattr("ingest.adapters.wfdb.scan.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("ingest.adapters.wfdb.signals.BLOCK_BYTES", 4000)
     return lambda path: adapter.read(path, lazy=True)
 
 
@@ -107,7 +107,7 @@ def test_a_day_takes_the_memory_of_a_block(tmp_path):
     lines = [f"day 12 500 {n}", *(f"day.dat 16 1000(0)/mV 16 0 0 0 0 V{lead}" for lead in range(12))]
     (tmp_path / "day.hea").write_text("\n".join(lines) + "\n")
     code = (
-        "import resource, sys; from pathlib import Path; from ingest.wfdb.adapter import WfdbAdapter\n"
+        "import resource, sys; from pathlib import Path; from ingest.adapters.wfdb.adapter import WfdbAdapter\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "WfdbAdapter().read(Path(sys.argv[1]), lazy=True)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

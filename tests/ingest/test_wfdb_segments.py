@@ -7,8 +7,8 @@ import wfdb
 import biosig
 from biosig.errors import UnreadableError
 from biosig.reading import read
-from ingest.discover import discover
-from ingest.verbs import ingest
+from ingest.cli.ingest import ingest
+from ingest.pipeline.discover import discover
 
 
 def segment(folder, name, signals, gain=200.0, baseline=0, unit="mV", fmt="16", fs=100, comments=None):

@@ -7,7 +7,7 @@ from vendor_files import write_xdf
 
 from biosig.errors import UnreadableError
 from biosig.reading import read
-from ingest.recorders.xdf import XdfAdapter
+from ingest.adapters.vendors.xdf import XdfAdapter
 
 T = np.arange(1000)
 EEG = np.random.default_rng(0).normal(0, 20, (1000, 2)).astype(np.float32)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from biosig.errors import UnreadableError
-from biosig.models.foreign import read_foreign
+from biosig.models.read_weights import read_foreign
 
 TENSORS = {"a.weight": torch.arange(4.0)}
 

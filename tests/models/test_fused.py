@@ -14,7 +14,7 @@ from biosig.electrodes import make_channel
 from biosig.errors import UsageError
 from biosig.models.fused.lines import coherence
 from biosig.models.model import RandomWeightsWarning
-from biosig.models.pooled import pooled
+from biosig.models.pooling import pooled
 from biosig.models.reading import Reading, reading_of
 from biosig.recording import Recording, Stream
 

@@ -12,7 +12,7 @@ import biosig
 from biosig import samples, weights
 from biosig.cli.apply import embed
 from biosig.cli.models import models
-from biosig.downstream.task import open_model
+from biosig.downstream.data.task import open_model
 from biosig.errors import UnreadableError, UsageError
 from biosig.models import checkpoint
 from biosig.models.heads.rate import RateHeadConfig

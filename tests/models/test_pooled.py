@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from biosig.batches.memory import RecordingList
 from biosig.batches.packed import MODALITY_IDS, pack
+from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import grid
 from biosig.embedding import embed_windows
 from biosig.errors import UsageError
-from biosig.models.pooled import pooled
+from biosig.models.pooling import pooled
 from biosig.models.reading import Reading
 
 

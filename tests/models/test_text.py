@@ -17,7 +17,7 @@ from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.models.encoder import Encoder
 from biosig.models.model import Model
 from biosig.models.presets import preset
-from biosig.models.reports import RecordingWords
+from biosig.models.report_tokens import RecordingWords
 from biosig.models.text import Tokenizer, clean_report
 
 TABLE = samples.path("ptbxl") / "ptbxl_database.csv"
@@ -65,7 +65,7 @@ def test_the_presets_have_the_words_of_the_tokenizer_that_ships(tokenizer):
 
 def test_the_same_table_gives_the_same_file(tmp_path):
     for name in ("a", "b"):
-        command = [sys.executable, "-m", "biosig.models.make_tokenizer", TABLE, "--out", tmp_path / name]
+        command = [sys.executable, "-m", "tools.make_tokenizer", TABLE, "--out", tmp_path / name]
         subprocess.run([*command, "--query", "strat_fold <= 8"], check=True)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert 256 < Tokenizer.load(tmp_path / "a").n_words < Tokenizer.default().n_words

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from biosig.plots.overview import COLOURS, WIDTH, main
+from tools.make_overview_picture import COLOURS, WIDTH, main
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "images" / "overview.png"
 

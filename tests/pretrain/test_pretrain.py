@@ -26,7 +26,6 @@ from biosig.models.model import LongWindowWarning
 from biosig.pretrain import precision
 from biosig.pretrain.build import build_encoder, build_objective, encoder_config
 from biosig.pretrain.config import EncoderSize, PretrainConfig, SourceConfig, TeacherConfig
-from biosig.pretrain.data import load_windows
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.masking.reve import ReveMasking
 from biosig.pretrain.objectives import OBJECTIVES, TermConfig
@@ -36,6 +35,7 @@ from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConf
 from biosig.pretrain.objectives.configs.reve import ReveConfig
 from biosig.pretrain.objectives.reconstruct import rebuild_window
 from biosig.pretrain.target_tables import target_names
+from biosig.pretrain.windows import load_windows
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
 from biosig.training.config import OptimizerConfig

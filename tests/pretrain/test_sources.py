@@ -15,12 +15,12 @@ from biosig.errors import UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.features.row import measure
 from biosig.pretrain.config import PretrainConfig, SourceConfig
-from biosig.pretrain.data import load_windows, shares
 from biosig.pretrain.lead_copies import LeadCopies
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.objectives.configs.features import FeaturesConfig
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
 from biosig.pretrain.target_tables import load_targets
+from biosig.pretrain.windows import load_windows, shares
 from biosig.shards.dataset import open_shards
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter

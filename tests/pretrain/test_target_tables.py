@@ -16,10 +16,10 @@ from biosig.errors import UnreadableError
 from biosig.features import extract
 from biosig.pretrain import target_tables
 from biosig.pretrain.config import PretrainConfig, SourceConfig
-from biosig.pretrain.data import load_windows
 from biosig.pretrain.target_tables import load_targets
 from biosig.pretrain.targets import TARGETS, TargetMaker
 from biosig.pretrain.targets.features import FeatureTargets
+from biosig.pretrain.windows import load_windows
 from biosig.recording import Subject
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
@@ -145,7 +145,7 @@ import os, signal, sys
 from biosig import config
 from biosig.pretrain import target_tables
 from biosig.pretrain.config import PretrainConfig
-from biosig.pretrain.data import load_windows
+from biosig.pretrain.windows import load_windows
 
 target_tables.PART_WINDOWS = 2
 

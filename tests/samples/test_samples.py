@@ -17,7 +17,7 @@ import wfdb
 
 from biosig import samples
 from biosig.errors import UsageError
-from biosig.samples.make_samples import EEG_CHANNELS, crop_edf, whole_events
+from tools.make_samples import EEG_CHANNELS, crop_edf, whole_events
 
 PTBXL, EEGMMIDB, BIDMC = (samples.path(name) for name in samples.SETS)
 

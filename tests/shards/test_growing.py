@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biosig.shards import growing
-from biosig.shards.growing import GrowingSamples
+from biosig.shards import appendable_dataset as growing
+from biosig.shards.appendable_dataset import GrowingSamples
 
 
 @pytest.mark.parametrize("at_once", [1, 200, 2**20])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import biosig.recording as recording_module
+from biosig.content_hash import content_hash
 from biosig.errors import UnreadableError
-from biosig.fingerprint import content_hash
-from biosig.lazy import LazySamples
+from biosig.lazy_samples import LazySamples
 from biosig.shards import ShardWriter, build_index, open_shards
 from biosig.shards.spec import checksum
 from biosig.shards.verify import check_shards

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from biosig.downstream.classifier import Classifier
-from biosig.downstream.objective import Objective
+from biosig.downstream.finetune.classifier import Classifier
+from biosig.downstream.finetune.losses import Objective
 from biosig.training.config import OptimizerConfig
 from biosig.training.optimizer import lr_factors, make_optimizer, set_lr
 from biosig.training.stable_adamw import StableAdamW

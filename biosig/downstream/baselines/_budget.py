@@ -12,9 +12,9 @@ from torch import nn
 
 from biosig.downstream.baselines._supervised import Recipe
 from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
-from biosig.downstream.examples import Examples
-from biosig.downstream.parts import Parts
-from biosig.downstream.training import fit, predict
+from biosig.downstream.data.batch_sources import Examples
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.finetune.fit import fit, predict
 from biosig.training.config import Stage
 from biosig.training.seeding import seeded
 

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from biosig.batches.contract import Prepared
-from biosig.downstream.mixup import Mix, draw
-from biosig.downstream.prepared import PreparedWindows
-from biosig.evaluate.baselines.eeg_network import site_weights
-from biosig.evaluate.baselines.signal_batch import SignalBatch
+from biosig.downstream.baselines.models.eeg_network import site_weights
+from biosig.downstream.baselines.models.signal_batch import SignalBatch
+from biosig.downstream.data.mixup import Mix, draw
+from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.evaluate.splits import Rows
 
 
@@ -114,7 +114,7 @@ class NamedExamples(SignalExamples):
 
 
 class SiteExamples(SignalExamples):
-    """Batches of EEG of any montage as local averages about fixed sites (`biosig.evaluate.baselines.eeg_network`)."""
+    """Batches of EEG of any montage as local averages about fixed sites, which `models.eeg_network` reads."""
 
     def laid(self, streams: Sequence[Prepared], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
         """Averages over the channels near each site, and how near the nearest is."""

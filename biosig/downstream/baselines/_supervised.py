@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
-    from biosig.downstream.examples import Examples
+    from biosig.downstream.data.batch_sources import Examples
 
 
 @dataclass(frozen=True)

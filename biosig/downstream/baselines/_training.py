@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
-from biosig.downstream.contexts import Contexts
-from biosig.downstream.examples import Examples
-from biosig.downstream.settings import Stage
-from biosig.downstream.training import fit, predict_spans
+from biosig.downstream.data.batch_sources import Examples
+from biosig.downstream.data.sequences import Contexts
+from biosig.downstream.experiments.finetune_config import Stage
+from biosig.downstream.finetune.fit import fit, predict_spans
 
 
 def train_and_predict(

@@ -30,6 +30,6 @@ class Chance(Baseline):
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """The same for every window."""
-        from biosig.downstream.linear import uninformed
+        from biosig.downstream.baselines.models.simple import uninformed
 
         return FoldPredictions(None, uninformed(context.y[job.parts.train], len(job.parts.test), context.target.kind))

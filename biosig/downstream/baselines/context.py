@@ -18,13 +18,13 @@ from biosig.evaluate.metrics import Floats
 
 if TYPE_CHECKING:
     from biosig.batches.input_contract import InputContract
-    from biosig.downstream.contexts import Contexts
-    from biosig.downstream.examples import FrozenExamples
-    from biosig.downstream.objective import LossConfig, Objective
-    from biosig.downstream.parts import Parts
-    from biosig.downstream.prepared import PreparedWindows
-    from biosig.downstream.settings import Stage, TrainingSpec
-    from biosig.downstream.targets import Target
+    from biosig.downstream.data.batch_sources import FrozenExamples
+    from biosig.downstream.data.label_windows import Target
+    from biosig.downstream.data.sequences import Contexts
+    from biosig.downstream.data.splits import Parts
+    from biosig.downstream.data.window_dataset import PreparedWindows
+    from biosig.downstream.experiments.finetune_config import Stage, TrainingSpec
+    from biosig.downstream.finetune.losses import LossConfig, Objective
     from biosig.evaluate.calibration import Calibration, Method
     from biosig.models.model import Model
     from biosig.progress import Progress
@@ -51,7 +51,7 @@ class BaselineContext:
     windows : PreparedWindows
         N windows, or spans, each of which is scored.
     y : ndarray, shape (N, ...)
-        Their labels, as in `biosig.downstream.targets.LabelledWindows`.
+        Their labels, as in `biosig.downstream.data.label_windows.LabelledWindows`.
     target : Target
         What is predicted.
     frozen : FrozenExamples
@@ -75,8 +75,8 @@ class BaselineContext:
     progress : callable, optional
         Called after each epoch.
     people : ndarray of str, shape (N,), optional
-        Whose each is, by content (`biosig.downstream.task.Task.people`), for folds within the training part; None = by
-        the subjects' names, on which these folds then hang.
+        Whose each is, by content (`biosig.downstream.data.task.Task.people`), for folds within the training part; None
+        = by the subjects' names, on which these folds then hang.
     spans : Contexts, optional
         How the N lie in what encoders read; None = they are what encoders read.
     """
@@ -104,7 +104,7 @@ class BaselineContext:
     @cached_property
     def contexts(self) -> Contexts:
         """How the N lie in what encoders read."""
-        from biosig.downstream.contexts import Contexts
+        from biosig.downstream.data.sequences import Contexts
 
         return self.spans or Contexts.alone(self.windows.windows)
 
@@ -121,14 +121,14 @@ class BaselineContext:
     @cached_property
     def features(self) -> tuple[Floats, list[str]]:
         """Features (N, F) of every window as it was stored (`biosig.features`), and remarks on them."""
-        from biosig.evaluate.baselines.physiology import feature_matrix
+        from biosig.downstream.baselines.models.physiology import feature_matrix
 
         return feature_matrix(self._stored_windows("features"))
 
     @cached_property
     def features_0_1(self) -> tuple[Floats, list[str]]:
         """Features (N, F) as version 0.1.0 measured them, and remarks on them."""
-        from biosig.evaluate.baselines.features import feature_table
+        from biosig.downstream.baselines.models.features import feature_table
 
         table, remarks = feature_table(self._stored_windows("features of 0.1.0"))
         return table.to_numpy(np.float64), remarks
@@ -139,7 +139,7 @@ class BaselineContext:
 
     def prepared(self, modality: str, contract: InputContract) -> PreparedWindows:
         """The windows as they were stored, one modality of them at a contract of a baseline's own; made once."""
-        from biosig.downstream.prepared import PreparedWindows
+        from biosig.downstream.data.window_dataset import PreparedWindows
 
         if (modality, contract) not in self._own:
             of, channels = self.windows.stored, self.windows.channels
@@ -149,7 +149,7 @@ class BaselineContext:
 
     def stored_window(self, row: int) -> Recording:
         """A window as it was stored, with the channels that take part."""
-        from biosig.downstream.picked import with_channels
+        from biosig.downstream.data.picked_channels import with_channels
 
         window, channels = self.windows.windows.read(row), self.windows.channels
         return with_channels(window, channels) if channels else window
@@ -162,7 +162,7 @@ class BaselineContext:
 
     def objective(self, parts: Parts) -> Objective:
         """The loss, fitted to the training part, of methods that give each of the N an output of its own."""
-        from biosig.downstream.objective import Objective
+        from biosig.downstream.finetune.losses import Objective
 
         return Objective.fitted(self.target, self.y[parts.train], self.loss)
 

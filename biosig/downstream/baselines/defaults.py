@@ -14,7 +14,7 @@ from biosig.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from biosig.batches.windows import RecordingSet
-    from biosig.downstream.prepared import PreparedWindows
+    from biosig.downstream.data.window_dataset import PreparedWindows
     from biosig.evaluate.metrics import Kind
     from biosig.models.model import Model
 
@@ -132,7 +132,7 @@ def drop_without_twin(names: Sequence[str], model: Model, required: Collection[s
 
 
 def _check_windows(name: str, modalities: Collection[str], windows: PreparedWindows) -> None:
-    from biosig.downstream.examples import check_one_layout
+    from biosig.downstream.data.batch_sources import check_one_layout
 
     baseline = BASELINES[name]
     if not baseline.modalities & set(modalities):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob
-    from biosig.downstream.examples import Examples
+    from biosig.downstream.data.batch_sources import Examples
 
 BAND = (0.5, 40.0)
 MILLIVOLTS = InputContract(100.0, 0.08, 0.08, "mV", BAND, "constant", on_unknown="keep")
@@ -24,7 +24,7 @@ USUAL_SCALE = 0.2
 
 @BASELINES.register
 class ECGNetworkBaseline(SupervisedNetwork):
-    """Leads joined in the stem, convolutions and attention (`biosig.evaluate.baselines.ecg_network`)."""
+    """Leads joined in the stem, convolutions and attention (`biosig.downstream.baselines.models.ecg_network`)."""
 
     name = "ecg_network"
     title = "ECG network, from scratch"
@@ -46,7 +46,7 @@ class ECGNetworkBaseline(SupervisedNetwork):
 
     def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:  # noqa: ARG002
         """For the leads of the training part."""
-        from biosig.evaluate.baselines.ecg_network import ECGNetwork
+        from biosig.downstream.baselines.models.ecg_network import ECGNetwork
 
         return ECGNetwork(len(examples.places), n_outputs)
 

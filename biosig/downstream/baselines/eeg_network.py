@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob
-    from biosig.downstream.examples import Examples
+    from biosig.downstream.data.batch_sources import Examples
 
 INPUT = InputContract(128.0, 0.25, 0.25, "uV", (0.5, 45.0), "robust", clip=60.0)
 
 
 @BASELINES.register
 class EEGNetworkBaseline(SupervisedNetwork):
-    """Sites by distance, narrow bands and waves, attention (`biosig.evaluate.baselines.eeg_network`)."""
+    """Sites by distance, narrow bands and waves, attention (`biosig.downstream.baselines.models.eeg_network`)."""
 
     name = "eeg_network"
     title = "EEG network, from scratch"
@@ -41,6 +41,6 @@ class EEGNetworkBaseline(SupervisedNetwork):
 
     def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:  # noqa: ARG002
         """One network for all montages."""
-        from biosig.evaluate.baselines.eeg_network import EEGNetwork
+        from biosig.downstream.baselines.models.eeg_network import EEGNetwork
 
         return EEGNetwork(n_outputs)

@@ -11,7 +11,7 @@ from biosig.downstream.baselines import BASELINES, Baseline
 
 if TYPE_CHECKING:
     from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
-    from biosig.downstream.classifier import Classifier
+    from biosig.downstream.finetune.classifier import Classifier
     from biosig.evaluate.metrics import Kind
 
 
@@ -34,7 +34,7 @@ class RandomWeights(Baseline):
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """Train the head alone."""
         from biosig.downstream.baselines._training import train_and_predict
-        from biosig.downstream.examples import FrozenExamples
+        from biosig.downstream.data.batch_sources import FrozenExamples
 
         classifier = _random_classifier(context, job)
         classifier.train_head_only()
@@ -54,7 +54,7 @@ class FromScratch(Baseline):
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """Train every weight."""
         from biosig.downstream.baselines._training import train_and_predict
-        from biosig.downstream.examples import PackedExamples
+        from biosig.downstream.data.batch_sources import PackedExamples
 
         examples = PackedExamples(context.read, context.model.device)
         classifier = _random_classifier(context, job)
@@ -62,7 +62,7 @@ class FromScratch(Baseline):
 
 
 def _random_classifier(context: BaselineContext, job: FitJob) -> Classifier:
-    from biosig.downstream.tuning import new_classifier
+    from biosig.downstream.finetune.stages import new_classifier
 
     encoder = context.model.with_random_weights(int(np.random.default_rng(job.key).integers(2**31))).encoder
     objective, pooling = context.encoder_objective(job.parts), context.training.pooling

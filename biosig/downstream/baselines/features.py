@@ -14,8 +14,8 @@ from biosig.downstream.baselines.context import FoldPredictions
 if TYPE_CHECKING:
     from biosig.batches.windows import RecordingSet
     from biosig.downstream.baselines.context import BaselineContext, FitJob
-    from biosig.downstream.fitting import Recipe
-    from biosig.downstream.targets import Target
+    from biosig.downstream.data.label_windows import Target
+    from biosig.downstream.probe.fit import Recipe
     from biosig.evaluate.metrics import Floats, Kind
 
 PENALTIES = {"logistic": (1e4, 1e3, 1e2, 1e1)}
@@ -46,8 +46,8 @@ class Handmade(Baseline):
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """Fit the features of windows as they were stored; the validation part is predicted by inner folds."""
-        from biosig.downstream.fitting import fit_probe, inner_folds
-        from biosig.evaluate.baselines.forest import fit_forest
+        from biosig.downstream.baselines.models.forest import fit_forest
+        from biosig.downstream.probe.fit import fit_probe, inner_folds
 
         X, parts, recipe = context.features[0], job.parts, _recipe(context)
         known = np.union1d(parts.train, parts.validation)
@@ -76,7 +76,7 @@ class Handmade(Baseline):
 
 @BASELINES.register
 class HandmadeOf01(Baseline):
-    """Trees on the features of version 0.1.0 (`biosig.evaluate.baselines.features`), with its numbers to the bit."""
+    """Trees on the features of version 0.1.0 (`models.features`), with its numbers to the bit."""
 
     name = "handmade-0.1"
     title = "hand-made features of 0.1.0"
@@ -162,8 +162,8 @@ def is_better(trees: Floats, linear: Floats, y: NDArray[Any], kind: Kind) -> boo
 
 def _recipe(context: BaselineContext) -> Recipe:
     """Head, penalties and kind of target of the linear model."""
-    from biosig.downstream.fitting import Recipe
-    from biosig.downstream.probe_config import resolve_head
+    from biosig.downstream.experiments.probe_config import resolve_head
+    from biosig.downstream.probe.fit import Recipe
 
     head = resolve_head(None, context.target.kind)
     return Recipe(head, context.target.kind, len(context.target.class_names), settings=PENALTIES.get(head, ()))
@@ -179,13 +179,13 @@ def clipped(X: Floats, train: NDArray[np.int64]) -> Floats:
 
 def _from_features(context: BaselineContext, job: FitJob, X: Floats) -> FoldPredictions:
     """Trees; of a time to an event a Cox model at one penalty."""
-    from biosig.downstream.linear import DEFAULT_PENALTY, fit_predict
+    from biosig.downstream.baselines.models.simple import DEFAULT_PENALTY, fit_predict
 
     if context.target.kind == "survival":
         y, parts = context.y, job.parts
         hazards = fit_predict(X[parts.train], y[parts.train], X[parts.test], DEFAULT_PENALTY, "survival")
         return FoldPredictions(None, hazards)
-    from biosig.evaluate.baselines.boosting import boosted_predictions
+    from biosig.downstream.baselines.models.boosting import boosted_predictions
 
     y, parts, kind = context.y, job.parts, context.target.kind
     train, validation = ((X[rows], y[rows]) for rows in (parts.train, parts.validation))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob
-    from biosig.downstream.examples import Examples
+    from biosig.downstream.data.batch_sources import Examples
 
 
 @BASELINES.register
@@ -37,8 +37,8 @@ class FeaturesNetwork(SupervisedNetwork):
         import numpy as np
 
         from biosig.downstream.baselines.features import clipped
-        from biosig.downstream.examples import TableExamples
-        from biosig.downstream.fitting import Preparation
+        from biosig.downstream.data.batch_sources import TableExamples
+        from biosig.downstream.probe.fit import Preparation
 
         X = clipped(context.features[0], job.parts.train)
         standard = Preparation.fit(X[job.parts.train], None)(X)

@@ -27,8 +27,8 @@ class Network(Baseline):
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """Train every weight."""
         from biosig.downstream.baselines._training import train_and_predict
-        from biosig.downstream.contexts import Contexts
-        from biosig.downstream.examples import DenseExamples
+        from biosig.downstream.data.batch_sources import DenseExamples
+        from biosig.downstream.data.sequences import Contexts
         from biosig.training.seeding import seeded
 
         n_chans = sum(len(stream.values) for stream in context.windows[0])
@@ -42,7 +42,7 @@ class Network(Baseline):
 
 @BASELINES.register
 class XResNetBaseline(Network):
-    """xresnet1d of the PTB-XL benchmark (`biosig.evaluate.baselines.xresnet`)."""
+    """xresnet1d of the PTB-XL benchmark (`biosig.downstream.baselines.models.xresnet`)."""
 
     name = "xresnet"
     title = "xresnet, from scratch"
@@ -56,14 +56,14 @@ class XResNetBaseline(Network):
 
     def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
         """Of the context's width."""
-        from biosig.evaluate.baselines.xresnet import XResNet
+        from biosig.downstream.baselines.models.xresnet import XResNet
 
         return XResNet(n_chans, n_outputs, context.network_width)
 
 
 @BASELINES.register
 class ShallowBaseline(Network):
-    """ShallowFBCSPNet (`biosig.evaluate.baselines.shallow`)."""
+    """ShallowFBCSPNet (`biosig.downstream.baselines.models.shallow`)."""
 
     name = "shallow"
     title = "ShallowFBCSPNet, from scratch"
@@ -77,14 +77,14 @@ class ShallowBaseline(Network):
 
     def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
         """For the windows' length and rate."""
-        from biosig.evaluate.baselines.shallow import ShallowFBCSPNet
+        from biosig.downstream.baselines.models.shallow import ShallowFBCSPNet
 
         return ShallowFBCSPNet(n_chans, *_length_and_rate(context), n_outputs)
 
 
 @BASELINES.register
 class EEGNetBaseline(Network):
-    """EEGNet (`biosig.evaluate.baselines.eegnet`)."""
+    """EEGNet (`biosig.downstream.baselines.models.eegnet`)."""
 
     name = "eegnet"
     title = "EEGNet, from scratch"
@@ -92,14 +92,14 @@ class EEGNetBaseline(Network):
 
     def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
         """For the windows' length and rate."""
-        from biosig.evaluate.baselines.eegnet import EEGNet
+        from biosig.downstream.baselines.models.eegnet import EEGNet
 
         return EEGNet(n_chans, *_length_and_rate(context), n_outputs)
 
 
 @BASELINES.register
 class S4Baseline(Network):
-    """S4 (`biosig.evaluate.baselines.s4`)."""
+    """S4 (`biosig.downstream.baselines.models.s4`)."""
 
     name = "s4"
     title = "S4, from scratch"
@@ -107,7 +107,7 @@ class S4Baseline(Network):
 
     def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
         """Of the context's width."""
-        from biosig.evaluate.baselines.s4 import S4
+        from biosig.downstream.baselines.models.s4 import S4
 
         return S4(n_chans, n_outputs, context.network_width)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob
-    from biosig.downstream.examples import Examples
+    from biosig.downstream.data.batch_sources import Examples
 
 INPUT = InputContract(64.0, 0.25, 0.25, None, (0.4, 10.0), "robust", on_unknown="keep")
 """PPG has no common unit: each recording has its own scale."""
@@ -21,7 +21,7 @@ INPUT = InputContract(64.0, 0.25, 0.25, None, (0.4, 10.0), "robust", on_unknown=
 
 @BASELINES.register
 class PPGNetworkBaseline(SupervisedNetwork):
-    """Four convolutions (`biosig.evaluate.baselines.ppg_network`)."""
+    """Four convolutions (`biosig.downstream.baselines.models.ppg_network`)."""
 
     name = "ppg_network"
     title = "PPG network, from scratch"
@@ -40,6 +40,6 @@ class PPGNetworkBaseline(SupervisedNetwork):
 
     def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:  # noqa: ARG002
         """For the channels of the training part."""
-        from biosig.evaluate.baselines.ppg_network import PPGNetwork
+        from biosig.downstream.baselines.models.ppg_network import PPGNetwork
 
         return PPGNetwork(len(examples.places), n_outputs)

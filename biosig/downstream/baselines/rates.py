@@ -28,7 +28,7 @@ class _Rate(Baseline):
         return FoldPredictions(None, np.array([self._rate(context, row, mean) for row in job.parts.test.tolist()]))
 
     def _rate(self, context: BaselineContext, row: int, otherwise: float) -> float:
-        from biosig.evaluate.baselines import rates
+        from biosig.downstream.baselines.models import rate_rules as rates
 
         window = context.stored_window(row)
         found: Floats = np.array([getattr(rates, self.rule)(window, kind) for kind in ("ecg", "ppg")])
@@ -37,7 +37,7 @@ class _Rate(Baseline):
 
 @BASELINES.register
 class HeartRate(_Rate):
-    """The median interval between beats (`biosig.evaluate.baselines.rates`)."""
+    """The median interval between beats (`biosig.downstream.baselines.models.rate_rules`)."""
 
     name = "heart_rate"
     title = "heart rate by rule"
@@ -46,7 +46,7 @@ class HeartRate(_Rate):
 
 @BASELINES.register
 class RespiratoryRate(_Rate):
-    """The rate at which the beats' amplitude rises and falls (`biosig.evaluate.baselines.rates`)."""
+    """The rate at which the beats' amplitude rises and falls (`biosig.downstream.baselines.models.rate_rules`)."""
 
     name = "respiratory_rate"
     title = "respiratory rate by rule"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @BASELINES.register
 class TangentSpace(Baseline):
-    """A linear classifier of covariances per band of the EEG (`biosig.evaluate.baselines.tangent`)."""
+    """A linear classifier of covariances per band of the EEG (`biosig.downstream.baselines.models.tangent`)."""
 
     name = "tangent"
     title = "tangent space"
@@ -35,7 +35,7 @@ class TangentSpace(Baseline):
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """Fit means and regression to the training part, and choose the penalty by the validation part."""
-        from biosig.evaluate.baselines.tangent import tangent_space_predictions
+        from biosig.downstream.baselines.models.tangent import tangent_space_predictions
 
         (place,) = [place for place, stream in enumerate(context.windows[0]) if stream.modality == "eeg"]
         x_train, x_validation, x_test = (

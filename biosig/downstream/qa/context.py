@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.qa.answers import AnswerSet
-from biosig.downstream.qa.cohort import Cohort
-from biosig.downstream.qa.settings import QaConfig
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.qa.answer_vocabulary import AnswerSet
+from biosig.downstream.qa.config import QaConfig
+from biosig.downstream.qa.splits import Cohort
 from biosig.evaluate.metrics import Floats
 from biosig.models.model import Model
 from biosig.progress import Progress

@@ -9,15 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.downstream.baselines import MODEL
-from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.qa.answers import AnswerSet
+from biosig.downstream.data.task import model_facts, open_model, open_recordings, pretraining_note
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.qa.answer_vocabulary import AnswerSet
 from biosig.downstream.qa.baselines import QA_BASELINES
-from biosig.downstream.qa.cohort import Cohort, make_cohort
+from biosig.downstream.qa.config import QaConfig
 from biosig.downstream.qa.context import QaContext
-from biosig.downstream.qa.settings import QaConfig
+from biosig.downstream.qa.splits import Cohort, make_cohort
 from biosig.downstream.qa.tuning import tune_and_predict, word_ids
-from biosig.downstream.result import ProbeResult, in_folder
-from biosig.downstream.task import model_facts, open_model, open_recordings, pretraining_note
+from biosig.downstream.results.result import ProbeResult, in_folder
 from biosig.errors import DataError
 from biosig.evaluate.intervals import MEAN, bootstrap
 from biosig.evaluate.metrics import Floats

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-from biosig.downstream.examples import Examples
-from biosig.downstream.objective import Objective
-from biosig.downstream.qa.answerer import Answerer
+from biosig.downstream.data.batch_sources import Examples
+from biosig.downstream.finetune.fit import fit, predict
+from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.qa.batch_sources import FrozenQuestions, QuestionExamples
 from biosig.downstream.qa.context import QaContext
-from biosig.downstream.qa.examples import FrozenQuestions, QuestionExamples
-from biosig.downstream.training import fit, predict
+from biosig.downstream.qa.model import Answerer
 from biosig.evaluate.metrics import Floats
 from biosig.models.model import Model
 from biosig.training.seeding import seeded

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from biosig.errors import DataError
 from biosig.evaluate.metrics import METRICS, Floats, Metric, Reference, Resampled, _references, unweighted
 from biosig.evaluate.probabilities import binary_brier, binary_ece
-from biosig.evaluate.ranking import binary_auprc, binary_auroc
+from biosig.evaluate.roc import binary_auprc, binary_auroc
 
 
 def balanced_accuracy(y: NDArray[Any], scores: Floats, weights: Floats) -> Floats:

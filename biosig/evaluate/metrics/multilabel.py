@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from biosig.errors import DataError
 from biosig.evaluate.metrics import METRICS, Floats, Metric, Reference, Resampled, _references, unweighted
 from biosig.evaluate.probabilities import binary_brier, binary_ece
-from biosig.evaluate.ranking import binary_auprc, binary_auroc
+from biosig.evaluate.roc import binary_auprc, binary_auroc
 
 BETA = 2.0
 """How much more a missed diagnosis weighs than a false one."""

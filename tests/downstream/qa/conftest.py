@@ -8,7 +8,7 @@ import pytest
 
 import biosig
 from biosig import samples
-from biosig.downstream.qa.facts import facts_of
+from biosig.downstream.qa.clinical_facts import facts_of
 from biosig.evaluate.duplicates import duplicates_in
 from biosig.models.encoder import Encoder
 from biosig.models.model import Model

@@ -10,16 +10,16 @@ import yaml
 from biosig import config as configuration
 from biosig.batches.windows import grid
 from biosig.cli.run_config import qa
-from biosig.downstream.prepared import PreparedWindows
-from biosig.downstream.qa.answerer import Answerer
-from biosig.downstream.qa.cohort import make_cohort
-from biosig.downstream.qa.examples import FrozenQuestions, QuestionExamples
+from biosig.content_hash import content_hash
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.qa.batch_sources import FrozenQuestions, QuestionExamples
+from biosig.downstream.qa.config import QaConfig
+from biosig.downstream.qa.model import Answerer
 from biosig.downstream.qa.questions import Question
 from biosig.downstream.qa.run import BEATEN, run_qa
-from biosig.downstream.qa.settings import QaConfig
+from biosig.downstream.qa.splits import make_cohort
 from biosig.downstream.qa.tuning import word_ids
 from biosig.errors import DataError, UsageError
-from biosig.fingerprint import content_hash
 from biosig.models.model import Model, build_model
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index, open_shards

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from biosig import config as configuration
-from biosig.downstream.qa.answers import AnswerSet
-from biosig.downstream.qa.facts import AXES, FINDINGS, axis_class, heart_axis
-from biosig.downstream.qa.generate import generate
+from biosig.downstream.qa.answer_vocabulary import AnswerSet
+from biosig.downstream.qa.clinical_facts import AXES, FINDINGS, axis_class, heart_axis
+from biosig.downstream.qa.config import Files, Made, QaConfig
 from biosig.downstream.qa.questions import QUESTION_TYPES, Question, read_questions
-from biosig.downstream.qa.settings import Files, Made, QaConfig
+from biosig.downstream.qa.templates import generate
 from biosig.errors import UnreadableError, UsageError
 from biosig.recording import Channel, Recording, Stream
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from zoo_cases import FAMILIES, HERE, SMALL, cases, channels, prepared, state_of
 
-from biosig.downstream.classifier import Classifier
-from biosig.downstream.lora import merge
-from biosig.downstream.objective import Objective
-from biosig.downstream.settings import TuneStage
-from biosig.downstream.tuning import make_trainable
+from biosig.downstream.experiments.finetune_config import TuneStage
+from biosig.downstream.finetune.classifier import Classifier
+from biosig.downstream.finetune.lora import merge
+from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.stages import make_trainable
 from biosig.errors import UsageError
 from biosig.models.zoo import ENCODERS
 from biosig.models.zoo.model import random_model

@@ -27,7 +27,7 @@ class Handmade(QaBaseline):
 
     def fit_predict(self, context: QaContext) -> Floats:
         """Fit the training part; nothing is chosen by the validation part."""
-        from biosig.evaluate.baselines.physiology import feature_matrix
+        from biosig.downstream.baselines.models.physiology import feature_matrix
 
         return _answers(context, feature_matrix(_shown(context))[0])
 
@@ -40,14 +40,14 @@ class HandmadeOf01(QaBaseline):
 
     def fit_predict(self, context: QaContext) -> Floats:
         """Fit the training part; nothing is chosen by the validation part."""
-        from biosig.evaluate.baselines.features import feature_table
+        from biosig.downstream.baselines.models.features import feature_table
 
         return _answers(context, feature_table(_shown(context))[0].to_numpy())
 
 
 def _shown(context: QaContext) -> Iterator[Recording]:
     """The ECGs, with the channels that take part."""
-    from biosig.downstream.picked import with_channels
+    from biosig.downstream.data.picked_channels import with_channels
 
     windows, channels = context.cohort.windows, context.config.channels
     for row in range(len(windows)):
@@ -72,7 +72,7 @@ def _boosted(X: Floats, y: Floats, train: NDArray[np.int64], test: NDArray[np.in
     """Gradient-boosted trees for each answer, fitted where it can be chosen."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    from biosig.evaluate.baselines.boosting import measured
+    from biosig.downstream.baselines.models.boosting import measured
 
     scores = np.zeros((len(test), y.shape[1]))
     for k, column in enumerate(y[train].T):

@@ -1,0 +1,103 @@
+"""Methods of a table: the model on trial and its baselines, each from a split to calibrated test predictions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from biosig.downstream.baselines import BASELINES, MODEL
+from biosig.downstream.baselines.context import BaselineContext, FitJob
+from biosig.downstream.data.batch_sources import Examples, PackedExamples
+from biosig.downstream.data.channel_subsets import PartialWindows
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.finetune.classifier import Classifier
+from biosig.downstream.finetune.fit import predict_spans
+from biosig.downstream.finetune.stages import fine_tune
+from biosig.evaluate.metrics import Floats
+from biosig.evaluate.splits import Rows
+from biosig.models.checkpoint import read_tensors, write_tensors
+
+Save = Callable[[Classifier, FitJob], None]
+"""Called with a tuned model and the job that it is of."""
+
+
+def fit_job(method: str, parts: Parts, fold: int, seed: int, work: Path | None = None) -> FitJob:
+    """One fit of a method, in a folder of its own where the run keeps its work."""
+    job = FitJob(method, parts, fold, seed, 0 if method == MODEL else BASELINES[method].seed_id)
+    return job if work is None else replace(job, folder=work / method / job.name)
+
+
+def predict_test(
+    context: BaselineContext, job: FitJob, inputs: Mapping[str, PartialWindows] | None = None, save: Save | None = None
+) -> dict[str, Floats]:
+    """Predictions (n, K) or (n,) of the test part by one fit of one method.
+
+    What a run that was killed has finished is read, not computed again.
+
+    Parameters
+    ----------
+    context : BaselineContext
+        What all methods share.
+    job : FitJob
+        The fit.
+    inputs : mapping of str to PartialWindows, optional
+        Windows with fewer channels, on which the tuned model is tested too.
+    save : callable, optional
+        Called with the tuned model.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The method → predictions; of the model also "model, NAME" of each of the inputs.
+    """
+    done = job.folder and job.folder.with_suffix(".safetensors")
+    if done is not None and done.exists():
+        return {name: tensor.numpy() for name, tensor in read_tensors(done).items()}
+    if job.folder:
+        job.folder.mkdir(parents=True, exist_ok=True)
+    if job.method == MODEL:
+        predictions = _predict_model(context, job, inputs or {}, save)
+    else:
+        predictions = {job.method: _predict_baseline(context, job)}
+    if done is not None:
+        write_tensors({name: torch.from_numpy(np.ascontiguousarray(p)) for name, p in predictions.items()}, done)
+        shutil.rmtree(done.with_suffix(""))
+    return predictions
+
+
+def _predict_baseline(context: BaselineContext, job: FitJob) -> Floats:
+    validation, test = BASELINES[job.method]().fit_predict(context, job)
+    return test if validation is None else context.fit_calibration(job.parts, validation)(test)
+
+
+def _predict_model(
+    context: BaselineContext, job: FitJob, inputs: Mapping[str, PartialWindows], save: Save | None
+) -> dict[str, Floats]:
+    objective = context.encoder_objective(job.parts)
+    classifier = fine_tune(
+        context.model.encoder,
+        context.frozen,
+        context.contexts.truth(context.y),
+        objective,
+        context.contexts.parts(job.parts),
+        context.training,
+        job.key,
+        context.progress,
+        job.title,
+        job.folder,
+    )
+    named = {MODEL: context.read} | {f"{MODEL}, {name}": windows for name, windows in inputs.items()}
+    examples = {name: PackedExamples(windows, context.model.device) for name, windows in named.items()}
+
+    def scores(of: Examples, rows: Rows) -> Floats:
+        return predict_spans(classifier, of, objective, context.contexts, rows, context.training.tune.batch_size)
+
+    classifier.calibration = context.fit_calibration(job.parts, scores(examples[MODEL], job.parts.validation))
+    if save is not None:
+        save(classifier, job)
+    return {name: classifier.calibration(scores(of, job.parts.test)) for name, of in examples.items()}

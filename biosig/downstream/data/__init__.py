@@ -1,0 +1,1 @@
+"""Labels, targets, windows and splits of a task."""

@@ -1,0 +1,183 @@
+"""From window numbers to what a network takes: packed tokens, cached tokens of a frozen encoder, or a dense array.
+
+Shape letters: B windows, C channels, T samples, N tokens, D embed_dim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from biosig.batches.packed import pack
+from biosig.device import autocast
+from biosig.downstream.data.channel_subsets import PartialWindows
+from biosig.downstream.data.mixup import Mix, draw, mixed
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.errors import DataError
+from biosig.models.encoder import Encoder
+from biosig.models.tokens import Tokens
+
+
+class Examples(Protocol):
+    """What the training loop asks for batches."""
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """The windows of these numbers, mixed if asked, on the device."""
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+        """A random mix of these windows."""
+
+
+class PackedExamples:
+    """Packed batches, for a classifier whose encoder is trained.
+
+    Parameters
+    ----------
+    windows : PreparedWindows or PartialWindows
+        All windows of the task, surveyed.
+    device : torch.device
+        Where batches are put.
+    """
+
+    def __init__(self, windows: PreparedWindows | PartialWindows, device: torch.device) -> None:
+        self.windows, self.device = windows, device
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """A `PackedBatch` of these windows."""
+        chosen = [self.windows[row] for row in rows]
+        return pack(mixed(chosen, mix) if mix else chosen, self.windows.contract).to(self.device)
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+        """Partners of one layout that miss no sample: two windows with gaps may have no token in common."""
+        return draw([self.windows.layouts[row] if self.windows.whole[row] else None for row in rows], rng)
+
+
+class FrozenExamples(PackedExamples):
+    """As `PackedExamples`, but windows that are not mixed come as tokens, which are computed once and kept.
+
+    Parameters
+    ----------
+    windows : PreparedWindows
+        All windows of the task.
+    encoder : Encoder
+        Never changed while these are in use.
+    device : torch.device
+        Where batches are put.
+    keep_bytes : float
+        Tokens that may stay in memory.
+    """
+
+    def __init__(self, windows: PreparedWindows, encoder: Encoder, device: torch.device, keep_bytes: float) -> None:
+        super().__init__(windows, device)
+        self.prepared, self.encoder = windows, encoder
+        self._room = keep_bytes
+        self._kept: dict[int, Tokens] = {}
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """`Tokens` of these windows, or a `PackedBatch` of mixed ones."""
+        if mix:
+            return super().batch(rows, mix)
+        return Tokens.joined([self._kept.get(row) or self._encoded(row) for row in rows])
+
+    def _encoded(self, row: int) -> Tokens:
+        """Tokens of one window: alone, so that its company never shows in them."""
+        packed = super().batch([row])
+        with torch.no_grad(), autocast(self.device, "auto"):
+            tokens = Tokens.of(self.encoder, packed)
+        own = None if tokens.own is None else tokens.own.float()
+        tokens = replace(tokens, values=tokens.values.float(), own=own)
+        if tokens.values.nbytes <= self._room:
+            self._room -= tokens.values.nbytes
+            self._kept[row] = tokens
+        return tokens
+
+
+class DenseExamples:
+    """Arrays (B, C, T) of one montage and rate, for networks that know channels by their row.
+
+    Parameters
+    ----------
+    windows : PreparedWindows
+        All windows of the task; of one layout (`check_one_layout`).
+    device : torch.device
+        Where batches are put.
+    """
+
+    def __init__(self, windows: PreparedWindows, device: torch.device) -> None:
+        self.windows, self.device = windows, device
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """A Tensor (B, C, T); samples that are missing are zeros."""
+        chosen = [self.windows[row] for row in rows]
+        windows = mixed(chosen, mix) if mix else chosen
+        values = np.stack([np.concatenate([stream.values for stream in window]) for window in windows])
+        return torch.from_numpy(values).to(self.device)
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+        """Partners among all windows."""
+        return draw([0] * len(rows), rng)
+
+
+class TableExamples:
+    """Rows of a table of numbers, such as features of each window.
+
+    Parameters
+    ----------
+    table : ndarray of float32, shape (N, F)
+        A row for each window.
+    device : torch.device
+        Where batches are put.
+    """
+
+    def __init__(self, table: NDArray[np.float32], device: torch.device) -> None:
+        self.table = torch.from_numpy(table).to(device)
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """A Tensor (B, F)."""
+        x = self.table[[*rows]]
+        return x if mix is None else mix.weight * x + (1 - mix.weight) * x[mix.partner]
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+        """Partners among all windows."""
+        return draw([0] * len(rows), rng)
+
+
+def check_one_layout(windows: PreparedWindows, who: str, one_rate: bool = False) -> None:
+    """Refuse windows of differing channels or lengths.
+
+    Parameters
+    ----------
+    windows : PreparedWindows
+        All windows of the task, surveyed.
+    who : str
+        What needs them equal, for the message.
+    one_rate : bool
+        Whether all channels must also have one number of samples.
+
+    Raises
+    ------
+    DataError
+        Naming the first recording that differs, and how.
+    """
+    one = windows.windows.ds[int(windows.windows.recording[0])].id
+    first = windows.layouts[0]
+    if one_rate and len({n_times for _, n_times, _ in first}) > 1:
+        raise DataError(
+            f"Recording '{one}' has {_words(first)}, and {who} takes channels of one rate: leave {who} out."
+        )
+    for row, layout in enumerate(windows.layouts):
+        if layout != first:
+            other = windows.windows.ds[int(windows.windows.recording[row])].id
+            raise DataError(
+                f"Recording '{other}' gives windows of {_words(layout)}, '{one}' of {_words(first)}, and {who} "
+                f"needs the same channels and length in all: choose recordings with a query, or leave {who} out."
+            )
+
+
+def _words(layout: Sequence[tuple[str, int, tuple[str, ...]]]) -> str:
+    return " and ".join(f"{len(names)} {m} channels × {n} samples ({names[0]} …)" for m, n, names in layout)

@@ -1,0 +1,62 @@
+"""The challenge's score as a metric of a target: what each of its labels is worth where another is true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from biosig.downstream.data.target_config import Target
+from biosig.errors import UsageError
+from biosig.evaluate.challenge import SINUS_RHYTHM, challenge_metric, read_weights
+from biosig.evaluate.metrics import Metric, metrics_for
+
+
+def with_worth(target: Target) -> Target:
+    """The target with what its file `weights` holds for its labels, so that a saved result needs no other file.
+
+    A label is the diagnosis of the file whose codes are among the label's values: all of them, where several count as
+    one.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, a label has no diagnosis in it, or several, or part of one, or none of the labels is
+        sinus rhythm, the answer that is worth nothing.
+    DataError
+        If the file is none of that form.
+    """
+    if not target.weights or target.worth:
+        return target
+    _normal(target)
+    names, weights = read_weights(target.weights)
+    codes = [set(name.split("|")) for name in names]
+    order = []
+    for label, values in target.labels.items():
+        found = [number for number, of_one in enumerate(codes) if of_one & set(values)]
+        if len(found) != 1 or not codes[found[0]] <= set(values):
+            there = ", ".join(names[number] for number in found) or "none"
+            raise UsageError(
+                f"Label '{label}' means {', '.join(values)}; of the {len(names)} diagnoses in {target.weights} that "
+                f"meets {there}: give it all codes of one of them, or leave it out."
+            )
+        order.append(found[0])
+    return replace(target, worth=weights[np.ix_(order, order)].tolist())
+
+
+def metrics_of(target: Target) -> list[Metric]:
+    """The metrics of the target's kind, and the challenge's score where labels have a worth."""
+    metrics, worth = metrics_for(target.kind), with_worth(target).worth
+    if not worth:
+        return metrics
+    return [*metrics, challenge_metric(target.class_names, np.array(worth), _normal(target))]
+
+
+def _normal(target: Target) -> str:
+    """The label that is sinus rhythm."""
+    found = [label for label, values in target.labels.items() if SINUS_RHYTHM in values]
+    if len(found) != 1:
+        raise UsageError(
+            f"The challenge's score counts from sinus rhythm: give one of the labels the code {SINUS_RHYTHM}."
+        )
+    return found[0]

@@ -1,0 +1,1 @@
+"""Probing and fine-tuning from a configuration to a result folder."""

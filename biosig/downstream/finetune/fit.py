@@ -1,0 +1,170 @@
+"""Training and predictions of classifiers and of baseline networks: the epoch is chosen on the validation part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from biosig.device import autocast
+from biosig.downstream.data.batch_sources import Examples
+from biosig.downstream.data.sequences import Contexts, labelled
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.finetune.losses import Objective
+from biosig.evaluate.metrics import METRICS, ROLES, Floats
+from biosig.evaluate.splits import Rows
+from biosig.progress import Progress
+from biosig.training.config import OptimizerName, Stage
+from biosig.training.loop import train_epochs
+from biosig.training.optimizer import make_optimizer, make_plateau
+from biosig.training.seeding import epoch_random
+from biosig.training.state import Score, TrainingState
+from biosig.training.weights import MovingAverage
+
+
+def fit(
+    network: nn.Module,
+    examples: Examples,
+    y: NDArray[Any],
+    objective: Objective,
+    parts: Parts,
+    stage: Stage,
+    optimizer: OptimizerName,
+    key: Sequence[int],
+    progress: Progress | None = None,
+    title: str = "train",
+    resume: Path | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Score:
+    """Train what requires a gradient, and leave the network as it was after its best epoch, the start included.
+
+    Without a validation part the last epoch is kept.
+
+    Parameters
+    ----------
+    network : Module
+        Batches of `examples` → outputs (B, W).
+    examples : Examples
+        All windows by number.
+    y : ndarray, shape (N, ...)
+        Their truth, as in `LabelledWindows`; that of the test part is never looked at.
+    objective : Objective
+        The loss, and what outputs mean.
+    parts : Parts
+        `train` is fitted, `validation` chooses the epoch.
+    stage : Stage
+        Rate, epochs, patience and so on.
+    optimizer : {"adamw", "stable_adamw"}
+        Which.
+    key : sequence of int
+        Seeds order, mixup and dropout.
+    progress : callable, optional
+        Called after each epoch.
+    title : str
+        What it calls the stage.
+    resume : Path, optional
+        File that is written after each epoch; where it is there already, training goes on from it.
+    stop : callable
+        Asked before each epoch but the first whether training ends here.
+
+    Returns
+    -------
+    Score
+        Of the best epoch, on the validation part.
+
+    Raises
+    ------
+    DataError
+        If the loss is not finite.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = stage.dropout
+    device = _device(network)
+
+    def loss(rows: Rows, rng: np.random.Generator) -> Tensor:
+        mix = examples.draw_mix(rows.tolist(), rng) if stage.mixup else None
+        with autocast(device, "auto"):
+            outputs = network(examples.batch(rows.tolist(), mix)).float()  # (B, W)
+        truth = torch.from_numpy(y[rows]).to(device)
+        value = objective.loss(outputs, truth)
+        return mix.weight * value + (1 - mix.weight) * objective.loss(outputs, truth[mix.partner]) if mix else value
+
+    def score() -> Score:
+        if not len(parts.validation):
+            return Score(float(state.epoch))  # a later epoch counts as better
+        return _score(network, examples, y, objective, parts.validation, stage.batch_size)
+
+    state = TrainingState(network, make_optimizer(network, stage.optimizer(optimizer), stage.layer_decay))
+    if math.isfinite(stage.plateau_after):
+        state.plateau = make_plateau(state.optimizer)
+    if stage.ema:
+        state.average = MovingAverage(network, stage.ema)
+    if len(parts.validation) and (resume is None or not resume.exists()):
+        state.best = score()
+    random = partial(epoch_random, key, device=device)
+    told = progress if len(parts.validation) else _without_score(progress)
+    return train_epochs(state, parts.train, loss, score, stage, random, told, title, resume, stop)
+
+
+def predict(
+    network: nn.Module, examples: Examples, objective: Objective, rows: NDArray[np.int64], batch_size: int
+) -> Floats:
+    """Predictions of windows: probabilities (n, K), or values (n,)."""
+    return objective.predict(_outputs(network, examples, rows, batch_size)).cpu().double().numpy()
+
+
+def predict_spans(
+    network: nn.Module,
+    examples: Examples,
+    objective: Objective,
+    contexts: Contexts,
+    rows: NDArray[np.int64],
+    batch_size: int,
+) -> Floats:
+    """As `predict`, of spans (n,) in the windows that they are read in, which are what `examples` has."""
+    read, where = contexts.read_for(rows)
+    return predict(network, examples, objective, read, batch_size)[where]
+
+
+@torch.no_grad()
+def _outputs(network: nn.Module, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> Tensor:
+    network.eval()
+    outputs = []
+    for start in range(0, len(rows), batch_size):
+        with autocast(_device(network), "auto"):
+            outputs.append(network(examples.batch(rows[start : start + batch_size].tolist())).float())
+    return torch.cat(outputs)
+
+
+def _score(
+    network: nn.Module,
+    examples: Examples,
+    y: NDArray[Any],
+    objective: Objective,
+    rows: NDArray[np.int64],
+    batch_size: int,
+) -> Score:
+    outputs = _outputs(network, examples, rows, batch_size)
+    truth = torch.from_numpy(y[rows]).to(outputs.device)
+    prediction = objective.predict(outputs).cpu().double().numpy()
+    value = METRICS[ROLES[objective.kind].selects_epoch].value(*labelled(y[rows], prediction))
+    return Score(value, -float(objective.loss(outputs, truth)))
+
+
+def _without_score(progress: Progress | None) -> Progress | None:
+    """Progress of a training that no validation part rates."""
+    if progress is None:
+        return None
+    return lambda stage, done, total, note="": progress(stage, done, total)  # noqa: ARG005
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device

@@ -1,0 +1,197 @@
+"""Tuned weights applied to recordings that they have never seen, by the path on which they were tuned and tested.
+
+Shape letters: N windows, K classes or labels.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from biosig.batches.alignment import aligned
+from biosig.batches.altered import original
+from biosig.batches.montage import channels_read
+from biosig.batches.recording_set import EpochList
+from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, around, grid, warn_of_left_out
+from biosig.downstream.data.batch_sources import PackedExamples
+from biosig.downstream.data.columns import prediction_columns
+from biosig.downstream.data.picked_channels import PickedSet
+from biosig.downstream.data.sequences import Contexts
+from biosig.downstream.data.target_config import WindowPlan
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.finetune.classifier import Classifier
+from biosig.downstream.finetune.fit import predict_spans
+from biosig.downstream.finetune.signature import Use
+from biosig.errors import UsageError
+from biosig.evaluate.metrics import Floats
+from biosig.evaluate.splits import Rows
+from biosig.progress import Progress
+
+CHUNK, BATCH = 512, 32
+"""Windows that are in memory together, and windows per pass."""
+
+
+def windows_for(use: Use, ds: RecordingSet, stride: float | None = None, at: list[str] | None = None) -> Windows:
+    """Windows such as the model was tuned on, in new recordings.
+
+    Parameters
+    ----------
+    use : Use
+        Of the model.
+    ds : RecordingSet
+        The recordings.
+    stride : float, optional
+        Seconds from one window to the next; default their length.
+    at : list of str, optional
+        Labels of annotations that windows are put around instead.
+
+    Raises
+    ------
+    UsageError
+        If the model was tuned on windows around events and it is not said where to put them, or none fits.
+
+    Warns
+    -----
+    LeftOutWarning
+        If recordings are shorter than a window, or events too close to an end of theirs.
+    """
+    plan = use.windows
+    if use.target.every and (at or stride is not None):
+        raise UsageError(f"The model gives a label every {use.target.every:g} s: leave --at and --stride out.")
+    around_events = plan.after is not None
+    if at and not around_events:
+        raise UsageError(f"The model was tuned on windows of {use.seconds:g} s side by side: leave --at out.")
+    if around_events and not at and stride is None:
+        raise UsageError(
+            "The model was tuned on windows around events: say with --at which annotations to put them at, or with "
+            "--stride that they are to stand everywhere."
+        )
+    if at:
+        return _around_all(ds, at, plan)
+    length = use.target.every or use.seconds
+    if isinstance(ds, EpochList):
+        ds.check_window(length)
+    windows = grid(ds, length, stride)
+    if not len(windows):
+        raise UsageError(f"No recording is as long as the {length:g} s that the model was tuned on.")
+    warn_of_left_out(windows)
+    return windows
+
+
+def _around_all(ds: RecordingSet, at: list[str], plan: WindowPlan) -> Windows:
+    """Windows around events, with a word about those that lie too close to an end of their recording."""
+    windows = around(ds, at, plan.before or 0.0, plan.after or 0.0)
+    n_events = int(ds.annotations["label"].isin(at).sum())
+    if not len(windows):
+        raise UsageError(f"All {n_events} events labelled {', '.join(at)} lie too close to an end of their recording.")
+    if len(windows) < n_events:
+        warnings.warn(
+            f"{n_events - len(windows)} of {n_events} events lie too close to an end of their recording and are left "
+            f"out.",
+            LeftOutWarning,
+            stacklevel=2,
+        )
+    return windows
+
+
+def predictions(
+    classifier: Classifier, use: Use, windows: Windows, progress: Progress | None = None
+) -> Iterator[pd.DataFrame]:
+    """What the model says of windows, some of them at a time, in their order.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Tuned, on its device.
+    use : Use
+        Of it.
+    windows : Windows
+        N windows.
+    progress : callable, optional
+        Told how many windows are done.
+
+    Yields
+    ------
+    DataFrame
+        recording, subject, onset and duration (s), calibrated predictions (`prediction_columns`), and `lacks`: why a
+        window has none, which is a channel that the model was tuned on ("V5, V6"), or a stretch of real values.
+    """
+    done = 0
+    if use.align != "none":
+        windows = aligned(replace(windows, ds=PickedSet(windows.ds, use.channels)), use.align)
+    for first in range(0, len(windows), CHUNK):
+        part = windows[first : first + CHUNK]
+        values, lacks = _predicted(classifier, use, part)
+        ids = part.ds.to_pandas()["recording"].to_numpy(object)
+        columns = prediction_columns(values, use.target)
+        if use.target.kind == "classes":
+            columns["prediction"][[bool(reason) for reason in lacks]] = None
+        yield pd.DataFrame(
+            {
+                "recording": ids[part.recording],
+                "subject": part.subjects,
+                "onset": part.onset,
+                "duration": part.duration,
+                **columns,
+                "lacks": lacks,
+                **epoch_columns(part),
+            }
+        )
+        done += len(part)
+        if progress:
+            progress("predict", done, len(windows))
+
+
+def epoch_columns(windows: Windows) -> dict[str, Rows]:
+    """Number, event and metadata of each window's epoch, N rows each; none where windows are of no epochs."""
+    windows = original(windows)
+    if not isinstance(windows.ds, EpochList):
+        return {}
+    about = windows.ds.epochs.iloc[windows.recording]
+    return {str(name): about[name].to_numpy() for name in about}
+
+
+def schema_of(use: Use, windows: Windows) -> pa.Schema:
+    """The columns of `predictions` for windows."""
+    text, number = pa.string(), pa.float64()
+    scores = [(f"score_{name}", number) for name in use.target.class_names]
+    of_kind = {"classes": [*scores, ("prediction", text)], "multilabel": scores}
+    about = [(name, pa.array(column, from_pandas=True).type) for name, column in epoch_columns(windows).items()]
+    where = [("recording", text), ("subject", text), ("onset", number), ("duration", number)]
+    return pa.schema([*where, *of_kind.get(use.target.kind, [("prediction", number)]), ("lacks", text), *about])
+
+
+def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floats, list[str]]:
+    """Predictions (N, K) or (N,), NaN where there is none, and what is lacking there."""
+    contract = classifier.encoder.config.contract
+    read_of = [channels_read(windows.ds[int(row)].channels, contract) for row in np.unique(windows.recording)]
+    present = {channel.name for of_recording in read_of for those in of_recording.values() for channel in those}
+    n_outputs = len(classifier.objective.names)
+    values = np.full((len(windows), n_outputs) if use.target.class_names else len(windows), np.nan)
+    channels = [name for name in use.channels if name in present]
+    if not channels:
+        return values, [", ".join(use.missing([]))] * len(windows)
+    prepared = PreparedWindows(windows, contract, np.inf, channels)
+    usable = prepared.survey()
+    lacks = [_lacking(use, prepared, row, bool(usable[row])) for row in range(len(windows))]
+    rows = np.flatnonzero([not reason for reason in lacks])
+    if len(rows):
+        contexts, read = Contexts.alone(windows), prepared
+        if use.target.every:
+            contexts = Contexts.of(windows, use.seconds, use.target.every)
+            read = PreparedWindows(contexts.windows, prepared.contract, np.inf, channels)
+            read.survey()
+        examples = PackedExamples(read, next(classifier.parameters()).device)
+        scores = predict_spans(classifier, examples, classifier.objective, contexts, rows, BATCH)
+        values[rows] = classifier.calibration(scores)
+    return values, lacks
+
+
+def _lacking(use: Use, prepared: PreparedWindows, row: int, usable: bool) -> str:
+    names = {name for _, _, names in prepared.layouts[row] for name in names}
+    return ", ".join(use.missing(names)) or ("" if usable else "a stretch of real values")

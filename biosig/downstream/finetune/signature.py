@@ -1,0 +1,67 @@
+"""What tuned weights can be applied to: the windows and channels that they were tuned on, and what they say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from biosig.batches.input_contract import Align
+from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.window_dataset import PreparedWindows
+
+if TYPE_CHECKING:
+    from biosig.downstream.experiments.finetune_config import FineTuneConfig
+
+
+@dataclass(frozen=True)
+class Use:
+    """What goes in, and what comes out.
+
+    Parameters
+    ----------
+    target : Target
+        What is predicted.
+    windows : WindowPlan
+        Where windows lay, in seconds.
+    align : {"none", "subject", "first_minute"}
+        By what EEG is aligned.
+    channels : list of str
+        All that a training window had; others are not read.
+    montages : list of list of str
+        Channels that suffice: those that every training window had, and those of them that each of the inputs has with
+        which the model was tested.
+    """
+
+    target: Target
+    windows: WindowPlan
+    align: Align
+    channels: list[str]
+    montages: list[list[str]]
+
+    @property
+    def seconds(self) -> float:
+        """Of a window."""
+        plan = self.windows
+        return plan.length if plan.length is not None else (plan.before or 0.0) + (plan.after or 0.0)
+
+    def missing(self, ch_names: Collection[str]) -> list[str]:
+        """What these channels lack to be enough; none if they are."""
+        lacking = [[name for name in montage if name not in ch_names] for montage in self.montages]
+        return [] if not all(lacking) else lacking[0]
+
+
+def use_of(config: FineTuneConfig, windows: PreparedWindows, parts: Parts) -> Use:
+    """The use of a model that was tuned on the training part of these windows, which are surveyed."""
+    layouts = dict.fromkeys(windows.layouts[row] for row in parts.train.tolist())
+    each = [[(m, name) for m, _, names in layout for name in names] for layout in layouts]
+    always = [pair for pair in each[0] if all(pair in pairs for pairs in each)]
+    montages = [[name for _, name in always]]
+    for keep in config.inputs.values():
+        montages.append([name for modality, name in always if modality in keep or name in keep])
+    return Use(config.target, config.windows, config.align or "none", _names(each), montages)
+
+
+def _names(layouts: Sequence[Sequence[tuple[str, str]]]) -> list[str]:
+    return list(dict.fromkeys(name for layout in layouts for _, name in layout))

@@ -1,0 +1,101 @@
+"""From question numbers to what the network takes: windows with words, or what a frozen encoder made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from biosig.batches.contract import Prepared
+from biosig.batches.packed import pack
+from biosig.device import autocast
+from biosig.downstream.data.mixup import Mix
+from biosig.downstream.data.window_dataset import PreparedWindows
+from biosig.downstream.qa.model import Answerer, QuestionBatch, Vectors
+from biosig.downstream.qa.questions import Question
+from biosig.errors import UsageError
+
+
+class QuestionExamples:
+    """Questions with their signals, for `biosig.downstream.finetune.fit.fit`.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+        All of the task.
+    words : sequence of sequence of int
+        Word ids of each.
+    windows : PreparedWindows
+        One window per recording.
+    window_of : mapping of str to int
+        Recording → number of its window.
+    device : torch.device
+        Where batches are put.
+    signals : bool
+        False leaves the signals out: who answers then knows the question alone.
+    """
+
+    def __init__(
+        self,
+        questions: Sequence[Question],
+        words: Sequence[Sequence[int]],
+        windows: PreparedWindows,
+        window_of: Mapping[str, int],
+        device: torch.device,
+        signals: bool = True,
+    ) -> None:
+        self.questions, self.words, self.windows, self.window_of = questions, words, windows, window_of
+        self.device, self.signals = device, signals
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """A `QuestionBatch` of these questions."""
+        if mix is not None:
+            raise UsageError("Questions are not mixed: set mixup to false in the stage.")
+        shown: list[list[Prepared]] = []
+        texts, first, second = [], [], []
+        for row in rows:
+            first.append(len(shown))
+            for recording in self.questions[row].recordings if self.signals else [None]:
+                shown.append([] if recording is None else self.windows[self.window_of[recording]])
+                texts.append(self.words[row])
+            second.append(len(shown) - 1)
+        packed = pack(shown, self.windows.contract, texts).to(self.device)
+        return QuestionBatch(packed, *(torch.tensor(places, device=self.device) for places in (first, second)))
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:  # noqa: ARG002
+        """Refused: there is no question between two questions."""
+        raise UsageError("Questions are not mixed: set mixup to false in the stage.")
+
+
+class FrozenQuestions:
+    """As another's questions, encoded once by an encoder that never changes, and kept.
+
+    Parameters
+    ----------
+    examples : QuestionExamples
+        The questions.
+    answerer : Answerer
+        Whose encoder it is.
+    """
+
+    def __init__(self, examples: QuestionExamples, answerer: Answerer) -> None:
+        self.examples, self.answerer = examples, answerer
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+        """`Vectors` of these questions."""
+        missing = [row for row in rows if row not in self._kept]
+        if missing:
+            self.answerer.encoder.eval()  # what is kept was not to be drawn by chance
+            with torch.no_grad(), autocast(self.examples.device, "auto"):
+                made = self.answerer.vectors(self.examples.batch(missing, mix))
+            self._kept |= zip(missing, zip(made.signal.float(), made.words.float(), strict=True), strict=True)
+        signal, words = zip(*(self._kept[row] for row in rows), strict=True)
+        return Vectors(torch.stack(signal), torch.stack(words))
+
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+        """Refused, as by the examples."""
+        return self.examples.draw_mix(rows, rng)

@@ -1,0 +1,89 @@
+"""A run of question answering, complete: the same settings and data give the same table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from biosig.downstream.data.task_config import TaskConfig
+from biosig.downstream.qa.baselines import QA_BASELINES, default_qa_baselines
+from biosig.errors import UsageError
+from biosig.training.config import Stage
+
+
+@dataclass(frozen=True)
+class Made:
+    """Questions made from the recordings' labels and signals (`biosig.downstream.qa.templates`).
+
+    Parameters
+    ----------
+    most : int
+        Questions of one text at most, per answer and part.
+    folds : int
+        Subjects are split into so many groups: one is tested, one chooses the epoch, the others are trained on.
+    """
+
+    name: ClassVar[str] = "generated"
+    most: int
+    folds: int = 5
+
+    def __post_init__(self) -> None:
+        if self.most < 1 or self.folds < 3:
+            raise UsageError(f"questions.most is {self.most} and folds is {self.folds}: give 1 and 3 or more.")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of ECG-QA.
+
+    Parameters
+    ----------
+    train, validation, test : str
+        JSON files, or folders of such.
+    recording : str
+        How an ecg_id is written as the id of a recording: PTB-XL's 17 as 00017_hr.
+    """
+
+    name: ClassVar[str] = "files"
+    train: str
+    validation: str
+    test: str
+    recording: str = "{:05d}_hr"
+
+
+@dataclass(frozen=True)
+class QaConfig(TaskConfig):
+    """What to answer with, about what, how, and beside what.
+
+    Fields of `TaskConfig` come first.
+
+    Parameters
+    ----------
+    questions : Made or Files
+        Where questions come from.
+    seconds : float
+        Length of the window that is shown of each recording, from its start.
+    channels : list of str
+        Names of channels, or modalities, that are shown; none = all that the model reads.
+    probe : Stage
+        First: the head alone, on what the frozen encoder makes of each question.
+    tune : Stage
+        Then: the encoder too; 0 epochs leave it out.
+    baselines : list
+        Names of `biosig.downstream.qa.baselines.QA_BASELINES`.
+    keep_gb : float
+        Prepared windows that may stay in memory, in gigabytes.
+    """
+
+    questions: Made | Files
+    seconds: float = 10.0
+    channels: list[str] = field(default_factory=list)
+    probe: Stage = field(default_factory=lambda: Stage(1e-3, 60, 2, 10, 0.1, 64, 0.01, mixup=False))
+    tune: Stage = field(default_factory=lambda: Stage(1e-4, 5, 1, 3, 0.1, 32, 0.01, mixup=False))
+    baselines: list[Annotated[str, QA_BASELINES]] = field(default_factory=default_qa_baselines)
+    keep_gb: float = 4.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.probe.mixup or self.tune.mixup:
+            raise UsageError("There is no question between two questions: set mixup to false in probe and tune.")

@@ -1,0 +1,1 @@
+"""Result folders: predictions, scores, subgroups, comparisons and reports."""

@@ -1,0 +1,207 @@
+"""From predictions of unseen people to a score table with intervals.
+
+Shape letters: N scored rows, K classes, S seeds, R resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from biosig.downstream.data.challenge_weights import metrics_of
+from biosig.downstream.data.columns import scored
+from biosig.downstream.data.target_config import Target
+from biosig.errors import DataError
+from biosig.evaluate import challenge
+from biosig.evaluate.intervals import Interval, bootstrap, replicates
+from biosig.evaluate.metrics import METRICS, ROLES, Floats, Metric
+
+
+class Rated(Protocol):
+    """What rating needs of a configuration."""
+
+    @property
+    def target(self) -> Target: ...  # noqa: D102
+
+    @property
+    def n_bootstrap(self) -> int: ...  # noqa: D102
+
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Rateable:
+    """What one method says of each thing that is scored.
+
+    Parameters
+    ----------
+    method : str
+        Its name.
+    runs : list of DataFrame
+        Its rows of each seed.
+    truth : ndarray, shape (N, ...)
+        By the target's kind.
+    subjects : ndarray of str, shape (N,)
+        Whose each is.
+    values : ndarray, shape (N, K, S) or (N, S)
+        Predictions, with the seeds at the end.
+    """
+
+    method: str
+    runs: list[pd.DataFrame]
+    truth: NDArray[Any]
+    subjects: NDArray[np.str_]
+    values: Floats
+
+    def counts(self) -> dict[str, int]:
+        """How many subjects, recordings and windows stand behind a score."""
+        return {
+            "n_subjects": len(np.unique(self.subjects)),
+            "n_recordings": self.runs[0]["recording"].nunique(),
+            "n_windows": len(self.runs[0]),
+        }
+
+
+def by_method(predictions: pd.DataFrame, target: Target) -> Iterator[Rateable]:
+    """Each method of a table of predictions."""
+    for method, rows in predictions.groupby("method", sort=False):
+        runs = [run for _, run in rows.groupby("seed", sort=False)] if "seed" in rows else [rows]
+        truth, subjects, _ = scored(runs[0], target)
+        values = np.stack([scored(run, target)[2] for run in runs], axis=-1)
+        yield Rateable(str(method), runs, truth, subjects, values)
+
+
+def mean_over_seeds(metric: Metric) -> Metric:
+    """The metric of predictions with an axis of seeds at the end."""
+    return replace(
+        metric,
+        value=lambda y, p: float(np.mean([metric.value(y, p[..., s]) for s in range(p.shape[-1])])),
+        resampled=lambda y, p, weights: np.mean(
+            [metric.resampled(y, p[..., s], weights) for s in range(p.shape[-1])], axis=0
+        ),
+    )
+
+
+def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[str]]:
+    """The score table of out-of-fold predictions, and caveats on its intervals.
+
+    Every method sees the same bootstrap resamples of subjects. Where a method was run with several seeds, its value is
+    the mean of their scores, and so is each resample's.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As in `ProbeResult.predictions`: one row per method and window; with a column `seed`, also one per seed.
+    config : ProbeConfig or FineTuneConfig
+        Names the target, and the bootstrap's size and seed.
+
+    Returns
+    -------
+    table : DataFrame
+        Columns method, metric, value, low, high, n_subjects, n_recordings, n_windows; with seeds also n_seeds and
+        sd_seeds, the standard deviation between them (NaN for one).
+    caveats : list of str
+        What a reader must know before trusting the intervals.
+    """
+    metrics = metrics_of(config.target)
+    records, caveats = [], []
+    if metrics[-1].name == challenge.NAME:
+        n = len(config.target.labels)
+        caveats.append(f"The challenge's score is over the target's {n} diagnoses, yes above 0.5.")
+    for of in by_method(predictions, config.target):
+        resampled = _replicates(of, metrics, config)
+        for metric in metrics:
+            each = [metric.value(of.truth, of.values[..., s]) for s in range(len(of.runs))]
+            interval = Interval.of(float(np.mean(each)), resampled[metric.name], of.counts()["n_subjects"])
+            caveats += [text for text in interval.caveats() if text not in caveats]
+            record = {"method": of.method, "metric": metric.name, **_bounds(interval), **of.counts()}
+            if "seed" in of.runs[0]:
+                spread = float(np.std(each, ddof=1)) if len(each) > 1 else np.nan
+                record |= {"n_seeds": len(each), "sd_seeds": spread}
+            records.append(record)
+    return pd.DataFrame(records), caveats
+
+
+def differences(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
+    """The score of "model" minus that of each other method, on the same resampled subjects.
+
+    Parameters
+    ----------
+    predictions, config
+        As of `rate`.
+
+    Returns
+    -------
+    DataFrame
+        Columns method (the other one), metric, value, low, high, n_subjects; without rows where "model" is alone.
+
+    Raises
+    ------
+    DataError
+        If there is no method "model", or another was not scored on the same windows.
+    """
+    metrics = metrics_of(config.target)
+    methods = {of.method: of for of in by_method(predictions, config.target)}
+    if "model" not in methods:
+        raise DataError(f"The predictions are of {', '.join(methods)}: one method must be 'model'.")
+    model = methods.pop("model")
+    own = _replicates(model, metrics, config)
+    records = []
+    for name, other in methods.items():
+        if not _windows(other).equals(_windows(model)):
+            raise DataError(f"'{name}' was not scored on the same windows as 'model': score both on the same ones.")
+        others = _replicates(other, metrics, config)
+        for metric in metrics:
+            of_seeds = mean_over_seeds(metric)
+            lead = of_seeds.value(model.truth, model.values) - of_seeds.value(other.truth, other.values)
+            n_subjects = model.counts()["n_subjects"]
+            interval = Interval.of(lead, own[metric.name] - others[metric.name], n_subjects)
+            records.append({"method": name, "metric": metric.name, **_bounds(interval), "n_subjects": n_subjects})
+    return pd.DataFrame(records, columns=["method", "metric", "value", "low", "high", "n_subjects"])
+
+
+def rate_labels(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
+    """As `rate`, but every label by itself; of classes, each against the rest.
+
+    Returns
+    -------
+    DataFrame
+        Columns method, label, metric (auroc, auprc), value, low, high, n_rows (in which the label is known), n_positive
+        (that have it) and n_subjects_positive (whose they are).
+    """
+    records = []
+    for of in by_method(predictions, config.target):
+        truth = np.eye(of.values.shape[1])[of.truth] if config.target.kind == "classes" else of.truth  # (N, K)
+        for k, label in enumerate(config.target.class_names):
+            known = np.isfinite(truth[:, k])
+            y, scores, subjects = truth[known][:, [k]], of.values[known][:, [k]], of.subjects[known]
+            counts = {
+                "n_rows": len(y),
+                "n_positive": int(y.sum()),
+                "n_subjects_positive": len(np.unique(subjects[y[:, 0] > 0])),
+            }
+            for name in ROLES["multilabel"].headline:
+                metric = mean_over_seeds(METRICS[name])
+                interval = bootstrap(metric, y, scores, subjects, config.n_bootstrap, config.seed)
+                record = {"method": of.method, "label": label, "metric": name.removeprefix("macro_")}
+                records.append({**record, **_bounds(interval), **counts})
+    return pd.DataFrame(records)
+
+
+def _replicates(of: Rateable, metrics: list[Metric], config: Rated) -> dict[str, Floats]:
+    of_seeds = [mean_over_seeds(metric) for metric in metrics]
+    return replicates(of_seeds, of.truth, of.values, of.subjects, config.n_bootstrap, config.seed)
+
+
+def _bounds(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def _windows(of: Rateable) -> pd.DataFrame:
+    return of.runs[0][["recording", "onset"]].reset_index(drop=True)

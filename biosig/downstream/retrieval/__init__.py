@@ -1,0 +1,1 @@
+"""Retrieval of reports by signals, and of signals by reports."""

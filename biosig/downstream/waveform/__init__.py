@@ -1,0 +1,1 @@
+"""Waveforms of channels predicted from others: dataset, model, baselines and run."""

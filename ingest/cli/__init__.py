@@ -1,0 +1,1 @@
+"""The verbs ingest and inspect."""

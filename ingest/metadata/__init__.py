@@ -1,0 +1,1 @@
+"""Labels, subjects and BIDS sidecars of recordings."""

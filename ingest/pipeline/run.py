@@ -1,0 +1,117 @@
+"""Many files to shards: batches over workers, resumed where a run broke off; what fails is told and stops nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+from biosig.errors import DataError
+from biosig.lock import locked
+from biosig.progress import Progress
+from ingest.pipeline.batch import INTERRUPTED, Job, Result, state_of
+from ingest.pipeline.discover import Discovery, Item, adapters_with, with_ids
+from ingest.pipeline.output_folder import earlier, made, next_number, ready, sweep
+from ingest.pipeline.tables import add_unmatched_rows, write_tables
+from ingest.pipeline.workers import Cluster, Crew, InProcess, Pool, connect, run, split
+
+_FILES_PER_WORKER = 128  # below this many, and this many bytes, another process costs more than it brings
+_BYTES_PER_WORKER = 32 * 2**20
+
+
+def ingest_items(
+    found: Discovery,
+    job: Job,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    resume: bool = False,
+    against: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> Result:
+    """Ingest what a walk found into shards under `job.out`, with index, recipe and tables of what failed.
+
+    Each worker writes shards of its own, so that as many work at once as there are; a recording is in one of them or
+    in none.
+
+    Parameters
+    ----------
+    found : Discovery
+        From `ingest.pipeline.discover.discover`.
+    job : Job
+        Output folder (new or empty, or one to resume), recipe, labels and names.
+    workers : int
+        Processes at most; few and small files are handled in this one.
+    scheduler : str, optional
+        Address of a Dask cluster that does the work instead.
+    resume : bool
+        Skip files that are in the shards of the folder already.
+    against : sequence of Path
+        Folders of shards in which copies of these recordings are looked for too.
+    progress : callable, optional
+        Told how many files are done; `biosig.progress.show_progress` gives one.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UsageError
+        If the folder holds shards and `resume` is not set, they were made with another recipe or key, or another
+        ingest is writing there.
+    DataError
+        If the disk is full. What was published stays whole.
+    KeyboardInterrupt
+        After Ctrl-C, likewise.
+    """
+    result = Result(failures=list(found.failures))
+    with ExitStack() as stack:
+        stack.enter_context(locked(made(job.out), "ingest"))
+        ready(job, resume)
+        there = earlier(job.out, {job.source_name(item) for item in found.items})
+        job = replace(job, elsewhere=there.elsewhere)
+        items = [item for item in found.items if job.source_name(item) not in there.done]
+        items = with_ids(items, adapters_with(job.mapping), there.ids)
+        result.n_skipped = len(found.items) - len(items)
+
+        def told(n: int) -> None:
+            if progress and items:
+                progress("ingest", n, len(items))
+
+        crew: Crew
+        if scheduler is not None:
+            client = stack.enter_context(connect(scheduler))
+            crew, workers = Cluster(job, client, told), max(len(client.scheduler_info()["workers"]), 1)
+        else:
+            workers = _worth(workers, items)
+            crew = InProcess(job, told) if workers == 1 else Pool(job, workers, told)
+        tried: list[Item] = []
+        try:
+            with closing(run(job, crew, split(items, workers, next_number(job.out)))) as outcomes:
+                for outcome in outcomes:
+                    result += outcome
+            tried = [] if result.stopped_by else found.items
+        finally:  # also after Ctrl-C: what was published is listed
+            sweep(job.out)
+            add_unmatched_rows(found, job, result)
+            write_tables(job.out, result, tried if resume else None, against)
+    if result.stopped_by == INTERRUPTED:
+        raise KeyboardInterrupt
+    if result.stopped_by:
+        raise DataError(
+            f"The ingest ended early because {result.stopped_by}: what was published stays whole; make room and "
+            "continue with --resume."
+        )
+    return result
+
+
+def _worth(workers: int, items: Sequence[Item]) -> int:
+    """How many processes the files are worth, with the samples that lie beside a header."""
+    by_number = math.ceil(len(items) / _FILES_PER_WORKER)
+    if by_number >= workers:
+        return workers
+    n_bytes = sum(size for item in items for size, _ in state_of(item.path).values())
+    return max(min(workers, max(by_number, n_bytes // _BYTES_PER_WORKER)), 1)
