@@ -13,7 +13,7 @@ from families_vital import CONFIGS, ingested
 
 from biosig import config as configuration
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.results.result import ProbeResult
 from biosig.plots.robustness import plot_robustness
 from biosig.plots.scores import headline_metrics

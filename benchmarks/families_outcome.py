@@ -15,7 +15,7 @@ from pathlib import Path
 from biosig import config as configuration
 from biosig.cli import main as command_line
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.simulate.followup import main as simulate
 
 CONFIGS = Path(__file__).parents[1] / "configs"

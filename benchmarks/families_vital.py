@@ -20,7 +20,7 @@ from biosig.cli import main as command_line
 from biosig.downstream.baselines.models.rate_rules import heart_rate, respiratory_rate
 from biosig.downstream.data.task import open_task
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.results.result import ProbeResult
 from biosig.evaluate.agreement import agreement_table, subject_errors
 from biosig.recording import Annotation, Recording

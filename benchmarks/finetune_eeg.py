@@ -26,7 +26,7 @@ import torch
 import biosig
 from biosig import config as configuration
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.results.scores import rate
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 import biosig
 from biosig import config as configuration
 from biosig.downstream.experiments.probe import run_probe
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.downstream.results.result import ProbeResult
 from biosig.models.model import RandomWeightsWarning
 

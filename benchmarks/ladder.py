@@ -26,7 +26,7 @@ from biosig import config as configuration
 from biosig.bench.conditions import read_as_named, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, read_bench
 from biosig.bench.scores import Judge
-from biosig.downstream.baselines import MODEL
+from biosig.downstream.baseline import MODEL
 from biosig.downstream.data.task import open_model
 from biosig.downstream.experiments.probe import score_rows
 from biosig.models.readouts import Pooling

@@ -16,8 +16,8 @@ import numpy as np
 import biosig
 from biosig.batches.contract import limit_band
 from biosig.batches.lead_sizes import LIMB, USUAL_SWING, usual_factors
-from biosig.features.scale import swing
 from biosig.signal import resample
+from biosig.signal.limb_leads import swing
 
 SFREQ, BAND = 100.0, (0.5, 40.0)
 

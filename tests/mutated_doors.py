@@ -16,9 +16,9 @@ import torch
 
 import biosig
 from biosig import config as configuration
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
-from biosig.downstream.experiments.probe_config import ProbeConfig
 from biosig.downstream.finetune.classifier import load_classifier
+from biosig.downstream.finetune.config import FineTuneConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.downstream.qa.config import QaConfig
 from biosig.downstream.results.analysis import check_scores
 from biosig.downstream.results.saved import open_result

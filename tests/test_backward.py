@@ -20,10 +20,10 @@ from safetensors.torch import load_file
 
 import biosig
 from biosig import config as configuration
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.experiments.probe import run_probe
-from biosig.downstream.experiments.probe_config import ProbeConfig
 from biosig.downstream.finetune.classifier import load_classifier
+from biosig.downstream.finetune.config import FineTuneConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.downstream.qa.config import QaConfig
 from biosig.downstream.retrieval.config import RetrievalConfig
 from biosig.downstream.waveform.config import WaveformConfig

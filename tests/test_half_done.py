@@ -15,9 +15,9 @@ from biosig import config as configuration
 from biosig import samples
 from biosig.cli.data import verify
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.experiments.probe import run_probe
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.finetune.config import FineTuneConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.embedding import embed_to_file
 from biosig.errors import UnreadableError
 from biosig.features.feature_table import table_to_file

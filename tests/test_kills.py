@@ -23,7 +23,7 @@ from biosig import config as configuration
 from biosig import samples
 from biosig.cli.data import verify
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.presets import preset

@@ -11,9 +11,9 @@ import biosig
 from biosig import config as configuration
 from biosig.cli.apply import embed, predict
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.experiments.probe import run_probe
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.finetune.config import FineTuneConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.errors import DataError, UsageError
 from biosig.reading import read
 from biosig.recording import Subject

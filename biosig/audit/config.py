@@ -12,8 +12,8 @@ from biosig.batches.input_contract import Align
 from biosig.downstream.data.split_config import FoldSplit, QuerySplit
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.task_config import TaskConfig
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
-from biosig.downstream.experiments.probe_config import Head, ProbeConfig
+from biosig.downstream.finetune.config import FineTuneConfig
+from biosig.downstream.probe.config import Head, ProbeConfig
 from biosig.errors import UsageError
 from biosig.models.readouts import Pooling
 
@@ -33,7 +33,7 @@ class AuditConfig(TaskConfig):
     windows : WindowPlan
         Where windows lie, in seconds.
     channels, align, head, pooling, layer
-        What is fitted on what of the model, as in `biosig.downstream.experiments.probe_config.ProbeConfig`.
+        What is fitted on what of the model, as in `biosig.downstream.probe.config.ProbeConfig`.
     split : FoldSplit or QuerySplit
         Who is tested by a probe that was fitted on whom.
     checks : list

@@ -21,7 +21,7 @@ from biosig.downstream.data.columns import prediction_columns, scored
 from biosig.downstream.data.picked_channels import picked
 from biosig.downstream.data.splits import groups_of, make_parts
 from biosig.downstream.data.task import Task
-from biosig.downstream.experiments.probe_config import resolve_head
+from biosig.downstream.probe.config import resolve_head
 from biosig.downstream.probe.fit import Recipe, fit_probe
 from biosig.downstream.probe.frozen_features import frozen_features
 from biosig.evaluate.intervals import MEAN, Interval, bootstrap

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.features.scale import EINTHOVEN, LARGEST_ERROR, limb_lead_error, swing
+from biosig.signal.limb_leads import EINTHOVEN, LARGEST_ERROR, limb_lead_error, swing
 
 USUAL_SWING = {
     "I": 0.84, "II": 0.78, "III": 0.68, "aVR": 0.75, "aVL": 0.67, "aVF": 0.58,

@@ -20,7 +20,7 @@ from biosig.downstream.data.label_windows import LabelledWindows, has_class
 from biosig.downstream.data.picked_channels import picked
 from biosig.downstream.data.splits import Parts, make_parts
 from biosig.downstream.data.task import Task, open_task
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.errors import UsageError
 from biosig.evaluate.splits import Rows
 from biosig.models.model import Model

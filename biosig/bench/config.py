@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 
 from biosig import config as configuration
 from biosig.batches.input_contract import Align
-from biosig.downstream.baselines import BASELINES
-from biosig.downstream.baselines.defaults import check_kind
+from biosig.downstream.baseline import BASELINES, check_kind
 from biosig.downstream.data.split_config import FoldSplit
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.errors import UnreadableError, UsageError
@@ -180,7 +179,7 @@ class BenchConfig:
     draws : int
         Random twins, whose scores are averaged.
     finetune : dict
-        Keys of `biosig.downstream.experiments.finetune_config.FineTuneConfig` that are not default.
+        Keys of `biosig.downstream.finetune.config.FineTuneConfig` that are not default.
     network_minutes : float
         At most so long does one fit of a network from scratch take, in processor time over the threads.
     n_bootstrap : int

@@ -10,7 +10,7 @@ import pandas as pd
 
 from biosig.bench.config import BenchConfig
 from biosig.bench.plan import AS_IT_IS
-from biosig.downstream.baselines import MODEL, method_title
+from biosig.downstream.baseline import MODEL, method_title
 from biosig.evaluate.metrics import METRICS
 from biosig.file_sums import guarded
 from biosig.plots.report import Report

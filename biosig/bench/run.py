@@ -20,12 +20,12 @@ from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
 from biosig.bench.tables import FINETUNED, BenchTables, write_tables
 from biosig.bench.workers import run_jobs, sentence_of
 from biosig.device import resolve_device
-from biosig.downstream.baselines import MODEL
+from biosig.downstream.baseline import MODEL
 from biosig.downstream.data.cohort import recording_table
 from biosig.downstream.data.task import Task, open_model, open_task
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.experiments.probe import score_rows
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger, Overlap, overlap_of
 from biosig.file_sums import guarded, write_guarded

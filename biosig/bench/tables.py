@@ -16,7 +16,7 @@ from biosig.bench.operating import sensitivities
 from biosig.bench.plan import AS_IT_IS, UNDER_CONDITIONS, Job, seconds_taken
 from biosig.bench.scores import Gain, Judge, holm
 from biosig.csv_table import write_csv
-from biosig.downstream.baselines import MODEL
+from biosig.downstream.baseline import MODEL
 from biosig.downstream.data.cohort import groups
 from biosig.downstream.data.target_config import Target
 from biosig.downstream.results.fusion import fused_name, with_fused

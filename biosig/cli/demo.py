@@ -17,7 +17,7 @@ from biosig import samples
 from biosig.cli.data import verify
 from biosig.cli.tables import print_lines, print_result
 from biosig.downstream.data.target_config import Target, WindowPlan
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.errors import DataError, UsageError
 from biosig.progress import Progress, show_progress
 

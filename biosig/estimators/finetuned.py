@@ -24,7 +24,7 @@ from biosig.batches.input_contract import Align, InputContract, OnUnknown
 from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
 from biosig.downstream.data.splits import Parts
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.experiments.finetune_config import TrainingSpec, TuneStage
+from biosig.downstream.finetune.config import TrainingSpec, TuneStage
 from biosig.downstream.finetune.fit import predict
 from biosig.downstream.finetune.losses import Objective
 from biosig.downstream.finetune.stages import fine_tune
@@ -51,7 +51,7 @@ class FineTunedEstimator(ModelEstimator):
     model, ch_names, sfreq, kind, units, window, align, on_unknown, device
         As in `ModelEstimator`.
     method : {"probe", "last", "lora", "full"}
-        What is trained after the head (`biosig.downstream.experiments.finetune_config.TuneStage`).
+        What is trained after the head (`biosig.downstream.finetune.config.TuneStage`).
     pooling : {"attention", "cls", "mean", "flatten"}, optional
         What the head reads; None = as the model does it.
     epochs : int

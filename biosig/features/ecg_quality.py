@@ -10,8 +10,8 @@ from biosig.features.ecg_median import median_beat
 from biosig.features.ecg_scores import all_of, at_least, at_most
 from biosig.features.registry import Column, Values, feature
 from biosig.features.runs import clipped_share, flat_share
-from biosig.features.scale import limb_lead_error
 from biosig.features.window import Window
+from biosig.signal.limb_leads import limb_lead_error
 
 REVERSAL = "Batchvarov, Malik & Camm, Europace 2007; 9:1081"
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.features.scale import amplitude_doubt
 from biosig.recording import Channel, Recording, is_known
+from biosig.signal.limb_leads import amplitude_doubt
 from biosig.signal.units import canonical_unit, is_voltage, spell_unit, unit_factor
 
 R = TypeVar("R")

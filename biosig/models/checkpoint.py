@@ -9,13 +9,11 @@ Nothing is unpickled, and a key that does not match is an error.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from biosig import __version__, config
@@ -26,6 +24,7 @@ from biosig.models.build import make_encoder
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.heads import Heads
 from biosig.models.text import Tokenizer
+from biosig.tensor_files import load_state, parse_tensors, read_tensors, write_tensors
 from biosig.text_files import read_json
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -176,7 +175,7 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
         )
     with checked(folder / WEIGHTS):  # its checksum is made while the encoder is
         encoder = make_encoder(config.load(EncoderConfig, values))
-        state = _parsed(folder / WEIGHTS)
+        state = parse_tensors(folder / WEIGHTS)
     load_state(encoder, state, where=str(folder / WEIGHTS))
     with checked(folder / CARD):
         card = (folder / CARD).read_text(encoding="utf-8", errors="replace") if (folder / CARD).is_file() else ""
@@ -217,68 +216,3 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UnreadableError(f"{path} is damaged (it holds no keys with values): copy it again.")
     return content
-
-
-def write_tensors(state: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file through `biosig.file_sums.guarded`."""
-    with guarded(path) as temporary:
-        try:
-            save_file(state, temporary, metadata)
-        except SafetensorError as error:  # a full disk too
-            raise OSError(str(error)) from error
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file; one that is damaged, or not as its folder's list says, is an `UnreadableError`."""
-    with checked(path):
-        return _parsed(path)
-
-
-def _parsed(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UnreadableError(f"{path} is damaged or no safetensors file ({error}): copy it again.") from error
-
-
-def load_state(module: nn.Module, state: dict[str, Tensor], where: str) -> None:
-    """Load a state dict in which every key and shape must match and every value must be finite.
-
-    Raises
-    ------
-    DataError
-        Lists the keys that are missing, left over, of another shape, or that hold NaN or infinite values.
-    """
-    check_keys(module.state_dict(), state, where)
-    with torch.no_grad():
-        module.load_state_dict(state, strict=True)
-
-
-def check_keys(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str) -> None:
-    """Raise the DataError of `load_state` unless every key and shape matches."""
-    shared = own.keys() & state.keys()
-    reshaped = [
-        f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in shared if state[k].shape != own[k].shape
-    ]
-    found = {
-        "missing": own.keys() - shared,
-        "left over": state.keys() - shared,
-        "of another shape": reshaped,
-        "with NaN or infinite values": [k for k in shared if not is_finite(state[k])],
-    }
-    problems = [f"{what}: {listed(keys)}" for what, keys in found.items() if keys]
-    if problems:
-        raise DataError(f"The weights in {where} do not fit the model; {'; '.join(problems)}.")
-
-
-def is_finite(tensor: Tensor) -> bool:
-    """Whether no value is NaN or infinite."""
-    if not (tensor.is_floating_point() and tensor.numel()):
-        return True
-    return all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(tensor))  # both are NaN where a value is
-
-
-def listed(keys: Iterable[str], most: int = 8) -> str:
-    """The first of some keys, in order, for a message."""
-    names = sorted(keys)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -18,13 +18,14 @@ from biosig.errors import DataError
 from biosig.layers.config import TextConfig
 from biosig.models import convert_csfm, convert_reve
 from biosig.models.build import make_encoder
-from biosig.models.checkpoint import default_card, listed, load_state
+from biosig.models.checkpoint import default_card
 from biosig.models.encoder import Encoder
 from biosig.models.model import Model
 from biosig.models.read_weights import ForeignWeights, Plan, read_foreign
 from biosig.models.text import Tokenizer
 from biosig.models.zoo import ENCODERS, Keys
 from biosig.models.zoo.model import ZooEncoder, card_of, model_with
+from biosig.tensor_files import listed, load_state
 
 
 class Family(Protocol):

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from biosig.errors import DataError, UnreadableError, UsageError
-from biosig.models.checkpoint import CONFIG, WEIGHTS, read_config, read_tensors
+from biosig.models.checkpoint import CONFIG, WEIGHTS, read_config
 from biosig.models.encoder import EncoderConfig
+from biosig.tensor_files import read_tensors
 
 HARMLESS = (argparse.Namespace,)
 """Classes that a PyTorch file may hold beside tensors: a training script's options, of which nothing is read."""

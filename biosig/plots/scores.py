@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from biosig.downstream.baselines import method_title
+from biosig.downstream.baseline import method_title
 from biosig.errors import DataError
 from biosig.evaluate import challenge
 from biosig.evaluate.metrics import METRICS, ROLES

@@ -15,6 +15,7 @@ from biosig.models.text import Tokenizer
 from biosig.pretrain.config import EncoderSize, PretrainConfig
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.targets import Targets
+from biosig.tensor_files import load_state
 
 
 def resize(config: EncoderConfig, size: EncoderSize) -> EncoderConfig:
@@ -62,7 +63,7 @@ def build_encoder(run: PretrainConfig) -> Encoder:
             f"The encoder in {run.weights} has another {', '.join(differing)} than this run's: change model or "
             "encoder, or begin with other weights."
         )
-    checkpoint.load_state(encoder, theirs.state_dict(), str(run.weights))
+    load_state(encoder, theirs.state_dict(), str(run.weights))
     return encoder
 
 

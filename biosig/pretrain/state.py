@@ -7,11 +7,12 @@ from pathlib import Path
 from biosig import config as configuration
 from biosig.errors import UsageError
 from biosig.file_sums import check
-from biosig.models.checkpoint import load, load_state, read_tensors, write_tensors
+from biosig.models.checkpoint import load
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.objectives import implementation_of
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.rebuilding import RebuildingTerm
+from biosig.tensor_files import load_state, read_tensors, write_tensors
 
 TRAINING_STATE, DECODER = "training.safetensors", "decoder.safetensors"
 

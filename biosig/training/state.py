@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from biosig.errors import DataError, UnreadableError
 from biosig.file_sums import checked
-from biosig.models.checkpoint import check_keys, write_tensors
+from biosig.tensor_files import check_keys, write_tensors
 from biosig.training.optimizer import optimized_names
 from biosig.training.state_0_1_0 import translate
 from biosig.training.weights import MovingAverage, changing_tensors, trainable_parameters

@@ -22,9 +22,9 @@ from biosig.signal import is_flat
 from biosig.unread_files import what_to_do
 from ingest.adapters.tables.draft import draft as first_mapping
 from ingest.adapters.tables.mapping import load_mapping
+from ingest.cli.privacy_report import show_privacy
 from ingest.pipeline.discover import Item, adapters_with, discover
 from ingest.preprocess.amplitude import robust_scales
-from ingest.privacy.report import show_privacy
 
 _WIDTH = 132  # of the tables; a narrower terminal wraps their lines
 _SHOWN = 8  # kinds of annotation

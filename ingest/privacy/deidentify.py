@@ -10,11 +10,13 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from biosig.recording import Annotation, Channel, Recording, Source, Stream, Subject
-from ingest.adapters.common.demographics import OLDEST_AGE_KEPT
-from ingest.adapters.mne.adapter import FOREIGN_NOTE
+from ingest.demographics import OLDEST_AGE_KEPT
 from ingest.privacy.name_patterns import is_code, marks, name_words, reveals
 from ingest.privacy.pseudonyms import Pseudonyms
 from ingest.privacy.scrub import MARKS, removed, scrub, scrub_label
+
+FOREIGN_NOTE = "MNE: "
+"""Begins a note that repeats a warning of MNE's own, which may quote the file and is not kept."""
 
 RENAMED = "recording"
 """The role in which a file's path has a pseudonym that is its recording's id."""

@@ -7,8 +7,8 @@ import pytest
 
 from biosig.batches.contract import prepare
 from biosig.batches.lead_sizes import LIMB, USUAL_SWING, usual_factors
-from biosig.features.scale import EINTHOVEN, limb_lead_error, swing
 from biosig.models.presets import preset
+from biosig.signal.limb_leads import EINTHOVEN, limb_lead_error, swing
 
 NAMES = list(USUAL_SWING)
 WANTED = preset("biosig-fused-tiny").contract

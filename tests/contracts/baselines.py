@@ -20,7 +20,7 @@ from biosig.downstream.data.batch_sources import FrozenExamples
 from biosig.downstream.data.label_windows import Target
 from biosig.downstream.data.splits import Parts
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.experiments.finetune_config import LossConfig, Stage, TrainingSpec, TuneStage
+from biosig.downstream.finetune.config import LossConfig, Stage, TrainingSpec, TuneStage
 from biosig.errors import DataError
 from biosig.evaluate.metrics import Kind
 from biosig.recording import Subject

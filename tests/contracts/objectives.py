@@ -17,7 +17,6 @@ from biosig import config as configuration
 from biosig.batches.loader import LoadedBatch
 from biosig.device import autocast
 from biosig.errors import UsageError
-from biosig.models.checkpoint import read_tensors
 from biosig.models.presets import preset
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.draw_views import draw_views
@@ -28,6 +27,7 @@ from biosig.pretrain.objectives.base import abilities, check_needs
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.objectives.rebuilding import RebuildingTerm
 from biosig.pretrain.state import TRAINING_STATE
+from biosig.tensor_files import read_tensors
 from contracts.pretraining import PRESETS, first_windows, small_objective, small_run
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from biosig.downstream.baselines.models.simple import uninformed
-from biosig.downstream.experiments.probe_config import resolve_head
+from biosig.downstream.probe.config import resolve_head
 from biosig.downstream.probe.fit import Recipe, fit_probe
 
 

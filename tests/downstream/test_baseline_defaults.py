@@ -10,12 +10,13 @@ import pytest
 import biosig
 from biosig import config as configuration
 from biosig import samples
+from biosig.downstream.baseline import check_kind
 from biosig.downstream.baselines import BASELINES, method_title
-from biosig.downstream.baselines.defaults import check_kind, default_baselines, exclude, modalities_of
+from biosig.downstream.baselines.defaults import default_baselines, exclude, modalities_of
 from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.data.label_windows import Target
 from biosig.downstream.experiments.probe import run_probe
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.errors import UsageError
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index

@@ -9,7 +9,7 @@ from biosig import config as configuration
 from biosig.content_hash import content_hash
 from biosig.downstream.data.splits import Contents
 from biosig.downstream.experiments.probe import run_probe
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.models.array_input import as_recordings
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index

@@ -19,8 +19,8 @@ from biosig.downstream.data.label_windows import label_windows
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.metrics import metrics_for
 from biosig.plots.robustness import plot_robustness

@@ -19,8 +19,8 @@ from biosig.downstream.data.split_config import FoldSplit, QuerySplit
 from biosig.downstream.data.splits import make_parts
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig, Stage, TuneStage
 from biosig.downstream.finetune.classifier import load_classifier
+from biosig.downstream.finetune.config import FineTuneConfig, Stage, TuneStage
 from biosig.downstream.results.scores import rate
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger

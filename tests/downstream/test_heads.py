@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
-from biosig.downstream.experiments.probe_config import resolve_head
+from biosig.downstream.probe.config import resolve_head
 from biosig.downstream.probe.heads import SETTINGS, fit_path
 from biosig.errors import UsageError
 

@@ -10,7 +10,7 @@ from biosig.downstream.data.columns import prediction_columns, scored, truth_col
 from biosig.downstream.data.label_windows import strata
 from biosig.downstream.data.splits import Parts
 from biosig.downstream.data.target_config import Target
-from biosig.downstream.experiments.finetune_config import LossConfig, Stage
+from biosig.downstream.finetune.config import LossConfig, Stage
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.downstream.finetune.losses import Objective, asymmetric_loss
 from biosig.errors import UsageError

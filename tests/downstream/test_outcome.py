@@ -9,7 +9,7 @@ import pytest
 from biosig import config as configuration
 from biosig import samples
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.shards import ShardWriter, build_index, open_shards
 from biosig.simulate.followup import simulate_followup
 

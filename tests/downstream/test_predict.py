@@ -16,8 +16,8 @@ from biosig import samples
 from biosig.batches.windows import LeftOutWarning
 from biosig.cli.apply import embed, predict
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.finetune.classifier import HEAD, load_classifier
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.finetune.predict import predictions, schema_of, windows_for
 from biosig.downstream.results.saved import open_result
 from biosig.errors import DataError, UsageError

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from biosig import config as configuration
 from biosig import samples
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.experiments.probe import run_probe
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.finetune.config import FineTuneConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.downstream.results.compare import compare
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.windows import load_windows

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from biosig import config as configuration
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.errors import DataError, UsageError
 from biosig.file_sums import DamagedWorkWarning
 from biosig.shards import ShardWriter, build_index, open_shards

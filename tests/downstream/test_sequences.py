@@ -20,8 +20,8 @@ from biosig.downstream.data.splits import Parts
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.finetune.classifier import Classifier
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.finetune.losses import Objective
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Subject

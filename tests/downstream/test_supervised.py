@@ -16,7 +16,7 @@ from biosig.downstream.data.batch_sources import FrozenExamples
 from biosig.downstream.data.label_windows import Target
 from biosig.downstream.data.splits import Parts
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.experiments.finetune_config import LossConfig, TrainingSpec, TuneStage
+from biosig.downstream.finetune.config import LossConfig, TrainingSpec, TuneStage
 from biosig.electrodes.locate import make_channel
 from biosig.recording import Recording, Stream, Subject
 from biosig.shards import ShardWriter, build_index, open_shards

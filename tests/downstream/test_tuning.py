@@ -17,8 +17,8 @@ from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
 from biosig.downstream.data.mixup import Mix, draw, mixed
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.experiments.finetune_config import TuneStage
 from biosig.downstream.finetune.classifier import Classifier, load_classifier, save_classifier
+from biosig.downstream.finetune.config import TuneStage
 from biosig.downstream.finetune.lora import add_lora, merge
 from biosig.downstream.finetune.losses import Objective
 from biosig.downstream.finetune.signature import Use

@@ -10,7 +10,7 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.evaluate.agreement import agreement_table
 from biosig.shards import ShardWriter, build_index
 

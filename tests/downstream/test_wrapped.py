@@ -14,8 +14,8 @@ import biosig
 from biosig import config as configuration
 from biosig.cli.run_config import probe
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.errors import DataError, UsageError
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")

@@ -6,9 +6,9 @@ import torch
 import biosig
 from biosig import config as configuration
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig, TuneStage
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.downstream.finetune.classifier import Classifier, load_classifier
+from biosig.downstream.finetune.config import FineTuneConfig, TuneStage
 from biosig.downstream.finetune.lora import merge
 from biosig.downstream.finetune.losses import Objective
 from biosig.downstream.finetune.stages import make_trainable

@@ -17,7 +17,7 @@ from biosig.downstream.baselines.models.tangent import tangent_space_predictions
 from biosig.downstream.baselines.models.token_layers import LONGEST, Trunk, pooled
 from biosig.downstream.data.mixup import draw
 from biosig.downstream.data.splits import Parts
-from biosig.downstream.experiments.finetune_config import Stage
+from biosig.downstream.finetune.config import Stage
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.downstream.finetune.losses import Objective
 from biosig.electrodes.locate import locate

@@ -8,7 +8,7 @@ from biosig.config import load
 from biosig.errors import DataError, UsageError
 from biosig.reading import read
 from biosig.recording import Channel, Recording, Stream
-from ingest.adapters.common.demographics import parse_age, parse_sex
+from ingest.demographics import parse_age, parse_sex
 from ingest.metadata.labels.spec import LabelSpec
 from ingest.metadata.labels.subject_pattern import SubjectPattern
 from ingest.metadata.labels.table import LabelTable

@@ -14,8 +14,8 @@ import biosig
 from biosig import config as configuration
 from biosig.cli.apply import embed, predict
 from biosig.downstream.experiments.finetune import run_finetune
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
+from biosig.downstream.finetune.config import FineTuneConfig
 from ingest.cli.ingest import ingest
 
 PEOPLE = ("Mustermann", "Oskarsson", "Weber", "Lindqvist")

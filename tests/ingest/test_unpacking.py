@@ -11,9 +11,9 @@ import pytest
 import scipy.io
 
 from biosig.errors import UnreadableError
-from ingest.adapters.common.decompress import FREE
 from ingest.adapters.mne.fif import further_parts
 from ingest.adapters.tables.adapter import TableAdapter
+from ingest.decompress import FREE
 from ingest.metadata.labels.typed_table import Cells
 
 N = 3 * FREE

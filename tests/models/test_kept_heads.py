@@ -10,7 +10,7 @@ import biosig
 from biosig.batches.contract import prepare
 from biosig.batches.packed import pack
 from biosig.errors import DataError, UsageError
-from biosig.models.checkpoint import HEADS_CONFIG, HEADS_WEIGHTS, read_tensors, write_tensors
+from biosig.models.checkpoint import HEADS_CONFIG, HEADS_WEIGHTS
 from biosig.models.heads.pooled import PooledHeadConfig
 from biosig.models.model import Model
 from biosig.pretrain.build import build_encoder
@@ -20,6 +20,7 @@ from biosig.pretrain.objectives.configs.features import FeaturesConfig
 from biosig.pretrain.objectives.neck import pooled_tokens
 from biosig.pretrain.objectives.objective import Objective
 from biosig.pretrain.targets import Targets
+from biosig.tensor_files import read_tensors, write_tensors
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 NAMES = ("ecg.rate", "ecg.score_qrs_120", "ppg.rate")

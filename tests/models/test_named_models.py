@@ -18,6 +18,7 @@ from biosig.models import checkpoint
 from biosig.models.heads.rate import RateHeadConfig
 from biosig.models.model import Model, RandomWeightsWarning, named_model
 from biosig.models.presets import PRESETS
+from biosig.tensor_files import read_tensors, write_tensors
 
 NAME = "biosig-fused-tiny"
 CARD = "---\nlicense: Apache-2.0\nn_parameters: 1490449\nnote: for a test\n---\n\n# A card\n"
@@ -43,7 +44,7 @@ def vector(model, recording):
 
 def test_shipped_weights_are_half_as_large_and_the_same_numbers_within_bfloat16(room, ecg):
     assert (room / NAME / "model.safetensors").stat().st_size < 2.02 * 1_490_449
-    state = checkpoint.read_tensors(room / NAME / "model.safetensors")
+    state = read_tensors(room / NAME / "model.safetensors")
     assert {tensor.dtype for tensor in state.values()} == {torch.bfloat16}
     loaded, source = biosig.load_model("biosig"), biosig.build_model(NAME, seed=7)
     assert {p.dtype for p in loaded.encoder.parameters()} == {torch.float32}
@@ -56,9 +57,9 @@ def test_shipped_weights_are_half_as_large_and_the_same_numbers_within_bfloat16(
 
 def test_every_key_of_shipped_weights_must_match(room):
     path = room / NAME / "model.safetensors"
-    state = checkpoint.read_tensors(path)
+    state = read_tensors(path)
     state["one.more"] = state.pop(next(iter(state)))
-    checkpoint.write_tensors(state, path)
+    write_tensors(state, path)
     with pytest.raises(biosig.errors.DataError, match=r"missing: .*left over: one\.more"):
         biosig.load_model(NAME)
 

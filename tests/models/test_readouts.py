@@ -9,7 +9,7 @@ from contracts.planted import planted
 from contracts.readouts import check
 
 from biosig import config
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.errors import UsageError
 from biosig.models.presets import preset
 from biosig.models.readouts import READOUTS, Readout, check_pooling

@@ -11,7 +11,6 @@ from biosig import config as configuration
 from biosig.batches.contract import prepare
 from biosig.batches.packed import pack
 from biosig.errors import UsageError
-from biosig.features.scale import EINTHOVEN
 from biosig.models.fused.grid import Grid
 from biosig.models.presets import preset
 from biosig.pretrain.augment import AUGMENTATIONS
@@ -25,6 +24,7 @@ from biosig.pretrain.augment.noise import Noise
 from biosig.pretrain.config import PretrainConfig
 from biosig.pretrain.loop import pretrain
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
+from biosig.signal.limb_leads import EINTHOVEN
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -21,7 +21,6 @@ from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.file_sums import EditedWarning
 from biosig.models.build import make_encoder
-from biosig.models.checkpoint import read_tensors
 from biosig.models.model import LongWindowWarning
 from biosig.pretrain import precision
 from biosig.pretrain.build import build_encoder, build_objective, encoder_config
@@ -38,6 +37,7 @@ from biosig.pretrain.target_tables import target_names
 from biosig.pretrain.windows import load_windows
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
+from biosig.tensor_files import read_tensors
 from biosig.training.config import OptimizerConfig
 
 SMALL = DecoderConfig(32, 1, 2)

@@ -15,7 +15,6 @@ from biosig.audit.result import FILE, Finding
 from biosig.csv_table import write_csv
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger, overlap
-from biosig.models.checkpoint import read_tensors
 from biosig.models.heads.rate import RateHeadConfig
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.loop import pretrain
@@ -23,6 +22,7 @@ from biosig.recording import Subject
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
 from biosig.simulate.shards import write_simulated
+from biosig.tensor_files import read_tensors
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 

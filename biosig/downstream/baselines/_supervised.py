@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from biosig.downstream.baselines import Baseline
+from biosig.downstream.baseline import Baseline
 from biosig.evaluate.metrics import Floats
 from biosig.training.config import Stage
 

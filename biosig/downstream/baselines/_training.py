@@ -7,7 +7,7 @@ from torch import nn
 from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
 from biosig.downstream.data.batch_sources import Examples
 from biosig.downstream.data.sequences import Contexts
-from biosig.downstream.experiments.finetune_config import Stage
+from biosig.downstream.finetune.config import Stage
 from biosig.downstream.finetune.fit import fit, predict_spans
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from biosig.downstream.baselines import BASELINES, Baseline
+from biosig.downstream.baseline import BASELINES, Baseline
 from biosig.downstream.baselines.context import FoldPredictions
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from biosig.downstream.data.sequences import Contexts
     from biosig.downstream.data.splits import Parts
     from biosig.downstream.data.window_dataset import PreparedWindows
-    from biosig.downstream.experiments.finetune_config import Stage, TrainingSpec
+    from biosig.downstream.finetune.config import Stage, TrainingSpec
     from biosig.downstream.finetune.losses import LossConfig, Objective
     from biosig.evaluate.calibration import Calibration, Method
     from biosig.models.model import Model

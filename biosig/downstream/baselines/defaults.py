@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baseline import BASELINES
 from biosig.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -23,35 +23,6 @@ def default_baselines(kind: Kind, modalities: Collection[str], demographics: boo
     """The names of the baselines that suit a task (`Baseline.suits`), the weakest first."""
     fitting = [baseline for baseline in BASELINES.values() if baseline.suits(kind, modalities, demographics)]
     return [baseline.name for baseline in sorted(fitting, key=lambda baseline: baseline.rank)]
-
-
-def check_kind(names: Sequence[str], kind: Kind) -> None:
-    """Refuse baselines that do not fit this kind of target.
-
-    Raises
-    ------
-    UsageError
-        Naming the first of them and what it fits; or if there is no baseline of that name.
-    """
-    for name in names:
-        kinds = BASELINES[name].kinds
-        if kind not in kinds:
-            raise UsageError(
-                f"The baseline {name} fits targets of kind {' or '.join(kinds)}, and this target is of kind {kind}: "
-                "leave it out."
-            )
-
-
-def check_minutes(minutes: float) -> None:
-    """Refuse a budget of a network that is no time.
-
-    Raises
-    ------
-    UsageError
-        If it is not positive.
-    """
-    if not minutes > 0:
-        raise UsageError(f"network_minutes is {minutes:g}: give a positive number of minutes, 5 by default.")
 
 
 def exclude(names: Sequence[str], without: Sequence[str]) -> list[str]:

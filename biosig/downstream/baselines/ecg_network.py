@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biosig.batches.input_contract import InputContract
-from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baseline import BASELINES
 from biosig.downstream.baselines._supervised import Recipe, SupervisedNetwork, in_volts
 from biosig.training.config import Stage
 

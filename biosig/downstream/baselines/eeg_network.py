@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from biosig.batches.input_contract import InputContract
-from biosig.downstream.baselines import BASELINES
+from biosig.downstream.baseline import BASELINES
 from biosig.downstream.baselines._supervised import Recipe, SupervisedNetwork, in_volts
 from biosig.training.config import Stage
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biosig.downstream.baselines import BASELINES, Baseline
+from biosig.downstream.baseline import BASELINES, Baseline
 
 if TYPE_CHECKING:
     from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.downstream.baselines import BASELINES, Baseline
+from biosig.downstream.baseline import BASELINES, Baseline
 from biosig.downstream.baselines.context import FoldPredictions
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def is_better(trees: Floats, linear: Floats, y: NDArray[Any], kind: Kind) -> boo
 
 def _recipe(context: BaselineContext) -> Recipe:
     """Head, penalties and kind of target of the linear model."""
-    from biosig.downstream.experiments.probe_config import resolve_head
+    from biosig.downstream.probe.config import resolve_head
     from biosig.downstream.probe.fit import Recipe
 
     head = resolve_head(None, context.target.kind)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from biosig.downstream.baselines import BASELINES, MODEL
+from biosig.downstream.baseline import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext, FitJob
 from biosig.downstream.data.batch_sources import Examples, PackedExamples
 from biosig.downstream.data.channel_subsets import PartialWindows
@@ -20,7 +20,7 @@ from biosig.downstream.finetune.fit import predict_spans
 from biosig.downstream.finetune.stages import fine_tune
 from biosig.evaluate.metrics import Floats
 from biosig.evaluate.splits import Rows
-from biosig.models.checkpoint import read_tensors, write_tensors
+from biosig.tensor_files import read_tensors, write_tensors
 
 Save = Callable[[Classifier, FitJob], None]
 """Called with a tuned model and the job that it is of."""

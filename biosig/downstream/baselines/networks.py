@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from biosig.downstream.baselines import BASELINES, Baseline
+from biosig.downstream.baseline import BASELINES, Baseline
 
 if TYPE_CHECKING:
     from torch import nn

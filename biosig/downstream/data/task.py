@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from biosig.batches.input_contract import OnUnknown
     from biosig.batches.windows import Windows
     from biosig.downstream.data.task_config import TaskConfig
-    from biosig.downstream.experiments.finetune_config import FineTuneConfig
-    from biosig.downstream.experiments.probe_config import ProbeConfig
+    from biosig.downstream.finetune.config import FineTuneConfig
+    from biosig.downstream.probe.config import ProbeConfig
     from biosig.models.model import Model
     from biosig.shards.dataset import ShardDataset
 

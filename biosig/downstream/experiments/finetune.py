@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from biosig.batches.alignment import aligned, alignment_note
-from biosig.downstream.baselines import BASELINES, MODEL
+from biosig.downstream.baseline import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext
 from biosig.downstream.baselines.defaults import default_baselines, drop_incompatible, drop_without_twin, exclude
 from biosig.downstream.baselines.features import demographic_features
@@ -29,9 +29,9 @@ from biosig.downstream.data.split_config import QuerySplit
 from biosig.downstream.data.splits import Parts, make_parts, tested_rows
 from biosig.downstream.data.task import Task, model_of, open_task, pretraining_note, with_align
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.experiments.resume import Unfinished, identity_of, resumable
-from biosig.downstream.finetune.weights import save_tuned
+from biosig.downstream.experiments.tuned_weights import save_tuned
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.results.fusion import check_pairs, fusion_note, with_fused
 from biosig.downstream.results.result import ProbeResult
 from biosig.downstream.results.task_result import labelled_result

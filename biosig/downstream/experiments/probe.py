@@ -17,7 +17,7 @@ import pandas as pd
 from torch import nn
 
 from biosig.batches.alignment import aligned, alignment_note
-from biosig.downstream.baselines import BASELINES, MODEL
+from biosig.downstream.baseline import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext
 from biosig.downstream.baselines.defaults import (
     default_baselines,
@@ -36,9 +36,9 @@ from biosig.downstream.data.split_config import QuerySplit
 from biosig.downstream.data.splits import Parts, make_parts, tested_rows
 from biosig.downstream.data.task import Task, model_of, open_task, pretraining_note, with_align
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.experiments.finetune_config import LossConfig, TrainingSpec, TuneStage
-from biosig.downstream.experiments.probe_config import ProbeConfig, resolve_head
 from biosig.downstream.experiments.resume import Unfinished, identity_of, resumable
+from biosig.downstream.finetune.config import LossConfig, TrainingSpec, TuneStage
+from biosig.downstream.probe.config import ProbeConfig, resolve_head
 from biosig.downstream.probe.frozen_probe import FrozenProbes
 from biosig.downstream.results.fusion import check_pairs, fusion_note, with_fused
 from biosig.downstream.results.result import ProbeResult

@@ -18,8 +18,8 @@ import torch
 
 from biosig import __version__
 from biosig import config as configuration
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
-from biosig.downstream.experiments.probe_config import ProbeConfig
+from biosig.downstream.finetune.config import FineTuneConfig
+from biosig.downstream.probe.config import ProbeConfig
 from biosig.errors import BiosigError, DataError, UsageError
 from biosig.file_sums import DAMAGED, SUMS, DamagedWorkWarning, FileSums, remove, set_damaged_aside, write_guarded
 from biosig.lock import locked

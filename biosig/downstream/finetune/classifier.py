@@ -25,6 +25,7 @@ from biosig.models.readouts import READOUTS, Pooling, Segments, check_pooling
 from biosig.models.text import Tokenizer
 from biosig.models.tokens import Tokens
 from biosig.models.zoo.model import ZooEncoder, ZooModel
+from biosig.tensor_files import load_state, read_tensors, write_tensors
 from biosig.text_files import read_json
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "classifier.json"
@@ -103,7 +104,7 @@ def save_classifier(
     else:
         checkpoint.save(classifier.encoder, True, folder, card, tokenizer)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.head.state_dict().items()}
-    checkpoint.write_tensors(state, folder / HEAD_WEIGHTS)
+    write_tensors(state, folder / HEAD_WEIGHTS)
     facts = {
         "objective": asdict(classifier.objective),
         "pooling": classifier.pooling,
@@ -147,6 +148,6 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
             f"{folder} was tuned on EEG that version 0.1.0 aligned, by the covariance of the task's windows: tune it "
             "again; its configuration is read as align=subject."
         )
-    checkpoint.load_state(classifier.head, checkpoint.read_tensors(folder / HEAD_WEIGHTS), str(folder / HEAD_WEIGHTS))
+    load_state(classifier.head, read_tensors(folder / HEAD_WEIGHTS), str(folder / HEAD_WEIGHTS))
     classifier.calibration = calibration
     return classifier.eval(), use

@@ -20,7 +20,7 @@ from biosig.evaluate.metrics import Kind
 
 if TYPE_CHECKING:
     from biosig.downstream.data.target_config import Target
-    from biosig.downstream.experiments.finetune_config import LossConfig
+    from biosig.downstream.finetune.config import LossConfig
 
 # The asymmetric loss's own choice (Ridnik 2021, arXiv:2009.14119, section 4).
 FOCUS_ABSENT, FOCUS_PRESENT, MARGIN = 4.0, 1.0, 0.05

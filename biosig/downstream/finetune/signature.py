@@ -12,7 +12,7 @@ from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
 
 if TYPE_CHECKING:
-    from biosig.downstream.experiments.finetune_config import FineTuneConfig
+    from biosig.downstream.finetune.config import FineTuneConfig
 
 
 @dataclass(frozen=True)

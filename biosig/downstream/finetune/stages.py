@@ -15,8 +15,8 @@ from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
 from biosig.downstream.data.channel_subsets import PartialWindows
 from biosig.downstream.data.splits import Parts
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.experiments.finetune_config import TrainingSpec, TuneStage
 from biosig.downstream.finetune.classifier import Classifier
+from biosig.downstream.finetune.config import TrainingSpec, TuneStage
 from biosig.downstream.finetune.fit import fit
 from biosig.downstream.finetune.lora import add_lora, merge
 from biosig.downstream.finetune.losses import Objective

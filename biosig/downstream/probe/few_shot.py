@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from biosig.downstream.data.columns import prediction_columns
 from biosig.downstream.data.label_windows import has_class
 from biosig.downstream.data.task import Task
-from biosig.downstream.experiments.probe_config import Shots
+from biosig.downstream.probe.config import Shots
 from biosig.downstream.probe.fit import FittedProbe
 from biosig.downstream.results.scores import rate
 from biosig.evaluate.metrics import Floats, Kind

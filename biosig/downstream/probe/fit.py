@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.downstream.data.label_windows import strata
-from biosig.downstream.experiments.probe_config import Head
+from biosig.downstream.probe.config import Head
 from biosig.downstream.probe.heads import DEFAULTS, SETTINGS, Predictor, converged, fit_path
 from biosig.downstream.probe.leace import Eraser, fit_eraser
 from biosig.errors import UsageError

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from biosig.downstream.baselines import MODEL
+from biosig.downstream.baseline import MODEL
 from biosig.downstream.data.splits import Parts, groups_of, recording_values
 from biosig.downstream.data.task import Task
-from biosig.downstream.experiments.probe_config import Head
+from biosig.downstream.probe.config import Head
 from biosig.downstream.probe.few_shot import few_shot_table
 from biosig.downstream.probe.fit import FittedProbe, Recipe, fit_probe
+from biosig.downstream.probe.fit_facts import FitFacts, read_fit, write_fit
 from biosig.downstream.probe.frozen_features import FrozenFeatures, frozen_features
-from biosig.downstream.results.fold_predictions import FitFacts, read_fit, write_fit
 from biosig.evaluate.metrics import Floats
 from biosig.evaluate.splits import Fold, Rows
 from biosig.file_sums import checked, guarded
@@ -25,7 +25,7 @@ from biosig.models.reading import Layer
 from biosig.progress import Progress
 
 if TYPE_CHECKING:
-    from biosig.downstream.experiments.probe_config import ProbeConfig
+    from biosig.downstream.probe.config import ProbeConfig
 
 
 class FrozenProbes:

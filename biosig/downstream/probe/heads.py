@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
-from biosig.downstream.experiments.probe_config import Head
+from biosig.downstream.probe.config import Head
 from biosig.downstream.probe.cox import cox_regression
 from biosig.evaluate.metrics import Floats, Kind
 

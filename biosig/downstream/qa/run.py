@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biosig.downstream.baselines import MODEL
+from biosig.downstream.baseline import MODEL
 from biosig.downstream.data.task import model_facts, open_model, open_recordings, pretraining_note
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.downstream.qa.answer_vocabulary import AnswerSet

@@ -12,7 +12,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from biosig.csv_table import write_csv
-from biosig.downstream.baselines import method_title
+from biosig.downstream.baseline import method_title
 from biosig.downstream.results.analysis import Evidence, gather
 from biosig.downstream.results.saved import SavedResult, open_result
 from biosig.evaluate.intervals import FEW_SUBJECTS

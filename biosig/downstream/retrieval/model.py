@@ -24,6 +24,7 @@ from biosig.file_sums import write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.text import Tokenizer
+from biosig.tensor_files import load_state, read_tensors, write_tensors
 from biosig.text_files import read_json
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "retrieval.json"
@@ -93,7 +94,7 @@ def save_retrieval_model(model: RetrievalModel, folder: Path, card: str, tokeniz
     """Write a folder that is a checkpoint of the encoder (`biosig.load_model`) with the head beside it."""
     checkpoint.save(model.encoder, True, folder, card, tokenizer)
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("encoder.")}
-    checkpoint.write_tensors(state, folder / HEAD_WEIGHTS)
+    write_tensors(state, folder / HEAD_WEIGHTS)
     write_guarded(folder / HEAD, json.dumps({"embed_dim": len(model.signal.weight)}) + "\n")
     return folder
 
@@ -117,6 +118,6 @@ def load_retrieval_model(folder: str | Path) -> RetrievalModel:
     except (OSError, ValueError, TypeError) as error:
         raise UnreadableError(f"{folder / HEAD} is absent or damaged ({error}): give a folder of weights.") from error
     state = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
-    state |= checkpoint.read_tensors(folder / HEAD_WEIGHTS)
-    checkpoint.load_state(model, state, str(folder / HEAD_WEIGHTS))
+    state |= read_tensors(folder / HEAD_WEIGHTS)
+    load_state(model, state, str(folder / HEAD_WEIGHTS))
     return model.eval()

@@ -24,6 +24,7 @@ from biosig.models.model import PUBLIC, Model, revision_of
 from biosig.models.text import Tokenizer
 from biosig.models.wrap import WrappedConfig, WrappedEncoder, WrappedModel
 from biosig.models.zoo import ENCODERS, Encoder, Network
+from biosig.tensor_files import load_state, read_tensors, write_tensors
 from biosig.training.seeding import seeded
 
 
@@ -159,7 +160,7 @@ class ZooModel(WrappedModel):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         state = {key: value.detach().cpu().contiguous() for key, value in self.encoder.module.state_dict().items()}
-        checkpoint.write_tensors(state, folder / checkpoint.WEIGHTS)
+        write_tensors(state, folder / checkpoint.WEIGHTS)
         write_guarded(folder / checkpoint.CARD, self.card)
         content = {"format": checkpoint.FORMAT, "biosig": __version__, "trained": self.trained}
         content[PUBLIC] = config.to_dict(self.encoder.sizes)
@@ -203,7 +204,7 @@ def load(folder: Path, content: dict[str, Any]) -> ZooModel:
     with torch.random.fork_rng(devices=[]):  # the random first weights are overwritten
         encoder = ZooEncoder(config.load(ENCODERS[family], values))
     weights = folder / checkpoint.WEIGHTS
-    checkpoint.load_state(encoder.module, checkpoint.read_tensors(weights), where=str(weights))
+    load_state(encoder.module, read_tensors(weights), where=str(weights))
     path = folder / checkpoint.CARD
     with checked(path):
         card = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

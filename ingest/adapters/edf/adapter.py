@@ -12,9 +12,9 @@ from biosig.electrodes import guess_kinds
 from biosig.electrodes.channels import resolve
 from biosig.reading import NEVER, Adapter, Identifier, make_recording
 from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Stream, Subject
-from ingest.adapters.common.demographics import notes_on_unread, parse_sex
 from ingest.adapters.edf.header import INT24, EdfFile, EdfSignal, open_edf
 from ingest.adapters.edf.records import EdfSamples, Run, read_annotations, runs_of
+from ingest.demographics import notes_on_unread, parse_sex
 from ingest.metadata.bids.sidecars import with_sidecars
 
 _SUBJECT = "id and name become one keyed hash"

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError
 from biosig.reading import Adapter
 from biosig.recording import Annotation, Recording, Subject
-from ingest.adapters.common.demographics import notes_on_unread
 from ingest.adapters.edf.adapter import patient_id, to_recording
 from ingest.adapters.edf.header import INT16, INT24, EdfFile, EdfSignal, Number, calibrate, text_of
 from ingest.adapters.edf.records import Run
+from ingest.demographics import notes_on_unread
 
 _NUMBERS = {
     1: Number(1, "i1", "int16"),

@@ -21,6 +21,7 @@ from ingest.adapters.mne.eeglab import check_data_name
 from ingest.adapters.mne.formats import FORMATS, MneFormat, check_inside, format_of
 from ingest.adapters.mne.raw import ADAPTER, JOINED, epochs_of, from_epochs, from_raw, one_line, split_epochs
 from ingest.metadata.bids.sidecars import with_sidecars
+from ingest.privacy.deidentify import FOREIGN_NOTE
 
 _PERSON = {
     "his_id": ("subject id", "becomes a keyed hash"),
@@ -29,9 +30,6 @@ _PERSON = {
     "middle_name": ("name", NEVER),
     "birthday": ("birth date", "becomes an age in years"),
 }
-
-FOREIGN_NOTE = "MNE: "
-"""Begins a note that repeats a warning of MNE's own."""
 
 
 class MneAdapter(Adapter):

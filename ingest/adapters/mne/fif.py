@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 from biosig.errors import UnreadableError
 from biosig.source_files import check_present
-from ingest.adapters.common.decompress import check_gzip
+from ingest.decompress import check_gzip
 
 FIF_SUFFIXES = (".fif", ".fif.gz")
 

@@ -28,7 +28,7 @@ from biosig.recording import (
     Subject,
 )
 from biosig.signal import join_runs, runs_from_mask
-from ingest.adapters.common.demographics import notes_on_unread
+from ingest.demographics import notes_on_unread
 
 ADAPTER = "mne"
 

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from ingest.adapters.common.decompress import check_shrinking
 from ingest.adapters.common.library_errors import read_as
+from ingest.decompress import check_shrinking
 
 MOST_IN_MEMORY = 2**30
 """Bytes of an array that is read as a whole; larger ones must come in a format that is read in parts."""

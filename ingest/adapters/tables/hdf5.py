@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from ingest.adapters.common.decompress import check_shrinking
 from ingest.adapters.common.library_errors import read_as
 from ingest.adapters.tables.array_readers import (
     MOST_IN_MEMORY,
@@ -27,6 +26,7 @@ from ingest.adapters.tables.array_readers import (
     check_fits,
     check_numbers,
 )
+from ingest.decompress import check_shrinking
 
 _MOST_NAMES = 1000  # listed for messages; a damaged file can nest without end
 _MOST_DEPTH = 8

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError, UsageError
 from biosig.recording import Annotation, Subject
-from ingest.adapters.common.demographics import note_on_age, notes_on_unread, parse_age, parse_sex
 from ingest.adapters.tables.array_files import (
     format_of,
     is_text,
@@ -28,6 +27,7 @@ from ingest.adapters.tables.mapped_signals import beside, check_columns
 from ingest.adapters.tables.mapping import EventTable, TableMapping
 from ingest.adapters.tables.text_table import TextTable, head_of
 from ingest.adapters.tables.timestamps import SECONDS
+from ingest.demographics import note_on_age, notes_on_unread, parse_age, parse_sex
 
 _MOST_TEXT = 2**26
 

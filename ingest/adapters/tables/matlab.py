@@ -12,11 +12,11 @@ import scipy.io
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from ingest.adapters.common.decompress import FREE, check_shrinking
 from ingest.adapters.common.library_errors import read_as
 from ingest.adapters.common.subprocess_reader import call_isolated
 from ingest.adapters.tables.array_readers import MOST_IN_MEMORY, ArrayFile, InMemory, Variable, check_fits
 from ingest.adapters.tables.hdf5 import Hdf5File
+from ingest.decompress import FREE, check_shrinking
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_AT = 512  # MATLAB puts a header of its own before it

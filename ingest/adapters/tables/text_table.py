@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from ingest.adapters.common.decompress import check_gzip
 from ingest.adapters.tables.layout import Dialect, matching
 from ingest.adapters.tables.mapping import TimeUnit
 from ingest.adapters.tables.timestamps import SECONDS
+from ingest.decompress import check_gzip
 
 _MOST_DECIMALS = 9
 _MOST_CELLS = 2**26  # numbers of 8 bytes; a longer recording should not be text

@@ -23,11 +23,11 @@ from biosig.errors import UnreadableError, UsageError
 from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import Recording, Source, Stream, Subject
 from biosig.source_files import sha256_of
-from ingest.adapters.common.demographics import notes_on_unread
 from ingest.adapters.common.library_errors import read_as
 from ingest.adapters.tables.array_readers import MOST_IN_MEMORY, InFile, InMemory, Variable
 from ingest.adapters.tables.arrays import ArraySamples, Part, survey
 from ingest.adapters.vendors.dicom_annotations import add_annotations, code_of
+from ingest.demographics import notes_on_unread
 
 _WAVEFORMS = b"1.2.840.10008.5.1.4.1.1.9."
 _AUDIO = _WAVEFORMS + b"4."

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from biosig.recording import Subject
-from ingest.adapters.common.demographics import NOTHING, note_on_age, notes_on_unread, parse_age, parse_sex
+from ingest.demographics import NOTHING, note_on_age, notes_on_unread, parse_age, parse_sex
 from ingest.privacy.private_keys import is_private_key
 
 _KEY_VALUE = re.compile(r"([^\W\d_][^:<>]{0,60}?)\s*:(?!//)\s*(.*)")

@@ -17,7 +17,7 @@ import numpy as np
 from biosig.annotations import mark_bad_spans
 from biosig.electrodes.channels import notes_on, resolve, settle
 from biosig.recording import Channel, Position, Recording, Stream, Subject
-from ingest.adapters.common.demographics import parse_sex
+from ingest.demographics import parse_sex
 from ingest.metadata.bids.electrodes import electrodes
 from ingest.metadata.bids.files import BidsFile, bids_file, read_json
 from ingest.metadata.labels.events import with_events

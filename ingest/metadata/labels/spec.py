@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from biosig.errors import UsageError
-from ingest.adapters.common.demographics import AgeUnit
+from ingest.demographics import AgeUnit
 from ingest.metadata.labels.typed_table import MISSING, CellType
 
 

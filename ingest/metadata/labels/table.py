@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from biosig.errors import DataError
 from biosig.recording import Recording, Subject
-from ingest.adapters.common.demographics import note_on_age, parse_age, parse_sex
+from ingest.demographics import note_on_age, parse_age, parse_sex
 from ingest.metadata.labels.codes import CodeNames
 from ingest.metadata.labels.row_index import Found, RowIndex, recording_keys
 from ingest.metadata.labels.spec import LabelSpec

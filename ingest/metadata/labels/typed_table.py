@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from biosig.errors import DataError, UsageError
 from biosig.unread_files import is_sheet, what_to_do
-from ingest.adapters.common.decompress import check_gzip, check_shrinking
+from ingest.decompress import check_gzip, check_shrinking
 from ingest.metadata.labels import decimals
 
 CellType = Literal["bool", "number", "text", "codes"]

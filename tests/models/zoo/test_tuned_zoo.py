@@ -4,8 +4,8 @@ import pytest
 import torch
 from zoo_cases import FAMILIES, HERE, SMALL, cases, channels, prepared, state_of
 
-from biosig.downstream.experiments.finetune_config import TuneStage
 from biosig.downstream.finetune.classifier import Classifier
+from biosig.downstream.finetune.config import TuneStage
 from biosig.downstream.finetune.lora import merge
 from biosig.downstream.finetune.losses import Objective
 from biosig.downstream.finetune.stages import make_trainable

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.downstream.experiments.probe_config import resolve_head
+from biosig.downstream.probe.config import resolve_head
 from biosig.downstream.probe.fit import Preparation
 from biosig.downstream.probe.heads import DEFAULTS, fit_path
 from biosig.evaluate.metrics import Floats, Kind

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from biosig.downstream.baselines.context import BaselineContext, FitJob
-from biosig.downstream.experiments.finetune_config import FineTuneConfig
 from biosig.downstream.finetune.classifier import Classifier, save_classifier
+from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.finetune.signature import use_of
 from biosig.pretrain.model_card import ledger_of
 

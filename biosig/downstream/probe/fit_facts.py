@@ -14,7 +14,7 @@ from safetensors import safe_open
 from biosig.downstream.probe.fit import FittedProbe
 from biosig.evaluate.metrics import Floats
 from biosig.file_sums import checked
-from biosig.models.checkpoint import write_tensors
+from biosig.tensor_files import write_tensors
 
 
 @dataclass(frozen=True)

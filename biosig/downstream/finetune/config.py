@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from biosig.batches.input_contract import Align
-from biosig.downstream.baselines import BASELINES
-from biosig.downstream.baselines.defaults import check_kind, check_minutes
+from biosig.downstream.baseline import BASELINES, check_kind, check_minutes
 from biosig.downstream.data.split_config import FoldSplit, QuerySplit
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.task_config import TaskConfig

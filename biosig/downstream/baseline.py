@@ -1,0 +1,142 @@
+"""A baseline: a method that a model is compared with in a table of scores; the registry of all, and their titles.
+
+To add a baseline, put one file into `biosig/downstream/baselines/`, or publish a package with an entry point in the
+group ``biosig.baselines``. A module here imports neither torch nor scikit-learn until its baseline is fitted, so that a
+configuration is checked in a moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from biosig.errors import UsageError
+from biosig.evaluate.metrics import Kind
+from biosig.registry import Registry
+
+if TYPE_CHECKING:
+    from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
+
+BASELINES = Registry["type[Baseline]"]("baseline", "biosig.baselines", "biosig.downstream.baselines")
+"""Every baseline of a labelled task, by name."""
+
+MODEL = "model"
+"""The method that is compared with the baselines, by its name in tables."""
+
+
+class Baseline(ABC):
+    """A method that predicts the test part of a split from its training and validation parts.
+
+    Attributes
+    ----------
+    name : str
+        As it stands in configurations and result tables.
+    title : str
+        As it stands in reports and pictures.
+    kinds : tuple of str
+        Kinds of target that it fits.
+    modalities : frozenset of str
+        Modalities that it reads; windows with none of them are refused.
+    needs_one_layout : bool
+        Whether all windows must have the same channels, at one rate, and the same length.
+    seedless : bool
+        Whether its predictions are the same with every seed of a job, so that one run is enough.
+    frozen_encoder : bool
+        Whether it is the model's encoder with other weights, on which a probe fits its own head.
+    needs_twin : bool
+        Whether it is the model's architecture built anew, which somebody else's module may not say how to do.
+    rank : int
+        Place among the defaults of a task, the weakest baseline first.
+    seed_id : int
+        Sets its random numbers apart from those of other methods. By default a hash of the name; the fixed numbers of
+        members here keep the results of version 0.1.0 as they are. 0 is the model's.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "multilabel", "number", "survival")
+    modalities: ClassVar[frozenset[str]] = frozenset({"ecg", "ppg", "eeg"})
+    needs_one_layout: ClassVar[bool] = False
+    seedless: ClassVar[bool] = False
+    frozen_encoder: ClassVar[bool] = False
+    needs_twin: ClassVar[bool] = False
+    rank: ClassVar[int] = 100
+    seed_id: ClassVar[int]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "name" in vars(cls) and "seed_id" not in vars(cls):
+            cls.seed_id = int.from_bytes(hashlib.sha256(cls.name.encode()).digest()[:4], "big")
+
+    @classmethod
+    def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
+        """Whether it is a default for a task.
+
+        Parameters
+        ----------
+        kind : {"classes", "multilabel", "number", "survival"}
+            Of the target.
+        modalities : collection of str
+            "ecg", "ppg", "eeg": what the model reads of the windows.
+        demographics : bool
+            Whether age or sex is known, and not itself the target.
+        """
+        return False
+
+    @abstractmethod
+    def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
+        """Fit the training part, choose by the validation part, and predict the validation and the test part.
+
+        Labels of the test part are never looked at, and its windows only to predict each of them.
+
+        Parameters
+        ----------
+        context : BaselineContext
+            Windows, labels and settings that all baselines share.
+        job : FitJob
+            Which windows, and which random numbers.
+        """
+
+    def remarks(self, context: BaselineContext) -> list[str]:  # noqa: ARG002
+        """What a reader of the table must know of its fits."""
+        return []
+
+
+def method_title(name: str) -> str:
+    """A method's name in reports and pictures, of fused rows both; the name itself where it is no baseline."""
+    if " + " in name:
+        return " + ".join(map(method_title, name.split(" + ")))
+    if name == MODEL:
+        return "model on trial"
+    return BASELINES[name].title if name in BASELINES else name
+
+
+def check_kind(names: Sequence[str], kind: Kind) -> None:
+    """Refuse baselines that do not fit this kind of target.
+
+    Raises
+    ------
+    UsageError
+        Naming the first of them and what it fits; or if there is no baseline of that name.
+    """
+    for name in names:
+        kinds = BASELINES[name].kinds
+        if kind not in kinds:
+            raise UsageError(
+                f"The baseline {name} fits targets of kind {' or '.join(kinds)}, and this target is of kind {kind}: "
+                "leave it out."
+            )
+
+
+def check_minutes(minutes: float) -> None:
+    """Refuse a budget of a network that is no time.
+
+    Raises
+    ------
+    UsageError
+        If it is not positive.
+    """
+    if not minutes > 0:
+        raise UsageError(f"network_minutes is {minutes:g}: give a positive number of minutes, 5 by default.")
