@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from biosig.evaluate.intervals import bootstrap, multiplicities, replicates
+from biosig.evaluate.intervals import bootstrap, bootstrap_counts, bootstrap_scores
 from biosig.evaluate.metrics import METRICS, Floats
 
 
@@ -27,10 +27,10 @@ def made(n_records: int, n_labels: int, n_subjects: int) -> tuple[Floats, Floats
 
 
 def plain_loop(y: Floats, scores: Floats, subjects: np.ndarray, n_resamples: int, n_run: int) -> Floats:
-    """Macro AUROC of the first `n_run` of the resamples that `replicates` draws, (n_run,)."""
+    """Macro AUROC of the first `n_run` of the resamples that `bootstrap_scores` draws, (n_run,)."""
     names, row_subject = np.unique(subjects, return_inverse=True)
     found = []
-    for times in multiplicities(len(names), n_resamples, seed=0)[:n_run, row_subject]:
+    for times in bootstrap_counts(len(names), n_resamples, seed=0)[:n_run, row_subject]:
         rows = np.repeat(np.arange(len(y)), times)
         found.append(np.mean([roc_auc_score(y[rows, k], scores[rows, k]) for k in range(y.shape[1])]))
     return np.array(found)
@@ -62,7 +62,7 @@ def main() -> None:
     scale = args.resamples / args.loop
     print(f"| plain loop, {args.loop} resamples run and scaled | {seconds * scale:.0f} | {cpu * scale:.0f} |")
     metric = METRICS["macro_auroc"]
-    found = replicates([metric], y, scores, subjects, args.resamples)[metric.name][: args.loop]
+    found = bootstrap_scores([metric], y, scores, subjects, args.resamples)[metric.name][: args.loop]
     print(f"\nLargest difference between the two: {np.abs(found - looped).max():.0e}")
 
 

@@ -22,7 +22,7 @@ import torch
 
 import biosig
 from biosig.batches.loader import count_tokens, in_order, load_batches
-from biosig.batches.windows import Windows, grid
+from biosig.batches.windows import Windows, fixed_length_windows
 from biosig.embedding import BATCH_TOKENS, embed_to_file
 from biosig.models.model import Model
 from ingest.cli.ingest import ingest
@@ -54,7 +54,7 @@ def resident_mb() -> float:
 
 
 def throughput(shards: Path, work: Path, name: str, n_windows: int, rounds: int, workers: int) -> None:
-    model, windows = biosig.build_model(name), grid(biosig.open_shards(shards), 10.0)[:n_windows]
+    model, windows = biosig.build_model(name), fixed_length_windows(biosig.open_shards(shards), 10.0)[:n_windows]
     batches = ready_batches(model, windows)
     times: dict[str, list[float]] = {"forward": [], "embed": []}
     for number in range(rounds + 1):  # the first is not counted
@@ -75,7 +75,7 @@ def throughput(shards: Path, work: Path, name: str, n_windows: int, rounds: int,
 def memory(shards: Path, work: Path, n_windows: int) -> None:
     model, ds = biosig.build_model("biosig-tiny"), biosig.open_shards(shards)
     stride = float(sum(ds.to_pandas()["duration"] - 1.0)) / n_windows
-    windows, seen = grid(ds, 1.0, stride)[:n_windows], {}
+    windows, seen = fixed_length_windows(ds, 1.0, stride)[:n_windows], {}
 
     def watch(_: str, done: int, total: int) -> None:
         share = done * 10 // total

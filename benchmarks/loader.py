@@ -24,9 +24,9 @@ import torch
 from numpy.typing import NDArray
 
 import biosig
-from biosig.batches.joined import JoinedSet
+from biosig.batches.joined import ConcatRecordings
 from biosig.batches.loader import BatchPlan, count_tokens, load_batches
-from biosig.batches.windows import Windows, grid
+from biosig.batches.windows import Windows, fixed_length_windows
 from biosig.models.presets import preset
 from biosig.shards.reader import open_shard
 
@@ -46,8 +46,8 @@ def shards(data: Path, folder: Path) -> dict[str, Windows]:
         verb = [sys.executable, "-c", "import biosig.cli; biosig.cli.main()", "ingest", data / source, "--out", out]
         subprocess.run([*verb, "--recipe", RECIPES / f"{recipe}.yaml"], check=True, capture_output=True)
         sets[name] = biosig.open_shards(out)
-    windows = {name: grid(ds, SECONDS) for name, ds in sets.items()}
-    return windows | {"both, mixed": grid(JoinedSet(list(sets.values())), SECONDS)}
+    windows = {name: fixed_length_windows(ds, SECONDS) for name, ds in sets.items()}
+    return windows | {"both, mixed": fixed_length_windows(ConcatRecordings(list(sets.values())), SECONDS)}
 
 
 def shard_reads(windows: Windows) -> Callable[[Rows], None]:

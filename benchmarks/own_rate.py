@@ -17,8 +17,8 @@ import numpy as np
 import biosig
 from biosig.bench.conditions import setting_of
 from biosig.bench.config import read_bench
-from biosig.downstream.data.picked_channels import picked
-from biosig.evaluate.intervals import multiplicities
+from biosig.downstream.data.picked_channels import pick_channels
+from biosig.evaluate.intervals import bootstrap_counts
 
 
 def main() -> None:
@@ -32,14 +32,14 @@ def main() -> None:
     bench = read_bench(args.bench, [f"shards={args.shards}", "out=unused"])
     task = bench.tasks["bidmc-heart-rate"]
     opened = setting_of(bench, task).task
-    windows = picked(opened.labelled.windows, task.channels)
+    windows = pick_channels(opened.labelled.windows, task.channels)
     for folder in args.models:
         table = biosig.embed(biosig.load_model(folder), windows, heads=True).to_pandas()
         if len(table) != len(opened.subjects):
             raise SystemExit(f"{folder} reads {len(table)} of {len(opened.subjects)} windows: it needs all of them.")
         error = np.abs(table["head.ppg.heart_rate"].to_numpy() - opened.labelled.y)
         people = np.array([error[opened.subjects == person].mean() for person in np.unique(opened.subjects)])
-        low, high = np.quantile(multiplicities(len(people), 10_000, 0) @ people / len(people), [0.025, 0.975])
+        low, high = np.quantile(bootstrap_counts(len(people), 10_000, 0) @ people / len(people), [0.025, 0.975])
         interval = f"{people.mean():.2f} ({low:.2f} to {high:.2f}) beats/min"
         print(f"{folder}: {interval}, median person {np.median(people):.2f}")
 

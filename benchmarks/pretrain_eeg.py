@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from biosig import config as configuration
-from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.contract import InputContract, PreparedStream, prepare
 from biosig.batches.packed import pack
 from biosig.batches.windows import Windows
-from biosig.evaluate.intervals import bootstrap, multiplicities
+from biosig.evaluate.intervals import bootstrap, bootstrap_counts
 from biosig.evaluate.metrics import METRICS
 from biosig.pretrain.config import PretrainConfig, SourceConfig
 from biosig.pretrain.loop import pretrain
@@ -77,14 +77,14 @@ def steps_in(minutes: float, config: PretrainConfig) -> int:
 class Hidden:
     """One window with parts hidden. Shapes: C channels, T samples."""
 
-    prepared: Prepared
+    prepared: PreparedStream
     truth: Floats  # (C, T) normalised, 0 where not valid
     hidden: Mask  # (C, T) hidden from every method, and real
     visible: Mask  # (C, T)
     model: Floats  # (C, T) the model's reconstruction
 
 
-def hide(objective: Objective, config: PretrainConfig, prepared: Prepared, seed: list[int]) -> Hidden:
+def hide(objective: Objective, config: PretrainConfig, prepared: PreparedStream, seed: list[int]) -> Hidden:
     """Mask a window as in training, and let the model rebuild it."""
     contract = objective.encoder.config.contract
     batch = pack([[prepared]], contract)
@@ -201,7 +201,7 @@ def less_than(errors: pd.DataFrame, other: str) -> str:
     by_method = {method: part.reset_index(drop=True) for method, part in errors.groupby("method")}
     gain = by_method[other]["error"] - by_method["model"]["error"]
     by_subject = gain.groupby(by_method["model"]["subject"]).agg(["sum", "size"]).to_numpy()  # (S, 2)
-    total, count = (multiplicities(len(by_subject), 1000, 0) @ by_subject).T
+    total, count = (bootstrap_counts(len(by_subject), 1000, 0) @ by_subject).T
     low, high = np.percentile(total / count, [2.5, 97.5])
     return f"{gain.mean():.3f} ({low:.3f}–{high:.3f})"
 

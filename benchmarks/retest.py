@@ -24,7 +24,7 @@ from mne.channels import make_standard_montage
 import biosig
 from biosig import samples
 from biosig.audit.retest import retest
-from biosig.downstream.data.picked_channels import picked, with_channels
+from biosig.downstream.data.picked_channels import pick_channels, with_channels
 from biosig.downstream.data.task import open_recordings
 from biosig.downstream.results.environment import environment
 from biosig.models.array_input import as_recordings
@@ -67,7 +67,7 @@ def of_shards(model: Model, folder: Path, query: str | None, minutes: float) -> 
     for modality in [name for name in SECONDS if name in kinds and name in model.contract]:
         windows = as_windows(ds, SECONDS[modality])
         windows = windows[windows.onset + windows.duration <= 60 * minutes]
-        found[modality] = retest(model, picked(windows, [modality]))
+        found[modality] = retest(model, pick_channels(windows, [modality]))
     return found
 
 

@@ -19,7 +19,7 @@ from fused_speed import best
 from numpy.typing import NDArray
 
 import biosig
-from biosig.batches.contract import Prepared, prepare
+from biosig.batches.contract import PreparedStream, prepare
 from biosig.batches.packed import pack
 from biosig.models.array_input import as_recordings
 from biosig.models.model import Model
@@ -41,7 +41,7 @@ def jobs_of(model: Model, modality: str) -> tuple[int, Callable[[], object], Cal
     x: NDArray[np.float64] = size * rng.standard_normal((WINDOWS, len(names), round(SECONDS * sfreq)))
     recordings = as_recordings(x, sfreq, names, modality, unit, None, None, None, model.contract, check=False)
 
-    def ready() -> list[list[Prepared]]:
+    def ready() -> list[list[PreparedStream]]:
         return [prepare(recording, model.contract, 0.0) for recording in recordings]
 
     windows = ready()

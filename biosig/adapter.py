@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from biosig.annotations import from_triggers, in_range, mark_bad_spans
 from biosig.content_hash import content_hash
 from biosig.electrodes import guess_kinds
-from biosig.electrodes.channels import notes_on, resolve, settle
+from biosig.electrodes.channels import deduplicate_names, notes_on, resolve_channel
 from biosig.errors import UnreadableError
 from biosig.extremes import mark_extremes
 from biosig.given import Given, given_beside
@@ -228,7 +228,7 @@ def make_recording(
     built = [part if isinstance(part, Stream) else _stream(path, part, guesses, said) for part in streams]
     if not built:
         raise UnreadableError(f"{path} holds no signal: point to the recording of the signals.")
-    channels, renamed = settle([channel for stream in built for channel in stream.channels])
+    channels, renamed = deduplicate_names([channel for stream in built for channel in stream.channels])
     said += renamed
     for stream in built:
         stream.channels, channels = tuple(channels[: stream.n_chans]), channels[stream.n_chans :]
@@ -276,7 +276,7 @@ def _stream(path: Path, signals: Signals, guesses: Mapping[tuple[str, str], str]
         samples, rounded = as_stored(samples, f"channel{'s' * (n_chans > 1)} {', '.join(signals.ch_names)}")
         notes += rounded
     resolved = [
-        resolve(name, unit, kind or guesses[name, unit])
+        resolve_channel(name, unit, kind or guesses[name, unit])
         for name, unit, kind in zip(signals.ch_names, units, kinds, strict=True)
     ]
     factor = np.array([factor for _, factor in resolved])

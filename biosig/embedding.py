@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from biosig.batches.alignment import aligned, chosen_align
 from biosig.batches.altered import original
+from biosig.batches.channel_layout import channels_read
 from biosig.batches.input_contract import Align, InputContract, OnUnknown, with_unknown
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
-from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.batches.recording_set import EpochList
 from biosig.batches.stated import with_usable_units
@@ -26,7 +26,7 @@ from biosig.device import resolve_device
 from biosig.errors import DataError, UsageError
 from biosig.given import Given
 from biosig.models.model import Model
-from biosig.models.pooling import pooled, segments
+from biosig.models.pooling import pooled, pooling_index
 from biosig.models.reading import Layer, Reading, readings_of
 from biosig.models.readouts import READOUTS, Pooling, check_pooling
 from biosig.models.report_tokens import words_for
@@ -257,7 +257,7 @@ def _found(
     for reading in dict.fromkeys(readings[m] for m in present):
         found = pooled(model, batch, reading, dtype).float().cpu().numpy()  # (B, R, F)
         seen = torch.zeros(2, batch.n_windows * found.shape[1])
-        segment = segments(batch, reading)
+        segment = pooling_index(batch, reading)
         seen[0].index_add_(0, segment, torch.ones(batch.n_tokens))
         seen[1].index_add_(0, segment, batch.valid.float())  # of channels, also where tokens fuse them
         share = (seen[1] / seen[0].clamp(min=1)).view(batch.n_windows, -1).numpy()

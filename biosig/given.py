@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from biosig.config import load
 from biosig.electrodes import guess_kind
-from biosig.electrodes.channels import notes_on, resolve, settle
+from biosig.electrodes.channels import deduplicate_names, notes_on, resolve_channel
 from biosig.errors import UsageError
 from biosig.recording import KINDS, Annotation, Channel, Recording
 from biosig.signal import canonical_unit, spell_unit
@@ -91,12 +91,12 @@ class Given:
             channel, name = old, self.rename.get(old.source_name, self.rename.get(old.name))
             if name is not None:
                 kind = guess_kind(name, old.unit) if old.kind in _ELECTRIC else old.kind
-                channel, _ = resolve(name, old.unit, old.kind if kind == "misc" else kind)
+                channel, _ = resolve_channel(name, old.unit, old.kind if kind == "misc" else kind)
                 channel = replace(channel, source_name=old.source_name)
                 told.append(f"'{old.source_name}' is called {channel.name}, as given")
             unit, named = self._unit_of(channel, old)
             if unit is not None and not is_usable(channel):
-                known, factors[row] = resolve(name or old.source_name, unit, channel.kind)
+                known, factors[row] = resolve_channel(name or old.source_name, unit, channel.kind)
                 told.append(f"unit of '{old.source_name}' is {unit}, as given (the file says '{channel.unit}')")
                 channel = replace(channel, unit=known.unit)
             elif unit is not None and named and spell_unit(unit) != channel.unit:
@@ -106,7 +106,7 @@ class Given:
                 )
             out.append(channel)
         if len({channel.name for channel in out}) < len(out):  # a new name that another channel has
-            out, renamed = settle(out)
+            out, renamed = deduplicate_names(out)
             told += renamed
         return out, factors, told
 

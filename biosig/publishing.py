@@ -40,7 +40,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_or_not_at_all(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """A place to write to, which becomes `folder` at the end, and is deleted where something goes wrong before.
 
     What a process that was killed has left of it is deleted too.

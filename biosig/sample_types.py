@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def smallest(samples: NDArray[Any]) -> NDArray[Any]:
+def downcast_integers(samples: NDArray[Any]) -> NDArray[Any]:
     """Integers of any type as int16 where that holds them, else as int32; other numbers as they are."""
     if samples.dtype.kind != "i" or samples.dtype == np.int16:
         return samples
@@ -37,7 +37,7 @@ def as_stored(values: NDArray[Any], of: str) -> tuple[NDArray[Any], list[str]]:
     if values.dtype.kind in "iu":
         limits = np.iinfo(np.int32)
         if not values.size or (values.min() >= limits.min and values.max() <= limits.max):
-            return smallest(values.astype(np.int64)) if values.size else values.astype(np.int16), []
+            return downcast_integers(values.astype(np.int64)) if values.size else values.astype(np.int16), []
     with np.errstate(over="ignore"):  # becomes infinite, which is not a real value
         rounded = values.astype(np.float32)
     if np.array_equal(rounded, values, equal_nan=True):

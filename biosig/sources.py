@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from biosig.batches.joined import JoinedSet
+from biosig.batches.joined import ConcatRecordings
 from biosig.batches.recording_set import EpochList, RecordingList
 from biosig.batches.stated import as_stated
-from biosig.batches.windows import RecordingSet, Windows, grid, warn_of_left_out
+from biosig.batches.windows import RecordingSet, Windows, fixed_length_windows, warn_of_left_out
 from biosig.errors import UsageError
 from biosig.extremes import mark_extremes
 from biosig.given import Given
@@ -51,7 +51,7 @@ def as_windows(
     if window is None:
         durations = np.asarray(ds.to_pandas()["duration"], np.float64)
         return Windows(ds, np.arange(len(ds)), np.zeros(len(ds)), durations)
-    windows = grid(ds, window, stride, keep_tail)
+    windows = fixed_length_windows(ds, window, stride, keep_tail)
     if not len(windows):
         longest = max(ds.to_pandas()["duration"], default=0.0)
         raise UsageError(
@@ -151,7 +151,7 @@ def _joined(sources: Sequence[Any], given: Given, mapping: object) -> RecordingS
         return _read_all([file for path in paths for file in _files_of(path, known)], given, known)
     stated = {name: value for name, value in vars(given).items() if value}
     of_files = {} if mapping is None else {"mapping": mapping}
-    joined = JoinedSet(
+    joined = ConcatRecordings(
         [as_recordings(item, **stated, **(of_files if isinstance(item, str | Path) else {})) for item in sources]
     )
     ids = joined.to_pandas()["recording"]

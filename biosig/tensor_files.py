@@ -62,7 +62,7 @@ def check_keys(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: st
         "of another shape": reshaped,
         "with NaN or infinite values": [k for k in shared if not is_finite(state[k])],
     }
-    problems = [f"{what}: {listed(keys)}" for what, keys in found.items() if keys]
+    problems = [f"{what}: {join_truncated(keys)}" for what, keys in found.items() if keys]
     if problems:
         raise DataError(f"The weights in {where} do not fit the model; {'; '.join(problems)}.")
 
@@ -74,7 +74,7 @@ def is_finite(tensor: Tensor) -> bool:
     return all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(tensor))  # both are NaN where a value is
 
 
-def listed(keys: Iterable[str], most: int = 8) -> str:
+def join_truncated(keys: Iterable[str], most: int = 8) -> str:
     """The first of some keys, in order, for a message."""
     names = sorted(keys)
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 import biosig
 from biosig.batches.packed import pack
-from biosig.batches.windows import around, grid
+from biosig.batches.windows import event_windows, fixed_length_windows
 from biosig.cli import main
 from biosig.errors import UsageError
 from ingest.cli.ingest import ingest
@@ -129,7 +129,7 @@ def test_no_token_of_an_ingested_file_of_epochs_lies_over_a_joint(tiny, file_of_
     assert [tuple(run) for run in stored.read().streams[0].invalid.tolist()] == joints
     notes = pd.read_parquet(tmp_path / "out" / "notes.parquet")["note"].tolist()
     assert "12 epochs of 2 s follow each other, with one invalid sample between each two." in notes
-    windows = grid(ds, 10.0)
+    windows = fixed_length_windows(ds, 10.0)
     packed = pack([tiny.prepare(windows.read(row), 0.0) for row in range(len(windows))], tiny.contract)
     read = packed.valid.numpy()
     assert 0 < read.mean() < 1
@@ -138,6 +138,6 @@ def test_no_token_of_an_ingested_file_of_epochs_lies_over_a_joint(tiny, file_of_
     over = (np.abs(middle[:, None] - gaps) < tiny.contract["eeg"].patch_seconds / 2).any(axis=1)
     assert over.any()
     assert not (over & read).any()
-    events = around(ds, [f"go{i}" for i in range(12)], 0.0, 1.9)
+    events = event_windows(ds, [f"go{i}" for i in range(12)], 0.0, 1.9)
     assert len(events) == 12
     assert all(np.isfinite(events.read(row).streams[0].physical()).all() for row in range(12))

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.audit.changed import Change, changed
-from biosig.audit.context import Trial
+from biosig.audit.changed import Change, perturb
+from biosig.audit.context import AuditContext
 from biosig.audit.permutation import null_scores
 from biosig.audit.perturbations import equal_gain, notched
 from biosig.audit.result import Finding, Verdict
@@ -28,7 +28,7 @@ EXPLAINS = 0.9
 """Share of the model's score above chance that measures of the recording alone must reach to explain it."""
 
 
-def acquisition(trial: Trial) -> Iterator[Finding]:
+def acquisition(trial: AuditContext) -> Iterator[Finding]:
     """What line frequency, gain and the rest tell alone, and what remains when the first two are taken away."""
     groups = dict(trial.measured.recording)
     if trial.config.site:
@@ -43,14 +43,14 @@ def acquisition(trial: Trial) -> Iterator[Finding]:
             f"n_permutations to {math.ceil(1 / level)} or more."
         )
     for name, features in groups.items():
-        yield told_by(trial, name, features, level)
+        yield probe_measure_group(trial, name, features, level)
     if trial.has_score:
         yield _without(trial, "score without line hum", "50 and 60 Hz notched out", notched)
         one = equal_gain(trial.measured.scales)
         yield _without(trial, "score at one gain", "all recordings brought to one gain", one)
 
 
-def told_by(trial: Trial, name: str, features: Floats, level: float) -> Finding:
+def probe_measure_group(trial: AuditContext, name: str, features: Floats, level: float) -> Finding:
     """How well a group of measures (N, F) tells the class alone, beside the model; above chance where p < `level`."""
     check, expected = f"{name} alone", f"{trial.chance:.2f}"
     if not features.shape[1]:
@@ -70,9 +70,9 @@ def told_by(trial: Trial, name: str, features: Floats, level: float) -> Finding:
     return Finding(check, alone.value, expected, verdict, f"{sentence}{then} (p = {p:.2g}).", alone.low, alone.high)
 
 
-def _without(trial: Trial, check: str, what: str, change: Change) -> Finding:
+def _without(trial: AuditContext, check: str, what: str, change: Change) -> Finding:
     """The score when fitted and tested on windows from which something is taken."""
-    windows = changed(trial.windows, change, trial.config.seed)
+    windows = perturb(trial.windows, change, trial.config.seed)
     left = trial.probe(trial.embed(check, windows))
     expected = f"{trial.score.value:.2f}"
     verdict: Verdict = "ok"

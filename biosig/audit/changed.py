@@ -14,7 +14,7 @@ Change = Callable[[Recording, np.random.Generator], Recording]
 """A window, and random numbers that are the same for all windows of a recording → the changed window."""
 
 
-def changed(windows: Windows, change: Change, seed: int) -> Windows:
+def perturb(windows: Windows, change: Change, seed: int) -> Windows:
     """The same windows, each changed when it is read."""
 
     def alteration(part: Recording, whole: ReadableRecording, row: int) -> Recording:  # noqa: ARG001

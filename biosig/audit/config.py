@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from biosig import config as configuration
 from biosig.batches.input_contract import Align
-from biosig.downstream.data.split_config import FoldSplit, QuerySplit
+from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.downstream.finetune.config import FineTuneConfig
@@ -34,7 +34,7 @@ class AuditConfig(TaskConfig):
         Where windows lie, in seconds.
     channels, align, head, pooling, layer
         What is fitted on what of the model, as in `biosig.downstream.probe.config.ProbeConfig`.
-    split : FoldSplit or QuerySplit
+    split : SubjectKFold or QuerySplit
         Who is tested by a probe that was fitted on whom.
     checks : list
         What to look at; leave one out by naming the others.
@@ -48,7 +48,7 @@ class AuditConfig(TaskConfig):
 
     target: Target
     windows: WindowPlan
-    split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
+    split: SubjectKFold | QuerySplit = field(default_factory=lambda: SubjectKFold(folds=5, validation=0.25))
     channels: list[str] = field(default_factory=list)
     align: Align | None = None
     head: Head | None = None

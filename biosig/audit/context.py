@@ -18,13 +18,13 @@ from biosig.audit.signal_measures import Measured, measure
 from biosig.batches.alignment import aligned, chosen_align
 from biosig.batches.windows import Windows
 from biosig.downstream.data.columns import prediction_columns, scored
-from biosig.downstream.data.picked_channels import picked
+from biosig.downstream.data.picked_channels import pick_channels
 from biosig.downstream.data.splits import groups_of, make_parts
 from biosig.downstream.data.task import Task
 from biosig.downstream.probe.config import resolve_head
-from biosig.downstream.probe.fit import Recipe, fit_probe
+from biosig.downstream.probe.fit import ProbeSpec, fit_probe
 from biosig.downstream.probe.frozen_features import frozen_features
-from biosig.evaluate.intervals import MEAN, Interval, bootstrap
+from biosig.evaluate.intervals import MEAN, BootstrapInterval, bootstrap
 from biosig.evaluate.metrics import METRICS, ROLES, Floats, Kind
 from biosig.evaluate.splits import Fold
 from biosig.models.model import Model
@@ -32,7 +32,7 @@ from biosig.models.reading import Layer
 from biosig.progress import Progress
 
 
-class Trial:
+class AuditContext:
     """A task and a model under audit.
 
     Parameters
@@ -55,7 +55,7 @@ class Trial:
     def __init__(self, config: AuditConfig, task: Task, model: Model, progress: Progress | None = None) -> None:
         self.config, self.model, self.progress = config, model, progress
         self.task, self.notes = _drawn(task, config)
-        windows = picked(self.task.labelled.windows, config.channels)
+        windows = pick_channels(self.task.labelled.windows, config.channels)
         self.windows = aligned(windows, chosen_align(config.align, model.contract, windows))
         parts, unused = make_parts(config.split, self.task.labelled, config.seed, self.task.copies)
         self.folds = [Fold(np.union1d(part.train, part.validation), part.test) for part in parts]
@@ -64,7 +64,7 @@ class Trial:
         if head is not config.head:
             self.notes.append("Attention pooling is audited by a linear probe on pooled vectors.")
         n_classes = len(self.task.labelled.target.class_names)
-        self.recipe = Recipe(resolve_head(head, self.kind), self.kind, n_classes)
+        self.recipe = ProbeSpec(resolve_head(head, self.kind), self.kind, n_classes)
         self.metric = METRICS[ROLES[self.kind].selects_probe]
         self.metric_title = self.metric.title
         assert self.metric.chance is not None
@@ -91,7 +91,7 @@ class Trial:
         return self.features[-1]
 
     @cached_property
-    def score(self) -> Interval:
+    def score(self) -> BootstrapInterval:
         """The probe's score, which the audit is of."""
         return self.probe(self.features)
 
@@ -108,16 +108,16 @@ class Trial:
         pooling, stage = self.config.pooling, f"audit: {stage}"
         return frozen_features(self.model, windows, together, layer, pooling, self.progress, stage).values
 
-    def probe(self, features: NDArray[Any]) -> Interval:
+    def probe(self, features: NDArray[Any]) -> BootstrapInterval:
         """Fit the probe on features (L, N, F) of each fold's training part, and score the test parts."""
         return self.probe_others(features, [features])[0]
 
-    def probe_others(self, features: NDArray[Any], others: Sequence[NDArray[Any]]) -> list[Interval]:
+    def probe_others(self, features: NDArray[Any], others: Sequence[NDArray[Any]]) -> list[BootstrapInterval]:
         """Fit the probe on features (L, N, F), and score the test parts by each of some other features of them."""
         y, groups = self.task.labelled.y, groups_of(self.config.split, self.windows, self.task.copies)
-        return [self.rate(found) for found in out_of_fold(features, others, y, groups, self.folds, self.recipe)]
+        return [self.rate(found) for found in cross_val_predict(features, others, y, groups, self.folds, self.recipe)]
 
-    def rate(self, prediction: Floats) -> Interval:
+    def rate(self, prediction: Floats) -> BootstrapInterval:
         """The score of out-of-fold predictions (N, …); rows without one, which no fold tests, are left out."""
         tested = np.flatnonzero(np.isfinite(prediction).reshape(len(prediction), -1).all(axis=1))
         target = self.task.labelled.target
@@ -125,12 +125,12 @@ class Trial:
         truth, subjects, values = scored(rows, target)
         return bootstrap(self.metric, truth, values, subjects, self.config.n_bootstrap, self.config.seed)
 
-    def share(self, right: NDArray[np.bool_], subjects: NDArray[np.str_]) -> Interval:
+    def share(self, right: NDArray[np.bool_], subjects: NDArray[np.str_]) -> BootstrapInterval:
         """The share of rows of which something is true, with its interval over subjects."""
         values = right.astype(np.float64)
         return bootstrap(MEAN, values, values, subjects, self.config.n_bootstrap, self.config.seed)
 
-    def say(self, interval: Interval) -> str:
+    def say(self, interval: BootstrapInterval) -> str:
         """A score in words."""
         return f"{self.metric_title} {interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
@@ -139,11 +139,11 @@ class Trial:
         """Whether there is a score above chance, of which it can be asked what it rests on."""
         return self.above_chance(self.score)
 
-    def is_below(self, other: Interval) -> bool:
+    def is_below(self, other: BootstrapInterval) -> bool:
         """Whether another score is clearly below the score under audit."""
         return other.value < self.score.low and other.high < self.score.value
 
-    def above_chance(self, interval: Interval) -> bool:
+    def above_chance(self, interval: BootstrapInterval) -> bool:
         """Whether the whole interval lies above chance."""
         return interval.low > self.chance
 
@@ -161,13 +161,13 @@ def _drawn(task: Task, config: AuditConfig) -> tuple[Task, list[str]]:
     return task.only(chosen), [f"{config.most_windows} of {n} windows were looked at, drawn evenly over subjects."]
 
 
-def out_of_fold(
+def cross_val_predict(
     features: NDArray[Any],
     others: Sequence[NDArray[Any]],
     y: NDArray[Any],
     groups: NDArray[Any],
     folds: Sequence[Fold],
-    recipe: Recipe,
+    recipe: ProbeSpec,
 ) -> list[Floats]:
     """Fit a probe on features of each fold's training part, and predict its test part from others.
 
@@ -181,7 +181,7 @@ def out_of_fold(
         Who is kept together where layer and penalty are chosen.
     folds : sequence of Fold
         Who is fitted and who is tested.
-    recipe : Recipe
+    recipe : ProbeSpec
         The probe.
 
     Returns

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 
-from biosig.audit.context import Trial, out_of_fold
+from biosig.audit.context import AuditContext, cross_val_predict
 from biosig.audit.result import Finding, Verdict
 from biosig.downstream.data.label_windows import has_class
 from biosig.downstream.data.splits import recording_values
 from biosig.downstream.data.task import Task
-from biosig.downstream.probe.fit import Preparation, Recipe
+from biosig.downstream.probe.fit import FeatureScaler, ProbeSpec
 from biosig.errors import UsageError
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import METRICS
@@ -29,7 +29,7 @@ FEW_SUBJECTS = 5
 Rows = NDArray[np.int64]
 
 
-def identity(trial: Trial) -> Iterator[Finding]:
+def identity(trial: AuditContext) -> Iterator[Finding]:
     """Subject and site in the embeddings, and what the label gains from people being on both sides."""
     apart = recordings_apart(trial.task)
     if apart is None:
@@ -86,8 +86,8 @@ def recordings_apart(task: Task) -> tuple[Rows, Rows] | None:
     return (np.concatenate(known), np.concatenate(found)) if len(known) > 1 else None
 
 
-def _subjects(trial: Trial, known: Rows, found: Rows) -> Finding:
-    subjects, prepare = trial.task.people, Preparation.fit(trial.vectors[known], None)
+def _subjects(trial: AuditContext, known: Rows, found: Rows) -> Finding:
+    subjects, prepare = trial.task.people, FeatureScaler.fit(trial.vectors[known], None)
     nearest = KNeighborsClassifier(1).fit(prepare(trial.vectors[known]), subjects[known])
     named = nearest.predict(prepare(trial.vectors[found]))
     right = trial.share(named == subjects[found], subjects[found])
@@ -112,7 +112,7 @@ def _subjects(trial: Trial, known: Rows, found: Rows) -> Finding:
     )
 
 
-def _site(trial: Trial) -> Iterator[Finding]:
+def _site(trial: AuditContext) -> Iterator[Finding]:
     """Whether a linear probe tells where people of whom it knows nothing were recorded."""
     sites, subjects = recording_values(trial.task.labelled.windows, trial.config.site), trial.task.people
     common = [site for site in np.unique(sites) if len(np.unique(subjects[sites == site])) >= FEW_SUBJECTS]
@@ -126,8 +126,8 @@ def _site(trial: Trial) -> Iterator[Finding]:
         trial.notes.append(f"Values of {trial.config.site} could not be looked for in embeddings: {error}")
         return
     X, config = trial.vectors[None, rows], trial.config
-    recipe = Recipe("logistic", "classes", len(common))
-    (prediction,) = out_of_fold(X, [X], y, subjects[rows], folds, recipe)
+    recipe = ProbeSpec("logistic", "classes", len(common))
+    (prediction,) = cross_val_predict(X, [X], y, subjects[rows], folds, recipe)
     told = bootstrap(METRICS["auroc"], y, prediction, subjects[rows], config.n_bootstrap, config.seed)
     sentence = (
         f"A linear probe tells {config.site} ({len(common)} of them) of unknown people with AUROC {told.value:.2f} "
@@ -138,7 +138,7 @@ def _site(trial: Trial) -> Iterator[Finding]:
     yield Finding(f"{config.site} in the embeddings", told.value, "0.50", verdict, sentence + then, told.low, told.high)
 
 
-def _gain_from_identity(trial: Trial) -> Finding:
+def _gain_from_identity(trial: AuditContext) -> Finding:
     """The score that would be quoted if windows were split, and not people: what of the label is who somebody is.
 
     Band power stands beside the embeddings, so that a label is not taken for more because a model knows nobody.
@@ -147,7 +147,7 @@ def _gain_from_identity(trial: Trial) -> Finding:
     known = np.hstack((trial.vectors, trial.measured.spectrum))[None]  # (1, N, F)
     folds = group_folds(nobody, 5, trial.config.seed, trial.task.labelled.strata)
     apart = trial.probe(known)
-    mixed = trial.rate(out_of_fold(known, [known], y, nobody, folds, trial.recipe)[0])
+    mixed = trial.rate(cross_val_predict(known, [known], y, nobody, folds, trial.recipe)[0])
     only_there = not trial.above_chance(apart) and trial.above_chance(mixed) and mixed.value > apart.high
     verdict: Verdict = "ok"
     then = "."

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.audit.context import Trial
+from biosig.audit.context import AuditContext
 from biosig.audit.result import Finding, Verdict
 from biosig.errors import DataError, UnreadableError
 from biosig.evaluate.duplicates import find_duplicates
@@ -21,7 +21,7 @@ from biosig.text_files import read_json
 _PARTS = "_subjects"  # how splits.json ends the names of its parts
 
 
-def leakage(trial: Trial) -> Iterator[Finding]:
+def leakage(trial: AuditContext) -> Iterator[Finding]:
     """What pretraining saw of the recordings, and which of them are in the task under two names."""
     windows = trial.task.labelled.windows
     rows = np.unique(windows.recording)
@@ -34,7 +34,7 @@ def leakage(trial: Trial) -> Iterator[Finding]:
 
 
 def _pretraining(
-    trial: Trial, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str], marks: Sequence[bytes]
+    trial: AuditContext, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str], marks: Sequence[bytes]
 ) -> Finding:
     check, expected = "seen in pretraining", "0"
     model = trial.model

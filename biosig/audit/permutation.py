@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.audit.context import Trial
+from biosig.audit.context import AuditContext
 from biosig.audit.result import Finding
-from biosig.downstream.probe.fit import Preparation
+from biosig.downstream.probe.fit import FeatureScaler
 from biosig.evaluate.metrics import Floats, Kind
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Null:
+class PermutationNull:
     """A score beside those of permuted labels.
 
     Parameters
@@ -44,7 +44,7 @@ class Null:
         return float((1 + (self.permuted >= self.true).sum()) / (1 + len(self.permuted)))
 
 
-def permutation(trial: Trial) -> Iterator[Finding]:
+def permutation(trial: AuditContext) -> Iterator[Finding]:
     """Whether the score is beyond those of permuted labels, and these are at chance."""
     null = null_scores(trial, trial.vectors)
     low, high = (float(edge) for edge in np.percentile(null.permuted, (2.5, 97.5)))
@@ -71,14 +71,14 @@ def permutation(trial: Trial) -> Iterator[Finding]:
     )
 
 
-def null_scores(trial: Trial, features: NDArray[Any]) -> Null:
+def null_scores(trial: AuditContext, features: NDArray[Any]) -> PermutationNull:
     """The score of features (N, F), and what they score with permuted labels."""
     y, unit, first = trial.task.labelled.y, *_units(trial)
     whose = np.unique(trial.task.people[first], return_inverse=True)[1]
     rng = np.random.default_rng(trial.config.seed)
     orders = [np.arange(len(first)), *(permuted(whose, rng) for _ in range(trial.config.n_permutations))]
     scores = _scores(trial, features, [y[first][order] for order in orders], unit)
-    return Null(float(scores[0]), scores[1:][np.isfinite(scores[1:])])
+    return PermutationNull(float(scores[0]), scores[1:][np.isfinite(scores[1:])])
 
 
 def permuted(whose: Rows, rng: np.random.Generator) -> Rows:
@@ -90,7 +90,7 @@ def permuted(whose: Rows, rng: np.random.Generator) -> Rows:
     return taken
 
 
-def _units(trial: Trial) -> tuple[Rows, Rows]:
+def _units(trial: AuditContext) -> tuple[Rows, Rows]:
     """Which unit of truth each window is of (N,), and the first window of each: recordings, or else windows."""
     y, windows = trial.task.labelled.y, trial.task.labelled.windows
     _, first, unit = np.unique(windows.recording, return_index=True, return_inverse=True)
@@ -99,7 +99,7 @@ def _units(trial: Trial) -> tuple[Rows, Rows]:
     return np.arange(len(y)), np.arange(len(y))
 
 
-def _scores(trial: Trial, features: NDArray[Any], truths: list[NDArray[Any]], unit: Rows) -> Floats:
+def _scores(trial: AuditContext, features: NDArray[Any], truths: list[NDArray[Any]], unit: Rows) -> Floats:
     """The score of each truth (U, …), by ridge regressions that learn it from features (N, F) of other people."""
     columns = [regressands(truth, trial.kind)[unit] for truth in truths]  # [N, J] each
     n_columns = columns[0].shape[1]
@@ -137,7 +137,7 @@ def regressands(truth: NDArray[Any], kind: Kind) -> Floats:
 
 def _ridge(X: NDArray[Any], Y: Floats, X_test: NDArray[Any]) -> Floats:
     """Predictions of every column, the penalty being the mean of the features' squared singular values."""
-    prepare = Preparation.fit(X, None)
+    prepare = FeatureScaler.fit(X, None)
     Z, Z_test = prepare(X), prepare(X_test)
     U, s, Vt = np.linalg.svd(Z, full_matrices=False)
     shrunk = s / (s**2 + np.mean(s**2) + 1e-12)

@@ -15,10 +15,10 @@ import pyarrow as pa
 from sklearn.neighbors import KNeighborsClassifier
 
 from biosig.batches.windows import Windows
-from biosig.downstream.probe.fit import Preparation
+from biosig.downstream.probe.fit import FeatureScaler
 from biosig.embedding import embed
 from biosig.evaluate.duplicates import duplicates_of
-from biosig.evaluate.intervals import MEAN, Interval, bootstrap
+from biosig.evaluate.intervals import MEAN, BootstrapInterval, bootstrap
 from biosig.evaluate.intraclass import median_intraclass_correlation
 from biosig.evaluate.metrics import Floats
 from biosig.models.model import Model
@@ -127,7 +127,7 @@ def _measured(table: pa.Table, which: pd.DataFrame) -> tuple[Floats, dict[str, F
 def _hits(x: Floats) -> Floats:
     """1 of each person whose first vector is the nearest of all people's to the second (S,), of (S, 2, F)."""
     who = np.arange(len(x))
-    prepare = Preparation.fit(x[:, 0], None)
+    prepare = FeatureScaler.fit(x[:, 0], None)
     nearest = KNeighborsClassifier(1).fit(prepare(x[:, 0]), who).predict(prepare(x[:, 1]))
     return (nearest == who).astype(np.float64)
 
@@ -137,7 +137,7 @@ def _repeated(x: Floats, hits: Floats, n_resamples: int, seed: int) -> dict[str,
     return {"icc": _shown(icc), "rank_1": _shown(_mean(hits, n_resamples, seed))}
 
 
-def _mean(of_each: Floats, n_resamples: int, seed: int) -> Interval:
+def _mean(of_each: Floats, n_resamples: int, seed: int) -> BootstrapInterval:
     """Of a number of each person (S,), with its interval over people."""
     return bootstrap(MEAN, of_each, of_each, np.arange(len(of_each)).astype(str), n_resamples, seed)
 
@@ -152,6 +152,6 @@ def _head_columns(heads: dict[str, Floats], n_resamples: int, seed: int) -> Iter
             yield name.removeprefix(_HEAD), entry
 
 
-def _shown(interval: Interval) -> dict[str, float | None]:
+def _shown(interval: BootstrapInterval) -> dict[str, float | None]:
     numbers = {"value": interval.value, "low": interval.low, "high": interval.high}
     return {name: round(number, 4) if np.isfinite(number) else None for name, number in numbers.items()}

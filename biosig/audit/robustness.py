@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from biosig.audit.changed import Change, changed
-from biosig.audit.context import Trial
+from biosig.audit.changed import Change, perturb
+from biosig.audit.context import AuditContext
 from biosig.audit.perturbations import flipped, noisy, reordered, with_fewer_leads
 from biosig.audit.result import Finding
 
@@ -18,7 +18,7 @@ DECIBELS = (20, 10, 0)
 SHARES = (0.5, 0.25)
 
 
-def robustness(trial: Trial) -> Iterator[Finding]:
+def robustness(trial: AuditContext) -> Iterator[Finding]:
     """Embeddings of reordered leads, and the scores of a probe fitted on true windows and tested on changed ones."""
     yield _order(trial)
     if not trial.has_score:
@@ -30,7 +30,7 @@ def robustness(trial: Trial) -> Iterator[Finding]:
             f"{share:.0%} of leads": (f"with {share:.0%} of their leads", with_fewer_leads(share)) for share in SHARES
         }
     windows, seed = trial.windows, trial.config.seed
-    tested = [trial.embed(name, changed(windows, change, seed)) for name, (_, change) in changes.items()]
+    tested = [trial.embed(name, perturb(windows, change, seed)) for name, (_, change) in changes.items()]
     for (name, (what, _)), scored in zip(changes.items(), trial.probe_others(trial.features, tested), strict=True):
         holds = not trial.is_below(scored)
         then = "as on true ones" if holds else f"on true ones {trial.say(trial.score)}"
@@ -46,8 +46,8 @@ def robustness(trial: Trial) -> Iterator[Finding]:
         )
 
 
-def _order(trial: Trial) -> Finding:
-    windows = changed(trial.windows, reordered, trial.config.seed)
+def _order(trial: AuditContext) -> Finding:
+    windows = perturb(trial.windows, reordered, trial.config.seed)
     other = trial.embed("leads reordered", windows)
     true = trial.features
     off = float(np.nanmax(np.abs(other - true)) / np.nanmax(np.abs(true)))

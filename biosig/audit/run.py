@@ -7,7 +7,7 @@ from typing import Any
 
 from biosig.audit.acquisition import acquisition
 from biosig.audit.config import AuditConfig, Check
-from biosig.audit.context import Trial
+from biosig.audit.context import AuditContext
 from biosig.audit.identity import few_subjects, identity
 from biosig.audit.leakage import leakage, split_on_file, subjects_apart
 from biosig.audit.permutation import permutation
@@ -19,7 +19,7 @@ from biosig.downstream.results.report import write_report
 from biosig.evaluate.splits import manifest
 from biosig.progress import Progress
 
-CHECKS: dict[Check, Callable[[Trial], Iterator[Finding]]] = {
+CHECKS: dict[Check, Callable[[AuditContext], Iterator[Finding]]] = {
     "leakage": leakage,
     "identity": identity,
     "permutation": permutation,
@@ -59,7 +59,7 @@ def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditRes
         result = AuditResult([few], [*task.labelled.notes, *notes], facts, config)
     else:
         model = open_model(config.model, config.seed, config.device, config.on_unknown)
-        trial = Trial(config, task, model, progress)
+        trial = AuditContext(config, task, model, progress)
         findings = [_score(trial), *([few] if few else []), _split(trial)]
         for check in config.checks:
             findings += CHECKS[check](trial)
@@ -75,7 +75,7 @@ def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditRes
     return result
 
 
-def _score(trial: Trial) -> Finding:
+def _score(trial: AuditContext) -> Finding:
     """The score that the audit is of."""
     score, above = trial.score, trial.has_score
     sentence = f"A linear probe on the embeddings of {trial.model.name} tells {trial.title} with {trial.say(score)}"
@@ -85,7 +85,7 @@ def _score(trial: Trial) -> Finding:
     return Finding("score", score.value, above_what, verdict, sentence + then, score.low, score.high)
 
 
-def _split(trial: Trial) -> Finding:
+def _split(trial: AuditContext) -> Finding:
     """Who is on which side: as a result folder says, where the audit is of one, else by the audit's own split."""
     out = trial.config.out
     if out is not None and (out / "splits.json").is_file():

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from biosig.audit.changed import changed
-from biosig.audit.context import Trial
+from biosig.audit.changed import perturb
+from biosig.audit.context import AuditContext
 from biosig.audit.perturbations import flattened
 from biosig.audit.result import Finding
 
 
-def spectrum(trial: Trial) -> Iterator[Finding]:
+def spectrum(trial: AuditContext) -> Iterator[Finding]:
     """The probe on band power alone, and on embeddings of flattened signals."""
     if trial.has_score and trial.measured.spectrum.shape[1]:
         yield _band_power(trial)
         yield _flattened(trial)
 
 
-def _band_power(trial: Trial) -> Finding:
+def _band_power(trial: AuditContext) -> Finding:
     alone = trial.probe(trial.measured.spectrum[None])
     enough = trial.above_chance(alone) and alone.value >= trial.score.low
     sentence = f"Band power of each channel alone scores {trial.say(alone)}, the model {trial.say(trial.score)}"
@@ -37,11 +37,11 @@ def _band_power(trial: Trial) -> Finding:
     )
 
 
-def _flattened(trial: Trial) -> Finding:
+def _flattened(trial: AuditContext) -> Finding:
     """The score without each window's slope, beside a tilt of the same size that leaves differences in."""
     windows, seed = trial.windows, trial.config.seed
-    own = trial.probe(trial.embed("flattened", changed(windows, flattened(), seed)))
-    common = trial.probe(trial.embed("tilted", changed(windows, flattened(trial.measured.slopes), seed)))
+    own = trial.probe(trial.embed("flattened", perturb(windows, flattened(), seed)))
+    common = trial.probe(trial.embed("tilted", perturb(windows, flattened(trial.measured.slopes), seed)))
     rests = trial.above_chance(common) and own.high < common.value
     sentence = (
         f"With every window's 1/f slope taken out the score is {trial.say(own)}, with one slope taken out of all "

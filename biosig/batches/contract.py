@@ -14,9 +14,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.batches.channel_layout import ChannelLayout, is_unscaled, montage
 from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
 from biosig.batches.lead_sizes import usual_factors
-from biosig.batches.montage import Montage, is_unscaled, montage
 from biosig.batches.ordered import OrderedContract
 from biosig.batches.stepped import SteppedContract
 from biosig.errors import UsageError
@@ -34,7 +34,7 @@ from biosig.signal import (
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedStream:
     """One stream of one window, of one modality, as the contract wants it.
 
     Shapes: C channels, T samples at the contract's rate.
@@ -82,7 +82,7 @@ def prepare(
     window_onset: float | None = None,
     room: Room = _anywhere,
     on_unknown: OnUnknown | None = None,
-) -> list[Prepared]:
+) -> list[PreparedStream]:
     """Bring a recording, or a window cropped from one, to a model's input contract.
 
     Parameters
@@ -100,7 +100,7 @@ def prepare(
 
     Returns
     -------
-    list of Prepared
+    list of PreparedStream
         One per stream and modality, in the recording's order.
 
     Raises
@@ -111,7 +111,7 @@ def prepare(
     contract = with_unknown(contract, on_unknown)
     if window_onset is None:
         window_onset = min((stream.onset for stream in window.streams), default=0.0)
-    prepared: list[Prepared] = []
+    prepared: list[PreparedStream] = []
     for modality in MODALITIES:
         wanted = contract.get(modality)
         if wanted is None:
@@ -127,7 +127,7 @@ def prepare(
             continue
         scale = float(window.robust_scale.get(modality, math.nan))
         plain = [0 < scale < math.inf and _is_plain(stream, wanted) for stream, _ in parts]
-        done = lies_within(window.band.get(modality), wanted.band)
+        done = band_contained(window.band.get(modality), wanted.band)
         physical = {
             i: _to_contract(stream, members, wanted, done) for i, (stream, members) in enumerate(parts) if not plain[i]
         }
@@ -149,7 +149,7 @@ def prepare(
                     divisor = _by_lead(physical[i], members, wanted, divisor) if modality == "ecg" else divisor
                 valid = _normalise(physical[i], members.sign, mean, divisor, wanted.clip, out=values)
             prepared.append(
-                Prepared(
+                PreparedStream(
                     modality=modality,
                     values=values,
                     valid=valid,
@@ -172,10 +172,10 @@ def prepare(
 def _stepped(
     window: Recording,
     modality: str,
-    parts: Sequence[tuple[Stream, Montage]],
+    parts: Sequence[tuple[Stream, ChannelLayout]],
     wanted: SteppedContract,
     window_onset: float,
-) -> Prepared:
+) -> PreparedStream:
     """All channels of a contract with steps, in its order, after the steps.
 
     Raises
@@ -202,7 +202,7 @@ def _stepped(
     n_chans = len(order)
     gathered = [np.concatenate([getattr(members, name) for _, members in parts])[order] for name in _PLACE]
     names = [name for _, members in parts for name in members.ch_names]
-    return Prepared(
+    return PreparedStream(
         modality=modality,
         values=np.where(after.valid, after.values, 0).astype(np.float32),
         valid=np.ascontiguousarray(after.valid),
@@ -220,13 +220,13 @@ def _stepped(
 _PLACE = ("position", "reference")
 
 
-def in_unit(stream: Stream, members: Montage) -> NDArray[np.float64]:
+def in_unit(stream: Stream, members: ChannelLayout) -> NDArray[np.float64]:
     """The values of a montage's channels (C, T) in the contract's unit, NaN where not valid."""
     picked = stream.pick(members.rows) if len(members.rows) < stream.n_chans else stream
     return picked.physical() * members.factor[:, None]
 
 
-def whole_or_none(streams: list[Prepared], wanted: OrderedContract) -> list[Prepared]:
+def whole_or_none(streams: list[PreparedStream], wanted: OrderedContract) -> list[PreparedStream]:
     """The streams of a window, none of their samples valid where the network would not see all channels whole."""
     there = wanted.missing == "subset" or sum(len(stream.channel) for stream in streams) == len(wanted.ch_names)
     whole = all(stream.valid.all() for stream in streams) and len({stream.values.shape[1] for stream in streams}) == 1
@@ -235,7 +235,7 @@ def whole_or_none(streams: list[Prepared], wanted: OrderedContract) -> list[Prep
     return [replace(stream, valid=np.zeros(stream.values.shape, bool)) for stream in streams]
 
 
-def _check_size(name: str, modality: str, parts: Sequence[tuple[Stream, Montage]], wanted: InputContract) -> None:
+def _check_size(name: str, modality: str, parts: Sequence[tuple[Stream, ChannelLayout]], wanted: InputContract) -> None:
     """Refuse a rate that cannot be, and a window of more tokens than attention can take, before they are made."""
     for stream, members in parts:
         check_rate(modality, stream.sfreq, f"Recording '{name}'")
@@ -248,7 +248,7 @@ def _check_size(name: str, modality: str, parts: Sequence[tuple[Stream, Montage]
             )
 
 
-def lies_within(
+def band_contained(
     band: tuple[float | None, float | None] | None, wanted: tuple[float | None, float | None] | None
 ) -> bool:
     """Whether samples limited to `band` need no filter to be limited to `wanted`."""
@@ -266,7 +266,7 @@ def _is_plain(stream: Stream, contract: InputContract) -> bool:
 
 
 def _normalise_integers(
-    stream: Stream, members: Montage, scale: float, clip: float, out: NDArray[np.float32]
+    stream: Stream, members: ChannelLayout, scale: float, clip: float, out: NDArray[np.float32]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """What `_normalise` makes of a plain stream, straight from its integers: training reads little else."""
     if len(members.rows) < stream.n_chans:
@@ -328,7 +328,7 @@ def scale_integers(
     return (highest > lowest) & (largest > 0) & np.isfinite(largest)
 
 
-def _to_contract(stream: Stream, members: Montage, contract: InputContract, in_band: bool) -> NDArray[np.float32]:
+def _to_contract(stream: Stream, members: ChannelLayout, contract: InputContract, in_band: bool) -> NDArray[np.float32]:
     """Values (C, T) in the contract's unit, band and rate; NaN where not valid."""
     if len(members.rows) < stream.n_chans:
         stream = stream.pick(members.rows)
@@ -361,7 +361,7 @@ def limit_band(
 
 
 def _centre_and_scale(
-    physical: NDArray[np.float32], stream: Stream, members: Montage, contract: InputContract, scale: float
+    physical: NDArray[np.float32], stream: Stream, members: ChannelLayout, contract: InputContract, scale: float
 ) -> tuple[NDArray[np.float32], float | NDArray[np.float32]]:
     """What is subtracted from each channel (C,), and what it is divided by: one number or (C,)."""
     if contract.normalisation == "constant":
@@ -379,7 +379,7 @@ def _centre_and_scale(
 
 
 def _by_lead(
-    physical: NDArray[np.float32], members: Montage, contract: InputContract, divisor: float
+    physical: NDArray[np.float32], members: ChannelLayout, contract: InputContract, divisor: float
 ) -> float | NDArray[np.float32]:
     """Divisor of each lead (C,), where leads have lost their ratios; else one for all."""
     factors = usual_factors(physical, members.ch_names, contract.sfreq)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from biosig.batches.channel_layout import ChannelLayout, montage
 from biosig.batches.contract import InputContract, scale_integers, survey_integers
-from biosig.batches.montage import Montage, montage
 from biosig.batches.packed import Packer
 from biosig.batches.windows import Windows
 from biosig.recording import sample_range
@@ -35,7 +35,7 @@ class PlainWindow(NamedTuple):
     start: int
     stop: int
     modality: str
-    members: Montage
+    members: ChannelLayout
     scale: float  # the recording's robust scale
     onset: float  # seconds from the window's start to the first sample
 

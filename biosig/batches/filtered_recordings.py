@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.altered import WrappedRecording, WrappedSet
-from biosig.batches.contract import InputContract, in_unit, lies_within, limit_band
-from biosig.batches.montage import Montage, is_unscaled, montage
+from biosig.batches.channel_layout import ChannelLayout, is_unscaled, montage
+from biosig.batches.contract import InputContract, band_contained, in_unit, limit_band
 from biosig.batches.stepped import SteppedContract
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import EmptyWindowError
@@ -38,7 +38,7 @@ BLOCK = 60.0
 """s of a recording that are in memory together while its moments are worked out."""
 
 
-def conditioned(windows: Windows, contract: Mapping[str, InputContract]) -> Windows:
+def filter_to_contract(windows: Windows, contract: Mapping[str, InputContract]) -> Windows:
     """The same windows, in the band of the contract and with the moments that its z-scores need.
 
     Parameters
@@ -174,7 +174,7 @@ class ConditionedRecording(WrappedRecording):
             kind
             for kind, wanted in self._contract.items()
             if wanted.band is not None
-            and not lies_within(self._stored_band.get(kind), wanted.band)
+            and not band_contained(self._stored_band.get(kind), wanted.band)
             and any(
                 channel.kind == kind and (wanted.normalisation == "robust" or is_unscaled(channel, wanted))
                 for channel in window.channels
@@ -205,7 +205,7 @@ class ConditionedRecording(WrappedRecording):
         bands = {
             kind: wanted.band
             for kind, wanted in self._contract.items()
-            if wanted.band is not None and not lies_within(wide.band.get(kind), wanted.band)
+            if wanted.band is not None and not band_contained(wide.band.get(kind), wanted.band)
         }
         if not bands.keys() & {channel.kind for channel in wide.channels}:
             return wide.crop(onset, duration)
@@ -244,7 +244,7 @@ def _key(stream: Stream) -> tuple[float, tuple[Channel, ...]]:
     return stream.sfreq, stream.channels
 
 
-def _stepped(stream: Stream, members: Montage, wanted: SteppedContract) -> Stream:
+def _stepped(stream: Stream, members: ChannelLayout, wanted: SteppedContract) -> Stream:
     """The channels of a contract after the steps before the cut, as a stream of their own in their own units."""
     after = wanted.run(in_unit(stream, members), stream.sfreq, stop=wanted.cut)
     samples = np.where(after.valid, after.values / members.factor[:, None], np.nan).astype(np.float32)

@@ -12,7 +12,7 @@ from biosig.batches.altered import WrappedSet
 from biosig.batches.windows import ReadableRecording, RecordingSet
 
 
-class JoinedSet:
+class ConcatRecordings:
     """The recordings of several sets, one set after the other.
 
     Parameters

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.channel_layout import channels_read, montage
+from biosig.batches.contract import InputContract, PreparedStream, prepare
 from biosig.batches.fast_path import PlainWindow, add_together, in_groups, plain_windows
-from biosig.batches.filtered_recordings import conditioned
-from biosig.batches.montage import channels_read, montage
+from biosig.batches.filtered_recordings import filter_to_contract
 from biosig.batches.ordered import check_windows
 from biosig.batches.packed import PackedBatch, Packer
 from biosig.batches.windows import ReadableRecording, Windows
@@ -165,7 +165,7 @@ class _Batches(Dataset[LoadedBatch]):
     ) -> None:
         self.windows, self.batches, self.contract = windows, batches, dict(contract)
         self.reports, self.transform = reports, transform
-        self._kept: dict[int, list[Prepared]] = {}
+        self._kept: dict[int, list[PreparedStream]] = {}
         self._room = keep_bytes
 
     def __len__(self) -> int:
@@ -195,7 +195,7 @@ class _Batches(Dataset[LoadedBatch]):
         batch = packer.batch()
         return LoadedBatch(self.transform(step, batch, numbers) if self.transform else batch, numbers)
 
-    def _prepared(self, row: int, recording: Recording | None, packer: Packer) -> Sequence[Prepared]:
+    def _prepared(self, row: int, recording: Recording | None, packer: Packer) -> Sequence[PreparedStream]:
         """A window as the contract wants it, which is kept while there is room."""
         if recording is None:
             return self._kept[row]
@@ -246,7 +246,7 @@ def load_batches(
     in the process that read it. Each process keeps windows that it has filtered and resampled, up to `keep_bytes`.
     """
     loader = DataLoader(
-        _Batches(conditioned(windows, contract), batches, contract, reports, transform, keep_bytes),
+        _Batches(filter_to_contract(windows, contract), batches, contract, reports, transform, keep_bytes),
         batch_size=None,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,  # HDF5 and forked threads do not mix

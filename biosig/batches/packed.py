@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from biosig.batches.buffer_pool import recycled
-from biosig.batches.contract import Prepared
+from biosig.batches.channel_layout import ChannelLayout
+from biosig.batches.contract import PreparedStream
 from biosig.batches.input_contract import MODALITY_IDS, InputContract
-from biosig.batches.montage import Montage
 from biosig.errors import DataError
 
 
@@ -76,7 +76,7 @@ class PackedBatch:
 
 
 def pack(
-    windows: Sequence[Sequence[Prepared]],
+    windows: Sequence[Sequence[PreparedStream]],
     contract: Mapping[str, InputContract],
     text: Sequence[Sequence[int]] | None = None,
 ) -> PackedBatch:
@@ -84,7 +84,7 @@ def pack(
 
     Parameters
     ----------
-    windows : sequence of sequence of Prepared
+    windows : sequence of sequence of PreparedStream
         One entry per window: its streams, as `prepare` gives them.
     contract : mapping of modality to InputContract
         The patch length and stride of each modality.
@@ -141,7 +141,7 @@ class Packer:
             return np.empty((n_chans, n_times), np.float32)
         return self._patches[modality][start:stop].reshape(n_chans, n_times)
 
-    def add(self, window: Sequence[Prepared], text: Sequence[int] = ()) -> bool:
+    def add(self, window: Sequence[PreparedStream], text: Sequence[int] = ()) -> bool:
         """Take one window with the word ids of its text.
 
         False, and nothing taken, if there is no text and none of its patches consists of real values alone.
@@ -178,7 +178,7 @@ class Packer:
         self,
         modality: str,
         values: NDArray[np.float32],
-        members: Montage,
+        members: ChannelLayout,
         scale: Sequence[float],
         onset: Sequence[float],
     ) -> None:
@@ -190,7 +190,7 @@ class Packer:
             Of all of them.
         values : ndarray of float32, shape (B · C, T)
             Normalised, window after window; in place if they were written to `room`.
-        members : Montage
+        members : ChannelLayout
             The channels of each.
         scale, onset : sequence of float, B long
             What was divided by, and seconds from the window's start to the first sample.
@@ -228,7 +228,7 @@ class Packer:
         return torch.ones(1, dtype=torch.bool).expand(n_tokens, self._contract[modality].patch_size)
 
     def _token_columns(
-        self, modality: str, n_times: int, members: Prepared | Montage, first_channel: int
+        self, modality: str, n_times: int, members: PreparedStream | ChannelLayout, first_channel: int
     ) -> dict[str, NDArray[Any]]:
         """What is the same for all windows with these channels and this length, made once a batch."""
         arrays = (members.position, members.reference, members.channel)
@@ -252,7 +252,7 @@ class Packer:
             known = self._shared[key] = arrays, columns
         return known[1]
 
-    def _valid_patches(self, prepared: Prepared) -> NDArray[np.bool_]:
+    def _valid_patches(self, prepared: PreparedStream) -> NDArray[np.bool_]:
         """Which patches consist of real values alone, shape (C · H,)."""
         contract = self._contract[prepared.modality]
         n_patches = contract.n_patches(prepared.valid.shape[1])
@@ -270,7 +270,7 @@ class Packer:
             out.reshape(n_chans, -1, contract.patch_size)[...] = _patches(values, contract)
         return slice(start, stop)
 
-    def _write_valid(self, prepared: Prepared, part: slice) -> None:
+    def _write_valid(self, prepared: PreparedStream, part: slice) -> None:
         modality, contract = prepared.modality, self._contract[prepared.modality]
         if part.start < part.stop:
             if modality not in self._sample_valid:
@@ -308,7 +308,7 @@ def _patches(samples: NDArray[Any], contract: InputContract) -> NDArray[Any]:
     return sliding_window_view(samples, contract.patch_size, axis=1)[:, :: contract.stride]
 
 
-def _no_token(number: int, window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> str:
+def _no_token(number: int, window: Sequence[PreparedStream], contract: Mapping[str, InputContract]) -> str:
     name = f"Window number {number}"
     if not window:
         return (

@@ -11,7 +11,7 @@ from biosig.errors import UsageError
 from biosig.recording import Channel, Recording, Subject
 
 
-class HeldRecording:
+class InMemoryRecording:
     """A recording in memory, read like a stored one."""
 
     def __init__(self, recording: Recording) -> None:
@@ -49,7 +49,7 @@ class RecordingList:
     def __init__(self, recordings: Sequence[Recording]) -> None:
         if not recordings:
             raise UsageError("There is no recording to take windows from.")
-        self._held = [HeldRecording(recording) for recording in recordings]
+        self._held = [InMemoryRecording(recording) for recording in recordings]
         self._table = pd.DataFrame(
             {
                 "recording": [r.id for r in recordings],
@@ -65,7 +65,7 @@ class RecordingList:
     def __len__(self) -> int:
         return len(self._held)
 
-    def __getitem__(self, row: int) -> HeldRecording:
+    def __getitem__(self, row: int) -> InMemoryRecording:
         return self._held[row]
 
     def to_pandas(self) -> pd.DataFrame:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.altered import WrappedRecording, WrappedSet
+from biosig.batches.channel_layout import channels_read, is_unscaled
 from biosig.batches.input_contract import InputContract
-from biosig.batches.montage import channels_read, is_unscaled
 from biosig.batches.ordered import OrderedContract
 from biosig.batches.windows import LeftOutWarning, ReadableRecording, RecordingSet, Windows
 from biosig.errors import UsageError

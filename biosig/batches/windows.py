@@ -118,7 +118,9 @@ class Windows:
             return Recording(recording.id, [])
 
 
-def grid(ds: RecordingSet, length: float, stride: float | None = None, keep_tail: bool = False) -> Windows:
+def fixed_length_windows(
+    ds: RecordingSet, length: float, stride: float | None = None, keep_tail: bool = False
+) -> Windows:
     """Windows side by side over each recording.
 
     Parameters
@@ -177,7 +179,7 @@ def warn_of_left_out(windows: Windows) -> None:
         )
 
 
-def around(ds: RecordingSet, labels: str | Sequence[str], before: float, after: float) -> Windows:
+def event_windows(ds: RecordingSet, labels: str | Sequence[str], before: float, after: float) -> Windows:
     """Windows locked to events: from `before` seconds before each annotation's onset to `after` seconds after it.
 
     Parameters

@@ -17,8 +17,8 @@ from biosig.batches.windows import Windows
 from biosig.bench.config import BenchConfig, BenchTask, Condition, OtherSet
 from biosig.downstream.data.degradations import with_degraded_test
 from biosig.downstream.data.label_windows import LabelledWindows, has_class
-from biosig.downstream.data.picked_channels import picked
-from biosig.downstream.data.splits import Parts, make_parts
+from biosig.downstream.data.picked_channels import pick_channels
+from biosig.downstream.data.splits import Split, make_parts
 from biosig.downstream.data.task import Task, open_task
 from biosig.downstream.probe.config import ProbeConfig
 from biosig.errors import UsageError
@@ -42,7 +42,7 @@ class Setting:
         How frozen rows and baselines are fitted.
     task : Task
         N windows and their truth.
-    parts : list of Parts
+    parts : list of Split
         One per fold, those of a second draw after those of the first.
     n_folds : int
         How many of them belong to a draw.
@@ -52,7 +52,7 @@ class Setting:
 
     probe: ProbeConfig
     task: Task
-    parts: list[Parts]
+    parts: list[Split]
     n_folds: int
     notes: list[str]
 
@@ -114,7 +114,7 @@ def setting_of(config: BenchConfig, task: BenchTask, condition: Condition | None
     return Setting(probe, opened, parts, n_folds, notes)
 
 
-def known_only(part: Parts, task: Task, n: int, by: str, key: Sequence[int]) -> Parts:
+def known_only(part: Split, task: Task, n: int, by: str, key: Sequence[int]) -> Split:
     """A part of which `n` recordings or people are learned from, a quarter of them for choices.
 
     Of each class one is drawn first, so that there is something to tell apart.
@@ -134,7 +134,7 @@ def known_only(part: Parts, task: Task, n: int, by: str, key: Sequence[int]) -> 
     firsts = [_first_with(names, unit, has_class(y, kind, k)) for k in range(len(task.labelled.target.class_names))]
     chosen = list(dict.fromkeys([*(name for name in firsts if name), *names.tolist()]))[:n]
     learned, validation = chosen[: -max(1, n // 4)], chosen[-max(1, n // 4) :]
-    return Parts(pool[np.isin(unit, learned)], pool[np.isin(unit, validation)], part.test)
+    return Split(pool[np.isin(unit, learned)], pool[np.isin(unit, validation)], part.test)
 
 
 def _first_with(names: NDArray[np.str_], unit: NDArray[np.str_], has: NDArray[np.bool_]) -> str | None:
@@ -142,10 +142,10 @@ def _first_with(names: NDArray[np.str_], unit: NDArray[np.str_], has: NDArray[np
     return next((name for name in names.tolist() if name in there), None)
 
 
-def _tested_elsewhere(task: Task, part: Parts, other: OtherSet, config: BenchConfig) -> tuple[Task, list[Parts]]:
+def _tested_elsewhere(task: Task, part: Split, other: OtherSet, config: BenchConfig) -> tuple[Task, list[Split]]:
     """Everybody of the task to learn from, and to test everybody of another database who is not among them."""
     second = open_task(f"{config.shards}/{other.shards}", other.query, other.target, other.windows)
-    one, two = task.labelled.windows, picked(second.labelled.windows, other.channels)
+    one, two = task.labelled.windows, pick_channels(second.labelled.windows, other.channels)
     windows = Windows(
         StackedSet(one.ds, two.ds),
         np.concatenate((one.recording, two.recording + len(one.ds))),
@@ -170,4 +170,4 @@ def _tested_elsewhere(task: Task, part: Parts, other: OtherSet, config: BenchCon
     strangers = tested[~np.isin(people[tested], people[learned])]
     if not len(strangers):
         raise UsageError(f"Everybody of {other.shards} is among those who are learned from: name another database.")
-    return stacked, [Parts(np.setdiff1d(learned, part.validation), part.validation, strangers)]
+    return stacked, [Split(np.setdiff1d(learned, part.validation), part.validation, strangers)]

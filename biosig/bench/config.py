@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from biosig import config as configuration
 from biosig.batches.input_contract import Align
 from biosig.downstream.baseline import BASELINES, check_kind
-from biosig.downstream.data.split_config import FoldSplit
+from biosig.downstream.data.split_config import SubjectKFold
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.errors import UnreadableError, UsageError
 from biosig.evaluate.metrics import METRICS, ROLES
@@ -98,7 +98,7 @@ class BenchTask:
         Which recordings take part.
     channels : list of str
         Names or kinds of channels that take part; none = all.
-    split : FoldSplit
+    split : SubjectKFold
         Folds over subjects.
     align : {"none", "subject", "first_minute"}
         Euclidean Alignment of the EEG, for every row.
@@ -129,7 +129,7 @@ class BenchTask:
     windows: WindowPlan
     query: str | None = None
     channels: list[str] = field(default_factory=list)
-    split: FoldSplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
+    split: SubjectKFold = field(default_factory=lambda: SubjectKFold(folds=5, validation=0.25))
     align: Align = "none"
     networks: list[Annotated[str, BASELINES]] = field(default_factory=list)
     rules: list[Annotated[str, BASELINES]] = field(default_factory=list)

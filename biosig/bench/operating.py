@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.downstream.results.scores import Rateable
-from biosig.evaluate.intervals import Interval, multiplicities
+from biosig.downstream.results.scores import MethodPredictions
+from biosig.evaluate.intervals import BootstrapInterval, bootstrap_counts
 from biosig.evaluate.metrics import Floats
 
 SPECIFICITY = 0.95
@@ -44,12 +44,14 @@ def sensitivity(y: NDArray[Any], scores: Floats, weights: Floats | None = None) 
     return float(np.average(scores[positive] > threshold, weights=weights[positive]))
 
 
-def sensitivities(of: Rateable, names: tuple[str, ...], n_resamples: int, seed: int) -> dict[str, Interval]:
+def sensitivities(
+    of: MethodPredictions, names: tuple[str, ...], n_resamples: int, seed: int
+) -> dict[str, BootstrapInterval]:
     """`sensitivity` of each class or label, and their mean, with intervals over people.
 
     Parameters
     ----------
-    of : Rateable
+    of : MethodPredictions
         Predictions of classes or labels; the mean of its draws is looked at.
     names : tuple of str
         Of the classes or labels; of two classes the second alone.
@@ -60,16 +62,16 @@ def sensitivities(of: Rateable, names: tuple[str, ...], n_resamples: int, seed: 
     truth = of.truth if of.truth.ndim == 2 else np.eye(values.shape[1])[of.truth]
     columns = [1] if of.truth.ndim == 1 and values.shape[1] == 2 else list(range(values.shape[1]))
     people, person = np.unique(of.subjects, return_inverse=True)
-    drawn = multiplicities(len(people), n_resamples, seed)
-    found: dict[str, Interval] = {}
+    drawn = bootstrap_counts(len(people), n_resamples, seed)
+    found: dict[str, BootstrapInterval] = {}
     each = []
     for k in columns:
         known = np.isfinite(truth[:, k])
         y, scores, of_person = truth[known, k], values[known, k], person[known]
         resampled = np.array([sensitivity(y, scores, row[of_person].astype(float)) for row in drawn])
         each.append((sensitivity(y, scores), resampled))
-        found[names[k]] = Interval.of(each[-1][0], resampled, len(people))
+        found[names[k]] = BootstrapInterval.of(each[-1][0], resampled, len(people))
     if len(columns) > 1:
         mean = float(np.mean([value for value, _ in each]))
-        found["mean"] = Interval.of(mean, np.mean([resampled for _, resampled in each], axis=0), len(people))
+        found["mean"] = BootstrapInterval.of(mean, np.mean([resampled for _, resampled in each], axis=0), len(people))
     return found

@@ -14,9 +14,9 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from biosig.bench.config import BenchTask
-from biosig.downstream.results.scores import Rateable, by_method, mean_over_seeds
+from biosig.downstream.results.scores import MethodPredictions, by_method, mean_over_seeds
 from biosig.errors import DataError
-from biosig.evaluate.intervals import Interval, multiplicities, replicates
+from biosig.evaluate.intervals import BootstrapInterval, bootstrap_counts, bootstrap_scores
 from biosig.evaluate.metrics import METRICS, Floats, Metric
 
 N_FLIPS = 2000
@@ -33,7 +33,7 @@ class RowScore:
 
     Parameters
     ----------
-    of : Rateable
+    of : MethodPredictions
         Its predictions of what is scored.
     value : float
         Its score.
@@ -45,16 +45,16 @@ class RowScore:
         Who is scored.
     """
 
-    of: Rateable
+    of: MethodPredictions
     value: float
     resampled: Floats
     by_person: Floats | None
     n_people: int
 
     @property
-    def interval(self) -> Interval:
+    def interval(self) -> BootstrapInterval:
         """The score with its 95 % interval over people."""
-        return Interval.of(self.value, self.resampled, self.n_people)
+        return BootstrapInterval.of(self.value, self.resampled, self.n_people)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Gain:
 
     def bounds(self, level: float = 0.95) -> tuple[float, float]:
         """Percentile interval."""
-        interval = Interval.of(self.value, self.resampled, 0, level)
+        interval = BootstrapInterval.of(self.value, self.resampled, 0, level)
         return interval.low, interval.high
 
 
@@ -126,17 +126,17 @@ class Judge:
         p = self._p_sign_flip(one, other) if flips else float("nan")
         return Gain(sign * (one.value - other.value), sign * (one.resampled - other.resampled), p)
 
-    def _score(self, of: Rateable) -> RowScore:
+    def _score(self, of: MethodPredictions) -> RowScore:
         if not self._task.per_person:
             metric = mean_over_seeds(self.metric)
             value = metric.value(of.truth, of.values)
-            found = replicates([metric], of.truth, of.values, of.subjects, self._n, self._seed)[metric.name]
+            found = bootstrap_scores([metric], of.truth, of.values, of.subjects, self._n, self._seed)[metric.name]
             return RowScore(of, value, found, None, len(np.unique(of.subjects)))
         values = self._by_person(of)
-        drawn = multiplicities(len(values), self._n, self._seed)  # (R, P)
+        drawn = bootstrap_counts(len(values), self._n, self._seed)  # (R, P)
         return RowScore(of, float(values.mean()), drawn @ values / len(values), values, len(values))
 
-    def _by_person(self, of: Rateable) -> Floats:
+    def _by_person(self, of: MethodPredictions) -> Floats:
         """Scores (P,) of the people who have every class, or two values that differ."""
         found = []
         metric = mean_over_seeds(self.metric)
@@ -169,7 +169,7 @@ class Judge:
             swapped.append(metric.value(one.of.truth, first) - metric.value(one.of.truth, second))
         return _share_at_least(np.array(swapped), observed)
 
-    def _comparable(self, of: Rateable) -> Floats:
+    def _comparable(self, of: MethodPredictions) -> Floats:
         """Predictions (N, ...) of one draw's shape: the mean over draws of ranks, or of values, with an axis of one."""
         if self._task.target.kind == "number":
             return np.asarray(of.values.mean(axis=-1, keepdims=True), np.float64)

@@ -12,7 +12,7 @@ from biosig.signal import canonical_unit, unit_factor
 from biosig.signal.units import is_voltage
 
 
-def resolve(
+def resolve_channel(
     source_name: str,
     unit: str,
     kind: str | None = None,
@@ -47,7 +47,7 @@ def resolve(
         return channel, 1.0
 
 
-def settle(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]:
+def deduplicate_names(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]:
     """What only all channels of a file together tell: inputs named like electrodes, and names that stand twice.
 
     An amplifier's inputs (A1 … A32) lose the places of the electrodes that have such names; of channels that resolve

@@ -22,11 +22,11 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from biosig.batches.input_contract import Align, InputContract, OnUnknown
 from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.splits import Split
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.finetune.config import TrainingSpec, TuneStage
+from biosig.downstream.finetune.config import FineTuneStage, TrainingSpec
 from biosig.downstream.finetune.fit import predict
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.downstream.finetune.stages import fine_tune
 from biosig.errors import UsageError
 from biosig.estimators.base import ModelEstimator
@@ -36,7 +36,7 @@ from biosig.evaluate.splits import connected_groups, held_out_fold
 from biosig.models.model import Model
 from biosig.models.reading import tuned_pooling
 from biosig.models.readouts import READOUTS, Pooling
-from biosig.training.config import Stage
+from biosig.training.config import TrainingStage
 
 HEAD_LR = 5e-3
 KEEP_BYTES = 4e9
@@ -51,7 +51,7 @@ class FineTunedEstimator(ModelEstimator):
     model, ch_names, sfreq, kind, units, window, align, on_unknown, device
         As in `ModelEstimator`.
     method : {"probe", "last", "lora", "full"}
-        What is trained after the head (`biosig.downstream.finetune.config.TuneStage`).
+        What is trained after the head (`biosig.downstream.finetune.config.FineTuneStage`).
     pooling : {"attention", "cls", "mean", "flatten"}, optional
         What the head reads; None = as the model does it.
     epochs : int
@@ -116,11 +116,11 @@ class FineTunedEstimator(ModelEstimator):
         parts = self._parts(whose[rows.row], truth if names else None, seed, order)
         known = truth[parts.train]
         if names:
-            objective = Objective("classes", tuple(names))
+            objective = TaskLoss("classes", tuple(names))
         else:
-            objective = Objective("number", ("y",), float(known.mean()), float(known.std()) or 1.0)
-        stage = Stage(HEAD_LR, self.epochs, patience=self.patience, batch_size=self.batch_size, mixup=False)
-        tune = TuneStage(**{**asdict(stage), "lr": self.lr}, method=self.method)
+            objective = TaskLoss("number", ("y",), float(known.mean()), float(known.std()) or 1.0)
+        stage = TrainingStage(HEAD_LR, self.epochs, patience=self.patience, batch_size=self.batch_size, mixup=False)
+        tune = FineTuneStage(**{**asdict(stage), "lr": self.lr}, method=self.method)
         training = TrainingSpec(stage, tune, self.pooling or tuned_pooling(model.config))
         frozen = FrozenExamples(windows, model.encoder, model.device, KEEP_BYTES)
         self.network_ = fine_tune(model.encoder, frozen, truth, objective, parts, training, [seed])
@@ -137,7 +137,7 @@ class FineTunedEstimator(ModelEstimator):
 
     def _parts(
         self, whose: NDArray[np.str_], classes: NDArray[np.int64] | None, seed: int, order: NDArray[np.int64]
-    ) -> Parts:
+    ) -> Split:
         """Windows that are trained on and, of other groups, those that choose the epoch, in an order."""
         n_groups = len(np.unique(whose))
         if not 0 < self.validation <= 0.5 or round(1 / self.validation) > n_groups:
@@ -152,7 +152,7 @@ class FineTunedEstimator(ModelEstimator):
                 f"give a larger share, at most 0.5, or more rows."
             )
         fold = held_out_fold(whose[order], self.validation, seed, None if classes is None else classes[order])
-        return Parts(order[fold.train], order[fold.test], np.empty(0, np.int64))
+        return Split(order[fold.train], order[fold.test], np.empty(0, np.int64))
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Probabilities (R, K) or values (R,)."""

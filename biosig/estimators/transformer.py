@@ -15,8 +15,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from biosig.batches.channel_layout import channels_read
 from biosig.batches.input_contract import Align, InputContract, OnUnknown
-from biosig.batches.montage import channels_read
 from biosig.batches.packed import MODALITY_IDS
 from biosig.batches.windows import Windows
 from biosig.embedding import embed_windows, vectors_of

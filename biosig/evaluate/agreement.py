@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.intervals import bootstrap, multiplicities
+from biosig.evaluate.intervals import bootstrap, bootstrap_counts
 from biosig.evaluate.metrics import METRICS, Floats, Metric
 from biosig.evaluate.splits import people
 
@@ -91,7 +91,7 @@ def limits_of_agreement(
     within = np.bincount(row, (difference - mean[row]) ** 2).astype(np.float64)
     once = np.ones((1, len(names)))
     bias, variance_within, variance_between = (float(x[0]) for x in _components(n, mean, within, once))
-    drawn = multiplicities(len(names), n_resamples, seed).astype(np.float64)
+    drawn = bootstrap_counts(len(names), n_resamples, seed).astype(np.float64)
     biases, *variances = _components(n, mean, within, drawn)
     half, halves = Z * np.sqrt(variance_within + variance_between), Z * np.sqrt(sum(variances))
     return Agreement(

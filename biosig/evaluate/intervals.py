@@ -32,7 +32,7 @@ _BLOCK_ELEMENTS = 4_000_000  # weights held at once: 32 MB
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class BootstrapInterval:
     """A score with its subject-bootstrap interval.
 
     Parameters
@@ -55,7 +55,7 @@ class Interval:
     n_undefined: int
 
     @classmethod
-    def of(cls, value: float, replicates: Floats, n_subjects: int, level: float = 0.95) -> Interval:
+    def of(cls, value: float, replicates: Floats, n_subjects: int, level: float = 0.95) -> BootstrapInterval:
         """A value with the percentile bounds of its `replicates` (R,), NaN where a resample could not be scored."""
         defined = replicates[np.isfinite(replicates)]
         tail = 50 * (1 - level)
@@ -77,13 +77,13 @@ class Interval:
         return texts
 
 
-def multiplicities(n_subjects: int, n_resamples: int, seed: int) -> NDArray[np.int64]:
+def bootstrap_counts(n_subjects: int, n_resamples: int, seed: int) -> NDArray[np.int64]:
     """How often each subject is drawn in each resample, shape (n_resamples, n_subjects); rows sum to `n_subjects`."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=n_resamples)
 
 
-def replicates(
+def bootstrap_scores(
     metrics: Sequence[Metric],
     y: NDArray[Any],
     prediction: Floats,
@@ -113,7 +113,7 @@ def replicates(
     if not len(y) == len(prediction) == len(subjects):
         raise UsageError(f"{len(y)} truths, {len(prediction)} predictions and {len(subjects)} subjects: give one each.")
     names, row_subject = np.unique(np.asarray(subjects, str), return_inverse=True)
-    drawn = np.ascontiguousarray(multiplicities(len(names), n_resamples, seed).T, np.float64)  # (subjects, R)
+    drawn = np.ascontiguousarray(bootstrap_counts(len(names), n_resamples, seed).T, np.float64)  # (subjects, R)
     size = max(1, _BLOCK_ELEMENTS // max(len(y), 1))
     blocks: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
     for start in range(0, n_resamples, size):
@@ -131,7 +131,7 @@ def bootstrap(
     n_resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-) -> Interval:
+) -> BootstrapInterval:
     """A score and its percentile interval over resampled subjects.
 
     Parameters
@@ -158,5 +158,5 @@ def bootstrap(
     """
     if not 0 < level < 1:
         raise UsageError(f"The interval's level is {level:g}; give a fraction such as 0.95.")
-    scores = replicates([metric], y, prediction, subjects, n_resamples, seed)[metric.name]
-    return Interval.of(metric.value(y, prediction), scores, len(np.unique(np.asarray(subjects, str))), level)
+    scores = bootstrap_scores([metric], y, prediction, subjects, n_resamples, seed)[metric.name]
+    return BootstrapInterval.of(metric.value(y, prediction), scores, len(np.unique(np.asarray(subjects, str))), level)

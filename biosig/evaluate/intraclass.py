@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UsageError
-from biosig.evaluate.intervals import Interval, multiplicities
+from biosig.evaluate.intervals import BootstrapInterval, bootstrap_counts
 from biosig.evaluate.metrics import Floats
 
 
@@ -51,7 +51,7 @@ def intraclass_correlation(ratings: NDArray[Any]) -> Floats:
     return np.asarray(found, np.float64)
 
 
-def median_intraclass_correlation(ratings: NDArray[Any], n_resamples: int = 1000, seed: int = 0) -> Interval:
+def median_intraclass_correlation(ratings: NDArray[Any], n_resamples: int = 1000, seed: int = 0) -> BootstrapInterval:
     """The median ICC(2,1) over columns, with its percentile interval over resampled people.
 
     Parameters
@@ -62,11 +62,11 @@ def median_intraclass_correlation(ratings: NDArray[Any], n_resamples: int = 1000
         Of the bootstrap.
     """
     ratings = np.asarray(ratings, np.float64)
-    drawn = multiplicities(len(ratings), n_resamples, seed)
+    drawn = bootstrap_counts(len(ratings), n_resamples, seed)
     with np.errstate(all="ignore"):
         value = float(np.nanmedian(intraclass_correlation(ratings)))
         found = [_median_of(ratings[np.repeat(np.arange(len(ratings)), times)]) for times in drawn]
-    return Interval.of(value, np.array(found), len(ratings))
+    return BootstrapInterval.of(value, np.array(found), len(ratings))
 
 
 def _median_of(ratings: Floats) -> float:

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from biosig.batches.contract import InputContract, Prepared, whole_or_none
-from biosig.batches.montage import montage
+from biosig.batches.channel_layout import montage
+from biosig.batches.contract import InputContract, PreparedStream, whole_or_none
 from biosig.batches.ordered import OrderedContract
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.electrodes import make_channel
@@ -196,7 +196,7 @@ def _coordinates(values: ArrayLike | None, n_chans: int, what: str) -> list[Posi
     return [(float(x), float(y), float(z)) for x, y, z in array]
 
 
-def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> list[Prepared]:
+def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> list[PreparedStream]:
     """The recording's numbers and positions untouched, for `prepare=False`; NaN samples are invalid.
 
     Raises
@@ -204,7 +204,7 @@ def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> 
     UsageError
         If the rate is not the contract's: nothing would repair it.
     """
-    prepared: list[Prepared] = []
+    prepared: list[PreparedStream] = []
     for modality, wanted in contract.items():
         first = len(prepared)
         for whole in recording.of_kind(modality):
@@ -227,7 +227,7 @@ def as_they_are(recording: Recording, contract: Mapping[str, InputContract]) -> 
                 valid &= channel[:, None] >= 0
             n_chans = stream.n_chans
             prepared.append(
-                Prepared(
+                PreparedStream(
                     modality=modality,
                     values=np.where(valid, values, np.float32(0)),
                     valid=valid,

@@ -25,7 +25,7 @@ from biosig.models.read_weights import ForeignWeights, Plan, read_foreign
 from biosig.models.text import Tokenizer
 from biosig.models.zoo import ENCODERS, Keys
 from biosig.models.zoo.model import ZooEncoder, card_of, model_with
-from biosig.tensor_files import listed, load_state
+from biosig.tensor_files import join_truncated, load_state
 
 
 class Family(Protocol):
@@ -119,7 +119,7 @@ def _convert_public(foreign: ForeignWeights, origin: str) -> Converted:
         known = ", ".join([*FAMILIES, *(family.about.title for family in ENCODERS.values())])
         raise DataError(
             f"{foreign.path} holds the weights of no model that is known here ({known}): its keys begin with "
-            f"{listed(state, 4)}."
+            f"{join_truncated(state, 4)}."
         )
     sizes = public.of(state, str(foreign.path))
     keys = sizes.keys(state)
@@ -147,7 +147,7 @@ def by_reason(left_out: Mapping[str, str]) -> list[str]:
     keys: dict[str, list[str]] = {}
     for key, why in left_out.items():
         keys.setdefault(why, []).append(key)
-    return [f"{len(of)} of {why} ({listed(of)})" for why, of in keys.items()]
+    return [f"{len(of)} of {why} ({join_truncated(of)})" for why, of in keys.items()]
 
 
 def _account(
@@ -170,7 +170,7 @@ def _account(
         ],
         "not floating-point": [k for k in plan.names.keys() & state.keys() if not state[k].is_floating_point()],
     }
-    found = [f"{what}: {listed(keys)}" for what, keys in problems.items() if keys]
+    found = [f"{what}: {join_truncated(keys)}" for what, keys in problems.items() if keys]
     if found:
         raise DataError(f"The weights in {foreign.path} do not fit {name}; {'; '.join(found)}.")
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from biosig import weights
-from biosig.batches.contract import InputContract, Prepared, prepare
+from biosig.batches.contract import InputContract, PreparedStream, prepare
 from biosig.batches.input_contract import OnUnknown, with_unknown
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
 from biosig.device import resolve_dtype
@@ -201,7 +201,7 @@ class Model:
 
     def prepare(
         self, window: Recording, window_onset: float | None = None, on_unknown: OnUnknown | None = None
-    ) -> list[Prepared]:
+    ) -> list[PreparedStream]:
         """Bring a recording, or a part of one, to the input contract; see `biosig.batches.contract.prepare`."""
         return prepare(window, self.contract, window_onset, on_unknown=on_unknown)
 

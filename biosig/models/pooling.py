@@ -20,7 +20,7 @@ def vectors_per_window(reading: Reading) -> int:
     return 1 if reading.one_per_window else len(MODALITY_IDS)
 
 
-def segments(batch: PackedBatch | Tokens, reading: Reading) -> Tensor:
+def pooling_index(batch: PackedBatch | Tokens, reading: Reading) -> Tensor:
     """The vector that each token, or patch, belongs to (N,), numbered window · R + r."""
     n = vectors_per_window(reading)
     return batch.window if n == 1 else batch.window * n + batch.modality
@@ -69,5 +69,5 @@ def _pooled(model: Model, tokens: Tokens, reading: Reading, local: Tensor | None
     query = model.encoder.pool if model.config.has_query else None
     n_segments = tokens.n_windows * vectors_per_window(reading)
     return READOUTS[reading.pooling]()(
-        Segments(tokens.values, tokens.valid, segments(tokens, reading), n_segments, tokens.own, query, local)
+        Segments(tokens.values, tokens.valid, pooling_index(tokens, reading), n_segments, tokens.own, query, local)
     )

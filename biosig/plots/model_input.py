@@ -11,17 +11,17 @@ from matplotlib.patches import Patch
 from biosig.plots.style import GREY, INK, INVALID, NORMAL, SMALL, new_figure, spans, tidy, unit_sign
 
 if TYPE_CHECKING:
-    from biosig.batches.contract import InputContract, Prepared
+    from biosig.batches.contract import InputContract, PreparedStream
 
 PATCHES = ("#eef4f9", "#ffffff")
 
 
-def plot_model_input(prepared: Prepared, contract: InputContract, title: str | None = None) -> Figure:
+def plot_model_input(prepared: PreparedStream, contract: InputContract, title: str | None = None) -> Figure:
     """Draw one prepared stream: every channel as the model gets it, with the borders of its patches.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedStream
         From `Model.prepare`.
     contract : InputContract
         The model's contract for this modality.

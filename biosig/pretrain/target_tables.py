@@ -23,9 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from biosig.batches.joined import JoinedSet
+from biosig.batches.joined import ConcatRecordings
 from biosig.batches.window_map import window_map
-from biosig.batches.windows import Windows, grid
+from biosig.batches.windows import Windows, fixed_length_windows
 from biosig.config import to_dict
 from biosig.errors import UnreadableError
 from biosig.pretrain.config import PretrainConfig, SourceConfig
@@ -72,12 +72,12 @@ def load_targets(
     UsageError
         If another process is measuring the same.
     """
-    assert isinstance(windows.ds, JoinedSet)
+    assert isinstance(windows.ds, ConcatRecordings)
     columns, values = {}, {}
     for name in names:
         maker, parts, first = TARGETS[name](), [], 0
         for source, ds in zip(config.sources, windows.ds.sets, strict=True):
-            whole = grid(ds, *config.grid_of(source))
+            whole = fixed_length_windows(ds, *config.grid_of(source))
             mine = np.flatnonzero((windows.recording >= first) & (windows.recording < first + len(ds)))
             table = _read(_measured(config, source, whole, maker, progress), len(whole))
             parts.append((mine, table.take(_rows_in(whole, windows.recording[mine] - first, windows.onset[mine]))))

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.alignment import aligned
-from biosig.batches.joined import JoinedSet
-from biosig.batches.windows import RecordingSet, Windows, grid
+from biosig.batches.joined import ConcatRecordings
+from biosig.batches.windows import RecordingSet, Windows, fixed_length_windows
 from biosig.errors import UsageError
 from biosig.evaluate.duplicates import find_duplicates
 from biosig.evaluate.splits import drawn_order
@@ -34,7 +34,7 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
         If a source is empty after its query, or no window is as long as asked.
     """
     stored = [_open(source, config) for source in config.sources]
-    joined = JoinedSet([_as_asked(ds, source) for ds, source in zip(stored, config.sources, strict=True)])
+    joined = ConcatRecordings([_as_asked(ds, source) for ds, source in zip(stored, config.sources, strict=True)])
     windows = _grid(joined, config)
     sizes = [len(ds) for ds in stored]
     number = np.repeat(np.arange(len(stored)), sizes)  # of the source of each stored recording
@@ -65,11 +65,11 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     return windows[~validation], windows[validation & seen]
 
 
-def _grid(joined: JoinedSet, config: PretrainConfig) -> Windows:
+def _grid(joined: ConcatRecordings, config: PretrainConfig) -> Windows:
     """The windows of all sources, each on its own grid."""
     parts, start = [], 0
     for ds, source in zip(joined.sets, config.sources, strict=True):
-        part = grid(ds, *config.grid_of(source))
+        part = fixed_length_windows(ds, *config.grid_of(source))
         if not len(part):
             logger.warning(
                 "No recording of %s is as long as a window of %g s.", source.shards, config.grid_of(source)[0]
@@ -97,7 +97,7 @@ def _as_asked(ds: ShardDataset, source: SourceConfig) -> RecordingSet:
     """The recordings of a source, or copies of them, aligned where that is asked for."""
     asked: RecordingSet = LeadCopies(ds, source.copies) if source.copies else ds
     longest = float(asked.to_pandas()["duration"].max())
-    return aligned(grid(asked, longest, keep_tail=True), source.align).ds
+    return aligned(fixed_length_windows(asked, longest, keep_tail=True), source.align).ds
 
 
 def _subjects(ds: ShardDataset) -> NDArray[np.str_]:
@@ -115,7 +115,7 @@ def shares(config: PretrainConfig, windows: Windows) -> tuple[NDArray[np.int64],
     """
     if all(source.share is None for source in config.sources):
         return None
-    assert isinstance(windows.ds, JoinedSet)
+    assert isinstance(windows.ds, ConcatRecordings)
     source = windows.ds.source_of(windows.recording)
     n_windows = np.bincount(source, minlength=len(config.sources))
     for one, n in zip(config.sources, n_windows.tolist(), strict=True):

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from biosig.errors import DataError, UsageError
 from biosig.file_sums import checked, guarded, write_guarded
 from biosig.progress import Progress
-from biosig.publishing import refuse_existing, whole_or_not_at_all
+from biosig.publishing import atomic_folder, refuse_existing
 from biosig.shards import spec
 from biosig.shards.index import build_index, index_table, shard_checksum, shard_paths
 from biosig.shards.reader import Shard
@@ -91,7 +91,7 @@ def merge_shards(folders: Sequence[Path], out: Path, progress: Progress | None =
         )
     shards = [path for folder in folders for path in shard_paths(folder)]
     n_equal = _check_ids(shards)
-    with whole_or_not_at_all(out) as folder:
+    with atomic_folder(out) as folder:
         n_copied = 0
         for number, path in enumerate(shards):
             n_copied += _take(path, folder / f"{number:05d}{spec.SUFFIX}")

@@ -119,7 +119,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainingStage:
     """One stage of a fine-tuning, or the training of a baseline network.
 
     Betas 0.92 and 0.999, eps 1e-9 and gradients of norm 2 at most are those of REVE's released fine-tuning

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from biosig.device import autocast
 from biosig.errors import DataError
 from biosig.progress import Progress
-from biosig.training.config import Stage, Training
+from biosig.training.config import Training, TrainingStage
 from biosig.training.optimizer import make_optimizer, set_lr
 from biosig.training.seeding import seeded
 from biosig.training.state import Score, TrainingState
@@ -51,7 +51,7 @@ def train_epochs(
     rows: Rows,
     loss: Callable[[Rows, np.random.Generator], Tensor],
     score: Callable[[], Score],
-    plan: Stage | Training,
+    plan: TrainingStage | Training,
     random: Callable[[int], AbstractContextManager[np.random.Generator]],
     progress: Progress | None = None,
     title: str = "train",
@@ -70,7 +70,7 @@ def train_epochs(
         Numbers of some windows, and random numbers → scalar to minimise.
     score : callable
         Validation score of the network, which is in evaluation mode; called without gradients.
-    plan : Stage or Training
+    plan : TrainingStage or Training
         Epochs, patience, batches and learning rates.
     random : callable
         Number of an epoch, from 0 → context in which torch's random numbers are that epoch's, and NumPy's.

@@ -23,7 +23,7 @@ from biosig.unread_files import what_to_do
 from ingest.adapters.tables.draft import draft as first_mapping
 from ingest.adapters.tables.mapping import load_mapping
 from ingest.cli.privacy_report import show_privacy
-from ingest.pipeline.discover import Item, adapters_with, discover
+from ingest.pipeline.discover import SourceRecording, adapters_with, discover
 from ingest.preprocess.amplitude import robust_scales
 
 _WIDTH = 132  # of the tables; a narrower terminal wraps their lines
@@ -86,7 +86,7 @@ def inspect(
     return 1 if failures else 0
 
 
-def _list(items: Sequence[Item], known: dict[str, Adapter], console: Console) -> list[str]:
+def _list(items: Sequence[SourceRecording], known: dict[str, Adapter], console: Console) -> list[str]:
     """A line per recording, and what there is to say about several; returns why the others cannot be read."""
     say = lambda text: console.print(text, markup=False)  # noqa: E731
     summary = Table("recording", "kinds", "channels", "sfreq (Hz)", "duration (s)", "events", "notes", box=None)
@@ -208,7 +208,7 @@ def _amplitudes(recording: Recording) -> list[str]:
 
 def _contracts(recording: Recording) -> list[str]:
     """What the presets make of each modality's signals."""
-    from biosig.batches.montage import channels_read
+    from biosig.batches.channel_layout import channels_read
     from biosig.models.presets import preset  # imports torch
 
     lines = []

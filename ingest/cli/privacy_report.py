@@ -12,8 +12,8 @@ from rich.table import Table
 from biosig.errors import BiosigError
 from biosig.reading import Adapter, Identifier
 from biosig.recording import Recording
-from ingest.pipeline.discover import Discovery, Item
-from ingest.privacy.deidentify import Hiding, hide
+from ingest.pipeline.discover import Discovery, SourceRecording
+from ingest.privacy.deidentify import Deidentifier, deidentify
 from ingest.privacy.identifiers import identifiers_in_header, mask
 from ingest.privacy.pseudonyms import Pseudonyms
 from ingest.privacy.scrub import removed
@@ -72,10 +72,10 @@ def show_privacy(found: Discovery, known: dict[str, Adapter], console: Console) 
     return 1 if failures else 0
 
 
-def _in_recording(recording: Recording, item: Item) -> Iterator[Identifier]:
+def _in_recording(recording: Recording, item: SourceRecording) -> Iterator[Identifier]:
     """What the recording itself carries, found by hiding it and looking what has changed."""
     recording.id = item.id or PurePosixPath(item.relative).name
-    hidden = hide(recording, item.relative, Hiding(Pseudonyms(_ANY_KEY)))
+    hidden = deidentify(recording, item.relative, Deidentifier(Pseudonyms(_ANY_KEY)))
     kept = hidden.id == recording.id
     yield Identifier("file name", "name", recording.id, "kept as the id" if kept else "becomes a keyed hash")
     if any((folder / _PARTICIPANTS).is_file() for folder in list(item.path.absolute().parents)[:_BIDS_DEPTH]):

@@ -23,10 +23,10 @@ from biosig.shards.reader import Shard
 from ingest.adapters.tables.mapping import TableMapping
 from ingest.metadata.labels.labels import Labels
 from ingest.metadata.labels.subject_pattern import SubjectPattern
-from ingest.pipeline.discover import Failure, Item, adapters_with, printable
+from ingest.pipeline.discover import Failure, SourceRecording, adapters_with, printable
 from ingest.pipeline.interrupts import Interrupts
 from ingest.preprocess.recipe import Recipe, apply, with_versions
-from ingest.privacy.deidentify import NO_SUBJECT, RENAMED, Hiding, hide
+from ingest.privacy.deidentify import NO_SUBJECT, RENAMED, Deidentifier, deidentify
 from ingest.privacy.pseudonyms import Pseudonyms
 
 log = logging.getLogger(__name__)
@@ -61,14 +61,14 @@ class Job:
     """Content hashes and ids of recordings that are in the shards and came from none of the files at hand."""
 
     @property
-    def hiding(self) -> Hiding:
+    def hiding(self) -> Deidentifier:
         """What of names, dates and texts no shard gets; labels that were asked for by name it does."""
         asked = self.labels.asked if self.labels is not None else frozenset()
         by_path = self.pattern is not None
         texts = self.recipe.scrub_texts
-        return Hiding(self.pseudonyms, self.recording_names, by_path, asked, texts, self.content_hash)
+        return Deidentifier(self.pseudonyms, self.recording_names, by_path, asked, texts, self.content_hash)
 
-    def source_name(self, item: Item) -> str:
+    def source_name(self, item: SourceRecording) -> str:
         """What a shard keeps of an item's path: its pseudonym, by which --resume knows it again."""
         return self.hiding.source_name(item.key)
 
@@ -141,14 +141,14 @@ class DiskFullError(Exception):
     """There is no room where the shards are written; no other file would fare better."""
 
 
-def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
+def prepare(job: Job, item: SourceRecording, spool: Path) -> Prepared | Failure:
     """Read one file and do everything to it that needs no other file.
 
     Parameters
     ----------
     job : Job
         What is to be done.
-    item : Item
+    item : SourceRecording
         The file.
     spool : Path
         A folder for samples that do not fit into memory; they are read from there later.
@@ -179,7 +179,7 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
         stage = "recipe"
         recording = apply(job.recipe, recording, spool)
         subject_known = recording.subject is not None and bool(recording.subject.id)
-        hidden = hide(recording, item.relative, job.hiding, item.key)
+        hidden = deidentify(recording, item.relative, job.hiding, item.key)
         return Prepared(hidden, missed_by, subject_known, renamed=hidden.id != recording.id)
     except BiosigError as error:
         return Failure(str(item.path), stage, str(error))
@@ -194,7 +194,7 @@ def prepare(job: Job, item: Item, spool: Path) -> Prepared | Failure:
         return Failure(str(item.path), stage, sentence)
 
 
-def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[], bool]) -> Result:
+def write_batch(job: Job, number: int, items: Sequence[SourceRecording], go_on: Callable[[], bool]) -> Result:
     """Prepare files and write them into shards of their own.
 
     Parameters
@@ -204,7 +204,7 @@ def write_batch(job: Job, number: int, items: Sequence[Item], go_on: Callable[[]
     number : int
         Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it; what an earlier try
         at this one published is counted and not done again (a cluster repeats what a lost worker had in hand).
-    items : sequence of Item
+    items : sequence of SourceRecording
         The files, in the order in which they are stored.
     go_on : callable
         Called after each file; False ends the batch there.
@@ -271,7 +271,7 @@ def is_unchanged(state: Mapping[str, tuple[int, int]]) -> bool:
         return False
 
 
-def published_before(job: Job, number: int, items: Sequence[Item]) -> tuple[Result, list[Item]]:
+def published_before(job: Job, number: int, items: Sequence[SourceRecording]) -> tuple[Result, list[SourceRecording]]:
     """What is in the shards of this number already, and the items that are not."""
     result = Result()
     left = {job.source_name(item): item for item in items}
@@ -313,7 +313,7 @@ class _Shards:
         else:
             self._stack.__exit__(kind, error, traceback)
 
-    def add(self, outcome: Prepared, item: Item, state: Mapping[str, tuple[int, int]]) -> None:
+    def add(self, outcome: Prepared, item: SourceRecording, state: Mapping[str, tuple[int, int]]) -> None:
         """Write one recording, unless its files are no longer in the `state` in which they were read."""
 
         def confirm() -> None:
@@ -334,7 +334,7 @@ class _Shards:
         if len(self._writer) >= SHARD_RECORDINGS or self._writer.nbytes >= SHARD_BYTES:
             self._publish()
 
-    def _count(self, outcome: Prepared, item: Item) -> None:
+    def _count(self, outcome: Prepared, item: SourceRecording) -> None:
         result, recording = self.result, outcome.recording
         result.n_ingested += 1
         result.seconds += recording.duration

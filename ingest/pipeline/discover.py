@@ -40,7 +40,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class SourceRecording:
     """One recording to be: its file, the adapter that claims it, and its path within what was asked for.
 
     Parameters
@@ -88,7 +88,7 @@ class Item:
 class Discovery:
     """What a walk over the sources found."""
 
-    items: list[Item] = field(default_factory=list)
+    items: list[SourceRecording] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     unclaimed: Counter[str] = field(default_factory=Counter)
     """Files that no adapter claims, by extension; signal and annotation files beside a header are among them."""
@@ -244,11 +244,13 @@ def _take(
         ending = "" if member is None else f"#{member}"
         short, long = stem + ending, relative + ending
         name = long if short in found.names else short
-        found.items.append(Item(file, adapter.name, name, member=member, key=long))
+        found.items.append(SourceRecording(file, adapter.name, name, member=member, key=long))
         found.names.add(found.items[-1].relative)
 
 
-def with_ids(items: Sequence[Item], known: dict[str, Adapter], taken: Iterable[str] = ()) -> list[Item]:
+def with_ids(
+    items: Sequence[SourceRecording], known: dict[str, Adapter], taken: Iterable[str] = ()
+) -> list[SourceRecording]:
     """The items with an id each that no other has: what their adapter calls them, or where that is taken, the path."""
     used = set(taken)
     out = []

@@ -51,7 +51,7 @@ class Earlier:
     """Content hash and id of those that came from others."""
 
 
-def made(out: Path) -> Path:
+def make_folder(out: Path) -> Path:
     """The folder, made where there is none.
 
     Raises
@@ -68,7 +68,7 @@ def made(out: Path) -> Path:
     return out
 
 
-def ready(job: Job, resume: bool) -> None:
+def write_provenance(job: Job, resume: bool) -> None:
     """Write down how the folder is made, and remove what a killed run left unfinished.
 
     What is damaged there is renamed and made again (`biosig.file_sums.set_damaged_aside`), shards too.
@@ -102,7 +102,7 @@ def ready(job: Job, resume: bool) -> None:
         if not resume:
             raise UsageError(f"{out} holds shards already: choose another folder, or continue with --resume.")
         _refuse_if_made_otherwise(job, fingerprint, options)
-    sweep(out)
+    remove_leftovers(out)
     try:
         with replacing(out / RECIPE) as temporary:
             dump(job.recipe, temporary)
@@ -171,7 +171,7 @@ def _warn(message: str) -> None:
     warnings.warn(message, DamagedWorkWarning, stacklevel=4)
 
 
-def earlier(out: Path, sources: Set[str]) -> Earlier:
+def published_recordings(out: Path, sources: Set[str]) -> Earlier:
     """What is in the shards of a folder, as seen from the source names of the files at hand."""
     there = Earlier()
     for path in shard_paths(out):  # one open at a time: a system allows so many files, and there may be more shards
@@ -185,7 +185,7 @@ def earlier(out: Path, sources: Set[str]) -> Earlier:
     return there
 
 
-def sweep(out: Path) -> None:
+def remove_leftovers(out: Path) -> None:
     """Remove what a process that was killed left unfinished."""
     for left in (*out.glob(".*.tmp"), *out.glob(f"{SPOOL}*")):
         log.info("removed %s, which was left unfinished", left)

@@ -12,10 +12,16 @@ from biosig.errors import DataError
 from biosig.lock import locked
 from biosig.progress import Progress
 from ingest.pipeline.batch import INTERRUPTED, Job, Result, state_of
-from ingest.pipeline.discover import Discovery, Item, adapters_with, with_ids
-from ingest.pipeline.output_folder import earlier, made, next_number, ready, sweep
+from ingest.pipeline.discover import Discovery, SourceRecording, adapters_with, with_ids
+from ingest.pipeline.output_folder import (
+    make_folder,
+    next_number,
+    published_recordings,
+    remove_leftovers,
+    write_provenance,
+)
 from ingest.pipeline.tables import add_unmatched_rows, write_tables
-from ingest.pipeline.workers import Cluster, Crew, InProcess, Pool, connect, run, split
+from ingest.pipeline.workers import Cluster, Executor, InProcess, Pool, connect, run, split
 
 _FILES_PER_WORKER = 128  # below this many, and this many bytes, another process costs more than it brings
 _BYTES_PER_WORKER = 32 * 2**20
@@ -69,9 +75,9 @@ def ingest_items(
     """
     result = Result(failures=list(found.failures))
     with ExitStack() as stack:
-        stack.enter_context(locked(made(job.out), "ingest"))
-        ready(job, resume)
-        there = earlier(job.out, {job.source_name(item) for item in found.items})
+        stack.enter_context(locked(make_folder(job.out), "ingest"))
+        write_provenance(job, resume)
+        there = published_recordings(job.out, {job.source_name(item) for item in found.items})
         job = replace(job, elsewhere=there.elsewhere)
         items = [item for item in found.items if job.source_name(item) not in there.done]
         items = with_ids(items, adapters_with(job.mapping), there.ids)
@@ -81,21 +87,21 @@ def ingest_items(
             if progress and items:
                 progress("ingest", n, len(items))
 
-        crew: Crew
+        crew: Executor
         if scheduler is not None:
             client = stack.enter_context(connect(scheduler))
             crew, workers = Cluster(job, client, told), max(len(client.scheduler_info()["workers"]), 1)
         else:
             workers = _worth(workers, items)
             crew = InProcess(job, told) if workers == 1 else Pool(job, workers, told)
-        tried: list[Item] = []
+        tried: list[SourceRecording] = []
         try:
             with closing(run(job, crew, split(items, workers, next_number(job.out)))) as outcomes:
                 for outcome in outcomes:
                     result += outcome
             tried = [] if result.stopped_by else found.items
         finally:  # also after Ctrl-C: what was published is listed
-            sweep(job.out)
+            remove_leftovers(job.out)
             add_unmatched_rows(found, job, result)
             write_tables(job.out, result, tried if resume else None, against)
     if result.stopped_by == INTERRUPTED:
@@ -108,7 +114,7 @@ def ingest_items(
     return result
 
 
-def _worth(workers: int, items: Sequence[Item]) -> int:
+def _worth(workers: int, items: Sequence[SourceRecording]) -> int:
     """How many processes the files are worth, with the samples that lie beside a header."""
     by_number = math.ceil(len(items) / _FILES_PER_WORKER)
     if by_number >= workers:

@@ -17,9 +17,9 @@ from biosig.file_sums import remove, replacing
 from biosig.shards import build_index, open_shards
 from biosig.shards.index import shard_paths
 from biosig.shards.reader import Shard
-from ingest.metadata.labels.row_index import Found
+from ingest.metadata.labels.row_index import IngestIndex
 from ingest.pipeline.batch import Duplicate, Job, Result
-from ingest.pipeline.discover import Discovery, Item, printable
+from ingest.pipeline.discover import Discovery, SourceRecording, printable
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def add_unmatched_rows(found: Discovery, job: Job, result: Result) -> None:
             text = Shard(path).text
             sittings.update(zip(text["subject"], text["session"], strict=True))
         paths = [item.named for item in found.items]
-        result.unmatched_rows = job.labels.unmatched(Found(paths, frozenset(sittings), job.pseudonyms))
+        result.unmatched_rows = job.labels.unmatched(IngestIndex(paths, frozenset(sittings), job.pseudonyms))
 
 
 def add_duplicates(out: Path, result: Result, against: Sequence[Path] = ()) -> None:
@@ -66,7 +66,9 @@ def add_duplicates(out: Path, result: Result, against: Sequence[Path] = ()) -> N
     result.n_unmarked = found.n_unmarked
 
 
-def write_tables(out: Path, result: Result, tried: Sequence[Item] | None, against: Sequence[Path] = ()) -> None:
+def write_tables(
+    out: Path, result: Result, tried: Sequence[SourceRecording] | None, against: Sequence[Path] = ()
+) -> None:
     """Write the index, and what failed, matches nothing, is there twice or has notes; an empty table goes.
 
     Parameters
@@ -75,7 +77,7 @@ def write_tables(out: Path, result: Result, tried: Sequence[Item] | None, agains
         The folder.
     result : Result
         Of this run; `stopped_by` is set if the disk is full.
-    tried : sequence of Item or None
+    tried : sequence of SourceRecording or None
         What this run went through. An earlier run's failures stay where they are about other files; so do its
         recordings that no label table knows, as they are in the shards. None = there was no earlier run.
     against : sequence of Path

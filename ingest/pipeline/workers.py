@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from biosig.errors import DataError, UsageError
 from ingest.pipeline.batch import INTERRUPTED, SHARD_RECORDINGS, Job, Result, published_before, write_batch
-from ingest.pipeline.discover import Failure, Item
+from ingest.pipeline.discover import Failure, SourceRecording
 
 _BATCHES_PER_WORKER = (4, 16)  # at least, so that none waits long for the last one, and at most
 _ENOUGH = 512  # files of a batch: more than four for each worker have as many, since many small shards open slowly
@@ -37,7 +37,7 @@ class Batch:
     """Files that one worker handles, and the number that names their shards."""
 
     number: int
-    items: tuple[Item, ...]
+    items: tuple[SourceRecording, ...]
 
     def halves(self, numbers: Iterator[int]) -> tuple[Batch, Batch]:
         """The same files in two batches, one of them under the old number."""
@@ -50,7 +50,7 @@ class Batch:
         return published, Batch(next(numbers), tuple(left))
 
 
-def split(items: Sequence[Item], workers: int, first: int) -> list[Batch]:
+def split(items: Sequence[SourceRecording], workers: int, first: int) -> list[Batch]:
     """Items in batches of nearly equal size, each small enough for one shard, numbered from `first`."""
     fewest, most = _BATCHES_PER_WORKER
     wanted = 1 if workers == 1 else workers * min(max(len(items) // (workers * _ENOUGH), fewest), most)
@@ -58,21 +58,21 @@ def split(items: Sequence[Item], workers: int, first: int) -> list[Batch]:
     return [Batch(first + i, tuple(items[start : start + size])) for i, start in enumerate(range(0, len(items), size))]
 
 
-class Crew(Protocol):
+class Executor(Protocol):
     """Where batches run."""
 
     def run(self, batches: Sequence[Batch], alone: bool) -> Iterator[tuple[Batch, Result | None]]:
         """Each batch and what became of it, as they end; None where its worker died. `alone`: one after the other."""
 
 
-def run(job: Job, crew: Crew, batches: Sequence[Batch]) -> Generator[Result, None, None]:
+def run(job: Job, crew: Executor, batches: Sequence[Batch]) -> Generator[Result, None, None]:
     """What became of each batch, and of the parts of those whose worker died.
 
     Parameters
     ----------
     job : Job
         What is done.
-    crew : Crew
+    crew : Executor
         Where they run.
     batches : sequence of Batch
         Under different numbers.
@@ -101,7 +101,7 @@ def run(job: Job, crew: Crew, batches: Sequence[Batch]) -> Generator[Result, Non
             stopped = bool(result.stopped_by)
 
 
-def _fatal(item: Item) -> Failure:
+def _fatal(item: SourceRecording) -> Failure:
     sentence = (
         f"{item.path} ended the process that read it, for want of memory or by a fault in a reader of its format: "
         "leave it out, export it again, or try it alone on a machine with more memory."
@@ -116,7 +116,7 @@ class InProcess:
         self._job, self._progress = job, progress
 
     def run(self, batches: Sequence[Batch], alone: bool) -> Iterator[tuple[Batch, Result | None]]:  # noqa: ARG002
-        """As `Crew.run`; always alone."""
+        """As `Executor.run`; always alone."""
         done = count(1)
 
         def told() -> bool:
@@ -151,7 +151,7 @@ class Pool:
         self._n_ended = 0
 
     def run(self, batches: Sequence[Batch], alone: bool) -> Iterator[tuple[Batch, Result | None]]:
-        """As `Crew.run`."""
+        """As `Executor.run`."""
         rest = deque(batches)
         while rest and not self._stop.is_set():
             yield from self._run_until_one_dies(rest, 1 if alone else self._workers)
@@ -281,7 +281,7 @@ class Cluster:
         self._n_done = 0
 
     def run(self, batches: Sequence[Batch], alone: bool) -> Iterator[tuple[Batch, Result | None]]:  # noqa: ARG002
-        """As `Crew.run`."""
+        """As `Executor.run`."""
         from distributed import KilledWorker, as_completed
 
         waiting = {

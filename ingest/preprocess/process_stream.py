@@ -130,7 +130,7 @@ class Chain:
         return x
 
 
-def cook(stream: Stream, chain: Chain, spool: Path) -> tuple[Stream, list[str]]:
+def process_stream(stream: Stream, chain: Chain, spool: Path) -> tuple[Stream, list[str]]:
     """A stream of one kind after `chain`, quantised: in memory if it is one block, else in a file in `spool`.
 
     Returns

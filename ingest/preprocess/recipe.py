@@ -19,7 +19,7 @@ from biosig.signal import canonical_unit, join_runs, spell_unit
 from biosig.signal.units import is_known_unit, is_voltage
 from ingest.preprocess.amplitude import robust_scales
 from ingest.preprocess.dropouts import find_dropouts
-from ingest.preprocess.process_stream import Chain, cook
+from ingest.preprocess.process_stream import Chain, process_stream
 from ingest.preprocess.reference import Reference, plan_reference
 from ingest.preprocess.select_channels import choose, in_units, settle_unknown
 
@@ -259,7 +259,7 @@ class _Work:
         self.history += [f"{kind}: {what}" for what in chain.left_out]
         if not steps:
             return None
-        done, quantised = cook(stream, chain, self._spool)
+        done, quantised = process_stream(stream, chain, self._spool)
         self.history += [f"{kind}: {step}" for step in (*steps, *quantised)]
         return done
 

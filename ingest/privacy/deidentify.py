@@ -37,7 +37,7 @@ _QUOTED = re.compile(r"(?<!\w)(['\"])(.*?)\1(?!\w)")
 
 
 @dataclass(frozen=True)
-class Hiding:
+class Deidentifier:
     """What an ingest hides, and under which key.
 
     Parameters
@@ -82,7 +82,7 @@ class Hiding:
         return self.subject_in_path or reveals(name, subject) or not is_code(name)
 
 
-def hide(recording: Recording, relative: str, how: Hiding, key: str = "") -> Recording:
+def deidentify(recording: Recording, relative: str, how: Deidentifier, key: str = "") -> Recording:
     """The recording as a shard may hold it.
 
     Pseudonyms stand for the subject, the path, and where `how` says so for the recording's name; sessions that are
@@ -97,7 +97,7 @@ def hide(recording: Recording, relative: str, how: Hiding, key: str = "") -> Rec
         With labels joined; its `source` still names the file.
     relative : str
         The file's path within what is ingested (`ingest.pipeline.discover.Item.relative`).
-    how : Hiding
+    how : Deidentifier
         What is hidden.
     key : str, optional
         What pseudonyms are made of, where it is not `relative`: the path with its extension (`Item.key`), which does

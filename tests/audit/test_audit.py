@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from biosig import config as configuration
 from biosig.audit.config import AuditConfig, read_config
-from biosig.audit.context import Trial
+from biosig.audit.context import AuditContext
 from biosig.audit.identity import recordings_apart
 from biosig.audit.permutation import permuted, regressands
 from biosig.audit.perturbations import equal_gain, flattened, flipped, noisy, notched, reordered, with_fewer_leads
@@ -107,7 +107,7 @@ def test_people_are_looked_for_in_windows_apart(ecgs, plant):
 def test_of_many_windows_some_are_drawn_evenly_over_subjects_and_classes(eegs, plant):
     config = audit_config(plant(eegs, coin(len(eegs))), [], windows={"length": 2.0}, most_windows=50)
     task = open_task(config.shards, None, config.target, config.windows)
-    trial = Trial(config, task, open_model("biosig-tiny", 0, "cpu"))
+    trial = AuditContext(config, task, open_model("biosig-tiny", 0, "cpu"))
     _, counts = np.unique(trial.task.subjects, return_counts=True)
     assert counts.sum() == 50
     assert counts.min() >= 7

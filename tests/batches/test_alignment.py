@@ -10,8 +10,8 @@ from biosig.batches.alignment import BAND, aligned, mixing
 from biosig.batches.altered import altered, original
 from biosig.batches.contract import prepare
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import grid
-from biosig.downstream.data.picked_channels import picked
+from biosig.batches.windows import fixed_length_windows
+from biosig.downstream.data.picked_channels import pick_channels
 from biosig.embedding import embed_windows
 from biosig.errors import DataError, UsageError
 from biosig.recording import UNKNOWN
@@ -44,7 +44,7 @@ def _whole(windows, row):
 
 
 def test_people_get_one_covariance_and_keep_their_power(people):
-    windows = grid(people, 4.0)
+    windows = fixed_length_windows(people, 4.0)
     read = aligned(windows, "subject")
     far = []
     for row in range(2):
@@ -57,7 +57,7 @@ def test_people_get_one_covariance_and_keep_their_power(people):
 
 
 def test_a_window_is_a_part_of_the_aligned_recording_by_either_way_of_reading(people):
-    read = aligned(grid(people, 4.0), "subject")
+    read = aligned(fixed_length_windows(people, 4.0), "subject")
     whole = _whole(read, 1).physical()
     number = int(np.flatnonzero(read.recording == 1)[3])
     for one in (read.read(number), read.read_signals(number)):
@@ -65,7 +65,7 @@ def test_a_window_is_a_part_of_the_aligned_recording_by_either_way_of_reading(pe
 
 
 def test_everything_but_the_signals_passes_through(people):
-    windows = grid(people, 4.0)
+    windows = fixed_length_windows(people, 4.0)
     read = aligned(windows, "subject")
     assert original(read).ds is people
     assert read.subjects.tolist() == windows.subjects.tolist()
@@ -78,10 +78,13 @@ def test_everything_but_the_signals_passes_through(people):
 
 
 def test_the_model_and_features_read_the_same_aligned_signal(people, tiny):
-    windows = grid(people, 4.0)
+    windows = fixed_length_windows(people, 4.0)
     read = aligned(windows, "subject")
     held = RecordingList([replace(read.ds[row].read()) for row in range(2)])  # aligned beforehand
-    made = [np.stack(embed_windows(tiny, one)["vector"].to_numpy()) for one in (read, grid(held, 4.0), windows)]
+    made = [
+        np.stack(embed_windows(tiny, one)["vector"].to_numpy())
+        for one in (read, fixed_length_windows(held, 4.0), windows)
+    ]
     np.testing.assert_allclose(made[0], made[1], atol=1e-5)
     assert np.abs(made[0] - made[2]).max() > 0.05
 
@@ -93,7 +96,7 @@ def test_recordings_of_a_person_share_a_matrix_and_those_of_nobody_do_not(eeg):
 
     def matrices(subjects, align):
         ds = RecordingList([replace(p, subject=s and biosig.Subject(s)) for p, s in zip(parts, subjects, strict=True)])
-        read = aligned(grid(ds, 4.0), align)
+        read = aligned(fixed_length_windows(ds, 4.0), align)
         return [np.linalg.lstsq(v.T, _whole(read, row).physical().T, rcond=None)[0] for row, v in enumerate(values)]
 
     same, other = matrices(["s", "s"], "subject"), matrices([None, None], "subject")
@@ -110,7 +113,8 @@ def test_the_first_minute_knows_nothing_of_what_follows(eeg):
     later = replace(eeg, streams=[replace(eeg.streams[0], samples=changed, scale=one, offset=0 * one)])
     for align, equal in (("first_minute", True), ("subject", False)):
         mine, other = (
-            aligned(grid(RecordingList([r]), 4.0), align).read(3).streams[0].physical() for r in (eeg, later)
+            aligned(fixed_length_windows(RecordingList([r]), 4.0), align).read(3).streams[0].physical()
+            for r in (eeg, later)
         )
         assert np.allclose(mine, other, rtol=1e-5, atol=1e-4) is equal
 
@@ -123,7 +127,7 @@ def test_where_an_electrode_misses_samples_all_miss_them(eeg, tiny):
     values[5] = 0.0  # never plugged in: takes no part
     one = np.ones(6)
     broken = replace(someone, streams=[replace(someone.streams[0], samples=values, scale=one, offset=0 * one)])
-    windows = aligned(grid(RecordingList([broken]), 4.0), "subject")
+    windows = aligned(fixed_length_windows(RecordingList([broken]), 4.0), "subject")
     real = np.isfinite(_whole(windows, 0).physical())
     missing = np.zeros(real.shape[1], bool)
     missing[800:960] = missing[2400:2880] = True
@@ -133,7 +137,7 @@ def test_where_an_electrode_misses_samples_all_miss_them(eeg, tiny):
     assert alike[0][:5].all()
     assert not alike[0][5].any()
     assert (alike[1][:5].mean(axis=1) < 0.8).all()
-    whole = aligned(grid(RecordingList([someone]), 4.0), "subject").read(0).streams[0].physical()
+    whole = aligned(fixed_length_windows(RecordingList([someone]), 4.0), "subject").read(0).streams[0].physical()
     assert np.isfinite(whole).all()
 
 
@@ -142,8 +146,8 @@ def test_other_signals_and_electrodes_of_unknown_place_stay_as_they_are(eeg, bed
     nowhere = replace(stream.channels[4], name="X1", position=UNKNOWN)
     stream = replace(stream, channels=(*stream.channels[:4], nowhere))
     both = replace(eeg, streams=[stream, bedside.streams[0]], annotations=[])
-    read = aligned(grid(RecordingList([both]), 4.0), "subject").read(2)
-    plain = grid(RecordingList([both]), 4.0).read(2)
+    read = aligned(fixed_length_windows(RecordingList([both]), 4.0), "subject").read(2)
+    plain = fixed_length_windows(RecordingList([both]), 4.0).read(2)
     np.testing.assert_array_equal(read.streams[1].physical(), plain.streams[1].physical())
     np.testing.assert_array_equal(read.streams[0].physical()[4], plain.streams[0].physical()[4])
     assert not np.allclose(read.streams[0].physical()[:4], plain.streams[0].physical()[:4])
@@ -156,7 +160,7 @@ def test_units_of_electrodes_may_differ(eeg):
     factor = np.where(np.arange(6) % 2, 1e-3, 1.0)
     mixed = replace(stream, channels=tuple(channels), scale=stream.scale * factor, offset=stream.offset * factor)
     read = [
-        aligned(grid(RecordingList([r]), 4.0), "subject").read(1).streams[0].physical()
+        aligned(fixed_length_windows(RecordingList([r]), 4.0), "subject").read(1).streams[0].physical()
         for r in (someone, replace(someone, streams=[mixed]))
     ]
     np.testing.assert_allclose(read[0], read[1] / factor[:, None], rtol=1e-3, atol=1e-2)
@@ -164,7 +168,7 @@ def test_units_of_electrodes_may_differ(eeg):
 
 def test_the_recordings_scale_follows_its_electrodes(people):
     ds = RecordingList([replace(people[0].read(), robust_scale={"eeg": 20.0, "ecg": 1.0})])
-    windows = grid(ds, 4.0)
+    windows = fixed_length_windows(ds, 4.0)
     scale = aligned(windows, "subject").read_signals(0).robust_scale
     assert scale["ecg"] == 1.0
     before, after = (
@@ -176,14 +180,14 @@ def test_the_recordings_scale_follows_its_electrodes(people):
 
 def test_data_that_cannot_be_aligned_are_refused(ecg, eeg):
     with pytest.raises(UsageError, match=r"align=subject mixes EEG electrodes .* no recording here has one"):
-        aligned(grid(RecordingList([ecg]), 5.0), "subject")
-    windows = picked(grid(RecordingList([eeg]), 5.0), ["C3", "C4"])
+        aligned(fixed_length_windows(RecordingList([ecg]), 5.0), "subject")
+    windows = pick_channels(fixed_length_windows(RecordingList([eeg]), 5.0), ["C3", "C4"])
     assert aligned(windows, "subject").read(0).ch_names == ["C3", "C4"]
-    short = aligned(grid(RecordingList([eeg.crop(0.0, 5.0)]), 5.0), "subject")
+    short = aligned(fixed_length_windows(RecordingList([eeg.crop(0.0, 5.0)]), 5.0), "subject")
     with pytest.raises(DataError, match=r"is aligned by 5 s of .* and 10 s or more are needed"):
         short.read(0)
     late = replace(eeg, streams=[eeg.streams[0].pick([0, 1, 2]), replace(eeg.streams[0].pick([3, 4]), onset=62.0)])
-    windows = aligned(grid(RecordingList([late]), 4.0), "first_minute")
+    windows = aligned(fixed_length_windows(RecordingList([late]), 4.0), "first_minute")
     windows.read(0)
     with pytest.raises(DataError, match=r"only after its first 60 s, .* choose align=subject"):
         windows.read(16)
@@ -207,7 +211,7 @@ def test_an_alteration_is_told_whose_part_it_reads(people):
         told.append((whole.content_hash, row))
         return replace(part, streams=[replace(s, scale=2 * s.scale) for s in part.streams])
 
-    windows = grid(people, 4.0)
+    windows = fixed_length_windows(people, 4.0)
     twice = altered(windows, doubled)
     np.testing.assert_array_equal(twice.read(0).streams[0].physical(), 2 * windows.read(0).streams[0].physical())
     assert told == [(people[0].content_hash, 0)]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import biosig
+from biosig.batches.channel_layout import UnplacedChannelWarning
 from biosig.batches.contract import InputContract, prepare
-from biosig.batches.filtered_recordings import conditioned
+from biosig.batches.filtered_recordings import filter_to_contract
 from biosig.batches.loader import count_tokens, in_order, load_batches
-from biosig.batches.montage import UnplacedChannelWarning
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.electrodes.frames import head_to_mri
 from biosig.electrodes.reve_bank import reve_positions
 from biosig.errors import UsageError
@@ -35,7 +35,7 @@ def whole(eeg):
 
 
 def test_a_window_is_cut_from_the_filtered_recording_and_scored_by_its_moments(eeg, whole):
-    windows = conditioned(grid(RecordingList([eeg]), 10.0), ZSCORE)
+    windows = filter_to_contract(fixed_length_windows(RecordingList([eeg]), 10.0), ZSCORE)
     score = (whole - whole.mean(axis=1, keepdims=True)) / whole.std(axis=1, keepdims=True)
     for i in (0, 3, len(windows) - 1):
         start = round(windows.onset[i] * 160)
@@ -51,7 +51,7 @@ def test_a_window_is_cut_from_the_filtered_recording_and_scored_by_its_moments(e
 
 def test_samples_that_lie_in_the_band_are_left_alone(eeg, whole):
     done = replace(eeg, streams=[as_stream(eeg.streams[0], whole)], band={"eeg": (1.0, 40.0)})
-    window = conditioned(grid(RecordingList([done]), 10.0), ZSCORE).read_signals(2)
+    window = filter_to_contract(fixed_length_windows(RecordingList([done]), 10.0), ZSCORE).read_signals(2)
     assert np.array_equal(window.streams[0].samples, whole[:, 3200:4800].astype(np.float32))
 
 
@@ -68,15 +68,15 @@ def test_a_lead_that_does_not_move_in_a_window_has_no_real_value_there(eeg):
     values = eeg.streams[0].physical()
     values[5, 1600:3200] = 12.5
     held = replace(eeg, streams=[as_stream(eeg.streams[0], values)])
-    windows = conditioned(grid(RecordingList([held]), 10.0), ZSCORE)
+    windows = filter_to_contract(fixed_length_windows(RecordingList([held]), 10.0), ZSCORE)
     valid = [prepare(windows.read_signals(i), ZSCORE)[0].valid[5] for i in range(3)]
     assert [part.all() for part in valid] == [True, False, True]
     assert not valid[1].any()
 
 
 def test_a_contract_without_band_and_scores_changes_nothing(eeg):
-    windows = grid(RecordingList([eeg]), 10.0)
-    assert conditioned(windows, preset("biosig-tiny").contract) is windows
+    windows = fixed_length_windows(RecordingList([eeg]), 10.0)
+    assert filter_to_contract(windows, preset("biosig-tiny").contract) is windows
 
 
 def test_batches_for_reve_come_from_shards_and_from_memory_alike(tmp_path, eeg):
@@ -86,7 +86,7 @@ def test_batches_for_reve_come_from_shards_and_from_memory_alike(tmp_path, eeg):
     build_index(tmp_path)
     batches = []
     for ds in (biosig.open_shards(tmp_path), RecordingList([eeg])):
-        windows = grid(ds, 10.0)[:2]
+        windows = fixed_length_windows(ds, 10.0)[:2]
         (loaded,) = load_batches(windows, in_order(count_tokens(windows, contract), 10**6), contract)
         batches.append(loaded.batch)
     stored, held = batches
@@ -146,7 +146,7 @@ def test_a_robust_scale_is_that_of_the_recording_in_the_band(eeg, whole):
     drift = 2000 * np.sin(2 * np.pi * 0.02 * np.arange(whole.shape[1]) / 160)
     drifting = as_stream(eeg.streams[0], eeg.streams[0].physical() + drift)
     recording = replace(eeg, streams=[drifting], robust_scale={"eeg": 1400.0})
-    windows = conditioned(grid(RecordingList([recording]), 10.0), contract)
+    windows = filter_to_contract(fixed_length_windows(RecordingList([recording]), 10.0), contract)
     scales = {windows.read_signals(i).robust_scale["eeg"] for i in range(3)}
     assert len(scales) == 1
     assert scales.pop() == pytest.approx(robust_scale(whole), rel=0.02)

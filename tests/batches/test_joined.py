@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biosig.batches.joined import JoinedSet
+from biosig.batches.joined import ConcatRecordings
 from biosig.batches.recording_set import RecordingList
 
 
@@ -29,7 +29,7 @@ def recordings(ecg):
 
 
 def test_rows_run_through_the_sets_in_order(recordings):
-    joined = JoinedSet([RecordingList(recordings[:2]), RecordingList(recordings[2:])])
+    joined = ConcatRecordings([RecordingList(recordings[:2]), RecordingList(recordings[2:])])
     assert len(joined) == 3
     assert [joined[row].id for row in range(3)] == [recording.id for recording in recordings]
     assert joined.source_of(np.arange(3)).tolist() == [0, 0, 1]
@@ -39,7 +39,7 @@ def test_a_column_that_is_empty_or_absent_in_a_set_is_empty_there(recordings):
     nobody = pd.Categorical([None, None], categories=["anne"])
     first = Indexed(recordings[:2], subject=nobody, site=pd.Categorical(["a", "b"]))
     second = Indexed(recordings[2:], subject=pd.Categorical(["bert"]), age=[61.0])
-    table = JoinedSet([first, second]).to_pandas()
+    table = ConcatRecordings([first, second]).to_pandas()
     assert table["recording"].tolist() == [recording.id for recording in recordings]
     assert table["subject"].isna().tolist() == [True, True, False]
     assert table["subject"].iloc[2] == "bert"
@@ -51,4 +51,4 @@ def test_a_column_that_is_empty_or_absent_in_a_set_is_empty_there(recordings):
 
 def test_a_column_that_no_set_fills_stays(recordings):
     sets = [Indexed([recording], subject=pd.Categorical([None])) for recording in recordings]
-    assert JoinedSet(sets).to_pandas()["subject"].isna().all()
+    assert ConcatRecordings(sets).to_pandas()["subject"].isna().all()

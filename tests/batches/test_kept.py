@@ -8,7 +8,7 @@ from biosig import samples
 from biosig.batches import loader
 from biosig.batches.loader import load_batches
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.models.presets import preset
 
 CONTRACT = preset("biosig-fused-tiny").contract
@@ -21,7 +21,7 @@ def _batches(windows, keep_bytes):
 
 def test_batches_are_the_same_to_the_bit_and_windows_are_prepared_once(monkeypatch):
     ecgs = [biosig.read(path) for path in sorted(samples.path("ptbxl").rglob("*_lr.hea"))[:2]]
-    windows = grid(RecordingList(ecgs), 4.0)
+    windows = fixed_length_windows(RecordingList(ecgs), 4.0)
     prepared = []
     true = loader.prepare
     monkeypatch.setattr(loader, "prepare", lambda *args: prepared.append(1) or true(*args))

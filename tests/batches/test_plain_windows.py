@@ -11,7 +11,7 @@ from biosig.batches.contract import InputContract, prepare
 from biosig.batches.loader import load_batches
 from biosig.batches.packed import pack
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import Windows, grid
+from biosig.batches.windows import Windows, fixed_length_windows
 from biosig.signal import robust_scale
 
 CONTRACT = {
@@ -92,7 +92,7 @@ def test_integers_come_out_as_floats_would(recording):
 
 def test_the_loader_packs_what_prepare_and_pack_give(recording, ecg):
     held = RecordingList([scaled(ecg), recording, scaled(ecg)])
-    windows = grid(held, 4.0, keep_tail=True)
+    windows = fixed_length_windows(held, 4.0, keep_tail=True)
     ((batch, rows),) = load_batches(windows, [np.arange(len(windows))[::-1].copy()], CONTRACT)
     prepared = [prepare(windows.read(i), CONTRACT, float(windows.onset[i])) for i in np.asarray(rows).tolist()]
     expected = pack(prepared, CONTRACT)
@@ -109,7 +109,7 @@ def test_the_loader_packs_what_prepare_and_pack_give(recording, ecg):
 def test_a_window_that_is_left_out_leaves_no_trace_in_the_batch(ecg):
     off = replace(ecg, streams=[replace(ecg.streams[0], samples=np.full_like(ecg.streams[0].samples, 3))])
     held = RecordingList([scaled(ecg), replace(off, robust_scale={"ecg": 1.0}), scaled(ecg)])
-    ((batch, rows),) = load_batches(grid(held, 10.0), [np.arange(3)], CONTRACT)
+    ((batch, rows),) = load_batches(fixed_length_windows(held, 10.0), [np.arange(3)], CONTRACT)
     assert np.asarray(rows).tolist() == [0, 2]
     assert torch.equal(batch.patches["ecg"][:300], batch.patches["ecg"][300:])
     assert batch.patches["ecg"].abs().max() > 1
@@ -118,7 +118,7 @@ def test_a_window_that_is_left_out_leaves_no_trace_in_the_batch(ecg):
 def test_a_modality_that_gives_no_token_in_a_batch_does_no_harm(ecg, bedside):
     (pulse,) = bedside.crop(0.0, 0.3).of_kind("ppg")
     both = scaled(replace(ecg, streams=[*ecg.streams, pulse]))
-    ((batch, rows),) = load_batches(grid(RecordingList([both]), 10.0), [np.arange(1)], CONTRACT)
+    ((batch, rows),) = load_batches(fixed_length_windows(RecordingList([both]), 10.0), [np.arange(1)], CONTRACT)
     assert batch.patches["ecg"].shape == (300, 40)
     assert batch.patches["ppg"].shape == (0, 50)
     assert np.asarray(rows).tolist() == [0]

@@ -10,7 +10,7 @@ import biosig
 from biosig import samples
 from biosig.batches.loader import count_tokens, in_order, load_batches
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.errors import DataError, UsageError
 from biosig.models.presets import preset
 from biosig.models.report_tokens import RecordingWords, words_for
@@ -46,7 +46,7 @@ def words():
 
 @pytest.mark.parametrize("held", [True, False])
 def test_each_window_has_the_words_of_its_recording(recordings, shards, words, held):
-    windows = grid(RecordingList(recordings) if held else shards, 10.0)  # 0, 1, 2, and 3 twice
+    windows = fixed_length_windows(RecordingList(recordings) if held else shards, 10.0)  # 0, 1, 2, and 3 twice
     (loaded,) = load_batches(windows, [np.arange(5)], CONTRACT, reports=words)
     batch = loaded.batch
     of_text = batch.modality == 3
@@ -61,7 +61,7 @@ def test_each_window_has_the_words_of_its_recording(recordings, shards, words, h
 
 
 def test_the_signals_are_the_same_with_and_without(shards, words):
-    windows = grid(shards, 10.0)
+    windows = fixed_length_windows(shards, 10.0)
     for row in range(5):
         (told,) = load_batches(windows, [np.array([row])], CONTRACT, reports=words)
         (bare,) = load_batches(windows, [np.array([row])], CONTRACT)
@@ -70,7 +70,7 @@ def test_the_signals_are_the_same_with_and_without(shards, words):
 
 
 def test_workers_give_the_same(shards, words):
-    windows = grid(shards, 10.0)
+    windows = fixed_length_windows(shards, 10.0)
     batches = in_order(count_tokens(windows, CONTRACT, words), 700)
     here = list(load_batches(windows, batches, CONTRACT, reports=words))
     there = list(load_batches(windows, batches, CONTRACT, workers=1, reports=words))
@@ -98,4 +98,4 @@ def test_a_model_without_words_or_with_too_many_is_refused(tiny, shards):
     with pytest.raises(UsageError, match="1066 words, and model 'biosig-tiny' has room for 1000"):
         words_for(few, Tokenizer.default())
     with pytest.raises(DataError, match="the model reads up to 3"):
-        count_tokens(grid(shards, 10.0), CONTRACT, RecordingWords(Tokenizer.default(), 3))
+        count_tokens(fixed_length_windows(shards, 10.0), CONTRACT, RecordingWords(Tokenizer.default(), 3))

@@ -11,7 +11,7 @@ import biosig.batches.fast_path as together
 from biosig.batches.contract import InputContract, prepare
 from biosig.batches.loader import load_batches
 from biosig.batches.packed import pack
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.shards import ShardWriter
 from biosig.signal import robust_scale
 
@@ -45,7 +45,7 @@ def shards(ecg, eeg, tmp_path):
 @pytest.mark.parametrize("group_bytes", [1, 60_000, 2**19])
 def test_a_batch_is_what_prepare_and_pack_give(shards, monkeypatch, group_bytes):
     monkeypatch.setattr(together, "GROUP_BYTES", group_bytes)
-    windows = grid(shards, 4.0)
+    windows = fixed_length_windows(shards, 4.0)
     ((batch, rows),) = load_batches(windows, [np.arange(len(windows))[::-1].copy()], CONTRACT)
     names = [shards[int(windows.recording[row])].id for row in rows.tolist()]
     assert set(names) == {"plain", "flat", "gap", "fast", "eeg", "turned"}
@@ -62,7 +62,7 @@ def test_a_batch_is_what_prepare_and_pack_give(shards, monkeypatch, group_bytes)
 
 
 def test_most_windows_of_shards_at_the_models_rate_are_of_this_sort(shards):
-    windows = grid(shards, 4.0)
+    windows = fixed_length_windows(shards, 4.0)
     found, other = together.plain_windows(windows, np.arange(len(windows)), CONTRACT)
     assert sorted([*other, *(window.row for window in found)]) == list(range(len(windows)))
     plain = {shards[int(windows.recording[window.row])].id for window in found}
@@ -70,14 +70,14 @@ def test_most_windows_of_shards_at_the_models_rate_are_of_this_sort(shards):
 
 
 def test_windows_that_give_nothing_leave_no_trace(shards):
-    windows = grid(shards.query("recording == 'dead' or recording == 'eeg'"), 4.0)
+    windows = fixed_length_windows(shards.query("recording == 'dead' or recording == 'eeg'"), 4.0)
     ((batch, rows),) = load_batches(windows, [np.arange(len(windows))], CONTRACT)
     assert {shards[5].id} == {windows.ds[int(windows.recording[row])].id for row in rows.tolist()} == {"eeg"}
     assert batch.patches.keys() == {"eeg"}
 
 
 def test_a_batch_travels_and_moves_whether_or_not_all_of_it_is_real(shards):
-    windows = grid(shards.query("recording == 'plain'"), 4.0)
+    windows = fixed_length_windows(shards.query("recording == 'plain'"), 4.0)
     ((batch, _),) = load_batches(windows, [np.arange(len(windows))], CONTRACT, workers=1)
     assert batch.sample_valid["ecg"].all()
     assert batch.to("cpu").sample_valid["ecg"].shape == batch.patches["ecg"].shape

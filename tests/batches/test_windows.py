@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import biosig
 from biosig.batches.loader import BatchPlan, count_tokens, in_order, load_batches
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import around, grid
+from biosig.batches.windows import event_windows, fixed_length_windows
 from biosig.errors import DataError, UsageError
 from biosig.shards.index import build_index
 from biosig.shards.writer import ShardWriter
@@ -27,22 +27,22 @@ def ds(tmp_path_factory, ecg, eeg, bedside):
 
 
 def test_a_grid_covers_each_recording_without_gap_or_overlap(ds):
-    windows = grid(ds, 4.0)
+    windows = fixed_length_windows(ds, 4.0)
     assert [int((windows.recording == row).sum()) for row in range(3)] == [2, 16, 6]
     assert windows.onset[windows.recording == 0].tolist() == [0.0, 4.0]
     assert windows.read(0).streams[0].n_times == 400
 
 
 def test_the_tail_is_kept_when_asked_for(ds):
-    windows = grid(ds, 10.0, keep_tail=True)
+    windows = fixed_length_windows(ds, 10.0, keep_tail=True)
     last = windows[windows.recording == 2]
     assert list(zip(last.onset.tolist(), last.duration.tolist(), strict=True)) == [
         (0.0, 10.0),
         (10.0, 10.0),
         (20.0, 6.0),
     ]
-    assert len(grid(ds, 1000.0)) == 0
-    assert len(grid(ds, 1000.0, keep_tail=True)) == 3
+    assert len(fixed_length_windows(ds, 1000.0)) == 0
+    assert len(fixed_length_windows(ds, 1000.0, keep_tail=True)) == 3
 
 
 @given(length=st.floats(0.5, 20), stride=st.floats(0.5, 20), duration=st.floats(0.1, 100))
@@ -51,7 +51,7 @@ def test_every_window_of_a_grid_lies_within_its_recording(length, stride, durati
     held = RecordingList([biosig.Recording("r", [stream])])
     lasts = stream.duration
     for keep_tail in (False, True):
-        windows = grid(held, length, stride, keep_tail)
+        windows = fixed_length_windows(held, length, stride, keep_tail)
         assert (windows.onset >= 0).all()
         assert (windows.onset + windows.duration <= lasts + 1e-5).all()
         if keep_tail and stride <= length:
@@ -59,7 +59,7 @@ def test_every_window_of_a_grid_lies_within_its_recording(length, stride, durati
 
 
 def test_windows_around_events_carry_their_label_and_stay_inside(ds, eeg):
-    windows = around(ds, ["T1", "T2"], before=0.5, after=3.0)
+    windows = event_windows(ds, ["T1", "T2"], before=0.5, after=3.0)
     assert set(windows.label) == {"T1", "T2"}
     events = sorted(a.onset - 0.5 for a in eeg.annotations if a.label in ("T1", "T2") and a.onset + 3 <= eeg.duration)
     assert windows.onset.tolist() == pytest.approx(events)
@@ -71,15 +71,15 @@ def test_windows_around_events_carry_their_label_and_stay_inside(ds, eeg):
 
 def test_an_absent_label_names_those_present(ds):
     with pytest.raises(DataError, match=r"No annotation is labelled 'T9'; labels present: .*T0, T1, T2"):
-        around(ds, "T9", 0, 4)
+        event_windows(ds, "T9", 0, 4)
     with pytest.raises(UsageError, match="has no length"):
-        around(ds, "T1", 0, 0)
+        event_windows(ds, "T1", 0, 0)
     with pytest.raises(UsageError, match="positive length"):
-        grid(ds, 0.0)
+        fixed_length_windows(ds, 0.0)
 
 
 def test_tokens_are_counted_from_the_index_alone_and_right(ds, tiny):
-    windows = grid(ds, 4.0)
+    windows = fixed_length_windows(ds, 4.0)
     counts = count_tokens(windows, tiny.contract)
     for rows, (batch, used) in zip(
         in_order(counts, 400), load_batches(windows, in_order(counts, 400), tiny.contract), strict=True
@@ -102,7 +102,7 @@ def test_a_plan_takes_every_window_once_an_epoch_and_resumes_anywhere(tokens, bu
 
 def test_a_window_without_a_valid_token_is_left_out_and_known(ds, tiny, ecg):
     broken = replace(ecg, streams=[replace(ecg.streams[0], invalid=np.array([[c, 0, 1000] for c in range(12)]))])
-    windows = grid(RecordingList([ecg, broken, ecg]), 10.0)
+    windows = fixed_length_windows(RecordingList([ecg, broken, ecg]), 10.0)
     ((batch, rows),) = load_batches(windows, [np.arange(3)], tiny.contract)
     assert rows.tolist() == [0, 2]
     assert batch.n_windows == 2
@@ -110,7 +110,7 @@ def test_a_window_without_a_valid_token_is_left_out_and_known(ds, tiny, ecg):
 
 def test_a_window_where_a_recording_has_no_sample_is_left_out_too(tiny, ecg):
     late = replace(ecg, streams=[replace(ecg.streams[0], onset=12.0)])
-    windows = grid(RecordingList([late]), 5.0, keep_tail=True)
+    windows = fixed_length_windows(RecordingList([late]), 5.0, keep_tail=True)
     ((batch, rows),) = load_batches(windows, [np.arange(5)], tiny.contract)
     assert rows.tolist() == [2, 3, 4]
     assert batch.n_windows == 3
@@ -127,7 +127,7 @@ def test_recordings_in_memory_read_like_stored_ones(ds, eeg):
 
 
 def test_workers_read_the_same_batches(ds, tiny):
-    windows = grid(ds, 10.0)
+    windows = fixed_length_windows(ds, 10.0)
     batches = in_order(count_tokens(windows, tiny.contract), 1000)
     here = list(load_batches(windows, batches, tiny.contract))
     there = list(load_batches(windows, batches, tiny.contract, workers=1))

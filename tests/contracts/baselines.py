@@ -12,15 +12,15 @@ import pytest
 
 import biosig
 from biosig import samples
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.baselines import BASELINES
 from biosig.downstream.baselines.context import BaselineContext, FitJob
 from biosig.downstream.baselines.defaults import drop_incompatible
 from biosig.downstream.data.batch_sources import FrozenExamples
 from biosig.downstream.data.label_windows import Target
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.splits import Split
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.finetune.config import LossConfig, Stage, TrainingSpec, TuneStage
+from biosig.downstream.finetune.config import FineTuneStage, LossConfig, Stage, TrainingSpec
 from biosig.errors import DataError
 from biosig.evaluate.metrics import Kind
 from biosig.recording import Subject
@@ -77,9 +77,9 @@ class Windows:
     def job(self, baseline, modality, kind, seed=0, labels=0, changed=False, layouts=1):
         """A context, a job, and which rows of the test part are the same whether or not signals are changed."""
         ds = self.shards(modality, changed, layouts)
-        windows = grid(ds, LENGTH)
+        windows = fixed_length_windows(ds, LENGTH)
         recording, rng = windows.recording, np.random.default_rng(5)
-        parts = Parts(*(np.flatnonzero(np.isin(recording, r)) for r in ((0, 1, 2, 3), (4, 5), (6, 7))))
+        parts = Split(*(np.flatnonzero(np.isin(recording, r)) for r in ((0, 1, 2, 3), (4, 5), (6, 7))))
         y = _labels(kind, len(windows), rng)
         y[parts.test] = _labels(kind, len(parts.test), np.random.default_rng(labels))
         prepared = PreparedWindows(windows, self.model.contract)
@@ -90,7 +90,7 @@ class Windows:
             y,
             TARGETS[kind],
             FrozenExamples(prepared, self.model.encoder, self.model.device, 1e9),
-            TrainingSpec(STAGE, TuneStage(lr=0.0, epochs=0, mixup=False, method="probe")),
+            TrainingSpec(STAGE, FineTuneStage(lr=0.0, epochs=0, mixup=False, method="probe")),
             STAGE,
             STAGE,
             LossConfig(),

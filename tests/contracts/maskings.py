@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from biosig import config as configuration
-from biosig.batches.contract import Prepared, prepare
+from biosig.batches.contract import PreparedStream, prepare
 from biosig.batches.packed import PackedBatch, pack
 from biosig.errors import UsageError
 from biosig.models.presets import preset
@@ -25,14 +25,14 @@ WORDS = [[5, 6, 7, 8, 9], [4], [1, 2], [3]]
 CONTRACTS = ("biosig-tiny", "csfm-tiny", "reve-small", FUSED)
 
 
-def windows(name: str) -> list[list[Prepared]]:
+def windows(name: str) -> list[list[PreparedStream]]:
     """Windows of all modalities that a preset knows: twelve leads with a gap, a monitor, an electrode cap."""
     contract = preset(name).contract
     made = [prepare(recording, contract) for recording in recordings()]
     return [window for window in made if any(stream.valid.any() for stream in window)]
 
 
-def packed(name: str, some: list[list[Prepared]]) -> PackedBatch:
+def packed(name: str, some: list[list[PreparedStream]]) -> PackedBatch:
     """Windows with words where the preset reads them."""
     words = [WORDS[number] if number < len(WORDS) else () for number in range(len(some))]
     return pack(some, preset(name).contract, words if preset(name).text else None)

@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from biosig.evaluate.intervals import bootstrap, multiplicities
+from biosig.evaluate.intervals import bootstrap, bootstrap_counts
 from biosig.evaluate.metrics import METRICS, Kind
 
 EXACT = {"abs": 1e-12, "rel": 1e-12}
@@ -62,7 +62,7 @@ def check_metric(metric):
     for n_columns in (1,) if metric.kind in ("number", "survival") else (2, 3):
         y, predictions = truth_and_predictions(metric.kind, n_columns)
         subject = np.arange(len(y)) % 16
-        drawn = multiplicities(16, 100, seed=3)[:, subject].astype(float)
+        drawn = bootstrap_counts(16, 100, seed=3)[:, subject].astype(float)
         expected = [metric.reference(y, predictions, weights) for weights in drawn]
         resampled = metric.resampled(y, predictions, drawn)
         assert resampled.shape == (100,)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biosig.downstream.baselines.models.simple import uninformed
+from biosig.downstream.baselines.models.simple import predict_prior
 from biosig.downstream.probe.config import resolve_head
-from biosig.downstream.probe.fit import Recipe, fit_probe
+from biosig.downstream.probe.fit import ProbeSpec, fit_probe
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class OutOfFold:
 
 def cross_validated_predictions(X, y, subjects, folds, kind):
     """Predictions (N, K) or (N,) of rows (N, F) whose subject the probe had not seen."""
-    recipe = Recipe(resolve_head(None, kind), kind, int(y.max()) + 1 if kind == "classes" else 0)
+    recipe = ProbeSpec(resolve_head(None, kind), kind, int(y.max()) + 1 if kind == "classes" else 0)
     prediction, penalties, notes = _empty(y, kind), [], set()
     for fold in folds:
         fitted = fit_probe(X[None, fold.train], y[fold.train], subjects[fold.train], recipe)
@@ -29,10 +29,10 @@ def cross_validated_predictions(X, y, subjects, folds, kind):
 
 
 def chance_predictions(y, folds, kind):
-    """Predictions (N, K) or (N,) of `uninformed`."""
+    """Predictions (N, K) or (N,) of `predict_prior`."""
     prediction = _empty(y, kind)
     for fold in folds:
-        prediction[fold.test] = uninformed(y[fold.train], len(fold.test), kind)
+        prediction[fold.test] = predict_prior(y[fold.train], len(fold.test), kind)
     return prediction
 
 

@@ -10,9 +10,9 @@ from biosig import config as configuration
 from biosig.batches.alignment import aligned
 from biosig.batches.altered import original
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.data.degradations import DEGRADATIONS, MISSING, SNR, degraded, with_degraded_test
-from biosig.downstream.data.split_config import FoldSplit
+from biosig.downstream.data.split_config import SubjectKFold
 from biosig.downstream.data.splits import groups_of, make_parts
 from biosig.downstream.data.task import open_model, open_task
 from biosig.downstream.experiments.probe import ProbeConfig, score_rows
@@ -28,32 +28,32 @@ def _values(windows, row=0):
 @pytest.mark.parametrize("name", ["missing", "noise"])
 def test_a_window_meets_the_same_samples_as_the_whole_recording(eeg, name):
     scaled = replace(eeg, robust_scale={"eeg": 30.0})
-    windows = degraded(grid(RecordingList([scaled]), 4.0), name)
+    windows = degraded(fixed_length_windows(RecordingList([scaled]), 4.0), name)
     whole = windows.ds[0].read().streams[0].physical()
     for row in (0, 3):
         start = round(windows.onset[row] * 160)
         np.testing.assert_array_equal(_values(windows, row), whole[:, start : start + 640])
         signals = windows.read_signals(row).streams[0].physical()
         np.testing.assert_array_equal(signals, whole[:, start : start + 640])
-    again = degraded(grid(RecordingList([replace(scaled, id="renamed")]), 4.0), name)
+    again = degraded(fixed_length_windows(RecordingList([replace(scaled, id="renamed")]), 4.0), name)
     np.testing.assert_array_equal(_values(again), _values(windows))
-    other = degraded(grid(RecordingList([replace(scaled, content_hash="another")]), 4.0), name)
+    other = degraded(fixed_length_windows(RecordingList([replace(scaled, content_hash="another")]), 4.0), name)
     assert not np.array_equal(np.nan_to_num(other.ds[0].read().streams[0].physical()), np.nan_to_num(whole))
 
 
 def test_half_the_rate_keeps_what_it_has_room_for(eeg):
-    plain, half = (one.read(2).streams[0] for one in (grid(RecordingList([eeg]), 4.0), _half(eeg)))
+    plain, half = (one.read(2).streams[0] for one in (fixed_length_windows(RecordingList([eeg]), 4.0), _half(eeg)))
     assert (half.sfreq, half.n_times, half.onset) == (80.0, 320, plain.onset)
     powers = [welch(s.physical(), s.sfreq, nperseg=int(2 * s.sfreq))[1][:, 2:60] for s in (plain, half)]
     np.testing.assert_allclose(powers[0], powers[1], rtol=0.2)  # 1 to 30 Hz
 
 
 def _half(eeg):
-    return degraded(grid(RecordingList([eeg]), 4.0), "half_rate")
+    return degraded(fixed_length_windows(RecordingList([eeg]), 4.0), "half_rate")
 
 
 def test_a_tenth_is_missing_on_all_channels_at_once(eeg):
-    values = degraded(grid(RecordingList([eeg]), 4.0), "missing").ds[0].read().streams[0].physical()
+    values = degraded(fixed_length_windows(RecordingList([eeg]), 4.0), "missing").ds[0].read().streams[0].physical()
     gone = np.isnan(values)
     assert (gone == gone[0]).all()
     assert 0.3 * MISSING < gone.mean() < 2 * MISSING
@@ -61,7 +61,7 @@ def test_a_tenth_is_missing_on_all_channels_at_once(eeg):
 
 def test_noise_has_its_power_and_its_hum(eeg):
     scale = 30.0
-    plain = grid(RecordingList([replace(eeg, robust_scale={"eeg": scale})]), 60.0)
+    plain = fixed_length_windows(RecordingList([replace(eeg, robust_scale={"eeg": scale})]), 60.0)
     added = _values(degraded(plain, "noise")) - _values(plain)
     assert added.std() == pytest.approx(scale * 10 ** (-SNR / 20), rel=0.02)
     freqs, power = welch(added, 160.0, nperseg=320)
@@ -71,7 +71,7 @@ def test_noise_has_its_power_and_its_hum(eeg):
 
 
 def test_other_signals_are_left_alone_and_noise_follows_each_modality(bedside):
-    windows = grid(RecordingList([bedside]), 10.0)
+    windows = fixed_length_windows(RecordingList([bedside]), 10.0)
     for name in DEGRADATIONS:
         mine, its = degraded(windows, name).read(1), windows.read(1)
         for one, other in zip(mine.streams, its.streams, strict=True):
@@ -88,7 +88,7 @@ def test_other_signals_are_left_alone_and_noise_follows_each_modality(bedside):
 
 def test_unknown_degradations_are_refused(eeg):
     with pytest.raises(UsageError, match="no degradation 'fog'; there are half_rate, missing, noise"):
-        degraded(grid(RecordingList([eeg]), 4.0), "fog")
+        degraded(fixed_length_windows(RecordingList([eeg]), 4.0), "fog")
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_the_recordings_within_are_found_again_and_copies_are_aligned_by_themsel
     windows, within = worse.labelled.windows, original(worse.labelled.windows)
     assert within.ds is task.labelled.windows.ds
     assert [within.ds[int(row)].id for row in within.recording] == worse.recordings.tolist()
-    groups = groups_of(FoldSplit(folds=2, validation=0.34, by="number"), windows, worse.copies)
+    groups = groups_of(SubjectKFold(folds=2, validation=0.34, by="number"), windows, worse.copies)
     assert len(np.unique(groups)) == 7
     assert set(windows.subjects) == set(task.subjects)
     first = its_parts[0]
@@ -151,7 +151,7 @@ def test_the_recordings_within_are_found_again_and_copies_are_aligned_by_themsel
 
 def test_an_aligned_copy_can_be_made_of_what_is_missing(eeg):
     known = replace(eeg, subject=Subject("s"))
-    windows = aligned(degraded(grid(RecordingList([known]), 4.0), "missing"), "subject")
+    windows = aligned(degraded(fixed_length_windows(RecordingList([known]), 4.0), "missing"), "subject")
     gone = np.isnan(windows.ds[0].read().streams[0].physical())
     assert (gone == gone[0]).all()
     assert 0.3 * MISSING < gone.mean() < 2 * MISSING

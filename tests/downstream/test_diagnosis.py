@@ -14,7 +14,7 @@ from biosig.batches.packed import pack
 from biosig.cli.run_config import finetune
 from biosig.downstream.baselines.models.s4 import S4, StateSpaceLayer
 from biosig.downstream.baselines.models.xresnet import XResNet
-from biosig.downstream.data.channel_subsets import PartialWindows
+from biosig.downstream.data.channel_subsets import ChannelSubset
 from biosig.downstream.data.label_windows import label_windows
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
@@ -102,7 +102,7 @@ def test_fewer_leads_are_what_a_recording_with_fewer_leads_gives(ecg_shards, tin
     windows = label_windows(ecg_shards, Target(label="age"), WindowPlan(10.0)).windows
     everything = PreparedWindows(windows, tiny.contract)
     everything.survey()
-    fewer = PartialWindows(everything, ["II", "V2"])
+    fewer = ChannelSubset(everything, ["II", "V2"])
     (stream,) = fewer[0]
     recording = windows.read(0)
     wanted = [i for i, c in enumerate(recording.streams[0].channels) if c.name in ("II", "V2")]
@@ -114,7 +114,7 @@ def test_fewer_leads_are_what_a_recording_with_fewer_leads_gives(ecg_shards, tin
     assert fewer.usable().all()
     assert pack([fewer[0]], tiny.contract).n_tokens * 6 == pack([everything[0]], tiny.contract).n_tokens
     with pytest.raises(UsageError, match="No window has 'V9'"):
-        PartialWindows(everything, ["V9"])
+        ChannelSubset(everything, ["V9"])
     with pytest.raises(UsageError, match="No window has the channel or modality 'ppg'"):
         PreparedWindows(windows, tiny.contract, channels=["ppg", "I"]).survey()
 

@@ -15,12 +15,12 @@ from biosig import config as configuration
 from biosig.batches.packed import pack
 from biosig.cli.run_config import finetune
 from biosig.downstream.data.label_windows import label_windows
-from biosig.downstream.data.split_config import FoldSplit, QuerySplit
+from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
 from biosig.downstream.data.splits import make_parts
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.finetune.classifier import load_classifier
-from biosig.downstream.finetune.config import FineTuneConfig, Stage, TuneStage
+from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage, Stage
 from biosig.downstream.results.scores import rate
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
@@ -237,7 +237,7 @@ def test_the_verb_prints_the_table(few_channels, tmp_path, capsys):
 
 def test_leaving_subjects_out_tests_each_once_with_people_kept_apart(eeg_shards):
     labelled = label_windows(eeg_shards, Target(**LEFT_RIGHT), WindowPlan(after=4.0))
-    parts, _ = make_parts(FoldSplit("subjects", 0.34), labelled, seed=0)
+    parts, _ = make_parts(SubjectKFold("subjects", 0.34), labelled, seed=0)
     subjects = labelled.windows.subjects
     assert sorted(np.unique(subjects[part.test]).tolist() for part in parts) == [[s] for s in sorted(set(subjects))]
     for part in parts:
@@ -251,7 +251,7 @@ def test_leaving_subjects_out_tests_each_once_with_people_kept_apart(eeg_shards)
     [
         (QuerySplit("run == 'R04'", "run == 'R06'", 0.34), "both the training and the test part"),
         (QuerySplit("run == 'R09'", "run == 'R06'"), "No window is in the part"),
-        (FoldSplit(9), "9 folds over 7 subjects"),
+        (SubjectKFold(9), "9 folds over 7 subjects"),
     ],
 )
 def test_a_split_that_cannot_be_made_says_why(eeg_shards, split, says):
@@ -292,7 +292,7 @@ def test_baselines_from_scratch_have_the_budget_of_both_stages():
     config = _config("anywhere", scratch=None)
     assert config.scratch_stage.epochs == config.probe.epochs + config.tune.epochs
     assert config.network_stage == config.scratch_stage
-    assert (type(config.scratch_stage), type(config.tune)) == (Stage, TuneStage)
+    assert (type(config.scratch_stage), type(config.tune)) == (Stage, FineTuneStage)
     own = _config("anywhere", convolutional={"lr": 1e-2, "epochs": 7})
     assert (own.network_stage.epochs, own.scratch_stage.epochs) == (7, 1)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from biosig.downstream.probe.few_shot import drawn_rows
-from biosig.downstream.probe.fit import Recipe, fit_probe
+from biosig.downstream.probe.fit import ProbeSpec, fit_probe
 
 
 def _layers(informative, n_subjects=30, per_subject=6, seed=0):
@@ -21,7 +21,7 @@ def _layers(informative, n_subjects=30, per_subject=6, seed=0):
 @pytest.mark.parametrize("head", ["logistic", "knn"])
 def test_the_layer_that_tells_the_class_is_chosen_by_training_subjects(informative, head):
     X, y, groups = _layers(informative)
-    fitted = fit_probe(X, y, groups, Recipe(head, "classes", 2))
+    fitted = fit_probe(X, y, groups, ProbeSpec(head, "classes", 2))
     assert fitted.layer == informative
     assert len(fitted.layer_scores) == 3
     assert ((fitted(X).argmax(1) == y).mean()) > 0.75
@@ -29,15 +29,15 @@ def test_the_layer_that_tells_the_class_is_chosen_by_training_subjects(informati
 
 def test_the_digest_tells_every_fit_apart():
     X, y, groups = _layers(1)
-    once = fit_probe(X, y, groups, Recipe("logistic", "classes", 2, "temperature"))
-    assert once.digest() == fit_probe(X, y, groups, Recipe("logistic", "classes", 2, "temperature")).digest()
+    once = fit_probe(X, y, groups, ProbeSpec("logistic", "classes", 2, "temperature"))
+    assert once.digest() == fit_probe(X, y, groups, ProbeSpec("logistic", "classes", 2, "temperature")).digest()
     nudged = X.copy()
     nudged[1, 7, 3] = np.nextafter(nudged[1, 7, 3], np.float32(9))
     others = [
-        fit_probe(nudged, y, groups, Recipe("logistic", "classes", 2, "temperature")),
-        fit_probe(X, y, groups, Recipe("logistic", "classes", 2, "isotonic")),
-        fit_probe(X, y, groups, Recipe("ridge", "classes", 2, "temperature")),
-        fit_probe(X, y, groups, Recipe("logistic", "classes", 2, "temperature"), erased=groups.astype("U2")),
+        fit_probe(nudged, y, groups, ProbeSpec("logistic", "classes", 2, "temperature")),
+        fit_probe(X, y, groups, ProbeSpec("logistic", "classes", 2, "isotonic")),
+        fit_probe(X, y, groups, ProbeSpec("ridge", "classes", 2, "temperature")),
+        fit_probe(X, y, groups, ProbeSpec("logistic", "classes", 2, "temperature"), erased=groups.astype("U2")),
     ]
     assert len({once.digest(), *(other.digest() for other in others)}) == 5
 
@@ -47,7 +47,7 @@ def test_labels_have_settings_and_calibrations_of_their_own_where_they_are_known
     labels = np.stack((y, 1 - y, np.zeros(len(y))), axis=1).astype(float)
     labels[::5, 0] = np.nan
     labels[0, 2] = 1.0
-    fitted = fit_probe(X, labels, groups, Recipe("logistic", "multilabel", 3, "temperature"))
+    fitted = fit_probe(X, labels, groups, ProbeSpec("logistic", "multilabel", 3, "temperature"))
     scores = fitted(X)
     assert scores.shape == (len(y), 3)
     assert len(fitted.settings) == len(fitted.calibration.temperatures) == 3
@@ -59,7 +59,7 @@ def test_missing_features_take_training_medians_and_constants_do_no_harm():
     X[:, ::3, 1] = np.nan
     X[:, :, 2] = np.nan
     X[:, :, 3] = 7.0
-    assert np.isfinite(fit_probe(X, y, groups, Recipe("ridge", "classes", 2))(X)).all()
+    assert np.isfinite(fit_probe(X, y, groups, ProbeSpec("ridge", "classes", 2))(X)).all()
 
 
 def test_as_many_labels_of_each_class_are_drawn_as_asked():

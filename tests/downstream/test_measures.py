@@ -7,9 +7,9 @@ import pytest
 
 import biosig
 from biosig import samples
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.data.channel_targets import event_rates, window_values
-from biosig.downstream.data.interval_windows import within
+from biosig.downstream.data.interval_windows import windows_in_intervals
 from biosig.downstream.data.label_windows import label_windows
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.errors import DataError, UsageError
@@ -37,7 +37,7 @@ def numerics(ds, row, name):
 
 @pytest.mark.parametrize("channel", ["HR", "SpO2", "RR"])
 def test_a_windows_value_is_the_median_that_the_monitor_showed(bedsides, channel):
-    windows = grid(bedsides, 10.0, 7.0)
+    windows = fixed_length_windows(bedsides, 10.0, 7.0)
     values = window_values(windows, channel)
     for i in range(0, len(windows), 9):
         start = round(windows.onset[i])
@@ -48,7 +48,7 @@ def test_a_windows_value_is_the_median_that_the_monitor_showed(bedsides, channel
 
 
 def test_readings_out_of_range_are_no_readings(bedsides):
-    windows = grid(bedsides, 10.0)
+    windows = fixed_length_windows(bedsides, 10.0)
     values = window_values(windows, "HR")
     limit = float(np.median(values[np.isfinite(values)]))
     bounded = window_values(windows, "HR", (0.0, limit))
@@ -57,7 +57,7 @@ def test_readings_out_of_range_are_no_readings(bedsides):
 
 
 def test_a_measure_must_be_there_and_out_of_the_models_sight(bedsides):
-    windows = grid(bedsides, 10.0)
+    windows = fixed_length_windows(bedsides, 10.0)
     with pytest.raises(DataError, match=r"No recording has the channel 'BP'; .*HR, PULSE, RR, SpO2"):
         window_values(windows, "BP")
     with pytest.raises(UsageError, match=r"'II' of recording .* is ecg, which a model sees"):
@@ -65,7 +65,7 @@ def test_a_measure_must_be_there_and_out_of_the_models_sight(bedsides):
 
 
 def test_windows_lie_whole_within_their_rhythm(bedsides):
-    windows = within(bedsides, ["(N", "(AFIB"], 10.0, 5.0)
+    windows = windows_in_intervals(bedsides, ["(N", "(AFIB"], 10.0, 5.0)
     start, end = {"(N": 5.0, "(AFIB": 30.0}, {"(N": 30.0, "(AFIB": float(bedsides.to_pandas()["duration"].min())}
     for onset, duration, label in zip(windows.onset, windows.duration, windows.label, strict=True):
         assert start[label] <= onset
@@ -74,14 +74,14 @@ def test_windows_lie_whole_within_their_rhythm(bedsides):
     assert of_first.onset[of_first.label == "(N"].tolist() == [5, 10, 15, 20]
     whole = bedsides.to_pandas()["duration"][0] - 30.0
     assert (of_first.label == "(AFIB").sum() == int((whole - 10) / 5 + 1e-9) + 1
-    assert set(within(bedsides, ["(N", "(AFIB"], 26.0).label) == {"(AFIB"}  # "(N" lasts 25 s
+    assert set(windows_in_intervals(bedsides, ["(N", "(AFIB"], 26.0).label) == {"(AFIB"}  # "(N" lasts 25 s
 
 
 def test_a_rhythm_that_nobody_has_is_an_error(bedsides):
     with pytest.raises(DataError, match=r"No annotation is labelled '\(SVTA'; labels that last: \(AFIB, \(N"):
-        within(bedsides, ["(SVTA"], 10.0)
+        windows_in_intervals(bedsides, ["(SVTA"], 10.0)
     with pytest.raises(UsageError, match="positive length"):
-        within(bedsides, ["(N"], 0.0)
+        windows_in_intervals(bedsides, ["(N"], 0.0)
 
 
 def test_events_that_last_are_filled_with_windows(bedsides):
@@ -103,7 +103,7 @@ def test_a_measure_is_a_target(bedsides):
     assert labelled.target.unit == "window"
     assert labelled.y.min() >= 12
     told = int(labelled.notes[0].split()[0]) if labelled.notes else 0
-    assert len(labelled.y) + told == len(grid(bedsides, 30.0))
+    assert len(labelled.y) + told == len(fixed_length_windows(bedsides, 30.0))
 
 
 def test_a_rate_is_sixty_over_the_median_interval_of_the_events_in_a_window(tmp_path):
@@ -113,7 +113,7 @@ def test_a_rate_is_sixty_over_the_median_interval_of_the_events_in_a_window(tmp_
     with ShardWriter(tmp_path / "a.h5", recipe={}) as writer:
         writer.add(replace(recording, annotations=[Annotation(float(t), 0.0, "RR") for t in beats]))
     build_index(tmp_path)
-    windows = grid(open_shards(tmp_path), 10.0)[np.arange(3)]
+    windows = fixed_length_windows(open_shards(tmp_path), 10.0)[np.arange(3)]
     np.testing.assert_allclose(event_rates(windows, "RR"), [75.0, 120.0, np.nan])
     assert np.isnan(event_rates(windows, "RR", (20, 100))[1])
     with pytest.raises(DataError, match="No recording has the annotation 'N'; there are RR"):

@@ -7,12 +7,12 @@ from out_of_fold import chance_predictions, cross_validated_predictions
 from torch import nn
 
 from biosig.downstream.data.columns import prediction_columns, scored, truth_columns
-from biosig.downstream.data.label_windows import strata
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.label_windows import stratification_labels
+from biosig.downstream.data.splits import Split
 from biosig.downstream.data.target_config import Target
 from biosig.downstream.finetune.config import LossConfig, Stage
 from biosig.downstream.finetune.fit import fit, predict
-from biosig.downstream.finetune.losses import Objective, asymmetric_loss
+from biosig.downstream.finetune.losses import TaskLoss, asymmetric_loss
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.evaluate.splits import group_folds
@@ -47,8 +47,8 @@ def test_the_loop_and_the_linear_models_learn_from_each_kind_of_truth(kind):
     assert target.kind == kind
     x = np.stack((HIDDEN + 0.2 * RNG.normal(size=240), RNG.normal(size=240)), axis=1)
     rows = np.arange(240)
-    parts = Parts(rows[:120], rows[120:180], rows[180:])
-    objective = Objective.fitted(target, y[parts.train], LossConfig())
+    parts = Split(rows[:120], rows[120:180], rows[180:])
+    objective = TaskLoss.fitted(target, y[parts.train], LossConfig())
     network = nn.Linear(2, len(objective.names))
     examples = _Points(x)
     stage = Stage(lr=3e-2, epochs=50, batch_size=40, mixup=False, schedule="linear")
@@ -61,7 +61,7 @@ def test_the_loop_and_the_linear_models_learn_from_each_kind_of_truth(kind):
     )
 
     subjects = rows.astype(str)
-    folds = group_folds(subjects, 3, 0, y=strata(y, kind))
+    folds = group_folds(subjects, 3, 0, y=stratification_labels(y, kind))
     assert score(y, cross_validated_predictions(x, y, subjects, folds, kind).prediction) > (
         0.6 if kind == "survival" else 0.85
     )
@@ -90,7 +90,7 @@ def test_what_stands_in_a_table_is_read_from_it_again(kind):
 
 
 def test_labels_that_are_not_known_count_for_nothing():
-    objective = Objective("multilabel", ("a", "b"))
+    objective = TaskLoss("multilabel", ("a", "b"))
     outputs = torch.randn(6, 2, requires_grad=True)
     y = torch.tensor([[0, 1], [1, np.nan], [0, 0], [1, 1], [np.nan, 0], [0, 1]])
     objective.loss(outputs, y).backward()
@@ -101,12 +101,12 @@ def test_labels_that_are_not_known_count_for_nothing():
 def test_rare_classes_weigh_more_when_they_are_balanced():
     y = np.array([0] * 9 + [1])
     target = Target(label="x", classes={"a": ["A"], "b": ["B"]})
-    objective = Objective.fitted(target, y, LossConfig(balanced=True))
+    objective = TaskLoss.fitted(target, y, LossConfig(balanced=True))
     assert objective.weights == pytest.approx((10 / 18, 5.0))
     logits = torch.zeros(10, 2, requires_grad=True)
     objective.loss(logits, torch.from_numpy(y)).backward()
     assert logits.grad[y == 1].abs().sum() == pytest.approx(float(logits.grad[y == 0].abs().sum()), rel=1e-5)
-    of_labels = Objective.fitted(LABELS, np.array([[1, 0], [0, 1], [0, np.nan], [0, 0]]), LossConfig(balanced=True))
+    of_labels = TaskLoss.fitted(LABELS, np.array([[1, 0], [0, 1], [0, np.nan], [0, 0]]), LossConfig(balanced=True))
     assert of_labels.weights == (3.0, 2.0)
 
 
@@ -120,7 +120,7 @@ def test_the_asymmetric_loss_is_the_papers_formula():
 
 def test_a_number_is_learned_in_deviations_and_predicted_in_its_unit():
     y = np.array([50.0, 70.0])
-    objective = Objective.fitted(Target(label="age"), y, LossConfig())
+    objective = TaskLoss.fitted(Target(label="age"), y, LossConfig())
     assert (objective.centre, objective.scale) == (60.0, 10.0)
     assert objective.predict(torch.tensor([[0.0], [1.0]])).tolist() == [60.0, 70.0]
     assert float(objective.loss(torch.tensor([[-1.0], [1.0]]), torch.from_numpy(y))) == 0

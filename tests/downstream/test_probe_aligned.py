@@ -9,7 +9,7 @@ import biosig
 from biosig import config as configuration
 from biosig.audit.config import read_config
 from biosig.batches.alignment import aligned
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.errors import UsageError
 from biosig.shards import ShardWriter, build_index
@@ -40,7 +40,7 @@ def by_subject(few_channels, tmp_path_factory):
 
 def test_all_rows_are_as_if_the_recordings_had_been_stored_aligned(by_subject, few_channels, tmp_path):
     with ShardWriter(tmp_path / "eeg.h5", recipe={}) as writer:
-        ds = aligned(grid(few_channels, 2.0), "subject").ds
+        ds = aligned(fixed_length_windows(few_channels, 2.0), "subject").ds
         for row in range(len(ds)):
             writer.add(replace(ds[row].read(), content_hash=few_channels[row].content_hash))
     build_index(tmp_path)

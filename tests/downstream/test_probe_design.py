@@ -10,7 +10,7 @@ import pytest
 
 from biosig import config as configuration
 from biosig.downstream.data.label_windows import label_windows
-from biosig.downstream.data.split_config import FoldSplit
+from biosig.downstream.data.split_config import SubjectKFold
 from biosig.downstream.data.splits import make_parts
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
@@ -98,16 +98,16 @@ def test_sites_are_kept_apart_where_that_is_asked_for(ecg_shards, tmp_path):
     ds = open_shards(_in_parts(ecg_shards, tmp_path / "shards", _as_it_was))
     labelled = label_windows(ds, Target(label="age"), WindowPlan(length=10.0))
     site = ds.labels["site"].to_numpy()[labelled.windows.recording]
-    parts, notes = make_parts(FoldSplit(folds=3, validation=0.25, by="site"), labelled, seed=0)
+    parts, notes = make_parts(SubjectKFold(folds=3, validation=0.25, by="site"), labelled, seed=0)
     for part in parts:
         sides = [set(site[rows]) for rows in (part.train, part.validation, part.test)]
         assert all(not one & other for one, other in itertools.combinations(sides, 2))
     assert sorted(np.concatenate([part.test for part in parts])) == list(range(len(site)))
     assert notes == ["Parts share no site either: 9 groups of subjects hang together."]
     with pytest.raises(UsageError, match="hang together in 9 groups, and the split needs 50"):
-        make_parts(FoldSplit(folds=50, by="site"), labelled, seed=0)
+        make_parts(SubjectKFold(folds=50, by="site"), labelled, seed=0)
     with pytest.raises(DataError, match="has no session, and one is needed"):
-        make_parts(FoldSplit(folds=3, by="session"), labelled, seed=0)
+        make_parts(SubjectKFold(folds=3, by="session"), labelled, seed=0)
 
 
 EEG = {

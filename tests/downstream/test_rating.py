@@ -11,7 +11,7 @@ from biosig.downstream.data.target_config import Target
 from biosig.downstream.results.scores import differences, rate, rate_labels
 from biosig.downstream.results.subgroups import subgroup_table
 from biosig.errors import DataError
-from biosig.evaluate.intervals import replicates
+from biosig.evaluate.intervals import bootstrap_scores
 from biosig.evaluate.metrics import METRICS, metrics_for
 
 SEX = Target(label="sex", classes={"female": ["F"], "male": ["M"]})
@@ -82,9 +82,9 @@ def test_a_lead_is_that_of_the_mean_over_seeds():
         alone[alone["method"] == m].groupby("recording").mean(numeric_only=True) for m in ("model", "chance")
     )
     a, b = (
-        replicates([METRICS["mae"]], one["y"].to_numpy(), one["prediction"].to_numpy(), one.index.to_numpy(), 200)[
-            "mae"
-        ]
+        bootstrap_scores(
+            [METRICS["mae"]], one["y"].to_numpy(), one["prediction"].to_numpy(), one.index.to_numpy(), 200
+        )["mae"]
         for one in (model, chance)
     )
     found = differences(alone, Scoring(AGE)).set_index("metric").loc["mae"]

@@ -17,7 +17,7 @@ from biosig.downstream.data.target_config import WindowPlan
 from biosig.downstream.results.analysis import check_scores
 from biosig.downstream.results.environment import environment, revision
 from biosig.downstream.results.report import write_report
-from biosig.downstream.results.result import in_folder
+from biosig.downstream.results.result import write_result
 from biosig.downstream.results.saved import open_result
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.shards import ShardWriter, open_shards
@@ -170,13 +170,13 @@ def test_what_goes_wrong_leaves_nothing_behind(saved, tmp_path):
         raise DataError("no")
 
     with pytest.raises(DataError):
-        in_folder(tmp_path / "run", fail)
+        write_result(tmp_path / "run", fail)
     assert list(tmp_path.iterdir()) == []
-    assert in_folder(None, lambda folder: saved[0]) is saved[0]
-    in_folder(tmp_path / "run", lambda folder: replace(saved[0], config=WindowPlan()))
+    assert write_result(None, lambda folder: saved[0]) is saved[0]
+    write_result(tmp_path / "run", lambda folder: replace(saved[0], config=WindowPlan()))
     assert not (tmp_path / "run" / "report.html").exists()  # of a run without one target
     with pytest.raises(UsageError, match="already holds something"):
-        in_folder(tmp_path / "run", fail)
+        write_result(tmp_path / "run", fail)
 
 
 def test_the_revision_is_that_of_the_checkout_with_its_changes(tmp_path):

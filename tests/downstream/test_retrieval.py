@@ -16,7 +16,7 @@ from biosig.batches.contract import prepare
 from biosig.cli.run_config import retrieve
 from biosig.downstream.retrieval.config import RetrievalConfig
 from biosig.downstream.retrieval.model import RetrievalModel, load_retrieval_model, ranked
-from biosig.downstream.retrieval.run import chance_of_hit, hits, run_retrieval
+from biosig.downstream.retrieval.run import chance_recall_at_k, recall_at_k, run_retrieval
 from biosig.errors import DataError, UsageError
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
@@ -68,15 +68,15 @@ def test_chance_is_what_random_orders_give():
     same = said[:, None] == said[None]
     orders = [np.argsort(rng.random((10, 10)), axis=1) for _ in range(1000)]
     for k in (1, 5, 10):
-        drawn = np.mean([hits(order, same, [k])[f"recall@{k}"] for order in orders], axis=0)
-        np.testing.assert_allclose(chance_of_hit(same.sum(axis=1), 10, k), drawn, atol=0.05)
-    assert chance_of_hit(np.array([1]), 5, 9) == 1
+        drawn = np.mean([recall_at_k(order, same, [k])[f"recall@{k}"] for order in orders], axis=0)
+        np.testing.assert_allclose(chance_recall_at_k(same.sum(axis=1), 10, k), drawn, atol=0.05)
+    assert chance_recall_at_k(np.array([1]), 5, 9) == 1
 
 
 def test_an_equal_report_is_a_hit():
     same = np.array([[True, False, True], [False, True, False], [True, False, True]])
     order = np.array([[1, 2, 0], [2, 0, 1], [2, 1, 0]])
-    found = hits(order, same, [1, 2])
+    found = recall_at_k(order, same, [1, 2])
     assert found["rank"].tolist() == [2, 3, 1]
     assert found["recall@1"].tolist() == [0, 0, 1]
     assert found["recall@2"].tolist() == [1, 0, 1]

@@ -11,18 +11,18 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.cli.apply import predict
 from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
 from biosig.downstream.data.label_windows import label_windows
-from biosig.downstream.data.sequences import Contexts
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.sequences import SpanLayout
+from biosig.downstream.data.splits import Split
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.finetune.classifier import Classifier
 from biosig.downstream.finetune.config import FineTuneConfig
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
@@ -78,14 +78,14 @@ def test_each_span_has_the_class_that_fills_half_of_it_or_happens_in_it(ecg, tmp
 
 
 def test_spans_lie_in_the_windows_of_their_recording(ecg):
-    spans = grid(RecordingList([ecg.crop(0.0, 7.0), ecg.crop(0.0, 4.0)]), 1.0)
+    spans = fixed_length_windows(RecordingList([ecg.crop(0.0, 7.0), ecg.crop(0.0, 4.0)]), 1.0)
     chosen = spans[np.array([0, 1, 4, 6, 7, 9])]
-    contexts = Contexts.of(chosen, 3.0, 1.0)
+    contexts = SpanLayout.of(chosen, 3.0, 1.0)
     assert contexts.windows.recording.tolist() == [0, 0, 0, 1]
     assert contexts.windows.onset.tolist() == [0.0, 3.0, 6.0, 0.0]
     assert contexts.windows.duration.tolist() == [3.0, 3.0, 1.0, 3.0]
     assert contexts.truth(np.arange(6)).tolist() == [[0, 1, -1], [-1, 2, -1], [3, -1, -1], [4, -1, 5]]
-    parts = contexts.parts(Parts(np.array([0, 1]), np.array([2, 3]), np.array([4, 5])))
+    parts = contexts.parts(Split(np.array([0, 1]), np.array([2, 3]), np.array([4, 5])))
     assert [rows.tolist() for rows in (parts.train, parts.validation, parts.test)] == [[0], [1, 2], [3]]
     read, where = contexts.read_for(np.array([5, 2, 4]))
     assert (read.tolist(), where.tolist()) == ([1, 3], [5, 1, 3])
@@ -93,8 +93,10 @@ def test_spans_lie_in_the_windows_of_their_recording(ecg):
 
 def test_a_span_is_read_from_its_own_tokens_which_have_seen_the_window(ecg):
     encoder = biosig.build_model("biosig-tiny").encoder
-    classifier = Classifier(encoder, Objective("classes", ("a", "b"), n_spans=3, every=2.0), "mean").eval()
-    prepared = PreparedWindows(grid(RecordingList([ecg.crop(0.0, 10.0)]), 6.0, 4.0), encoder.config.contract)
+    classifier = Classifier(encoder, TaskLoss("classes", ("a", "b"), n_spans=3, every=2.0), "mean").eval()
+    prepared = PreparedWindows(
+        fixed_length_windows(RecordingList([ecg.crop(0.0, 10.0)]), 6.0, 4.0), encoder.config.contract
+    )
     prepared.survey()
     examples = PackedExamples(prepared, torch.device("cpu"))
     with torch.no_grad():

@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 import biosig
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.baselines import BASELINES, _budget
-from biosig.downstream.baselines._supervised import Recipe
+from biosig.downstream.baselines._supervised import NetworkSpec
 from biosig.downstream.baselines.context import BaselineContext, FitJob
 from biosig.downstream.baselines.features_network import hidden_width
 from biosig.downstream.baselines.models import eeg_network
 from biosig.downstream.data.batch_sources import FrozenExamples
 from biosig.downstream.data.label_windows import Target
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.splits import Split
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.finetune.config import LossConfig, TrainingSpec, TuneStage
+from biosig.downstream.finetune.config import FineTuneStage, LossConfig, TrainingSpec
 from biosig.electrodes.locate import make_channel
 from biosig.recording import Recording, Stream, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
-from biosig.training.config import Stage
+from biosig.training.config import TrainingStage
 
 N, SFREQ, SECONDS = 60, 125.0, 4.0
-PARTS = Parts(np.arange(30), np.arange(30, 40), np.arange(40, N))
+PARTS = Split(np.arange(30), np.arange(30, 40), np.arange(40, N))
 TWO = Target(label="x", classes={"a": ["a"], "b": ["b"]})
-STAGE = Stage(lr=1e-3, epochs=1, mixup=False)
+STAGE = TrainingStage(lr=1e-3, epochs=1, mixup=False)
 
 
 def beats(rng, height, n_chans=3, rate=75.0):
@@ -45,10 +45,10 @@ def context_of(folder, signals, y, names=("I", "II", "V1"), unit="mV", kind="ecg
             writer.add(Recording(f"{number:03d}", [stream], subject=Subject(f"S{number:03d}")))
     build_index(folder)
     model = biosig.build_model("biosig-tiny", seed=0)
-    windows = PreparedWindows(grid(open_shards(folder), SECONDS), model.contract)
+    windows = PreparedWindows(fixed_length_windows(open_shards(folder), SECONDS), model.contract)
     assert len(windows) == len(signals)
     frozen = FrozenExamples(windows, model.encoder, model.device, 1e9)
-    spec = TrainingSpec(STAGE, TuneStage(lr=0.0, epochs=0, mixup=False, method="probe"))
+    spec = TrainingSpec(STAGE, FineTuneStage(lr=0.0, epochs=0, mixup=False, method="probe"))
     return BaselineContext(model, windows, y, target, frozen, spec, STAGE, STAGE, LossConfig(), **settings)
 
 
@@ -152,7 +152,7 @@ def test_an_ecg_of_unknown_unit_has_its_own_scale_and_is_remarked(tmp_path):
 
 
 def test_the_number_of_epochs_follows_from_the_number_of_windows():
-    recipe = Recipe(Stage(lr=1e-3, epochs=30), per_minute=600.0, longest=5.0)
+    recipe = NetworkSpec(TrainingStage(lr=1e-3, epochs=30), per_minute=600.0, longest=5.0)
     assert recipe.within(1.0, np.full(4, 10.0)).epochs == 30
     assert recipe.within(1.0, np.full(40, 10.0)).epochs == 3
     assert recipe.within(1.0, np.full(40, 2.5)).epochs == 6

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from biosig.downstream.data.mixup import draw
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.splits import Split
 from biosig.downstream.finetune.fit import fit, predict
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.errors import DataError
-from biosig.training.config import Stage
+from biosig.training.config import TrainingStage
 
-TWO = Objective("classes", ("a", "b"))
+TWO = TaskLoss("classes", ("a", "b"))
 
 
 class _Points:
@@ -39,7 +39,7 @@ def points():
     y = rng.integers(0, 2, 90)
     x = rng.normal(size=(90, 5)) + 2 * np.outer(y, [1, 0, 0, 0, 0])
     rows = np.arange(90)
-    return _Points(torch.tensor(x, dtype=torch.float32)), y, Parts(rows[:40], rows[40:60], rows[60:])
+    return _Points(torch.tensor(x, dtype=torch.float32)), y, Split(rows[:40], rows[40:60], rows[60:])
 
 
 @pytest.mark.parametrize("mixup", [False, True])
@@ -48,7 +48,7 @@ def test_the_loop_learns_and_keeps_its_best_epoch(points, mixup, optimizer):
     examples, y, parts = points
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Dropout(0.0), nn.Linear(16, 2))
-    stage = Stage(lr=1e-2, epochs=40, dropout=0.2, batch_size=8, mixup=mixup)
+    stage = TrainingStage(lr=1e-2, epochs=40, dropout=0.2, batch_size=8, mixup=mixup)
     told = []
     best = fit(network, examples, y, TWO, parts, stage, optimizer, [0], lambda *what: told.append(what))
     assert network[2].p == 0.2
@@ -72,7 +72,7 @@ def test_the_loop_stops_when_validation_gets_no_better(points):
         network.weight.copy_(torch.tensor([[-1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0]]))
         network.bias.copy_(torch.tensor([1.0, -1.0]))
         before = copy.deepcopy(network.state_dict())
-    fit(network, examples, swapped, TWO, parts, Stage(1.0, 50, 0, 4), "adamw", [0], lambda *w: told.append(w))
+    fit(network, examples, swapped, TWO, parts, TrainingStage(1.0, 50, 0, 4), "adamw", [0], lambda *w: told.append(w))
     assert len(told) == 4
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
@@ -85,7 +85,7 @@ def test_without_a_validation_part_the_last_epoch_is_kept(points):
     for epochs in (4, 5):
         torch.manual_seed(0)
         network = nn.Linear(5, 2)
-        stage = Stage(1e-2, epochs, warmup=0, mixup=False)
+        stage = TrainingStage(1e-2, epochs, warmup=0, mixup=False)
         best = fit(network, examples, y, TWO, alone, stage, "adamw", [0], lambda *what: told.append(what))
         assert best.epoch == epochs
         last.append(network.weight.detach().clone())
@@ -102,7 +102,7 @@ def test_a_training_that_is_told_to_stop_does_so_after_an_epoch(points):
         y,
         TWO,
         parts,
-        Stage(1e-2, 9),
+        TrainingStage(1e-2, 9),
         "adamw",
         [0],
         lambda *what: told.append(what[1]),
@@ -115,7 +115,7 @@ def test_a_loss_that_is_not_finite_is_said(points):
     examples, y, parts = points
     examples.x[3] = torch.inf
     with pytest.raises(DataError, match="lower the stage's lr"):
-        fit(nn.Linear(5, 2), examples, y, TWO, parts, Stage(1e-2, 2), "adamw", [0])
+        fit(nn.Linear(5, 2), examples, y, TWO, parts, TrainingStage(1e-2, 2), "adamw", [0])
 
 
 def _network():
@@ -129,7 +129,7 @@ def test_a_training_that_is_stopped_after_any_epoch_ends_as_if_it_had_not_been(
     points, tmp_path, optimizer, epochs_before
 ):
     examples, y, parts = points
-    stage = Stage(lr=1e-2, epochs=30, dropout=0.2, batch_size=8, ema=0.9, patience=9)
+    stage = TrainingStage(lr=1e-2, epochs=30, dropout=0.2, batch_size=8, ema=0.9, patience=9)
 
     def stopping(_stage, done, _total, _note=""):
         if done == epochs_before:

@@ -12,16 +12,16 @@ from torch import nn
 import biosig
 from biosig.batches.packed import pack
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
-from biosig.downstream.data.mixup import Mix, draw, mixed
+from biosig.downstream.data.mixup import MixupDraw, draw, mixed
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.downstream.finetune.classifier import Classifier, load_classifier, save_classifier
-from biosig.downstream.finetune.config import TuneStage
+from biosig.downstream.finetune.config import FineTuneStage
 from biosig.downstream.finetune.lora import add_lora, merge
-from biosig.downstream.finetune.losses import Objective
-from biosig.downstream.finetune.signature import Use
+from biosig.downstream.finetune.losses import TaskLoss
+from biosig.downstream.finetune.signature import InputSignature
 from biosig.downstream.finetune.stages import make_trainable
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.calibration import Calibration
@@ -30,7 +30,7 @@ from biosig.models.presets import preset
 from biosig.models.text import Tokenizer
 from biosig.models.tokens import Tokens
 
-TWO = Objective("classes", ("a", "b"))
+TWO = TaskLoss("classes", ("a", "b"))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def windows(eeg):
     stream = eeg.streams[0].pick(list(range(8)))
     recording = replace(eeg, streams=[stream]).crop(0.0, 12.0)
     model = biosig.build_model("biosig-tiny")
-    prepared = PreparedWindows(grid(RecordingList([recording]), 2.0), model.contract)
+    prepared = PreparedWindows(fixed_length_windows(RecordingList([recording]), 2.0), model.contract)
     assert prepared.survey().all()
     return prepared
 
@@ -55,7 +55,7 @@ def _batch(windows, rows=range(6)):
 
 
 def test_lora_trains_its_own_matrices_the_head_and_the_query_alone(windows, classifier):
-    make_trainable(classifier, TuneStage(lr=1e-2, epochs=1, rank=4), key=[0])
+    make_trainable(classifier, FineTuneStage(lr=1e-2, epochs=1, rank=4), key=[0])
     trained = {name for name, p in classifier.named_parameters() if p.requires_grad}
     before = copy.deepcopy(classifier.state_dict())
     optimiser = torch.optim.AdamW([p for p in classifier.parameters() if p.requires_grad], lr=1e-2)
@@ -72,13 +72,13 @@ def test_lora_trains_its_own_matrices_the_head_and_the_query_alone(windows, clas
 
 
 def test_the_last_blocks_and_what_follows_them_are_trained_alone(classifier):
-    assert make_trainable(classifier, TuneStage(lr=1e-2, epochs=1, method="last", blocks=2), key=[0]) is None
+    assert make_trainable(classifier, FineTuneStage(lr=1e-2, epochs=1, method="last", blocks=2), key=[0]) is None
     trained = {name for name, p in classifier.named_parameters() if p.requires_grad}
     depth = len(classifier.encoder.blocks)
     tail = ("encoder.norm.", "encoder.pool.", "head.", *(f"encoder.blocks.{i}." for i in (depth - 2, depth - 1)))
     assert trained == {name for name, _ in classifier.named_parameters() if name.startswith(tail)}
     with pytest.raises(UsageError, match=f"has {depth} blocks"):
-        make_trainable(classifier, TuneStage(lr=1e-2, epochs=1, method="last", blocks=99), key=[0])
+        make_trainable(classifier, FineTuneStage(lr=1e-2, epochs=1, method="last", blocks=99), key=[0])
 
 
 def test_lora_starts_from_the_model_and_merges_to_the_same_outputs(windows, classifier):
@@ -118,7 +118,7 @@ def _absent(monkeypatch, package):
 
 def test_mixup_averages_windows_of_one_layout_and_leaves_others_alone(windows):
     batch = [windows[0], windows[1], windows[2]]
-    mix = Mix(0.25, np.array([1, 0, 2]))
+    mix = MixupDraw(0.25, np.array([1, 0, 2]))
     got = mixed(batch, mix)
     np.testing.assert_allclose(got[0][0].values, 0.25 * batch[0][0].values + 0.75 * batch[1][0].values, atol=1e-6)
     assert got[0][0].log_scale == pytest.approx(batch[0][0].log_scale * 0.25 + batch[1][0].log_scale * 0.75)
@@ -165,7 +165,7 @@ def test_pooling_reads_valid_tokens_in_their_order(pooling):
 def test_a_head_reads_the_windows_own_token_frozen_or_not(ecg):
     config = replace(preset("csfm-tiny"), embed_dim=64, num_heads=1, depth=1)
     encoder = Encoder(config).eval()
-    prepared = PreparedWindows(grid(RecordingList([ecg]), 5.0), config.contract)
+    prepared = PreparedWindows(fixed_length_windows(RecordingList([ecg]), 5.0), config.contract)
     assert prepared.survey().all()
     with pytest.raises(UsageError, match="has no pool query"):
         Classifier(encoder, TWO)
@@ -185,13 +185,15 @@ def test_a_head_reads_the_windows_own_token_frozen_or_not(ecg):
         torch.testing.assert_close(classifier.pooled(Tokens.of(encoder, packed)), encoder.encode(packed)[1])
         frozen = classifier(FrozenExamples(prepared, encoder, device, 1e9).batch([1, 0]))
     torch.testing.assert_close(frozen, direct, atol=1e-5, rtol=1e-4)
-    assert make_trainable(classifier, TuneStage(lr=1e-2, epochs=1, rank=2), key=[0]) is not None
+    assert make_trainable(classifier, FineTuneStage(lr=1e-2, epochs=1, rank=2), key=[0]) is not None
 
 
 def test_a_classifier_comes_back_from_its_folder(windows, classifier, tmp_path):
     classifier.eval()
     classifier.calibration = Calibration("temperature", "classes", (1.5,))
-    use = Use(Target(label="x", classes={"a": ["A"], "b": ["B"]}), WindowPlan(length=2.0), "none", ["Cz"], [["Cz"]])
+    use = InputSignature(
+        Target(label="x", classes={"a": ["A"], "b": ["B"]}), WindowPlan(length=2.0), "none", ["Cz"], [["Cz"]]
+    )
     save_classifier(classifier, use, tmp_path / "tuned", "# card", Tokenizer.default())
     again, its_use = load_classifier(tmp_path / "tuned")
     assert (again.calibration, its_use) == (classifier.calibration, use)

@@ -11,7 +11,7 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.cli.run_config import waveform
 from biosig.downstream.results.cross_modal_scores import correlation, mean_interval
 from biosig.downstream.waveform.baselines.linear_filter import LinearFilter
@@ -49,7 +49,7 @@ def bedside():
 
 
 def _windows(recordings, inputs, targets, contract, length=10.0):
-    windows = grid(RecordingList(recordings), length)
+    windows = fixed_length_windows(RecordingList(recordings), length)
     data = WaveformWindows(windows, contract, inputs, targets)
     data.measure(np.arange(len(windows)))
     return data

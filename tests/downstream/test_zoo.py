@@ -8,9 +8,9 @@ from biosig import config as configuration
 from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.downstream.finetune.classifier import Classifier, load_classifier
-from biosig.downstream.finetune.config import FineTuneConfig, TuneStage
+from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage
 from biosig.downstream.finetune.lora import merge
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.downstream.finetune.stages import make_trainable
 from biosig.errors import UsageError
 from biosig.models.zoo.ecgfounder import ECGFounder
@@ -76,8 +76,8 @@ def test_tuned_weights_are_kept_and_change_only_what_was_trained(ecg_shards, tmp
 def test_a_step_changes_all_that_a_method_trains_and_nothing_else(sizes, method):
     encoder = random_model(sizes).encoder
     before = {key: value.clone() for key, value in encoder.module.state_dict().items()}
-    classifier = Classifier(encoder, Objective("classes", ("a", "b")), "cls")
-    adapted = make_trainable(classifier, TuneStage(lr=1e-2, epochs=1, method=method, blocks=1), [0])
+    classifier = Classifier(encoder, TaskLoss("classes", ("a", "b")), "cls")
+    adapted = make_trainable(classifier, FineTuneStage(lr=1e-2, epochs=1, method=method, blocks=1), [0])
     x = torch.randn(2, len(encoder.config.contract["ecg"].ch_names), encoder.config.contract["ecg"].patch_size)
     optimizer = torch.optim.SGD([weight for weight in classifier.parameters() if weight.requires_grad], lr=0.1)
     for _ in range(2):  # of LoRA's two matrices one is zero at first, so that the other moves in the second step

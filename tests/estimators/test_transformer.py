@@ -10,8 +10,8 @@ from sklearn.base import clone
 
 import biosig
 from biosig import EmbeddingTransformer, FeatureTransformer, samples
-from biosig.batches.montage import UnplacedChannelWarning
-from biosig.batches.windows import grid
+from biosig.batches.channel_layout import UnplacedChannelWarning
+from biosig.batches.windows import fixed_length_windows
 from biosig.errors import DataError, UsageError
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index, open_shards
@@ -80,7 +80,7 @@ def test_rows_are_recordings_stored_recordings_or_windows(tiny, ecg, tmp_path):
     assert found.shape == (3, 128)
     assert close(transformer.transform([ds[2], ds[0]]), found[[2, 0]])
     assert close(transformer.transform([ds[i].read() for i in range(3)]), found)
-    windows = grid(ds, 4.5)
+    windows = fixed_length_windows(ds, 4.5)
     of_windows = transformer.transform(windows)
     assert len(of_windows) == len(windows) == 5
     assert close(transformer.transform([windows[np.int64(3)], windows[np.int64(0)]]), of_windows[[3, 0]])

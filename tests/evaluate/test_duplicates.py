@@ -7,7 +7,7 @@ import pytest
 
 import biosig
 from biosig import samples
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.data.label_windows import LabelledWindows, Target
 from biosig.downstream.data.splits import FoldSplit, QuerySplit, make_parts
 from biosig.downstream.data.task import open_windows
@@ -108,7 +108,7 @@ def test_who_shares_a_signal_is_one_person_named_by_the_smallest_hash(copied):
 
 
 def labelled(ds):
-    windows = grid(ds, 5.0)
+    windows = fixed_length_windows(ds, 5.0)
     return LabelledWindows(windows, np.zeros(len(windows)), Target(label="subject"), [])
 
 

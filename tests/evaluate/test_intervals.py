@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from biosig.errors import BiosigError
-from biosig.evaluate.intervals import Interval, bootstrap, replicates
+from biosig.evaluate.intervals import BootstrapInterval, bootstrap, bootstrap_scores
 from biosig.evaluate.metrics import METRICS, ROLES, metrics_for
 
 
@@ -96,10 +96,10 @@ def test_same_seed_same_interval_other_seed_another():
 
 def test_a_resample_is_the_same_whatever_the_block_and_the_company(monkeypatch):
     y, scores, subject = _classes(n=100)
-    whole = replicates(metrics_for("classes"), y, scores, subject, 50, seed=4)
+    whole = bootstrap_scores(metrics_for("classes"), y, scores, subject, 50, seed=4)
     monkeypatch.setattr("biosig.evaluate.intervals._BLOCK_ELEMENTS", 700)
     for name, found in whole.items():
-        alone = replicates([METRICS[name]], y, scores, subject, 50, seed=4)[name]
+        alone = bootstrap_scores([METRICS[name]], y, scores, subject, 50, seed=4)[name]
         np.testing.assert_allclose(alone, found, rtol=0, atol=1e-12)
 
 
@@ -111,8 +111,8 @@ def test_pairs_see_a_difference_that_overlapping_intervals_hide():
     better, worse = (np.stack((-s, s), axis=1) for s in (1.3 * y + hard, 1.0 * y + hard))
     apart = [bootstrap(METRICS["auroc"], y, s, person.astype(str)) for s in (better, worse)]
     assert apart[0].low < apart[1].high
-    a, b = (replicates([METRICS["auroc"]], y, s, person.astype(str))["auroc"] for s in (better, worse))
-    assert Interval.of(apart[0].value - apart[1].value, a - b, 40).low > 0
+    a, b = (bootstrap_scores([METRICS["auroc"]], y, s, person.astype(str))["auroc"] for s in (better, worse))
+    assert BootstrapInterval.of(apart[0].value - apart[1].value, a - b, 40).low > 0
 
 
 @pytest.mark.parametrize(("n", "n_calls"), [(1000, 1), (8000, 2)])

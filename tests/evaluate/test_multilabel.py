@@ -5,7 +5,7 @@ import pytest
 
 from biosig.errors import BiosigError
 from biosig.evaluate.challenge import challenge_metric, challenge_score, has_codes, read_weights
-from biosig.evaluate.intervals import bootstrap, multiplicities, replicates
+from biosig.evaluate.intervals import bootstrap, bootstrap_counts, bootstrap_scores
 from biosig.evaluate.metrics import METRICS
 
 
@@ -32,8 +32,8 @@ def test_the_challenges_score_by_hand(tmp_path):
     assert challenge_score(y, output, names, weights) == pytest.approx((3 - 1) / (4.5 - 1))
     metric, people = challenge_metric(names, weights), list("aabc")
     assert metric.value(y.astype(float), output.astype(float)) == pytest.approx((3 - 1) / (4.5 - 1))
-    found = replicates([metric], y.astype(float), output.astype(float), people, 50, seed=1)["challenge"]
-    for score, times in zip(found, multiplicities(3, 50, seed=1)[:, [0, 0, 1, 2]], strict=True):
+    found = bootstrap_scores([metric], y.astype(float), output.astype(float), people, 50, seed=1)["challenge"]
+    for score, times in zip(found, bootstrap_counts(3, 50, seed=1)[:, [0, 0, 1, 2]], strict=True):
         rows = np.repeat(np.arange(4), times)
         if np.isfinite(score):
             assert score == pytest.approx(challenge_score(y[rows], output[rows], names, weights))

@@ -16,15 +16,15 @@ from biosig.downstream.baselines.models.signal_batch import Augmentation, Signal
 from biosig.downstream.baselines.models.tangent import tangent_space_predictions
 from biosig.downstream.baselines.models.token_layers import LONGEST, Trunk, pooled
 from biosig.downstream.data.mixup import draw
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.splits import Split
 from biosig.downstream.finetune.config import Stage
 from biosig.downstream.finetune.fit import fit, predict
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.electrodes.locate import locate
 from biosig.errors import UsageError
 
 SFREQ, N_CHANS, N_TIMES = 100.0, 6, 200
-TWO = Objective("classes", ("a", "b"))
+TWO = TaskLoss("classes", ("a", "b"))
 
 
 class _Dense:
@@ -49,7 +49,7 @@ def planted():
     rhythm = 1.5 * np.sin(2 * np.pi * 10 * np.arange(N_TIMES) / SFREQ + phase[:, None])
     x[np.arange(160), np.where(y, 4, 1)] += rhythm
     rows = np.arange(160)
-    return x.astype(np.float32), y, Parts(rows[:80], rows[80:120], rows[120:])
+    return x.astype(np.float32), y, Split(rows[:80], rows[80:120], rows[120:])
 
 
 @pytest.mark.parametrize("cls", [EEGNet, ShallowFBCSPNet])

@@ -5,7 +5,7 @@ import pytest
 
 import biosig
 from biosig import samples
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.baselines.models.rate_rules import heart_rate, respiratory_rate
 from biosig.downstream.data.channel_targets import window_values
 from biosig.recording import Channel, Recording, Stream
@@ -18,7 +18,7 @@ def test_heart_rate_is_what_the_monitor_showed(kind, tmp_path):
         for path in sorted(samples.path("bidmc").rglob("*_Signals.csv.gz")):
             writer.add(biosig.read(path))
     build_index(tmp_path)
-    windows = grid(open_shards(tmp_path), 10.0, 60.0)
+    windows = fixed_length_windows(open_shards(tmp_path), 10.0, 60.0)
     shown = window_values(windows, "HR")
     estimates = np.array([heart_rate(windows.read(i), kind) for i in range(len(windows))])
     both = np.isfinite(shown) & np.isfinite(estimates)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.splits import Split
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.splits import (
     Fold,
@@ -86,11 +86,11 @@ def test_rows_that_share_a_subject_or_a_site_are_of_one_group():
 
 def test_the_manifest_lists_everyone_of_every_part():
     subjects = np.array(["ann", "ann", "bob", "cid"])
-    listed = manifest(subjects, [Parts(np.array([0, 1]), np.array([2]), np.array([3]))])
+    listed = manifest(subjects, [Split(np.array([0, 1]), np.array([2]), np.array([3]))])
     assert listed["train_subjects"] == [["ann"]]
     assert listed["validation_subjects"] == [["bob"]]
     assert listed["test_subjects"] == [["cid"]]
-    other = manifest(subjects, [Parts(np.array([2]), np.array([0, 1]), np.array([3]))])
+    other = manifest(subjects, [Split(np.array([2]), np.array([0, 1]), np.array([3]))])
     assert listed["sha256"] != other["sha256"]
 
 

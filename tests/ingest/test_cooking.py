@@ -8,7 +8,7 @@ import pytest
 from biosig.lazy_samples import LazySamples
 from biosig.recording import Stream
 from biosig.signal import bandpass, notch, resample, robust_scale
-from ingest.preprocess.process_stream import Chain, cook
+from ingest.preprocess.process_stream import Chain, process_stream
 from ingest.preprocess.recipe import Recipe, apply
 
 
@@ -54,7 +54,7 @@ def test_blocks_leave_no_trace(night, small_blocks, tmp_path, options, gaps):
     stream = replace(night, samples=Counted(night.samples), invalid=gaps)
     chain = Chain(night.sfreq, n_times=night.n_times, **options)
     at_once = chain(replace(night, invalid=gaps).physical())
-    cooked, _ = cook(stream, chain, tmp_path)
+    cooked, _ = process_stream(stream, chain, tmp_path)
     assert isinstance(cooked.samples, LazySamples)
     assert stream.samples.most <= 7001 + 2 * chain.margin
     assert cooked.samples.shape == at_once.shape
@@ -92,7 +92,7 @@ def test_what_the_resampler_removes_is_not_filtered_again():
 
 def test_spooled_samples_read_anywhere(night, small_blocks, tmp_path):
     chain = Chain(night.sfreq, 100, night.n_times, low=1)
-    cooked, _ = cook(replace(night, samples=Counted(night.samples)), chain, tmp_path)
+    cooked, _ = process_stream(replace(night, samples=Counted(night.samples)), chain, tmp_path)
     everything = np.asarray(cooked.samples)
     assert np.abs(everything).max() == 32767
     for start, stop in ((0, 1), (4375, 4377), (4300, 9000), (5, 5)):
@@ -160,7 +160,7 @@ def test_long_margins_do_not_make_most_of_the_work(night, tmp_path, monkeypatch)
     for usual, most_read in ((3000, 2.2 * night.n_times), (2000, np.inf)):
         monkeypatch.setattr(Stream, "block_length", lambda self, n_bytes=2**24, n=usual: n_bytes // 2**24 * n)
         samples = Counted(night.samples)
-        cook(replace(night, samples=samples), chain, tmp_path)
+        process_stream(replace(night, samples=samples), chain, tmp_path)
         assert samples.read_in_all < most_read
         assert samples.most <= 8 * usual
 
@@ -168,5 +168,5 @@ def test_long_margins_do_not_make_most_of_the_work(night, tmp_path, monkeypatch)
 def test_what_is_left_of_a_signal_may_be_less_than_a_sample(night, small_blocks, tmp_path):
     chain = Chain(160, 16, 28_003, low=None)
     samples = night.samples[:, :28_003]
-    cooked, _ = cook(replace(night, samples=Counted(samples)), chain, tmp_path)
+    cooked, _ = process_stream(replace(night, samples=Counted(samples)), chain, tmp_path)
     assert cooked.n_times == 2800

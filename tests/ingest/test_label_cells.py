@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biosig.errors import DataError, UsageError
-from ingest.metadata.labels.typed_table import Cells
+from ingest.metadata.labels.typed_table import TypedTable
 
 
 def table(tmp_path, text, name="t.csv"):
     (tmp_path / name).write_text(text, encoding="utf-8")
-    return Cells(tmp_path / name)
+    return TypedTable(tmp_path / name)
 
 
 def test_text_cells_become_what_was_asked_for(tmp_path):
@@ -77,7 +77,7 @@ def test_parquet_keeps_its_types(tmp_path):
         "group": pa.array(["a", "b"]).dictionary_encode(),
     }
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")
-    cells = Cells(tmp_path / "t.parquet")
+    cells = TypedTable(tmp_path / "t.parquet")
     types = {name: cells.guess_type(name) for name in columns}
     assert types == {
         "id": "text",
@@ -121,12 +121,12 @@ def test_tables_that_cannot_be_read(tmp_path):
             table(tmp_path, text)
     (tmp_path / "latin.csv").write_bytes("id,y\nr1,M\xe4nner\n".encode("latin-1"))
     with pytest.raises(DataError, match="as UTF-8"):
-        Cells(tmp_path / "latin.csv")
+        TypedTable(tmp_path / "latin.csv")
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match="cannot be read"):
-        Cells(tmp_path / "t.parquet")
+        TypedTable(tmp_path / "t.parquet")
     with pytest.raises(UsageError, match="does not exist"):
-        Cells(tmp_path / "absent.csv")
+        TypedTable(tmp_path / "absent.csv")
 
 
 @pytest.mark.parametrize(
@@ -181,4 +181,4 @@ def test_what_is_nearly_a_number_is_told(tmp_path):
 def test_a_header_that_is_not_utf_8_is_a_sentence(tmp_path):
     (tmp_path / "t.csv").write_bytes("id,Größe\na,1\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"t\.csv cannot be read .*export it again, as UTF-8"):
-        Cells(tmp_path / "t.csv")
+        TypedTable(tmp_path / "t.csv")

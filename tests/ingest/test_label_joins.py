@@ -9,7 +9,7 @@ from biosig.config import load
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Channel, Recording, Stream, Subject
 from ingest.metadata.labels.labels import load_labels
-from ingest.metadata.labels.row_index import Found
+from ingest.metadata.labels.row_index import IngestIndex
 from ingest.metadata.labels.spec import LabelSpec
 from ingest.privacy.pseudonyms import Pseudonyms
 
@@ -42,7 +42,7 @@ def test_a_table_by_subject_fills_in_what_a_recording_does_not_know(write):
     assert labels.join(recording("r3"), Path("/x/r3.hea"))[1] == ("people.csv",)
     hidden = Pseudonyms(b"x" * 16)
     stored = [(hidden("subject", "7"), None), (hidden("subject", "8"), "pre")]
-    assert labels.unmatched(Found([], frozenset(stored), hidden)) == [("9", "people.csv")]
+    assert labels.unmatched(IngestIndex([], frozenset(stored), hidden)) == [("9", "people.csv")]
     assert labels.strangers([("9", "people.csv")]) == []
     assert labels.strangers([(name, "people.csv") for name in "789"]) == ["people.csv"]
 
@@ -55,11 +55,12 @@ def test_a_table_by_subject_and_sitting(write):
     assert labels.join(recording(subject=Subject("7")), Path("r1")) == (ANY, ("visits.csv",))
     hidden = Pseudonyms(b"x" * 16)
     subject = hidden("subject", "7")
-    assert labels.unmatched(Found([], frozenset([(subject, "post"), (subject, None)]), hidden)) == [
+    assert labels.unmatched(IngestIndex([], frozenset([(subject, "post"), (subject, None)]), hidden)) == [
         ("7, session pre", "visits.csv")
     ]
     assert (
-        labels.unmatched(Found([], frozenset([(subject, "post"), (subject, hidden("session", "pre"))]), hidden)) == []
+        labels.unmatched(IngestIndex([], frozenset([(subject, "post"), (subject, hidden("session", "pre"))]), hidden))
+        == []
     )
 
 
@@ -72,7 +73,7 @@ def test_several_tables_each_go_by_the_columns_that_they_have(write):
     assert labels.join(recording("r2"), Path("/x/r2.hea"))[0].labels == {"x": 2, "y": 3}
     assert missed == ()
     hidden = Pseudonyms(b"x" * 16)
-    assert labels.unmatched(Found([Path("/x/r1.hea")], frozenset([]), hidden)) == [
+    assert labels.unmatched(IngestIndex([Path("/x/r1.hea")], frozenset([]), hidden)) == [
         ("r2", "ecgs.csv"),
         ("7", "people.csv"),
     ]
@@ -141,7 +142,7 @@ def test_events_become_annotations_in_order(write):
     assert missed == ()
     assert joined.labels == {}
     assert [note[0] for note in joined.notes] == ["1", "1", "1"]
-    assert labels.unmatched(Found([Path("/x/r1.hea")], frozenset([]), Pseudonyms(b"x" * 16))) == [
+    assert labels.unmatched(IngestIndex([Path("/x/r1.hea")], frozenset([]), Pseudonyms(b"x" * 16))) == [
         ("r2", "arousals.csv")
     ]
 
@@ -192,7 +193,7 @@ def test_codes_of_the_header_get_their_names(write):
     assert joined.labels["dx"] == ["426783006", "164889003", "999"]
     assert missed == ()
     assert labels.join(recording(), Path("r1.hea"))[1] == ("scored_diagnoses_2021.csv",)
-    assert labels.unmatched(Found([], frozenset([]), Pseudonyms(b"x" * 16))) == []
+    assert labels.unmatched(IngestIndex([], frozenset([]), Pseudonyms(b"x" * 16))) == []
     assert labels.asked == {"dx_scored", "dx_names"}
 
 

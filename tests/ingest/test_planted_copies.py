@@ -6,7 +6,7 @@ import pytest
 from made_files import FORMATS, SFREQ
 
 from biosig.downstream.data.label_windows import LabelledWindows, Target
-from biosig.downstream.data.split_config import FoldSplit
+from biosig.downstream.data.split_config import SubjectKFold
 from biosig.downstream.data.splits import make_parts
 from biosig.downstream.data.task import open_windows
 from ingest.cli.ingest import ingest
@@ -56,7 +56,7 @@ def test_every_format(tmp_path, form, capsys):
     assert of[list(names.values())].nunique() == 1
     assert of.nunique() == 5
     labelled = LabelledWindows(task.labelled.windows, np.zeros(len(of)), Target(label="subject"), [])
-    parts, notes = make_parts(FoldSplit(folds=5, validation=0.5), labelled, 0)
+    parts, notes = make_parts(SubjectKFold(folds=5, validation=0.5), labelled, 0)
     for part in parts:
         people = [set(task.people[rows]) for rows in (part.train, part.validation, part.test)]
         assert not people[0] & people[1] | people[0] & people[2] | people[1] & people[2]

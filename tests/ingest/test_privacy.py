@@ -5,7 +5,7 @@ import pytest
 
 from biosig.errors import UsageError
 from biosig.recording import Annotation, Channel, Recording, Source, Stream, Subject
-from ingest.privacy.deidentify import Hiding, hide
+from ingest.privacy.deidentify import Deidentifier, deidentify
 from ingest.privacy.name_patterns import is_code, name_words, reveals
 from ingest.privacy.pseudonyms import Pseudonyms, load_key
 
@@ -13,7 +13,7 @@ KEY = "00112233445566778899aabbccddeeff"
 
 
 def how(**options):
-    return Hiding(Pseudonyms(bytes.fromhex(KEY)), **options)
+    return Deidentifier(Pseudonyms(bytes.fromhex(KEY)), **options)
 
 
 def recording(name="rec1", subject=None, channels=("II",), onset=0.0, **fields):
@@ -23,18 +23,18 @@ def recording(name="rec1", subject=None, channels=("II",), onset=0.0, **fields):
 
 
 def test_subject_and_path_become_pseudonyms_that_agree_under_one_key():
-    first = hide(recording(subject=Subject("Jane 17", 60.0, "female")), "ward/rec1", how())
-    other = hide(recording(subject=Subject("Jane 17")), "ward/rec2", how())
+    first = deidentify(recording(subject=Subject("Jane 17", 60.0, "female")), "ward/rec1", how())
+    other = deidentify(recording(subject=Subject("Jane 17")), "ward/rec2", how())
     assert first.subject.id == other.subject.id
     assert (first.subject.age, first.subject.sex) == (60.0, "female")
     assert first.source.path != other.source.path
     assert "Jane" not in repr(first) + repr(first.subject) + repr(first.source)
-    another_key = Hiding(Pseudonyms(b"another key of 16 bytes"))
-    assert hide(recording(subject=Subject("Jane 17")), "ward/rec1", another_key).subject.id != first.subject.id
+    another_key = Deidentifier(Pseudonyms(b"another key of 16 bytes"))
+    assert deidentify(recording(subject=Subject("Jane 17")), "ward/rec1", another_key).subject.id != first.subject.id
 
 
 def test_recordings_without_a_subject_are_subjects_of_their_own():
-    assert hide(recording(), "a/rec1", how()).subject.id != hide(recording(), "b/rec1", how()).subject.id
+    assert deidentify(recording(), "a/rec1", how()).subject.id != deidentify(recording(), "b/rec1", how()).subject.id
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,15 @@ def test_recordings_without_a_subject_are_subjects_of_their_own():
     ],
 )
 def test_names_that_tell_something_are_hashed(name, subject, hidden):
-    found = hide(recording(name, Subject(subject)), f"root/{name}", how())
+    found = deidentify(recording(name, Subject(subject)), f"root/{name}", how())
     assert (found.id != name) == hidden
-    assert hide(recording(name), f"root/{name}", how(recording_names="keep")).id == name
-    assert len(hide(recording(name), f"root/{name}", how(recording_names="hash")).id) == 16
+    assert deidentify(recording(name), f"root/{name}", how(recording_names="keep")).id == name
+    assert len(deidentify(recording(name), f"root/{name}", how(recording_names="hash")).id) == 16
 
 
 @pytest.mark.parametrize("rule", ["auto", "keep", "hash"])
 def test_an_id_that_needs_its_folder_is_hashed(rule):
-    hidden = hide(recording("Mustermann/rec1"), "ward/Mustermann/rec1", how(recording_names=rule))
+    hidden = deidentify(recording("Mustermann/rec1"), "ward/Mustermann/rec1", how(recording_names=rule))
     assert len(hidden.id) == 16
 
 
@@ -110,14 +110,16 @@ def test_words_of_a_pseudonymous_subject_stay_in_texts():
     before = recording(
         subject=Subject("sleep-EEG_01"), channels=("EEG Fpz-Cz",), annotations=[Annotation(0.0, 0.0, "Sleep stage W")]
     )
-    after = hide(before, "rec1", how())
+    after = deidentify(before, "rec1", how())
     assert (after.ch_names, after.annotations[0].label) == (["EEG Fpz-Cz"], "Sleep stage W")
 
 
 def test_an_age_above_89_is_90():
-    ages = [hide(recording(subject=Subject("a", age)), "rec1", how()).subject.age for age in (None, 89.9, 90.0, 97.0)]
+    ages = [
+        deidentify(recording(subject=Subject("a", age)), "rec1", how()).subject.age for age in (None, 89.9, 90.0, 97.0)
+    ]
     assert ages == [None, 89.9, 90.0, 90.0]
-    assert hide(recording(subject=Subject("a", 97.0)), "rec1", how()).notes == (
+    assert deidentify(recording(subject=Subject("a", 97.0)), "rec1", how()).notes == (
         "The subject is older than 89: kept as 90.",
     )
 
@@ -133,7 +135,7 @@ def test_history_and_units_name_nobody():
     )
     stream = before.streams[0]
     odd = Channel("II", "II", "misc", "Dr. Weber")
-    after = hide(replace(before, streams=[replace(stream, channels=(odd,))]), "rec1", how())
+    after = deidentify(replace(before, streams=[replace(stream, channels=(odd,))]), "rec1", how())
     assert after.history == (
         "left out channels that were not asked for: '[name]3', 'Muse-[number] [date]'",
         "eeg: 100000 Hz to 250 Hz",
@@ -150,21 +152,21 @@ def test_free_texts_are_scrubbed_and_a_note_says_so():
         labels={"dx": ["426783006"], "comment": "seen on 3/4/2001", "visit": "2001-04-03", "n": 123456},
         session="2001-04-03",
     )
-    after = hide(before, "rec1", how(asked=frozenset(["visit"])))
+    after = deidentify(before, "rec1", how(asked=frozenset(["visit"])))
     assert after.report == "Vom [date], Dr. [name]: Sinusrhythmus, QT 400 ms"
     assert [a.label for a in after.annotations] == ["[name] moved", "65281", "N"]
     assert after.labels == {"dx": ["426783006"], "comment": "seen on [date]", "visit": "2001-04-03", "n": 123456}
     assert len(after.session) == 16
     assert after.notes == ("Taken out of the report, events or labels and marked there: dates, names.",)
     assert before.report.startswith("Vom 12")
-    kept = hide(before, "rec1", how(texts=False))
+    kept = deidentify(before, "rec1", how(texts=False))
     assert kept.report == before.report
     assert kept.annotations == before.annotations
 
 
 def test_one_text_under_two_rules():
     before = recording(report="426783006", labels={"dx": ["426783006"]})
-    after = hide(before, "rec1", how())
+    after = deidentify(before, "rec1", how())
     assert (after.report, after.labels) == ("[number]", {"dx": ["426783006"]})
 
 
@@ -179,7 +181,7 @@ def test_notes_and_channels_name_no_file_person_or_device():
             "Mustermann was typed as the unit.",
         ),
     )
-    after = hide(before, "rec1", how())
+    after = deidentify(before, "rec1", how())
     assert after.ch_names == ["Muse-[number] A", "Muse-[number] A 2", "V1"]
     assert [c.source_name for c in after.channels] == after.ch_names
     assert after.notes == (
@@ -187,15 +189,15 @@ def test_notes_and_channels_name_no_file_person_or_device():
         "….dat holds 123456 bytes; rec1.hea says otherwise.",
         "[name] was typed as the unit.",
     )
-    assert "….hea says" in hide(before, "rec1", how(recording_names="hash")).notes[1]
+    assert "….hea says" in deidentify(before, "rec1", how(recording_names="hash")).notes[1]
 
 
 def test_seconds_since_1970_are_a_date():
     before = recording(onset=1.6e9, annotations=[Annotation(1.6e9 + 0.05, 0.0, "N")])
-    after = hide(before, "rec1", how())
+    after = deidentify(before, "rec1", how())
     assert after.streams[0].onset == 0.0
     assert after.annotations[0].onset == pytest.approx(0.05)
-    assert hide(recording(onset=3600.0), "rec1", how()).streams[0].onset == 3600.0
+    assert deidentify(recording(onset=3600.0), "rec1", how()).streams[0].onset == 3600.0
 
 
 def test_the_key_is_in_a_file_or_in_a_variable(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from biosig.errors import UnreadableError
 from ingest.adapters.mne.fif import further_parts
 from ingest.adapters.tables.adapter import TableAdapter
 from ingest.decompress import FREE
-from ingest.metadata.labels.typed_table import Cells
+from ingest.metadata.labels.typed_table import TypedTable
 
 N = 3 * FREE
 SECONDS = 5
@@ -70,7 +70,7 @@ def test_label_tables_that_unpack_without_end_are_refused(tmp_path, name):
     else:
         pq.write_table(pa.table({"id": pa.array(["r"] * (N // 8)), "x": pa.array(np.zeros(N // 8))}), tmp_path / name)
     with pytest.raises(UnreadableError, match="unpacks from"):
-        Cells(tmp_path / name)
+        TypedTable(tmp_path / name)
 
 
 def test_a_fif_file_that_unpacks_without_end_is_refused(tmp_path):

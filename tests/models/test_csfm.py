@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import biosig
-from biosig.batches.montage import UnplacedChannelWarning
+from biosig.batches.channel_layout import UnplacedChannelWarning
 from biosig.batches.packed import pack
 from biosig.errors import UsageError
 from biosig.models.encoder import Encoder

@@ -6,7 +6,7 @@ import torch
 
 from biosig.batches.packed import MODALITY_IDS, pack
 from biosig.batches.recording_set import RecordingList
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.embedding import embed_windows
 from biosig.errors import UsageError
 from biosig.models.pooling import pooled
@@ -15,7 +15,7 @@ from biosig.models.reading import Reading
 
 @pytest.fixture(scope="module")
 def windows(bedside, ecg):
-    return grid(RecordingList([bedside.crop(0.0, 20.0), ecg]), 5.0)
+    return fixed_length_windows(RecordingList([bedside.crop(0.0, 20.0), ecg]), 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_all_layers_in_one_pass_are_the_layers_one_by_one(tiny, windows, pooling
 
 
 def test_a_token_per_window_reads_all_modalities_and_other_poolings_tell_them_apart(narrow_csfm, bedside):
-    short = grid(RecordingList([bedside.crop(0.0, 20.0)]), 10.0)
+    short = fixed_length_windows(RecordingList([bedside.crop(0.0, 20.0)]), 10.0)
     assert embed_windows(narrow_csfm, short)["modality"].to_pylist() == ["ecg+ppg"] * 2
     assert set(embed_windows(narrow_csfm, short, pooling="mean", layer="all")["modality"].to_pylist()) == {"ecg", "ppg"}
 

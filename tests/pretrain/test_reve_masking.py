@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.contract import InputContract, PreparedStream
 from biosig.batches.packed import pack
 from biosig.errors import UsageError
 from biosig.pretrain.masking.blocks import BlockMasking
@@ -24,7 +24,7 @@ def cap(names, seconds=10.0, valid=None):
     """A window of noise on electrodes of the 10-05 system."""
     shape = (len(names), round(200 * seconds))
     return [
-        Prepared(
+        PreparedStream(
             modality="eeg",
             values=np.random.default_rng(0).standard_normal(shape, np.float32),
             valid=np.ones(shape, bool) if valid is None else valid,

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from biosig.errors import DataError
-from biosig.training.config import OptimizerConfig, Stage, Training
+from biosig.training.config import OptimizerConfig, Training, TrainingStage
 from biosig.training.loop import train, train_epochs
 from biosig.training.optimizer import make_optimizer, make_plateau
 from biosig.training.seeding import epoch_random
@@ -55,7 +55,7 @@ def _train(stage, optimizer="adamw", progress=None, resume=None, wild=False):
 def test_the_network_ends_with_its_best_epoch_and_stops_where_none_is_better():
     told = []
     network, state, best = _train(
-        Stage(lr=0.3, epochs=200, patience=6, batch_size=8), progress=lambda *what: told.append(what)
+        TrainingStage(lr=0.3, epochs=200, patience=6, batch_size=8), progress=lambda *what: told.append(what)
     )
     assert not network.training
     assert best.value == pytest.approx(_score(network))
@@ -70,7 +70,7 @@ def test_the_network_ends_with_its_best_epoch_and_stops_where_none_is_better():
 @pytest.mark.parametrize("changes", [{}, {"schedule": "linear", "ema": 0.9}])
 @pytest.mark.parametrize("epochs_before", [1, 9])
 def test_stopped_after_any_epoch_it_ends_with_the_same_weights(tmp_path, optimizer, changes, epochs_before):
-    stage = Stage(lr=0.1, epochs=14, patience=9, batch_size=8, **changes)
+    stage = TrainingStage(lr=0.1, epochs=14, patience=9, batch_size=8, **changes)
 
     def stop(_stage, done, *_):
         if done == epochs_before:
@@ -103,6 +103,6 @@ def test_training_by_steps_ends_with_the_same_weights_each_time():
 
 def test_a_loss_that_is_not_finite_names_the_step_and_the_setting():
     with pytest.raises(DataError, match="loss is inf at step 1: lower the stage's lr"):
-        _train(Stage(lr=0.1, epochs=2, batch_size=8), wild=True)
+        _train(TrainingStage(lr=0.1, epochs=2, batch_size=8), wild=True)
     with pytest.raises(DataError, match=r"at step 1: lower training\.optimizer\.lr"):
         train(_network(), TRAIN, lambda _: torch.tensor(torch.nan), lambda: 0.0, Training(), [0])

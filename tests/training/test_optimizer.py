@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from biosig.downstream.finetune.classifier import Classifier
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.training.config import OptimizerConfig
 from biosig.training.optimizer import lr_factors, make_optimizer, set_lr
 from biosig.training.stable_adamw import StableAdamW
@@ -85,7 +85,7 @@ def test_frozen_parameters_are_left_to_nobody():
 
 
 def test_layers_far_from_the_head_learn_slower(narrow_csfm):
-    classifier = Classifier(narrow_csfm.encoder, Objective("classes", ("a", "b")), "cls")
+    classifier = Classifier(narrow_csfm.encoder, TaskLoss("classes", ("a", "b")), "cls")
     of = lr_factors(classifier, 0.5)
     assert of.keys() == dict(classifier.named_parameters()).keys()
     assert of["head.2.weight"] == of["encoder.norm.weight"] == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from biosig.errors import UsageError
-from biosig.training.config import OptimizerConfig, Stage, Training
+from biosig.training.config import OptimizerConfig, Training, TrainingStage
 
 
 def rates(steps=100, **settings):
@@ -53,7 +53,7 @@ def test_impossible_schedules_are_refused():
 
 
 def test_a_stage_rises_from_nothing_to_the_whole_rate():
-    stage = Stage(lr=2.0, epochs=20, warmup=2)
+    stage = TrainingStage(lr=2.0, epochs=20, warmup=2)
     assert [stage.learning_rate(step, 10) for step in (20, 21)] == [2.0, None]
     assert stage.learning_rate(10, 10) == pytest.approx(2 * (10**0.5 - 1) / 9)
     line = replace(stage, schedule="linear")

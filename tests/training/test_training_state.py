@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from biosig.errors import DataError, UnreadableError
-from biosig.training.config import OptimizerConfig, Stage
+from biosig.training.config import OptimizerConfig, TrainingStage
 from biosig.training.optimizer import make_optimizer, make_plateau
 from biosig.training.state import Score, TrainingState
 from biosig.training.weights import MovingAverage
@@ -121,7 +121,7 @@ def test_damage_and_other_networks_are_refused(tmp_path):
 def test_states_of_0_1_0_are_read(kind):
     path, fit = OLD / f"{kind}.safetensors", kind == "fit"
     written = load_file(path)
-    state = _state(Stage(1e-2, 5, 1, ema=0.9).optimizer("adamw") if fit else None)
+    state = _state(TrainingStage(1e-2, 5, 1, ema=0.9).optimizer("adamw") if fit else None)
     if not fit:
         state.plateau = state.average = None
     with warnings.catch_warnings():

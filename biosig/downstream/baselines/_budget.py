@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from biosig.downstream.baselines._supervised import Recipe
+from biosig.downstream.baselines._supervised import NetworkSpec
 from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
-from biosig.downstream.data.batch_sources import Examples
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.batch_sources import BatchSource
+from biosig.downstream.data.splits import Split
 from biosig.downstream.finetune.fit import fit, predict
-from biosig.training.config import Stage
+from biosig.training.config import TrainingStage
 from biosig.training.seeding import seeded
 
 SHORTEST = 1.0
@@ -28,7 +28,7 @@ def minutes_worked() -> float:
 
 
 def train_within_budget(
-    context: BaselineContext, job: FitJob, make: Callable[[], nn.Module], examples: Examples, recipe: Recipe
+    context: BaselineContext, job: FitJob, make: Callable[[], nn.Module], examples: BatchSource, recipe: NetworkSpec
 ) -> FoldPredictions:
     """Choose the number of epochs by the validation part, train that long on both parts, and predict.
 
@@ -41,21 +41,21 @@ def train_within_budget(
         As of `Baseline.fit_predict`.
     make : callable
         Gives the network with random weights.
-    examples : Examples
+    examples : BatchSource
         What it reads.
-    recipe : Recipe
+    recipe : NetworkSpec
         How it is trained.
     """
     end = minutes_worked() + max(context.network_minutes, SHORTEST)
     parts, objective = job.parts, context.objective(job.parts)
-    both = Parts(np.concatenate((parts.train, parts.validation)), parts.validation[:0], parts.test)
+    both = Split(np.concatenate((parts.train, parts.validation)), parts.validation[:0], parts.test)
     durations = context.windows.windows.duration[np.concatenate((parts.train, both.train))]
     stage = recipe.within(context.network_minutes, durations)
 
     def late() -> bool:
         return minutes_worked() > end
 
-    def trained(of: Parts, stage: Stage, name: str) -> tuple[nn.Module, int]:
+    def trained(of: Split, stage: TrainingStage, name: str) -> tuple[nn.Module, int]:
         stage = replace(stage, batch_size=recipe.batches_for(len(of.train)))
         with seeded(job.key):
             network = make().to(context.model.device)

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from biosig.batches.contract import Prepared
+from biosig.batches.contract import PreparedStream
 from biosig.downstream.baselines.models.eeg_network import site_weights
 from biosig.downstream.baselines.models.signal_batch import SignalBatch
-from biosig.downstream.data.mixup import Mix, draw
+from biosig.downstream.data.mixup import MixupDraw, draw
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.evaluate.splits import Rows
 
@@ -45,18 +45,18 @@ class SignalExamples(ABC):
         (self.contract,) = windows.contract.values()
 
     @abstractmethod
-    def laid(self, streams: Sequence[Prepared], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
+    def laid(self, streams: Sequence[PreparedStream], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
         """A window's channels in place.
 
         Parameters
         ----------
-        streams : sequence of Prepared
+        streams : sequence of PreparedStream
             The window.
         values, valid : ndarray, shape (R, T)
             All channels of the streams, in order, at their times.
         """
 
-    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:  # noqa: ARG002
+    def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:  # noqa: ARG002
         """A `SignalBatch`, a second long at least; windows are not mixed."""
         laid = [self._laid(self.windows[row]) for row in rows]
         n_times = [window.values.shape[1] for window in laid]
@@ -69,11 +69,11 @@ class SignalExamples(ABC):
         tensors = (torch.from_numpy(x) for x in (values, present, measured, np.array(n_times)))
         return SignalBatch(*tensors).to(self.device)
 
-    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
         """No partners."""
         return draw([None] * len(rows), rng)
 
-    def _laid(self, streams: Sequence[Prepared]) -> Laid:
+    def _laid(self, streams: Sequence[PreparedStream]) -> Laid:
         starts = [max(round(stream.onset * self.contract.sfreq), 0) for stream in streams]
         ends = [start + stream.values.shape[1] for start, stream in zip(starts, streams, strict=True)]
         shape = sum(len(stream.values) for stream in streams), max(ends, default=0)
@@ -103,7 +103,7 @@ class NamedExamples(SignalExamples):
         names = {name for row in rows.tolist() for stream in windows[row] for name in stream.ch_names}
         self.places, self.factor = {name: place for place, name in enumerate(sorted(names))}, factor
 
-    def laid(self, streams: Sequence[Prepared], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
+    def laid(self, streams: Sequence[PreparedStream], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
         """Each channel at its place; of several of one name the last with a real value."""
         x = np.zeros((len(self.places), values.shape[1]), np.float32)
         real = np.zeros(x.shape, bool)
@@ -116,7 +116,7 @@ class NamedExamples(SignalExamples):
 class SiteExamples(SignalExamples):
     """Batches of EEG of any montage as local averages about fixed sites, which `models.eeg_network` reads."""
 
-    def laid(self, streams: Sequence[Prepared], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
+    def laid(self, streams: Sequence[PreparedStream], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
         """Averages over the channels near each site, and how near the nearest is."""
         live = valid.any(axis=1)
         places = [place(stream) for stream in streams]
@@ -125,7 +125,7 @@ class SiteExamples(SignalExamples):
         return Laid(weights @ values[live], nearness, np.asarray(valid.any(axis=0)))
 
 
-def place(stream: Prepared) -> NDArray[np.float32]:
+def place(stream: PreparedStream) -> NDArray[np.float32]:
     """Where channels measure (R, 3): at their electrode, of a derivation halfway between its two."""
     derived = np.isfinite(stream.reference).all(axis=1, keepdims=True)
     return np.where(derived, (stream.position + stream.reference) / 2, stream.position)

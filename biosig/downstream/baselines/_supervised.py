@@ -10,22 +10,22 @@ import numpy as np
 
 from biosig.downstream.baseline import Baseline
 from biosig.evaluate.metrics import Floats
-from biosig.training.config import Stage
+from biosig.training.config import TrainingStage
 
 if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
-    from biosig.downstream.data.batch_sources import Examples
+    from biosig.downstream.data.batch_sources import BatchSource
 
 
 @dataclass(frozen=True)
-class Recipe:
+class NetworkSpec:
     """How a network is trained.
 
     Parameters
     ----------
-    stage : Stage
+    stage : TrainingStage
         Its epochs are the most that are trained.
     per_minute : float
         Seconds of signal that a minute of the budget stands for: a third of what one quiet core of a current CPU
@@ -34,11 +34,11 @@ class Recipe:
         Seconds of a window that one pass sees at most.
     """
 
-    stage: Stage
+    stage: TrainingStage
     per_minute: float
     longest: float = np.inf
 
-    def within(self, minutes: float, durations: Floats) -> Stage:
+    def within(self, minutes: float, durations: Floats) -> TrainingStage:
         """The stage with as many epochs as the budget has room for, one at least.
 
         Parameters
@@ -70,18 +70,18 @@ class SupervisedNetwork(Baseline):
 
     Attributes
     ----------
-    recipe : Recipe
+    recipe : NetworkSpec
         How it is trained.
     """
 
-    recipe: ClassVar[Recipe]
+    recipe: ClassVar[NetworkSpec]
 
     @abstractmethod
-    def examples(self, context: BaselineContext, job: FitJob) -> Examples:
+    def examples(self, context: BaselineContext, job: FitJob) -> BatchSource:
         """What the network reads."""
 
     @abstractmethod
-    def make(self, context: BaselineContext, examples: Examples, n_outputs: int) -> nn.Module:
+    def make(self, context: BaselineContext, examples: BatchSource, n_outputs: int) -> nn.Module:
         """The network with random weights."""
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:

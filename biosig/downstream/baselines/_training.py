@@ -5,14 +5,19 @@ from __future__ import annotations
 from torch import nn
 
 from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
-from biosig.downstream.data.batch_sources import Examples
-from biosig.downstream.data.sequences import Contexts
-from biosig.downstream.finetune.config import Stage
+from biosig.downstream.data.batch_sources import BatchSource
+from biosig.downstream.data.sequences import SpanLayout
 from biosig.downstream.finetune.fit import fit, predict_spans
+from biosig.training.config import TrainingStage
 
 
 def train_and_predict(
-    context: BaselineContext, job: FitJob, network: nn.Module, examples: Examples, contexts: Contexts, stage: Stage
+    context: BaselineContext,
+    job: FitJob,
+    network: nn.Module,
+    examples: BatchSource,
+    contexts: SpanLayout,
+    stage: TrainingStage,
 ) -> FoldPredictions:
     """Train a network on the training part, keep its best epoch on the validation part, and predict.
 
@@ -22,11 +27,11 @@ def train_and_predict(
         As of `Baseline.fit_predict`.
     network : Module
         Batches of `examples` → outputs.
-    examples : Examples
+    examples : BatchSource
         What the network reads.
-    contexts : Contexts
+    contexts : SpanLayout
         How the windows lie in that.
-    stage : Stage
+    stage : TrainingStage
         How it is trained.
     """
     objective = context.objective(job.parts)

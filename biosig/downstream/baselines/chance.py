@@ -30,6 +30,8 @@ class Chance(Baseline):
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """The same for every window."""
-        from biosig.downstream.baselines.models.simple import uninformed
+        from biosig.downstream.baselines.models.simple import predict_prior
 
-        return FoldPredictions(None, uninformed(context.y[job.parts.train], len(job.parts.test), context.target.kind))
+        return FoldPredictions(
+            None, predict_prior(context.y[job.parts.train], len(job.parts.test), context.target.kind)
+        )

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from biosig.batches.input_contract import InputContract
     from biosig.downstream.data.batch_sources import FrozenExamples
     from biosig.downstream.data.label_windows import Target
-    from biosig.downstream.data.sequences import Contexts
-    from biosig.downstream.data.splits import Parts
+    from biosig.downstream.data.sequences import SpanLayout
+    from biosig.downstream.data.splits import Split
     from biosig.downstream.data.window_dataset import PreparedWindows
-    from biosig.downstream.finetune.config import Stage, TrainingSpec
-    from biosig.downstream.finetune.losses import LossConfig, Objective
+    from biosig.downstream.finetune.config import TrainingSpec
+    from biosig.downstream.finetune.losses import LossConfig, TaskLoss
     from biosig.evaluate.calibration import Calibration, Method
     from biosig.models.model import Model
     from biosig.progress import Progress
     from biosig.recording import Recording
+    from biosig.training.config import TrainingStage
 
 
 class FoldPredictions(NamedTuple):
@@ -58,7 +59,7 @@ class BaselineContext:
         What encoders read, and its tokens by the model as it is: the windows, or those in which the spans lie.
     training : TrainingSpec
         How a classifier on the model's encoder is made and trained.
-    scratch, network : Stage
+    scratch, network : TrainingStage
         How the encoder from random weights, and a supervised network, are trained.
     loss : LossConfig
         How errors weigh.
@@ -77,7 +78,7 @@ class BaselineContext:
     people : ndarray of str, shape (N,), optional
         Whose each is, by content (`biosig.downstream.data.task.Task.people`), for folds within the training part; None
         = by the subjects' names, on which these folds then hang.
-    spans : Contexts, optional
+    spans : SpanLayout, optional
         How the N lie in what encoders read; None = they are what encoders read.
     """
 
@@ -87,8 +88,8 @@ class BaselineContext:
     target: Target
     frozen: FrozenExamples
     training: TrainingSpec
-    scratch: Stage
-    network: Stage
+    scratch: TrainingStage
+    network: TrainingStage
     loss: LossConfig
     network_width: int = 64
     network_minutes: float = 5.0
@@ -97,16 +98,16 @@ class BaselineContext:
     keep_bytes: float = 4e9
     progress: Progress | None = None
     people: NDArray[np.str_] | None = None
-    spans: Contexts | None = None
+    spans: SpanLayout | None = None
     stopped: list[str] = field(default_factory=list)
     """Titles of fits that took longer than `network_minutes` and were ended there."""
 
     @cached_property
-    def contexts(self) -> Contexts:
+    def contexts(self) -> SpanLayout:
         """How the N lie in what encoders read."""
-        from biosig.downstream.data.sequences import Contexts
+        from biosig.downstream.data.sequences import SpanLayout
 
-        return self.spans or Contexts.alone(self.windows.windows)
+        return self.spans or SpanLayout.alone(self.windows.windows)
 
     @property
     def groups(self) -> NDArray[np.str_]:
@@ -160,18 +161,18 @@ class BaselineContext:
             if self.progress:
                 self.progress(f"{stage}: windows", row + 1, len(self.windows))
 
-    def objective(self, parts: Parts) -> Objective:
+    def objective(self, parts: Split) -> TaskLoss:
         """The loss, fitted to the training part, of methods that give each of the N an output of its own."""
-        from biosig.downstream.finetune.losses import Objective
+        from biosig.downstream.finetune.losses import TaskLoss
 
-        return Objective.fitted(self.target, self.y[parts.train], self.loss)
+        return TaskLoss.fitted(self.target, self.y[parts.train], self.loss)
 
-    def encoder_objective(self, parts: Parts) -> Objective:
+    def encoder_objective(self, parts: Split) -> TaskLoss:
         """The same for encoders, which may give several outputs for what they read."""
         every = self.target.every if self.contexts.n_spans > 1 else 0.0
         return replace(self.objective(parts), n_spans=self.contexts.n_spans, every=every)
 
-    def fit_calibration(self, parts: Parts, scores: Floats) -> Calibration:
+    def fit_calibration(self, parts: Split, scores: Floats) -> Calibration:
         """Fitted to the scores (n, K) or (n,) of the validation part."""
         from biosig.evaluate.calibration import fit_calibration
 
@@ -186,7 +187,7 @@ class FitJob:
     ----------
     method : str
         Its name in the table.
-    parts : Parts
+    parts : Split
         Rows to fit on, to choose by, and to test.
     fold, seed : int
         Which parts, and which random numbers.
@@ -197,7 +198,7 @@ class FitJob:
     """
 
     method: str
-    parts: Parts
+    parts: Split
     fold: int = 0
     seed: int = 0
     seed_id: int = 0

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from biosig.batches.input_contract import InputContract
 from biosig.downstream.baseline import BASELINES
-from biosig.downstream.baselines._supervised import Recipe, SupervisedNetwork, in_volts
-from biosig.training.config import Stage
+from biosig.downstream.baselines._supervised import NetworkSpec, SupervisedNetwork, in_volts
+from biosig.training.config import TrainingStage
 
 if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob
-    from biosig.downstream.data.batch_sources import Examples
+    from biosig.downstream.data.batch_sources import BatchSource
 
 BAND = (0.5, 40.0)
 MILLIVOLTS = InputContract(100.0, 0.08, 0.08, "mV", BAND, "constant", on_unknown="keep")
@@ -30,13 +30,13 @@ class ECGNetworkBaseline(SupervisedNetwork):
     title = "ECG network, from scratch"
     modalities = frozenset({"ecg"})
     rank = 60
-    recipe = Recipe(
-        Stage(1e-3, 30, warmup=1, patience=10, dropout=0.3, weight_decay=0.05, mixup=False, schedule="linear"),
+    recipe = NetworkSpec(
+        TrainingStage(1e-3, 30, warmup=1, patience=10, dropout=0.3, weight_decay=0.05, mixup=False, schedule="linear"),
         per_minute=18_000.0,
         longest=5.12,
     )
 
-    def examples(self, context: BaselineContext, job: FitJob) -> Examples:
+    def examples(self, context: BaselineContext, job: FitJob) -> BatchSource:
         """Windows in mV; where a channel's unit is no voltage, all by the robust scale of their recording."""
         from biosig.downstream.baselines._signals import NamedExamples
 

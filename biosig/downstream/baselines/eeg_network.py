@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from biosig.batches.input_contract import InputContract
 from biosig.downstream.baseline import BASELINES
-from biosig.downstream.baselines._supervised import Recipe, SupervisedNetwork, in_volts
-from biosig.training.config import Stage
+from biosig.downstream.baselines._supervised import NetworkSpec, SupervisedNetwork, in_volts
+from biosig.training.config import TrainingStage
 
 if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob
-    from biosig.downstream.data.batch_sources import Examples
+    from biosig.downstream.data.batch_sources import BatchSource
 
 INPUT = InputContract(128.0, 0.25, 0.25, "uV", (0.5, 45.0), "robust", clip=60.0)
 
@@ -27,12 +27,12 @@ class EEGNetworkBaseline(SupervisedNetwork):
     title = "EEG network, from scratch"
     modalities = frozenset({"eeg"})
     rank = 60
-    recipe = Recipe(
-        Stage(1e-3, 30, warmup=1, patience=10, dropout=0.3, weight_decay=0.05, mixup=False, schedule="linear"),
+    recipe = NetworkSpec(
+        TrainingStage(1e-3, 30, warmup=1, patience=10, dropout=0.3, weight_decay=0.05, mixup=False, schedule="linear"),
         per_minute=20_000.0,
     )
 
-    def examples(self, context: BaselineContext, job: FitJob) -> Examples:  # noqa: ARG002
+    def examples(self, context: BaselineContext, job: FitJob) -> BatchSource:  # noqa: ARG002
         """Windows by the robust scale of their recording, whatever the unit."""
         from biosig.downstream.baselines._signals import SiteExamples
 

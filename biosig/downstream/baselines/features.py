@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from biosig.batches.windows import RecordingSet
     from biosig.downstream.baselines.context import BaselineContext, FitJob
     from biosig.downstream.data.label_windows import Target
-    from biosig.downstream.probe.fit import Recipe
+    from biosig.downstream.probe.fit import ProbeSpec
     from biosig.evaluate.metrics import Floats, Kind
 
 PENALTIES = {"logistic": (1e4, 1e3, 1e2, 1e1)}
@@ -160,13 +160,13 @@ def is_better(trees: Floats, linear: Floats, y: NDArray[Any], kind: Kind) -> boo
     return gain > 0
 
 
-def _recipe(context: BaselineContext) -> Recipe:
+def _recipe(context: BaselineContext) -> ProbeSpec:
     """Head, penalties and kind of target of the linear model."""
     from biosig.downstream.probe.config import resolve_head
-    from biosig.downstream.probe.fit import Recipe
+    from biosig.downstream.probe.fit import ProbeSpec
 
     head = resolve_head(None, context.target.kind)
-    return Recipe(head, context.target.kind, len(context.target.class_names), settings=PENALTIES.get(head, ()))
+    return ProbeSpec(head, context.target.kind, len(context.target.class_names), settings=PENALTIES.get(head, ()))
 
 
 def clipped(X: Floats, train: NDArray[np.int64]) -> Floats:

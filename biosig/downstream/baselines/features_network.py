@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from biosig.downstream.baseline import BASELINES
-from biosig.downstream.baselines._supervised import Recipe, SupervisedNetwork
-from biosig.training.config import Stage
+from biosig.downstream.baselines._supervised import NetworkSpec, SupervisedNetwork
+from biosig.training.config import TrainingStage
 
 if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob
-    from biosig.downstream.data.batch_sources import Examples
+    from biosig.downstream.data.batch_sources import BatchSource
 
 
 @BASELINES.register
@@ -26,22 +26,22 @@ class FeaturesNetwork(SupervisedNetwork):
     name = "features_network"
     title = "network on hand-made features"
     rank = 31
-    recipe = Recipe(
-        Stage(1e-3, 60, warmup=1, patience=10, dropout=0.3, weight_decay=0.05, mixup=False, schedule="linear"),
+    recipe = NetworkSpec(
+        TrainingStage(1e-3, 60, warmup=1, patience=10, dropout=0.3, weight_decay=0.05, mixup=False, schedule="linear"),
         per_minute=60_000.0,
         longest=1.0,  # a window costs the same whatever its length
     )
 
-    def examples(self, context: BaselineContext, job: FitJob) -> Examples:
+    def examples(self, context: BaselineContext, job: FitJob) -> BatchSource:
         """Features on a standard scale, outliers clipped, both by the training part; its medians for missing ones."""
         import numpy as np
 
         from biosig.downstream.baselines.features import clipped
         from biosig.downstream.data.batch_sources import TableExamples
-        from biosig.downstream.probe.fit import Preparation
+        from biosig.downstream.probe.fit import FeatureScaler
 
         X = clipped(context.features[0], job.parts.train)
-        standard = Preparation.fit(X[job.parts.train], None)(X)
+        standard = FeatureScaler.fit(X[job.parts.train], None)(X)
         return TableExamples(standard.astype(np.float32), context.model.device)
 
     def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:

@@ -12,9 +12,9 @@ import torch
 
 from biosig.downstream.baseline import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext, FitJob
-from biosig.downstream.data.batch_sources import Examples, PackedExamples
-from biosig.downstream.data.channel_subsets import PartialWindows
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.batch_sources import BatchSource, PackedExamples
+from biosig.downstream.data.channel_subsets import ChannelSubset
+from biosig.downstream.data.splits import Split
 from biosig.downstream.finetune.classifier import Classifier
 from biosig.downstream.finetune.fit import predict_spans
 from biosig.downstream.finetune.stages import fine_tune
@@ -26,14 +26,14 @@ Save = Callable[[Classifier, FitJob], None]
 """Called with a tuned model and the job that it is of."""
 
 
-def fit_job(method: str, parts: Parts, fold: int, seed: int, work: Path | None = None) -> FitJob:
+def fit_job(method: str, parts: Split, fold: int, seed: int, work: Path | None = None) -> FitJob:
     """One fit of a method, in a folder of its own where the run keeps its work."""
     job = FitJob(method, parts, fold, seed, 0 if method == MODEL else BASELINES[method].seed_id)
     return job if work is None else replace(job, folder=work / method / job.name)
 
 
 def predict_test(
-    context: BaselineContext, job: FitJob, inputs: Mapping[str, PartialWindows] | None = None, save: Save | None = None
+    context: BaselineContext, job: FitJob, inputs: Mapping[str, ChannelSubset] | None = None, save: Save | None = None
 ) -> dict[str, Floats]:
     """Predictions (n, K) or (n,) of the test part by one fit of one method.
 
@@ -45,7 +45,7 @@ def predict_test(
         What all methods share.
     job : FitJob
         The fit.
-    inputs : mapping of str to PartialWindows, optional
+    inputs : mapping of str to ChannelSubset, optional
         Windows with fewer channels, on which the tuned model is tested too.
     save : callable, optional
         Called with the tuned model.
@@ -76,7 +76,7 @@ def _predict_baseline(context: BaselineContext, job: FitJob) -> Floats:
 
 
 def _predict_model(
-    context: BaselineContext, job: FitJob, inputs: Mapping[str, PartialWindows], save: Save | None
+    context: BaselineContext, job: FitJob, inputs: Mapping[str, ChannelSubset], save: Save | None
 ) -> dict[str, Floats]:
     objective = context.encoder_objective(job.parts)
     classifier = fine_tune(
@@ -94,7 +94,7 @@ def _predict_model(
     named = {MODEL: context.read} | {f"{MODEL}, {name}": windows for name, windows in inputs.items()}
     examples = {name: PackedExamples(windows, context.model.device) for name, windows in named.items()}
 
-    def scores(of: Examples, rows: Rows) -> Floats:
+    def scores(of: BatchSource, rows: Rows) -> Floats:
         return predict_spans(classifier, of, objective, context.contexts, rows, context.training.tune.batch_size)
 
     classifier.calibration = context.fit_calibration(job.parts, scores(examples[MODEL], job.parts.validation))

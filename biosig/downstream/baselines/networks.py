@@ -28,7 +28,7 @@ class Network(Baseline):
         """Train every weight."""
         from biosig.downstream.baselines._training import train_and_predict
         from biosig.downstream.data.batch_sources import DenseExamples
-        from biosig.downstream.data.sequences import Contexts
+        from biosig.downstream.data.sequences import SpanLayout
         from biosig.training.seeding import seeded
 
         n_chans = sum(len(stream.values) for stream in context.windows[0])
@@ -36,7 +36,7 @@ class Network(Baseline):
             network = self.make(context, n_chans, len(context.objective(job.parts).names))
         network, examples = network.to(context.model.device), DenseExamples(context.windows, context.model.device)
         return train_and_predict(
-            context, job, network, examples, Contexts.alone(context.windows.windows), context.network
+            context, job, network, examples, SpanLayout.alone(context.windows.windows), context.network
         )
 
 

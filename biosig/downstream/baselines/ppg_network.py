@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from biosig.batches.input_contract import InputContract
 from biosig.downstream.baseline import BASELINES
-from biosig.downstream.baselines._supervised import Recipe, SupervisedNetwork
-from biosig.training.config import Stage
+from biosig.downstream.baselines._supervised import NetworkSpec, SupervisedNetwork
+from biosig.training.config import TrainingStage
 
 if TYPE_CHECKING:
     from torch import nn
 
     from biosig.downstream.baselines.context import BaselineContext, FitJob
-    from biosig.downstream.data.batch_sources import Examples
+    from biosig.downstream.data.batch_sources import BatchSource
 
 INPUT = InputContract(64.0, 0.25, 0.25, None, (0.4, 10.0), "robust", on_unknown="keep")
 """PPG has no common unit: each recording has its own scale."""
@@ -27,12 +27,12 @@ class PPGNetworkBaseline(SupervisedNetwork):
     title = "PPG network, from scratch"
     modalities = frozenset({"ppg"})
     rank = 60
-    recipe = Recipe(
-        Stage(3e-3, 25, warmup=3, patience=10, dropout=0.3, weight_decay=0.05, mixup=False, schedule="linear"),
+    recipe = NetworkSpec(
+        TrainingStage(3e-3, 25, warmup=3, patience=10, dropout=0.3, weight_decay=0.05, mixup=False, schedule="linear"),
         per_minute=240_000.0,
     )
 
-    def examples(self, context: BaselineContext, job: FitJob) -> Examples:
+    def examples(self, context: BaselineContext, job: FitJob) -> BatchSource:
         """Windows at 64 Hz."""
         from biosig.downstream.baselines._signals import NamedExamples
 

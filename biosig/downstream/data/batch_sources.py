@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 
 from biosig.batches.packed import pack
 from biosig.device import autocast
-from biosig.downstream.data.channel_subsets import PartialWindows
-from biosig.downstream.data.mixup import Mix, draw, mixed
+from biosig.downstream.data.channel_subsets import ChannelSubset
+from biosig.downstream.data.mixup import MixupDraw, draw, mixed
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.errors import DataError
 from biosig.models.encoder import Encoder
 from biosig.models.tokens import Tokens
 
 
-class Examples(Protocol):
+class BatchSource(Protocol):
     """What the training loop asks for batches."""
 
-    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+    def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:
         """The windows of these numbers, mixed if asked, on the device."""
 
-    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
         """A random mix of these windows."""
 
 
@@ -38,21 +38,21 @@ class PackedExamples:
 
     Parameters
     ----------
-    windows : PreparedWindows or PartialWindows
+    windows : PreparedWindows or ChannelSubset
         All windows of the task, surveyed.
     device : torch.device
         Where batches are put.
     """
 
-    def __init__(self, windows: PreparedWindows | PartialWindows, device: torch.device) -> None:
+    def __init__(self, windows: PreparedWindows | ChannelSubset, device: torch.device) -> None:
         self.windows, self.device = windows, device
 
-    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+    def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:
         """A `PackedBatch` of these windows."""
         chosen = [self.windows[row] for row in rows]
         return pack(mixed(chosen, mix) if mix else chosen, self.windows.contract).to(self.device)
 
-    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
         """Partners of one layout that miss no sample: two windows with gaps may have no token in common."""
         return draw([self.windows.layouts[row] if self.windows.whole[row] else None for row in rows], rng)
 
@@ -78,7 +78,7 @@ class FrozenExamples(PackedExamples):
         self._room = keep_bytes
         self._kept: dict[int, Tokens] = {}
 
-    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+    def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:
         """`Tokens` of these windows, or a `PackedBatch` of mixed ones."""
         if mix:
             return super().batch(rows, mix)
@@ -111,14 +111,14 @@ class DenseExamples:
     def __init__(self, windows: PreparedWindows, device: torch.device) -> None:
         self.windows, self.device = windows, device
 
-    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+    def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:
         """A Tensor (B, C, T); samples that are missing are zeros."""
         chosen = [self.windows[row] for row in rows]
         windows = mixed(chosen, mix) if mix else chosen
         values = np.stack([np.concatenate([stream.values for stream in window]) for window in windows])
         return torch.from_numpy(values).to(self.device)
 
-    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
         """Partners among all windows."""
         return draw([0] * len(rows), rng)
 
@@ -137,12 +137,12 @@ class TableExamples:
     def __init__(self, table: NDArray[np.float32], device: torch.device) -> None:
         self.table = torch.from_numpy(table).to(device)
 
-    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+    def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:
         """A Tensor (B, F)."""
         x = self.table[[*rows]]
         return x if mix is None else mix.weight * x + (1 - mix.weight) * x[mix.partner]
 
-    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
         """Partners among all windows."""
         return draw([0] * len(rows), rng)
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.contract import InputContract, PreparedStream
 from biosig.downstream.data.window_dataset import Layout, PreparedWindows, chosen, has_token, names_of
 from biosig.errors import UsageError
 
 
-class PartialWindows:
+class ChannelSubset:
     """Windows by number, each with the channels that are kept.
 
     Parameters
@@ -50,7 +50,7 @@ class PartialWindows:
         """Whether each window misses no sample."""
         return self.windows.whole
 
-    def __getitem__(self, row: int) -> list[Prepared]:
+    def __getitem__(self, row: int) -> list[PreparedStream]:
         return chosen(self.windows[row], self.keep)
 
     def usable(self) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from biosig.batches.altered import COPY, Alteration, AlteredRecording, WrappedSet, altered
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
-from biosig.downstream.data.splits import Parts, tested_rows
+from biosig.downstream.data.splits import Split, tested_rows
 from biosig.downstream.data.task import Task
 from biosig.errors import UsageError
 from biosig.recording import MODALITIES, Recording, Stream
@@ -96,7 +96,7 @@ def degraded(windows: Windows, name: str) -> Windows:
     return altered(windows, _named(name))
 
 
-def with_degraded_test(task: Task, parts: Sequence[Parts], name: str) -> tuple[Task, list[Parts]]:
+def with_degraded_test(task: Task, parts: Sequence[Split], name: str) -> tuple[Task, list[Split]]:
     """The task whose test parts are made worse, while training and validation parts are as they were.
 
     Its windows are those that are fitted on, as they are, and those that are tested, made worse. Test parts are in the
@@ -106,7 +106,7 @@ def with_degraded_test(task: Task, parts: Sequence[Parts], name: str) -> tuple[T
     ----------
     task : Task
         N windows.
-    parts : sequence of Parts
+    parts : sequence of Split
         One per fold.
     name : str
         Of `DEGRADATIONS`.
@@ -125,7 +125,7 @@ def with_degraded_test(task: Task, parts: Sequence[Parts], name: str) -> tuple[T
     taken = replace(windows[rows], ds=both, recording=windows.recording[rows] + shift)
     labelled = replace(task.labelled, windows=taken, y=task.labelled.y[rows])
     return replace(task, labelled=labelled, **columns), [
-        Parts(
+        Split(
             np.searchsorted(good, part.train),
             np.searchsorted(good, part.validation),
             np.searchsorted(bad, part.test) + len(good),

@@ -12,7 +12,9 @@ from biosig.errors import DataError, UsageError
 _TOLERANCE = 1e-6  # s, as in biosig.batches.windows
 
 
-def within(ds: RecordingSet, labels: Sequence[str], length: float, stride: float | None = None) -> Windows:
+def windows_in_intervals(
+    ds: RecordingSet, labels: Sequence[str], length: float, stride: float | None = None
+) -> Windows:
     """Windows side by side within each interval that has one of the labels.
 
     Parameters

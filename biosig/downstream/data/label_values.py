@@ -45,7 +45,7 @@ def label_values(ds: ShardDataset, label: str) -> list[Any]:
     return [None if value is None or value != value else value for value in values]
 
 
-def one_class(values: Sequence[Any], classes: Mapping[str, Sequence[str]]) -> tuple[Floats, list[str]]:
+def single_label_targets(values: Sequence[Any], classes: Mapping[str, Sequence[str]]) -> tuple[Floats, list[str]]:
     """The class number of each recording (R,), NaN where it belongs to none or to several; and how many those are."""
     truth = np.full(len(values), math.nan)
     none, several = 0, 0
@@ -64,7 +64,9 @@ def one_class(values: Sequence[Any], classes: Mapping[str, Sequence[str]]) -> tu
     return truth, notes
 
 
-def any_classes(values: Sequence[Any], classes: Mapping[str, Sequence[str]], label: str) -> tuple[Floats, list[str]]:
+def multi_label_targets(
+    values: Sequence[Any], classes: Mapping[str, Sequence[str]], label: str
+) -> tuple[Floats, list[str]]:
     """Which classes each recording has, (R, K) of 0 and 1; a row of NaN where it has no value at all."""
     truth = np.full((len(values), len(classes)), math.nan)
     for row, value in enumerate(values):
@@ -74,7 +76,7 @@ def any_classes(values: Sequence[Any], classes: Mapping[str, Sequence[str]], lab
     return truth, _absent(truth[:, 0], label)
 
 
-def numbers(values: Sequence[Any], label: str) -> tuple[Floats, list[str]]:
+def numeric_targets(values: Sequence[Any], label: str) -> tuple[Floats, list[str]]:
     """The value of each recording (R,), NaN where there is none; and how many those are.
 
     Raises
@@ -89,7 +91,7 @@ def numbers(values: Sequence[Any], label: str) -> tuple[Floats, list[str]]:
     return truth, _absent(truth, label)
 
 
-def times_and_events(
+def survival_targets(
     times: Sequence[Any], events: Sequence[Any], time_label: str, event_label: str
 ) -> tuple[Floats, list[str]]:
     """Time under observation and whether the event ended it (1) or not (0), (R, 2); NaN where one is not known.
@@ -99,7 +101,7 @@ def times_and_events(
     UsageError
         If a time is negative or no number, or an event is neither yes nor no.
     """
-    (time, time_notes), (event, event_notes) = numbers(times, time_label), numbers(events, event_label)
+    (time, time_notes), (event, event_notes) = numeric_targets(times, time_label), numeric_targets(events, event_label)
     if (time < 0).any():
         raise UsageError(f"'{time_label}' holds {np.nanmin(time):g}: a time under observation cannot be negative.")
     odd = event[np.isfinite(event) & ~np.isin(event, (0, 1))]

@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.windows import Windows, around, grid
-from biosig.downstream.data.interval_windows import within
-from biosig.downstream.data.label_values import any_classes, label_values, numbers, one_class, times_and_events
+from biosig.batches.windows import Windows, event_windows, fixed_length_windows
+from biosig.downstream.data.interval_windows import windows_in_intervals
+from biosig.downstream.data.label_values import (
+    label_values,
+    multi_label_targets,
+    numeric_targets,
+    single_label_targets,
+    survival_targets,
+)
 from biosig.downstream.data.span_labels import span_labels
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.errors import DataError, UsageError
@@ -51,10 +57,10 @@ class LabelledWindows:
     @property
     def strata(self) -> NDArray[np.int64] | None:
         """Groups (N,) to spread evenly over folds: classes, each window's rarest class, events; None for numbers."""
-        return strata(self.y, self.target.kind)
+        return stratification_labels(self.y, self.target.kind)
 
 
-def strata(y: NDArray[Any], kind: Kind) -> NDArray[np.int64] | None:
+def stratification_labels(y: NDArray[Any], kind: Kind) -> NDArray[np.int64] | None:
     """Groups (N,) to spread evenly over folds; see `LabelledWindows.strata`."""
     if kind == "classes":
         return y
@@ -135,7 +141,7 @@ def _spans(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindow
             f"Labels every {target.every:g} s need windows.length in seconds, a multiple of that, and no other key of "
             "windows."
         )
-    counts = {name: matching(ds, expression) for name, expression in target.where.items()}
+    counts = {name: recordings_matching(ds, expression) for name, expression in target.where.items()}
     windows, y, notes = span_labels(ds, target.events, counts, target.every, bool(target.otherwise))
     return LabelledWindows(windows, y, target, notes)
 
@@ -144,13 +150,13 @@ def _event_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labell
     wanted = sorted({label for labels in target.events.values() for label in labels})
     events = ds.annotations[ds.annotations["label"].isin(wanted)]
     if plan.length is not None and plan.after is None and plan.before is None:
-        windows = within(ds, wanted, plan.length, plan.stride)
+        windows = windows_in_intervals(ds, wanted, plan.length, plan.stride)
         left_out, why = (
             int((events["duration"] < plan.length).sum()),
             f"are shorter than one window of {plan.length:g} s",
         )
     elif plan.after is not None and plan.length is None and plan.stride is None:
-        windows = around(ds, wanted, plan.before or 0.0, plan.after)
+        windows = event_windows(ds, wanted, plan.before or 0.0, plan.after)
         left_out, why = len(events) - len(windows), "lie too close to an end of their recording"
     else:
         raise UsageError(
@@ -172,7 +178,7 @@ def _event_classes(ds: ShardDataset, windows: Windows, target: Target) -> NDArra
     for number, (name, labels) in enumerate(target.events.items()):
         counts = np.isin(happened, labels)
         if name in target.where:
-            counts &= matching(ds, target.where[name])[windows.recording]
+            counts &= recordings_matching(ds, target.where[name])[windows.recording]
         if (y[counts] >= 0).any():
             first = int(np.flatnonzero(counts & (y >= 0))[0])
             raise UsageError(
@@ -183,7 +189,7 @@ def _event_classes(ds: ShardDataset, windows: Windows, target: Target) -> NDArra
     return y
 
 
-def matching(ds: ShardDataset, expression: str) -> NDArray[np.bool_]:
+def recordings_matching(ds: ShardDataset, expression: str) -> NDArray[np.bool_]:
     """Which recordings a query finds, shape (n_recordings,)."""
     return np.isin(ds.to_pandas()["recording"], ds.query(expression).to_pandas()["recording"])
 
@@ -192,7 +198,7 @@ def _grid_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     if plan.length is None or plan.before is not None or plan.after is not None:
         what = "A measure" if target.measure else "A rate" if target.rate else "A recording's label"
         raise UsageError(f"{what} needs windows.length in seconds, and no windows.before or windows.after.")
-    windows = grid(ds, plan.length, plan.stride)
+    windows = fixed_length_windows(ds, plan.length, plan.stride)
     if target.measure or target.rate:
         from biosig.downstream.data.channel_targets import event_rates, window_values
 
@@ -215,10 +221,10 @@ def _grid_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
 def _recordings_truth(ds: ShardDataset, target: Target) -> tuple[NDArray[np.float64], list[str]]:
     if target.time:
         times, events = label_values(ds, target.time), label_values(ds, target.event)
-        return times_and_events(times, events, target.time, target.event)
+        return survival_targets(times, events, target.time, target.event)
     values = label_values(ds, target.label)
     if target.classes:
-        return one_class(values, target.classes)
+        return single_label_targets(values, target.classes)
     if target.labels:
-        return any_classes(values, target.labels, target.label)
-    return numbers(values, target.label)
+        return multi_label_targets(values, target.labels, target.label)
+    return numeric_targets(values, target.label)

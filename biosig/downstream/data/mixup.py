@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.contract import Prepared
+from biosig.batches.contract import PreparedStream
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class MixupDraw:
     """What one batch is mixed by: x ← weight · x + (1 - weight) · x[partner]."""
 
     weight: float
     partner: NDArray[np.int64]  # (B,)
 
 
-def draw(layouts: Sequence[Hashable], rng: np.random.Generator) -> Mix:
+def draw(layouts: Sequence[Hashable], rng: np.random.Generator) -> MixupDraw:
     """A weight, and for each window a partner of the same layout; a window whose layout is None stays as it is."""
     partner = np.arange(len(layouts))
     groups: dict[Hashable, list[int]] = {}
@@ -32,10 +32,10 @@ def draw(layouts: Sequence[Hashable], rng: np.random.Generator) -> Mix:
             groups.setdefault(layout, []).append(i)
     for members in groups.values():
         partner[members] = rng.permutation(members)
-    return Mix(float(rng.uniform()), partner)
+    return MixupDraw(float(rng.uniform()), partner)
 
 
-def mixed(windows: Sequence[Sequence[Prepared]], mix: Mix) -> list[list[Prepared]]:
+def mixed(windows: Sequence[Sequence[PreparedStream]], mix: MixupDraw) -> list[list[PreparedStream]]:
     """The windows of a batch, each averaged with its partner."""
     return [
         [_average(a, b, mix.weight) for a, b in zip(window, windows[other], strict=True)] if other != i else [*window]
@@ -43,7 +43,7 @@ def mixed(windows: Sequence[Sequence[Prepared]], mix: Mix) -> list[list[Prepared
     ]
 
 
-def _average(a: Prepared, b: Prepared, weight: float) -> Prepared:
+def _average(a: PreparedStream, b: PreparedStream, weight: float) -> PreparedStream:
     values = np.float32(weight) * a.values + np.float32(1 - weight) * b.values
     scale = a.scale
     if isinstance(a.scale, float) and isinstance(b.scale, float) and min(a.scale, b.scale) > 0:

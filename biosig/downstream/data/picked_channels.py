@@ -13,7 +13,7 @@ from biosig.errors import UsageError
 from biosig.recording import Channel, Recording
 
 
-def picked(windows: Windows, channels: Sequence[str]) -> Windows:
+def pick_channels(windows: Windows, channels: Sequence[str]) -> Windows:
     """The same windows with the channels of these names or kinds alone; with all of them where none is named.
 
     Raises

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.splits import Split
 from biosig.evaluate.splits import Rows
 
 UNLABELLED = -1
@@ -21,7 +21,7 @@ UNLABELLED = -1
 
 
 @dataclass(frozen=True)
-class Contexts:
+class SpanLayout:
     """The windows that spans lie in.
 
     Parameters
@@ -40,7 +40,7 @@ class Contexts:
     n_spans: int
 
     @classmethod
-    def of(cls, spans: Windows, length: float, every: float) -> Contexts:
+    def of(cls, spans: Windows, length: float, every: float) -> SpanLayout:
         """The windows of `length` seconds in which spans of `every` seconds lie, of a grid that begins at 0 s."""
         n_spans = round(length / every)
         number = np.round(spans.onset / every).astype(np.int64)
@@ -52,7 +52,7 @@ class Contexts:
         return cls(windows, context.reshape(-1), number % n_spans, n_spans)
 
     @classmethod
-    def alone(cls, windows: Windows) -> Contexts:
+    def alone(cls, windows: Windows) -> SpanLayout:
         """Windows that are read as they are."""
         return cls(windows, np.arange(len(windows)), np.zeros(len(windows), np.int64), 1)
 
@@ -64,9 +64,9 @@ class Contexts:
         laid[self.context, self.place] = y
         return laid
 
-    def parts(self, parts: Parts) -> Parts:
+    def parts(self, parts: Split) -> Split:
         """The windows of each part, which is that of all spans of a window."""
-        return Parts(*(np.unique(self.context[rows]) for rows in (parts.train, parts.validation, parts.test)))
+        return Split(*(np.unique(self.context[rows]) for rows in (parts.train, parts.validation, parts.test)))
 
     def read_for(self, rows: Rows) -> tuple[Rows, NDArray[np.int64]]:
         """The windows (m,) to read for some spans (n,), and where their outputs are among the windows' m · S."""

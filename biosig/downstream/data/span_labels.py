@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.windows import RecordingSet, Windows, grid
+from biosig.batches.windows import RecordingSet, Windows, fixed_length_windows
 
 HALF = 0.5
 """Share of a span that a lasting event must fill to be its label."""
@@ -50,7 +50,7 @@ def span_labels(
     notes : list of str
         How many were left out, and why.
     """
-    spans = grid(ds, every)
+    spans = fixed_length_windows(ds, every)
     share = np.stack(
         [_share(ds, spans, labels, counts.get(name), every) for name, labels in events.items()], axis=1
     )  # (N, K)

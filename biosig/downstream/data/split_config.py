@@ -9,7 +9,7 @@ from biosig.errors import UsageError
 
 
 @dataclass(frozen=True)
-class FoldSplit:
+class SubjectKFold:
     """Every subject is tested once.
 
     Parameters

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from biosig.batches.altered import original
 from biosig.batches.windows import Windows
 from biosig.downstream.data.label_values import label_values
-from biosig.downstream.data.label_windows import LabelledWindows, has_class, matching
-from biosig.downstream.data.split_config import FoldSplit, QuerySplit
+from biosig.downstream.data.label_windows import LabelledWindows, has_class, recordings_matching
+from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.duplicates import duplicates_of
 from biosig.evaluate.splits import Fold, Rows, check_disjoint, connected_groups, group_folds, held_out_fold
@@ -26,7 +26,7 @@ Strata = NDArray[np.int64] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Split:
     """Row numbers to fit on, to choose the epoch by, and to score, each (n,) int64."""
 
     train: Rows
@@ -34,19 +34,19 @@ class Parts:
     test: Rows
 
 
-def tested_rows(parts: Sequence[Parts]) -> Rows:
+def tested_rows(parts: Sequence[Split]) -> Rows:
     """The rows of all test parts, ascending, each once."""
     return np.unique(np.concatenate([part.test for part in parts]))
 
 
 def make_parts(
-    split: FoldSplit | QuerySplit, labelled: LabelledWindows, seed: int, contents: Contents | None = None
-) -> tuple[list[Parts], list[str]]:
+    split: SubjectKFold | QuerySplit, labelled: LabelledWindows, seed: int, contents: Contents | None = None
+) -> tuple[list[Split], list[str]]:
     """The parts of each fold, and what to say about them.
 
     Parameters
     ----------
-    split : FoldSplit or QuerySplit
+    split : SubjectKFold or QuerySplit
         How to divide.
     labelled : LabelledWindows
         N windows of a shard dataset, and their truth.
@@ -78,7 +78,7 @@ def make_parts(
             notes.append(f"Parts share no {split.by} either: {n_groups} groups of subjects hang together.")
             _check_groups(split, groups)
         parts = [
-            Parts(*_with_validation(fold.train, split.validation, strata, groups, seed + number), fold.test)
+            Split(*_with_validation(fold.train, split.validation, strata, groups, seed + number), fold.test)
             for number, fold in enumerate(_folds(split.folds, strata, groups, seed))
         ]
     for part in parts:
@@ -113,14 +113,14 @@ def content_of(windows: Windows) -> Contents:
     return Contents(people[of_window], np.array(names, str)[found.group][of_window], found.notes(names))
 
 
-def groups_of(split: FoldSplit | QuerySplit, windows: Windows, contents: Contents) -> NDArray[np.str_]:
+def groups_of(split: SubjectKFold | QuerySplit, windows: Windows, contents: Contents) -> NDArray[np.str_]:
     """What a split keeps together (N,): people, or all who hang together by what `split.by` names."""
-    if isinstance(split, FoldSplit) and split.by != "subject":
+    if isinstance(split, SubjectKFold) and split.by != "subject":
         return connected_groups(contents.people, recording_values(windows, split.by))
     return contents.people
 
 
-def _shared_content(contents: Contents, parts: list[Parts]) -> list[str]:
+def _shared_content(contents: Contents, parts: list[Split]) -> list[str]:
     """What to say where a split that somebody else made has copies of one recording on both sides."""
     (part,) = parts
     learned = np.union1d(contents.group[part.train], contents.group[part.validation])
@@ -155,7 +155,7 @@ def recording_values(windows: Windows, label: str) -> NDArray[np.str_]:
     return np.array([str(value) for value in values])[windows.recording]
 
 
-def _check_groups(split: FoldSplit, groups: NDArray[np.str_]) -> None:
+def _check_groups(split: SubjectKFold, groups: NDArray[np.str_]) -> None:
     n_groups, wanted = len(np.unique(groups)), 3 if split.folds == "subjects" else split.folds
     if n_groups < wanted:
         raise UsageError(
@@ -182,7 +182,7 @@ def _with_validation(
 
 def _by_query(
     split: QuerySplit, windows: Windows, strata: Strata, groups: NDArray[np.str_], seed: int
-) -> tuple[list[Parts], list[str]]:
+) -> tuple[list[Split], list[str]]:
     windows = original(windows)
     ds = windows.ds
     assert isinstance(ds, ShardDataset)
@@ -193,11 +193,11 @@ def _by_query(
         train, validation = _with_validation(train, split.validation, strata, groups, seed)
     unused = len(windows) - len(train) - len(validation) - len(test)
     notes = [f"{unused} of {len(windows)} windows are in no part of the split and are left out."] if unused > 0 else []
-    return [Parts(train, validation, test)], notes
+    return [Split(train, validation, test)], notes
 
 
 def _rows(expression: str, windows: Windows, ds: ShardDataset) -> Rows:
-    rows = np.flatnonzero(matching(ds, expression)[windows.recording])
+    rows = np.flatnonzero(recordings_matching(ds, expression)[windows.recording])
     if not len(rows):
         raise UsageError(f"No window is in the part {expression!r} of the split: correct the expression or the query.")
     return rows

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from biosig.batches.alignment import chosen_align
 from biosig.downstream.data.columns import truth_columns
 from biosig.downstream.data.label_windows import LabelledWindows, has_class, label_windows
-from biosig.downstream.data.picked_channels import picked
+from biosig.downstream.data.picked_channels import pick_channels
 from biosig.downstream.data.splits import Contents, content_of
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.errors import DataError, UsageError
@@ -154,10 +154,10 @@ def open_windows(shards: str, query: str | None, length: float, stride: float | 
     DataError
         If a recording has no subject, or two have one id.
     """
-    from biosig.batches.windows import grid
+    from biosig.batches.windows import fixed_length_windows
 
     ds = open_recordings(shards, query)
-    windows = grid(ds, length, stride)
+    windows = fixed_length_windows(ds, length, stride)
     if not len(windows):
         raise UsageError(f"No recording of {shards} is as long as a window of {length:g} s: shorten it, or the query.")
     return _task(ds, LabelledWindows(windows, np.zeros(len(windows)), Target(label="subject"), []))
@@ -206,7 +206,7 @@ def with_align(config: Aligned, task: Task, model: Model) -> Aligned:
     """The configuration with what its windows are aligned by: as it says, else as the model's contract names it."""
     if config.align is not None:
         return config
-    windows = picked(task.labelled.windows, config.channels)
+    windows = pick_channels(task.labelled.windows, config.channels)
     return replace(config, align=chosen_align(None, model.contract, windows))
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.contract import InputContract, Prepared, prepare
-from biosig.batches.filtered_recordings import conditioned
+from biosig.batches.contract import InputContract, PreparedStream, prepare
+from biosig.batches.filtered_recordings import filter_to_contract
 from biosig.batches.ordered import check_windows
 from biosig.batches.packed import pack
 from biosig.batches.windows import Windows
@@ -20,7 +20,7 @@ Layout = tuple[tuple[str, int, tuple[str, ...]], ...]
 """Modality, samples and channel names of each stream."""
 
 
-def layout_of(window: Sequence[Prepared]) -> Layout:
+def layout_of(window: Sequence[PreparedStream]) -> Layout:
     """What must be equal for two windows to be laid over each other."""
     return tuple((stream.modality, stream.values.shape[1], tuple(stream.ch_names)) for stream in window)
 
@@ -30,13 +30,13 @@ def names_of(layouts: Sequence[Layout]) -> set[str]:
     return {name for layout in set(layouts) for modality, _, channels in layout for name in (modality, *channels)}
 
 
-def chosen(window: Sequence[Prepared], channels: Collection[str]) -> list[Prepared]:
+def chosen(window: Sequence[PreparedStream], channels: Collection[str]) -> list[PreparedStream]:
     """A window with the channels of these names or modalities only, without streams that have none."""
     picked = [_picked(stream, channels) for stream in window]
     return [stream for stream in picked if stream.ch_names]
 
 
-def _picked(stream: Prepared, channels: Collection[str]) -> Prepared:
+def _picked(stream: PreparedStream, channels: Collection[str]) -> PreparedStream:
     if stream.modality in channels:
         return stream
     rows = [row for row, name in enumerate(stream.ch_names) if name in channels]
@@ -74,10 +74,10 @@ class PreparedWindows:
         channels: Sequence[str] = (),
     ) -> None:
         check_windows(windows, contract)
-        self.stored, self.windows, self.contract = windows, conditioned(windows, contract), contract
+        self.stored, self.windows, self.contract = windows, filter_to_contract(windows, contract), contract
         self.channels = frozenset(channels)
         self._room = keep_bytes
-        self._kept: dict[int, list[Prepared]] = {}
+        self._kept: dict[int, list[PreparedStream]] = {}
         self.layouts: list[Layout] = []
         """What each window's streams are; filled by `survey`."""
         self.whole: list[bool] = []
@@ -86,7 +86,7 @@ class PreparedWindows:
     def __len__(self) -> int:
         return len(self.windows)
 
-    def __getitem__(self, row: int) -> list[Prepared]:
+    def __getitem__(self, row: int) -> list[PreparedStream]:
         known = self._kept.get(row)
         if known is not None:
             return known
@@ -123,7 +123,7 @@ class PreparedWindows:
         return usable
 
 
-def has_token(window: Sequence[Prepared], contract: Mapping[str, InputContract]) -> bool:
+def has_token(window: Sequence[PreparedStream], contract: Mapping[str, InputContract]) -> bool:
     """Whether a window gives a model of this contract a valid token."""
     try:
         pack([window], contract)

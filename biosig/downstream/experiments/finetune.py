@@ -21,15 +21,15 @@ from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.baselines.methods import fit_job, predict_test
 from biosig.downstream.data.batch_sources import FrozenExamples, check_one_layout
 from biosig.downstream.data.challenge_weights import with_worth
-from biosig.downstream.data.channel_subsets import PartialWindows
+from biosig.downstream.data.channel_subsets import ChannelSubset
 from biosig.downstream.data.columns import prediction_columns
-from biosig.downstream.data.picked_channels import picked
-from biosig.downstream.data.sequences import Contexts
+from biosig.downstream.data.picked_channels import pick_channels
+from biosig.downstream.data.sequences import SpanLayout
 from biosig.downstream.data.split_config import QuerySplit
-from biosig.downstream.data.splits import Parts, make_parts, tested_rows
+from biosig.downstream.data.splits import Split, make_parts, tested_rows
 from biosig.downstream.data.task import Task, model_of, open_task, pretraining_note, with_align
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.experiments.resume import Unfinished, identity_of, resumable
+from biosig.downstream.experiments.resume import PartialResult, resumable_folder, run_fingerprint
 from biosig.downstream.experiments.tuned_weights import save_tuned
 from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.results.fusion import check_pairs, fusion_note, with_fused
@@ -83,14 +83,14 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None, model
     model = _with_input(model, config)
     if config.out is None:
         return _result(config, task, model, None, progress)
-    with resumable(config, identity_of(config, task, model)) as out:
+    with resumable_folder(config, run_fingerprint(config, task, model)) as out:
         result = _result(config, task, model, out, progress)
         result.write(out.result)
     return result
 
 
 def _result(
-    config: FineTuneConfig, task: Task, model: Model, out: Unfinished | None, progress: Progress | None
+    config: FineTuneConfig, task: Task, model: Model, out: PartialResult | None, progress: Progress | None
 ) -> ProbeResult:
     task, windows, left_out = _prepared(task, model, config, progress)
     baselines, remarks = _baselines(task, windows, model, config)
@@ -118,7 +118,7 @@ def _result(
         people=task.people,
         spans=spans,
     )
-    inputs = {name: PartialWindows(read, keep) for name, keep in config.inputs.items()}
+    inputs = {name: ChannelSubset(read, keep) for name, keep in config.inputs.items()}
     save = partial(save_tuned, config, context, out.result / "weights") if out and config.keep_weights else None
     rows = task.rows()
     scored = []
@@ -197,11 +197,11 @@ def _prepared(
     """The windows that give the model a token, at its contract, and what to say of the others."""
     signals, keep_bytes = task.labelled.windows, config.keep_gb * 1e9
     if config.align not in (None, "none"):
-        signals = aligned(picked(signals, config.channels), config.align)
+        signals = aligned(pick_channels(signals, config.channels), config.align)
     windows = PreparedWindows(signals, model.contract, keep_bytes, config.channels)
     usable = windows.survey(progress)
     for keep in config.inputs.values() if usable.all() else ():
-        usable &= PartialWindows(windows, keep).usable()
+        usable &= ChannelSubset(windows, keep).usable()
     if usable.all():
         return task, windows, []
     if not usable.any():
@@ -219,17 +219,17 @@ def _prepared(
 
 def _read(
     windows: PreparedWindows, config: FineTuneConfig, progress: Progress | None
-) -> tuple[Contexts | None, PreparedWindows]:
+) -> tuple[SpanLayout | None, PreparedWindows]:
     """What encoders read: the windows themselves, or those in which they are spans, and how they lie there."""
     if not config.target.every:
         return None, windows
-    contexts = Contexts.of(windows.windows, config.windows.length or 0.0, config.target.every)
+    contexts = SpanLayout.of(windows.windows, config.windows.length or 0.0, config.target.every)
     read = PreparedWindows(contexts.windows, windows.contract, config.keep_gb * 1e9, config.channels)
     read.survey(progress)
     return contexts, read
 
 
-def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Sequence[Parts]) -> list[str]:
+def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Sequence[Split]) -> list[str]:
     if isinstance(config.split, QuerySplit):
         notes = ["The test part is scored once per seed; the validation part chose the epochs."]
     else:

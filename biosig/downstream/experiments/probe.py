@@ -31,13 +31,13 @@ from biosig.downstream.baselines.methods import fit_job, predict_test
 from biosig.downstream.data.batch_sources import FrozenExamples
 from biosig.downstream.data.challenge_weights import with_worth
 from biosig.downstream.data.columns import prediction_columns
-from biosig.downstream.data.picked_channels import picked
+from biosig.downstream.data.picked_channels import pick_channels
 from biosig.downstream.data.split_config import QuerySplit
-from biosig.downstream.data.splits import Parts, make_parts, tested_rows
+from biosig.downstream.data.splits import Split, make_parts, tested_rows
 from biosig.downstream.data.task import Task, model_of, open_task, pretraining_note, with_align
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.experiments.resume import Unfinished, identity_of, resumable
-from biosig.downstream.finetune.config import LossConfig, TrainingSpec, TuneStage
+from biosig.downstream.experiments.resume import PartialResult, resumable_folder, run_fingerprint
+from biosig.downstream.finetune.config import FineTuneStage, LossConfig, TrainingSpec
 from biosig.downstream.probe.config import ProbeConfig, resolve_head
 from biosig.downstream.probe.frozen_probe import FrozenProbes
 from biosig.downstream.results.fusion import check_pairs, fusion_note, with_fused
@@ -89,7 +89,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None, model: Mode
     config = with_align(config, task, model)
     if config.out is None:
         return _result(config, task, model, parts, notes, None, progress)
-    with resumable(config, identity_of(config, task, model)) as out:
+    with resumable_folder(config, run_fingerprint(config, task, model)) as out:
         result = _result(config, task, model, parts, notes, out, progress)
         result.write(out.result)
     return result
@@ -122,7 +122,7 @@ def score_rows(
     config: ProbeConfig,
     task: Task,
     model: Model,
-    parts: Sequence[Parts],
+    parts: Sequence[Split],
     names: Sequence[str],
     *,
     optional: Collection[str] = (),
@@ -140,7 +140,7 @@ def score_rows(
         N windows, each in some part; of their channels those of the configuration take part, aligned as it says.
     model : Model
         The row "model", the encoder of "random_weights", and whose input contract other rows read by.
-    parts : sequence of Parts
+    parts : sequence of Split
         One per fold.
     names : sequence of str
         "model" and names of `biosig.downstream.baselines.BASELINES`, in the order of the table.
@@ -163,7 +163,7 @@ def score_rows(
     head = resolve_head(config.head, config.target.kind)
     config = with_align(config, task, model)
     assert config.align is not None
-    task = task.with_windows(aligned(picked(task.labelled.windows, config.channels), config.align))
+    task = task.with_windows(aligned(pick_channels(task.labelled.windows, config.channels), config.align))
     context = _context(config, task, model, progress)
     baselines = [name for name in names if name != MODEL]
     if head == "attention" or any(BASELINES[name].needs_one_layout for name in baselines):
@@ -197,9 +197,9 @@ def _result(
     config: ProbeConfig,
     task: Task,
     model: Model,
-    parts: Sequence[Parts],
+    parts: Sequence[Split],
     notes: Sequence[str],
-    out: Unfinished | None,
+    out: PartialResult | None,
     progress: Progress | None,
 ) -> ProbeResult:
     standing = _standing_notes(task, model, config, parts)
@@ -220,13 +220,13 @@ def _result(
     return labelled_result(task, model, parts, predictions, notes, config, {"fits": scored.fits}, scored.tables)
 
 
-def _only_used(task: Task, parts: Sequence[Parts]) -> tuple[Task, list[Parts]]:
+def _only_used(task: Task, parts: Sequence[Split]) -> tuple[Task, list[Split]]:
     """The task without windows that are in no part."""
     used = np.unique(np.concatenate([rows for part in parts for rows in (part.train, part.validation, part.test)]))
     chosen = np.zeros(len(task.subjects), bool)
     chosen[used] = True
     return task.only(chosen), [
-        Parts(*(np.searchsorted(used, rows) for rows in (part.train, part.validation, part.test))) for part in parts
+        Split(*(np.searchsorted(used, rows) for rows in (part.train, part.validation, part.test))) for part in parts
     ]
 
 
@@ -242,7 +242,7 @@ def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress |
         y=task.labelled.y,
         target=config.target,
         frozen=FrozenExamples(windows, model.encoder, model.device, keep_bytes),
-        training=TrainingSpec(config.attention, TuneStage(lr=0.0, epochs=0, mixup=False, method="probe")),
+        training=TrainingSpec(config.attention, FineTuneStage(lr=0.0, epochs=0, mixup=False, method="probe")),
         scratch=config.network,
         network=config.network,
         loss=LossConfig(balanced=config.target.kind in ("classes", "multilabel")),  # as the other heads weigh
@@ -260,7 +260,7 @@ def _baselines(config: ProbeConfig, task: Task, model: Model) -> list[str]:
     """The baselines of the task, less those that are switched off."""
     named: Sequence[str] | None = config.baselines
     if named is None:
-        ds = picked(task.labelled.windows, config.channels).ds
+        ds = pick_channels(task.labelled.windows, config.channels).ds
         known = demographic_features(ds, config.target).shape[1] > 0
         named = default_baselines(config.target.kind, modalities_of(ds, model.contract), known)
     return exclude(named, config.without)
@@ -280,7 +280,7 @@ def _up_to_layer(model: Model, config: ProbeConfig) -> Model:
     return Model(encoder, model.trained, model.card, model.folder, model.tokenizer)
 
 
-def _standing_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequence[Parts]) -> list[str]:
+def _standing_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequence[Split]) -> list[str]:
     if isinstance(config.split, QuerySplit):
         notes = ["The test part is scored once."]
     else:

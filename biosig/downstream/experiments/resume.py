@@ -38,7 +38,7 @@ _OF_NO_MATTER = ("out", "keep_gb", "keep_weights")
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class PartialResult:
     """Where a run writes.
 
     Parameters
@@ -54,7 +54,7 @@ class Unfinished:
 
 
 @contextmanager
-def resumable(config: Resumable, identity: Mapping[str, Any]) -> Iterator[Unfinished]:
+def resumable_folder(config: Resumable, identity: Mapping[str, Any]) -> Iterator[PartialResult]:
     """Places to write to, of which one becomes `config.out` at the end; what a killed run left there is there again.
 
     What is damaged there is renamed and made again (`biosig.file_sums.set_damaged_aside`). An error deletes nothing
@@ -65,7 +65,7 @@ def resumable(config: Resumable, identity: Mapping[str, Any]) -> Iterator[Unfini
     config : FineTuneConfig or ProbeConfig
         The run, with a result folder.
     identity : mapping of str to Any
-        All that the result depends on, as plain values (`identity_of`).
+        All that the result depends on, as plain values (`run_fingerprint`).
 
     Raises
     ------
@@ -86,7 +86,7 @@ def resumable(config: Resumable, identity: Mapping[str, Any]) -> Iterator[Unfini
     assert folder is not None
     refuse_existing(folder)
     partial = partial_of(folder)
-    places = Unfinished(partial / RESULT, partial / "work")
+    places = PartialResult(partial / RESULT, partial / "work")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder, "run", lock_of(folder)), sigterm(at_once=True):
         manifests = (partial / "run.json", places.work / "run.json")  # two, as all work is lost without one
@@ -126,7 +126,7 @@ def _clear_written(result: Path) -> None:
             shutil.rmtree(path)
 
 
-def _repeat_without_weights(places: Unfinished) -> None:
+def _repeat_without_weights(places: PartialResult) -> None:
     """Forget that a model is tuned whose weights are not whole any more."""
     for done in places.work.glob("model/*.safetensors"):
         weights, listed = places.result / "weights" / done.stem, FileSums.read(done.parent)
@@ -143,7 +143,7 @@ def _repeat_without_weights(places: Unfinished) -> None:
             weights.replace(places.work / f"{weights.name}{DAMAGED}")
 
 
-def identity_of(config: Resumable, task: Task, model: Model) -> dict[str, Any]:
+def run_fingerprint(config: Resumable, task: Task, model: Model) -> dict[str, Any]:
     """What the numbers of a run depend on: settings, windows and their truth, weights, versions, kind of device."""
     windows = task.labelled.windows
     digest = hashlib.sha256(task.shards_hash.encode())

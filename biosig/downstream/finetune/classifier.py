@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from biosig import config as configuration
 from biosig.batches.packed import PackedBatch
-from biosig.downstream.finetune.losses import Objective
-from biosig.downstream.finetune.signature import Use
+from biosig.downstream.finetune.losses import TaskLoss
+from biosig.downstream.finetune.signature import InputSignature
 from biosig.errors import UnreadableError, UsageError
 from biosig.evaluate.calibration import Calibration
 from biosig.file_sums import write_guarded
@@ -38,7 +38,7 @@ class Classifier(nn.Module):
     ----------
     encoder : Encoder
         Gives the tokens, and the query of the attention pooling.
-    objective : Objective
+    objective : TaskLoss
         What the W outputs mean. Where it has several spans, the outputs of each are read from the tokens of these
         seconds, which have seen the whole window.
     pooling : str
@@ -53,7 +53,7 @@ class Classifier(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, objective: Objective, pooling: Pooling = "attention", n_tokens: int = 0
+        self, encoder: Encoder, objective: TaskLoss, pooling: Pooling = "attention", n_tokens: int = 0
     ) -> None:
         super().__init__()
         check_pooling(encoder.config, pooling, frozen=False)
@@ -96,7 +96,7 @@ class Classifier(nn.Module):
 
 
 def save_classifier(
-    classifier: Classifier, use: Use, folder: Path, card: str, tokenizer: Tokenizer | None = None
+    classifier: Classifier, use: InputSignature, folder: Path, card: str, tokenizer: Tokenizer | None = None
 ) -> Path:
     """Write a folder that is a checkpoint of the encoder (`biosig.load_model`) with the head and its use beside it."""
     if isinstance(classifier.encoder, ZooEncoder):
@@ -116,7 +116,7 @@ def save_classifier(
     return folder
 
 
-def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
+def load_classifier(folder: str | Path) -> tuple[Classifier, InputSignature]:
     """Read what fine-tuning has saved: a network for packed batches of `encoder.config.contract`, and its use.
 
     Raises
@@ -133,9 +133,9 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, Use]:
         used = facts.pop("use")
         if earlier := used.get("align") == "euclidean":
             used["align"] = "none"  # it is refused below
-        use = configuration.load(Use, used)
+        use = configuration.load(InputSignature, used)
         calibration = Calibration.from_dict(facts.pop("calibration"))
-        classifier = Classifier(encoder, configuration.load(Objective, facts.pop("objective")), **facts)
+        classifier = Classifier(encoder, configuration.load(TaskLoss, facts.pop("objective")), **facts)
     except UnreadableError:
         raise
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal
 
 from biosig.batches.input_contract import Align
 from biosig.downstream.baseline import BASELINES, check_kind, check_minutes
-from biosig.downstream.data.split_config import FoldSplit, QuerySplit
+from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.models.readouts import READOUTS, Pooling
-from biosig.training.config import Stage
+from biosig.training.config import TrainingStage
 
 
 @dataclass(frozen=True)
-class TuneStage(Stage):
+class FineTuneStage(TrainingStage):
     """The stretch in which the encoder is trained too.
 
     Parameters
@@ -54,9 +54,9 @@ class TrainingSpec:
 
     Parameters
     ----------
-    probe : Stage
+    probe : TrainingStage
         First: the head and the pool query, with the encoder frozen.
-    tune : TuneStage
+    tune : FineTuneStage
         Then: the encoder too.
     pooling : {"attention", "cls", "mean", "flatten"}
         What the head reads.
@@ -66,8 +66,8 @@ class TrainingSpec:
         How many second stages are averaged.
     """
 
-    probe: Stage
-    tune: TuneStage
+    probe: TrainingStage
+    tune: FineTuneStage
     pooling: Pooling = "attention"
     optimizer: Literal["adamw", "stable_adamw"] = "adamw"
     soup: int = 1
@@ -101,7 +101,7 @@ class FineTuneConfig(TaskConfig):
         What to predict.
     windows : WindowPlan
         Where windows lie, in seconds.
-    split : FoldSplit or QuerySplit
+    split : SubjectKFold or QuerySplit
         Who is trained on, who chooses the epoch, who is tested.
     channels : list of str
         Names of channels, or modalities, that take part; none = all that the model reads.
@@ -118,14 +118,14 @@ class FineTuneConfig(TaskConfig):
         aVL, aVF], PPG: [ppg]}; each is a row "model, NAME" of the table.
     loss : LossConfig
         How errors weigh.
-    probe : Stage
+    probe : TrainingStage
         First: the head and the pool query, with the encoder frozen.
-    tune : TuneStage
+    tune : FineTuneStage
         Then: the encoder too. It starts from the best epoch of the first stage, and ends with it if no epoch is better.
-    scratch : Stage, optional
+    scratch : TrainingStage, optional
         For the same encoder from random weights; None = as `tune`, with as many epochs as both stages together and a
         rate of 1e-3.
-    convolutional : Stage, optional
+    convolutional : TrainingStage, optional
         For EEGNet, ShallowFBCSPNet, xresnet and S4; None = as `scratch`.
     network_width : int
         Channels of xresnet's first stage, and S4's features.
@@ -159,17 +159,17 @@ class FineTuneConfig(TaskConfig):
 
     target: Target
     windows: WindowPlan
-    split: FoldSplit | QuerySplit
+    split: SubjectKFold | QuerySplit
     channels: list[str] = field(default_factory=list)
     divisor: float | None = None
     align: Align | None = None
     pooling: Pooling = "attention"
     inputs: dict[str, list[str]] = field(default_factory=dict)
     loss: LossConfig = field(default_factory=LossConfig)
-    probe: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20))
-    tune: TuneStage = field(default_factory=lambda: TuneStage(lr=1e-4, epochs=50, warmup=5))
-    scratch: Stage | None = None
-    convolutional: Stage | None = None
+    probe: TrainingStage = field(default_factory=lambda: TrainingStage(lr=5e-3, epochs=20))
+    tune: FineTuneStage = field(default_factory=lambda: FineTuneStage(lr=1e-4, epochs=50, warmup=5))
+    scratch: TrainingStage | None = None
+    convolutional: TrainingStage | None = None
     network_width: int = 64
     network_minutes: float = 5.0
     optimizer: Literal["adamw", "stable_adamw"] = "adamw"
@@ -219,7 +219,7 @@ class FineTuneConfig(TaskConfig):
                 f"pooling={self.pooling} reads those of the window: give attention or mean."
             )
 
-    def _own_stages(self) -> list[Stage]:
+    def _own_stages(self) -> list[TrainingStage]:
         return [stage for stage in (self.scratch, self.convolutional) if stage is not None]
 
     @property
@@ -228,16 +228,16 @@ class FineTuneConfig(TaskConfig):
         return TrainingSpec(self.probe, self.tune, self.pooling, self.optimizer, self.soup)
 
     @property
-    def scratch_stage(self) -> Stage:
+    def scratch_stage(self) -> TrainingStage:
         """How the encoder from random weights is trained."""
         if self.scratch is not None:
             return self.scratch
         t, epochs = self.tune, self.probe.epochs + self.tune.epochs
-        return Stage(
+        return TrainingStage(
             1e-3, epochs, t.warmup, t.patience, t.dropout, t.batch_size, t.weight_decay, t.mixup, t.schedule, ema=t.ema
         )
 
     @property
-    def network_stage(self) -> Stage:
+    def network_stage(self) -> TrainingStage:
         """How a supervised network is trained."""
         return self.convolutional or self.scratch_stage

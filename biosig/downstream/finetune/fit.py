@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from biosig.device import autocast
-from biosig.downstream.data.batch_sources import Examples
-from biosig.downstream.data.sequences import Contexts, labelled
-from biosig.downstream.data.splits import Parts
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.data.batch_sources import BatchSource
+from biosig.downstream.data.sequences import SpanLayout, labelled
+from biosig.downstream.data.splits import Split
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.evaluate.metrics import METRICS, ROLES, Floats
 from biosig.evaluate.splits import Rows
 from biosig.progress import Progress
-from biosig.training.config import OptimizerName, Stage
+from biosig.training.config import OptimizerName, TrainingStage
 from biosig.training.loop import train_epochs
 from biosig.training.optimizer import make_optimizer, make_plateau
 from biosig.training.seeding import epoch_random
@@ -31,11 +31,11 @@ from biosig.training.weights import MovingAverage
 
 def fit(
     network: nn.Module,
-    examples: Examples,
+    examples: BatchSource,
     y: NDArray[Any],
-    objective: Objective,
-    parts: Parts,
-    stage: Stage,
+    objective: TaskLoss,
+    parts: Split,
+    stage: TrainingStage,
     optimizer: OptimizerName,
     key: Sequence[int],
     progress: Progress | None = None,
@@ -51,15 +51,15 @@ def fit(
     ----------
     network : Module
         Batches of `examples` → outputs (B, W).
-    examples : Examples
+    examples : BatchSource
         All windows by number.
     y : ndarray, shape (N, ...)
         Their truth, as in `LabelledWindows`; that of the test part is never looked at.
-    objective : Objective
+    objective : TaskLoss
         The loss, and what outputs mean.
-    parts : Parts
+    parts : Split
         `train` is fitted, `validation` chooses the epoch.
-    stage : Stage
+    stage : TrainingStage
         Rate, epochs, patience and so on.
     optimizer : {"adamw", "stable_adamw"}
         Which.
@@ -115,7 +115,7 @@ def fit(
 
 
 def predict(
-    network: nn.Module, examples: Examples, objective: Objective, rows: NDArray[np.int64], batch_size: int
+    network: nn.Module, examples: BatchSource, objective: TaskLoss, rows: NDArray[np.int64], batch_size: int
 ) -> Floats:
     """Predictions of windows: probabilities (n, K), or values (n,)."""
     return objective.predict(_outputs(network, examples, rows, batch_size)).cpu().double().numpy()
@@ -123,9 +123,9 @@ def predict(
 
 def predict_spans(
     network: nn.Module,
-    examples: Examples,
-    objective: Objective,
-    contexts: Contexts,
+    examples: BatchSource,
+    objective: TaskLoss,
+    contexts: SpanLayout,
     rows: NDArray[np.int64],
     batch_size: int,
 ) -> Floats:
@@ -135,7 +135,7 @@ def predict_spans(
 
 
 @torch.no_grad()
-def _outputs(network: nn.Module, examples: Examples, rows: NDArray[np.int64], batch_size: int) -> Tensor:
+def _outputs(network: nn.Module, examples: BatchSource, rows: NDArray[np.int64], batch_size: int) -> Tensor:
     network.eval()
     outputs = []
     for start in range(0, len(rows), batch_size):
@@ -146,9 +146,9 @@ def _outputs(network: nn.Module, examples: Examples, rows: NDArray[np.int64], ba
 
 def _score(
     network: nn.Module,
-    examples: Examples,
+    examples: BatchSource,
     y: NDArray[Any],
-    objective: Objective,
+    objective: TaskLoss,
     rows: NDArray[np.int64],
     batch_size: int,
 ) -> Score:

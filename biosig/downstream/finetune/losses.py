@@ -27,7 +27,7 @@ FOCUS_ABSENT, FOCUS_PRESENT, MARGIN = 4.0, 1.0, 0.05
 
 
 @dataclass(frozen=True)
-class Objective:
+class TaskLoss:
     """A loss, fitted to a training part, and the meaning of outputs.
 
     Parameters
@@ -58,7 +58,7 @@ class Objective:
     every: float = 0.0
 
     @classmethod
-    def fitted(cls, target: Target, y: NDArray[Any], loss: LossConfig) -> Objective:
+    def fitted(cls, target: Target, y: NDArray[Any], loss: LossConfig) -> TaskLoss:
         """For a target, from the truth of its training part: y as in `LabelledWindows`."""
         names = target.class_names or (target.label or target.measure or target.rate or target.event,)
         weights: tuple[float, ...] = ()

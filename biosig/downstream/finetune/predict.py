@@ -15,18 +15,25 @@ import pyarrow as pa
 
 from biosig.batches.alignment import aligned
 from biosig.batches.altered import original
-from biosig.batches.montage import channels_read
+from biosig.batches.channel_layout import channels_read
 from biosig.batches.recording_set import EpochList
-from biosig.batches.windows import LeftOutWarning, RecordingSet, Windows, around, grid, warn_of_left_out
+from biosig.batches.windows import (
+    LeftOutWarning,
+    RecordingSet,
+    Windows,
+    event_windows,
+    fixed_length_windows,
+    warn_of_left_out,
+)
 from biosig.downstream.data.batch_sources import PackedExamples
 from biosig.downstream.data.columns import prediction_columns
 from biosig.downstream.data.picked_channels import PickedSet
-from biosig.downstream.data.sequences import Contexts
+from biosig.downstream.data.sequences import SpanLayout
 from biosig.downstream.data.target_config import WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.downstream.finetune.classifier import Classifier
 from biosig.downstream.finetune.fit import predict_spans
-from biosig.downstream.finetune.signature import Use
+from biosig.downstream.finetune.signature import InputSignature
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import Floats
 from biosig.evaluate.splits import Rows
@@ -36,12 +43,14 @@ CHUNK, BATCH = 512, 32
 """Windows that are in memory together, and windows per pass."""
 
 
-def windows_for(use: Use, ds: RecordingSet, stride: float | None = None, at: list[str] | None = None) -> Windows:
+def windows_for(
+    use: InputSignature, ds: RecordingSet, stride: float | None = None, at: list[str] | None = None
+) -> Windows:
     """Windows such as the model was tuned on, in new recordings.
 
     Parameters
     ----------
-    use : Use
+    use : InputSignature
         Of the model.
     ds : RecordingSet
         The recordings.
@@ -76,7 +85,7 @@ def windows_for(use: Use, ds: RecordingSet, stride: float | None = None, at: lis
     length = use.target.every or use.seconds
     if isinstance(ds, EpochList):
         ds.check_window(length)
-    windows = grid(ds, length, stride)
+    windows = fixed_length_windows(ds, length, stride)
     if not len(windows):
         raise UsageError(f"No recording is as long as the {length:g} s that the model was tuned on.")
     warn_of_left_out(windows)
@@ -85,7 +94,7 @@ def windows_for(use: Use, ds: RecordingSet, stride: float | None = None, at: lis
 
 def _around_all(ds: RecordingSet, at: list[str], plan: WindowPlan) -> Windows:
     """Windows around events, with a word about those that lie too close to an end of their recording."""
-    windows = around(ds, at, plan.before or 0.0, plan.after or 0.0)
+    windows = event_windows(ds, at, plan.before or 0.0, plan.after or 0.0)
     n_events = int(ds.annotations["label"].isin(at).sum())
     if not len(windows):
         raise UsageError(f"All {n_events} events labelled {', '.join(at)} lie too close to an end of their recording.")
@@ -100,7 +109,7 @@ def _around_all(ds: RecordingSet, at: list[str], plan: WindowPlan) -> Windows:
 
 
 def predictions(
-    classifier: Classifier, use: Use, windows: Windows, progress: Progress | None = None
+    classifier: Classifier, use: InputSignature, windows: Windows, progress: Progress | None = None
 ) -> Iterator[pd.DataFrame]:
     """What the model says of windows, some of them at a time, in their order.
 
@@ -108,7 +117,7 @@ def predictions(
     ----------
     classifier : Classifier
         Tuned, on its device.
-    use : Use
+    use : InputSignature
         Of it.
     windows : Windows
         N windows.
@@ -156,7 +165,7 @@ def epoch_columns(windows: Windows) -> dict[str, Rows]:
     return {str(name): about[name].to_numpy() for name in about}
 
 
-def schema_of(use: Use, windows: Windows) -> pa.Schema:
+def schema_of(use: InputSignature, windows: Windows) -> pa.Schema:
     """The columns of `predictions` for windows."""
     text, number = pa.string(), pa.float64()
     scores = [(f"score_{name}", number) for name in use.target.class_names]
@@ -166,7 +175,7 @@ def schema_of(use: Use, windows: Windows) -> pa.Schema:
     return pa.schema([*where, *of_kind.get(use.target.kind, [("prediction", number)]), ("lacks", text), *about])
 
 
-def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floats, list[str]]:
+def _predicted(classifier: Classifier, use: InputSignature, windows: Windows) -> tuple[Floats, list[str]]:
     """Predictions (N, K) or (N,), NaN where there is none, and what is lacking there."""
     contract = classifier.encoder.config.contract
     read_of = [channels_read(windows.ds[int(row)].channels, contract) for row in np.unique(windows.recording)]
@@ -181,9 +190,9 @@ def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floa
     lacks = [_lacking(use, prepared, row, bool(usable[row])) for row in range(len(windows))]
     rows = np.flatnonzero([not reason for reason in lacks])
     if len(rows):
-        contexts, read = Contexts.alone(windows), prepared
+        contexts, read = SpanLayout.alone(windows), prepared
         if use.target.every:
-            contexts = Contexts.of(windows, use.seconds, use.target.every)
+            contexts = SpanLayout.of(windows, use.seconds, use.target.every)
             read = PreparedWindows(contexts.windows, prepared.contract, np.inf, channels)
             read.survey()
         examples = PackedExamples(read, next(classifier.parameters()).device)
@@ -192,6 +201,6 @@ def _predicted(classifier: Classifier, use: Use, windows: Windows) -> tuple[Floa
     return values, lacks
 
 
-def _lacking(use: Use, prepared: PreparedWindows, row: int, usable: bool) -> str:
+def _lacking(use: InputSignature, prepared: PreparedWindows, row: int, usable: bool) -> str:
     names = {name for _, _, names in prepared.layouts[row] for name in names}
     return ", ".join(use.missing(names)) or ("" if usable else "a stretch of real values")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from biosig.batches.input_contract import Align
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.splits import Split
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Use:
+class InputSignature:
     """What goes in, and what comes out.
 
     Parameters
@@ -52,7 +52,7 @@ class Use:
         return [] if not all(lacking) else lacking[0]
 
 
-def use_of(config: FineTuneConfig, windows: PreparedWindows, parts: Parts) -> Use:
+def use_of(config: FineTuneConfig, windows: PreparedWindows, parts: Split) -> InputSignature:
     """The use of a model that was tuned on the training part of these windows, which are surveyed."""
     layouts = dict.fromkeys(windows.layouts[row] for row in parts.train.tolist())
     each = [[(m, name) for m, _, names in layout for name in names] for layout in layouts]
@@ -60,7 +60,7 @@ def use_of(config: FineTuneConfig, windows: PreparedWindows, parts: Parts) -> Us
     montages = [[name for _, name in always]]
     for keep in config.inputs.values():
         montages.append([name for modality, name in always if modality in keep or name in keep])
-    return Use(config.target, config.windows, config.align or "none", _names(each), montages)
+    return InputSignature(config.target, config.windows, config.align or "none", _names(each), montages)
 
 
 def _names(layouts: Sequence[Sequence[tuple[str, str]]]) -> list[str]:

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from biosig.batches.packed import pack
 from biosig.downstream.data.batch_sources import FrozenExamples, PackedExamples
-from biosig.downstream.data.channel_subsets import PartialWindows
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.channel_subsets import ChannelSubset
+from biosig.downstream.data.splits import Split
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.downstream.finetune.classifier import Classifier
-from biosig.downstream.finetune.config import TrainingSpec, TuneStage
+from biosig.downstream.finetune.config import FineTuneStage, TrainingSpec
 from biosig.downstream.finetune.fit import fit
 from biosig.downstream.finetune.lora import add_lora, merge
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.errors import UsageError
 from biosig.models.encoder import Encoder
 from biosig.models.readouts import READOUTS, Pooling
@@ -35,8 +35,8 @@ def fine_tune(
     encoder: Encoder,
     frozen: FrozenExamples,
     y: NDArray[Any],
-    objective: Objective,
-    parts: Parts,
+    objective: TaskLoss,
+    parts: Split,
     training: TrainingSpec,
     key: Sequence[int],
     progress: Progress | None = None,
@@ -53,9 +53,9 @@ def fine_tune(
         All windows, and their tokens by this encoder.
     y : ndarray, shape (N, ...)
         Their truth, as in `LabelledWindows`.
-    objective : Objective
+    objective : TaskLoss
         The loss, and what outputs mean.
-    parts : Parts
+    parts : Split
         Who is trained on, and who chooses the epochs.
     training : TrainingSpec
         The stages, and the head.
@@ -108,8 +108,8 @@ def fine_tune(
 
 def new_classifier(
     encoder: Encoder,
-    objective: Objective,
-    windows: PreparedWindows | PartialWindows,
+    objective: TaskLoss,
+    windows: PreparedWindows | ChannelSubset,
     pooling: Pooling,
     key: Sequence[int],
 ) -> Classifier:
@@ -122,7 +122,7 @@ def new_classifier(
     return classifier.to(next(encoder.parameters()).device)
 
 
-def make_trainable(classifier: Classifier, stage: TuneStage, key: Sequence[int]) -> Any:
+def make_trainable(classifier: Classifier, stage: FineTuneStage, key: Sequence[int]) -> Any:
     """Let gradients reach what the stage trains; gives the adapted encoder for `merge`, where there is one.
 
     Raises

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from biosig.batches.input_contract import Align
 from biosig.downstream.baseline import BASELINES, check_kind, check_minutes
-from biosig.downstream.data.split_config import FoldSplit, QuerySplit
+from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.models.readouts import Pooling
-from biosig.training.config import Stage
+from biosig.training.config import TrainingStage
 
 if TYPE_CHECKING:
     from biosig.evaluate.metrics import Kind
@@ -58,7 +58,7 @@ class ProbeConfig(TaskConfig):
         Names of channels, or modalities, that take part; none = all that the model reads.
     align : {"none", "subject", "first_minute"}, optional
         By what EEG is aligned, for all methods (`biosig.batches.alignment`); None = as the weights name it.
-    split : FoldSplit or QuerySplit
+    split : SubjectKFold or QuerySplit
         Who is fitted on, and who is tested. What needs no validation part is fitted on it too.
     head : {"logistic", "ridge", "knn", "prototype", "cox", "attention"}, optional
         What is fitted on the frozen features; "attention" trains the pool query and a linear layer on all tokens. None
@@ -89,7 +89,7 @@ class ProbeConfig(TaskConfig):
     fuse : list of pairs of str
         Further rows "A + B": the mean of two rows' standardised scores (`biosig.downstream.results.fusion`), such as
         [[handmade, model], [handmade, random_weights]].
-    attention, network : Stage
+    attention, network : TrainingStage
         How the attention head, and a supervised network from scratch, are trained.
     network_width : int
         Channels of xresnet's first stage, and S4's features.
@@ -105,7 +105,7 @@ class ProbeConfig(TaskConfig):
     windows: WindowPlan
     channels: list[str] = field(default_factory=list)
     align: Align | None = None
-    split: FoldSplit | QuerySplit = field(default_factory=lambda: FoldSplit(folds=5, validation=0.25))
+    split: SubjectKFold | QuerySplit = field(default_factory=lambda: SubjectKFold(folds=5, validation=0.25))
     head: Head | None = None
     pooling: Pooling | None = None
     layer: int | list[int] | Literal["validation"] | None = None
@@ -117,8 +117,8 @@ class ProbeConfig(TaskConfig):
     without: list[Annotated[str, BASELINES]] = field(default_factory=list)
     draws: int = 1
     fuse: list[tuple[str, str]] = field(default_factory=list)
-    attention: Stage = field(default_factory=lambda: Stage(lr=5e-3, epochs=20, patience=6, mixup=False))
-    network: Stage = field(default_factory=lambda: Stage(lr=1e-3, epochs=30, patience=8, mixup=False))
+    attention: TrainingStage = field(default_factory=lambda: TrainingStage(lr=5e-3, epochs=20, patience=6, mixup=False))
+    network: TrainingStage = field(default_factory=lambda: TrainingStage(lr=1e-3, epochs=30, patience=8, mixup=False))
     network_width: int = 64
     network_minutes: float = 5.0
     keep_gb: float = 4.0

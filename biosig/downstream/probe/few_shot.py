@@ -24,7 +24,7 @@ from biosig.evaluate.splits import Fold, Rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from biosig.downstream.results.scores import Rated
+    from biosig.downstream.results.scores import ScoringConfig
 
 N_DRAWS = 5
 """Draws of so many labels; the curve shows their mean and their spread."""
@@ -64,7 +64,7 @@ def few_shot_table(
     shots: Sequence[Shots],
     fit: Callable[[Rows], FittedProbe],
     predict: Callable[[FittedProbe, Rows], Floats],
-    config: Rated,
+    config: ScoringConfig,
 ) -> pd.DataFrame:
     """Scores by number of labels.
 
@@ -104,7 +104,7 @@ def _runs(
     shots: Shots,
     fit: Callable[[Rows], FittedProbe],
     predict: Callable[[FittedProbe, Rows], Floats],
-    config: Rated,
+    config: ScoringConfig,
 ) -> Iterator[pd.DataFrame]:
     target, y, rows = config.target, task.labelled.y, task.rows()
     units = task.labelled.windows.recording if target.unit == "recording" else np.arange(len(y))

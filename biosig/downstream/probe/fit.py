@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.downstream.data.label_windows import strata
+from biosig.downstream.data.label_windows import stratification_labels
 from biosig.downstream.probe.config import Head
 from biosig.downstream.probe.heads import DEFAULTS, SETTINGS, Predictor, converged, fit_path
-from biosig.downstream.probe.leace import Eraser, fit_eraser
+from biosig.downstream.probe.leace import LEACE, fit_eraser
 from biosig.errors import UsageError
 from biosig.evaluate.calibration import Calibration, Method, fit_calibration
 from biosig.evaluate.metrics import METRICS, ROLES, Floats, Kind
@@ -27,16 +27,16 @@ INNER_FOLDS = 3
 
 
 @dataclass(frozen=True)
-class Preparation:
+class FeatureScaler:
     """What comes before a head: medians for missing features, a standard scale, and perhaps an eraser."""
 
     median: Floats  # (F,)
     mean: Floats  # (F,)
     deviation: Floats  # (F,)
-    eraser: Eraser | None
+    eraser: LEACE | None
 
     @classmethod
-    def fit(cls, X: NDArray[Any], erased: NDArray[Any] | None) -> Preparation:
+    def fit(cls, X: NDArray[Any], erased: NDArray[Any] | None) -> FeatureScaler:
         """Fitted to features (N, F) and, where something is erased, to its value in each row (N,)."""
         missing = np.isnan(X).all(axis=0)
         median = np.zeros(X.shape[1])
@@ -54,7 +54,7 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ProbeSpec:
     """How a probe is fitted.
 
     Parameters
@@ -95,7 +95,7 @@ class FittedProbe:
         Of each layer in the inner folds; none where there was nothing to choose.
     settings : tuple of float
         Of the head; of several labels one each.
-    preparation : Preparation
+    preparation : FeatureScaler
         Scaler and eraser.
     predictors : tuple of callable
         The head; of several labels one each.
@@ -111,7 +111,7 @@ class FittedProbe:
     layer: int
     layer_scores: tuple[float, ...]
     settings: tuple[float, ...]
-    preparation: Preparation
+    preparation: FeatureScaler
     predictors: tuple[Predictor, ...]
     calibration: Calibration
     notes: tuple[str, ...]
@@ -133,7 +133,7 @@ class FittedProbe:
 
 
 def fit_probe(
-    X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any], recipe: Recipe, erased: NDArray[Any] | None = None
+    X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any], recipe: ProbeSpec, erased: NDArray[Any] | None = None
 ) -> FittedProbe:
     """Choose the layer and the setting, calibrate, and fit.
 
@@ -148,7 +148,7 @@ def fit_probe(
         Their truth, as in `biosig.downstream.data.label_windows.LabelledWindows`.
     groups : ndarray of str, shape (N,)
         Subjects, or what is kept together in their place.
-    recipe : Recipe
+    recipe : ProbeSpec
         How.
     erased : ndarray, shape (N,), optional
         The subject or site of each row, to be erased.
@@ -157,7 +157,7 @@ def fit_probe(
     layer = len(X) - 1
     layer_scores: tuple[float, ...] = ()
     if len(X) > 1 and inner:
-        ranking = Recipe("cox" if recipe.kind == "survival" else "ridge", recipe.kind, recipe.n_classes)
+        ranking = ProbeSpec("cox" if recipe.kind == "survival" else "ridge", recipe.kind, recipe.n_classes)
         layer_scores = tuple(float(np.mean(_choose(one, y, inner, ranking, erased).scores)) for one in X)
         layer = int(np.argmax(layer_scores))
     chosen = _choose(X[layer], y, inner, recipe, erased) if inner else None
@@ -165,7 +165,7 @@ def fit_probe(
     method = recipe.calibration if chosen else "none"
     held_out = chosen.held_out if chosen else None
     calibration = fit_calibration(method, recipe.kind, y, np.empty(0) if held_out is None else held_out)
-    preparation = Preparation.fit(X[layer], erased)
+    preparation = FeatureScaler.fit(X[layer], erased)
     Z = preparation(X[layer])
     predictors = []
     for setting, (known, truth, kind) in zip(settings, _columns(y, recipe), strict=True):
@@ -183,13 +183,13 @@ class _Choice:
 
 
 def _choose(
-    X: NDArray[Any], y: NDArray[Any], inner: Sequence[Fold], recipe: Recipe, erased: NDArray[Any] | None
+    X: NDArray[Any], y: NDArray[Any], inner: Sequence[Fold], recipe: ProbeSpec, erased: NDArray[Any] | None
 ) -> _Choice:
     """The setting whose predictions of inner test subjects rank or explain best."""
     columns = list(_columns(y, recipe))
     found = [[_empty(truth, kind, recipe) for _ in recipe.candidates] for _, truth, kind in columns]
     for fold in inner:
-        prepare = Preparation.fit(X[fold.train], None if erased is None else erased[fold.train])
+        prepare = FeatureScaler.fit(X[fold.train], None if erased is None else erased[fold.train])
         Z, Z_test = prepare(X[fold.train]), prepare(X[fold.test])
         for (known, truth, kind), predictions in zip(columns, found, strict=True):
             there = known[fold.train]
@@ -213,7 +213,7 @@ def _score(kind: Kind, truth: NDArray[Any], prediction: Floats) -> float:
     return METRICS[ROLES[kind].selects_probe].value(truth, prediction)
 
 
-def _columns(y: NDArray[Any], recipe: Recipe) -> Iterator[tuple[NDArray[np.bool_], NDArray[Any], Kind]]:
+def _columns(y: NDArray[Any], recipe: ProbeSpec) -> Iterator[tuple[NDArray[np.bool_], NDArray[Any], Kind]]:
     """The truth as heads fit it, and where it is known: of several labels each by itself, as two classes."""
     if recipe.kind != "multilabel":
         yield np.ones(len(y), bool), y, recipe.kind
@@ -224,18 +224,18 @@ def _columns(y: NDArray[Any], recipe: Recipe) -> Iterator[tuple[NDArray[np.bool_
 
 
 def _fit(
-    head: Head, Z: Floats, truth: NDArray[Any], kind: Kind, settings: Sequence[float], recipe: Recipe
+    head: Head, Z: Floats, truth: NDArray[Any], kind: Kind, settings: Sequence[float], recipe: ProbeSpec
 ) -> Callable[[], list[Predictor]]:
     n_classes = 2 if recipe.kind == "multilabel" else recipe.n_classes
     return lambda: fit_path(head, Z, truth, kind, settings, n_classes)
 
 
-def _empty(truth: NDArray[Any], kind: Kind, recipe: Recipe) -> Floats:
+def _empty(truth: NDArray[Any], kind: Kind, recipe: ProbeSpec) -> Floats:
     n_classes = 2 if recipe.kind == "multilabel" else recipe.n_classes
     return np.full((len(truth), n_classes) if kind == "classes" else len(truth), np.nan)
 
 
-def inner_folds(groups: NDArray[Any], y: NDArray[Any], recipe: Recipe) -> tuple[list[Fold], tuple[str, ...]]:
+def inner_folds(groups: NDArray[Any], y: NDArray[Any], recipe: ProbeSpec) -> tuple[list[Fold], tuple[str, ...]]:
     """Folds over training subjects, by which settings are chosen; none, and a note, where they are too few.
 
     Parameters
@@ -243,7 +243,7 @@ def inner_folds(groups: NDArray[Any], y: NDArray[Any], recipe: Recipe) -> tuple[
     groups, y, recipe
         As of `fit_probe`.
     """
-    evenly = [strata(y, recipe.kind)]
+    evenly = [stratification_labels(y, recipe.kind)]
     if recipe.kind == "multilabel":
         evenly.append(None)  # a label that one subject alone has cannot be spread, and is no hindrance to the others
     for spread in evenly:

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from biosig.downstream.baseline import MODEL
-from biosig.downstream.data.splits import Parts, groups_of, recording_values
+from biosig.downstream.data.splits import Split, groups_of, recording_values
 from biosig.downstream.data.task import Task
 from biosig.downstream.probe.config import Head
 from biosig.downstream.probe.few_shot import few_shot_table
-from biosig.downstream.probe.fit import FittedProbe, Recipe, fit_probe
+from biosig.downstream.probe.fit import FittedProbe, ProbeSpec, fit_probe
 from biosig.downstream.probe.fit_facts import FitFacts, read_fit, write_fit
 from biosig.downstream.probe.frozen_features import FrozenFeatures, frozen_features
 from biosig.evaluate.metrics import Floats
@@ -39,7 +39,7 @@ class FrozenProbes:
         N windows, each in some part, with the channels that take part.
     model : Model
         On trial.
-    parts : sequence of Parts
+    parts : sequence of Split
         One per fold. Training and validation part are fitted on together: what is chosen, inner folds choose.
     head : {"logistic", "ridge", "knn", "prototype", "cox"}
         What is fitted.
@@ -57,7 +57,7 @@ class FrozenProbes:
         config: ProbeConfig,
         task: Task,
         model: Model,
-        parts: Sequence[Parts],
+        parts: Sequence[Split],
         head: Head,
         progress: Progress | None = None,
         work: Path | None = None,
@@ -67,7 +67,7 @@ class FrozenProbes:
         self._config, self._task, self._model, self._progress = config, task, model, progress
         self._folds = [Fold(np.union1d(part.train, part.validation), part.test) for part in parts]
         windows, target = task.labelled.windows, config.target
-        self._recipe = Recipe(head, target.kind, len(target.class_names), config.calibration)
+        self._recipe = ProbeSpec(head, target.kind, len(target.class_names), config.calibration)
         self._groups = groups_of(config.split, windows, task.copies)
         self._erased = None
         if config.erase:
@@ -115,7 +115,7 @@ class FrozenProbes:
         if kept is not None and kept.exists():
             with checked(kept):
                 return pd.read_parquet(kept)
-        few = Recipe(self._recipe.head, self._recipe.kind, self._recipe.n_classes)
+        few = ProbeSpec(self._recipe.head, self._recipe.kind, self._recipe.n_classes)
         table = few_shot_table(
             self._task,
             self._folds,
@@ -150,7 +150,7 @@ class FrozenProbes:
             work.mkdir(parents=True, exist_ok=True)
         return frozen_features(model, windows, tested_in, layer, config.pooling, self._progress, stage, work)
 
-    def _fit(self, found: FrozenFeatures, rows: Rows, recipe: Recipe) -> FittedProbe:
+    def _fit(self, found: FrozenFeatures, rows: Rows, recipe: ProbeSpec) -> FittedProbe:
         erased = None if self._erased is None else self._erased[rows]
         return fit_probe(found.values[:, rows], self._task.labelled.y[rows], self._groups[rows], recipe, erased)
 

@@ -36,7 +36,7 @@ DEFAULTS = {"logistic": 1e2, "ridge": 1e3, "cox": 1e2, "knn": 5, "prototype": 1.
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearHead:
     """Weights (F, K) or (F,), intercepts, and whether softmax makes probabilities of the sums."""
 
     weights: Floats
@@ -50,7 +50,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class KNN:
     """The rows (N, F) that were fitted, what each says (N, K) or (N,), and how many are asked."""
 
     rows: Floats
@@ -91,12 +91,12 @@ def fit_path(
     if kind == "survival":
         n_events = max(y[:, 1].sum(), 1)
         zero = np.zeros(())
-        return [Linear(cox_regression(Z, y[:, 0], y[:, 1], p / n_events), zero, False) for p in settings]
+        return [LinearHead(cox_regression(Z, y[:, 0], y[:, 1], p / n_events), zero, False) for p in settings]
     if kind == "number":
         return _neighbours(Z, y, settings) if head == "knn" else _ridge(Z, y, np.ones(len(y)), settings, False)
     present, number = np.unique(y, return_inverse=True)
     if len(present) < 2:
-        return [Linear(np.zeros((Z.shape[1], n_classes)), np.zeros(n_classes), True)] * len(settings)
+        return [LinearHead(np.zeros((Z.shape[1], n_classes)), np.zeros(n_classes), True)] * len(settings)
     weight = len(y) / len(present) / np.bincount(number)  # of each class, so that all weigh alike
     member = np.eye(n_classes)[y]  # (N, K)
     if head == "knn":
@@ -133,11 +133,11 @@ def _logistic(
     return fits
 
 
-def _of_present(weights: Floats, intercept: Floats, present: NDArray[Any], n_classes: int) -> Linear:
+def _of_present(weights: Floats, intercept: Floats, present: NDArray[Any], n_classes: int) -> LinearHead:
     """The classes that were there among all K."""
     full, constants = np.zeros((len(weights), n_classes)), np.full(n_classes, -np.inf)
     full[:, present], constants[present] = weights, intercept
-    return Linear(full, constants, True)
+    return LinearHead(full, constants, True)
 
 
 def _ridge(
@@ -160,11 +160,11 @@ def _ridge(
         solved = axes @ (projected / (values + penalty)[:, None])
         weights = A.T @ solved if wide else solved  # (F, K)
         weights = weights if target.ndim == 2 else weights[:, 0]
-        fits.append(Linear(weights, mean - centre @ weights, probabilities))
+        fits.append(LinearHead(weights, mean - centre @ weights, probabilities))
     return fits
 
 
-def _prototypes(Z: Floats, member: Floats, present: NDArray[Any], n_classes: int) -> Linear:
+def _prototypes(Z: Floats, member: Floats, present: NDArray[Any], n_classes: int) -> LinearHead:
     """The nearest class mean (Snell 2017, arXiv:1703.05175, section 2.4): linear, since |z|² is the same for all."""
     means = (member / member.sum(axis=0)).T @ Z  # (K, F)
     F = Z.shape[1]
@@ -172,7 +172,7 @@ def _prototypes(Z: Floats, member: Floats, present: NDArray[Any], n_classes: int
 
 
 def _neighbours(Z: Floats, votes: Floats, settings: Sequence[float]) -> list[Predictor]:
-    return [Neighbours(Z, votes, min(int(k), len(Z))) for k in settings]
+    return [KNN(Z, votes, min(int(k), len(Z))) for k in settings]
 
 
 def converged(fit: Callable[[], list[Predictor]]) -> tuple[list[Predictor], bool]:

@@ -18,7 +18,7 @@ _SMALLEST = 1e-10  # share of the largest eigenvalue below which a direction has
 
 
 @dataclass(frozen=True)
-class Eraser:
+class LEACE:
     """x ↦ x - (x - mean) · read · write.
 
     Parameters
@@ -40,7 +40,7 @@ class Eraser:
         return X - (X - self.mean) @ self.read @ self.write
 
 
-def fit_eraser(X: Floats, groups: NDArray[Any]) -> Eraser:
+def fit_eraser(X: Floats, groups: NDArray[Any]) -> LEACE:
     """Least-squares concept erasure (LEACE; Belrose 2023, arXiv:2306.03819, theorem 4.3).
 
     Of all affine maps after which the groups' means agree, so that no linear model tells the groups apart, it is the
@@ -73,4 +73,4 @@ def fit_eraser(X: Floats, groups: NDArray[Any]) -> Eraser:
             f"The means of {len(names)} groups span all {len(deviation)} directions of the features, so erasing them "
             "would leave nothing: erase a label with fewer values, or leave erase out."
         )
-    return Eraser(mean, (axes / deviation) @ directions, directions.T @ (axes * deviation).T)
+    return LEACE(mean, (axes / deviation) @ directions, directions.T @ (axes * deviation).T)

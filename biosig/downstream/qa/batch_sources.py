@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from biosig.batches.contract import Prepared
+from biosig.batches.contract import PreparedStream
 from biosig.batches.packed import pack
 from biosig.device import autocast
-from biosig.downstream.data.mixup import Mix
+from biosig.downstream.data.mixup import MixupDraw
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.qa.model import Answerer, QuestionBatch, Vectors
+from biosig.downstream.qa.model import QAFeatures, QAModel, QuestionBatch
 from biosig.downstream.qa.questions import Question
 from biosig.errors import UsageError
 
@@ -50,11 +50,11 @@ class QuestionExamples:
         self.questions, self.words, self.windows, self.window_of = questions, words, windows, window_of
         self.device, self.signals = device, signals
 
-    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
+    def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:
         """A `QuestionBatch` of these questions."""
         if mix is not None:
             raise UsageError("Questions are not mixed: set mixup to false in the stage.")
-        shown: list[list[Prepared]] = []
+        shown: list[list[PreparedStream]] = []
         texts, first, second = [], [], []
         for row in rows:
             first.append(len(shown))
@@ -65,7 +65,7 @@ class QuestionExamples:
         packed = pack(shown, self.windows.contract, texts).to(self.device)
         return QuestionBatch(packed, *(torch.tensor(places, device=self.device) for places in (first, second)))
 
-    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:  # noqa: ARG002
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:  # noqa: ARG002
         """Refused: there is no question between two questions."""
         raise UsageError("Questions are not mixed: set mixup to false in the stage.")
 
@@ -77,16 +77,16 @@ class FrozenQuestions:
     ----------
     examples : QuestionExamples
         The questions.
-    answerer : Answerer
+    answerer : QAModel
         Whose encoder it is.
     """
 
-    def __init__(self, examples: QuestionExamples, answerer: Answerer) -> None:
+    def __init__(self, examples: QuestionExamples, answerer: QAModel) -> None:
         self.examples, self.answerer = examples, answerer
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def batch(self, rows: Sequence[int], mix: Mix | None = None) -> Any:
-        """`Vectors` of these questions."""
+    def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:
+        """`QAFeatures` of these questions."""
         missing = [row for row in rows if row not in self._kept]
         if missing:
             self.answerer.encoder.eval()  # what is kept was not to be drawn by chance
@@ -94,8 +94,8 @@ class FrozenQuestions:
                 made = self.answerer.vectors(self.examples.batch(missing, mix))
             self._kept |= zip(missing, zip(made.signal.float(), made.words.float(), strict=True), strict=True)
         signal, words = zip(*(self._kept[row] for row in rows), strict=True)
-        return Vectors(torch.stack(signal), torch.stack(words))
+        return QAFeatures(torch.stack(signal), torch.stack(words))
 
-    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> Mix:
+    def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
         """Refused, as by the examples."""
         return self.examples.draw_mix(rows, rng)

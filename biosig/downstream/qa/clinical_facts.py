@@ -58,7 +58,7 @@ _QRS, _LEVEL = (-0.05, 0.06), (-0.09, -0.06)
 
 
 @dataclass(frozen=True)
-class Facts:
+class ClinicalFacts:
     """What is known of one recording.
 
     Parameters
@@ -84,7 +84,7 @@ class Facts:
     axis: str | None
 
 
-def facts_of(ds: ShardDataset, people: NDArray[np.str_]) -> list[Facts]:
+def facts_of(ds: ShardDataset, people: NDArray[np.str_]) -> list[ClinicalFacts]:
     """The facts of all recordings that have codes.
 
     People are in the order of their content, and the recordings of each in that of their ids, which in PTB-XL is the
@@ -116,9 +116,9 @@ def facts_of(ds: ShardDataset, people: NDArray[np.str_]) -> list[Facts]:
     return sorted(found, key=lambda facts: (facts.subject, facts.recording))
 
 
-def _facts(row: dict[str, Any], labels: dict[str, Any], recording: Recording) -> Facts:
+def _facts(row: dict[str, Any], labels: dict[str, Any], recording: Recording) -> ClinicalFacts:
     degrees = heart_axis(recording)
-    return Facts(
+    return ClinicalFacts(
         recording=recording.id,
         subject=str(row["subject"]),
         codes=frozenset(labels["scp_codes"]),

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.downstream.qa.baselines import QA_BASELINES, default_qa_baselines
 from biosig.errors import UsageError
-from biosig.training.config import Stage
+from biosig.training.config import TrainingStage
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedQuestions:
     """Questions made from the recordings' labels and signals (`biosig.downstream.qa.templates`).
 
     Parameters
@@ -33,7 +33,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Files:
+class QuestionFiles:
     """The files of ECG-QA.
 
     Parameters
@@ -59,15 +59,15 @@ class QaConfig(TaskConfig):
 
     Parameters
     ----------
-    questions : Made or Files
+    questions : GeneratedQuestions or Files
         Where questions come from.
     seconds : float
         Length of the window that is shown of each recording, from its start.
     channels : list of str
         Names of channels, or modalities, that are shown; none = all that the model reads.
-    probe : Stage
+    probe : TrainingStage
         First: the head alone, on what the frozen encoder makes of each question.
-    tune : Stage
+    tune : TrainingStage
         Then: the encoder too; 0 epochs leave it out.
     baselines : list
         Names of `biosig.downstream.qa.baselines.QA_BASELINES`.
@@ -75,11 +75,11 @@ class QaConfig(TaskConfig):
         Prepared windows that may stay in memory, in gigabytes.
     """
 
-    questions: Made | Files
+    questions: GeneratedQuestions | QuestionFiles
     seconds: float = 10.0
     channels: list[str] = field(default_factory=list)
-    probe: Stage = field(default_factory=lambda: Stage(1e-3, 60, 2, 10, 0.1, 64, 0.01, mixup=False))
-    tune: Stage = field(default_factory=lambda: Stage(1e-4, 5, 1, 3, 0.1, 32, 0.01, mixup=False))
+    probe: TrainingStage = field(default_factory=lambda: TrainingStage(1e-3, 60, 2, 10, 0.1, 64, 0.01, mixup=False))
+    tune: TrainingStage = field(default_factory=lambda: TrainingStage(1e-4, 5, 1, 3, 0.1, 32, 0.01, mixup=False))
     baselines: list[Annotated[str, QA_BASELINES]] = field(default_factory=default_qa_baselines)
     keep_gb: float = 4.0
 

@@ -33,14 +33,14 @@ class QuestionBatch:
 
 
 @dataclass(frozen=True)
-class Vectors:
+class QAFeatures:
     """What the head reads of each question."""
 
     signal: Tensor  # (B, 2 · D): first, and second less first; zeros without a signal
     words: Tensor  # (B, D)
 
 
-class Answerer(nn.Module):
+class QAModel(nn.Module):
     """Logits of answers.
 
     Parameters
@@ -59,12 +59,12 @@ class Answerer(nn.Module):
         self.of_words = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, RANK), nn.Tanh())
         self.head = nn.Sequential(nn.Dropout(0.0), nn.Linear(RANK, n_answers))
 
-    def forward(self, batch: QuestionBatch | Vectors) -> Tensor:
+    def forward(self, batch: QuestionBatch | QAFeatures) -> Tensor:
         """Logits (B, K) of questions, or of what was made of them before."""
-        vectors = batch if isinstance(batch, Vectors) else self.vectors(batch)
+        vectors = batch if isinstance(batch, QAFeatures) else self.vectors(batch)
         return self.head(self.of_signal(vectors.signal) * self.of_words(vectors.words))
 
-    def vectors(self, batch: QuestionBatch) -> Vectors:
+    def vectors(self, batch: QuestionBatch) -> QAFeatures:
         """Encode windows with their questions."""
         packed = batch.packed
         tokens, cls = self.encoder.encode(packed)  # (N, D), (W, D)
@@ -73,7 +73,7 @@ class Answerer(nn.Module):
         if cls is None or is_word.all():
             cls = _means(tokens, packed, ~is_word)
         first, second = cls[batch.first], cls[batch.second]
-        return Vectors(torch.cat((first, second - first), dim=1), words[batch.first])
+        return QAFeatures(torch.cat((first, second - first), dim=1), words[batch.first])
 
     def train_head_only(self) -> None:
         """Let gradients reach all but the encoder."""

@@ -17,7 +17,7 @@ from biosig.downstream.qa.config import QaConfig
 from biosig.downstream.qa.context import QaContext
 from biosig.downstream.qa.splits import Cohort, make_cohort
 from biosig.downstream.qa.tuning import tune_and_predict, word_ids
-from biosig.downstream.results.result import ProbeResult, in_folder
+from biosig.downstream.results.result import ProbeResult, write_result
 from biosig.errors import DataError
 from biosig.evaluate.intervals import MEAN, bootstrap
 from biosig.evaluate.metrics import Floats
@@ -52,7 +52,7 @@ def run_qa(config: QaConfig, progress: Progress | None = None) -> ProbeResult:
     DataError
         If recordings have no subject, or a part has no question.
     """
-    return in_folder(config.out, lambda _: _result(config, progress))
+    return write_result(config.out, lambda _: _result(config, progress))
 
 
 def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows
-from biosig.downstream.data.splits import Parts
+from biosig.downstream.data.splits import Split
 from biosig.downstream.qa.clinical_facts import facts_of
-from biosig.downstream.qa.config import Files, Made, QaConfig
+from biosig.downstream.qa.config import GeneratedQuestions, QaConfig, QuestionFiles
 from biosig.downstream.qa.questions import Question, read_questions
 from biosig.downstream.qa.templates import generate
 from biosig.errors import DataError
@@ -30,7 +30,7 @@ class Cohort:
     ----------
     questions : list of Question
         N of them, those of the training part first, then those that choose the epoch, then those of the test.
-    parts : Parts
+    parts : Split
         Their numbers.
     subjects, people : ndarray of str, shape (N,)
         Subject of the first ECG of each, and whose it is, by which intervals are drawn.
@@ -43,7 +43,7 @@ class Cohort:
     """
 
     questions: list[Question]
-    parts: Parts
+    parts: Split
     subjects: NDArray[np.str_]
     people: NDArray[np.str_]
     windows: Windows
@@ -64,7 +64,7 @@ def make_cohort(ds: ShardDataset, config: QaConfig) -> Cohort:
     found = duplicates_in(ds)
     people = found.people(index["subject"], index["content_hash"])
     asked = config.questions
-    three = _made(ds, people, asked, config.seed) if isinstance(asked, Made) else _read(asked)
+    three = _made(ds, people, asked, config.seed) if isinstance(asked, GeneratedQuestions) else _read(asked)
     long_enough = (index["duration"] >= config.seconds - 1e-6).to_numpy()
     person_of = dict(zip(index["recording"][long_enough], people[long_enough].tolist(), strict=True))
     subject_of = dict(zip(index["recording"], index["subject"], strict=True))
@@ -81,7 +81,7 @@ def make_cohort(ds: ShardDataset, config: QaConfig) -> Cohort:
     rows = np.flatnonzero(index["recording"].isin({r for question in questions for r in question.recordings}))
     return Cohort(
         questions,
-        Parts(*np.split(np.arange(ends[-1]), ends[:-1])),
+        Split(*np.split(np.arange(ends[-1]), ends[:-1])),
         np.array([subject_of[question.recordings[0]] for question in questions]),
         np.array([person_of[question.recordings[0]] for question in questions]),
         Windows(ds, rows, np.zeros(len(rows)), np.full(len(rows), config.seconds)),
@@ -119,7 +119,7 @@ def _apart(three: Sequence[list[Question]], person_of: Mapping[str, str]) -> tup
     return kept, notes
 
 
-def _made(ds: ShardDataset, people: NDArray[np.str_], made: Made, seed: int) -> list[list[Question]]:
+def _made(ds: ShardDataset, people: NDArray[np.str_], made: GeneratedQuestions, seed: int) -> list[list[Question]]:
     facts = facts_of(ds, people)
     folds = group_folds([one.subject for one in facts], made.folds, seed)
     test, validation = folds[0].test, folds[1].test
@@ -130,12 +130,12 @@ def _made(ds: ShardDataset, people: NDArray[np.str_], made: Made, seed: int) -> 
     ]
 
 
-def _read(files: Files) -> list[list[Question]]:
+def _read(files: QuestionFiles) -> list[list[Question]]:
     return [read_questions(path, files.recording) for path in (files.train, files.validation, files.test)]
 
 
 def _standing_note(config: QaConfig) -> str:
-    if isinstance(config.questions, Files):
+    if isinstance(config.questions, QuestionFiles):
         return "Questions are those of ECG-QA."
     return (
         "Questions are made from PTB-XL's codes, age and sex and the axis measured in I and aVF, after ECG-QA's "

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from biosig.downstream.qa.clinical_facts import AXES, FINDINGS, KINDS, Facts
+from biosig.downstream.qa.clinical_facts import AXES, FINDINGS, KINDS, ClinicalFacts
 from biosig.downstream.qa.questions import Question
 
 N_PAIRS = 2000
@@ -22,11 +22,11 @@ N_PAIRS = 2000
 AGES = (40, 60, 75)
 
 Answer = tuple[str, ...]
-Ecgs = tuple[Facts, ...]
+Ecgs = tuple[ClinicalFacts, ...]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Template:
     """A template with its blanks filled in.
 
     Parameters
@@ -50,12 +50,12 @@ class Asked:
     answer: Callable[..., Answer | None]
 
 
-def generate(facts: Sequence[Facts], most: int, seed: int | Sequence[int]) -> list[Question]:
+def generate(facts: Sequence[ClinicalFacts], most: int, seed: int | Sequence[int]) -> list[Question]:
     """All kinds of questions about some recordings.
 
     Parameters
     ----------
-    facts : sequence of Facts
+    facts : sequence of ClinicalFacts
         Of recordings of one part of a split, those of one subject in order of time: comparisons are of two of them.
     most : int
         Questions of one text at most, per answer.
@@ -81,7 +81,7 @@ def generate(facts: Sequence[Facts], most: int, seed: int | Sequence[int]) -> li
 
 
 def _drawn(
-    asked: Asked, question_id: int, question_type: str, ecgs: Sequence[Ecgs], most: int, rng: np.random.Generator
+    asked: Template, question_id: int, question_type: str, ecgs: Sequence[Ecgs], most: int, rng: np.random.Generator
 ) -> Iterator[Question]:
     """Questions of one text about ECGs drawn by their answers."""
     by_answer: dict[Answer, list[Ecgs]] = defaultdict(list)
@@ -99,41 +99,43 @@ def _drawn(
             )
 
 
-def _single_questions() -> Iterator[Asked]:
+def _single_questions() -> Iterator[Template]:
     for code, name in FINDINGS.items():
-        yield Asked(1, "verify", "scp_code", f"Does this ECG show {name}?", lambda e, c=code: _yes(c in e.codes))
+        yield Template(1, "verify", "scp_code", f"Does this ECG show {name}?", lambda e, c=code: _yes(c in e.codes))
     codes = list(FINDINGS)
     for a, b in zip(codes, codes[1:] + codes[:1], strict=True):
         text = f"Which does this ECG show, {FINDINGS[a]} or {FINDINGS[b]}?"
-        yield Asked(
+        yield Template(
             2, "choose", "scp_code", text, lambda e, a=a, b=b: _of([FINDINGS[c] for c in (a, b) if c in e.codes])
         )
-    yield Asked(3, "query", "scp_code", "What kinds of finding does this ECG show?", lambda e: _kinds(e.kinds))
+    yield Template(3, "query", "scp_code", "What kinds of finding does this ECG show?", lambda e: _kinds(e.kinds))
     for axis in AXES:
-        yield Asked(
+        yield Template(
             4, "verify", "heart_axis", f"Does this ECG show {axis}?", lambda e, a=axis: _yes(e.axis == a, e.axis)
         )
     for axis in AXES[1:]:
         text = f"Which does this ECG show, {AXES[0]} or {axis}?"
-        yield Asked(
+        yield Template(
             5, "choose", "heart_axis", text, lambda e, a=axis: _of([a for a in (AXES[0], a) if a == e.axis], e.axis)
         )
-    yield Asked(6, "query", "heart_axis", "What is the direction of the heart axis?", lambda e: e.axis and (e.axis,))
-    yield Asked(7, "verify", "sex", "Is this the ECG of a man?", lambda e: _yes(e.sex == "male", e.sex))
+    yield Template(6, "query", "heart_axis", "What is the direction of the heart axis?", lambda e: e.axis and (e.axis,))
+    yield Template(7, "verify", "sex", "Is this the ECG of a man?", lambda e: _yes(e.sex == "male", e.sex))
     for years in AGES:
         text = f"Is this the ECG of a person older than {years} years?"
-        yield Asked(8, "verify", "age", text, lambda e, y=years: None if e.age is None else _yes(e.age > y))
-    yield Asked(9, "query", "age", "How old is this person?", lambda e: None if e.age is None else (_age_group(e.age),))
+        yield Template(8, "verify", "age", text, lambda e, y=years: None if e.age is None else _yes(e.age > y))
+    yield Template(
+        9, "query", "age", "How old is this person?", lambda e: None if e.age is None else (_age_group(e.age),)
+    )
 
 
-def _comparisons() -> Iterator[Asked]:
+def _comparisons() -> Iterator[Template]:
     for code, name in FINDINGS.items():
         text = f"Does the second ECG show {name} that the first does not show?"
-        yield Asked(10, "verify", "scp_code", text, lambda a, b, c=code: _yes(c in b.codes - a.codes))
+        yield Template(10, "verify", "scp_code", text, lambda a, b, c=code: _yes(c in b.codes - a.codes))
     text = "What kinds of finding does the second ECG show that the first does not show?"
-    yield Asked(11, "query", "scp_code", text, lambda a, b: _kinds(b.kinds - a.kinds))
+    yield Template(11, "query", "scp_code", text, lambda a, b: _kinds(b.kinds - a.kinds))
     text = "Do the two ECGs show the same heart axis?"
-    yield Asked(12, "verify", "heart_axis", text, lambda a, b: _yes(a.axis == b.axis, a.axis and b.axis))
+    yield Template(12, "verify", "heart_axis", text, lambda a, b: _yes(a.axis == b.axis, a.axis and b.axis))
 
 
 def _yes(holds: bool, known: object = True) -> Answer | None:
@@ -152,15 +154,15 @@ def _age_group(age: float) -> str:
     return "below 40 years" if age < 40 else "40 to 64 years" if age < 65 else "65 years or more"
 
 
-def _consecutive(facts: Sequence[Facts]) -> list[Ecgs]:
+def _consecutive(facts: Sequence[ClinicalFacts]) -> list[Ecgs]:
     """Each two ECGs in a row of one subject."""
-    of_subject: dict[str, list[Facts]] = defaultdict(list)
+    of_subject: dict[str, list[ClinicalFacts]] = defaultdict(list)
     for one in facts:
         of_subject[one.subject].append(one)
     return [pair for ecgs in of_subject.values() for pair in pairwise(ecgs)]
 
 
-def _irrelevant(facts: Sequence[Facts], rng: np.random.Generator) -> list[Ecgs]:
+def _irrelevant(facts: Sequence[ClinicalFacts], rng: np.random.Generator) -> list[Ecgs]:
     """Random pairs of different people, each pair once."""
     drawn = dict.fromkeys(map(tuple, rng.integers(len(facts), size=(N_PAIRS, 2)).tolist()))
     return [(facts[i], facts[j]) for i, j in drawn if facts[i].subject != facts[j].subject]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-from biosig.downstream.data.batch_sources import Examples
+from biosig.downstream.data.batch_sources import BatchSource
 from biosig.downstream.finetune.fit import fit, predict
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.downstream.qa.batch_sources import FrozenQuestions, QuestionExamples
 from biosig.downstream.qa.context import QaContext
-from biosig.downstream.qa.model import Answerer
+from biosig.downstream.qa.model import QAModel
 from biosig.evaluate.metrics import Floats
 from biosig.models.model import Model
 from biosig.training.seeding import seeded
@@ -34,11 +34,11 @@ def tune_and_predict(context: QaContext, model: Model, method: str, signals: boo
     examples = QuestionExamples(
         cohort.questions, context.words, context.windows, cohort.window_of, model.device, signals=signals
     )
-    objective = Objective("answers", context.answers.answers)
+    objective = TaskLoss("answers", context.answers.answers)
     with seeded([config.seed, 0]):
-        answerer = Answerer(copy.deepcopy(model.encoder), len(context.answers.answers)).to(model.device)
+        answerer = QAModel(copy.deepcopy(model.encoder), len(context.answers.answers)).to(model.device)
     answerer.train_head_only()
-    shown: Examples = FrozenQuestions(examples, answerer)
+    shown: BatchSource = FrozenQuestions(examples, answerer)
     for number, (stage, what) in enumerate(((config.probe, "head"), (config.tune, "tune"))):
         if stage.epochs:
             if stage is config.tune:

@@ -26,7 +26,7 @@ _TOLERANCE = 1e-9  # of scores computed again on another machine
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ResultAnalysis:
     """Tables behind a report; those that do not suit the target, or cannot be made of what was saved, are None.
 
     Parameters
@@ -54,7 +54,7 @@ class Evidence:
     agreement: tuple[Floats, Floats, tuple[float, float, float]] | None = None
 
 
-def gather(run: SavedResult) -> Evidence:
+def analyse(run: SavedResult) -> ResultAnalysis:
     """Compute what a report states beside the scores."""
     target, recordings = run.target, run.recordings
     if recordings is not None:
@@ -65,7 +65,9 @@ def gather(run: SavedResult) -> Evidence:
         own = run.predictions[run.predictions["method"] == "model"]
         subgroups = subgroup_table(own, of_groups, run.scoring)
     methods = run.predictions[~run.predictions["method"].str.startswith("model, ")]  # without the model's other inputs
-    evidence = Evidence(cohort_table(run.tested, target, recordings), differences(methods, run.scoring), subgroups)
+    evidence = ResultAnalysis(
+        cohort_table(run.tested, target, recordings), differences(methods, run.scoring), subgroups
+    )
     y, subjects, values = scored(run.tested, target)
     if target.kind in ("classes", "multilabel"):
         tables: dict[str, Any] = {"reliability": reliability(y, values), "risk": risk_coverage(y, values)}

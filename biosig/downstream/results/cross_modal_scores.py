@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from biosig.evaluate.intervals import FEW_SUBJECTS, multiplicities
+from biosig.evaluate.intervals import FEW_SUBJECTS, bootstrap_counts
 from biosig.evaluate.splits import people
 
 
@@ -27,7 +27,7 @@ def mean_interval(
         return np.nan, np.nan, np.nan
     total = np.bincount(subject[real], values[real], len(names))  # (S,)
     count = np.bincount(subject[real], minlength=len(names))
-    drawn = multiplicities(len(names), n_resamples, seed)  # (R, S)
+    drawn = bootstrap_counts(len(names), n_resamples, seed)  # (R, S)
     with np.errstate(invalid="ignore"):
         means = (drawn @ total) / (drawn @ count)
     tail = 50 * (1 - level)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from biosig.csv_table import write_csv
 from biosig.downstream.baseline import method_title
-from biosig.downstream.results.analysis import Evidence, gather
+from biosig.downstream.results.analysis import ResultAnalysis, analyse
 from biosig.downstream.results.saved import SavedResult, open_result
 from biosig.evaluate.intervals import FEW_SUBJECTS
 from biosig.evaluate.metrics import METRICS, ROLES
@@ -39,7 +39,7 @@ def write_report(folder: Path) -> Path:
         If the folder is no result of a probe or a fine-tuning.
     """
     run = open_result(folder)
-    evidence = gather(run)
+    evidence = analyse(run)
     for name, table in {"differences": evidence.differences, "subgroups": evidence.subgroups}.items():
         if table is not None:
             with guarded(folder / f"{name}.csv") as temporary:
@@ -50,7 +50,7 @@ def write_report(folder: Path) -> Path:
 class _Page:
     """The report while it is written: a method for each of its parts, in the order of reading."""
 
-    def __init__(self, run: SavedResult, evidence: Evidence) -> None:
+    def __init__(self, run: SavedResult, evidence: ResultAnalysis) -> None:
         self.run, self.evidence = run, evidence
         self.metric = ROLES[run.target.kind].leads
         facts = run.metrics

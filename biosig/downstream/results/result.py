@@ -15,7 +15,7 @@ from biosig import config as configuration
 from biosig.csv_table import write_csv
 from biosig.downstream.results.environment import environment
 from biosig.file_sums import seal
-from biosig.publishing import whole_or_not_at_all
+from biosig.publishing import atomic_folder
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ProbeResult:
         UsageError
             If the folder already holds something.
         """
-        with whole_or_not_at_all(Path(folder)) as partial:
+        with atomic_folder(Path(folder)) as partial:
             self.write(partial)
         return Path(folder)
 
@@ -92,7 +92,7 @@ class ProbeResult:
         seal(folder)
 
 
-def in_folder(out: Path | None, make: Callable[[Path | None], ProbeResult]) -> ProbeResult:
+def write_result(out: Path | None, make: Callable[[Path | None], ProbeResult]) -> ProbeResult:
     """Make a result, and write it to `out` if that is given, whole or not at all.
 
     Parameters
@@ -109,7 +109,7 @@ def in_folder(out: Path | None, make: Callable[[Path | None], ProbeResult]) -> P
     """
     if out is None:
         return make(None)
-    with whole_or_not_at_all(out) as partial:
+    with atomic_folder(out) as partial:
         result = make(partial)
         result.write(partial)
     return result

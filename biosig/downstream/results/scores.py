@@ -18,11 +18,11 @@ from biosig.downstream.data.columns import scored
 from biosig.downstream.data.target_config import Target
 from biosig.errors import DataError
 from biosig.evaluate import challenge
-from biosig.evaluate.intervals import Interval, bootstrap, replicates
+from biosig.evaluate.intervals import BootstrapInterval, bootstrap, bootstrap_scores
 from biosig.evaluate.metrics import METRICS, ROLES, Floats, Metric
 
 
-class Rated(Protocol):
+class ScoringConfig(Protocol):
     """What rating needs of a configuration."""
 
     @property
@@ -36,7 +36,7 @@ class Rated(Protocol):
 
 
 @dataclass(frozen=True)
-class Rateable:
+class MethodPredictions:
     """What one method says of each thing that is scored.
 
     Parameters
@@ -68,13 +68,13 @@ class Rateable:
         }
 
 
-def by_method(predictions: pd.DataFrame, target: Target) -> Iterator[Rateable]:
+def by_method(predictions: pd.DataFrame, target: Target) -> Iterator[MethodPredictions]:
     """Each method of a table of predictions."""
     for method, rows in predictions.groupby("method", sort=False):
         runs = [run for _, run in rows.groupby("seed", sort=False)] if "seed" in rows else [rows]
         truth, subjects, _ = scored(runs[0], target)
         values = np.stack([scored(run, target)[2] for run in runs], axis=-1)
-        yield Rateable(str(method), runs, truth, subjects, values)
+        yield MethodPredictions(str(method), runs, truth, subjects, values)
 
 
 def mean_over_seeds(metric: Metric) -> Metric:
@@ -88,7 +88,7 @@ def mean_over_seeds(metric: Metric) -> Metric:
     )
 
 
-def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[str]]:
+def rate(predictions: pd.DataFrame, config: ScoringConfig) -> tuple[pd.DataFrame, list[str]]:
     """The score table of out-of-fold predictions, and caveats on its intervals.
 
     Every method sees the same bootstrap resamples of subjects. Where a method was run with several seeds, its value is
@@ -118,7 +118,7 @@ def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[s
         resampled = _replicates(of, metrics, config)
         for metric in metrics:
             each = [metric.value(of.truth, of.values[..., s]) for s in range(len(of.runs))]
-            interval = Interval.of(float(np.mean(each)), resampled[metric.name], of.counts()["n_subjects"])
+            interval = BootstrapInterval.of(float(np.mean(each)), resampled[metric.name], of.counts()["n_subjects"])
             caveats += [text for text in interval.caveats() if text not in caveats]
             record = {"method": of.method, "metric": metric.name, **_bounds(interval), **of.counts()}
             if "seed" in of.runs[0]:
@@ -128,7 +128,7 @@ def rate(predictions: pd.DataFrame, config: Rated) -> tuple[pd.DataFrame, list[s
     return pd.DataFrame(records), caveats
 
 
-def differences(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
+def differences(predictions: pd.DataFrame, config: ScoringConfig) -> pd.DataFrame:
     """The score of "model" minus that of each other method, on the same resampled subjects.
 
     Parameters
@@ -161,12 +161,12 @@ def differences(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
             of_seeds = mean_over_seeds(metric)
             lead = of_seeds.value(model.truth, model.values) - of_seeds.value(other.truth, other.values)
             n_subjects = model.counts()["n_subjects"]
-            interval = Interval.of(lead, own[metric.name] - others[metric.name], n_subjects)
+            interval = BootstrapInterval.of(lead, own[metric.name] - others[metric.name], n_subjects)
             records.append({"method": name, "metric": metric.name, **_bounds(interval), "n_subjects": n_subjects})
     return pd.DataFrame(records, columns=["method", "metric", "value", "low", "high", "n_subjects"])
 
 
-def rate_labels(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
+def rate_labels(predictions: pd.DataFrame, config: ScoringConfig) -> pd.DataFrame:
     """As `rate`, but every label by itself; of classes, each against the rest.
 
     Returns
@@ -194,14 +194,14 @@ def rate_labels(predictions: pd.DataFrame, config: Rated) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _replicates(of: Rateable, metrics: list[Metric], config: Rated) -> dict[str, Floats]:
+def _replicates(of: MethodPredictions, metrics: list[Metric], config: ScoringConfig) -> dict[str, Floats]:
     of_seeds = [mean_over_seeds(metric) for metric in metrics]
-    return replicates(of_seeds, of.truth, of.values, of.subjects, config.n_bootstrap, config.seed)
+    return bootstrap_scores(of_seeds, of.truth, of.values, of.subjects, config.n_bootstrap, config.seed)
 
 
-def _bounds(interval: Interval) -> dict[str, float]:
+def _bounds(interval: BootstrapInterval) -> dict[str, float]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
-def _windows(of: Rateable) -> pd.DataFrame:
+def _windows(of: MethodPredictions) -> pd.DataFrame:
     return of.runs[0][["recording", "onset"]].reset_index(drop=True)

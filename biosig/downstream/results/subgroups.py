@@ -7,7 +7,7 @@ import pandas as pd
 
 from biosig.downstream.data.label_windows import has_class
 from biosig.downstream.data.target_config import Target
-from biosig.downstream.results.scores import Rateable, Rated, by_method, mean_over_seeds
+from biosig.downstream.results.scores import MethodPredictions, ScoringConfig, by_method, mean_over_seeds
 from biosig.errors import DataError
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import METRICS, ROLES
@@ -15,7 +15,7 @@ from biosig.evaluate.metrics import METRICS, ROLES
 UNKNOWN = "not known"
 
 
-def subgroup_table(predictions: pd.DataFrame, groups: pd.DataFrame, config: Rated) -> pd.DataFrame:
+def subgroup_table(predictions: pd.DataFrame, groups: pd.DataFrame, config: ScoringConfig) -> pd.DataFrame:
     """The headline metrics of each method in each group.
 
     Parameters
@@ -56,7 +56,7 @@ def subgroup_table(predictions: pd.DataFrame, groups: pd.DataFrame, config: Rate
     return pd.DataFrame(records)
 
 
-def _score(of: Rateable, name: str, config: Rated) -> dict[str, float | str]:
+def _score(of: MethodPredictions, name: str, config: ScoringConfig) -> dict[str, float | str]:
     metric = mean_over_seeds(METRICS[name])
     try:
         found = bootstrap(metric, of.truth, of.values, of.subjects, config.n_bootstrap, config.seed)
@@ -65,6 +65,6 @@ def _score(of: Rateable, name: str, config: Rated) -> dict[str, float | str]:
     return {"value": found.value, "low": found.low, "high": found.high, "remark": " ".join(found.caveats())}
 
 
-def _class_counts(of: Rateable, target: Target) -> dict[str, int]:
+def _class_counts(of: MethodPredictions, target: Target) -> dict[str, int]:
     """How many of the things that are scored have each class."""
     return {f"n_{name}": int(has_class(of.truth, target.kind, k).sum()) for k, name in enumerate(target.class_names)}

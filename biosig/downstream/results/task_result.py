@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from biosig.downstream.data.cohort import recording_table
-from biosig.downstream.data.splits import Parts, tested_rows
+from biosig.downstream.data.splits import Split, tested_rows
 from biosig.downstream.data.task import Task, model_facts, pretraining_note
 from biosig.downstream.results.result import ProbeResult
-from biosig.downstream.results.scores import Rated, rate, rate_labels
+from biosig.downstream.results.scores import ScoringConfig, rate, rate_labels
 from biosig.evaluate.splits import manifest
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def labelled_result(
     task: Task,
     model: Model,
-    parts: Sequence[Parts],
+    parts: Sequence[Split],
     predictions: pd.DataFrame,
     notes: Sequence[str],
-    config: Rated,
+    config: ScoringConfig,
     facts: dict[str, Any] | None = None,
     tables: dict[str, pd.DataFrame] | None = None,
 ) -> ProbeResult:
@@ -36,7 +36,7 @@ def labelled_result(
         Windows, labels and subjects.
     model : Model
         The model under test.
-    parts : sequence of Parts
+    parts : sequence of Split
         Of each fold.
     predictions : DataFrame
         As in `ProbeResult`.
@@ -69,7 +69,7 @@ def labelled_result(
 def unlabelled_result(
     task: Task,
     model: Model,
-    parts: Sequence[Parts],
+    parts: Sequence[Split],
     scores: pd.DataFrame,
     rated: tuple[pd.DataFrame, list[str]],
     notes: Sequence[str],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from biosig.downstream.data.split_config import FoldSplit, QuerySplit
+from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.training.config import Training
@@ -19,7 +19,7 @@ class RetrievalConfig(TaskConfig):
 
     Parameters
     ----------
-    split : FoldSplit or QuerySplit
+    split : SubjectKFold or QuerySplit
         Who is trained on, who chooses the epoch, who is tested.
     length : float
         Seconds of the window, which is the first of each recording.
@@ -39,7 +39,7 @@ class RetrievalConfig(TaskConfig):
         Whether the tuned models are written to `out`, one per fold.
     """
 
-    split: FoldSplit | QuerySplit
+    split: SubjectKFold | QuerySplit
     length: float = 10.0
     tokenizer: Path | None = None
     cut_reports: bool = False

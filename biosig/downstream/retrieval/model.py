@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from biosig.batches.contract import Prepared
+from biosig.batches.contract import PreparedStream
 from biosig.batches.packed import PackedBatch, pack
 from biosig.errors import UnreadableError
 from biosig.file_sums import write_guarded
@@ -51,7 +51,7 @@ class RetrievalModel(nn.Module):
         self.report = nn.Linear(encoder.config.embed_dim, embed_dim, bias=False)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(TEMPERATURE)))
 
-    def of_signals(self, windows: Sequence[Sequence[Prepared]]) -> Tensor:
+    def of_signals(self, windows: Sequence[Sequence[PreparedStream]]) -> Tensor:
         """Unit vectors (B, E) of prepared windows."""
         return F.normalize(self.signal(self._pooled(pack(windows, self.encoder.config.contract))), dim=1)
 

@@ -18,11 +18,11 @@ from scipy.special import gammaln
 from torch import Tensor
 
 from biosig.device import autocast
-from biosig.downstream.data.splits import Parts, make_parts
+from biosig.downstream.data.splits import Split, make_parts
 from biosig.downstream.data.task import Task, open_model, open_windows
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.downstream.results.cross_modal_scores import rate_means
-from biosig.downstream.results.result import ProbeResult, in_folder
+from biosig.downstream.results.result import ProbeResult, write_result
 from biosig.downstream.results.task_result import unlabelled_result
 from biosig.downstream.retrieval.config import RetrievalConfig
 from biosig.downstream.retrieval.model import RetrievalModel, ranked, save_retrieval_model
@@ -74,7 +74,7 @@ def run_retrieval(config: RetrievalConfig, progress: Progress | None = None) -> 
     DataError
         If recordings have no subject, or a report is longer than the model reads.
     """
-    return in_folder(config.out, lambda out: _result(config, out, progress))
+    return write_result(config.out, lambda out: _result(config, out, progress))
 
 
 def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
@@ -132,7 +132,7 @@ def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> 
 
 
 def _tuned(
-    model: Model, pairs: Pairs, part: Parts, config: RetrievalConfig, fold: int, progress: Progress | None
+    model: Model, pairs: Pairs, part: Split, config: RetrievalConfig, fold: int, progress: Progress | None
 ) -> RetrievalModel:
     """A model of the training part, from the epoch that is best on the validation part."""
     key = (config.seed, fold)
@@ -172,7 +172,7 @@ def _loss(network: RetrievalModel, signals: Tensor, reports: Tensor, pairs: Pair
 
 
 def _scores(
-    network: RetrievalModel, pairs: Pairs, part: Parts, config: RetrievalConfig, who: pd.DataFrame
+    network: RetrievalModel, pairs: Pairs, part: Split, config: RetrievalConfig, who: pd.DataFrame
 ) -> pd.DataFrame:
     """One row per method, direction and query of the test part."""
     rows = part.test.tolist()
@@ -187,15 +187,15 @@ def _scores(
     tested, scores = who.iloc[part.test].reset_index(drop=True), []
     for direction, order, answers in zip(DIRECTIONS, (to_report, to_signal), (different, said), strict=True):
         right = said[:, None] == answers[None]  # (N, G)
-        chance = {f"recall@{k}": chance_of_hit(right.sum(axis=1), len(answers), k) for k in config.at}
-        methods = {"model": hits(order, right, config.at), "chance": pd.DataFrame(chance)}
+        chance = {f"recall@{k}": chance_recall_at_k(right.sum(axis=1), len(answers), k) for k in config.at}
+        methods = {"model": recall_at_k(order, right, config.at), "chance": pd.DataFrame(chance)}
         if direction == DIRECTIONS[0]:
-            methods["most frequent"] = hits(by_frequency, right, config.at)
+            methods["most frequent"] = recall_at_k(by_frequency, right, config.at)
         scores += [tested.join(found).assign(direction=direction, method=method) for method, found in methods.items()]
     return pd.concat(scores, ignore_index=True)
 
 
-def hits(order: NDArray[np.int64], same: NDArray[np.bool_], at: Sequence[int]) -> pd.DataFrame:
+def recall_at_k(order: NDArray[np.int64], same: NDArray[np.bool_], at: Sequence[int]) -> pd.DataFrame:
     """Whether a right answer is among the first k, for each query.
 
     Parameters
@@ -216,7 +216,7 @@ def hits(order: NDArray[np.int64], same: NDArray[np.bool_], at: Sequence[int]) -
     return pd.DataFrame({**{f"recall@{k}": (rank <= k).astype(float) for k in at}, "rank": rank})
 
 
-def chance_of_hit(n_right: NDArray[np.int64], n_gallery: int, k: int) -> NDArray[np.float64]:
+def chance_recall_at_k(n_right: NDArray[np.int64], n_gallery: int, k: int) -> NDArray[np.float64]:
     """How likely the first `k` of a gallery in random order hold one of `n_right` (N,) right answers.
 
     One less the hypergeometric probability of none: C(G - m, k) / C(G, k).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from biosig.downstream.data.split_config import FoldSplit, QuerySplit
+from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.downstream.waveform.baselines import WAVEFORM_BASELINES, default_waveform_baselines
 from biosig.errors import UsageError
@@ -25,7 +25,7 @@ class WaveformConfig(TaskConfig):
         The channels that the model sees: names, or kinds for all channels of that kind.
     targets : list of str
         The channels to rebuild: names, or kinds that a recording has one channel of. A recording may lack some.
-    split : FoldSplit or QuerySplit
+    split : SubjectKFold or QuerySplit
         Who is trained on, who chooses the epoch, who is tested.
     length : float
         Seconds per window.
@@ -45,7 +45,7 @@ class WaveformConfig(TaskConfig):
 
     inputs: list[str]
     targets: list[str]
-    split: FoldSplit | QuerySplit
+    split: SubjectKFold | QuerySplit
     length: float = 10.0
     stride: float | None = None
     decoder: DecoderConfig = field(default_factory=DecoderConfig)

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.contract import InputContract, Prepared, prepare
-from biosig.batches.filtered_recordings import conditioned
-from biosig.batches.montage import Montage, montage
+from biosig.batches.channel_layout import ChannelLayout, montage
+from biosig.batches.contract import InputContract, PreparedStream, prepare
+from biosig.batches.filtered_recordings import filter_to_contract
 from biosig.batches.windows import Windows
 from biosig.electrodes.leads import as_leads
 from biosig.errors import DataError, UsageError
@@ -77,26 +77,26 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TargetSlot:
     """One target in one window.
 
     Parameters
     ----------
     number : int
         Which of the targets.
-    place : Prepared
+    place : PreparedStream
         Where and when: zeros (1, T) of known position.
     """
 
     number: int
-    place: Prepared
+    place: PreparedStream
 
 
-class Question(NamedTuple):
+class WaveformQuery(NamedTuple):
     """What the model sees of a window, and what it is asked for."""
 
-    inputs: Sequence[Prepared]
-    wanted: Sequence[Wanted]
+    inputs: Sequence[PreparedStream]
+    wanted: Sequence[TargetSlot]
 
 
 def matches(channel: Channel, name: str) -> bool:
@@ -136,7 +136,9 @@ def find_target(
     return Target(name, channel, read[-1])
 
 
-def blank(target: Target, inputs: Sequence[Prepared], contract: Mapping[str, InputContract], n_times: int) -> Prepared:
+def blank(
+    target: Target, inputs: Sequence[PreparedStream], contract: Mapping[str, InputContract], n_times: int
+) -> PreparedStream:
     """A target's place in a window: what it looks like where nothing of it is known."""
     wanted = contract[target.modality]
     zeros, real = np.zeros((1, n_times), np.float32), np.ones((1, n_times), bool)
@@ -148,10 +150,12 @@ def blank(target: Target, inputs: Sequence[Prepared], contract: Mapping[str, Inp
         where = (members.position, members.reference, members.channel, members.sign)
     position, reference, channel, sign = where
     no_mean = np.zeros(1, np.float32)
-    return Prepared(target.modality, zeros, real, position, reference, channel, sign, no_mean, 1.0, 0.0, [target.name])
+    return PreparedStream(
+        target.modality, zeros, real, position, reference, channel, sign, no_mean, 1.0, 0.0, [target.name]
+    )
 
 
-def _members(target: Target, contract: InputContract) -> Montage:
+def _members(target: Target, contract: InputContract) -> ChannelLayout:
     """Where a target that has been asked for by name is, known or not."""
     return montage(_alone(target.channel), target.modality, replace(contract, on_unknown="keep"))
 
@@ -167,16 +171,16 @@ def _alone(channel: Channel) -> tuple[Channel]:
 def wanted_of(
     targets: Sequence[Target],
     present: Sequence[bool],
-    inputs: Sequence[Prepared],
+    inputs: Sequence[PreparedStream],
     contract: Mapping[str, InputContract],
     duration: float,
-) -> list[Wanted]:
+) -> list[TargetSlot]:
     """What is asked of the model in a window of `duration` seconds with these inputs."""
     wanted = []
     for number, (target, is_present) in enumerate(zip(targets, present, strict=True)):
         if is_present:
             n_times = contract[target.modality].n_patches_in(duration) * contract[target.modality].patch_size
-            wanted.append(Wanted(number, blank(target, inputs, contract, n_times)))
+            wanted.append(TargetSlot(number, blank(target, inputs, contract, n_times)))
     return wanted
 
 
@@ -216,9 +220,9 @@ class WaveformWindows:
                 f"The model's {overlapping[0]} patches overlap, and a waveform is rebuilt from patches "
                 "side by side: choose another model."
             )
-        self.windows, self.contract, self.inputs = conditioned(windows, contract), contract, list(inputs)
+        self.windows, self.contract, self.inputs = filter_to_contract(windows, contract), contract, list(inputs)
         self.targets = [self._find(name) for name in targets]
-        self._kept: dict[int, tuple[list[Prepared], dict[int, Floats]]] = {}
+        self._kept: dict[int, tuple[list[PreparedStream], dict[int, Floats]]] = {}
         self._room = keep_bytes
 
     def _find(self, name: str) -> Target:
@@ -257,7 +261,7 @@ class WaveformWindows:
                 out[row] = bool(seen and all(seen) and truth)
         return out
 
-    def _has_patch(self, stream: Prepared) -> bool:
+    def _has_patch(self, stream: PreparedStream) -> bool:
         size = self.contract[stream.modality].patch_size
         whole = stream.valid[:, : stream.valid.shape[1] // size * size].reshape(len(stream.valid), -1, size)
         return bool(whole.all(axis=2).any())
@@ -284,14 +288,14 @@ class WaveformWindows:
             measured.append(replace(target, centre=centre, scale=float(together.std())))
         self.targets = measured
 
-    def __getitem__(self, row: int) -> tuple[Question, list[Floats]]:
+    def __getitem__(self, row: int) -> tuple[WaveformQuery, list[Floats]]:
         """A window, and the truth (T,) of each wanted target in its units, NaN where unknown; `measure` first."""
         inputs, truth = self._read(row)
         present = [number in truth for number in range(len(self.targets))]
         wanted = wanted_of(self.targets, present, inputs, self.contract, float(self.windows.duration[row]))
-        return Question(inputs, wanted), [self.targets[w.number].normalised(truth[w.number]) for w in wanted]
+        return WaveformQuery(inputs, wanted), [self.targets[w.number].normalised(truth[w.number]) for w in wanted]
 
-    def _read(self, row: int) -> tuple[list[Prepared], dict[int, Floats]]:
+    def _read(self, row: int) -> tuple[list[PreparedStream], dict[int, Floats]]:
         """The inputs, and the truth (T,) of each target that is there, by its number, in physical units."""
         known = self._kept.get(row)
         if known is not None:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from biosig import config as configuration
 from biosig.batches.contract import prepare
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
-from biosig.downstream.waveform.dataset import Floats, Question, Target, matches, pick, wanted_of
+from biosig.downstream.waveform.dataset import Floats, Target, WaveformQuery, matches, pick, wanted_of
 from biosig.errors import DataError, UnreadableError
 from biosig.file_sums import write_guarded
 from biosig.models import checkpoint
@@ -92,7 +92,7 @@ class WaveformModel(nn.Module):
         modalities = sorted({target.modality for target in head.targets})
         self.to_samples = nn.ModuleDict({m: nn.Linear(dim, config.contract[m].patch_size) for m in modalities})
 
-    def forward(self, questions: Sequence[Question]) -> list[list[Tensor]]:
+    def forward(self, questions: Sequence[WaveformQuery]) -> list[list[Tensor]]:
         """Predictions (T,) of each target of each window, in units of its scale around its centre."""
         rows = [[*question.inputs, *(wanted.place for wanted in question.wanted)] for question in questions]
         batch = pack(rows, self.encoder.config.contract)
@@ -110,7 +110,7 @@ class WaveformModel(nn.Module):
         y = self.norm(self.decoder(seen, place, visible, batch, hidden))  # (K, D)
         return self._waveforms(y, batch.modality[asked], questions)
 
-    def _asked(self, batch: PackedBatch, questions: Sequence[Question]) -> tuple[Tensor, Tensor]:
+    def _asked(self, batch: PackedBatch, questions: Sequence[WaveformQuery]) -> tuple[Tensor, Tensor]:
         """The rows of the targets' tokens (K,), which end each window, and the number of each one's target (K,)."""
         rows, numbers = [], []
         for end, question in zip(batch.seqlens.cumsum(0).tolist(), questions, strict=True):
@@ -136,7 +136,7 @@ class WaveformModel(nn.Module):
         count = torch.bincount(slot[rows], minlength=len(total)).clamp(min=1)
         return (total / count[:, None])[slot[asked]]
 
-    def _waveforms(self, y: Tensor, modality: Tensor, questions: Sequence[Question]) -> list[list[Tensor]]:
+    def _waveforms(self, y: Tensor, modality: Tensor, questions: Sequence[WaveformQuery]) -> list[list[Tensor]]:
         """Tokens (K, D) as the samples of each target of each window."""
         samples = {m: head(y[modality == MODALITY_IDS[m]]).float().flatten() for m, head in self.to_samples.items()}
         start = dict.fromkeys(samples, 0)
@@ -166,7 +166,7 @@ class WaveformModel(nn.Module):
         duration = max(s.onset + s.values.shape[1] / contract[s.modality].sfreq for s in inputs)
         pack([inputs], contract)  # so that a window without a valid token is refused, not invented
         wanted = wanted_of(self.head.targets, [True] * len(self.head.targets), inputs, contract, duration)
-        (predictions,) = self.eval()([Question(inputs, wanted)])
+        (predictions,) = self.eval()([WaveformQuery(inputs, wanted)])
         out = []
         for target, w, prediction in zip(self.head.targets, wanted, predictions, strict=True):
             values = target.physical(prediction.cpu().numpy()) * w.place.sign[0]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from biosig.device import autocast
-from biosig.downstream.data.splits import Parts, make_parts
+from biosig.downstream.data.splits import Split, make_parts
 from biosig.downstream.data.task import open_model, open_windows
 from biosig.downstream.results.cross_modal_scores import correlation, rate_means
-from biosig.downstream.results.result import ProbeResult, in_folder
+from biosig.downstream.results.result import ProbeResult, write_result
 from biosig.downstream.results.task_result import unlabelled_result
 from biosig.downstream.waveform.baselines import WAVEFORM_BASELINES
 from biosig.downstream.waveform.config import WaveformConfig
@@ -55,7 +55,7 @@ def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> Pr
     DataError
         If recordings have no subject, or no window has all inputs and a target.
     """
-    return in_folder(config.out, lambda out: _result(config, out, progress))
+    return write_result(config.out, lambda out: _result(config, out, progress))
 
 
 def _result(config: WaveformConfig, out: Path | None, progress: Progress | None) -> ProbeResult:
@@ -94,7 +94,7 @@ def _result(config: WaveformConfig, out: Path | None, progress: Progress | None)
 
 
 def _tuned(
-    model: Model, data: WaveformWindows, part: Parts, config: WaveformConfig, fold: int, progress: Progress | None
+    model: Model, data: WaveformWindows, part: Split, config: WaveformConfig, fold: int, progress: Progress | None
 ) -> WaveformModel:
     """A model of the training part, from the epoch that is best on the validation part."""
     key = (config.seed, fold)
@@ -132,7 +132,7 @@ def _squared_error(network: WaveformModel, data: WaveformWindows, rows: Sequence
 
 
 def _scores(
-    network: WaveformModel, data: WaveformWindows, part: Parts, config: WaveformConfig, identifiers: pd.DataFrame
+    network: WaveformModel, data: WaveformWindows, part: Split, config: WaveformConfig, identifiers: pd.DataFrame
 ) -> pd.DataFrame:
     """One row per method, window of the test part and channel."""
     baselines = {name: WAVEFORM_BASELINES[name](data.contract) for name in config.baselines}

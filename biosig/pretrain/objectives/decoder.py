@@ -92,7 +92,7 @@ class ChannelCode(nn.Module):
         return self.code(replace(batch, **columns))[channel[patches]]
 
 
-class Heads(nn.Module):
+class ReconstructionHeads(nn.Module):
     """One linear map per modality from a token to the samples of its patch, or to the logits of its word.
 
     Parameters

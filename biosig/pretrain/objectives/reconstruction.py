@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from biosig.models.encoder import Encoder
 from biosig.pretrain.objectives.configs.reconstruction import ReconstructionConfig
-from biosig.pretrain.objectives.decoder import ChannelCode, Decoder, Heads
+from biosig.pretrain.objectives.decoder import ChannelCode, Decoder, ReconstructionHeads
 from biosig.pretrain.objectives.rebuilding import RebuildingTerm
 from biosig.pretrain.objectives.views import Views
 
@@ -37,9 +37,9 @@ class MaskedReconstruction(RebuildingTerm):
         self.place = nn.Linear(wide, dim)
         self.decoder = Decoder(config.decoder, encoder.config)
         self.norm = nn.RMSNorm(dim, eps=1e-6)
-        self.heads = Heads(dim, encoder.config)
+        self.heads = ReconstructionHeads(dim, encoder.config)
         self.global_mlp = nn.Sequential(nn.Linear(wide, dim), nn.GELU(), nn.Linear(dim, dim))
-        self.global_heads = Heads(dim, encoder.config)
+        self.global_heads = ReconstructionHeads(dim, encoder.config)
         if encoder.config.fused is not None:
             self.channel = ChannelCode(dim)
             self.ask, self.global_ask = (

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from biosig.models.encoder import Encoder
 from biosig.pretrain.objectives.configs.reve import ReveConfig
-from biosig.pretrain.objectives.decoder import Decoder, Heads
+from biosig.pretrain.objectives.decoder import Decoder, ReconstructionHeads
 from biosig.pretrain.objectives.rebuilding import RebuildingTerm
 from biosig.pretrain.objectives.views import Views
 
@@ -36,9 +36,9 @@ class ReveReconstruction(RebuildingTerm):
         self.enter = nn.Identity() if same else nn.Linear(wide, dim)
         self.place = nn.Identity() if same else nn.Linear(wide, dim)
         self.decoder = Decoder(config.decoder, encoder.config)
-        self.heads = Heads(dim, encoder.config)
+        self.heads = ReconstructionHeads(dim, encoder.config)
         self.global_mlp = nn.Sequential(nn.Linear(wide, 4 * wide, bias=False), nn.ReLU())
-        self.global_heads = Heads(4 * wide, encoder.config)
+        self.global_heads = ReconstructionHeads(4 * wide, encoder.config)
 
     def predict(self, views: Views) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Hidden patches and words, as rebuilt by the decoder and from the pooled token."""

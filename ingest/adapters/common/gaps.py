@@ -182,7 +182,7 @@ def _fitted(stamps: NDArray[np.float64], first: int, stop: int, period: float) -
     return Span(first, stop, float(times.mean() + slope * places[0]), slope)
 
 
-def place(onsets: Sequence[float], lengths: Sequence[int], sfreq: float) -> list[int]:
+def sample_positions(onsets: Sequence[float], lengths: Sequence[int], sfreq: float) -> list[int]:
     """The first sample of each run, rounded to the grid and never before the end of the run before it.
 
     Parameters

@@ -11,7 +11,7 @@ _LONGEST_REASON = 160
 
 
 @contextmanager
-def read_as(kind: str, where: object) -> Iterator[None]:
+def translate_errors(kind: str, where: object) -> Iterator[None]:
     """Do something with a file through a library that meets damage with almost any exception.
 
     Parameters

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from biosig.electrodes import guess_kinds
-from biosig.electrodes.channels import resolve
+from biosig.electrodes.channels import resolve_channel
 from biosig.reading import NEVER, Adapter, Identifier, make_recording
 from biosig.recording import UNKNOWN, Annotation, Channel, Recording, Stream, Subject
 from ingest.adapters.edf.header import INT24, EdfFile, EdfSignal, open_edf
 from ingest.adapters.edf.records import EdfSamples, Run, read_annotations, runs_of
 from ingest.demographics import notes_on_unread, parse_sex
-from ingest.metadata.bids.sidecars import with_sidecars
+from ingest.metadata.bids.sidecars import apply_bids_sidecars
 
 _SUBJECT = "id and name become one keyed hash"
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -46,7 +46,7 @@ class EdfAdapter(Adapter):
         subject, unread = _subject(file)
         notes = [*notes, *unread]
         recording = to_recording(file, self.name, events, runs, notes, subject, lazy)
-        return with_sidecars(recording, path)
+        return apply_bids_sidecars(recording, path)
 
     def identifiers(self, path: Path) -> Iterator[Identifier]:
         """What the header says about who was recorded, when and with which device."""
@@ -114,7 +114,7 @@ def _resolve(signal: EdfSignal, kind: str) -> tuple[Channel, float]:
     )
     if stim:
         return Channel(signal.label, signal.label, "stim", signal.unit, UNKNOWN), 1.0
-    return resolve(signal.label, signal.unit, kind)
+    return resolve_channel(signal.label, signal.unit, kind)
 
 
 def _subject(file: EdfFile) -> tuple[Subject | None, list[str]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from biosig.errors import UnreadableError
 from biosig.lazy_samples import LazySamples
 from biosig.recording import Annotation
-from ingest.adapters.common.gaps import check_span, gaps, note_on_gaps, place, refuse_backwards
+from ingest.adapters.common.gaps import check_span, gaps, note_on_gaps, refuse_backwards, sample_positions
 from ingest.adapters.edf.header import EdfFile, EdfSignal, text_of
 
 _CHUNK = 2**21
@@ -50,7 +50,7 @@ class EdfSamples(LazySamples):
         self._n, self._number = signals[0].n_samples, signals[0].number
         sfreq = self._n / file.record_duration
         lengths = [(run.stop - run.first) * self._n for run in runs]
-        self.starts = place([run.onset for run in runs], lengths, sfreq)
+        self.starts = sample_positions([run.onset for run in runs], lengths, sfreq)
         """First sample of each run."""
         self.stops = [start + length for start, length in zip(self.starts, lengths, strict=True)]
         self.gaps = gaps(self.starts, lengths, len(self._signals))

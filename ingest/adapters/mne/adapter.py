@@ -15,12 +15,12 @@ from biosig.errors import BiosigError, UnreadableError
 from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import Recording, Source
 from biosig.source_files import sha256_of
-from ingest.adapters.common.library_errors import read_as
+from ingest.adapters.common.library_errors import translate_errors
 from ingest.adapters.common.subprocess_reader import read_isolated
 from ingest.adapters.mne.eeglab import check_data_name
 from ingest.adapters.mne.formats import FORMATS, MneFormat, check_inside, format_of
 from ingest.adapters.mne.raw import ADAPTER, JOINED, epochs_of, from_epochs, from_raw, one_line, split_epochs
-from ingest.metadata.bids.sidecars import with_sidecars
+from ingest.metadata.bids.sidecars import apply_bids_sidecars
 from ingest.privacy.deidentify import FOREIGN_NOTE
 
 _PERSON = {
@@ -70,8 +70,8 @@ class MneAdapter(Adapter):
             raise UnreadableError(f"{path} is in no format that MNE reads here: {self.describes}.")
         files = known.files(path)
         if known.isolated:
-            return with_sidecars(read_isolated(MneAdapter, path, lazy), path)
-        return with_sidecars(_read_checked(path, known, files, lazy), path)
+            return apply_bids_sidecars(read_isolated(MneAdapter, path, lazy), path)
+        return apply_bids_sidecars(_read_checked(path, known, files, lazy), path)
 
     def read_here(self, path: Path) -> Recording:
         """Read one recording, lazily, in this process, which its reader may end, for `common.subprocess_reader`."""
@@ -151,7 +151,7 @@ def _epochs_in(path: Path) -> list[Recording]:
     """The epochs of a FIF file, each called by the file's name and its own."""
     import mne
 
-    with read_as("FIF file of epochs", path), _listening():
+    with translate_errors("FIF file of epochs", path), _listening():
         epochs = epochs_of(mne.read_epochs(path, preload=True, verbose="error"))
     stem = path.name[: path.name.index(".fif")]
     return [replace(epoch, id=f"{stem} {epoch.id}") for epoch in epochs]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from biosig.annotations import from_triggers, in_range, mark_bad_spans
 from biosig.content_hash import content_hash
 from biosig.electrodes import guess_kind, kind_beside_eeg
-from biosig.electrodes.channels import notes_on, resolve, settle
+from biosig.electrodes.channels import deduplicate_names, notes_on, resolve_channel
 from biosig.errors import BiosigError, UnreadableError
 from biosig.lazy_samples import LazySamples
 from biosig.recording import (
@@ -223,7 +223,7 @@ def _from_samples(source: Any, samples: RawSamples, events: Sequence[Annotation]
         _resolve(channel, kind, bool(info["dig"]), notes)
         for channel, kind in zip(info["chs"], source.get_channel_types(), strict=True)
     ]
-    channels, renamed = settle([channel for channel, _ in resolved])
+    channels, renamed = deduplicate_names([channel for channel, _ in resolved])
     if info["bads"]:
         rows = [row for row, name in enumerate(source.ch_names) if name in info["bads"]]
         invalid = np.concatenate((invalid, np.array([(row, 0, samples.shape[1]) for row in rows], np.int64)))
@@ -294,10 +294,10 @@ def _resolve(source: Any, kind: str, digitised: bool, notes: list[str]) -> tuple
         by_name = kind_beside_eeg(name)
         if by_name != "eeg":
             notes.append(f"Channel '{name}' is typed EEG in MNE; by its name it is kept as {by_name}.")
-            return resolve(name, unit, kind=by_name, position=position)
+            return resolve_channel(name, unit, kind=by_name, position=position)
     if kind == "misc" and guess_kind(name) == "stim":
         kind = "stim"
-    return resolve(name, unit, kind=_KINDS.get(kind, "misc"), position=position)
+    return resolve_channel(name, unit, kind=_KINDS.get(kind, "misc"), position=position)
 
 
 def _subject(info: Any, notes: list[str]) -> Subject | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from biosig.content_hash import content_hash
-from biosig.electrodes.channels import notes_on, settle
+from biosig.electrodes.channels import deduplicate_names, notes_on
 from biosig.errors import UnreadableError, UsageError
 from biosig.reading import Adapter, Identifier
 from biosig.recording import Annotation, Recording, Source
@@ -115,7 +115,7 @@ class TableAdapter(Adapter):
             notes.append(
                 "Its time stamps are a clock's: times count from the first sample, and the clock's are left out."
             )
-        channels, renamed = settle([channel for s in signals for channel in s.channels])
+        channels, renamed = deduplicate_names([channel for s in signals for channel in s.channels])
         streams = []
         for s in signals:
             streams.append(s.stream(channels[: len(s.channels)], origin, lazy))

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from ingest.adapters.common.library_errors import read_as
+from ingest.adapters.common.library_errors import translate_errors
 from ingest.decompress import check_shrinking
 
 MOST_IN_MEMORY = 2**30
@@ -276,7 +276,7 @@ class NpzFile(ArrayFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with read_as("NumPy archive", path), zipfile.ZipFile(path) as archive:
+        with translate_errors("NumPy archive", path), zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
         self._members = {info.filename.removesuffix(".npy"): info for info in members}
 
@@ -290,7 +290,7 @@ class NpzFile(ArrayFile):
         if info is None:
             raise self.absent(name)
         with (
-            read_as("NumPy archive", f"{self.path}, variable '{name}',"),
+            translate_errors("NumPy archive", f"{self.path}, variable '{name}',"),
             zipfile.ZipFile(self.path) as archive,
             archive.open(info) as member,
         ):
@@ -319,7 +319,7 @@ class ParquetFile(ArrayFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with read_as("Parquet file", path):
+        with translate_errors("Parquet file", path):
             self._file = pq.ParquetFile(path)
 
     @property
@@ -336,7 +336,7 @@ class ParquetFile(ArrayFile):
         size = self._unpacked(name) if lists else 8 * self._file.metadata.num_rows
         check_shrinking(size, self.path.stat().st_size, where)
         check_fits(size, where, "as .npy or HDF5")
-        with read_as("Parquet file", where):
+        with translate_errors("Parquet file", where):
             column = self._file.read([name], use_threads=False)[name]
             return Lists(column.combine_chunks(), where) if lists else InMemory(column.to_numpy())
 
@@ -350,7 +350,7 @@ class ParquetFile(ArrayFile):
 
 def npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether in Fortran order, and type from the head of a ``.npy``; no more than that is read."""
-    with read_as("NumPy file", path):
+    with translate_errors("NumPy file", path):
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = reader(file)

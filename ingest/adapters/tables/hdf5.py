@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from ingest.adapters.common.library_errors import read_as
+from ingest.adapters.common.library_errors import translate_errors
 from ingest.adapters.tables.array_readers import (
     MOST_IN_MEMORY,
     ArrayFile,
@@ -186,7 +186,7 @@ class _Dataset(Variable):
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     """The file, open whether or not its file system has locks."""
-    with read_as("HDF5 file", path), h5py.File(path, "r", locking="best-effort") as file:
+    with translate_errors("HDF5 file", path), h5py.File(path, "r", locking="best-effort") as file:
         yield file
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.electrodes import guess_kinds
-from biosig.electrodes.channels import resolve
+from biosig.electrodes.channels import resolve_channel
 from biosig.errors import UnreadableError
 from biosig.extremes import mark_extremes
 from biosig.lazy_samples import LazySamples
@@ -204,7 +204,7 @@ def _describe(
     channels, factors = [], []
     kinds = guess_kinds([c.name or name for name, c in zip(names, columns, strict=True)], [c.unit for c in columns])
     for name, column, kind in zip(names, columns, kinds, strict=True):
-        channel, factor = resolve(column.name or name, column.unit, kind=column.kind or kind)
+        channel, factor = resolve_channel(column.name or name, column.unit, kind=column.kind or kind)
         channels.append(replace(channel, source_name=name))
         factors.append(factor)
     return MappedSignals(

@@ -12,7 +12,7 @@ import scipy.io
 from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
-from ingest.adapters.common.library_errors import read_as
+from ingest.adapters.common.library_errors import translate_errors
 from ingest.adapters.common.subprocess_reader import call_isolated
 from ingest.adapters.tables.array_readers import MOST_IN_MEMORY, ArrayFile, InMemory, Variable, check_fits
 from ingest.adapters.tables.hdf5 import Hdf5File
@@ -91,20 +91,20 @@ class MatlabFile(ArrayFile):
             if n > _MOST_CELLS and kind in ("cell", "struct", "object"):
                 raise UnreadableError(f"{self.path}: '{top}' is a {kind} of {n} elements: save an array of numbers.")
             call_isolated(try_variable, self.path, top)
-            with read_as("MATLAB file", self.path):
+            with translate_errors("MATLAB file", self.path):
                 self._loaded = {top: scipy.io.loadmat(self.path, variable_names=[top])[top]}
         return np.asarray(self._loaded[top])
 
 
 def list_variables(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
     """Name, shape and class of each variable."""
-    with read_as("MATLAB file", path):
+    with translate_errors("MATLAB file", path):
         return scipy.io.whosmat(path)
 
 
 def try_variable(path: Path, name: str) -> None:
     """Load a variable where it can do no harm: SciPy can end the interpreter over a damaged file."""
-    with read_as("MATLAB file", path):
+    with translate_errors("MATLAB file", path):
         scipy.io.loadmat(path, variable_names=[name])
 
 

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.content_hash import content_hash
-from biosig.electrodes.channels import notes_on, resolve, settle
+from biosig.electrodes.channels import deduplicate_names, notes_on, resolve_channel
 from biosig.errors import UnreadableError, UsageError
 from biosig.reading import NEVER, Adapter, Identifier
 from biosig.recording import Recording, Source, Stream, Subject
 from biosig.source_files import sha256_of
-from ingest.adapters.common.library_errors import read_as
+from ingest.adapters.common.library_errors import translate_errors
 from ingest.adapters.tables.array_readers import MOST_IN_MEMORY, InFile, InMemory, Variable
 from ingest.adapters.tables.arrays import ArraySamples, Part, survey
 from ingest.adapters.vendors.dicom_annotations import add_annotations, code_of
@@ -109,7 +109,7 @@ class DicomAdapter(Adapter):
             import pydicom
         except ImportError:
             raise UsageError(f"{path} is a DICOM file, which needs pydicom: pip install 'biosig-fm[dicom]'.") from None
-        with read_as("DICOM waveform", path), warnings.catch_warnings():
+        with translate_errors("DICOM waveform", path), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd headers; what matters is checked here
             syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID", "")
             _check_size(path, str(syntax))
@@ -173,7 +173,7 @@ def _recording(dataset: Any, path: Path | None) -> Recording:
     ]
     streams = {n: _stream(dataset, groups[n], path, where, notes) for n in sorted(kept)}
     first = min(stream.onset for stream in streams.values())
-    channels, renamed = settle([channel for stream in streams.values() for channel in stream.channels])
+    channels, renamed = deduplicate_names([channel for stream in streams.values() for channel in stream.channels])
     for stream in streams.values():
         stream.onset -= min(first, 0.0)
         stream.channels, channels = tuple(channels[: stream.n_chans]), channels[stream.n_chans :]
@@ -214,7 +214,7 @@ def _stream(dataset: Any, group: Any, path: Path | None, where: str, notes: list
     for row, definition in enumerate(definitions):
         name, in_file, kind = _name(definition, row)
         unit = code_of(definition, "ChannelSensitivityUnitsSequence", "CodeValue")
-        channel, factor = resolve(name, unit, kind=kind)
+        channel, factor = resolve_channel(name, unit, kind=kind)
         channels.append(replace(channel, source_name=in_file))
         sensitivity = float(definition.get("ChannelSensitivity") or 1)
         correction = float(definition.get("ChannelSensitivityCorrectionFactor") or 1)

@@ -22,7 +22,7 @@ from biosig.lazy_samples import LazySamples
 from biosig.reading import Adapter, Signals, make_recording
 from biosig.recording import Annotation, Recording
 from biosig.source_files import check_present
-from ingest.adapters.common.gaps import check_span, gaps, note_on_gaps, place, refuse_backwards
+from ingest.adapters.common.gaps import check_span, gaps, note_on_gaps, refuse_backwards, sample_positions
 
 _HEADER = 16384
 _PER_RECORD = 512
@@ -131,7 +131,7 @@ class NcsSamples(LazySamples):
         self.drift = float(steps[np.abs(steps) <= 1].sum()) / sfreq if len(steps) else 0.0
         """Seconds by which records that follow each other are late in all."""
         check_span(first.path, float(times[-1]), float(first.n_valid.sum()) / sfreq, sfreq * len(files))
-        self.starts = starts = place(times[breaks].tolist(), self.lengths, sfreq)
+        self.starts = starts = sample_positions(times[breaks].tolist(), self.lengths, sfreq)
         """First sample of each run."""
         self.gaps = gaps(starts, self.lengths, len(self._files))
         within = np.cumsum(first.n_valid) - first.n_valid

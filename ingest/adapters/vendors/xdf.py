@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from biosig.electrodes import guess_kinds, kind_beside_eeg
-from biosig.electrodes.channels import resolve
+from biosig.electrodes.channels import resolve_channel
 from biosig.errors import UnreadableError
 from biosig.reading import NEVER, Adapter, Identifier, make_recording
 from biosig.recording import KINDS, Annotation, Channel, Recording, Stream
 from biosig.sample_types import as_stored
-from ingest.adapters.common.gaps import Span, check_span, gaps, note_on_gaps, place, spans_of
+from ingest.adapters.common.gaps import Span, check_span, gaps, note_on_gaps, sample_positions, spans_of
 from ingest.adapters.common.subprocess_reader import read_isolated
 
 _TAG = re.compile(rb"<(datetime|hostname|source_id|session_id|created_at|v[46]address)>([^<]+)</")
@@ -111,7 +111,7 @@ def _stream(path: Path, one: dict[str, Any], start: float, notes: list[str]) -> 
     sfreq = _rate(spans, one["info"], notes)
     lengths = [span.n_times for span in spans]
     check_span(path, float(stamps[-1] - stamps[0]), len(stamps) / sfreq, sfreq * len(channels))
-    firsts = place([span.onset - spans[0].onset for span in spans], lengths, sfreq)
+    firsts = sample_positions([span.onset - spans[0].onset for span in spans], lengths, sfreq)
     values, rounded = as_stored(np.asarray(one["time_series"]).T, f"stream '{name}'")
     notes += rounded
     samples = np.zeros((len(channels), firsts[-1] + lengths[-1]), values.dtype)
@@ -160,7 +160,7 @@ def _channels(one: dict[str, Any]) -> list[tuple[Channel, float]]:
             kind = kind_beside_eeg(label)
         elif kind == "misc" and not own and common in KINDS:
             kind = common
-        out.append(resolve(label, unit, kind))
+        out.append(resolve_channel(label, unit, kind))
     return out
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from biosig.electrodes import guess_kinds
 from biosig.errors import UnreadableError
 from biosig.recording import Channel
-from biosig.sample_types import smallest
+from biosig.sample_types import downcast_integers
 from biosig.signal import runs_from_mask
 from ingest.adapters.wfdb.formats import MISSING
 from ingest.adapters.wfdb.scan import survey
@@ -76,7 +76,7 @@ def _group(
         for x, code, skew in zip(samples, codes, skews, strict=True):
             if skew and code is not None:  # wfdb shifts the signal to its place and invents its end
                 x[-skew:] = code
-        samples = smallest(samples)
+        samples = downcast_integers(samples)
         found = survey(samples, codes)
         invalid, lowest, highest = found.invalid, found.lowest, found.highest
     return Group(

@@ -20,7 +20,7 @@ _NO_CODE = -(2**63)
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class SampleScan:
     """What a pass over integers of shape (C, T) found.
 
     Parameters
@@ -50,7 +50,7 @@ class Survey:
         return samples
 
 
-def survey(samples: NDArray[Any] | LazySamples, missing: Sequence[int | None]) -> Survey:
+def survey(samples: NDArray[Any] | LazySamples, missing: Sequence[int | None]) -> SampleScan:
     """Pass over int16 or int32 samples of shape (C, T).
 
     Parameters
@@ -85,7 +85,7 @@ def survey(samples: NDArray[Any] | LazySamples, missing: Sequence[int | None]) -
     none = any_missing & (highest == codes)
     lowest[none], highest[none] = 1, 0
     narrow = least >= _INT16.min and int(highest.max(initial=0)) <= _INT16.max
-    return Survey(joined_runs(runs), lowest, highest, sums, narrow)
+    return SampleScan(joined_runs(runs), lowest, highest, sums, narrow)
 
 
 def joined_runs(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.electrodes import guess_kinds
-from biosig.electrodes.channels import notes_on, resolve, settle
+from biosig.electrodes.channels import deduplicate_names, notes_on, resolve_channel
 from biosig.lazy_samples import LazySamples
 from biosig.recording import BLOCK_BYTES, Channel, Stream
 from ingest.adapters.wfdb.formats import MISSING
@@ -20,7 +20,7 @@ from ingest.adapters.wfdb.header import Header, SignalLine
 from ingest.adapters.wfdb.scan import joined_runs, survey
 from ingest.adapters.wfdb.signal_files import SignalFile, open_files
 
-resolve_once = lru_cache(4096)(resolve)
+resolve_once = lru_cache(4096)(resolve_channel)
 """A database has a handful of channels in a million records."""
 
 
@@ -142,7 +142,7 @@ def streams_of(groups: Sequence[Group], fs: float) -> tuple[list[Stream], list[s
     in_order = sorted(
         (row, channel) for group in groups for row, channel in zip(group.rows, group.channels, strict=True)
     )
-    channels, notes = settle([channel for _, channel in in_order])
+    channels, notes = deduplicate_names([channel for _, channel in in_order])
     settled = {row: channel for (row, _), channel in zip(in_order, channels, strict=True)}
     streams = [
         Stream(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from biosig.recording import Position
 from ingest.metadata.bids.files import BidsFile, read_json
-from ingest.metadata.labels.typed_table import Cells
+from ingest.metadata.labels.typed_table import TypedTable
 
 _METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 
@@ -62,7 +62,7 @@ def _in_head(path: Path, system: Mapping[str, Any]) -> tuple[dict[str, Position]
     unit = _METRES.get(str(system.get(f"{prefix}CoordinateUnits", "")))
     if unit is None:
         return {}, "as their unit of length is not stated"
-    cells = Cells(path, may_be_empty=True)
+    cells = TypedTable(path, may_be_empty=True)
     cells.require(("name", "x", "y", "z"))
     known: dict[str, NDArray[np.float64]] = {}
     for row in range(len(cells)):

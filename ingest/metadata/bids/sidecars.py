@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from biosig.annotations import mark_bad_spans
-from biosig.electrodes.channels import notes_on, resolve, settle
+from biosig.electrodes.channels import deduplicate_names, notes_on, resolve_channel
 from biosig.recording import Channel, Position, Recording, Stream, Subject
 from ingest.demographics import parse_sex
 from ingest.metadata.bids.electrodes import electrodes
@@ -23,7 +23,7 @@ from ingest.metadata.bids.files import BidsFile, bids_file, read_json
 from ingest.metadata.labels.events import with_events
 from ingest.metadata.labels.spec import EventColumns, LabelSpec
 from ingest.metadata.labels.table import SubjectTable
-from ingest.metadata.labels.typed_table import Cells
+from ingest.metadata.labels.typed_table import TypedTable
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ _KINDS = {
 """Types of channels.tsv; all others (MISC, GSR, PUPIL, AUDIO, SEEG …) are misc here."""
 
 
-def with_sidecars(recording: Recording, path: Path) -> Recording:
+def apply_bids_sidecars(recording: Recording, path: Path) -> Recording:
     """The recording with what its BIDS set says about it; as it is where `path` lies in no BIDS set.
 
     From the file's name come the subject ("sub-01"), the session, and labels (task, run, …); from ``participants.tsv``
@@ -128,7 +128,7 @@ def _with_channels(recording: Recording, file: BidsFile) -> Recording:
         bad += [stream.channels[i].source_name for i in dead]
         untold += rows.count(None)
         streams.append(_without(stream, dead))
-    channels, renamed = settle([channel for stream in streams for channel in stream.channels])
+    channels, renamed = deduplicate_names([channel for stream in streams for channel in stream.channels])
     for i, stream in enumerate(streams):
         streams[i] = replace(stream, channels=tuple(channels[: stream.n_chans]))
         channels = channels[stream.n_chans :]
@@ -146,7 +146,7 @@ def _with_channels(recording: Recording, file: BidsFile) -> Recording:
 
 def _described(path: Path) -> dict[str, dict[str, str]]:
     """Rows of channels.tsv by the channels' names."""
-    cells = Cells(path, may_be_empty=True)
+    cells = TypedTable(path, may_be_empty=True)
     cells.require(("name", "type", "units"))
     columns = [column for column in ("type", "units", "status") if column in cells.columns]
     return {
@@ -170,7 +170,7 @@ def _channel(channel: Channel, row: Mapping[str, str], place: Position | None) -
     place = (place or measured) if kind == "eeg" else None
     if (kind, unit, place) == (channel.kind, channel.unit, measured):
         return channel, 1.0
-    return resolve(channel.source_name, unit, kind=kind, position=place)
+    return resolve_channel(channel.source_name, unit, kind=kind, position=place)
 
 
 def _without(stream: Stream, rows: list[int]) -> Stream:
@@ -183,7 +183,7 @@ def _with_events(recording: Recording, file: BidsFile) -> Recording:
     found = file.sidecars("_events.tsv")
     if not found:
         return recording
-    cells = Cells(found[0], may_be_empty=True)
+    cells = TypedTable(found[0], may_be_empty=True)
     cells.require(("onset", "duration"))
     labels = tuple(name for name in ("trial_type", "value") if name in cells.columns)
     if not labels:

@@ -10,7 +10,7 @@ from typing import Any
 
 from biosig.recording import Recording
 from ingest.metadata.labels.spec import CodeMap, LabelSpec
-from ingest.metadata.labels.typed_table import Cells, codes_of
+from ingest.metadata.labels.typed_table import TypedTable, codes_of
 
 
 class CodeNames:
@@ -31,7 +31,7 @@ class CodeNames:
 
     def __init__(self, wanted: CodeMap, table: Path) -> None:
         self.wanted = wanted
-        cells = Cells(table.parent / wanted.table if wanted.table else table)
+        cells = TypedTable(table.parent / wanted.table if wanted.table else table)
         key = wanted.key or cells.columns[0]
         cells.require([key, wanted.value, *([wanted.where] if wanted.where else [])])
         chosen = cells.texts(wanted.where) if wanted.where else repeat("yes", len(cells))

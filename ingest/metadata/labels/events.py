@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from biosig.annotations import in_range
 from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Recording
-from ingest.metadata.labels.row_index import Found, RowIndex, recording_keys
+from ingest.metadata.labels.row_index import IngestIndex, RowIndex, recording_keys
 from ingest.metadata.labels.spec import EventColumns, LabelSpec
-from ingest.metadata.labels.typed_table import Cells
+from ingest.metadata.labels.typed_table import TypedTable
 
 
 class EventTable:
@@ -42,7 +42,7 @@ class EventTable:
         if spec.events is None or not spec.id_columns:
             raise UsageError(f"Events are of recordings: name the column of {path} that holds their names, id_columns.")
         self.path, self.spec, self._events = path, spec, spec.events
-        self._cells = Cells(path, spec.missing)
+        self._cells = TypedTable(path, spec.missing)
         self._cells.require(spec.named())
         numbers = {self._events.onset, self._events.duration, self._events.end}
         self.remarks = self._cells.read_marks(spec.decimal, set(self._cells.columns) - numbers)
@@ -60,7 +60,7 @@ class EventTable:
         """Whether a row names this file."""
         return len(self._index.find_path(path)) > 0
 
-    def matched(self, found: Found) -> NDArray[np.bool_]:
+    def matched(self, found: IngestIndex) -> NDArray[np.bool_]:
         """Which rows name one of the files found."""
         return self._index.marked(len(self), found.paths)
 
@@ -70,7 +70,7 @@ class EventTable:
         return with_events(recording, self._cells, rows, self._events) if rows else None
 
 
-def with_events(recording: Recording, cells: Cells, rows: Iterable[int], columns: EventColumns) -> Recording:
+def with_events(recording: Recording, cells: TypedTable, rows: Iterable[int], columns: EventColumns) -> Recording:
     """The recording with rows of a table as annotations besides those that it has, in order of time.
 
     Rows without onset or label, and those that lie outside the recording, are left out; those that go on beyond its
@@ -98,7 +98,7 @@ def with_events(recording: Recording, cells: Cells, rows: Iterable[int], columns
     return replace(recording, annotations=annotations, notes=(*recording.notes, *notes))
 
 
-def _duration(cells: Cells, row: int, columns: EventColumns, onset: float) -> float:
+def _duration(cells: TypedTable, row: int, columns: EventColumns, onset: float) -> float:
     """The row's duration in the table's unit; 0 where the cell says nothing."""
     column = columns.duration or columns.end
     value: Any = cells.value(row, column, "number") if column else None

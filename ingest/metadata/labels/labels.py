@@ -15,10 +15,10 @@ from biosig.errors import DataError, UsageError
 from biosig.recording import Recording
 from ingest.metadata.labels.codes import CodeTable
 from ingest.metadata.labels.events import EventTable
-from ingest.metadata.labels.row_index import Found
+from ingest.metadata.labels.row_index import IngestIndex
 from ingest.metadata.labels.spec import LabelSpec, LabelSpecs
 from ingest.metadata.labels.table import LabelTable, SubjectTable
-from ingest.metadata.labels.typed_table import Cells
+from ingest.metadata.labels.typed_table import TypedTable
 
 
 class Labels:
@@ -110,7 +110,7 @@ class Labels:
                     )
         return recording, tuple(table.path.name for table in self._tables if _about(table) not in known)
 
-    def unmatched(self, found: Found) -> list[tuple[str, str]]:
+    def unmatched(self, found: IngestIndex) -> list[tuple[str, str]]:
         """What rows that are about nothing found call their recording or subject, and their table; each name once."""
         names: dict[tuple[str, str], None] = {}
         for table in self._keyed():
@@ -219,7 +219,7 @@ def _for_one(path: Path, common: LabelSpec, tables: Sequence[Path]) -> LabelSpec
     """What is said of all tables, as it holds for one of them."""
     if len(tables) == 1:
         return common
-    columns = Cells(path).columns
+    columns = TypedTable(path).columns
     by_subject = common.subject_column if common.subject_column in columns else None
     return replace(common, id_columns=tuple(c for c in common.id_columns if c in columns), subject_column=by_subject)
 
@@ -235,5 +235,5 @@ def _load_table(path: Path, spec: LabelSpec) -> LabelTable | EventTable | CodeTa
         return CodeTable(path, spec)
     raise UsageError(
         f"Name the column of {path} that holds the recordings' names (--id-column) or the subjects' "
-        f"(--subject-column); it has {', '.join(Cells(path).columns)}."
+        f"(--subject-column); it has {', '.join(TypedTable(path).columns)}."
     )

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.metadata.labels.typed_table import Cells
+from ingest.metadata.labels.typed_table import TypedTable
 
 _SUFFIX = re.compile(
     r"\.(hea|dat|mat|edf|bdf|fif|vhdr|eeg|set|gdf|lay|cnt|xdf|csv|tsv|txt|npy|npz|parquet|h5|hdf5|dcm)(\.gz)?$", re.I
@@ -19,7 +19,7 @@ _SUFFIX = re.compile(
 
 
 @dataclass(frozen=True)
-class Found:
+class IngestIndex:
     """What an ingest found, by which it tells the rows that are about none of it.
 
     Parameters
@@ -88,7 +88,7 @@ def recording_key(name: str) -> str:
     return _SUFFIX.sub("", name.replace("\\", "/").removeprefix("./"))
 
 
-def recording_keys(cells: Cells, columns: Iterable[str]) -> Iterator[tuple[str, int]]:
+def recording_keys(cells: TypedTable, columns: Iterable[str]) -> Iterator[tuple[str, int]]:
     """The keys of columns that name recordings, with their rows."""
     return ((recording_key(cell), row) for column in columns for row, cell in enumerate(cells.texts(column)))
 

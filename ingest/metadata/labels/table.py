@@ -14,9 +14,9 @@ from biosig.errors import DataError
 from biosig.recording import Recording, Subject
 from ingest.demographics import note_on_age, parse_age, parse_sex
 from ingest.metadata.labels.codes import CodeNames
-from ingest.metadata.labels.row_index import Found, RowIndex, recording_keys
+from ingest.metadata.labels.row_index import IngestIndex, RowIndex, recording_keys
 from ingest.metadata.labels.spec import LabelSpec
-from ingest.metadata.labels.typed_table import Cells, CellType
+from ingest.metadata.labels.typed_table import CellType, TypedTable
 from ingest.privacy.private_keys import is_private_key
 
 
@@ -52,7 +52,7 @@ class LabelTable:
 
     def __init__(self, path: Path, spec: LabelSpec) -> None:
         self.path = path
-        self._cells = cells = Cells(path, spec.missing)
+        self._cells = cells = TypedTable(path, spec.missing)
         cells.require([*spec.named(), *(wanted.column for wanted in spec.maps)])
         apart = (*spec.id_columns, spec.subject_column, spec.session_column, spec.report_column)
         self.remarks = cells.read_marks(spec.decimal, apart)
@@ -94,7 +94,7 @@ class LabelTable:
         """Whether a row names this file."""
         return self.row_of(path) is not None
 
-    def matched(self, found: Found) -> NDArray[np.bool_]:
+    def matched(self, found: IngestIndex) -> NDArray[np.bool_]:
         """Which rows name one of the files found."""
         return self._index.marked(len(self), found.paths)
 
@@ -169,7 +169,7 @@ class SubjectTable(LabelTable):
         columns = (spec.subject_column, spec.session_column)
         return ", session ".join(filter(None, (cells.text(row, column) for column in columns)))
 
-    def matched(self, found: Found) -> NDArray[np.bool_]:
+    def matched(self, found: IngestIndex) -> NDArray[np.bool_]:
         """Which rows are about a subject, or a sitting, of which a recording was stored."""
         by_sitting = self.spec.session_column is not None
         known = {(subject, (session or "") if by_sitting else "") for subject, session in found.sittings}
@@ -191,7 +191,7 @@ def _sitting(subject: str, session: str) -> str:
     return f"{subject}\0{session}" if subject else ""
 
 
-def _with_age_and_sex(cells: Cells, spec: LabelSpec) -> LabelSpec:
+def _with_age_and_sex(cells: TypedTable, spec: LabelSpec) -> LabelSpec:
     """As labels they would hide behind the index columns of the same name, and queries would find nothing."""
     named = set(spec.named())
     for column in [name for name in cells.columns if name not in named]:
@@ -210,7 +210,7 @@ def _with_age_and_sex(cells: Cells, spec: LabelSpec) -> LabelSpec:
     return spec
 
 
-def _choose_labels(cells: Cells, spec: LabelSpec) -> tuple[dict[str, CellType], tuple[str, ...]]:
+def _choose_labels(cells: TypedTable, spec: LabelSpec) -> tuple[dict[str, CellType], tuple[str, ...]]:
     """The columns that become labels with their types, and those that do not as they sound private."""
     special = {*spec.id_columns, spec.subject_column, spec.session_column, spec.age_column, spec.sex_column}
     special.add(spec.report_column)

@@ -31,7 +31,7 @@ _YES, _NO = ("true", "yes", "t", "y", "1"), ("false", "no", "f", "n", "0")
 _BLOCK_BYTES = 2**24  # a row must fit into one: reports are long
 
 
-class Cells:
+class TypedTable:
     """A table whose cells are text (CSV, TSV; plain or gzipped) or typed (Parquet).
 
     Parameters

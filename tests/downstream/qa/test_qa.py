@@ -8,13 +8,13 @@ import torch
 import yaml
 
 from biosig import config as configuration
-from biosig.batches.windows import grid
+from biosig.batches.windows import fixed_length_windows
 from biosig.cli.run_config import qa
 from biosig.content_hash import content_hash
 from biosig.downstream.data.window_dataset import PreparedWindows
 from biosig.downstream.qa.batch_sources import FrozenQuestions, QuestionExamples
 from biosig.downstream.qa.config import QaConfig
-from biosig.downstream.qa.model import Answerer
+from biosig.downstream.qa.model import QAModel
 from biosig.downstream.qa.questions import Question
 from biosig.downstream.qa.run import BEATEN, run_qa
 from biosig.downstream.qa.splits import make_cohort
@@ -39,7 +39,7 @@ def _config(shards, model, **changes):
 
 @pytest.fixture(scope="module")
 def examples(coded_shards, small_model):
-    windows = PreparedWindows(grid(coded_shards, 10.0), small_model.contract)
+    windows = PreparedWindows(fixed_length_windows(coded_shards, 10.0), small_model.contract)
     ids = coded_shards.to_pandas()["recording"].tolist()
     a, b = ids[0], ids[7]
     ask = "Does this ECG show sinus rhythm?"
@@ -57,7 +57,7 @@ def examples(coded_shards, small_model):
 
 def test_answers_depend_on_signal_question_and_order_and_not_on_company(examples, small_model):
     torch.manual_seed(0)
-    answerer = Answerer(small_model.encoder, 3).eval()
+    answerer = QAModel(small_model.encoder, 3).eval()
     with torch.no_grad():
         together = answerer(examples().batch(range(5)))
         alone = torch.cat([answerer(examples().batch([row])) for row in range(5)])
@@ -70,7 +70,7 @@ def test_answers_depend_on_signal_question_and_order_and_not_on_company(examples
 
 def test_without_signals_only_the_question_counts(examples, small_model):
     torch.manual_seed(0)
-    answerer = Answerer(small_model.encoder, 3).eval()
+    answerer = QAModel(small_model.encoder, 3).eval()
     with torch.no_grad():
         blind = answerer(examples(signals=False).batch(range(5)))
     torch.testing.assert_close(blind[0], blind[1])

@@ -8,7 +8,7 @@ import pytest
 from biosig import config as configuration
 from biosig.downstream.qa.answer_vocabulary import AnswerSet
 from biosig.downstream.qa.clinical_facts import AXES, FINDINGS, axis_class, heart_axis
-from biosig.downstream.qa.config import Files, Made, QaConfig
+from biosig.downstream.qa.config import GeneratedQuestions, QaConfig, QuestionFiles
 from biosig.downstream.qa.questions import QUESTION_TYPES, Question, read_questions
 from biosig.downstream.qa.templates import generate
 from biosig.errors import UnreadableError, UsageError
@@ -114,4 +114,4 @@ def test_the_answers_of_a_template_are_those_of_the_training_part():
 def test_shipped_configurations_are_valid():
     folder = Path(__file__).parents[3] / "configs" / "qa"
     kinds = {path.stem: type(configuration.load(QaConfig, path).questions) for path in folder.glob("*.yaml")}
-    assert kinds == {"ptbxl-made": Made, "ecgqa-ptbxl": Files}
+    assert kinds == {"ptbxl-made": GeneratedQuestions, "ecgqa-ptbxl": QuestionFiles}

@@ -5,9 +5,9 @@ import torch
 from zoo_cases import FAMILIES, HERE, SMALL, cases, channels, prepared, state_of
 
 from biosig.downstream.finetune.classifier import Classifier
-from biosig.downstream.finetune.config import TuneStage
+from biosig.downstream.finetune.config import FineTuneStage
 from biosig.downstream.finetune.lora import merge
-from biosig.downstream.finetune.losses import Objective
+from biosig.downstream.finetune.losses import TaskLoss
 from biosig.downstream.finetune.stages import make_trainable
 from biosig.errors import UsageError
 from biosig.models.zoo import ENCODERS
@@ -19,7 +19,7 @@ ATTENTION = ("kim", "labram", "cbramod")
 def a_classifier(model):
     torch.manual_seed(0)
     encoder = random_model(ENCODERS[FAMILIES[model]].of(state_of(cases(model)[SMALL[model]]), "here")).encoder
-    return Classifier(encoder, Objective("classes", ("a", "b")), "cls")
+    return Classifier(encoder, TaskLoss("classes", ("a", "b")), "cls")
 
 
 def a_step(classifier, model):
@@ -42,7 +42,7 @@ def changed(before, after):
 @pytest.mark.parametrize("model", HERE)
 def test_the_last_blocks_change_and_no_others(model):
     classifier = a_classifier(model)
-    assert make_trainable(classifier, TuneStage(1e-3, 1, method="last", blocks=1), [0]) is None
+    assert make_trainable(classifier, FineTuneStage(1e-3, 1, method="last", blocks=1), [0]) is None
     found = changed(a_step(classifier, model), classifier.encoder.module.state_dict())
     blocks, after = classifier.encoder.module.parts()
     last = {id(p) for module in (blocks[-1], *after) for p in module.parameters()}
@@ -50,13 +50,13 @@ def test_the_last_blocks_change_and_no_others(model):
     assert found
     assert found <= allowed
     with pytest.raises(UsageError, match=r"the model has \d+ blocks: give fewer"):
-        make_trainable(a_classifier(model), TuneStage(1e-3, 1, method="last", blocks=len(blocks) + 1), [0])
+        make_trainable(a_classifier(model), FineTuneStage(1e-3, 1, method="last", blocks=len(blocks) + 1), [0])
 
 
 @pytest.mark.parametrize("model", HERE)
 def test_lora_changes_attention_alone_and_is_refused_where_there_is_none(model):
     classifier = a_classifier(model)
-    stage = TuneStage(1e-3, 1, method="lora", rank=2)
+    stage = FineTuneStage(1e-3, 1, method="lora", rank=2)
     if model not in ATTENTION:
         with pytest.raises(UsageError, match="has no attention, and LoRA changes nothing else"):
             make_trainable(classifier, stage, [0])
@@ -73,7 +73,7 @@ def test_lora_changes_attention_alone_and_is_refused_where_there_is_none(model):
 
 def test_papageis_norms_keep_their_statistics_in_training():
     classifier = a_classifier("papagei")
-    make_trainable(classifier, TuneStage(1e-3, 1, method="full"), [0])
+    make_trainable(classifier, FineTuneStage(1e-3, 1, method="full"), [0])
     classifier.train()
     x = torch.from_numpy(prepared(cases("papagei")[SMALL["papagei"]]))
     network = classifier.encoder.module

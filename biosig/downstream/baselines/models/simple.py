@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.downstream.probe.config import resolve_head
-from biosig.downstream.probe.fit import Preparation
+from biosig.downstream.probe.fit import FeatureScaler
 from biosig.downstream.probe.heads import DEFAULTS, fit_path
 from biosig.evaluate.metrics import Floats, Kind
 
@@ -19,7 +19,7 @@ DEFAULT_PENALTY = DEFAULTS["cox"]
 """L2, where nothing is there to choose one by."""
 
 
-def uninformed(y_train: NDArray[Any], n_rows: int, kind: Kind) -> Floats:
+def predict_prior(y_train: NDArray[Any], n_rows: int, kind: Kind) -> Floats:
     """Predictions without looking: equal scores for all classes, a half for labels, the mean, or one hazard for all."""
     if kind == "classes":
         n_classes = int(y_train.max()) + 1
@@ -31,7 +31,7 @@ def uninformed(y_train: NDArray[Any], n_rows: int, kind: Kind) -> Floats:
 
 def fit_predict(X: Floats, y: NDArray[Any], X_test: Floats, penalty: float, kind: Kind) -> Floats:
     """Predictions (n, K) or (n,) of one model at one penalty, for all kinds of truth but several labels."""
-    prepare = Preparation.fit(X, None)
+    prepare = FeatureScaler.fit(X, None)
     n_classes = int(y.max()) + 1 if kind == "classes" else 0
     (predictor,) = fit_path(resolve_head(None, kind), prepare(X), y, kind, (penalty,), n_classes)
     return predictor(prepare(X_test))

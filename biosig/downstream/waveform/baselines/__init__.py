@@ -14,7 +14,7 @@ from biosig.registry import Registry
 
 if TYPE_CHECKING:
     from biosig.batches.contract import InputContract
-    from biosig.downstream.waveform.dataset import Floats, Question, WaveformWindows
+    from biosig.downstream.waveform.dataset import Floats, WaveformQuery, WaveformWindows
 
 WAVEFORM_BASELINES = Registry["type[WaveformBaseline]"]("waveform baseline", "biosig.waveform_baselines", __name__)
 
@@ -46,7 +46,7 @@ class WaveformBaseline(ABC):
         """Learn from the training part."""
 
     @abstractmethod
-    def predict(self, question: Question) -> list[Floats]:
+    def predict(self, question: WaveformQuery) -> list[Floats]:
         """Each wanted target (T,), in its units."""
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.contract import InputContract, PreparedStream
 from biosig.downstream.waveform.baselines import WAVEFORM_BASELINES, WaveformBaseline
-from biosig.downstream.waveform.dataset import Floats, Question, WaveformWindows
+from biosig.downstream.waveform.dataset import Floats, WaveformQuery, WaveformWindows
 from biosig.errors import DataError
 from biosig.signal import resample
 
@@ -67,7 +67,7 @@ class LinearFilter(WaveformBaseline):
             ridge = 1e-6 * np.trace(squares) / len(squares)
             self._weights[number] = np.linalg.solve(squares + ridge * np.eye(len(squares)), products)
 
-    def predict(self, question: Question) -> list[Floats]:
+    def predict(self, question: WaveformQuery) -> list[Floats]:
         """The filtered input."""
         designs = self._designs(question)
         return [
@@ -75,12 +75,12 @@ class LinearFilter(WaveformBaseline):
             for w in question.wanted
         ]
 
-    def _designs(self, question: Question) -> dict[tuple[str, int], NDArray[np.float64]]:
+    def _designs(self, question: WaveformQuery) -> dict[tuple[str, int], NDArray[np.float64]]:
         """What the targets of each modality and length are regressed on, (T, 1 + C · J)."""
         shapes = {(w.place.modality, w.place.values.shape[1]) for w in question.wanted}
         return {(m, n): self._design(question.inputs, self.contract[m].sfreq, n) for m, n in shapes}
 
-    def _design(self, inputs: Sequence[Prepared], sfreq: float, n_times: int) -> NDArray[np.float64]:
+    def _design(self, inputs: Sequence[PreparedStream], sfreq: float, n_times: int) -> NDArray[np.float64]:
         step = max(round(SPACING * sfreq), 1)
         reach = round(REACH * sfreq) // step * step
         columns = [np.ones((n_times, 1))]

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.contract import InputContract, Prepared
+from biosig.batches.contract import InputContract, PreparedStream
 from biosig.downstream.waveform.baselines import WAVEFORM_BASELINES, WaveformBaseline
-from biosig.downstream.waveform.dataset import Floats, Question, WaveformWindows
+from biosig.downstream.waveform.dataset import Floats, WaveformQuery, WaveformWindows
 
 BEFORE = 0.4
 """Share of the time between two beats that belongs to the later one."""
@@ -57,7 +57,7 @@ class MeanBeat(WaveformBaseline):
                 beat = np.bincount(lag - first, value) / np.maximum(count, 1)
                 self._beat[number] = first, beat.astype(np.float32)
 
-    def predict(self, question: Question) -> list[Floats]:
+    def predict(self, question: WaveformQuery) -> list[Floats]:
         """The average beat at each beat of the input; the mean, 0, where there is none."""
         beats = beat_times(question.inputs, self.contract)
         out = []
@@ -68,7 +68,7 @@ class MeanBeat(WaveformBaseline):
             out.append(np.where(known, beat[np.clip(lag - first, 0, len(beat) - 1)], np.float32(0)))
         return out
 
-    def _lags(self, place: Prepared, beats: NDArray[np.float64]) -> NDArray[np.int64]:
+    def _lags(self, place: PreparedStream, beats: NDArray[np.float64]) -> NDArray[np.int64]:
         """Samples from each sample's beat to it, shape (T,)."""
         n_times, sfreq = place.values.shape[1], self.contract[place.modality].sfreq
         if not len(beats):
@@ -82,7 +82,7 @@ class MeanBeat(WaveformBaseline):
 _NO_BEAT = np.iinfo(np.int64).min
 
 
-def beat_times(inputs: Sequence[Prepared], contract: Mapping[str, InputContract]) -> NDArray[np.float64]:
+def beat_times(inputs: Sequence[PreparedStream], contract: Mapping[str, InputContract]) -> NDArray[np.float64]:
     """Seconds from the window's start to each beat; empty where NeuroKit2 finds none."""
     import neurokit2 as nk
 

@@ -28,7 +28,7 @@ class UnplacedChannelWarning(UserWarning):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Montage:
+class ChannelLayout:
     """The channels of one modality in a stream, as the model sees them; arrays are shared and read-only.
 
     Shapes: C channels of the modality.
@@ -46,7 +46,7 @@ class Montage:
     ]  # (C,) False where the frame has no place for the channel, so that it gives no valid token
 
 
-def montage(channels: tuple[Channel, ...], modality: str, contract: InputContract) -> Montage:
+def montage(channels: tuple[Channel, ...], modality: str, contract: InputContract) -> ChannelLayout:
     """The montage of a stream with these channels, as the contract of a modality wants it.
 
     A warning names ECG and EEG channels of unknown place. Where the contract skips them they are no `rows`; where they
@@ -89,12 +89,12 @@ MAX_KNOWN = 4096
 
 _Key = tuple[int, str, str | None, str, str | None, float | None, tuple[str, ...]]
 
-_known: dict[_Key, tuple[tuple[Channel, ...], Montage]] = {}
+_known: dict[_Key, tuple[tuple[Channel, ...], ChannelLayout]] = {}
 """By the channels' identity: a shard's windows share them, and hashing 64 takes longer than all else. They are kept
 beside what they gave, so that no other tuple takes their id."""
 
 
-def _make(channels: tuple[Channel, ...], modality: str, contract: InputContract) -> Montage:
+def _make(channels: tuple[Channel, ...], modality: str, contract: InputContract) -> ChannelLayout:
     if isinstance(contract, OrderedContract):
         return _ordered(channels, modality, contract)
     rows = [row for row, channel in enumerate(channels) if channel.kind == modality]
@@ -109,7 +109,7 @@ def _make(channels: tuple[Channel, ...], modality: str, contract: InputContract)
     return _montage(channels, rows, places, placed, contract)
 
 
-def _ordered(channels: tuple[Channel, ...], modality: str, contract: OrderedContract) -> Montage:
+def _ordered(channels: tuple[Channel, ...], modality: str, contract: OrderedContract) -> ChannelLayout:
     """The channels that the contract names, in the stream's order, numbered by their place in the contract."""
     number = {row: number for number, row in contract.places(channels, modality).items()}
     rows = sorted(number)
@@ -129,9 +129,9 @@ def _montage(
     places: _Places,
     placed: NDArray[np.bool_],
     contract: InputContract,
-) -> Montage:
+) -> ChannelLayout:
     members = [channels[row] for row in rows]
-    made = Montage(
+    made = ChannelLayout(
         rows=rows,
         ch_names=[c.name for c in members],
         factor=np.array([_factor(c, contract) for c in members], np.float64),
@@ -147,7 +147,7 @@ def _montage(
 
 
 class _Places(NamedTuple):
-    """Where C channels are, in the frame of a contract; columns as in `Montage`."""
+    """Where C channels are, in the frame of a contract; columns as in `ChannelLayout`."""
 
     position: NDArray[np.float32]
     reference: NDArray[np.float32]
