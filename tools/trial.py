@@ -186,8 +186,9 @@ PUBLIC = {
     "papagei-s": ("bidmc", 10.0),
     "papagei-p": ("bidmc", 10.0),
     "labram-base": ("eegmmidb", 4.0),
+    "cbramod": ("eegmmidb", 4.0),
 }
-"""Public encoders with seeded weights: shards, and seconds of a window. CBraMod refuses these (above 100 uV)."""
+"""Public encoders, built with seeded weights: shards, and seconds of a window."""
 
 
 def later_steps(folder: Path) -> list[Step]:
