@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.channel_layout import ChannelLayout, is_unscaled, montage
 from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
+from biosig.batches.integer_samples import is_plain, normalise_integers
 from biosig.batches.lead_sizes import usual_factors
 from biosig.batches.ordered import OrderedContract
 from biosig.batches.stepped import SteppedContract
@@ -125,47 +125,59 @@ def prepare(
             stepped = _stepped(window, modality, parts, wanted, window_onset)
             prepared += whole_or_none([stepped], wanted)
             continue
-        scale = float(window.robust_scale.get(modality, math.nan))
-        plain = [0 < scale < math.inf and _is_plain(stream, wanted) for stream, _ in parts]
-        done = band_contained(window.band.get(modality), wanted.band)
-        physical = {
-            i: _to_contract(stream, members, wanted, done) for i, (stream, members) in enumerate(parts) if not plain[i]
-        }
-        unscaled = any(is_unscaled(stream.channels[row], wanted) for stream, members in parts for row in members.rows)
-        if (wanted.normalisation == "robust" or unscaled) and not scale > 0:
-            scale = robust_scale(_stacked(physical.values()))
-        first = len(prepared)
-        for i, (stream, members) in enumerate(parts):
-            n_times = stream.n_times if plain[i] else physical[i].shape[1]
-            values = room(modality, len(members.rows), n_times)
-            known = scale if 0 < scale < math.inf else 0.0
-            divisor: float | NDArray[np.float32] = known
-            if plain[i]:
-                valid, mean = _normalise_integers(stream, members, scale, wanted.clip, out=values)
-            else:
-                mean, divisor = _centre_and_scale(physical[i], stream, members, wanted, known)
-                if unscaled and wanted.normalisation == "constant":
-                    divisor = known / (wanted.usual_scale or 1.0) * wanted.divisor
-                    divisor = _by_lead(physical[i], members, wanted, divisor) if modality == "ecg" else divisor
-                valid = _normalise(physical[i], members.sign, mean, divisor, wanted.clip, out=values)
-            prepared.append(
-                PreparedStream(
-                    modality=modality,
-                    values=values,
-                    valid=valid,
-                    position=members.position,
-                    reference=members.reference,
-                    channel=members.channel,
-                    sign=members.sign,
-                    mean=mean,
-                    scale=divisor,
-                    onset=stream.onset - window_onset,
-                    ch_names=members.ch_names,
-                    scale_known=not unscaled,
-                )
+        streams = _scaled(window, modality, parts, wanted, window_onset, room)
+        prepared += whole_or_none(streams, wanted) if isinstance(wanted, OrderedContract) else streams
+    return prepared
+
+
+def _scaled(
+    window: Recording,
+    modality: str,
+    parts: Sequence[tuple[Stream, ChannelLayout]],
+    wanted: InputContract,
+    window_onset: float,
+    room: Room,
+) -> list[PreparedStream]:
+    """The streams of one modality in the contract's unit, band and rate, centred and divided by their scale."""
+    scale = float(window.robust_scale.get(modality, math.nan))
+    plain = [0 < scale < math.inf and is_plain(stream, wanted) for stream, _ in parts]
+    done = band_contained(window.band.get(modality), wanted.band)
+    physical = {
+        i: _to_contract(stream, members, wanted, done) for i, (stream, members) in enumerate(parts) if not plain[i]
+    }
+    unscaled = any(is_unscaled(stream.channels[row], wanted) for stream, members in parts for row in members.rows)
+    if (wanted.normalisation == "robust" or unscaled) and not scale > 0:
+        scale = robust_scale(_stacked(physical.values()))
+    prepared: list[PreparedStream] = []
+    for i, (stream, members) in enumerate(parts):
+        n_times = stream.n_times if plain[i] else physical[i].shape[1]
+        values = room(modality, len(members.rows), n_times)
+        known = scale if 0 < scale < math.inf else 0.0
+        divisor: float | NDArray[np.float32] = known
+        if plain[i]:
+            valid, mean = normalise_integers(stream, members, scale, wanted.clip, out=values)
+        else:
+            mean, divisor = _centre_and_scale(physical[i], stream, members, wanted, known)
+            if unscaled and wanted.normalisation == "constant":
+                divisor = known / (wanted.usual_scale or 1.0) * wanted.divisor
+                divisor = _by_lead(physical[i], members, wanted, divisor) if modality == "ecg" else divisor
+            valid = _normalise(physical[i], members.sign, mean, divisor, wanted.clip, out=values)
+        prepared.append(
+            PreparedStream(
+                modality=modality,
+                values=values,
+                valid=valid,
+                position=members.position,
+                reference=members.reference,
+                channel=members.channel,
+                sign=members.sign,
+                mean=mean,
+                scale=divisor,
+                onset=stream.onset - window_onset,
+                ch_names=members.ch_names,
+                scale_known=not unscaled,
             )
-        if isinstance(wanted, OrderedContract):
-            prepared[first:] = whole_or_none(prepared[first:], wanted)
+        )
     return prepared
 
 
@@ -256,76 +268,6 @@ def band_contained(
         return True
     low, high = band or (None, None)
     return (wanted[0] is None or (low or 0) >= wanted[0]) and (wanted[1] is None or (high or math.inf) <= wanted[1])
-
-
-def _is_plain(stream: Stream, contract: InputContract) -> bool:
-    """Whether the stream holds integers at the contract's rate that only need to be scaled."""
-    as_wanted = stream.sfreq == contract.sfreq and contract.band is None and contract.normalisation == "robust"
-    as_wanted = as_wanted and contract.cleaning == "none" and contract.frame == "head"
-    return as_wanted and stream.samples.dtype == np.int16 and stream.n_times > 0
-
-
-def _normalise_integers(
-    stream: Stream, members: ChannelLayout, scale: float, clip: float, out: NDArray[np.float32]
-) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """What `_normalise` makes of a plain stream, straight from its integers: training reads little else."""
-    if len(members.rows) < stream.n_chans:
-        stream = stream.pick(members.rows)
-    samples = np.asarray(stream.samples)
-    out[...] = samples
-    lowest, highest, mean = survey_integers(samples, out)
-    valid = np.ones(out.shape, bool)
-    if len(stream.invalid):
-        valid = stream.valid()
-        for row in set(stream.invalid[:, 0].tolist()):
-            real = out[row, valid[row]]
-            lowest[row], highest[row], mean[row] = (real.min(), real.max(), real.mean()) if real.size else (0, 0, 0)
-    gain = stream.scale * members.factor
-    moves = scale_integers(out, lowest, highest, mean, gain * members.sign / scale, clip)
-    mean = mean * gain + stream.offset * members.factor
-    moves &= np.isfinite(mean)
-    if not moves.all():
-        out[~moves], valid[~moves], mean[~moves] = 0, False, 0
-    if len(stream.invalid):
-        out[~valid] = 0
-    return valid, mean.astype(np.float32)
-
-
-def survey_integers(
-    samples: NDArray[np.int16], values: NDArray[np.float32]
-) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float64]]:
-    """Smallest, largest and mean of each row of counts (R, T), which `values` are too."""
-    n_times = samples.shape[1]
-    length = _exact_length(n_times)
-    if length >= 64:  # a matrix product is the quickest sum, and exact for so few integers of 16 bits
-        parts = values.reshape(-1, length) @ np.ones(length, np.float32)
-        total = parts.reshape(len(samples), -1).sum(axis=1, dtype=np.float64)
-    else:
-        total = samples.sum(axis=1, dtype=np.int64).astype(np.float64)
-    return samples.min(axis=1), samples.max(axis=1), total / n_times
-
-
-@lru_cache(maxsize=1024)
-def _exact_length(n_times: int) -> int:
-    """The longest even part of `n_times` whose sum of int16 float32 holds exactly, 512 at most."""
-    return next(length for length in range(min(512, max(n_times, 1)), 0, -1) if n_times % length == 0)
-
-
-def scale_integers(
-    values: NDArray[np.float32],
-    lowest: NDArray[np.int16],
-    highest: NDArray[np.int16],
-    mean: NDArray[np.float64],
-    step: NDArray[np.float64],
-    clip: float,
-) -> NDArray[np.bool_]:
-    """Turn counts (R, T) into clipped multiples of the scale, in place; gives which rows move, shape (R,)."""
-    largest = np.maximum(highest - mean, mean - lowest) * np.abs(step)
-    values -= mean.astype(np.float32)[:, None]
-    values *= step.astype(np.float32)[:, None]
-    for row in np.flatnonzero(~(largest <= clip)):
-        np.clip(values[row], -clip, clip, out=values[row])
-    return (highest > lowest) & (largest > 0) & np.isfinite(largest)
 
 
 def _to_contract(stream: Stream, members: ChannelLayout, contract: InputContract, in_band: bool) -> NDArray[np.float32]:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.channel_layout import ChannelLayout, montage
-from biosig.batches.contract import InputContract, scale_integers, survey_integers
+from biosig.batches.input_contract import InputContract
+from biosig.batches.integer_samples import scale_integers, survey_integers
 from biosig.batches.packed import Packer
 from biosig.batches.windows import Windows
 from biosig.recording import sample_range

@@ -93,7 +93,7 @@ def embed(
     from biosig.device import resolve_device
     from biosig.embedding import embed_to_file
     from biosig.given import given_by
-    from biosig.models.model import named_model
+    from biosig.models.load import named_model
     from biosig.sources import as_windows
 
     sources = check_paths(source, out)

@@ -86,7 +86,7 @@ def demo(*, out: Path = Path("runs/demo"), steps: int = 600, workers: int = 0) -
     """
     from biosig.cli.demo_report import write_report
     from biosig.embedding import embed_to_file
-    from biosig.models.model import load_model
+    from biosig.models.load import load_model
     from biosig.pretrain.loop import pretrain
     from biosig.sources import as_windows
 

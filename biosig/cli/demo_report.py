@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from biosig.downstream.results.result import ProbeResult
-from biosig.models.model import load_model
+from biosig.models.load import load_model
 from biosig.plots.curves import plot_loss
 from biosig.plots.ecg import plot_ecg
 from biosig.plots.electrodes import plot_electrodes

@@ -8,6 +8,7 @@ Nothing is unpickled, and a key that does not match is an error.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ HEADS_CONFIG, HEADS_WEIGHTS = "heads.json", "heads.safetensors"
 LEDGER, OLD_LEDGER = "seen.safetensors", "seen.parquet"
 """What the weights have seen (`biosig.evaluate.ledger`); pretraining writes the first, and once wrote the second."""
 FORMAT = 1
+PUBLIC = "public"
+"""Key of `config.json` under which a public encoder's sizes are, where our own encoders have "encoder"."""
 
 
 def config_json(encoder_config: EncoderConfig, trained: bool) -> str:
@@ -60,6 +63,15 @@ def revision_json(encoder_config: EncoderConfig, trained: bool) -> str:
         if wanted["align"] == "none":
             del wanted["align"]
     return json.dumps(content, indent=2) + "\n"
+
+
+def revision_of(configuration: str, network: nn.Module) -> str:
+    """Twelve hexadecimal digits of a configuration and all weights and buffers of a network."""
+    digest = hashlib.sha256(configuration.encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def default_card(encoder: Encoder, trained: bool) -> str:

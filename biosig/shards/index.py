@@ -16,7 +16,7 @@ from biosig.errors import UnreadableError, UsageError
 from biosig.file_sums import hashed
 from biosig.shards import spec
 from biosig.shards.reader import Shard
-from biosig.shards.writer import file_checksum, sidecar, write_sidecar
+from biosig.shards.sidecar import file_checksum, sidecar, write_sidecar
 
 INDEX_VERSION = 1
 

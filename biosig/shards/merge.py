@@ -19,7 +19,7 @@ from biosig.publishing import atomic_folder, refuse_existing
 from biosig.shards import spec
 from biosig.shards.index import build_index, index_table, shard_checksum, shard_paths
 from biosig.shards.reader import Shard
-from biosig.shards.writer import file_checksum, write_sidecar
+from biosig.shards.sidecar import file_checksum, write_sidecar
 
 KEY_ID = "key_id.txt"
 """Fingerprint of the key of the pseudonyms under which a folder was ingested."""

@@ -15,7 +15,7 @@ from biosig.errors import BiosigError, UsageError
 from biosig.shards import spec
 from biosig.shards.index import SCHEMA, index_table, part_of, read_index, shard_paths, sidecar_checksum
 from biosig.shards.reader import Shard
-from biosig.shards.writer import file_checksum, sidecar, sidecar_text
+from biosig.shards.sidecar import file_checksum, sidecar, sidecar_text
 
 
 @dataclass(frozen=True, slots=True)

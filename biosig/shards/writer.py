@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import secrets
@@ -24,6 +23,7 @@ from biosig.recording import Channel, Recording, Stream
 from biosig.shards import spec
 from biosig.shards.appendable_dataset import GrowingSamples, best_codec
 from biosig.shards.safe_file import FullDiskFile
+from biosig.shards.sidecar import file_checksum, flush, write_sidecar
 
 log = logging.getLogger(__name__)
 
@@ -290,35 +290,7 @@ class ShardWriter:
         except FileExistsError:
             write_sidecar(self.path, file_checksum(self.path))  # another writer was first: ours must not replace its
             _refuse_if_taken(self.path)
-        _sync(self.path.parent)
-
-
-def file_checksum(path: Path) -> str:
-    """SHA-256 of a file's bytes, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sidecar(path: Path) -> Path:
-    """The file beside a shard that holds the shard's SHA-256, in the form that ``sha256sum -c`` checks."""
-    return path.with_name(path.name + spec.SIDECAR_SUFFIX)
-
-
-def sidecar_text(path: Path, checksum: str, part: str | None = None) -> str:
-    """What a side-car says, to the letter; `part` says what most readers of an index compare."""
-    return f"{checksum}  {path.name}\n" + (f"# {part}\n" if part else "")
-
-
-def write_sidecar(path: Path, checksum: str, part: str | None = None) -> None:
-    """Write the side-car of the shard or index `path`, whole or not at all, and flush it to disk."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_text(sidecar_text(path, checksum, part), encoding="utf-8")
-        _sync(temporary)
-        temporary.replace(sidecar(path))
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync(path.parent)
+        flush(self.path.parent)
 
 
 @contextmanager
@@ -355,14 +327,6 @@ def _give_name(temporary: Path, path: Path) -> None:
 def _refuse_if_taken(path: Path) -> None:
     if path.exists():
         raise UsageError(f"{path} exists and a published shard never changes: choose another name or delete it first.")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write_text(file: h5py.File, name: str, text: str) -> None:

@@ -20,9 +20,10 @@ from biosig.errors import UsageError
 from biosig.file_sums import checked, write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder as OwnEncoder
-from biosig.models.model import PUBLIC, Model, revision_of
+from biosig.models.model import Model
 from biosig.models.text import Tokenizer
-from biosig.models.wrap import WrappedConfig, WrappedEncoder, WrappedModel
+from biosig.models.wrap import WrappedModel
+from biosig.models.wrapped_encoder import WrappedConfig, WrappedEncoder
 from biosig.models.zoo import ENCODERS, Encoder, Network
 from biosig.tensor_files import load_state, read_tensors, write_tensors
 from biosig.training.seeding import seeded
@@ -114,8 +115,12 @@ class ZooModel(WrappedModel):
     def revision(self) -> str:
         """Twelve hexadecimal digits that change with any weight, the network's sizes and the contract."""
         sizes = self.encoder.sizes
-        facts = {PUBLIC: config.to_dict(sizes), "trained": self.trained, "contract": config.to_dict(sizes.contract())}
-        return revision_of(json.dumps(facts), self.encoder.module)
+        facts = {
+            checkpoint.PUBLIC: config.to_dict(sizes),
+            "trained": self.trained,
+            "contract": config.to_dict(sizes.contract()),
+        }
+        return checkpoint.revision_of(json.dumps(facts), self.encoder.module)
 
     @property
     def lacks_twin(self) -> None:
@@ -163,7 +168,7 @@ class ZooModel(WrappedModel):
         write_tensors(state, folder / checkpoint.WEIGHTS)
         write_guarded(folder / checkpoint.CARD, self.card)
         content = {"format": checkpoint.FORMAT, "biosig": __version__, "trained": self.trained}
-        content[PUBLIC] = config.to_dict(self.encoder.sizes)
+        content[checkpoint.PUBLIC] = config.to_dict(self.encoder.sizes)
         write_guarded(folder / checkpoint.CONFIG, json.dumps(content, indent=2) + "\n")
         return folder
 
@@ -197,7 +202,7 @@ def load(folder: Path, content: dict[str, Any]) -> ZooModel:
     DataError
         If the weights are damaged or do not fit.
     """
-    values = content[PUBLIC]
+    values = content[checkpoint.PUBLIC]
     family = str(values.get("name")) if isinstance(values, dict) else ""
     if family not in ENCODERS:
         raise UsageError(f"{folder} holds a model of the family {family!r}; known are {', '.join(ENCODERS)}.")
