@@ -259,10 +259,8 @@ class Model:
     def pool(self, tokens: Tensor, batch: PackedBatch, by_modality: bool = False) -> Tensor:
         """One vector per window (B, D), or per window and modality (B, n_modalities, D), over the valid tokens."""
         batch = self.token_batch(batch).to(tokens.device)
-        segment, n = batch.window, 1
-        if by_modality:
-            n = len(MODALITY_IDS)
-            segment = batch.window * n + batch.modality
+        n = len(MODALITY_IDS) if by_modality else 1
+        segment = batch.window * n + batch.modality if by_modality else batch.window
         valid = batch.valid
         pooled = self.encoder.pool(tokens[valid], segment[valid], batch.n_windows * n)
         return pooled.unflatten(0, (batch.n_windows, n)) if by_modality else pooled
