@@ -88,15 +88,15 @@ def prepare(
     Parameters
     ----------
     window : Recording
-        What to prepare. `robust_scale` of the recording is used where it has one, else the window's own.
+        Its stored `robust_scale` is used where it has one, else the window's own.
     contract : mapping of modality to InputContract
-        What the model wants. Kinds without a modality give no tokens and are left out.
+        The model's contract. Kinds without a modality give no tokens and are left out.
     window_onset : float, optional
         Seconds from the recording's start that count as time 0; default the first sample of the earliest stream.
     room : callable, optional
         Gives the arrays to write values to, where that saves a copy; default new ones.
     on_unknown : {"keep", "skip", "raise"}, optional
-        What becomes of channels whose place is not known; default as in the contract.
+        Policy for channels of unknown place; default as in the contract.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def _stepped(
     Raises
     ------
     UsageError
-        If the channels lie in streams of several rates or times, or the rate is none that the steps take.
+        If the channels lie in streams of several rates or times, or the steps do not take the rate.
     """
     first = parts[0][0]
     for stream, _ in parts[1:]:
@@ -239,10 +239,10 @@ def in_unit(stream: Stream, members: ChannelLayout) -> NDArray[np.float64]:
 
 
 def whole_or_none(streams: list[PreparedStream], wanted: OrderedContract) -> list[PreparedStream]:
-    """The streams of a window, none of their samples valid where the network would not see all channels whole."""
-    there = wanted.missing == "subset" or sum(len(stream.channel) for stream in streams) == len(wanted.ch_names)
+    """The streams of a window; all samples invalid if the network would not see all channels whole."""
+    complete = wanted.missing == "subset" or sum(len(stream.channel) for stream in streams) == len(wanted.ch_names)
     whole = all(stream.valid.all() for stream in streams) and len({stream.values.shape[1] for stream in streams}) == 1
-    if wanted.missing == "zeros" or (there and whole):
+    if wanted.missing == "zeros" or (complete and whole):
         return streams
     return [replace(stream, valid=np.zeros(stream.values.shape, bool)) for stream in streams]
 
@@ -263,7 +263,7 @@ def _check_size(name: str, modality: str, parts: Sequence[tuple[Stream, ChannelL
 def band_contained(
     band: tuple[float | None, float | None] | None, wanted: tuple[float | None, float | None] | None
 ) -> bool:
-    """Whether samples limited to `band` need no filter to be limited to `wanted`."""
+    """True if samples limited to `band` need no filter to be limited to `wanted`."""
     if wanted is None:
         return True
     low, high = band or (None, None)
@@ -277,7 +277,7 @@ def _to_contract(stream: Stream, members: ChannelLayout, contract: InputContract
     values = stream.physical()
     if (members.factor != 1.0).any():
         values = values * members.factor.astype(np.float32)[:, None]
-    # A lead that never moves is an electrode that is off, not a signal of zero. Told before the filters: they ripple.
+    # A lead that never moves is an electrode that is off, not a signal of zero. Found before the filters: they ripple.
     values[is_flat(values) | ~members.placed] = np.nan
     if in_band and stream.sfreq == contract.sfreq and contract.cleaning == "none":
         return values
@@ -305,7 +305,7 @@ def limit_band(
 def _centre_and_scale(
     physical: NDArray[np.float32], stream: Stream, members: ChannelLayout, contract: InputContract, scale: float
 ) -> tuple[NDArray[np.float32], float | NDArray[np.float32]]:
-    """What is subtracted from each channel (C,), and what it is divided by: one number or (C,)."""
+    """Offset to subtract from each channel (C,), and divisor: one number or (C,)."""
     if contract.normalisation == "constant":
         return np.zeros(len(physical), np.float32), contract.divisor
     if contract.normalisation == "zscore" and stream.moments is not None:

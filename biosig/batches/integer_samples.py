@@ -13,7 +13,7 @@ from biosig.recording import Stream
 
 
 def is_plain(stream: Stream, contract: InputContract) -> bool:
-    """Whether the stream holds integers at the contract's rate that only need to be scaled."""
+    """True if the stream holds integers at the contract's rate that only need to be scaled."""
     as_wanted = stream.sfreq == contract.sfreq and contract.band is None and contract.normalisation == "robust"
     as_wanted = as_wanted and contract.cleaning == "none" and contract.frame == "head"
     return as_wanted and stream.samples.dtype == np.int16 and stream.n_times > 0
@@ -22,7 +22,10 @@ def is_plain(stream: Stream, contract: InputContract) -> bool:
 def normalise_integers(
     stream: Stream, members: ChannelLayout, scale: float, clip: float, out: NDArray[np.float32]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """What `_normalise` makes of a plain stream, straight from its integers: training reads little else."""
+    """Normalise a plain stream straight from its integers into `out`, as `prepare` does with physical values.
+
+    Training reads few other streams. Gives which samples are real (C, T), and the mean that was subtracted (C,).
+    """
     if len(members.rows) < stream.n_chans:
         stream = stream.pick(members.rows)
     samples = np.asarray(stream.samples)

@@ -58,8 +58,8 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
     Raises
     ------
     UsageError
-        If the folder does not exist or is no checkpoint, no weights of that name ship, or the hub refuses or cannot be
-        reached.
+        If the folder does not exist or is not a checkpoint, no weights of that name ship, or the hub refuses or cannot
+        be reached.
     DataError
         If weights are missing, left over, or of another shape; the sentence lists them.
     """

@@ -1,4 +1,4 @@
-"""Models as users meet them: built from a preset, saved to and loaded from a folder, applied to signals."""
+"""`Model`: an encoder with its input contract, applied to signals, and saved to a folder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Model:
     tokenizer : Tokenizer, optional
         Cuts texts into words, for a model that reads text.
     heads : sequence of Module
-        What pretraining made beside the encoder (`biosig.models.heads`).
+        Heads that pretraining made beside the encoder (`biosig.models.heads`).
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Model:
 
     @property
     def lacks_twin(self) -> str | None:
-        """Why there is no such model with random weights; None where there is one."""
+        """Reason why there is no such model with random weights; None where there is one."""
         return None
 
     @property
@@ -110,7 +110,7 @@ class Model:
 
     @property
     def contract(self) -> Mapping[str, InputContract]:
-        """What each modality must be: rate, patch, unit, band, normalisation."""
+        """Input contract of each modality: rate, patch, unit, band, normalisation."""
         return self.config.contract
 
     @property
@@ -125,7 +125,7 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return next(self.encoder.parameters()).device
 
     @property
@@ -145,14 +145,14 @@ class Model:
         return self
 
     def with_random_weights(self, seed: int) -> Model:
-        """The same architecture and contract, never trained: the baseline that every claim needs."""
+        """The same architecture and contract with random weights: the untrained baseline."""
         with seeded(seed):
             return Model(make_encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
 
     def with_unknown(self, on_unknown: OnUnknown | None) -> Model:
-        """The same weights, of which the contract says what becomes of channels of unknown place; None = as it is.
+        """The same weights under a contract with another policy for channels of unknown place; None = as it is.
 
-        What is fine-tuned from them, and saved, keeps the policy.
+        A model that is fine-tuned from them, and saved, keeps the policy.
         """
         encoder = self.encoder.with_unknown(on_unknown)
         if encoder is self.encoder:
@@ -163,7 +163,7 @@ class Model:
         """The same weights for windows of `seconds`, the times that CSFM has learned spread over them.
 
         No patch is longer: times between the learned ones are interpolated linearly. Windows of that length were in no
-        training: compare with windows of the length that was.
+        training: compare with windows of the trained length.
 
         Raises
         ------
@@ -238,7 +238,7 @@ class Model:
         return [head(self.encoder, batch, tokens) for head in self.heads]
 
     def precision(self, dtype: str) -> torch.dtype:
-        """What matrix products run in; "auto" = bfloat16 on CUDA, float32 elsewhere."""
+        """Precision of matrix products; "auto" = bfloat16 on CUDA, float32 elsewhere."""
         return resolve_dtype(self.device, dtype)
 
     def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
@@ -306,8 +306,8 @@ class Model:
         layer : int
             0 the embedding output, k after block k, -1 the model's output.
         on_unknown : {"keep", "skip", "raise"}, optional
-            What becomes of channels whose place neither name nor position tells; default as in the contract, where
-            EEG gives no valid token and ECG and PPG do.
+            Policy for channels whose place neither name nor position tells; default as in the contract, where EEG gives
+            no valid token and ECG and PPG do.
 
         Returns
         -------

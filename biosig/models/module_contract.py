@@ -15,7 +15,7 @@ _FRACTIONS = range(10, 0, -1)  # of a second, of which windows of any length are
 
 @dataclass(frozen=True)
 class ModuleContract:
-    """What the windows (B, C, T) are that a module takes.
+    """Windows (B, C, T) that a module takes: rate, channels, unit, length and normalisation.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class ModuleContract:
         if step is None:
             step = 1 / next(k for k in _FRACTIONS if self.sfreq % k == 0)
         if round(step * self.sfreq) < 1:
-            raise UsageError(f"seconds is {step:g}, which is no sample at {self.sfreq:g} Hz: give more.")
+            raise UsageError(f"seconds is {step:g}, which is less than a sample at {self.sfreq:g} Hz: give more.")
         return OrderedContract(
             sfreq=float(self.sfreq),
             patch_seconds=step,

@@ -26,7 +26,7 @@ def word_ids(
     ------
     UsageError
         If the model reads no text, there are not as many texts as windows, a text is longer than the model reads,
-        an id is none of its words, or strings are given to a model without tokenizer.
+        an id is not one of its words, or strings are given to a model without tokenizer.
     """
     reads = config.text
     if reads is None:
@@ -59,7 +59,7 @@ def _words(
         words = text.tolist() if isinstance(text, np.ndarray | Tensor) else text
         if not isinstance(words, Iterable):
             raise UsageError(
-                f"The text {text!r} is no text: give a string, word ids such as [5, 9], or None for a window "
+                f"The text {text!r} is not a text: give a string, word ids such as [5, 9], or None for a window "
                 f"without text."
             )
         return list(words)

@@ -1,4 +1,4 @@
-"""`wrap`: any torch module as a model, with an input contract that says what its numbers must be.
+"""`wrap`: any torch module as a model, with an input contract (`biosig.models.module_contract`).
 
 Shape letters: B windows, C channels, T samples, N tokens, F numbers of a vector or of a token.
 """
@@ -55,7 +55,7 @@ class WrappedModel(Model):
 
     @property
     def device(self) -> torch.device:
-        """Where the module is."""
+        """Device of the module."""
         return self.encoder._here.device
 
     @property
@@ -80,7 +80,7 @@ class WrappedModel(Model):
 
     @property
     def lacks_twin(self) -> str | None:
-        """Why there is no such model with random weights; None where there is one."""
+        """Reason why there is no such model with random weights; None where there is one."""
         if self._make is not None:
             return None
         return f"nothing builds the module of model '{self.name}' anew; give biosig.wrap a function make for that"
@@ -120,17 +120,17 @@ class WrappedModel(Model):
             return wrap(make(), self._contract, make, name=self.name, trained=False)
 
     def with_longer_windows(self, seconds: float) -> Model:
-        """Refused: the contract says how long windows are."""
+        """Refuse: the contract fixes the length of windows."""
         raise UsageError(f"Model '{self.name}' is a wrapped module: wrap it with windows of {seconds:g} s.")
 
     def save(self, folder: str | Path) -> Path:
-        """Refused: nobody could build the module from a folder."""
+        """Refuse: the module could not be built again from a folder."""
         raise UsageError(
             f"Model '{self.name}' is a wrapped module, which is not written to {folder}: keep its weights."
         )
 
     def precision(self, dtype: str) -> torch.dtype:
-        """What matrix products run in; "auto" = float32: who made the module did not say that less will do."""
+        """Precision of matrix products; "auto" = float32, since it is not known that the module works with less."""
         return torch.float32 if dtype == "auto" else resolve_dtype(self.device, dtype)
 
     def read(self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32) -> Tokens:
@@ -140,11 +140,11 @@ class WrappedModel(Model):
             return self.encoder.read(batch, layer)
 
     def read_layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[Tokens]:
-        """The one layer that there is."""
+        """The module's only layer, as `read`."""
         yield self.read(batch, -1, dtype)
 
     def layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[tuple[Tensor, Tensor | None]]:  # noqa: ARG002
-        """Refused: `read_layers` gives what there is."""
+        """Refuse: `read_layers` gives the one layer of a wrapped module."""
         raise UsageError(f"Model '{self.name}' is a wrapped module, without layers: use read_layers.")
 
     def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:  # noqa: ARG002
@@ -221,7 +221,7 @@ def wrap(
     module : Module
         Used as it is, in evaluation mode. It is tried on two windows of noise.
     contract : ModuleContract
-        What its windows are.
+        Input contract of its windows.
     make : callable, optional
         Builds the module anew with random weights, for the rows of a table that need it: the same network never
         trained, and the network from scratch. Without it these rows are left out, with a remark.
@@ -233,13 +233,13 @@ def wrap(
     Returns
     -------
     WrappedModel
-        What `biosig.embed`, `run_probe`, `run_finetune` and the estimators take.
+        A model for `biosig.embed`, `run_probe`, `run_finetune` and the estimators.
 
     Raises
     ------
     UsageError
-        If the module fails on windows of the contract, gives something else, or gives a window another vector in other
-        company.
+        If the module fails on windows of the contract, gives something else, or gives a window another vector when
+        other windows are in the batch.
     """
     if not isinstance(module, nn.Module):
         raise UsageError(f"wrap takes a torch.nn.Module that is built already, not {module!r}.")
@@ -263,7 +263,7 @@ def wrap(
 
 
 def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether two modules have the same weights, of which there are some."""
+    """True if two modules have weights, and the same ones."""
     return (
         bool(one) and one.keys() == other.keys() and all(torch.equal(one[key].cpu(), other[key].cpu()) for key in one)
     )

@@ -22,7 +22,7 @@ from biosig.models.tokens import Tokens
 
 @dataclass(frozen=True)
 class WrappedConfig:
-    """What a wrapped module takes and gives; the counterpart of `biosig.models.config.EncoderConfig`."""
+    """Input contract and output size of a wrapped module; the counterpart of `biosig.models.config.EncoderConfig`."""
 
     name: str
     embed_dim: int
@@ -38,7 +38,7 @@ class WrappedConfig:
 
     @property
     def cls(self) -> bool:
-        """Whether the module gives each window's vector itself."""
+        """True if the module gives each window's vector itself."""
         return self.has_vector or not self.has_tokens
 
 
@@ -117,21 +117,21 @@ class WrappedEncoder(nn.Module):
         return (found, None) if found.ndim == 3 else (found[:, None], found)
 
     def _signals(self, batch: PackedBatch) -> Iterator[tuple[Tensor, list[int], Tensor]]:
-        """Windows of equal length, and of equal channels where they may differ, together.
+        """Groups of windows of equal length, and of equal channels where they may differ.
 
-        Their numbers (b,), the numbers of their channels, C of them, and their signals (b, C, T).
+        Each group has the windows' numbers (b,), the numbers of their C channels, and their signals (b, C, T).
         """
         n_chans = len(self._wanted.ch_names)
         n_patches = batch.seqlens.new_zeros(batch.n_windows)
         n_patches.scatter_reduce_(0, batch.window, batch.patch_index + 1, "amax")  # (B,)
-        there = n_patches.new_zeros(batch.n_windows, n_chans)  # (B, C)
-        there[batch.window, batch.channel] = 1
+        present = n_patches.new_zeros(batch.n_windows, n_chans)  # (B, C)
+        present[batch.window, batch.channel] = 1
         if self._wanted.missing != "subset":
-            there[:] = 1
-        kinds, kind = torch.cat((n_patches[:, None], there), 1).unique(dim=0, return_inverse=True)
+            present[:] = 1
+        kinds, kind = torch.cat((n_patches[:, None], present), 1).unique(dim=0, return_inverse=True)
         for which, (length, *has) in enumerate(kinds.tolist()):
             windows = (kind == which).nonzero().squeeze(1)  # (b,)
-            channels = [number for number, there_is in enumerate(has) if there_is]
+            channels = [number for number, has_it in enumerate(has) if has_it]
             rank = windows.new_full((batch.n_windows,), -1)
             rank[windows] = torch.arange(len(windows), device=windows.device)
             mine = rank[batch.window] >= 0  # (N,)
@@ -159,7 +159,7 @@ class WrappedEncoder(nn.Module):
 
 
 def module_output(module: nn.Module, signal: Tensor, name: str) -> Tensor:
-    """What a module gives for windows (B, C, T), seen to be vectors or tokens."""
+    """Output of a module for windows (B, C, T), checked to be vectors or tokens."""
     try:
         found = module(signal)
     except Exception as error:

@@ -110,13 +110,13 @@ def sidecar_checksum(path: Path) -> str | None:
 
 
 def _sidecar(path: Path) -> tuple[str | None, str | None]:
-    """What a side-car says of a whole file, and of an index also what `part_of` does; None where it has none."""
+    """SHA-256 of a whole file in its side-car, and of an index also the one of `part_of`; None where it has none."""
     if not sidecar(path).exists():
         return None, None
-    said = _SIDECAR.fullmatch(sidecar(path).read_bytes().decode("ascii", "replace"))
-    if said is None:
+    sums = _SIDECAR.fullmatch(sidecar(path).read_bytes().decode("ascii", "replace"))
+    if sums is None:
         raise UnreadableError(f"{sidecar(path)} holds no SHA-256 of {path.name}: restore it or delete it.")
-    return said["whole"], said["part"]
+    return sums["whole"], sums["part"]
 
 
 _SIDECAR = re.compile(r"(?P<whole>[0-9a-zA-Z]{64})\s+\S+\s*(# (?P<part>[0-9a-f]{64}( \d{1,15}-\d{1,15})+)\n)?")

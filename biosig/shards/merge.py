@@ -26,14 +26,14 @@ KEY_ID = "key_id.txt"
 
 RECIPE = "recipe.yaml"
 TABLES = ("failures.parquet", "unmatched.parquet", "notes.parquet")
-"""What an ingest could not do, and what there is to know of recordings; the tables of all folders are joined."""
+"""Tables of an ingest: failures, labels without a recording, notes on recordings; those of all folders are joined."""
 
 _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge did.
+    """Counts of a merge.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Merged:
     n_equal : int
         Recordings whose native samples equal those of another one, under another id.
     one_recipe, all_keyed : bool
-        Whether all shards were made with one recipe, and whether every folder tells the key of its pseudonyms.
+        True if all shards were made with one recipe, and if every folder tells the key of its pseudonyms.
     """
 
     n_shards: int

@@ -65,7 +65,7 @@ def _with_backticks(frame: pd.DataFrame, expression: str) -> str:
 
 
 def _remedy(frame: pd.DataFrame, expression: str) -> str:
-    """What exists: a column's values where one is compared with another type, else the columns."""
+    """Remedy for a query that fails: a column's values if one is compared with another type, else the columns."""
     wrong = [reason for reason in _mismatches(frame, expression) if " holds " in reason]
     if wrong:
         return "; ".join(wrong)

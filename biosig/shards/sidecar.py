@@ -22,7 +22,7 @@ def sidecar(path: Path) -> Path:
 
 
 def sidecar_text(path: Path, checksum: str, part: str | None = None) -> str:
-    """What a side-car says, to the letter; `part` says what most readers of an index compare."""
+    """Text of a side-car, to the letter; `part` is the checksum that most readers of an index compare."""
     return f"{checksum}  {path.name}\n" + (f"# {part}\n" if part else "")
 
 

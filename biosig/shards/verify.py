@@ -20,7 +20,7 @@ from biosig.shards.sidecar import file_checksum, sidecar, sidecar_text
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one file, or with one recording in it."""
+    """Fault of one file, or of one recording in it."""
 
     file: str
     recording: str | None

@@ -41,7 +41,7 @@ class ShardWriter:
     path : str or Path
         The shard's final name, ending in ``.h5``; it must not exist yet.
     recipe : mapping
-        What was done to the signals on their way here; anything that JSON can hold.
+        Steps that changed the signals on their way here; anything that JSON can hold.
     compression : {"lz4", "zstd"}
         LZ4 reads nearly twice as fast; Zstandard is up to a tenth smaller and writes faster.
 
@@ -150,7 +150,7 @@ class ShardWriter:
         subject = recording.subject
         for name in (recording.id, recording.session or "", subject.id if subject else "", *recording.ch_names):
             if not _is_unicode(name):
-                raise DataError(f"The name {name!r} in recording {recording.id!r} is no valid Unicode: rename it.")
+                raise DataError(f"The name {name!r} in recording {recording.id!r} is not valid Unicode: rename it.")
         values = {
             "id": recording.id,
             "subject": subject.id if subject else None,
@@ -183,7 +183,7 @@ class ShardWriter:
             )
 
     def _write_samples(self, stream: Stream, recording: str) -> tuple[int, bytes]:
-        """Where the first sample of the stream lies in its dataset, and the hashes of all of them."""
+        """Append the samples of a stream; gives the place of the first in its dataset, and the hashes of all."""
         name = spec.samples_name(stream.samples.dtype, stream.n_chans)
         if name not in self._samples:
             block = spec.block_length(stream.n_times, stream.n_chans, stream.samples.itemsize)
@@ -295,7 +295,7 @@ class ShardWriter:
 
 @contextmanager
 def _reading(recording: str) -> Iterator[None]:
-    """Samples may still be in a file: what keeps them from being read is no fault of the disk written to."""
+    """Translate errors of samples that are still in a file: they are not faults of the disk that is written to."""
     try:
         yield
     except BiosigError:

@@ -18,7 +18,7 @@ def check_rate(kind: str, sfreq: float, where: str) -> None:
     sfreq : float
         Hz.
     where : str
-        What to name in the message: the recording or the file.
+        Recording or file that the message names.
 
     Raises
     ------

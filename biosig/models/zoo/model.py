@@ -76,7 +76,7 @@ class ZooModel(WrappedModel):
     card : str
         The model card.
     folder : Path, optional
-        Where it was loaded from.
+        Folder that it was loaded from.
     """
 
     is_kept = True
@@ -106,7 +106,7 @@ class ZooModel(WrappedModel):
         ((_, wanted),) = self.encoder.sizes.contract().items()
         thrown = [step.describe() for step in wanted.steps if isinstance(step, Reject)]
         return (
-            f"misses samples, or a channel in it does not move{''.join(f' ({told})' for told in thrown)}, and "
+            f"misses samples, or a channel in it does not move{''.join(f' ({step})' for step in thrown)}, and "
             f"model '{self.name}' saw no such windows in its training: leave it out"
             f"{', or read it all the same by model.with_options(largest=inf)' if thrown else ''}."
         )
@@ -156,8 +156,8 @@ class ZooModel(WrappedModel):
         if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in state.items()}:
             raise UsageError(f"{', '.join(options)} is a size of the network, which has its weights already: leave it.")
         encoder.module.load_state_dict(state)
-        told = ", ".join(f"{name} = {value}" for name, value in options.items())
-        card = f"{self.card}\nUsed with {told}, and not as its makers trained it.\n"
+        listed = ", ".join(f"{name} = {value}" for name, value in options.items())
+        card = f"{self.card}\nUsed with {listed}, and not as its makers trained it.\n"
         return ZooModel(encoder, self.trained, card, self.folder).to(self.device)  # type: ignore[return-value]
 
     def save(self, folder: str | Path) -> Path:

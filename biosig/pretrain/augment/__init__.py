@@ -42,7 +42,7 @@ class Augmentation(ABC):
         batch : PackedBatch
             On the CPU. Each window has a valid token, and keeps one.
         contract : mapping of modality to InputContract
-            What the batch was made for.
+            Contract that the batch was made for.
         rng : numpy Generator
             All that is random is drawn from it.
         """
