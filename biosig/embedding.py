@@ -49,12 +49,13 @@ def embed(
     Parameters
     ----------
     model : Model
-        What to embed with.
+        The model.
     source : path, ShardDataset, Windows, Recording, mne Raw or Epochs, wfdb Record, array, or a list of these
         A path may be a shard folder, a recording's file, or a folder of recordings. An array (C, T) or (B, C, T)
         needs `sfreq`, `ch_names` and `kind` (and `units`) as further arguments. Epochs, and
-        the B rows of an array, are recordings of their own: no window lies over two of them. Recordings of any other
-        source take what they do not say themselves: ``unit={"eeg": "uV"}``, ``rename={"ECG": "I"}``, ``sfreq=250``.
+        the B rows of an array, are recordings of their own: no window lies over two of them. For recordings of any
+        other source, facts that their files lack can be stated: ``unit={"eeg": "uV"}``, ``rename={"ECG": "I"}``,
+        ``sfreq=250``.
     window, stride : float
         Seconds per window and from one onset to the next; `stride` defaults to `window`. `window=None` takes each
         recording whole, as one window. "auto" = each epoch whole, and 10 s of anything else. An epoch that is
@@ -68,22 +69,22 @@ def embed(
     batch_tokens : int
         Tokens per batch.
     reports : bool
-        Whether the model also reads the recordings' reports: each window of a recording with its report.
+        True to let the model also read the recordings' reports: each window of a recording with its report.
     progress : callable, optional
-        Told how many windows are done.
+        Called with the number of windows that are done.
     layer : int or sequence of int, optional
         0 the embedding output, k after block k, -1 the model's output; of several the vectors stand side by side. None
         = those that the weights name with their readout, else the output.
     pooling : str, optional
-        What becomes of a window's tokens: "mean", "mean+max+std", … (`biosig.models.readouts`). None = the readout that
+        Readout of a window's tokens: "mean", "mean+max+std", … (`biosig.models.readouts`). None = the readout that
         the weights name for each modality (`InputContract.readout`), else the model's own.
     on_unknown : {"keep", "skip", "raise"}, optional
-        What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
-        known electrode gives no token, ECG and PPG do.
+        Policy for channels whose place on the body is not known; None = as the model's contract says: EEG of no known
+        electrode gives no token, ECG and PPG do.
     align : {"none", "subject", "first_minute"}, optional
-        By what EEG is aligned before it is read (`biosig.batches.alignment`). None = as the model's contract names it.
+        Alignment of EEG before it is read (`biosig.batches.alignment`). None = as the model's contract names it.
     heads : bool
-        Whether the numbers of the model's heads stand beside its vectors; it takes a second pass.
+        True to put the numbers of the model's heads beside its vectors; it takes a second pass.
 
     Returns
     -------

@@ -17,7 +17,7 @@ from biosig.progress import Progress
 from biosig.table_parts import fingerprint_of, write_in_parts
 
 PART_WINDOWS = 2048
-"""Windows per part file: what a kill can cost."""
+"""Windows per part file: the most that a kill can cost."""
 
 
 def embed_to_file(
@@ -36,8 +36,8 @@ def embed_to_file(
 ) -> Path:
     """Embed into a parquet file in bounded memory; killed and called again, it goes on where it was.
 
-    Finished windows lie in `OUT.parts/`, one file per range of windows, which its name tells, with the checksums of
-    all in a list (`biosig.file_sums`). A range whose file is damaged or gone is embedded again. `given` is what was
+    Finished windows lie in `OUT.parts/`, one file per range of windows, with the range in its name, and the checksums
+    of all in a list (`biosig.file_sums`). A range whose file is damaged or gone is embedded again. `given` is what was
     stated of the recordings when the windows were made.
 
     Raises

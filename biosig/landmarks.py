@@ -101,7 +101,7 @@ class Landmarks:
         return self[ends * np.uint64(167) % np.uint64(256) < 256 * most / len(self)]
 
     def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """What a file holds: `name`.recording, .channel, .time (ms) and .bits, (n,) each."""
+        """Arrays for a file: `name`.recording, .channel, .time (ms) and .bits, (n,) each."""
         return {
             f"{name}.recording": self.recording,
             f"{name}.channel": self.channel.astype(np.uint16),

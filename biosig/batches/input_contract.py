@@ -14,7 +14,7 @@ MODALITY_IDS = {"ecg": 0, "ppg": 1, "eeg": 2, "text": 3}
 
 
 OnUnknown = Literal["keep", "skip", "raise"]
-"""What becomes of channels whose place on the body is not known: used as they are, left out, or refused."""
+"""Policy for channels whose place on the body is not known: used as they are, left out, or refused."""
 
 Align = Literal["none", "subject", "first_minute"]
 """By what EEG is aligned: nothing; all recordings of a person, whole; or the first minute of each recording alone."""

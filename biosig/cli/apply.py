@@ -1,4 +1,4 @@
-"""Verbs that apply a model, and verbs on what it gave: embed, predict, evaluate, compare."""
+"""Verbs that apply a model, and verbs on its results: embed, predict, evaluate, compare."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def embed(
     keep_tail : bool
         Also embed what is left after the last whole window, and recordings shorter than a window.
     query : str
-        Which recordings to take, over index and label columns ("age > 60 and sex == 'female'"); shards only.
+        Recordings to take, by a query over index and label columns ("age > 60 and sex == 'female'"); shards only.
     device : str
         auto, cpu, cuda or cuda:N.
     dtype : str
@@ -81,7 +81,7 @@ def embed(
     heads : bool
         Also write the numbers of the model's heads, a column each (head.ppg.heart_rate); it takes a second pass.
     on_unknown : str
-        What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
+        Policy for channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
     align : str
         Align EEG by all recordings of a subject, or by the first_minute of each recording; default: as the weights name
         it.
@@ -92,7 +92,7 @@ def embed(
     mapping : Path, optional
         For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
     set_ : tuple of str
-        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
+        Facts that the recordings lack, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
     sources = check_paths(source, out)
     if spread and by is None:
@@ -196,18 +196,18 @@ def predict(
     at : tuple of str
         Labels of annotations to put windows at, for a model that was tuned on windows around events.
     query : str
-        Which recordings to take, over index and label columns ("age > 60 and sex == 'female'"); shards only.
+        Recordings to take, by a query over index and label columns ("age > 60 and sex == 'female'"); shards only.
     device : str
         auto, cpu, cuda or cuda:N.
     on_unknown : str
-        What becomes of channels of unknown place: keep, skip or raise; default: as the model was tuned.
+        Policy for channels of unknown place: keep, skip or raise; default: as the model was tuned.
     by : str
         Write an answer for each recording or subject, the mean over its windows with a 95 % interval; the windows are
         kept in OUT.windows.parquet.
     mapping : Path, optional
         For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
     set_ : tuple of str
-        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
+        Facts that the recordings lack, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
     from biosig.batches.stated import with_usable_units
     from biosig.device import resolve_device
@@ -364,7 +364,7 @@ def queried(sources: Sequence[Path], query: str | None) -> object:
 
 
 def _seen(model: Path | None, windows: Windows) -> list[str]:
-    """What to say where a model's ledger holds recordings or subjects that it was applied to, equal or near."""
+    """Warning if a model's ledger holds recordings or subjects that it was applied to, equal or near."""
     from biosig.evaluate.ledger import overlap_of
 
     found = overlap_of(model, windows) if model else None
@@ -372,7 +372,7 @@ def _seen(model: Path | None, windows: Windows) -> list[str]:
 
 
 def _without_prediction(table: pd.DataFrame) -> list[str]:
-    """What to say of windows that have none.
+    """Remarks on windows that have no prediction.
 
     Raises
     ------

@@ -201,7 +201,7 @@ def _probe(
 
 
 def cohort(out: Path) -> pd.DataFrame:
-    """What was ingested: one row per set."""
+    """Table of the ingested recordings: one row per set."""
     import pandas as pd
 
     from biosig.shards.dataset import open_shards

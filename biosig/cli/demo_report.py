@@ -49,7 +49,7 @@ def write_report(out: Path, cohort: pd.DataFrame, results: Sequence[tuple[str, P
     out : Path
         The demo's folder.
     cohort : DataFrame
-        What was ingested, one row per set.
+        The ingested recordings, one row per set.
     results : sequence of (str, ProbeResult)
         Each task's title and result.
 

@@ -17,7 +17,7 @@ from biosig.errors import DataError
 from biosig.recording import BLOCK_BYTES, Annotation, Recording, Stream
 
 _MISSING = {16: -(2**15), 32: -(2**31)}
-"""What stands for a missing sample in formats 16 and 32 (signal(5))."""
+"""Code of a missing sample in formats 16 and 32 (signal(5))."""
 
 _ANNOTATOR = re.compile(r"(?!dat:|hea:)([a-z]{1,4}):(\S.*)", re.DOTALL)
 _TEXT = '"'
@@ -82,7 +82,7 @@ def _frames(recording: Recording, streams: Sequence[Stream]) -> tuple[list[int],
 
 
 def _uses_code(stream: Stream) -> bool:
-    """Whether a real value is the one that stands for a missing sample in 16 bits."""
+    """True if a real value is the one that stands for a missing sample in 16 bits."""
     return any(bool((np.asarray(b.samples) == _MISSING[16])[b.valid()].any()) for b in stream.blocks())
 
 
@@ -133,7 +133,7 @@ def _calibration(recording: Recording, name: str, scale: float, offset: float) -
 
 
 def _comments(recording: Recording) -> list[str]:
-    """What a header can say of the subject, in the form of the PhysioNet challenges, and the report."""
+    """Comments of a header on the subject, in the form of the PhysioNet challenges, and the report."""
     lines = []
     subject, codes = recording.subject, recording.labels.get("dx")
     if subject is not None and subject.age is not None:

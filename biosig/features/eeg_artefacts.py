@@ -1,4 +1,4 @@
-"""What of each EEG channel can be believed, and what in it is no brain: eyes, muscles, mains, movement."""
+"""Quality of each EEG channel, and the parts of it that are not of the brain: eyes, muscles, mains, movement."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FOREHEAD = 0.03
            "channel"),
 )  # fmt: skip
 def quality(window: Window) -> Values:
-    """How much of each channel there is."""
+    """Amount of each channel that is present, and moves."""
     x, found = window.x, spectrum(window)
     still = (x[:, 1:] == x[:, :-1]).sum(1)  # most channels have too few equal neighbours to be looked at
     values: dict[str, float | NDArray[np.floating]] = {

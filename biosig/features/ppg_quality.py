@@ -56,7 +56,7 @@ def perfusion(window: Window) -> Values:
     Column("height_variation", "1", "interquartile range of the pulses' heights over their median"),
 )  # fmt: skip
 def quality(window: Window) -> Values:
-    """What of each channel can be believed."""
+    """Quality of each channel: gaps, flat and clipped samples, and the shape of its pulses."""
     ppg, found = signals(window), pulses(window)
     values: dict[str, float | np.ndarray] = {
         "missing": 1 - np.isfinite(window.x).mean(1) if window.n_times else np.nan,

@@ -123,7 +123,7 @@ def leads_in(recording: Recording, start: float, duration: float) -> dict[str, L
 
 
 def row_reach(row: list[tuple[str, float, float]], leads: dict[str, Lead]) -> tuple[float, float]:
-    """How many mm a row needs above and below its baseline, so that no trace runs into its neighbours."""
+    """Millimetres that a row needs above and below its baseline, so that no trace runs into its neighbours."""
     up, down = 12.0, 6.0  # a calibration pulse and its lead's name fit above
     for name, first, last in row:
         lead = leads[name]

@@ -93,7 +93,7 @@ class EcgTruth:
     diagnoses : dict of str to float
         Name → severity.
     criteria : dict of str to str
-        What the rhythm and each diagnosis stand for: name → column of `biosig.features`.
+        Criteria of the rhythm and of each diagnosis: name → column of `biosig.features`.
     pr, qrs, qt : float
         Intervals of the conducted beats in ms, from the exact limits of the waves: QT at the median interval, PR NaN
         where there is no P wave.
