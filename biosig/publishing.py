@@ -78,7 +78,7 @@ def refuse_existing(folder: Path) -> None:
         raise UsageError(f"{folder} already holds something: give another folder as out, or remove it.")
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
-        raise UsageError(f"{folder} cannot be made, {above} is no folder to write to: give another as out.")
+        raise UsageError(f"{folder} cannot be made, {above} is not a folder to write to: give another as out.")
 
 
 def _sweep(folder: Path) -> None:

@@ -161,10 +161,10 @@ KILLED = """
 import os, signal, sys, warnings
 from pathlib import Path
 import biosig
-from biosig import embedding
+from biosig import embedding_file
 from biosig.sources import as_windows
 warnings.simplefilter("ignore")
-embedding.PART_WINDOWS = 4
+embedding_file.PART_WINDOWS = 4
 
 def progress(stage, done, total, note=""):
     if done >= 12:
@@ -172,7 +172,7 @@ def progress(stage, done, total, note=""):
 
 model = biosig.build_model("biosig-tiny")
 windows = as_windows(Path(sys.argv[1]), 5.0)
-embedding.embed_to_file(model, windows, Path(sys.argv[2]), batch_tokens=600, progress=progress)
+embedding_file.embed_to_file(model, windows, Path(sys.argv[2]), batch_tokens=600, progress=progress)
 """
 
 

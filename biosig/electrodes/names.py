@@ -23,7 +23,7 @@ _COMMON_REFERENCE = re.compile(
     r"(REF\d*|REFERENCE|LE|LER|RE|AVG|AVE|AV|AR|CAR|AVERAGE|\(?A1\+?A2\)?(/2)?|\(?M1\+?M2\)?(/2)?|LM|GND)$",
     re.I,
 )
-"""References that are no single electrode: linked ears or mastoids, the average, or one that is just called so."""
+"""References that are not a single electrode: linked ears or mastoids, the average, or one that is just called so."""
 
 _BIPOLAR = re.compile(r"\s*[-\N{EN DASH}\N{MINUS SIGN}/:]\s*")
 

@@ -88,7 +88,7 @@ def export_recording(
 
 
 def _published(files: Sequence[Path], out: Path) -> list[Path]:
-    """The files under their final names, or none of them; a header last, without which the others are no record."""
+    """The files under their final names, or none of them; a header last, without which the others are not a record."""
     done: list[Path] = []
     try:
         for file in sorted(files, key=lambda file: file.suffix == ".hea"):

@@ -40,7 +40,7 @@ def write_wfdb(recording: Recording, streams: Sequence[Stream], header: Path) ->
     Raises
     ------
     DataError
-        If the samples are no integers, a channel's zero lies between two integers, or the rates fit no frame.
+        If the samples are not integers, a channel's zero lies between two integers, or the rates fit no frame.
     """
     per_frame, n_frames, fs = _frames(recording, streams)
     bits = 32 if any(stream.samples.dtype == np.int32 or _uses_code(stream) for stream in streams) else 16
@@ -119,7 +119,7 @@ def _calibration(recording: Recording, name: str, scale: float, offset: float) -
     Raises
     ------
     DataError
-        If the baseline is no whole number, or there is no scale.
+        If the baseline is not a whole number, or there is no scale.
     """
     baseline = -offset / scale if scale else math.nan
     if not math.isfinite(baseline) or abs(baseline - round(baseline)) > 0.01 or abs(baseline) >= 2**31:

@@ -33,7 +33,7 @@ FOREHEAD = 0.03
     Column("n_channels", "1", "channels that vary and lack at most half of their samples"),
     Column("n_segments", "1", "segments without a gap behind the channel's spectrum", "", "channel"),
     Column("seconds", "s", "seconds that those segments cover", "", "channel"),
-    Column("missing", "1", "share of samples that are no values", "", "channel"),
+    Column("missing", "1", "share of samples without a value", "", "channel"),
     Column("flat", "1", "share of samples within 0.2 s or more of one value", "", "channel"),
     Column("clipped", "1", "share of samples at the channel's largest or smallest value, in runs of 3 or more", "",
            "channel"),

@@ -102,7 +102,7 @@ def convert(source: str | Path, origin: str = "") -> Converted:
     state = {ours: tensor.to(own[ours].dtype).reshape(own[ours].shape) for ours, tensor in taken.items()}
     state |= {ours: torch.zeros_like(own[ours]) for ours in absent}
     load_state(encoder, state, where=str(foreign.path))
-    left_out = plan.left_out | dict.fromkeys(foreign.beside, "what is no weight")
+    left_out = plan.left_out | dict.fromkeys(foreign.beside, "entries that are not weights")
     missing = tuple(plan.absent[ours] for ours in absent)
     card = _card(encoder, foreign, left_out, (*plan.notes, *missing), origin or Path(source).name)
     return Converted(encoder, left_out, missing, card)
@@ -129,7 +129,7 @@ def _convert_public(foreign: ForeignWeights, origin: str) -> Converted:
     absent = sorted(ours for theirs, ours in keys.names.items() if theirs not in state)
     taken = {ours: state[theirs] for theirs, ours in keys.names.items() if theirs in state}
     load_state(encoder.module, {**{ours: own[ours] for ours in absent}, **taken}, where=str(foreign.path))
-    left_out = keys.dropped | dict.fromkeys(foreign.beside, "what is no weight")
+    left_out = keys.dropped | dict.fromkeys(foreign.beside, "entries that are not weights")
     missing = tuple(keys.absent[ours] for ours in absent)
     lines = [
         card_of(sizes, trained=True),

@@ -63,7 +63,7 @@ def plot_ecg(recording: Recording, start: float = 0.0, duration: float = 10.0, t
     Raises
     ------
     DataError
-        If no ECG channel has a sample in the window, or one has a unit that is no voltage.
+        If no ECG channel has a sample in the window, or one has a unit that is not a voltage.
     """
     leads = leads_in(recording, start, duration)
     seconds = min(duration, max(float(lead.times[-1]) + 1 / lead.sfreq for lead in leads.values()))

@@ -199,7 +199,7 @@ def read_fingerprints(path: Path) -> list[bytes] | None:
         with hashed(path) as digest:
             table = pq.read_table(path, columns=[FINGERPRINT], page_checksum_verification=True)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UnreadableError(f"{path} is no readable index ({error}): delete it and rebuild it.") from None
+        raise UnreadableError(f"{path} is not a readable index ({error}): delete it and rebuild it.") from None
     _judge(path, sidecar_checksum(path), digest.result())
     return table[FINGERPRINT].to_pylist()
 
@@ -227,7 +227,7 @@ def read_index(path: Path) -> pa.Table:
         metadata = table.schema.metadata or {}
         version = int(metadata.get(b"version", b"0"))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UnreadableError(f"{path} is no readable index ({error}): delete it and rebuild it.") from None
+        raise UnreadableError(f"{path} is not a readable index ({error}): delete it and rebuild it.") from None
     if metadata.get(b"format") != b"biosig-index" or not set(SCHEMA.names) <= set(table.column_names):
         raise UnreadableError(f"{path} is a parquet file but no index of shards: delete it and rebuild it.")
     if version > INDEX_VERSION:

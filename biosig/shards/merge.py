@@ -118,7 +118,7 @@ def _check_folders(folders: Sequence[Path]) -> None:
     seen: set[Path] = set()
     for folder in folders:
         if not folder.is_dir() or not shard_paths(folder):
-            raise UsageError(f"{folder} is no folder with shards (*{spec.SUFFIX}): check the path.")
+            raise UsageError(f"{folder} is not a folder with shards (*{spec.SUFFIX}): check the path.")
         if folder.resolve() in seen:
             raise UsageError(f"{folder} is named twice: name each folder once.")
         seen.add(folder.resolve())

@@ -361,7 +361,7 @@ def open_shard(path: str) -> Shard:
     DataError
         If the file is gone.
     UnreadableError
-        If it is no sound shard.
+        If it is not a sound shard.
     """
     try:
         stat = os.stat(path)

@@ -121,8 +121,8 @@ def check_plausible(values: NDArray[Any], kind: str, unit: str, where: str) -> N
 def check_scale(scale: float, kind: str, unit: str, where: str) -> None:
     """The check of `check_plausible` for a robust scale that is known already, in `unit`.
 
-    Kinds that have no usual size, units that are no voltage, 0 and NaN pass. `unit` may be that of the kind, to which
-    numbers were converted from the one that is in doubt: so it is the factor that is told.
+    Kinds that have no usual size, units that are not a voltage, 0 and NaN pass. `unit` may be that of the kind, to
+    which numbers were converted from the one that is in doubt: so it is the factor that is told.
 
     Raises
     ------

@@ -119,7 +119,7 @@ class TrainingState:
         try:
             with checked(path, "delete it to train from the start again"), safe_open(path, "pt") as file:
                 metadata: dict[str, str] = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is not a mapping
             facts = json.loads(metadata["training"]) if "training" in metadata else None
             if facts is None:
                 facts, tensors = translate(metadata, tensors, self.network, self.optimizer, renamed)

@@ -51,13 +51,13 @@ class Map:
     Raises
     ------
     UsageError
-        If the file is no such table.
+        If the file is not such a table.
     """
 
     def __init__(self, path: Path, library: Library | None = None) -> None:
         names = pq.read_schema(path).names
         if "vector" not in names or "recording" not in names:
-            raise UsageError(f"{path} is no table of embeddings: give one that `biosig embed` wrote.")
+            raise UsageError(f"{path} is not a table of embeddings: give one that `biosig embed` wrote.")
         self._vectors = pq.read_table(path, columns=["vector"])["vector"].combine_chunks()
         self._frame = pq.read_table(path, columns=[name for name in names if name != "vector"]).to_pandas()
         if "modality" not in self._frame:

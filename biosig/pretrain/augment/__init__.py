@@ -62,7 +62,7 @@ AUGMENTATIONS: Registry[type[Augmentation]] = Registry("augmentation", "biosig.a
 
 
 def check_probability(name: str, share: float) -> None:
-    """Refuse a number that is no share above 0.
+    """Refuse a number that is not a share above 0.
 
     Raises
     ------

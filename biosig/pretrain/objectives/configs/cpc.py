@@ -23,7 +23,7 @@ class CpcConfig(TermConfig):
     temperature : float
         Divisor of the cosines.
     apart : int
-        Tokens of the same window this near the true one are no negatives: they are nearly the same.
+        Tokens of the same window this near the true one are not negatives: they are nearly the same.
     candidates : int
         Number of pairs of each modality that are compared with each other, drawn anew each step; all if there are
         fewer.
