@@ -103,8 +103,8 @@ def reve_positions(names: Sequence[str], on_unknown: Literal["raise", "unplaced"
 def _electrodes(name: str) -> tuple[str, ...]:
     """The one or two electrodes in a channel's name, folded; none in the name of a channel that is no EEG."""
     kind, bare = split_prefix(name)
-    if (kind or kind_from_words(bare) or "eeg") != "eeg":  # "ECG A1" is not an ear lobe; "E1-M2" is an eye in sleep
-    studies
+    # "ECG A1" is not an ear lobe; "E1-M2" is an eye in sleep studies
+    if (kind or kind_from_words(bare) or "eeg") != "eeg":
         return ()
     table = LOCATIONS["eeg"]
     keys = [fold(part) for part in parts(bare) if part is not None]
