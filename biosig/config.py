@@ -160,7 +160,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Any:
 
 
 def _over_default(cls: type, value: Mapping[str, Any], default: Any) -> dict[str, Any]:
-    """What is given of a nested dataclass, beside what the default of its field has for all else."""
+    """Given keys of a nested dataclass, over those of the default of its field."""
     value = _in_new_spelling(cls, value)
     if type(default) is not cls:
         return value
@@ -250,7 +250,7 @@ def _convert_tagged(classes: Mapping[str, Any], kind: str, value: Any, where: st
 
 
 def _name_by_keys(classes: Mapping[str, Any], kind: str, values: Mapping[str, Any], where: str, default: Any) -> str:
-    """Which member keys without a name are meant for: the default where it knows them, or else the only one that does.
+    """Member that keys without a name are meant for: the default if it knows them, or else the only one that does.
 
     Raises
     ------
@@ -270,14 +270,14 @@ def _name_by_keys(classes: Mapping[str, Any], kind: str, values: Mapping[str, An
 
 
 def _knows(cls: Any, values: Mapping[str, Any]) -> bool:
-    """Whether a class has all of these keys, and needs no other."""
+    """True if a class has all of these keys, and needs no other."""
     fields = [field for field in dataclasses.fields(cls) if field.init]
     needed = {f.name for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
     return needed <= set(map(str, _in_new_spelling(cls, values))) <= {field.name for field in fields}
 
 
 def _words(hint: Any) -> str:
-    """What a value should be, for messages."""
+    """Type of a value in words, for messages."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         registry = next((item for item in args[1:] if isinstance(item, Registry)), None)

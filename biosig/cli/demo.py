@@ -86,7 +86,7 @@ def demo(*, out: Path = Path("runs/demo"), steps: int = 600, workers: int = 0) -
     """
     from biosig.cli.demo_report import write_report
     from biosig.embedding import embed_to_file
-    from biosig.models.model import load_model
+    from biosig.models.load import load_model
     from biosig.pretrain.loop import pretrain
     from biosig.sources import as_windows
 
@@ -201,7 +201,7 @@ def _probe(
 
 
 def cohort(out: Path) -> pd.DataFrame:
-    """What was ingested: one row per set."""
+    """Table of the ingested recordings: one row per set."""
     import pandas as pd
 
     from biosig.shards.dataset import open_shards

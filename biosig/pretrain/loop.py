@@ -171,9 +171,9 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
 
 
 def _of_this_run(out: Path, config: PretrainConfig) -> PretrainConfig:
-    """Check that what the run folder holds is this run, which goes on in the order that it began with.
+    """Check that the run folder holds this run, which goes on in the order that it began with.
 
-    A configuration that is not as it was written says nothing of that: it is told, and the one that is given holds.
+    If the saved configuration was changed or is gone, it proves nothing: a warning says so, and the given one holds.
     """
     path, sums = out / "config.yaml", FileSums.read(out)
     goes_on = (out / TRAINING_STATE).exists()

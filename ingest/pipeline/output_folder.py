@@ -16,9 +16,9 @@ from biosig.errors import DataError, UsageError
 from biosig.file_sums import DAMAGED, DamagedWorkWarning, FileSums, check, file_checksum, replacing, set_damaged_aside
 from biosig.shards.index import shard_paths
 from biosig.shards.reader import Shard
+from biosig.shards.sidecar import sidecar, sidecar_text, write_sidecar
 from biosig.shards.spec import SIDECAR_SUFFIX, SUFFIX
 from biosig.shards.verify import check_shard
-from biosig.shards.writer import sidecar, sidecar_text, write_sidecar
 from biosig.text_files import read_json
 from ingest.pipeline.batch import SPOOL, Job
 from ingest.preprocess.recipe import Recipe

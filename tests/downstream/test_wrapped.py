@@ -129,7 +129,7 @@ def test_a_configuration_names_a_wrapped_module_by_its_python_name(model, ecg_sh
     config = replace(_probe(ecg_shards, without=[], baselines=["chance"]), model="our_lab:network")
     configuration.dump(config, tmp_path / "probe.yaml")
     assert probe(tmp_path / "probe.yaml", [f"out={tmp_path / 'result'}"]) == 0
-    with pytest.raises(UsageError, match=r"and no model: give the name of what biosig\.wrap gave"):
+    with pytest.raises(UsageError, match=r"not a model: give the name of a model that biosig\.wrap made"):
         biosig.load_model("our_lab:contract")
     with pytest.raises(UsageError, match=r"cannot be imported .* put its folder on PYTHONPATH"):
         biosig.load_model("nobodys_lab:network")
