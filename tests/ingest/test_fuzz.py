@@ -206,7 +206,7 @@ def test_every_broken_file_ends_in_a_recording_or_a_sentence(corpus):
 
 
 def ingest_all(corpus, cases):
-    """What became of each case; a process that crashes or hangs is replaced by the next."""
+    """Outcome of each case; a process that crashes or hangs is replaced by the next."""
     rest, told = list(cases), corpus.parent / "stderr.txt"  # a file: a pipe that nobody empties holds up who writes
     while rest:
         with told.open("w") as stderr:
@@ -247,7 +247,7 @@ def ingest_all(corpus, cases):
 
 
 def fault_of(case, said):
-    """What is wrong with how a case ended, or None."""
+    """Fault in the end of a case, or None."""
     import pyarrow.parquet as pq
 
     if said["opened"]:

@@ -1,4 +1,4 @@
-"""What a file does not say is stated by its user, for every format, at ingest and embed; nothing else stops."""
+"""Facts that a file does not say are stated by its user, for every format, at ingest and embed; nothing else stops."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What header comments of public databases say, and what must not be taken from them."""
+"""Header comments of public databases: facts that are read, and facts that must not be taken from them."""
 
 from pathlib import Path
 

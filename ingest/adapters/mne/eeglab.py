@@ -16,7 +16,7 @@ _MOST_DEPTH = 16
 
 
 def check_set(path: Path) -> list[Path]:
-    """Check that an HDF5 .set can be read, and reads no other file; there is nothing to say of older ones.
+    """Check that an HDF5 .set can be read, and refers to no other file; older ones need no check.
 
     Returns
     -------
