@@ -41,7 +41,7 @@ def notes_on_unread(age: tuple[object, float | None], sex: tuple[object, str | N
     """
     facts = (("age", *age), ("sex", *sex))
     return [
-        f"The header's {what} is in no form that is understood: left out."
+        f"The header's {what} is not in a form that is understood: left out."
         for what, text, value in facts
         if value is None and text is not None and not NOTHING.fullmatch(str(text).strip())
     ]

@@ -29,7 +29,7 @@ from ingest.preprocess.amplitude import robust_scales
 _WIDTH = 132  # of the tables; a narrower terminal wraps their lines
 _SHOWN = 8  # kinds of annotation
 _TURNED = ", turned over"
-_PRESET = "biosig-base"  # whose input contract `inspect` tells; -small and -large share it
+_PRESET = "biosig-base"  # the preset whose input contract `inspect` shows; -small and -large share it
 
 
 def inspect(
@@ -40,7 +40,7 @@ def inspect(
     draft: bool = False,
     set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
-    """Show what is in a recording, or in each recording of a folder, and what the model would see.
+    """Show the contents of a recording, or of each recording of a folder, and the part that the model would see.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def inspect(
         For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships
         (empatica-e4, apple-watch-ecg, openbci, muse, …: docs/ingest.md); default the biosig.yaml beside.
     privacy : bool
-        Instead, list what the files reveal about persons, dates and devices, masked, and what becomes of it at ingest.
+        Instead, list what the files reveal of persons, dates and devices, masked, and the fate of each at ingest.
     draft : bool
         Instead, write a first mapping of one table or array, with comments, for a file: inspect FILE --draft > m.yaml.
     set_ : tuple of str

@@ -202,8 +202,8 @@ def write_batch(job: Job, number: int, items: Sequence[SourceRecording], go_on: 
     job : Job
         What is to be done.
     number : int
-        Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it; what an earlier try
-        at this one published is counted and not done again (a cluster repeats what a lost worker had in hand).
+        Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it; recordings that an
+        earlier try at this one published are counted and not done again (a cluster repeats the batch of a lost worker).
     items : sequence of SourceRecording
         The files, in the order in which they are stored.
     go_on : callable
@@ -212,7 +212,7 @@ def write_batch(job: Job, number: int, items: Sequence[SourceRecording], go_on: 
     Returns
     -------
     Result
-        Of what is published when this returns; a full disk or an interruption is stated in `stopped_by`.
+        Of the recordings that are published by then; a full disk or an interruption is stated in `stopped_by`.
     """
     shards = _Shards(job, number)
     temporary = TemporaryDirectory(prefix=SPOOL, dir=job.out, ignore_cleanup_errors=True)
@@ -292,7 +292,7 @@ def published_before(job: Job, number: int, items: Sequence[SourceRecording]) ->
 
 
 class _Shards:
-    """Writes recordings into shards of bounded size; `published` counts what is in those that are published."""
+    """Writes recordings into shards of bounded size; `published` counts the contents of those that are published."""
 
     def __init__(self, job: Job, number: int) -> None:
         self._job, self._number = job, number

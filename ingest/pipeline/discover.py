@@ -18,7 +18,7 @@ from ingest.adapters.tables.mapping import TableMapping
 from ingest.metadata.bids.files import ASIDE, DESCRIPTION
 
 INVENTORIES = ("RECORDS", "SHA256SUMS", "SHA256SUMS.txt", "participants.tsv")
-"""Files that list what lies in their folder (`ingest.pipeline.inventory`)."""
+"""Files that list the contents of their folder (`ingest.pipeline.inventory`)."""
 
 
 def printable(path: str) -> str:
@@ -99,7 +99,7 @@ class Discovery:
     n_repeated: int = 0
     """Files that were reached before, by another path or through a link; they are taken once."""
     inventories: list[Path] = field(default_factory=list)
-    """Lists of what lies in a folder that was walked, such as RECORDS."""
+    """Lists of the contents of a folder that was walked, such as RECORDS."""
     n_parts: int = 0
     """Files that are segments of another item found; that item holds them."""
     aside: list[str] = field(default_factory=list)
@@ -107,7 +107,7 @@ class Discovery:
 
 
 def adapters_with(mapping: TableMapping | None, given: Given | None = None) -> dict[str, Adapter]:
-    """The installed adapters, each with what is `given`; that for tables is bound to a `mapping` and is asked first."""
+    """The installed adapters, each with the `given` facts; that for tables is bound to a `mapping` and asked first."""
     known = adapters_for(mapping)
     for adapter in known.values():
         adapter.given = adapter.given.updated(given or Given())
@@ -146,7 +146,7 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
         elif os.path.lexists(path):
             _take(path, path.parent, root, known, found, seen, folders)
             looked_at.append(path)
-            wrong = "is in no format that is read here; supported are"
+            wrong = "is not in a format that is read here; supported are"
         else:
             found.failures.append(Failure(str(source), "find", f"{source} does not exist: check the path."))
         if len(found.items) + found.n_repeated + len(found.failures) == before:

@@ -1,7 +1,7 @@
 """Inventories beside the data, compared with the files there: RECORDS, SHA256SUMS, a BIDS set's participants.tsv.
 
-An incomplete or damaged copy of a published set reads like a whole one; its own lists tell what is missing, changed or
-extra.
+An incomplete or damaged copy of a published set reads like a whole one; its own lists show the files that are missing,
+changed or extra.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str
 
 
 def _set_shards_aside(out: Path) -> None:
-    """Rename shards that are damaged or hold what others hold; their recordings are ingested again, unless they do."""
+    """Rename shards that are damaged or copies of others; recordings that no other shard holds are ingested again."""
     paths, seen = shard_paths(out), dict[str, str]()
     for path in out.glob(f"[!.]*{SUFFIX}{SIDECAR_SUFFIX}"):
         if not (shard := path.with_suffix("")).exists():

@@ -19,7 +19,7 @@ MEASURED = 2**16
 """A channel of more samples is measured by about so many of them."""
 
 _ENVELOPE = 50.0
-"""Hz. An EMG of fewer samples is what was left of one, rectified and averaged (Sleep-EDF: 1 Hz): of no usual size."""
+"""Hz. An EMG at a lower rate is the rest of one, rectified and averaged (Sleep-EDF: 1 Hz), of no usual size."""
 
 _GOLDEN = (5**0.5 - 1) / 2
 

@@ -20,7 +20,7 @@ def find_dropouts(
 ) -> NDArray[np.int64]:
     """Runs of equal samples that are too long to be a signal; a channel that never moves is one such run.
 
-    Samples that are known to be missing are not looked at: what stands for them is mostly one and the same number.
+    Samples that are known to be missing are not looked at: mostly one and the same number stands for them.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """One kind of signal through reference, resampling and filters: block by block, as if it had been done at once.
 
-Each block is processed with a margin of the signal on both sides, which is then cut off. What a filter, run both ways,
-still remembers of a disturbance falls by the radius of its slowest pole per sample, and a resampler sees no further
-than its taps: their sum is the *settling time*, after which a joint moves no sample by more than a millionth of what
-is beside it (12 s for a high-pass at 0.5 Hz). Gaps are bridged by a line if they are at most two settling times long,
+Each block is processed with a margin of the signal on both sides, which is then cut off. The rest of a disturbance in
+a filter, run both ways, falls by the radius of its slowest pole per sample, and a resampler sees no further than its
+taps: their sum is the *settling time*, after which a joint moves no sample by more than a millionth of the signal
+beside it (12 s for a high-pass at 0.5 Hz). Gaps are bridged by a line if they are at most two settling times long,
 and held from both sides if longer, so that three settling times of margin hold all that a sample depends on. Blocks
 begin at whole numbers of both clocks, so that time is counted in integers throughout.
 """
@@ -47,8 +47,8 @@ class Chain:
     """Processing of one kind of signal at one rate: reference, resampling, filters.
 
     Filters run at the lower of the two rates, where they cost least. Where the rate falls, the resampler's own
-    low-pass is the one that is asked for, unless that lies far below the new rate. A cut-off at or above what comes
-    through the resampler, and hum above the lower Nyquist frequency, are left to it: `steps` lists what is done,
+    low-pass is the one that is asked for, unless that lies far below the new rate. A cut-off at or above the band
+    that passes the resampler, and hum above the lower Nyquist frequency, are left to it: `steps` lists what is done,
     `left_out` the steps that are not needed.
 
     Parameters

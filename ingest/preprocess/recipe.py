@@ -1,4 +1,4 @@
-"""The recipe: what happens to samples between the file and the shard. Empty (`native`) changes nothing."""
+"""The recipe: processing of samples between the file and the shard. An empty one (`native`) changes nothing."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def _check_one_rate(recording: Recording, where: str) -> None:
 
 
 class _Work:
-    """A recipe at work on the streams of one recording; gathers what it did and what a user should know."""
+    """A recipe at work on the streams of one recording; gathers the steps it did and the notes for the user."""
 
     def __init__(self, recipe: Recipe, where: str, spool: Path) -> None:
         self._recipe, self._where, self._spool = recipe, where, spool
@@ -207,7 +207,7 @@ class _Work:
         self.notes: list[str] = []
 
     def on(self, stream: Stream) -> list[Stream]:
-        """The stream split by what is done to its kinds; what is not touched stays one stream in the given order."""
+        """The stream split by the processing of its kinds; channels left as they are stay one stream in their order."""
         stream = self._mark_dropouts(stream)
         untouched: list[str] = []
         processed: list[Stream] = []

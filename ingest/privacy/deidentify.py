@@ -96,7 +96,7 @@ def deidentify(recording: Recording, relative: str, how: Deidentifier, key: str 
     recording : Recording
         With labels joined; its `source` still names the file.
     relative : str
-        The file's path within what is ingested (`ingest.pipeline.discover.SourceRecording.relative`).
+        The file's path within the sources (`ingest.pipeline.discover.SourceRecording.relative`).
     how : Deidentifier
         The rules.
     key : str, optional
@@ -106,7 +106,7 @@ def deidentify(recording: Recording, relative: str, how: Deidentifier, key: str 
     Returns
     -------
     Recording
-        Samples untouched; a note says what sorts of text were taken out.
+        Samples untouched; a note names the sorts of text that were taken out.
     """
     subject = recording.subject or Subject("")
     key = key or relative
@@ -154,7 +154,7 @@ def _relabelled(annotation: Annotation, label: str) -> Annotation:
 
 
 class _Texts:
-    """Scrubs texts, and remembers what sorts of things were found."""
+    """Scrubs texts, and remembers the sorts of things that were found."""
 
     def __init__(self, known: frozenset[str]) -> None:
         self._known = known
@@ -233,6 +233,6 @@ def _without_names(note: str, name: str, hashed: bool, known: frozenset[str]) ->
 
 @lru_cache(8192)
 def _without_identifiers(text: str, known: frozenset[str]) -> str:
-    """A note or a line of history, scrubbed: what it cites whole, the rest but for its numbers, such as a size."""
+    """A note or a line of history, scrubbed: its citations whole, the rest but for its numbers, such as a size."""
     cited = _QUOTED.sub(lambda match: match[1] + _scrub_once(match[2], known) + match[1], text)
     return _scrub_once(cited, known, numbers=False)

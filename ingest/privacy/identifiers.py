@@ -27,7 +27,7 @@ def identifiers_in_header(adapter: Adapter, path: Path) -> list[Identifier] | No
 
 
 def mask(value: str) -> str:
-    """The shape of a value without what it says: "Mustermann 12.03.1994" → "M… (10 letters) 99.99.9999"."""
+    """The shape of a value without its letters and digits: "Mustermann 12.03.1994" → "M… (10 letters) 99.99.9999"."""
 
     def hidden(match: re.Match[str]) -> str:
         word = match[0]

@@ -29,7 +29,7 @@ _VOCABULARY = frozenset(
     wrist
     """)
 )
-"""Words of three letters or more that name no person: what files, subjects' codes, channels and events are called."""
+"""Words of three letters or more that name no person: words in names of files, subjects' codes, channels and events."""
 
 
 _SHORT_SURNAMES = frozenset(

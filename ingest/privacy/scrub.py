@@ -1,4 +1,4 @@
-"""Take out of free text what tells who was recorded and when; a visible mark stays where something was.
+"""Removal of names, dates and other identifiers from free text; a visible mark stays in the place of each.
 
 The rules cover German, English and Swedish, the languages of PTB-XL's reports. They follow HIPAA's Safe Harbor
 (45 CFR 164.514(b)(2)) where a pattern can: dates more exact than a year, names that stand behind a title or a key,
@@ -94,7 +94,7 @@ _NUMBERS = (
 
 
 def _rules(patterns: dict[str, tuple[str, ...]]) -> list[tuple[str, str, re.Pattern[str]]]:
-    """Mark, what replaces a match (its title or key stays), and the compiled pattern, in order."""
+    """Mark, replacement of a match (its title or key stays), and the compiled pattern, in order."""
     rules = []
     for mark, sources in patterns.items():
         for source in sources:

@@ -27,7 +27,7 @@ _LEVEL = 1.0
 _FEW = 16
 """Samples that do not tell a level."""
 _LEAST_STALL = 0.1
-"""Seconds that samples without a step back must fall behind: less is jitter of computers that stamp what they get."""
+"""Seconds that samples without a step back must fall behind: less is jitter of computers that stamp on arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def refuse_backwards(where: str, seconds: float, at: float) -> UnreadableError:
     Parameters
     ----------
     where : str
-        The file, and what of it: "The clock of stream 'amp' in r.xdf".
+        The file, and the part of it: "The clock of stream 'amp' in r.xdf".
     seconds : float
         How far it goes back.
     at : float
@@ -120,7 +120,7 @@ def spans_of(stamps: NDArray[np.float64], where: str) -> list[Span]:
     steps = np.diff(stamps, prepend=-period) - period
     late = stamps - np.arange(n_times) * period
     window = max(round(_LEVEL / period), _FEW)
-    first = int(np.argmin(late[:window]))  # what a buffer held when the recording began comes at once
+    first = int(np.argmin(late[:window]))  # samples that a buffer held when the recording began come at once
     late[:first] = late[first]
     if stall := _stall(stamps, period):
         raise refuse_backwards(where, *stall)

@@ -44,7 +44,7 @@ _MEMORY = 2 * 2**30
 _MEMORY_PER_BYTE = 8
 """Readers without a lazy mode hold a file several times over."""
 _FILES_PER_PROCESS = 100
-"""What a library leaks from file to file must not add up to the limit."""
+"""Files per process: a library's leaks from file to file must not add up to the limit."""
 
 
 class Unguarded(Protocol):

@@ -159,7 +159,7 @@ def _epochs_in(path: Path) -> list[Recording]:
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Collect what readers warn of, through warnings or the root logger, and swallow what they print."""
+    """Collect the readers' warnings, from the module or the root logger, and swallow their prints."""
     messages: list[str] = []
     root, handler = logging.getLogger(), _Collector(messages)
     root.addHandler(handler)

@@ -67,7 +67,7 @@ class RawSamples(LazySamples):
         if start == stop:  # which MNE refuses
             return np.empty((self.shape[0], 0))
         try:
-            with np.errstate(all="ignore"):  # a damaged gain; what is not finite is invalid
+            with np.errstate(all="ignore"):  # a damaged gain; samples that are not finite are invalid
                 values: NDArray[np.float64] = self._raw.get_data(start=start, stop=stop, verbose="error")
         except BiosigError:
             raise

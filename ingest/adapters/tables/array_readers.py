@@ -272,7 +272,7 @@ class RawFile(ArrayFile):
 
 
 class NpzFile(ArrayFile):
-    """``.npz``: a zip of ``.npy``; what was saved uncompressed is read in place."""
+    """``.npz``: a zip of ``.npy``; uncompressed members are read in place."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -1,4 +1,4 @@
-"""Signals out of arrays: which axis is what, the smallest type that keeps their numbers, and reading in parts."""
+"""Signals out of arrays: the meaning of axes, the smallest type that keeps their numbers, and reading in parts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The mapping file, as typed dataclasses: it says which column or variable is which channel.
 
 A mapping describes one family of files: the one with signals that stands for a recording, or for many, and the files
-beside it (slower signals, events, a text about the subject). ``{record}`` in a file name is what `record` captured.
+beside it (slower signals, events, a text about the subject). ``{record}`` in a file name is the text that `record`
+captured.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 class Column:
     """One signal: its `name` (default the column's own), `kind` (default guessed from the name) and `unit`.
 
-    Its value in `unit` is the file's number * `scale` + `offset`. The name "*" is what a star in the column's name
-    stands for.
+    Its value in `unit` is the file's number * `scale` + `offset`. The name "*" is the text for which a star in the
+    column's name stands.
     """
 
     name: str | None = None

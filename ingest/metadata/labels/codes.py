@@ -54,7 +54,7 @@ class CodeTable:
     path : Path
         CSV, TSV or Parquet.
     spec : LabelSpec
-        Its `maps` say which label holds the codes and what the new labels are.
+        Its `maps` name the label that holds the codes, and the new labels.
     """
 
     def __init__(self, path: Path, spec: LabelSpec) -> None:

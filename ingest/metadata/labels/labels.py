@@ -26,7 +26,7 @@ class Labels:
 
     Tables are joined in this order, whatever order they are given in: rows about recordings, events, rows about
     subjects (which may come from the tables before), names of codes. A table about recordings wins over their files,
-    one about subjects fills in only what is not known yet.
+    one about subjects fills in only facts that are not known yet.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Labels:
         Raises
         ------
         DataError
-            If a cell is not what the spec says, or two tables contradict each other.
+            If a cell is not of the type that the spec states, or two tables contradict each other.
         """
         known: set[type] = set()
         values: dict[str, Any] = {}
@@ -156,7 +156,7 @@ def _about(table: LabelTable | EventTable | CodeTable) -> type:
 def load_labels(
     tables: Sequence[Path], spec: Path | None, id_columns: Sequence[str] = (), subject_column: str | None = None
 ) -> Labels | None:
-    """Tables of labels and what their columns mean; None if there are none.
+    """Tables of labels and the meaning of their columns; None if there are none.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ class LabelSpec:
     """Meaning of the columns of a label table.
 
     With `id_columns` each row is about one recording. Without them, and with `subject_column`, each row is about one
-    subject (and one sitting, with `session_column`) and goes to all of its recordings; what these know already stays.
+    subject (and one sitting, with `session_column`) and goes to all of its recordings, whose own facts stay.
     With neither, the table only serves `maps`.
 
     Parameters

@@ -31,7 +31,7 @@ class _Facts:
 
 
 class LabelTable:
-    """A table with one row per recording; it wins over what the recording's file says.
+    """A table with one row per recording; it wins over the recording's file.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class LabelTable:
 
 
 class SubjectTable(LabelTable):
-    """A table with one row per subject, or per subject and sitting; what a recording knows already stays."""
+    """A table with one row per subject, or per subject and sitting; facts that a recording has already stay."""
 
     wins = False
     _what = "the subject"
