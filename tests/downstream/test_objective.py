@@ -130,7 +130,7 @@ def test_a_number_is_learned_in_deviations_and_predicted_in_its_unit():
     ("options", "says"),
     [
         ({"time": "years"}, "two labels: 'time' and 'event'"),
-        ({"label": "a", "measure": "HR"}, "not two of them"),
+        ({"label": "a", "target_channel": "HR"}, "not two of them"),
         ({"labels": {"x": ["1"]}}, "needs one of"),
         ({"label": "a", "classes": {"x": ["1"], "y": ["2"]}, "labels": {"x": ["1"]}}, "not both"),
     ],

@@ -116,25 +116,25 @@ def test_a_target_that_contradicts_itself_is_refused(options, says):
 
 
 def test_recordings_give_at_most_so_many_windows_the_first_ones(ecg_shards, eeg_shards):
-    each = label_windows(ecg_shards, NORMAL, WindowPlan(length=2.0, at_most=3))
+    each = label_windows(ecg_shards, NORMAL, WindowPlan(length=2.0, max_windows=3))
     assert set(np.bincount(each.windows.recording)) <= {0, 3}
     assert each.windows.onset.tolist() == [0.0, 2.0, 4.0] * (len(each.y) // 3)
     assert "Of each recording the first 3 windows take part" in each.notes[-1]
     target = Target(events={"rest": ["T0"], "imagery": ["T1", "T2"]})
     everything = label_windows(eeg_shards, target, WindowPlan(after=4.0))
-    some = label_windows(eeg_shards, target, WindowPlan(after=4.0, at_most=5))
+    some = label_windows(eeg_shards, target, WindowPlan(after=4.0, max_windows=5))
     for row in np.unique(everything.windows.recording):
         for number in (0, 1):
             first = everything.windows.onset[(everything.windows.recording == row) & (everything.y == number)][:5]
             assert (some.windows.onset[(some.windows.recording == row) & (some.y == number)] == first).all()
-    with pytest.raises(UsageError, match="at_most is 0"):
-        WindowPlan(length=2.0, at_most=0)
+    with pytest.raises(UsageError, match="max_windows is 0"):
+        WindowPlan(length=2.0, max_windows=0)
 
 
 def test_windows_can_lie_evenly_over_a_recording(ecg_shards):
-    plan = WindowPlan(length=1.0, at_most=3, spread=True)
+    plan = WindowPlan(length=1.0, max_windows=3, spread=True)
     spread = label_windows(ecg_shards, NORMAL, plan)
     assert spread.windows.onset.tolist() == [0.0, 4.0, 7.0] * (len(spread.y) // 3)
     assert "the 3 windows that lie evenly over it" in spread.notes[-1]
-    with pytest.raises(UsageError, match=r"give windows\.at_most too"):
+    with pytest.raises(UsageError, match=r"give windows\.max_windows too"):
         WindowPlan(length=1.0, spread=True)

@@ -26,7 +26,7 @@ def with_worth(target: Target) -> Target:
     DataError
         If the file is none of that form.
     """
-    if not target.weights or target.worth:
+    if not target.weights or target.challenge_weights:
         return target
     _normal(target)
     names, weights = read_weights(target.weights)
@@ -41,12 +41,12 @@ def with_worth(target: Target) -> Target:
                 f"meets {there}: give it all codes of one of them, or leave it out."
             )
         order.append(found[0])
-    return replace(target, worth=weights[np.ix_(order, order)].tolist())
+    return replace(target, challenge_weights=weights[np.ix_(order, order)].tolist())
 
 
 def metrics_of(target: Target) -> list[Metric]:
     """The metrics of the target's kind, and the challenge's score where labels have a worth."""
-    metrics, worth = metrics_for(target.kind), with_worth(target).worth
+    metrics, worth = metrics_for(target.kind), with_worth(target).challenge_weights
     if not worth:
         return metrics
     return [*metrics, challenge_metric(target.class_names, np.array(worth), _normal(target))]

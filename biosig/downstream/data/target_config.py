@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from biosig.errors import UsageError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """What to predict: `label` with `classes`, `labels` or none; `events`; `measure`; `rate`; `time` and `event`.
+    """The truth to predict: `label` (with `classes`, `labels` or none), `events`, `target_channel`, `rate`, or `time`.
 
     Parameters
     ----------
@@ -31,44 +32,51 @@ class Target:
     weights : str
         Of `labels` that are SNOMED CT codes, the file that says what each answer is worth where another is true, in the
         form of the PhysioNet/CinC Challenges (`biosig.evaluate.challenge`): their score is then one of the metrics.
-    worth : list of list of float
+    challenge_weights : list of list of float
         What that file holds for the labels, in their order; a saved configuration has it.
     events : dict
         Class name → annotation labels. Every such event gives one window, or those that lie within it (a rhythm, a
         stage of sleep): see `WindowPlan`.
-    every : float
+    label_interval : float
         Of events, 0 or the seconds from one label to the next: the recording is cut into spans of this length, each
         with the class whose events fill half of it or happen in it, which a fine-tuned model reads within windows of
         `WindowPlan.length`. So 30 gives the stages of a night, 0.2 says where the R peaks are.
-    otherwise : str
+    background_class : str
         Name of the class of spans without event; none = they are left out and counted.
     where : dict
         Class name → the recordings in which its events count, as a pandas expression over the index and the labels;
         all, where a class is not named. So T1 can mean the left fist in one run and both fists in another.
-    measure : str
+    target_channel : str
         A channel without a modality, such as the heart rate that a monitor shows: its median in each window.
     rate : str
         An annotation label such as a beat's: how often a minute it comes in each window, 60 over the median interval.
-    plausible : tuple of float
-        Least and greatest reading of `measure` that counts, as a monitor may show 0 where it measures nothing; and
-        least and greatest `rate`.
+    valid_range : tuple of float
+        Least and greatest reading of `target_channel` that counts, as a monitor may show 0 where it measures nothing;
+        and least and greatest `rate`.
     time, event : str
         Two labels: how long a recording's subject was observed after it, and whether (1) or not (0) the event ended
         that.
     """
 
+    old_names: ClassVar[Mapping[str, str]] = {
+        "worth": "challenge_weights",
+        "every": "label_interval",
+        "otherwise": "background_class",
+        "measure": "target_channel",
+        "plausible": "valid_range",
+    }
     label: str = ""
     classes: dict[str, list[str]] = field(default_factory=dict)
     labels: dict[str, list[str]] = field(default_factory=dict)
     weights: str = ""
-    worth: list[list[float]] = field(default_factory=list)
+    challenge_weights: list[list[float]] = field(default_factory=list)
     events: dict[str, list[str]] = field(default_factory=dict)
-    every: float = 0.0
-    otherwise: str = ""
+    label_interval: float = 0.0
+    background_class: str = ""
     where: dict[str, str] = field(default_factory=dict)
-    measure: str = ""
+    target_channel: str = ""
     rate: str = ""
-    plausible: tuple[float, float] = (-math.inf, math.inf)
+    valid_range: tuple[float, float] = (-math.inf, math.inf)
     time: str = ""
     event: str = ""
 
@@ -76,14 +84,14 @@ class Target:
         given = [
             bool(self.label),
             bool(self.events),
-            bool(self.measure),
+            bool(self.target_channel),
             bool(self.rate),
             bool(self.time or self.event),
         ]
         if sum(given) != 1:
             raise UsageError(
-                "A target needs one of 'label' (a recording's label), 'events' (annotations), 'measure' (a channel), "
-                "'rate' (annotations) and 'time' with 'event' (labels), not two of them."
+                "A target needs one of 'label' (a recording's label), 'events' (annotations), 'target_channel' (a "
+                "channel), 'rate' (annotations) and 'time' with 'event' (labels), not two of them."
             )
         if bool(self.time) != bool(self.event):
             raise UsageError("A time to an event needs two labels: 'time' and 'event'.")
@@ -91,20 +99,30 @@ class Target:
             raise UsageError("'classes' and 'labels' sort the values of a recording's label: name it with 'label'.")
         if self.classes and self.labels:
             raise UsageError("A target has 'classes' (exactly one each) or 'labels' (any number of them), not both.")
-        if (self.weights or self.worth) and not self.labels:
-            raise UsageError("'weights' and 'worth' are of 'labels', any number of which a recording has: name them.")
-        if self.worth and [len(row) for row in self.worth] != [len(self.labels)] * len(self.labels):
-            raise UsageError(f"'worth' needs {len(self.labels)} rows of {len(self.labels)} numbers, one per label.")
+        if (self.weights or self.challenge_weights) and not self.labels:
+            raise UsageError(
+                "'weights' and 'challenge_weights' are of 'labels', any number of which a recording has: name them."
+            )
+        if self.challenge_weights and [len(row) for row in self.challenge_weights] != [len(self.labels)] * len(
+            self.labels
+        ):
+            raise UsageError(
+                f"'challenge_weights' needs {len(self.labels)} rows of {len(self.labels)} numbers, one per label."
+            )
         self._check_groups()
 
     def _check_groups(self) -> None:
-        if self.every < 0 or (self.every and not self.events) or (self.otherwise and not self.every):
+        if (
+            self.label_interval < 0
+            or (self.label_interval and not self.events)
+            or (self.background_class and not self.label_interval)
+        ):
             raise UsageError(
-                f"'every' is {self.every:g} and 'otherwise' '{self.otherwise}': the first is a positive number of "
-                "seconds beside 'events', the second needs 'every'."
+                f"'label_interval' is {self.label_interval:g} and 'background_class' '{self.background_class}': the "
+                "first is a positive number of seconds beside 'events', the second needs 'label_interval'."
             )
         groups = self.events or self.classes
-        if len(groups) == 1 and not self.otherwise:
+        if len(groups) == 1 and not self.background_class:
             raise UsageError(f"The target has the one class '{next(iter(groups))}': name two or more.")
         unknown = [name for name in self.where if name not in self.events]
         if unknown:
@@ -117,7 +135,9 @@ class Target:
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of their numbers or columns; empty for a number and for a time."""
-        return tuple(self.events or self.classes or self.labels) + ((self.otherwise,) if self.otherwise else ())
+        return tuple(self.events or self.classes or self.labels) + (
+            (self.background_class,) if self.background_class else ()
+        )
 
     @property
     def kind(self) -> Kind:
@@ -131,7 +151,7 @@ class Target:
     @property
     def unit(self) -> Literal["recording", "window"]:
         """What the truth belongs to, hence what is scored."""
-        return "window" if self.events or self.measure or self.rate else "recording"
+        return "window" if self.events or self.target_channel or self.rate else "recording"
 
     @property
     def title(self) -> str:
@@ -142,7 +162,7 @@ class Target:
         return (
             between.join(self.class_names)
             or self.label
-            or self.measure
+            or self.target_channel
             or (f"rate of {self.rate}" if self.rate else "")
         )
 
@@ -157,22 +177,23 @@ class WindowPlan:
         Seconds per window, and from one onset to the next (default `length`); for events within their duration.
     before, after : float, optional
         Seconds before and after an event's onset; `before` defaults to 0.
-    at_most : int, optional
+    max_windows : int, optional
         Windows that a recording gives, of events those of each class: its first ones, so that longer recordings do not
         give more.
     spread : bool
         Whether these lie evenly over the recording instead, so that the time of a window does not tell its class.
     """
 
+    old_names: ClassVar[Mapping[str, str]] = {"at_most": "max_windows"}
     length: float | None = None
     stride: float | None = None
     before: float | None = None
     after: float | None = None
-    at_most: int | None = None
+    max_windows: int | None = None
     spread: bool = False
 
     def __post_init__(self) -> None:
-        if self.spread and self.at_most is None:
-            raise UsageError("windows.spread is on, and nothing says over how many: give windows.at_most too.")
-        if self.at_most is not None and self.at_most < 1:
-            raise UsageError(f"windows.at_most is {self.at_most}: give 1 or more, or leave it out.")
+        if self.spread and self.max_windows is None:
+            raise UsageError("windows.spread is on, and nothing says over how many: give windows.max_windows too.")
+        if self.max_windows is not None and self.max_windows < 1:
+            raise UsageError(f"windows.max_windows is {self.max_windows}: give 1 or more, or leave it out.")
