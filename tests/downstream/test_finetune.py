@@ -20,7 +20,7 @@ from biosig.downstream.data.splits import make_parts
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.finetune.classifier import load_classifier
-from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage, Stage
+from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage
 from biosig.downstream.results.scores import rate
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
@@ -292,7 +292,7 @@ def test_baselines_from_scratch_have_the_budget_of_both_stages():
     config = _config("anywhere", scratch=None)
     assert config.scratch_stage.epochs == config.probe.epochs + config.tune.epochs
     assert config.supervised_stage == config.scratch_stage
-    assert (type(config.scratch_stage), type(config.tune)) == (Stage, FineTuneStage)
+    assert (type(config.scratch_stage), type(config.tune)) == (TrainingStage, FineTuneStage)
     own = _config("anywhere", network_stage={"lr": 1e-2, "epochs": 7})
     assert (own.supervised_stage.epochs, own.scratch_stage.epochs) == (7, 1)
 

@@ -10,7 +10,7 @@ from biosig.downstream.data.columns import prediction_columns, scored, truth_col
 from biosig.downstream.data.label_windows import stratification_labels
 from biosig.downstream.data.splits import Split
 from biosig.downstream.data.target_config import Target
-from biosig.downstream.finetune.config import LossConfig, Stage
+from biosig.downstream.finetune.config import LossConfig, TrainingStage
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.downstream.finetune.losses import TaskLoss, asymmetric_loss
 from biosig.errors import UsageError
@@ -51,7 +51,7 @@ def test_the_loop_and_the_linear_models_learn_from_each_kind_of_truth(kind):
     objective = TaskLoss.fitted(target, y[parts.train], LossConfig())
     network = nn.Linear(2, len(objective.names))
     examples = _Points(x)
-    stage = Stage(lr=3e-2, epochs=50, batch_size=40, mixup=False, schedule="linear")
+    stage = TrainingStage(lr=3e-2, epochs=50, batch_size=40, mixup=False, schedule="linear")
     best = fit(network, examples, y, objective, parts, stage, "adamw", [0])
     prediction = predict(network, examples, objective, parts.test, 50)
     score = METRICS[ROLES[kind].selects_epoch].value
