@@ -20,7 +20,7 @@ from biosig.downstream.data.splits import make_parts
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.finetune.classifier import load_classifier
-from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage
+from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage, TrainingStage
 from biosig.downstream.results.scores import rate
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger

@@ -6,6 +6,7 @@ import torch
 from out_of_fold import chance_predictions, cross_validated_predictions
 from torch import nn
 
+from biosig import config as configuration
 from biosig.downstream.data.columns import prediction_columns, scored, truth_columns
 from biosig.downstream.data.label_windows import stratification_labels
 from biosig.downstream.data.splits import Split
@@ -13,6 +14,7 @@ from biosig.downstream.data.target_config import Target
 from biosig.downstream.finetune.config import LossConfig, TrainingStage
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.downstream.finetune.losses import TaskLoss, asymmetric_loss
+from biosig.downstream.results.saved import Scoring
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.evaluate.splits import group_folds
@@ -138,3 +140,5 @@ def test_a_number_is_learned_in_deviations_and_predicted_in_its_unit():
 def test_targets_that_contradict_themselves_are_refused(options, says):
     with pytest.raises(UsageError, match=says):
         Target(**options)
+    with pytest.raises(UsageError, match=says):
+        configuration.load(Scoring, {"target": options})

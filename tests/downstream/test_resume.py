@@ -20,7 +20,7 @@ from biosig.downstream.experiments import resume
 from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.errors import DataError, UsageError
-from biosig.file_sums import DamagedWorkWarning
+from biosig.file_sums import DamagedWorkWarning, write_guarded
 from biosig.shards import ShardWriter, build_index, open_shards
 
 SPLIT = {"train": "number <= '003'", "validation": "'003' < number <= '005'", "test": "number >= '006'"}
@@ -125,9 +125,14 @@ def test_work_that_is_described_by_old_names_of_keys_is_gone_on_with(few_channel
     now = {**resume._settings(config), "order of recordings": "content"}
     old = {OLD_KEYS.get(key, key): value for key, value in now.items()} | {"target": OLD_TARGET}
     old["windows"] = {{"max_windows": "at_most"}.get(key, key): value for key, value in now["windows"].items()}
-    with pytest.raises(_Stop), resume.resumable_folder(config, old) as places:
-        (places.work / "done").write_text("work")
-        raise _Stop
+
+    def begin():
+        with resume.resumable_folder(config, old) as places:
+            write_guarded(places.work / "done", "work")
+            raise _Stop
+
+    with pytest.raises(_Stop):
+        begin()
     other = {**now, "skip_baselines": ["s4"]}
     with pytest.raises(UsageError, match="differs in skip_baselines:"), resume.resumable_folder(config, other):
         pass

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from biosig.batches.input_contract import Align
 from biosig.downstream.baseline import BASELINES, check_kind, check_minutes
 from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
-from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import AnyTarget, WindowPlan
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.models.readouts import READOUTS, Pooling
@@ -164,7 +164,7 @@ class FineTuneConfig(TaskConfig):
         "without": "skip_baselines",
         "keep_gb": "cache_gb",
     }
-    target: Target
+    target: AnyTarget
     windows: WindowPlan
     split: SubjectKFold | QuerySplit
     channels: list[str] = field(default_factory=list)
