@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from biosig.batches.input_contract import Align
 from biosig.errors import UsageError
@@ -148,7 +148,7 @@ class PretrainConfig:
         "auto" = CUDA where there is one.
     workers : int
         Background processes that read and prepare batches; 0 = none.
-    keep_gb : float
+    cache_gb : float
         Memory for windows that were filtered and resampled once, all workers together.
     seed : int
         Seeds weights, order, masks and the validation subjects.
@@ -158,6 +158,7 @@ class PretrainConfig:
         goes on with "index" by itself.
     """
 
+    old_names: ClassVar[Mapping[str, str]] = {"keep_gb": "cache_gb"}
     out: Path
     sources: list[SourceConfig]
     model: str = "biosig-small"
@@ -183,7 +184,7 @@ class PretrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
     workers: int = 0
-    keep_gb: float = 2.0
+    cache_gb: float = 2.0
     seed: int = 0
     order: Literal["content", "index"] = "content"
 

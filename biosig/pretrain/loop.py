@@ -57,7 +57,7 @@ _FREE_TO_CHANGE = (
     "out",
     "device",
     "workers",
-    "keep_gb",
+    "cache_gb",
     "log_every",
 )  # of a run that goes on: they do not change its weights
 _TRAINING_STREAM, _VALIDATION_STREAM, _DROPOUT_STREAM, _PREVIEW_STREAM = range(4)  # so that none has another's masks
@@ -128,7 +128,7 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
             objective.before_run(lambda: _first_batches(config, objective, train, plan, words, targets))
     stream = [config.seed, _TRAINING_STREAM]
     transform = term_transform(objective, train, stream, start + 1, targets, config.augment)
-    batches, keep_bytes = list(plan.batches(start, config.steps)), 1e9 * config.keep_gb / max(config.workers, 1)
+    batches, keep_bytes = list(plan.batches(start, config.steps)), 1e9 * config.cache_gb / max(config.workers, 1)
     loader = load_batches(train, batches, contract, config.workers, words, transform, keep_bytes)
     if not start and config.precision == "auto":
         first = partial(_first_batches, config, train=train, plan=plan, words=words, targets=targets)

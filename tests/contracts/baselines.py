@@ -20,7 +20,7 @@ from biosig.downstream.data.batch_sources import FrozenExamples
 from biosig.downstream.data.label_windows import Target
 from biosig.downstream.data.splits import Split
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.finetune.config import FineTuneStage, LossConfig, Stage, TrainingSpec
+from biosig.downstream.finetune.config import FineTuneStage, LossConfig, TrainingSpec, TrainingStage
 from biosig.errors import DataError
 from biosig.evaluate.metrics import Kind
 from biosig.recording import Subject
@@ -35,7 +35,7 @@ TARGETS = {
     "number": Target(label="x"),
     "survival": Target(time="t", event="e"),
 }
-STAGE = Stage(lr=1e-3, epochs=1, warmup=0, batch_size=8, mixup=False)
+STAGE = TrainingStage(lr=1e-3, epochs=1, warmup=0, batch_size=8, mixup=False)
 
 
 class Windows:

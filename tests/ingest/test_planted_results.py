@@ -116,7 +116,7 @@ def test_embeddings_hold_none(shards, tmp_path):
 
 def test_a_probe_and_its_report_hold_none(shards):
     out = shards.parent / "probe"
-    values = {**task(shards), "out": str(out), "split": {"folds": 2}, "without": ["xresnet"]}
+    values = {**task(shards), "out": str(out), "split": {"folds": 2}, "skip_baselines": ["xresnet"]}
     run_probe(configuration.load(ProbeConfig, values))
     assert (out / "report.html").is_file()
     assert found(out) == []

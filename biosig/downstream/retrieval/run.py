@@ -128,7 +128,7 @@ def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> 
         notes.append(
             f"{reader.n_cut} reports are longer than the {reader.n_tokens} tokens that the model reads, and cut."
         )
-    return task, Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.keep_gb * 1e9), words, said), notes
+    return task, Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.cache_gb * 1e9), words, said), notes
 
 
 def _tuned(
