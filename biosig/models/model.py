@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -27,11 +27,6 @@ from biosig.models.tokens import Tokens
 from biosig.models.word_ids import word_ids
 from biosig.recording import Recording
 from biosig.training.seeding import seeded
-
-if TYPE_CHECKING:
-    from biosig.models.load import build_model, load_model, named_model
-
-__all__ = ["Encoded", "Model", "build_model", "load_model", "named_model"]
 
 
 class RandomWeightsWarning(UserWarning):
@@ -389,12 +384,3 @@ class Model:
                 LongWindowWarning,
                 stacklevel=4,  # the caller of encode
             )
-
-
-def __getattr__(name: str) -> Any:
-    """The functions of `biosig.models.load`, which may also be imported from here."""
-    if name in ("build_model", "load_model", "named_model"):
-        from biosig.models import load  # which imports this module
-
-        return getattr(load, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
