@@ -54,12 +54,6 @@ def read_weights(path: str | Path) -> tuple[tuple[str, ...], Floats]:
     return names, weights
 
 
-def has_codes(codes: Sequence[Sequence[str]], names: Sequence[str]) -> NDArray[np.bool_]:
-    """Which recording has which diagnosis, (N, K): one of the codes that stand in its name."""
-    meant = [set(name.split("|")) for name in names]
-    return np.array([[bool(of_name & set(present)) for of_name in meant] for present in codes])
-
-
 def challenge_score(
     y: NDArray[np.bool_], output: NDArray[np.bool_], names: Sequence[str], weights: Floats, normal: str = SINUS_RHYTHM
 ) -> float:
