@@ -32,7 +32,7 @@ from ingest.privacy.pseudonyms import Pseudonyms, load_key
 
 KEYED_HASHES = (
     "Content hashes are keyed and fingerprints left out: ledgers of models do not know these recordings, nor do others "
-    "find copies of them; near copies are not found at all; and folds are the same only for who has the key."
+    "find copies of them; near copies are not found at all; and folds are the same only under that key."
 )
 
 

@@ -37,7 +37,7 @@ SPOOL = ".spool-"
 """Start of the name of a folder for samples on their way; a run that is killed leaves the folder to the next."""
 
 _SIGNAL_SUFFIXES = (".dat", ".mat", ".eeg", ".fdt")
-"""Of files with the samples of a header of the same name, in WFDB, BrainVision and EEGLAB."""
+"""Extensions of files with the samples of a header of the same name, in WFDB, BrainVision and EEGLAB."""
 
 INTERRUPTED = "it was interrupted"
 
@@ -147,7 +147,7 @@ def prepare(job: Job, item: SourceRecording, spool: Path) -> Prepared | Failure:
     Parameters
     ----------
     job : Job
-        What is to be done.
+        The work to do.
     item : SourceRecording
         The file.
     spool : Path
@@ -200,7 +200,7 @@ def write_batch(job: Job, number: int, items: Sequence[SourceRecording], go_on: 
     Parameters
     ----------
     job : Job
-        What is to be done.
+        The work to do.
     number : int
         Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it; recordings that an
         earlier try at this one published are counted and not done again (a cluster repeats the batch of a lost worker).

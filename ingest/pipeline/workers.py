@@ -138,7 +138,7 @@ class Pool:
     job : Job
         Sent to each process once.
     workers : int
-        How many processes.
+        Number of processes.
     progress : callable
         Told how many files are done.
     """
