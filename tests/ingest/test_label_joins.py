@@ -43,8 +43,8 @@ def test_a_table_by_subject_fills_in_what_a_recording_does_not_know(write):
     hidden = Pseudonyms(b"x" * 16)
     stored = [(hidden("subject", "7"), None), (hidden("subject", "8"), "pre")]
     assert labels.unmatched(IngestIndex([], frozenset(stored), hidden)) == [("9", "people.csv")]
-    assert labels.strangers([("9", "people.csv")]) == []
-    assert labels.strangers([(name, "people.csv") for name in "789"]) == ["people.csv"]
+    assert labels.tables_without_match([("9", "people.csv")]) == []
+    assert labels.tables_without_match([(name, "people.csv") for name in "789"]) == ["people.csv"]
 
 
 def test_a_table_by_subject_and_sitting(write):
