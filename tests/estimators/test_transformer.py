@@ -125,7 +125,7 @@ def test_channels_of_an_array_are_counted(tiny, microvolts, described):
     ("options", "X", "message"),
     [
         ({"model": None}, "array", "EmbeddingTransformer has no model: give a checkpoint folder"),
-        ({}, "array", "says neither channels nor rate: give the estimator ch_names"),
+        ({}, "array", "has neither channel names nor rate: give the estimator ch_names"),
         ({"sfreq": 160.0}, "epochs", "sfreq describe an array; a Epochs"),
         ({"pooling": "cls"}, "epochs", "no token per window"),
         ({"pooling": "maen"}, "epochs", "There is no pooling 'maen'; there are .*mean, mean"),

@@ -9,7 +9,7 @@ import biosig
 from biosig import samples
 from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.data.label_windows import LabelledWindows, Target
-from biosig.downstream.data.splits import FoldSplit, QuerySplit, make_parts
+from biosig.downstream.data.splits import QuerySplit, SubjectKFold, make_parts
 from biosig.downstream.data.task import open_windows
 from biosig.downstream.results.cross_modal_scores import rate_means
 from biosig.downstream.results.saved import Scoring
@@ -63,7 +63,7 @@ def test_a_recording_at_two_rates_is_one():
     folder = samples.path("ptbxl")
     fast = [biosig.read(path) for path in sorted(folder.rglob("*_hr.hea"))]
     slow = [biosig.read(next(folder.rglob(f"{recording.id[:5]}_lr.hea"))) for recording in fast]
-    one, other = (Landmarks.of([fingerprint(r.streams) for r in those]) for those in (fast, slow))
+    one, other = (Landmarks.of([fingerprint(r.streams) for r in recordings]) for recordings in (fast, slow))
     assert near_pairs(one, other).tolist() == [[i, i] for i in range(len(fast))]
 
 
@@ -116,7 +116,7 @@ def labelled(ds):
 def test_no_fold_has_a_copy_on_both_sides_and_the_notes_say_so(copied, seed):
     task = labelled(copied)
     groups = duplicates_in(copied).group[task.windows.recording]
-    parts, notes = make_parts(FoldSplit(folds=5), task, seed)
+    parts, notes = make_parts(SubjectKFold(folds=5), task, seed)
     for part in parts:
         for one, other in ((part.train, part.test), (part.train, part.validation), (part.validation, part.test)):
             assert not np.intersect1d(groups[one], groups[other]).size

@@ -17,11 +17,11 @@ from biosig.downstream.baselines.models.tangent import tangent_space_predictions
 from biosig.downstream.baselines.models.token_layers import LONGEST, Trunk, pooled
 from biosig.downstream.data.mixup import draw
 from biosig.downstream.data.splits import Split
-from biosig.downstream.finetune.config import Stage
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.downstream.finetune.losses import TaskLoss
 from biosig.electrodes.locate import locate
 from biosig.errors import UsageError
+from biosig.training.config import TrainingStage
 
 SFREQ, N_CHANS, N_TIMES = 100.0, 6, 200
 TWO = TaskLoss("classes", ("a", "b"))
@@ -58,7 +58,7 @@ def test_a_network_learns_a_rhythm_whose_place_tells_the_class(planted, cls):
     torch.manual_seed(0)
     network = cls(N_CHANS, N_TIMES, SFREQ, 2)
     dense = _Dense(torch.from_numpy(x))
-    stage = Stage(lr=5e-3, epochs=30, warmup=1, patience=8, dropout=0.1, batch_size=16, mixup=False)
+    stage = TrainingStage(lr=5e-3, epochs=30, warmup=1, patience=8, dropout=0.1, batch_size=16, mixup=False)
     fit(network, dense, y, TWO, parts, stage, "adamw", [0])
     assert (predict(network, dense, TWO, parts.test, 16).argmax(1) == y[parts.test]).mean() > 0.9
 
