@@ -1,8 +1,8 @@
-"""Whether the class is told by how a recording was made: what costs nothing to learn, and means nothing elsewhere.
+"""Acquisition confounds: a check whether sampling rate, gain, line noise or length of the recording predict the class.
 
-Each group of measures goes through the same probe as the embeddings. The score fails where one does as well as the
-model, and the model can see it; what equal windows hide from it, such as the recording's length, is a warning. That a
-group is above chance is said by permuted labels, which a bootstrap over few people would say too easily.
+The probe that scores the embeddings is fitted to each group of measures. The audit fails where a group scores as well
+as the model and is visible in a window; a group that windows hide, such as the recording's length, gives a warning.
+Permuted labels decide if a group is above chance: a bootstrap over few people would say so too easily.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from biosig.downstream.data.splits import recording_values
 from biosig.evaluate.metrics import Floats
 
 HIDDEN = ("recording length and window count", "time in the recording")
-"""What a model cannot see in a window, but what may come with something that it can."""
+"""Measures that are invisible in a window, but may come with something that a model can see there."""
 
 EXPLAINS = 0.9
 """Share of the model's score above chance that measures of the recording alone must reach to explain it."""
 
 
 def acquisition(trial: AuditContext) -> Iterator[Finding]:
-    """What line frequency, gain and the rest tell alone, and what remains when the first two are taken away."""
+    """Score line frequency, gain and the other measures alone, then the model without line hum and at one gain."""
     groups = dict(trial.measured.recording)
     if trial.config.site:
         sites = recording_values(trial.task.labelled.windows, trial.config.site)
@@ -51,7 +51,7 @@ def acquisition(trial: AuditContext) -> Iterator[Finding]:
 
 
 def probe_measure_group(trial: AuditContext, name: str, features: Floats, level: float) -> Finding:
-    """How well a group of measures (N, F) tells the class alone, beside the model; above chance where p < `level`."""
+    """Score a group of measures (N, F) alone, beside the model; it is above chance where p < `level`."""
     check, expected = f"{name} alone", f"{trial.chance:.2f}"
     if not features.shape[1]:
         return Finding(check, trial.chance, expected, "ok", f"All windows are alike in {name}.")
@@ -71,7 +71,7 @@ def probe_measure_group(trial: AuditContext, name: str, features: Floats, level:
 
 
 def _without(trial: AuditContext, check: str, what: str, change: Change) -> Finding:
-    """The score when fitted and tested on windows from which something is taken."""
+    """Score the probe fitted and tested on windows from which `change` removes a confound."""
     windows = perturb(trial.windows, change, trial.config.seed)
     left = trial.probe(trial.embed(check, windows))
     expected = f"{trial.score.value:.2f}"
@@ -86,7 +86,7 @@ def _without(trial: AuditContext, check: str, what: str, change: Change) -> Find
 
 
 def _vary(features: Floats) -> NDArray[np.bool_]:
-    """Which columns (F,) differ between windows, a missing value counting as one."""
+    """Mark the columns (F,) that differ between windows; a missing value counts as one more value."""
     known = np.isfinite(features)
     filled = np.where(known, features, np.inf)
     return (filled != filled[:1]).any(axis=0) & known.any(axis=0)

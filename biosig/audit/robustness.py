@@ -1,4 +1,4 @@
-"""What the probe does with signals that it was not fitted on: leads reordered, upside down, fewer, or with noise."""
+"""Robustness: the probe's score on windows with leads reordered, upside down, fewer, or with noise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHARES = (0.5, 0.25)
 
 
 def robustness(trial: AuditContext) -> Iterator[Finding]:
-    """Embeddings of reordered leads, and the scores of a probe fitted on true windows and tested on changed ones."""
+    """Compare embeddings of reordered leads, and score a probe fitted on true windows and tested on perturbed ones."""
     yield _order(trial)
     if not trial.has_score:
         return

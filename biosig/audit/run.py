@@ -30,14 +30,14 @@ CHECKS: dict[Check, Callable[[AuditContext], Iterator[Finding]]] = {
 
 
 def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditResult:
-    """Look for everything else that could explain a score.
+    """Run all checks for other explanations of a score.
 
     Parameters
     ----------
     config : AuditConfig
         The task, the model and the checks.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditRes
 
 
 def _score(trial: AuditContext) -> Finding:
-    """The score that the audit is of."""
+    """The score under audit."""
     score, above = trial.score, trial.has_score
     sentence = f"A linear probe on the embeddings of {trial.model.name} tells {trial.title} with {trial.say(score)}"
     then = "." if above else ": the interval reaches down to chance, so it was not asked what the score rests on."
@@ -86,7 +86,7 @@ def _score(trial: AuditContext) -> Finding:
 
 
 def _split(trial: AuditContext) -> Finding:
-    """Who is on which side: as a result folder says, where the audit is of one, else by the audit's own split."""
+    """Check the parts for shared subjects: those of the result folder under audit, else of the audit's own split."""
     out = trial.config.out
     if out is not None and (out / "splits.json").is_file():
         return split_on_file(out)

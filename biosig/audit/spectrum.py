@@ -1,7 +1,7 @@
-"""How much of the score the spectrum explains: band power alone, and signals whose 1/f slope is taken out.
+"""Spectral explanation of a score: band power alone, and signals without their 1/f slope.
 
 Flattening cost up to 0.42 of balanced accuracy between sleep and waking and 0.32 to 0.36 on PTB-XL (arXiv:2606.08583).
-The slope is of the body too, so nothing here fails a score; but whoever writes of waveforms has to know.
+The slope has physiological causes too, so these checks never fail a score; a claim about waveforms has to mention it.
 """
 
 from __future__ import annotations
