@@ -1,4 +1,4 @@
-"""Who is learned from and tested under a condition."""
+"""Training and test people under a condition."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ def test_so_many_records_are_known_and_the_test_part_stays(bench_config, tmp_pat
 def test_more_people_than_there_are_cannot_be_known(bench_config, tmp_path):
     config = bench_config(tmp_path / "out")
     setting = setting_of(config, config.tasks["sex"])
-    with pytest.raises(UsageError, match="500 known subjects are asked for"):
+    with pytest.raises(UsageError, match="known is 500 subjects"):
         known_only(setting.parts[0], setting.task, 500, "subject", [0])
 
 
@@ -54,7 +54,7 @@ def test_another_database_is_tested_on_strangers_and_never_learned_from(bench_co
     assert set(subjects[part.test]) == set(subjects[n:]) - set(subjects[:n])
     assert set(setting.task.labelled.windows.duration[part.test]) == {2.5}
     assert setting.task.labelled.windows.read(int(part.test[0])).duration == pytest.approx(2.5)
-    with pytest.raises(UsageError, match="Everybody of ecg is among those who are learned from"):
+    with pytest.raises(UsageError, match="All people of ecg are among the training people"):
         setting_of(config, config.tasks["sex"], other)
 
 
