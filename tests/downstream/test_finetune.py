@@ -20,13 +20,14 @@ from biosig.downstream.data.splits import make_parts
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.finetune.classifier import load_classifier
-from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage, Stage
+from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage
 from biosig.downstream.results.scores import rate
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.models.model import Model
 from biosig.models.presets import PRESETS, Preset, preset
 from biosig.shards import ShardWriter, build_index, open_shards
+from biosig.training.config import TrainingStage
 
 LEFT_RIGHT = {"events": {"left": ["T1"], "right": ["T2"]}}
 SPLIT = ("number <= '003'", "number >= '006'", "'003' < number <= '005'")  # train, test, validation
@@ -53,9 +54,9 @@ def _config(shards, **changes):
 @pytest.fixture(scope="module")
 def finished(few_channels, tmp_path_factory):
     out = tmp_path_factory.mktemp("results") / "tuned"
-    told = []
+    calls = []
     config = _config(few_channels, seeds=[0, 1], out=str(out))
-    return run_finetune(config, lambda *what: told.append(what)), out, told
+    return run_finetune(config, lambda *what: calls.append(what)), out, calls
 
 
 def test_the_table_has_the_model_and_all_baselines_with_intervals_over_seeds(finished):
@@ -292,7 +293,7 @@ def test_baselines_from_scratch_have_the_budget_of_both_stages():
     config = _config("anywhere", scratch=None)
     assert config.scratch_stage.epochs == config.probe.epochs + config.tune.epochs
     assert config.network_stage == config.scratch_stage
-    assert (type(config.scratch_stage), type(config.tune)) == (Stage, FineTuneStage)
+    assert (type(config.scratch_stage), type(config.tune)) == (TrainingStage, FineTuneStage)
     own = _config("anywhere", convolutional={"lr": 1e-2, "epochs": 7})
     assert (own.network_stage.epochs, own.scratch_stage.epochs) == (7, 1)
 

@@ -10,12 +10,13 @@ from biosig.downstream.data.columns import prediction_columns, scored, truth_col
 from biosig.downstream.data.label_windows import stratification_labels
 from biosig.downstream.data.splits import Split
 from biosig.downstream.data.target_config import Target
-from biosig.downstream.finetune.config import LossConfig, Stage
+from biosig.downstream.finetune.config import LossConfig
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.downstream.finetune.losses import TaskLoss, asymmetric_loss
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.evaluate.splits import group_folds
+from biosig.training.config import TrainingStage
 
 LABELS = Target(label="code", labels={"a": ["A"], "b": ["B"]})
 RNG = np.random.default_rng(0)
@@ -51,7 +52,7 @@ def test_the_loop_and_the_linear_models_learn_from_each_kind_of_truth(kind):
     objective = TaskLoss.fitted(target, y[parts.train], LossConfig())
     network = nn.Linear(2, len(objective.names))
     examples = _Points(x)
-    stage = Stage(lr=3e-2, epochs=50, batch_size=40, mixup=False, schedule="linear")
+    stage = TrainingStage(lr=3e-2, epochs=50, batch_size=40, mixup=False, schedule="linear")
     best = fit(network, examples, y, objective, parts, stage, "adamw", [0])
     prediction = predict(network, examples, objective, parts.test, 50)
     score = METRICS[ROLES[kind].selects_epoch].value
@@ -83,8 +84,8 @@ def test_what_stands_in_a_table_is_read_from_it_again(kind):
             **prediction_columns(prediction, target),
         }
     )
-    truth, subjects, values = scored(frame, target)
-    np.testing.assert_allclose(truth, y[:120])
+    labels, subjects, values = scored(frame, target)
+    np.testing.assert_allclose(labels, y[:120])
     assert len(subjects) == 120
     np.testing.assert_allclose(values, (prediction[::2] + prediction[1::2]) / 2)
 
@@ -106,8 +107,8 @@ def test_rare_classes_weigh_more_when_they_are_balanced():
     logits = torch.zeros(10, 2, requires_grad=True)
     objective.loss(logits, torch.from_numpy(y)).backward()
     assert logits.grad[y == 1].abs().sum() == pytest.approx(float(logits.grad[y == 0].abs().sum()), rel=1e-5)
-    of_labels = TaskLoss.fitted(LABELS, np.array([[1, 0], [0, 1], [0, np.nan], [0, 0]]), LossConfig(balanced=True))
-    assert of_labels.weights == (3.0, 2.0)
+    label_loss = TaskLoss.fitted(LABELS, np.array([[1, 0], [0, 1], [0, np.nan], [0, 0]]), LossConfig(balanced=True))
+    assert label_loss.weights == (3.0, 2.0)
 
 
 def test_the_asymmetric_loss_is_the_papers_formula():

@@ -1,4 +1,4 @@
-"""What a reviewer asks of a probe: nothing of the test part in the fit, sites apart, and each option's doing."""
+"""Design of the probe: no test information in the fit, disjoint sites, and the effect of each option."""
 
 import itertools
 import json
@@ -147,8 +147,8 @@ def test_what_was_chosen_is_told_and_saved(eeg_result):
     fits = [fit for fit in result.facts["fits"] if fit["method"] == "model"]
     layers = result.tables["layers"]
     for fit in fits:
-        of_fold = layers[layers["fold"] == fit["fold"]].set_index("layer")["inner_score"]
-        assert fit["layer"] == of_fold.idxmax()
+        in_fold = layers[layers["fold"] == fit["fold"]].set_index("layer")["inner_score"]
+        assert fit["layer"] == in_fold.idxmax()
         assert len(fit["sha256"]) == 64
     saved = json.loads((out / "metrics.json").read_text())["fits"]
     assert saved == json.loads(json.dumps(result.facts["fits"]))

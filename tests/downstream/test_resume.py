@@ -47,7 +47,7 @@ def _config(*args, **changes):
 
 
 def _equal(one, other):
-    """Whether two result folders hold the same predictions, scores, weights and calibration, bit for bit."""
+    """True if two result folders hold the same predictions, scores, weights and calibration, bit for bit."""
     pd.testing.assert_frame_equal(
         *(pd.read_parquet(out / "predictions.parquet") for out in (one, other)), check_exact=True
     )
@@ -69,11 +69,11 @@ class _Stop(BaseException):
 
 def test_a_run_that_is_stopped_anywhere_ends_with_the_same_numbers(few_channels, tmp_path):
     undisturbed = run_finetune(_config(few_channels, tmp_path / "undisturbed"))
-    told = []
+    calls = []
 
     def stopping(*what):
-        told.append(what)
-        if what[0] != "prepare" and len([one for one in told if one[0] != "prepare"]) % 4 == 0:
+        calls.append(what)
+        if what[0] != "prepare" and len([one for one in calls if one[0] != "prepare"]) % 4 == 0:
             raise _Stop
 
     config, starts = _config(few_channels, tmp_path / "stopped"), 0
@@ -195,7 +195,7 @@ def test_without_what_says_of_which_run_it_is_unfinished_work_is_kept_and_refuse
     partial = shutil.copytree(undisturbed / ".half.partial", tmp_path / ".half.partial")
     for name in ("run.json", "work/run.json"):
         (partial / name).unlink()
-    with pytest.warns(DamagedWorkWarning), pytest.raises(DataError, match=r"run\.json, which says of what, is damaged"):
+    with pytest.warns(DamagedWorkWarning), pytest.raises(DataError, match=r"run\.json with the settings is damaged"):
         run_finetune(_short(few_channels, tmp_path / "half"))
     assert (partial / "work/model/fold-0-seed-0.safetensors").exists()
 
