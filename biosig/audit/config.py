@@ -87,7 +87,7 @@ def read_config(source: Path, overrides: Sequence[str] = ()) -> AuditConfig:
     Raises
     ------
     UsageError
-        If there is no configuration, or it is none of the three.
+        If there is no configuration, or it is not one of the three.
     """
     path = source / "config.yaml" if source.is_dir() else source
     values = _audits_keys(path)

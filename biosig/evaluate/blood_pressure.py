@@ -154,5 +154,5 @@ def _errors(
     """Estimate minus reference (N,), the subjects' names, and each pair's place among them (N,)."""
     error, names, row = differences(reference, estimate, subjects)
     if len(names) < 2:
-        raise DataError(f"The pairs are of {len(names)} subject: a standard grades an estimate over people.")
+        raise DataError(f"All pairs are of {len(names)} subject: a standard needs two subjects or more.")
     return error, names, row

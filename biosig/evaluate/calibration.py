@@ -167,7 +167,7 @@ def reliability(y: NDArray[Any], scores: Floats, n_bins: int = N_BINS) -> pd.Dat
     Raises
     ------
     UsageError
-        If a score is no probability.
+        If a score is not a probability.
     """
     records = []
     for k, (yes, p) in enumerate(_columns(y, scores)):
@@ -200,7 +200,7 @@ def risk_coverage(y: NDArray[Any], scores: Floats) -> pd.DataFrame:
     Raises
     ------
     UsageError
-        If a score is no probability.
+        If a score is not a probability.
     """
     if y.ndim == 1:
         _check_probabilities(scores)

@@ -79,7 +79,7 @@ def series_interval(
     Parameters
     ----------
     values : ndarray, shape (T,)
-        Of windows in their order, NaN where there is none. Several recordings of a person stand one after the other.
+        Values of windows in their order, NaN where there is none. Recordings of one person follow each other.
     statistic : {"mean", "median"}
         Over windows.
     bounds : tuple of float

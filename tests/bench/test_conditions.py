@@ -19,11 +19,11 @@ def test_so_many_records_are_known_and_the_test_part_stays(bench_config, tmp_pat
     assert len(some.parts) == N_DRAWS * len(whole.parts)
     assert some.n_folds == len(whole.parts)
     for number, part in enumerate(some.parts):
-        of = whole.parts[number % some.n_folds]
-        np.testing.assert_array_equal(part.test, of.test)
+        whole_part = whole.parts[number % some.n_folds]
+        np.testing.assert_array_equal(part.test, whole_part.test)
         known = np.union1d(part.train, part.validation)
         assert len(np.unique(some.task.recordings[known])) == 4
-        assert set(known) <= set(np.union1d(of.train, of.validation))
+        assert set(known) <= set(np.union1d(whole_part.train, whole_part.validation))
         assert len(part.validation)
         assert set(some.task.labelled.y[part.train]) == {0, 1}
     first = [tuple(part.train) for part in some.parts]

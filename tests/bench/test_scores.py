@@ -111,7 +111,7 @@ def test_the_sensitivity_is_that_of_the_roc_curve(rows):
     doubled = sensitivity(np.tile(y, 2), np.tile(scores, 2))
     assert sensitivity(y, scores, np.full(len(y), 2.0)) == pytest.approx(doubled)
     assert np.isnan(sensitivity(np.ones(3), np.arange(3.0)))
-    (of,) = by_method(own, EVENTS)
-    found = sensitivities(of, EVENTS.class_names, 200, 0)
+    (method,) = by_method(own, EVENTS)
+    found = sensitivities(method, EVENTS.class_names, 200, 0)
     assert list(found) == ["task"]
     assert found["task"].low <= found["task"].value <= found["task"].high

@@ -318,5 +318,5 @@ def test_rows_are_fused_seed_by_seed_and_a_pair_needs_both(few_channels):
     order = [np.argsort(rows[name, 1].to_numpy()).tolist() for name in ("chance + model", "model")]
     assert order[0] == order[1]  # chance has nothing to say
     assert any("means of two rows" in note for note in result.notes)
-    with pytest.raises(UsageError, match=r"fuse names 'handmade', which is no row .* there are model, chance"):
+    with pytest.raises(UsageError, match=r"fuse names 'handmade', which is not a row .* rows are model, chance"):
         run_finetune(_config(few_channels, **changes, fuse=[["handmade", "model"]]))

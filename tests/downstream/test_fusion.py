@@ -105,7 +105,9 @@ def test_each_draw_is_fused_with_the_only_run_of_the_other():
 
 def test_pairs_that_cannot_be_are_refused():
     rows = ["model", "chance"]
-    with pytest.raises(UsageError, match="fuse names 'handmade', which is no row of this table; there are model, cha"):
+    with pytest.raises(
+        UsageError, match="fuse names 'handmade', which is not a row of this table; rows are model, cha"
+    ):
         check_pairs([("handmade", "model")], rows)
     with pytest.raises(UsageError, match="'model' with itself"):
         check_pairs([("model", "model")], rows)

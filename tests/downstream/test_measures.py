@@ -60,7 +60,7 @@ def test_a_measure_must_be_there_and_out_of_the_models_sight(bedsides):
     windows = fixed_length_windows(bedsides, 10.0)
     with pytest.raises(DataError, match=r"No recording has the channel 'BP'; .*HR, PULSE, RR, SpO2"):
         window_values(windows, "BP")
-    with pytest.raises(UsageError, match=r"'II' of recording .* is ecg, which a model sees"):
+    with pytest.raises(UsageError, match=r"'II' of recording .* is ecg, which a model reads"):
         window_values(windows, "II")
 
 

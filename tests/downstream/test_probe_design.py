@@ -104,7 +104,7 @@ def test_sites_are_kept_apart_where_that_is_asked_for(ecg_shards, tmp_path):
         assert all(not one & other for one, other in itertools.combinations(sides, 2))
     assert sorted(np.concatenate([part.test for part in parts])) == list(range(len(site)))
     assert notes == ["Parts share no site either: 9 groups of subjects hang together."]
-    with pytest.raises(UsageError, match="hang together in 9 groups, and the split needs 50"):
+    with pytest.raises(UsageError, match="form 9 groups, and the split needs 50"):
         make_parts(SubjectKFold(folds=50, by="site"), labelled, seed=0)
     with pytest.raises(DataError, match="has no session, and one is needed"):
         make_parts(SubjectKFold(folds=3, by="session"), labelled, seed=0)

@@ -157,7 +157,7 @@ def test_draws_of_random_weights_are_rated_by_the_mean_of_their_scores(few_chann
 
 def test_a_pair_without_its_row_is_refused_before_the_work(few_channels, tmp_path):
     fuse = [["handmade", "model"]]
-    with pytest.raises(UsageError, match=r"names 'handmade', which is no row .* model, chance, random_weights"):
+    with pytest.raises(UsageError, match=r"names 'handmade', which is not a row .* model, chance, random_weights"):
         run_probe(_config(few_channels, tmp_path / "result", fuse=fuse))
     with pytest.raises(UsageError, match="draws is 0"):
         _config(few_channels, tmp_path / "result", draws=0)

@@ -184,9 +184,9 @@ def test_a_file_of_unfinished_work_that_is_not_whole_is_named_and_made_again(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         run_finetune(_short(few_channels, tmp_path / "half"))
-    told = " ".join(str(warning.message) for warning in caught if warning.category is DamagedWorkWarning)
+    warned = " ".join(str(warning.message) for warning in caught if warning.category is DamagedWorkWarning)
     named = name if "weights" not in name else "result/weights/fold-0-seed-0"
-    assert f".half.partial/{named}" in told
+    assert f".half.partial/{named}" in warned
     _equal(undisturbed / "whole", tmp_path / "half")
     assert [path.name for path in tmp_path.iterdir()] == ["half"]
 

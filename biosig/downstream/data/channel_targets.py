@@ -113,7 +113,7 @@ def _stream_of(recording: ReadableRecording, channel: str) -> Stream | None:
         return None
     if named[0].kind in MODALITIES:
         raise UsageError(
-            f"Channel '{channel}' of recording '{recording.id}' is {named[0].kind}, which a model sees: "
+            f"Channel '{channel}' of recording '{recording.id}' is {named[0].kind}, which a model reads: "
             "a measure needs a channel of another kind."
         )
     streams = recording.read().of_kind(named[0].kind)

@@ -159,7 +159,7 @@ def _check_groups(split: SubjectKFold, groups: NDArray[np.str_]) -> None:
     n_groups, wanted = len(np.unique(groups)), 3 if split.folds == "subjects" else split.folds
     if n_groups < wanted:
         raise UsageError(
-            f"Subjects and what they share by {split.by} hang together in {n_groups} groups, and the split needs "
+            f"Subjects connected by their values of {split.by} form {n_groups} groups, and the split needs "
             f"{wanted}: choose fewer folds, or by: subject."
         )
 
