@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import biosig
 from biosig.models import checkpoint
 from biosig.shards import index, spec
-from biosig.shards.writer import file_checksum, write_sidecar
+from biosig.shards.sidecar import file_checksum, write_sidecar
 
 
 def make_index(shards: Path, folder: Path, n: int) -> Path:

@@ -66,7 +66,7 @@ def settings(args: argparse.Namespace, shards: Path, task: str, seed: int) -> Fi
         "probe": {"lr": 5e-3, "epochs": 30, "warmup": 3, "patience": 8, "batch_size": 16, "mixup": False},
         "tune": {"lr": 5e-4, "epochs": args.tune_epochs, "warmup": 1, "patience": 3, "batch_size": 16},
         "scratch": {"lr": 5e-4, "epochs": args.scratch_epochs, "warmup": 1, "patience": 3, "batch_size": 16},
-        "convolutional": {"lr": 2e-3, "epochs": 25, "warmup": 1, "patience": 8, "dropout": 0.5, "batch_size": 16},
+        "network_stage": {"lr": 2e-3, "epochs": 25, "warmup": 1, "patience": 8, "dropout": 0.5, "batch_size": 16},
         "baselines": list(BASELINES),
         "seeds": [seed],
         "device": "cpu",

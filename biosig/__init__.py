@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from biosig.estimators.finetuned import FineTunedClassifier, FineTunedRegressor
     from biosig.estimators.transformer import EmbeddingTransformer
     from biosig.models.listing import ListedModel, list_models
-    from biosig.models.model import Model, build_model, load_model
-    from biosig.models.wrap import ModuleContract, wrap
+    from biosig.models.load import build_model, load_model
+    from biosig.models.model import Model
+    from biosig.models.module_contract import ModuleContract
+    from biosig.models.wrap import wrap
     from biosig.person_level import pool_embeddings, pool_predictions
     from biosig.reading import read
     from biosig.recording import Annotation, Channel, Recording, Stream, Subject
@@ -36,15 +38,15 @@ _HOME = {
     "FineTunedRegressor": "biosig.estimators.finetuned",
     "ListedModel": "biosig.models.listing",
     "Model": "biosig.models.model",
-    "ModuleContract": "biosig.models.wrap",
+    "ModuleContract": "biosig.models.module_contract",
     "Recording": "biosig.recording",
     "ShardDataset": "biosig.shards.dataset",
     "Stream": "biosig.recording",
     "Subject": "biosig.recording",
-    "build_model": "biosig.models.model",
+    "build_model": "biosig.models.load",
     "embed": "biosig.embedding",
     "list_models": "biosig.models.listing",
-    "load_model": "biosig.models.model",
+    "load_model": "biosig.models.load",
     "open_shards": "biosig.shards.dataset",
     "pool_embeddings": "biosig.person_level",
     "pool_predictions": "biosig.person_level",

@@ -1,4 +1,4 @@
-"""What a file format needs: the base class of adapters, and `make_recording`, which does what all of them must do.
+"""Base class of adapters to file formats, and `make_recording`, which does the steps that all of them share.
 
 An adapter reads one family of files; knows nothing else and invents nothing.
 """
@@ -38,13 +38,13 @@ class Identifier:
     Parameters
     ----------
     field : str
-        What the format calls it.
+        Name in the format.
     sort : str
         "name", "birth date", "recording date", "device", "free text", …
     value : str
         As in the file; shown only through `mask`.
     fate : str
-        What becomes of it when the file is ingested.
+        Treatment when the file is ingested.
     """
 
     field: str
@@ -59,21 +59,21 @@ class Adapter(ABC):
     name: ClassVar[str]
     """As in the entry-point group ``biosig.adapters``."""
     describes: ClassVar[str]
-    """What it reads, for messages: "WFDB records (.hea)"."""
+    """Files that it reads, for messages: "WFDB records (.hea)"."""
     given: Given = Given()
     """Facts that a user states of all files that this object reads."""
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Extensions of the files that stand for a recording, in lower case: (".edf", ".bdf")."""
 
     def claims(self, path: Path) -> bool:
-        """Whether `path` is the file that stands for a recording of this family (a ``.hea``, not its ``.dat``).
+        """Check whether `path` is the file that stands for a recording of this family (a ``.hea``, not its ``.dat``).
 
         Looks at the name and at most the first bytes; never raises on a foreign or unreadable file.
         """
         return bool(self.suffixes) and path.name.lower().endswith(self.suffixes)
 
     def claims_folder(self, path: Path) -> bool:  # noqa: ARG002
-        """Whether a folder is one recording of this family; such a folder is not walked."""
+        """Check whether a folder is one recording of this family; such a folder is not walked."""
         return False
 
     def parts(self, path: Path) -> list[Path]:  # noqa: ARG002
@@ -98,12 +98,12 @@ class Adapter(ABC):
     def epochs(self, source: object) -> list[Recording] | None:  # noqa: ARG002
         """The epochs of an object of the family's library or of a file, each a recording of its own; None if not any.
 
-        The labels of each are `epoch` (its number), `event` (its name) and what else is known of it.
+        The labels of each are `epoch` (its number), `event` (its name) and other facts that are known of it.
         """
         return None
 
     def identifiers(self, path: Path) -> Iterable[Identifier] | None:  # noqa: ARG002
-        """What a file's header says about who was recorded, when and with which device; None if that is not known.
+        """Identifiers in a file's header: of the person, the time and the device; None if the format's are not known.
 
         Raises
         ------
@@ -216,25 +216,25 @@ def make_recording(
         Those outside the signals are left out, those that reach beyond are cut; under a label that begins with "bad"
         no sample is a real value. None = the file has none: the values of its trigger channels become some.
     notes : sequence of str
-        What the reader has to say.
+        Notes of the reader.
 
     Raises
     ------
     UnreadableError
         If there is no stream, or names, units and samples do not agree in number.
     """
-    said = list(notes)
+    all_notes = list(notes)
     guesses = _guesses([part for part in streams if isinstance(part, Signals)])
-    built = [part if isinstance(part, Stream) else _stream(path, part, guesses, said) for part in streams]
+    built = [part if isinstance(part, Stream) else _stream(path, part, guesses, all_notes) for part in streams]
     if not built:
         raise UnreadableError(f"{path} holds no signal: point to the recording of the signals.")
     channels, renamed = deduplicate_names([channel for stream in built for channel in stream.channels])
-    said += renamed
+    all_notes += renamed
     for stream in built:
         stream.channels, channels = tuple(channels[: stream.n_chans]), channels[stream.n_chans :]
     if annotations is None:
-        annotations, told = from_triggers(built)
-        said += told
+        annotations, trigger_notes = from_triggers(built)
+        all_notes += trigger_notes
     events, late = in_range(annotations, max(stream.onset + stream.duration for stream in built))
     recording = Recording(
         id=path.stem if name is None else name,
@@ -246,7 +246,7 @@ def make_recording(
         source=Source(str(path), adapter, sha256_of(list(files) or [path])),
         content_hash=content_hash(built),
     )
-    recording.notes = (*said, *late, *notes_on(recording.channels))
+    recording.notes = (*all_notes, *late, *notes_on(recording.channels))
     return mark_bad_spans(recording)
 
 

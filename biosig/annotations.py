@@ -1,4 +1,4 @@
-"""What stands beside the samples: events that lie in the recording, spans marked as bad, and trigger channels."""
+"""Annotations beside the samples: events that lie in the recording, spans marked as bad, and trigger channels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def in_range(events: Sequence[Annotation], duration: float) -> tuple[list[Annota
     -------
     events : list of Annotation
     notes : list of str
-        How many were left out or cut.
+        Sentences on the number of those that were left out or cut.
     """
     kept = [e for e in events if 0 <= e.onset < duration]
     notes = []
@@ -44,7 +44,7 @@ def mark_bad_spans(recording: Recording, about: Mapping[tuple[float, str], Seque
     Parameters
     ----------
     recording : Recording
-        Whose streams are changed in place.
+        Recording, of which the streams are changed in place.
     about : mapping, optional
         Onset and label of annotations that concern some channels only → those channels' names in the source.
     """
@@ -68,7 +68,7 @@ def mark_bad_spans(recording: Recording, about: Mapping[tuple[float, str], Seque
 def from_triggers(streams: Sequence[Stream]) -> tuple[list[Annotation], list[str]]:
     """Turn trigger channels (kind stim) into annotations: one for each time that a value other than 0 is held.
 
-    What `mne.find_events` finds with ``consecutive=True``, with the time that the value is held as the duration.
+    As `mne.find_events` does with ``consecutive=True``, with the time that the value is held as the duration.
     A channel with more than 256 different values, or that changes all the time, is a signal: none of it is converted.
 
     Returns
@@ -76,7 +76,7 @@ def from_triggers(streams: Sequence[Stream]) -> tuple[list[Annotation], list[str
     events : list of Annotation
         Labelled with the value, by time; with several trigger channels as "name:value".
     notes : list of str
-        What was converted, and what was not.
+        Sentences on the channels that were converted, and those that were not.
     """
     triggers = [(s, row) for s in streams for row, channel in enumerate(s.channels) if channel.kind == "stim"]
     events: list[Annotation] = []

@@ -9,6 +9,9 @@ a registry's members, and `Annotated[str, READOUTS]` the name of one. Keys witho
 default, where that knows them, or else of the only class that does (files of 0.1.0 have no names); what fits several
 classes, or none, is refused.
 
+A class with ``old_names: ClassVar[Mapping[str, str]]`` has keys that were called otherwise before: old name → present
+name. Files and overrides may have either, not both at once; the present one is written.
+
 A configuration class may have three more class methods. ``config_defaults(values)`` gives the default of a field that
 hangs on others: ``{"masking": ReveMasking()}`` where the objective is REVE's. ``upgrade(values)`` rewrites the keys of
 0.1.0, so that its files are read as they are; ``override_path(path, values)`` gives the place of such a key in a file
@@ -74,7 +77,7 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, ove
             value = parse_yaml(text)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"The value in '{override[:60]}' is not valid YAML: {error}.") from error
-        _set(values, getattr(cls, "override_path", lambda path, _: path)(key.split("."), values), value)
+        _set(values, getattr(cls, "override_path", lambda path, _: path)(key.split("."), values), value, [cls])
     return _build(cls, values, where="")
 
 
@@ -99,27 +102,61 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _set(values: dict[str, Any], keys: Sequence[str], value: Any) -> None:
-    """Put a value at a dotted path: below a name it joins the keys of the named; entries of a list are numbered."""
+def _set(values: dict[str, Any], keys: Sequence[str], value: Any, hints: Sequence[Any]) -> None:
+    """Put a value at a dotted path: below a name it joins the keys of the named; entries of a list are numbered.
+
+    `hints` are the types that `values` may be loaded as; their present names take the place of old ones, so that an
+    override with either name replaces the file's value.
+    """
     key, *rest = keys
+    for cls in filter(dataclasses.is_dataclass, hints):
+        for old, new in _old_names(cls).items():
+            key = new if key == old else key
+            if old in values and new not in values:
+                values[new] = values.pop(old)
     if rest:
-        below = values.get(key)
+        below, hints_below = values.get(key), _hints_below(hints, key)
         if isinstance(below, list):
             entries = {str(number): entry for number, entry in enumerate(below)}
             if rest[0] not in entries:
                 raise UsageError(f"{key} is a list: write {key}.0.{'.'.join(rest)}, with the number of the entry.")
-            _set(entries, rest, value)
+            _set(entries, rest, value, hints_below)
             values[key] = list(entries.values())
             return
         named = {"name": below} if isinstance(below, str) else {}
         values[key] = dict(below) if isinstance(below, Mapping) else named
-        _set(values[key], rest, value)
+        _set(values[key], rest, value, hints_below)
     else:
         values[key] = value
 
 
+def _hints_below(hints: Sequence[Any], key: str) -> list[Any]:
+    """The types of what stands under a key of such dataclasses, dicts and lists; those of a union each by itself."""
+    below = []
+    for hint in hints:
+        origin, args = get_origin(hint), get_args(hint)
+        if dataclasses.is_dataclass(hint):
+            below += _alternatives(get_type_hints(hint, include_extras=True).get(key))
+        elif origin in (list, tuple, Sequence, dict, Mapping):
+            below += _alternatives(args[1 if origin in (dict, Mapping) else 0])
+    return below
+
+
+def _alternatives(hint: Any) -> list[Any]:
+    """The types of a union, or the one type itself."""
+    if get_origin(hint) is Annotated:
+        return _alternatives(get_args(hint)[0])
+    is_union = get_origin(hint) in (Union, types.UnionType)
+    return [one for arg in get_args(hint) for one in _alternatives(arg)] if is_union else [hint]
+
+
+def _old_names(cls: Any) -> Mapping[str, str]:
+    """Old name → present name of keys that were renamed."""
+    return getattr(cls, "old_names", {})
+
+
 def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    values = _in_new_spelling(cls, values)
+    values = _in_new_spelling(cls, values, where)
     hints = get_type_hints(cls, include_extras=True)
     fields = [field for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
     known = {field.name for field in fields}
@@ -144,11 +181,19 @@ def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     return cls(**given)
 
 
-def _in_new_spelling(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of 0.1.0 under their present names, without the name of the class itself."""
+def _in_new_spelling(cls: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The keys of earlier versions under their present names, without the name of the class itself."""
     values = dict(values)
     if _tag(cls) and values.get("name") == _tag(cls):
         del values["name"]
+    for old, new in _old_names(cls).items():
+        if old not in values:
+            continue
+        if new in values:
+            raise UsageError(
+                f"{where}{old} and {where}{new} are one key, {old} being its old name: give {where}{new} alone."
+            )
+        values[new] = values.pop(old)
     return getattr(cls, "upgrade", lambda same: same)(values)
 
 
@@ -159,9 +204,9 @@ def _default_of(field: dataclasses.Field[Any]) -> Any:
     return None if field.default is dataclasses.MISSING else field.default
 
 
-def _over_default(cls: type, value: Mapping[str, Any], default: Any) -> dict[str, Any]:
-    """What is given of a nested dataclass, beside what the default of its field has for all else."""
-    value = _in_new_spelling(cls, value)
+def _over_default(cls: type, value: Mapping[str, Any], where: str, default: Any) -> dict[str, Any]:
+    """Given keys of a nested dataclass, over those of the default of its field."""
+    value = _in_new_spelling(cls, value, where)
     if type(default) is not cls:
         return value
     return {f.name: getattr(default, f.name) for f in dataclasses.fields(cls) if f.init} | value
@@ -199,7 +244,7 @@ def _convert(hint: Any, value: Any, where: str, default: Any = None) -> Any:
         if isinstance(value, hint):
             return value
         _expect(isinstance(value, Mapping), value, "keys with values", where)
-        return _build(hint, _over_default(hint, value, default), where + ".")
+        return _build(hint, _over_default(hint, value, where + ".", default), where + ".")
     if origin in (list, tuple, Sequence):
         _expect(isinstance(value, list | tuple), value, "a list", where)
         if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
@@ -246,11 +291,12 @@ def _convert_tagged(classes: Mapping[str, Any], kind: str, value: Any, where: st
     if name not in classes:
         raise UsageError(f"{where}.name is {name!r}; there is no such {kind}, there are {', '.join(classes)}.")
     cls = classes[name]
-    return _build(cls, _over_default(cls, {k: v for k, v in values.items() if k != "name"}, default), where + ".")
+    given = {key: item for key, item in values.items() if key != "name"}
+    return _build(cls, _over_default(cls, given, where + ".", default), where + ".")
 
 
 def _name_by_keys(classes: Mapping[str, Any], kind: str, values: Mapping[str, Any], where: str, default: Any) -> str:
-    """Which member keys without a name are meant for: the default where it knows them, or else the only one that does.
+    """Member that keys without a name are meant for: the default if it knows them, or else the only one that does.
 
     Raises
     ------
@@ -258,9 +304,9 @@ def _name_by_keys(classes: Mapping[str, Any], kind: str, values: Mapping[str, An
         If several know them, or none does and there is no default.
     """
     usual = _tag(type(default))
-    if usual and _knows(type(default), values):
+    if usual and _knows(type(default), values, where):
         return usual
-    able = [name for name, cls in classes.items() if _knows(cls, values)]
+    able = [name for name, cls in classes.items() if _knows(cls, values, where)]
     if len(able) == 1:
         return able[0]
     if usual and not able:
@@ -269,15 +315,15 @@ def _name_by_keys(classes: Mapping[str, Any], kind: str, values: Mapping[str, An
     raise UsageError(f"{where} {found}: give it a name; the {kind} is one of {', '.join(classes)}.")
 
 
-def _knows(cls: Any, values: Mapping[str, Any]) -> bool:
-    """Whether a class has all of these keys, and needs no other."""
+def _knows(cls: Any, values: Mapping[str, Any], where: str) -> bool:
+    """True if a class has all of these keys, and needs no other."""
     fields = [field for field in dataclasses.fields(cls) if field.init]
     needed = {f.name for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
-    return needed <= set(map(str, _in_new_spelling(cls, values))) <= {field.name for field in fields}
+    return needed <= set(map(str, _in_new_spelling(cls, values, where + "."))) <= {field.name for field in fields}
 
 
 def _words(hint: Any) -> str:
-    """What a value should be, for messages."""
+    """Type of a value in words, for messages."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         registry = next((item for item in args[1:] if isinstance(item, Registry)), None)

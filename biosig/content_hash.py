@@ -22,7 +22,7 @@ KEYED = "keyed:"
 
 
 def is_comparable(content: str) -> bool:
-    """Whether a content hash is known, and agrees across sites: an ingest can key it (``--content-hash keyed``)."""
+    """True if a content hash is known, and agrees across sites: an ingest can key it (``--content-hash keyed``)."""
     return bool(content) and not content.startswith(KEYED)
 
 

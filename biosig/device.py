@@ -1,4 +1,4 @@
-"""Where a model runs, and in which precision: the same words for pretraining, embedding and probes."""
+"""Device and precision of a model: the same words for pretraining, embedding and probes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 def resolve_dtype(device: torch.device, dtype: str) -> torch.dtype:
-    """What matrix products run in: "auto" = bfloat16 on CUDA, float32 elsewhere."""
+    """Precision of matrix products: "auto" = bfloat16 on CUDA, float32 elsewhere."""
     if dtype not in ("auto", "float32", "bfloat16"):
         raise UsageError(f"dtype is '{dtype}'; it must be auto, float32 or bfloat16.")
     half = dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda")

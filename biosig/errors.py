@@ -3,7 +3,7 @@
 import re
 
 LONGEST_SENTENCE = 500
-"""Characters of an error: what a file says may be of any length, and a terminal is no place for it."""
+"""Largest number of characters of an error: text from a file may be of any length, too long for a terminal."""
 
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NO_UTF8 = re.compile(r"[\ud800-\udfff]")  # in names of files

@@ -48,7 +48,7 @@ class _Bulk:
 def mark_extremes(recording: Recording) -> Recording:
     """The recording with the samples that no sensor gives in its streams' `invalid`, and notes that tell which.
 
-    Where most samples of most channels of a kind are beyond the limit, nothing is marked: their unit is wrong, which
+    If most samples of most channels of a kind are beyond the limit, nothing is marked: their unit is wrong, which
     `biosig.signal.check_plausible` refuses, and a note says so. Trigger channels hold codes and are not looked at.
     `content_hash` stays that of the samples as they were read. A recording without such samples is returned as it is.
 
@@ -59,9 +59,9 @@ def mark_extremes(recording: Recording) -> Recording:
     """
     streams, notes = [], []
     for stream in recording.streams:
-        marked, told = _marked(stream)
+        marked, mark_notes = _marked(stream)
         streams.append(marked)
-        notes += told
+        notes += mark_notes
     return replace(recording, streams=streams, notes=(*recording.notes, *notes)) if notes else recording
 
 
@@ -78,11 +78,11 @@ def _marked(stream: Stream) -> tuple[Stream, list[str]]:
     rows = np.flatnonzero(beyond).tolist()
     if not rows:
         return stream, notes
-    runs, told = _find(stream, rows, bulk.median, limits)
-    if not told:
+    runs, descriptions = _find(stream, rows, bulk.median, limits)
+    if not descriptions:
         return stream, notes
-    more = f" and of {len(told) - _NAMED} more channels" if len(told) > _NAMED else ""
-    notes.append(f"No sensor gives these values, so they are invalid: {', '.join(told[:_NAMED])}{more}.")
+    more = f" and of {len(descriptions) - _NAMED} more channels" if len(descriptions) > _NAMED else ""
+    notes.append(f"No sensor gives these values, so they are invalid: {', '.join(descriptions[:_NAMED])}{more}.")
     return replace(stream, invalid=join_runs(np.concatenate((stream.invalid, runs)))), notes
 
 
@@ -97,7 +97,7 @@ def _largest(channel: Channel) -> float:
 
 
 def _may_hold(stream: Stream, largest: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which channels' numbers could be beyond a limit, by what is known without reading them, shape (C,)."""
+    """Mask of channels whose numbers could be beyond a limit, as far as is known without reading them, shape (C,)."""
     floats = stream.samples.dtype.kind == "f"
     held = stream.samples.reach if isinstance(stream.samples, LazySamples) else None
     if held is None:
@@ -143,7 +143,7 @@ def _values(stream: Stream, samples: NDArray[np.generic]) -> NDArray[np.float64]
 
 
 def _limits(stream: Stream, largest: NDArray[np.float64], bulk: _Bulk) -> NDArray[np.float64]:
-    """How far from its median a sample of each channel may lie, shape (C,)."""
+    """Largest distance of a sample from its channel's median, shape (C,)."""
     step = np.abs(stream.scale) if stream.samples.dtype.kind == "i" else np.zeros(stream.n_chans)
     size = np.maximum(bulk.spread, step)
     size = np.where(size > 0, size, np.abs(bulk.median))
@@ -195,5 +195,5 @@ def _find(
         found[:, 0] = np.array(rows)[found[:, 0]]
         runs.append(found + np.array([0, start, start]))
         start += block.n_times
-    told = [f"{count[row]} sample{'s' * (count[row] > 1)} {text}" for row, text in first.items()]
-    return np.concatenate(runs), told
+    descriptions = [f"{count[row]} sample{'s' * (count[row] > 1)} {text}" for row, text in first.items()]
+    return np.concatenate(runs), descriptions

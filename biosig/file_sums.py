@@ -46,11 +46,11 @@ class FileSums:
     Parameters
     ----------
     folder : Path
-        Where it lies.
+        The folder.
     digests : dict of str to list of str
         SHA-256 of each file, by its name relative to the folder; two while a file is replaced.
     sound : bool
-        Whether the list is equal to its own checksum.
+        True if the list is equal to its own checksum.
     """
 
     folder: Path
@@ -81,7 +81,7 @@ class FileSums:
         self.sound = True
 
     def state(self, name: str, digest: str | None = None) -> str:
-        """What became of a file: "sound", "changed", "gone", or "unlisted".
+        """State of a file: "sound", "changed", "gone", or "unlisted".
 
         Parameters
         ----------
@@ -208,7 +208,7 @@ def checked(path: Path, remedy: str = "copy it again, or make it again") -> Iter
     path : Path
         The file.
     remedy : str
-        What to do where it is damaged, for the message.
+        Remedy if it is damaged, for the message.
 
     Raises
     ------
@@ -268,7 +268,7 @@ def set_damaged_aside(folder: Path, all_ours: bool = True) -> None:
     folder : Path
         Looked through with its sub-folders.
     all_ours : bool
-        Whether each file has to be in its list, so that another one is renamed too.
+        True if each file has to be in its list, so that another one is renamed too.
 
     Warns
     -----
@@ -312,7 +312,7 @@ def _warn_of_work(message: str) -> None:
 
 @dataclass(frozen=True)
 class FolderCheck:
-    """What `check_folder` found: how many files are sound, what is damaged or gone, and what is only worth a note."""
+    """Result of `check_folder`: number of sound files, files that are damaged or gone, and notes."""
 
     n_sound: int
     problems: list[str]

@@ -71,33 +71,33 @@ class Given:
         channels : sequence of Channel
             All of the recording.
         where : str
-            What to call it in an error.
+            Name of the recording in an error.
 
         Returns
         -------
         channels : list of Channel
         factor : ndarray, shape (C,)
-            What scale and offset must be multiplied by.
-        told : list of str
-            What became of which channel.
+            Factor of scale and offset.
+        changes : list of str
+            Sentences on the channels that were changed.
 
         Raises
         ------
         UsageError
             If a channel that `unit` names has a known unit.
         """
-        out, factors, told = [], np.ones(len(channels)), []
+        out, factors, changes = [], np.ones(len(channels)), []
         for row, old in enumerate(channels):
             channel, name = old, self.rename.get(old.source_name, self.rename.get(old.name))
             if name is not None:
                 kind = guess_kind(name, old.unit) if old.kind in _ELECTRIC else old.kind
                 channel, _ = resolve_channel(name, old.unit, old.kind if kind == "misc" else kind)
                 channel = replace(channel, source_name=old.source_name)
-                told.append(f"'{old.source_name}' is called {channel.name}, as given")
+                changes.append(f"'{old.source_name}' is called {channel.name}, as given")
             unit, named = self._unit_of(channel, old)
             if unit is not None and not is_usable(channel):
                 known, factors[row] = resolve_channel(name or old.source_name, unit, channel.kind)
-                told.append(f"unit of '{old.source_name}' is {unit}, as given (the file says '{channel.unit}')")
+                changes.append(f"unit of '{old.source_name}' is {unit}, as given (the file says '{channel.unit}')")
                 channel = replace(channel, unit=known.unit)
             elif unit is not None and named and spell_unit(unit) != channel.unit:
                 raise UsageError(
@@ -107,8 +107,8 @@ class Given:
             out.append(channel)
         if len({channel.name for channel in out}) < len(out):  # a new name that another channel has
             out, renamed = deduplicate_names(out)
-            told += renamed
-        return out, factors, told
+            changes += renamed
+        return out, factors, changes
 
     def _unit_of(self, *names: Channel) -> tuple[str | None, str | None]:
         """The unit stated for a channel, and the name by which, where it is by name."""
@@ -130,7 +130,7 @@ class Given:
             return recording
         where = where or recording.source.path or f"Recording '{recording.id}'"
         old = recording.channels
-        channels, factors, told = self.channels(old, where)
+        channels, factors, changes = self.channels(old, where)
         streams, first = [], 0
         for stream in recording.streams:
             part = slice(first, first + stream.n_chans)
@@ -146,7 +146,7 @@ class Given:
         out = replace(
             recording,
             streams=streams,
-            history=(*recording.history, *told),
+            history=(*recording.history, *changes),
             notes=(*notes, *notes_on(channels)),
         )
         return out if self.sfreq is None else _at_rate(out, self.sfreq, where)

@@ -101,7 +101,7 @@ class Landmarks:
         return self[ends * np.uint64(167) % np.uint64(256) < 256 * most / len(self)]
 
     def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """What a file holds: `name`.recording, .channel, .time (ms) and .bits, (n,) each."""
+        """Arrays for a file: `name`.recording, .channel, .time (ms) and .bits, (n,) each."""
         return {
             f"{name}.recording": self.recording,
             f"{name}.channel": self.channel.astype(np.uint16),
@@ -176,7 +176,7 @@ def _parsed(data: bytes) -> tuple[NDArray[np.int32], NDArray[np.uint32], NDArray
     Raises
     ------
     UnreadableError
-        If the bytes are no fingerprint.
+        If the bytes are not a fingerprint.
     """
     if not data:
         return np.empty(0, np.int32), np.empty(0, np.uint32), np.empty(0, np.uint64)
@@ -260,7 +260,7 @@ def _stream_peaks(stream: Stream) -> _Peaks:
 
 
 def _block_peaks(x: NDArray[np.float32], valid: NDArray[np.bool_], sfreq: float) -> _Peaks:
-    """The landmarks of samples (C, T), none of which stands near a sample that is no real value."""
+    """The landmarks of samples (C, T), none of which lies near a sample without a real value."""
     gaps = not valid.all()
     if gaps:
         x = bridge_gaps(np.where(valid, x, np.float32(np.nan)))
@@ -268,7 +268,7 @@ def _block_peaks(x: NDArray[np.float32], valid: NDArray[np.bool_], sfreq: float)
     channel, at, energy = _peaks(y, rate)
     time = first + at / rate
     if gaps:
-        bad = np.cumsum(np.pad(~valid, ((0, 0), (1, 0))), axis=1)  # samples that are no real values before each
+        bad = np.cumsum(np.pad(~valid, ((0, 0), (1, 0))), axis=1)  # samples without a real value before each
         ends = (time + np.array([[-1], [1]]) * (_SUPPORT + _REACH)) * sfreq
         before, behind = ends.astype(np.int64).clip(0, valid.shape[1])
         clean = bad[channel, before] == bad[channel, behind]

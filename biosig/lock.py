@@ -22,7 +22,7 @@ def locked(out: Path, work: str, lock: Path | None = None) -> Iterator[None]:
     Parameters
     ----------
     out : Path
-        What is written.
+        File that is written.
     work : str
         A noun for the message, such as "ingest".
     lock : Path, optional

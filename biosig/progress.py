@@ -1,4 +1,4 @@
-"""How far long work is: a bar with rate and time left on a terminal, plain lines otherwise.
+"""Progress of long work: a bar with rate and time left on a terminal, plain lines otherwise.
 
 Libraries take a `Progress` callable and never print; verbs pass the one that `show_progress` gives.
 """
@@ -17,7 +17,7 @@ from rich.text import Text
 
 
 class Progress(Protocol):
-    """What long work calls after each piece."""
+    """Function that long work calls after each piece."""
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Tell what is being done, how much of it is done, how much there is, and a word on it ("loss 0.31")."""
@@ -39,7 +39,7 @@ def show_progress(console: Console) -> Iterator[Progress]:
     Parameters
     ----------
     console : rich.console.Console
-        Where to show it; standard error keeps results on standard output clean.
+        Console to show it on; standard error keeps results on standard output clean.
     """
     if not console.is_terminal:
         yield _plain_lines(console)
@@ -65,7 +65,7 @@ def show_progress(console: Console) -> Iterator[Progress]:
 
 def _plain_lines(console: Console) -> Progress:
     started: dict[str, float] = {}
-    told: dict[str, float] = {}
+    last_shown: dict[str, float] = {}
     ended: tuple[str, int] | None = None
 
     def report(stage: str, done: int, total: int, note: str = "") -> None:
@@ -75,13 +75,13 @@ def _plain_lines(console: Console) -> Progress:
         ended = (stage, done) if done >= total else None
         now = time.monotonic()
         begun = started.setdefault(stage, now)
-        if done < total and now - told.get(stage, begun) < PLAIN_INTERVAL:
+        if done < total and now - last_shown.get(stage, begun) < PLAIN_INTERVAL:
             return
-        told[stage] = now
+        last_shown[stage] = now
         left = (now - begun) / max(done, 1) * (total - done)
         line = f"{stage}: {done} of {total}" + (f", {note}" if note else "")
         console.print(line + (f", {left:.0f} s left" if done < total else ""), highlight=False, markup=False)
         if done >= total:  # a stage of this name may come again, and has its own clock then
-            del started[stage], told[stage]
+            del started[stage], last_shown[stage]
 
     return report

@@ -16,7 +16,7 @@ RESULT = "result"
 
 
 def partial_of(folder: Path) -> Path:
-    """Where a folder is while it is made."""
+    """Path of a folder while it is made."""
     return folder.with_name(f".{folder.name}.partial")
 
 
@@ -43,7 +43,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """A place to write to, which becomes `folder` at the end, and is deleted where something goes wrong before.
 
-    What a process that was killed has left of it is deleted too.
+    Leftovers of a process that was killed are deleted too.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 def refuse_existing(folder: Path) -> None:
     """Refuse to write over a result, or where nothing can be written: before the hours of work, not after them.
 
-    What a process left that was killed just after the folder got its name is deleted.
+    Leftovers of a process that was killed just after the folder got its name are deleted.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def refuse_existing(folder: Path) -> None:
         raise UsageError(f"{folder} already holds something: give another folder as out, or remove it.")
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
-        raise UsageError(f"{folder} cannot be made, {above} is no folder to write to: give another as out.")
+        raise UsageError(f"{folder} cannot be made, {above} is not a folder to write to: give another as out.")
 
 
 def _sweep(folder: Path) -> None:

@@ -42,7 +42,7 @@ def adapters() -> dict[str, Adapter]:
 def adapters_for(mapping: object = None) -> dict[str, Adapter]:
     """`adapters`; with a `mapping` of tables, that for tables is bound to it and is asked first.
 
-    What the mapping states of recordings (`biosig.given.Given`) holds for all formats.
+    Facts that the mapping states of recordings (`biosig.given.Given`) hold for all formats.
 
     Raises
     ------

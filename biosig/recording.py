@@ -26,7 +26,7 @@ Position = tuple[float, float, float]
 UNKNOWN: Position = (math.nan, math.nan, math.nan)
 
 KINDS = ("ecg", "ppg", "eeg", "eog", "emg", "resp", "abp", "cvp", "acc", "temp", "spo2", "stim", "ref", "misc")
-"""What a channel can be. `misc` is a signal that is known to be none of the others or not known at all."""
+"""Kinds of channels. `misc` is a signal that is known to be of no other kind, or of which no kind is known."""
 
 MODALITIES = ("ecg", "ppg", "eeg")
 """The kinds that the model has an embedding for; the others are stored and may be targets, but give no tokens."""
@@ -86,7 +86,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who was recorded: an id (a pseudonym once in a shard), age in years and sex ("female", "male"), or None."""
+    """The recorded person: an id (a pseudonym once in a shard), age in years and sex ("female", "male"), or None."""
 
     id: str
     age: float | None = None
@@ -95,7 +95,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a recording came from: path, adapter, and the SHA-256 of the files that it was read from.
+    """Origin of a recording: path, adapter, and the SHA-256 of the files that it was read from.
 
     An ingest puts keyed digests in place of path and SHA-256; shards of 0.1.0 have the SHA-256 as it is.
     """
@@ -181,7 +181,7 @@ class Stream:
         return [channel.name for channel in self.channels]
 
     def valid(self) -> NDArray[np.bool_]:
-        """Which samples are real values, shape (C, T): not in an `invalid` run and, for floats, finite."""
+        """Mask of samples that are real values, shape (C, T): not in an `invalid` run and, for floats, finite."""
         samples = np.asarray(self.samples) if self.samples.dtype.kind == "f" else None
         valid = np.ones(self.samples.shape, bool) if samples is None else np.isfinite(samples)
         for channel, start, stop in self.invalid:
@@ -266,7 +266,7 @@ class Recording:
     report : str or None
         Free text that came with the recording.
     source : Source
-        Where it was read from.
+        Files that it was read from.
     robust_scale : dict
         Kind → one amplitude per recording, in the kind's unit (`biosig.signal.robust_scale`); filled by ingest.
     band : dict
@@ -277,9 +277,9 @@ class Recording:
         `biosig.landmarks.fingerprint` of the native samples, by which copies are found; empty = not worked out. It
         does not matter to whether two recordings are equal.
     history : tuple of str
-        What was done to the samples since they were read; empty = untouched.
+        Steps that changed the samples since they were read; empty = untouched.
     notes : tuple of str
-        What a user should know (an unknown channel, a unit that was guessed).
+        Remarks for a user (an unknown channel, a unit that was guessed).
     steps_done : dict
         Kind → how many steps of the input contract in use its samples have been through (`biosig.batches.steps`).
     """

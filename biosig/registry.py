@@ -27,7 +27,7 @@ class Registry(Mapping[str, M], Generic[M]):
     Parameters
     ----------
     kind : str
-        What a member is called in messages: "masking".
+        Word for a member in messages: "masking".
     group : str
         Entry-point group through which other packages add members: "biosig.maskings". An entry point names the member,
         or the module that registers it.
@@ -124,13 +124,13 @@ class Registry(Mapping[str, M], Generic[M]):
 
 
 def load_object(path: str) -> Any:
-    """What an import path of the form "package.module:name" names."""
+    """Import the object of a path of the form "package.module:name"."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether two members are one, perhaps of a module that was imported twice."""
+    """True if two members are one, perhaps of a module that was imported twice."""
     return _origin(one) == _origin(other) if hasattr(one, "__qualname__") else bool(one == other)
 
 

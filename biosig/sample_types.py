@@ -25,7 +25,7 @@ def as_stored(values: NDArray[Any], of: str) -> tuple[NDArray[Any], list[str]]:
     values : ndarray
         Integers or floats.
     of : str
-        What they are of, for the note: "stream 'amp'".
+        Source of the samples, for the note: "stream 'amp'".
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What every adapter asks of a file before a foreign library sees it: is it there, is it whole, what is its hash."""
+"""Checks of a file before a foreign library reads it: it exists and is whole; and its hash."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sha256_of(paths: Iterable[Path]) -> str:
 
 
 def is_lfs_pointer(path: Path) -> bool:
-    """Whether `path` holds a git-LFS pointer instead of its data."""
+    """True if `path` holds a git-LFS pointer instead of its data."""
     with open(path, "rb", buffering=0) as file:
         return file.read(len(_LFS_POINTER)) == _LFS_POINTER
 

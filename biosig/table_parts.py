@@ -41,16 +41,16 @@ def write_in_parts(
     out : Path
         The Parquet file.
     n_windows : int
-        How many windows there are.
+        Number of windows.
     tables : callable
         From the number of a first window and the one after the last to tables of these, each with the number that it
         reaches. Their first column, "window", is left out of the file. A column that some tables lack is null there.
     part_windows : int
         Windows per part file: what a kill can cost.
     identity : mapping
-        What the parts depend on, as JSON holds it.
+        Facts that the parts depend on, as JSON holds them.
     title : str
-        What the parts are when their identity is another, for the message: "embedding of another model or source".
+        Description of parts with another identity, for the message: "embedding of another model or source".
 
     Raises
     ------
@@ -85,12 +85,12 @@ def write_in_parts(
 
 def _write_part(table: pa.Table, path: Path, identity: Mapping[str, object]) -> None:
     with guarded(path) as temporary:
-        told = table.replace_schema_metadata({_IDENTITY: json.dumps(identity)})
-        pq.write_table(told, temporary, write_page_checksum=True)
+        stamped = table.replace_schema_metadata({_IDENTITY: json.dumps(identity)})
+        pq.write_table(stamped, temporary, write_page_checksum=True)
 
 
 def _finished(parts: Path, identity: Mapping[str, object], title: str) -> dict[tuple[int, int], Path]:
-    """The parts that are there, by the first window of each and the one after its last.
+    """The finished parts, by the first window of each and the one after its last.
 
     Raises
     ------
@@ -99,12 +99,12 @@ def _finished(parts: Path, identity: Mapping[str, object], title: str) -> dict[t
     """
     found, wanted = {}, json.loads(json.dumps(identity))
     for path in sorted(parts.glob("part-*.parquet")):
-        told = re.fullmatch(r"part-(\d+)-(\d+)", path.stem)
-        if told is None or json.loads((pq.read_schema(path).metadata or {}).get(_IDENTITY, b"{}")) != wanted:
+        span = re.fullmatch(r"part-(\d+)-(\d+)", path.stem)
+        if span is None or json.loads((pq.read_schema(path).metadata or {}).get(_IDENTITY, b"{}")) != wanted:
             raise DataError(
                 f"{parts} holds a half-done {title}, or one of another version: delete it, or give another --out."
             )
-        found[int(told[1]), int(told[2])] = path
+        found[int(span[1]), int(span[2])] = path
     return found
 
 

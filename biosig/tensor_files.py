@@ -68,7 +68,7 @@ def check_keys(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: st
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether no value is NaN or infinite."""
+    """True if no value is NaN or infinite."""
     if not (tensor.is_floating_point() and tensor.numel()):
         return True
     return all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(tensor))  # both are NaN where a value is

@@ -13,7 +13,7 @@ EXIT_STATUS = 128 + signal.SIGTERM
 
 
 class Termination:
-    """Whether SIGTERM has come.
+    """Watch for SIGTERM; true once it has come.
 
     Parameters
     ----------

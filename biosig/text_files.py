@@ -24,14 +24,14 @@ DEEPEST = 64
 
 
 def read_json(path: Path, remedy: str = "copy it again", largest: int = LARGEST) -> Any:
-    """What a JSON file holds.
+    """Content of a JSON file.
 
     Parameters
     ----------
     path : Path
         The file, in UTF-8.
     remedy : str
-        What the error says to do.
+        Remedy in the error.
     largest : int
         Bytes from which the file is refused.
 
@@ -44,12 +44,12 @@ def read_json(path: Path, remedy: str = "copy it again", largest: int = LARGEST)
 
 
 def read_yaml(path: Path, remedy: str = "correct it", largest: int = LARGEST) -> Any:
-    """What a YAML file holds, as `read_json`."""
+    """Content of a YAML file, as `read_json`."""
     return _read(path, parse_yaml, "YAML", remedy, largest)
 
 
 def parse_yaml(text: str) -> Any:
-    """What a YAML text holds; ValueError where that is no YAML, or repeats itself through aliases beyond all bounds."""
+    """Content of a YAML text; ValueError if that is not YAML, or repeats itself through aliases beyond all bounds."""
     try:
         loader = yaml.SafeLoader(text)
         try:

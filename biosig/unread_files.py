@@ -51,5 +51,5 @@ def what_to_do(path: Path) -> str | None:
     if name.endswith(_PICKLES):
         return f"{path} holds pickled objects, which are never loaded: save arrays with numpy.save or as HDF5."
     if match := _NO_RAW.search(name):
-        return f"{path} holds no recording but what MNE calls '{match[1]}': give the file of the raw signals or epochs."
+        return f"{path} holds '{match[1]}' in MNE's terms, not a recording: give the file of the raw signals or epochs."
     return None

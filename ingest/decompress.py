@@ -1,4 +1,4 @@
-"""Bounds on what compressed files unpack to, held before a reader spends time and memory on them.
+"""Bounds on the unpacked size of compressed files, checked before a reader spends time and memory on them.
 
 A few kilobytes of gzip stand for gigabytes of one repeated line. A recorded signal has noise in its last bits, so that
 it shrinks by a factor of ten or so; deflate reaches 1,000 where nothing but zeros is there.
@@ -13,14 +13,14 @@ from pathlib import Path
 from biosig.errors import UnreadableError
 
 MOST_SHRINKING = 200
-"""Times by which what is worth reading can have shrunk."""
+"""Highest ratio of unpacked to packed size that a file worth reading has."""
 FREE = 2**23
 """Bytes up to which it does not matter: a recording may be zeros throughout."""
 _AT_ONCE = 2**20
 
 
 def check_shrinking(unpacked: int, packed: int, where: object, at_least: bool = False) -> None:
-    """Refuse what unpacks to far more than a recording of its size does.
+    """Refuse a file that unpacks to far more than a recording of its size does.
 
     Parameters
     ----------

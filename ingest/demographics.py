@@ -1,4 +1,4 @@
-"""Age and sex as sources write them, in years and as "female" or "male"; what is not understood stays None."""
+"""Age and sex as sources write them, in years and as "female" or "male"; other texts give None."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AGE = re.compile(
 )
 _PER_YEAR = {"years": 1.0, "months": 12.0, "weeks": 365.25 / 7, "days": 365.25}
 NOTHING = re.compile(r"\W*(unknown|none|n/?a|nan|null|not available|\?*)\W*", re.IGNORECASE)
-"""What sources write where they know nothing."""
+"""Texts that sources write for an unknown value."""
 
 OLDEST_AGE_KEPT = 89.0
 """HIPAA's Safe Harbor (45 CFR 164.514(b)(2)(i)(C)) folds every age above 89 into one class;
@@ -37,12 +37,12 @@ def notes_on_unread(age: tuple[object, float | None], sex: tuple[object, str | N
     Parameters
     ----------
     age, sex : tuple
-        What the file gives, which may be nothing, and what became of it.
+        The file's text, which may be empty, and the value that was read from it.
     """
-    told = (("age", *age), ("sex", *sex))
+    facts = (("age", *age), ("sex", *sex))
     return [
-        f"The header's {what} is in no form that is understood: left out."
-        for what, text, value in told
+        f"The header's {what} is not in a form that is understood: left out."
+        for what, text, value in facts
         if value is None and text is not None and not NOTHING.fullmatch(str(text).strip())
     ]
 

@@ -194,13 +194,13 @@ MEANT = {
     "pretrain/csfm-tiny.yaml": ("masking", "CsfmMasking"),
     "pretrain/reve-base-released.yaml": ("masking", "ReveMasking"),
     "pretrain/reve-base.yaml": ("masking", "ReveMasking"),
-    "finetune/eegmmidb-left-right-loso.yaml": ("split", "FoldSplit"),
+    "finetune/eegmmidb-left-right-loso.yaml": ("split", "SubjectKFold"),
     "finetune/mitdb-beats-ds1-ds2.yaml": ("split", "QuerySplit"),
-    "probe/eegmmidb-left-right.yaml": ("split", "FoldSplit"),
-    "qa/ecgqa-ptbxl.yaml": ("questions", "Files"),
-    "qa/ptbxl-made.yaml": ("questions", "Made"),
+    "probe/eegmmidb-left-right.yaml": ("split", "SubjectKFold"),
+    "qa/ecgqa-ptbxl.yaml": ("questions", "QuestionFiles"),
+    "qa/ptbxl-made.yaml": ("questions", "GeneratedQuestions"),
     "retrieval/ptbxl-csfm.yaml": ("split", "QuerySplit"),
-    "waveform/bidmc-ecg-ppg-to-abp.yaml": ("split", "FoldSplit"),
+    "waveform/bidmc-ecg-ppg-to-abp.yaml": ("split", "SubjectKFold"),
     "waveform/ptbxl-lead-ii.yaml": ("split", "QuerySplit"),
 }
 """Of each file, the key whose class its other keys tell, and that class."""

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -161,3 +162,54 @@ def test_a_union_goes_through_a_file_with_its_name(tmp_path, drawing):
     config.dump(drawing, tmp_path / "drawing.yaml")
     assert config.load(Drawing, tmp_path / "drawing.yaml") == drawing
     assert config.to_dict(drawing)["shape"]["name"] == drawing.shape.name
+
+
+@dataclass(frozen=True)
+class Pen:
+    name: ClassVar[str] = "pen"
+    old_names: ClassVar[Mapping[str, str]] = {"hue": "colour"}
+    colour: str = "black"
+    width: int = 1
+
+
+@dataclass(frozen=True)
+class Sheet:
+    old_names: ClassVar[Mapping[str, str]] = {"stylus": "pen", "others": "pens"}
+    pen: Pen | None = None
+    pens: dict[str, list[Pen]] = field(default_factory=dict)
+    shape: Pen | Circle | None = None
+
+
+@pytest.mark.parametrize(
+    ("values", "overrides"),
+    [
+        ({"pen": {"colour": "red", "width": 2}}, []),
+        ({"stylus": {"hue": "red", "width": 2}}, []),
+        ({"stylus": {"hue": "blue", "width": 2}}, ["pen.colour=red"]),
+        ({"pen": {"colour": "blue", "width": 2}}, ["stylus.hue=red"]),
+        ({"stylus": {"hue": "blue"}}, ["stylus.hue=red", "pen.width=2"]),
+        ({"pen": {"width": 1}}, ["stylus={hue: red, width: 2}"]),
+    ],
+)
+def test_a_key_is_read_by_its_old_name_too_and_written_by_its_present_one(values, overrides):
+    sheet = config.load(Sheet, values, overrides)
+    assert sheet.pen == Pen("red", 2)
+    assert config.to_dict(sheet)["pen"] == {"name": "pen", "colour": "red", "width": 2}
+
+
+def test_old_names_are_known_below_dicts_lists_and_unions():
+    sheet = config.load(Sheet, {"others": {"a": [{"colour": "red"}]}}, ["others.a.0.hue=blue", "shape.hue=green"])
+    assert (sheet.pens, sheet.shape) == ({"a": [Pen("blue")]}, Pen("green"))
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"stylus": {}, "pen": {}}, "^stylus and pen are one key, stylus being its old name: give pen alone"),
+        ({"pen": {"hue": "red", "colour": "red"}}, r"^pen\.hue and pen\.colour are one key"),
+        ({"shape": {"hue": "red", "colour": "red"}}, r"^shape\.hue and shape\.colour are one key"),
+    ],
+)
+def test_an_old_name_and_the_present_one_together_are_refused(values, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        config.load(Sheet, values)

@@ -60,7 +60,7 @@ def kept(tmp_path_factory, tiny):
         pretrain(replace(run, steps=3, checkpoint_every=1), _stop_at(2, 1))
     configuration.dump(replace(run, steps=3, checkpoint_every=1), folder / "run.yaml")
     with pytest.raises(_Stop), pytest.MonkeyPatch.context() as patch:  # noqa: PT012
-        patch.setattr("biosig.embedding.PART_WINDOWS", 2)
+        patch.setattr("biosig.embedding_file.PART_WINDOWS", 2)
         _embed(tiny, folder, _stop_at(6, 1))
     values = {
         "model": "biosig-tiny",

@@ -161,10 +161,10 @@ KILLED = """
 import os, signal, sys, warnings
 from pathlib import Path
 import biosig
-from biosig import embedding
+from biosig import embedding_file
 from biosig.sources import as_windows
 warnings.simplefilter("ignore")
-embedding.PART_WINDOWS = 4
+embedding_file.PART_WINDOWS = 4
 
 def progress(stage, done, total, note=""):
     if done >= 12:
@@ -172,12 +172,12 @@ def progress(stage, done, total, note=""):
 
 model = biosig.build_model("biosig-tiny")
 windows = as_windows(Path(sys.argv[1]), 5.0)
-embedding.embed_to_file(model, windows, Path(sys.argv[2]), batch_tokens=600, progress=progress)
+embedding_file.embed_to_file(model, windows, Path(sys.argv[2]), batch_tokens=600, progress=progress)
 """
 
 
 def test_killed_and_run_again_it_neither_repeats_nor_misses_a_window(tiny, shards, tmp_path, monkeypatch):
-    monkeypatch.setattr("biosig.embedding.PART_WINDOWS", 4)
+    monkeypatch.setattr("biosig.embedding_file.PART_WINDOWS", 4)
     windows = as_windows(shards, 5.0)
     whole = embed_to_file(tiny, windows, tmp_path / "whole.parquet", batch_tokens=600)
     out = tmp_path / "killed.parquet"
@@ -202,7 +202,7 @@ class _Stop(BaseException):
 @pytest.fixture
 def half_done(tiny, shards, tmp_path, monkeypatch):
     """An embedding in parts of two windows that was stopped after five parts, and one that was not."""
-    monkeypatch.setattr("biosig.embedding.PART_WINDOWS", 2)
+    monkeypatch.setattr("biosig.embedding_file.PART_WINDOWS", 2)
     windows, out = as_windows(shards, 5.0), tmp_path / "half.parquet"
     whole = embed_to_file(tiny, windows, tmp_path / "whole.parquet", batch_tokens=300)
 
@@ -273,7 +273,7 @@ def test_of_two_embeddings_into_one_file_the_second_is_refused(tiny, half_done):
 
 @pytest.mark.parametrize("part_windows", [1, 3, 2048])
 def test_recordings_without_a_modality_give_no_row_and_lose_none(tiny, ecg, tmp_path, monkeypatch, part_windows):
-    monkeypatch.setattr("biosig.embedding.PART_WINDOWS", part_windows)
+    monkeypatch.setattr("biosig.embedding_file.PART_WINDOWS", part_windows)
     muscle = biosig.Channel("chin", "chin", "emg", "uV")
     emg = biosig.Recording("emg", [biosig.Stream(100.0, (muscle,), np.ones((1, 1000), np.float32), 1.0, 0.0)])
     windows = as_windows([ecg, ecg, emg], 5.0)

@@ -125,7 +125,7 @@ def half(request, tmp_path_factory, tiny):
     build_index(shards)
     work = _Work(request.param, shards, tiny)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("biosig.embedding", "biosig.features.feature_table"):
+        for module in ("biosig.embedding_file", "biosig.features.feature_table"):
             patch.setattr(f"{module}.PART_WINDOWS", 4)
         for name in ("whole", "half"):
             (folder / name).mkdir()

@@ -41,11 +41,11 @@ START = """
 import json, os, signal, sys
 
 import matplotlib.pyplot, mne, pandas, pyarrow.parquet, safetensors.torch, sklearn.linear_model, torch
-import biosig.downstream.experiments.finetune, biosig.downstream.experiments.probe, biosig.embedding
+import biosig.downstream.experiments.finetune, biosig.downstream.experiments.probe, biosig.embedding_file
 import biosig.features.feature_table, biosig.features.registry, biosig.pretrain.loop
 from biosig.cli.main import main, verbs
 
-biosig.embedding.PART_WINDOWS = biosig.features.feature_table.PART_WINDOWS = 4
+biosig.embedding_file.PART_WINDOWS = biosig.features.feature_table.PART_WINDOWS = 4
 for point in verbs().values():
     point.load()
 for line in sys.stdin:

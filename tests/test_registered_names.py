@@ -15,7 +15,7 @@ from biosig.registry import Registry
 
 ROOT = Path(biosig.__file__).parents[1]
 FILES = sorted(path for room in ("biosig", "ingest") for path in (ROOT / room).rglob("*.py"))
-MOST, CHOICES = 2, ("baselines", "without")
+MOST, CHOICES = 2, ("baselines", "skip_baselines")
 
 
 def registries():

@@ -24,7 +24,7 @@ sys.addaudithook(cut)
 import biosig
 from biosig import samples
 from biosig.embedding import embed
-from biosig.models.model import load_model
+from biosig.models.load import load_model
 
 assert biosig.__file__.startswith(sys.argv[1]), biosig.__file__
 recording = biosig.read(sorted(samples.path("ptbxl").rglob("*_lr.hea"))[0])

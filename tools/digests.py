@@ -1,4 +1,4 @@
-"""What a folder of results holds, as digests by key: shards, tables, metrics and weights, to the bit.
+"""Digests by key of a folder of results: shards, tables, metrics and weights, to the bit.
 
 Times, paths, versions and sentences are no results: `IGNORED` names the keys that are left out. Formats are read here
 without Biosig, so that both versions are read by the same code.
@@ -35,7 +35,7 @@ IGNORED = {
 """Keys of JSON, columns of tables and attributes of HDF5 that may differ between versions with equal results."""
 
 Digests = dict[str, str]
-"""Where a value stands (file, then key, column or tensor) → its digest."""
+"""Place of a value (file, then key, column or tensor) → its digest."""
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,9 @@ def read_reports(path: Path, column: str = "report", query: str | None = None) -
     path : Path
         A CSV file.
     column : str
-        Where the reports are.
+        Table with the reports.
     query : str, optional
-        Which rows: a pandas expression over the columns.
+        Rows to take: a pandas expression over the columns.
     """
     table = pd.read_csv(path)
     rows = table.query(query) if query else table

@@ -5,7 +5,7 @@
 RUN is the folder of a finished `biosig pretrain`. Its model, heads and ledger are kept; vectors and heads by rounded
 weights are compared with those of the run on the sample recordings. Where the run's sources are still where its
 configuration says, the windows that it drew are counted, and the ledger is made anew, without simulated recordings.
-Measurements that are given as files become sections of the card; options that are not given are told.
+Measurements that are given as files become sections of the card; options that are not given are reported.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def ship(
     evidence : Evidence
         Files for the card.
     landmarks : bool
-        Whether the ledger keeps the landmarks of signals, 18 bytes each, by which near copies are known.
+        True to keep in the ledger the landmarks of signals, 18 bytes each, by which near copies are known.
     name : str, optional
         Of the model and its folder; default as in the run.
     replacing : bool
-        Whether weights of that name may be there already.
+        True if weights of that name may exist already; they are replaced.
     heads : bool
-        Whether heads are kept; leave out those that do not tell of people who were not seen.
+        True to keep heads; leave out those that do not hold for people outside the training data.
 
     Returns
     -------
@@ -90,8 +90,8 @@ def ship(
     model = of_kinds(whole, kinds)
     model.heads = model.heads if heads else []
     small = rounded(model, name or model.name)
-    told = [f"{run} → {small.name}, of {', '.join(small.contract)}"]
-    told.append(f"Largest difference by rounding: {_agree(model, small)}")
+    report = [f"{run} → {small.name}, of {', '.join(small.contract)}"]
+    report.append(f"Largest difference by rounding: {_agree(model, small)}")
     ledger = ledger if landmarks else replace(ledger, landmarks=Landmarks.of([]))
     folder = weights.ROOM / small.name
     if folder.exists() and not replacing:
@@ -107,10 +107,10 @@ def ship(
     again = biosig.load_model(folder)
     if again.revision != small.revision:
         raise DataError(f"{folder} is not what was written: check the disk, and ship again.")
-    told += [*remark, f"{folder}: {_size(folder):,} bytes, revision {again.revision}"]
-    told.append(f"All weights that ship: {_size(weights.ROOM):,} of {weights.MOST_BYTES:,} bytes.")
+    report += [*remark, f"{folder}: {_size(folder):,} bytes, revision {again.revision}"]
+    report.append(f"All weights that ship: {_size(weights.ROOM):,} of {weights.MOST_BYTES:,} bytes.")
     left = evidence.missing()
-    return [*told, *([f"The card lacks what {', '.join(left)} would give."] if left else [])]
+    return [*report, *([f"The card lacks what {', '.join(left)} would give."] if left else [])]
 
 
 def of_kinds(model: Model, kinds: Collection[str] | None) -> Model:

@@ -1,4 +1,7 @@
-"""The steps that `compare_versions` runs in both versions, spelled as in 0.1.0, which every version before 1.0 reads.
+"""The steps that `compare_versions` runs in both versions.
+
+Those of `CONFIGS` are spelled as in 0.1.0, which every version before 1.0 reads; `later_steps` need a version with
+features, bench, weights that ship and public encoders.
 
 Each is a command line of `biosig` that writes below a folder of its own name. Encoders are tiny and epochs few: what is
 compared is that the numbers are the same, not that they are good.
@@ -29,7 +32,11 @@ main, failed = command.load(), []
 for name, arguments in json.load(open(sys.argv[1])):
     print(f"== {name}: biosig {' '.join(arguments)}", flush=True)
     try:
-        main(arguments)
+        if arguments[0] == "build":
+            import biosig
+            biosig.build_model(arguments[1], seed=0).save(arguments[2])
+        else:
+            main(arguments)
         status = 0
     except SystemExit as ended:
         status = ended.code or 0
@@ -40,7 +47,10 @@ for name, arguments in json.load(open(sys.argv[1])):
         failed.append(name)
 json.dump(failed, open(sys.argv[2], "w"))
 """
-"""Program that runs the steps in one process, by the console entry point of the version that is first on the path."""
+"""Program that runs the steps in one process, by the console entry point of the version that is first on the path.
+
+`build NAME FOLDER` is no verb: it saves a preset with seeded weights.
+"""
 
 _SIZE = {"embed_dim": 32, "depth": 2, "num_heads": 2, "head_dim": 16}
 _PRETRAIN = {
@@ -157,7 +167,55 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
 """Of each step with a configuration, the verb and that configuration."""
 
 
-def write_steps(folder: Path, tests: Path, data: Path | None) -> list[Step]:
+_BENCH = {
+    "title": "sex",
+    "shards": "ptbxl",
+    "target": {"label": "sex", "classes": {"female": ["female"], "male": ["male"]}},
+    "windows": {"length": 5.0},
+    "split": {"name": "folds", "folds": 3, "validation": 0.34},
+    "networks": [],
+    "primary": True,
+}
+SHIPPED = {"biosig-fused-tiny-ecg": "ptbxl", "biosig-fused-tiny-eeg": "eegmmidb", "biosig-fused-tiny-ppg": "bidmc"}
+"""Weights that ship, and shards that they embed."""
+
+PUBLIC = {
+    "ecgfounder-12": ("ptbxl", 10.0),
+    "ecgfounder-1": ("ptbxl", 10.0),
+    "ecg-jepa-kim": ("ptbxl", 10.0),
+    "papagei-s": ("bidmc", 10.0),
+    "papagei-p": ("bidmc", 10.0),
+    "labram-base": ("eegmmidb", 4.0),
+    "cbramod": ("eegmmidb", 4.0),
+}
+"""Public encoders, built with seeded weights: shards, and seconds of a window."""
+
+
+def later_steps(folder: Path) -> list[Step]:
+    """Write the configuration of a bench below a folder, and name the steps that 0.1.0 did not know."""
+    bench = folder / "bench"
+    bench.mkdir()
+    values = {"model": "biosig-fused-tiny-ecg", "shards": "demo/shards", "out": "bench", "tasks": {"sex": "sex.yaml"}}
+    (bench / "bench.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    (bench / "sex.yaml").write_text(yaml.safe_dump(_BENCH), encoding="utf-8")
+    steps = [("bench", ["bench", str(bench), "groups=[frozen, features]", "conditions=false", "n_bootstrap=100"])]
+    for name, shards in (("features-ecg", "ptbxl"), ("features-eeg", "eegmmidb"), ("features-ppg", "bidmc")):
+        steps.append((name, ["features", f"demo/shards/{shards}", "--out", f"{name}/features.parquet"]))
+    for name, shards in SHIPPED.items():
+        steps.append((name, _embed(name, shards, 10.0 if shards != "eegmmidb" else 4.0, name)))
+    for name, (shards, seconds) in PUBLIC.items():
+        steps.append((f"build-{name}", ["build", name, f"build-{name}"]))
+        steps.append((name, _embed(f"build-{name}", shards, seconds, name)))
+    return steps
+
+
+def _embed(model: str, shards: str, seconds: float, out: str) -> list[str]:
+    source = f"demo/shards/{shards}"
+    windows = ["--window", str(seconds), "--stride", "20"]
+    return ["embed", model, source, *windows, "--out", f"{out}/vectors.parquet", "--device", "cpu"]
+
+
+def write_steps(folder: Path, tests: Path, data: Path | None, later: bool = True) -> list[Step]:
     """Write configurations and files of each format below a folder, and name the steps.
 
     Parameters
@@ -168,6 +226,8 @@ def write_steps(folder: Path, tests: Path, data: Path | None) -> list[Step]:
         Folder of the adapters' contract test, which knows a sample file of each format.
     data : Path, optional
         Further recordings to ingest.
+    later : bool
+        Also the steps that 0.1.0 did not know.
     """
     steps: list[Step] = [("demo", ["demo", "--out", "demo", "--steps", "10", "--workers", "1"])]
     for name, (verb, values) in CONFIGS.items():
@@ -176,6 +236,7 @@ def write_steps(folder: Path, tests: Path, data: Path | None) -> list[Step]:
         steps.append((name, [verb, str(path)]))
     embed = ["embed", _MODEL, _BIDMC["shards"], "--window", "5", "--out", "embed/bidmc.parquet", "--device", "cpu"]
     steps.append(("embed", embed))
+    steps += later_steps(folder) if later else []
     files = [*_sample_files(folder / "samples", tests), *([("data", data)] if data else [])]
     for name, path in files:
         options = ["--workers", "1", "--recording-names", "keep"]

@@ -74,7 +74,7 @@ class Revisions(NamedTuple):
     shipped: str
     before: str
 
-    def told(self, measured: Sequence[str]) -> str:
+    def sentence(self, measured: Sequence[str]) -> str:
         """A sentence on whether measurements are of these weights."""
         if set(measured) == {self.shipped}:
             return "Measured with these weights."
@@ -220,10 +220,10 @@ def _bench(folder: Path, revisions: Revisions) -> str:
         own = gains[(gains["task"] == task) & (gains["row"] == "model") & (gains["against"] == "random_weights")]
         record["gain over the twin"] = "" if own.empty else _interval(own.iloc[0], "gain", "+")
         records.append(record)
-    told = revisions.told([one["revision"] for one in read_json(folder / "models.json")])
+    remark = revisions.sentence([one["revision"] for one in read_json(folder / "models.json")])
     text = (
-        f"## Scores\n\n{told} Intervals are of 95 % over people; * = primary endpoint; a positive gain is the weights' "
-        f"over the same network with random weights, in pairs.\n\n{markdown(pd.DataFrame(records))}"
+        f"## Scores\n\n{remark} Intervals are of 95 % over people; * = primary endpoint; a positive gain is the "
+        f"weights' over the same network with random weights, in pairs.\n\n{markdown(pd.DataFrame(records))}"
     )
     groups = folder / "subgroups.csv"
     if not groups.read_text(encoding="utf-8").strip():  # nobody's age, sex or place is known
@@ -255,14 +255,14 @@ def _audit(path: Path, revisions: Revisions) -> str:
     if not file.is_file():
         raise UsageError(f"{file} does not exist: give a folder that 'biosig audit' wrote.")
     found = read_json(file)
-    told = [
+    findings = [
         f"- {one['sentence']}"
         for one in found["findings"]
         if one["check"].endswith("in the embeddings") or one["check"] == "label as identity"
     ]
-    if not told:
+    if not findings:
         raise UsageError(f"{file} has no finding on identity: audit a task whose people have windows far enough apart.")
-    return "\n".join(["## Identity", "", revisions.told([found["model_revision"]]), "", *told])
+    return "\n".join(["## Identity", "", revisions.sentence([found["model_revision"]]), "", *findings])
 
 
 def _table(path: Path, title: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from biosig import config as configuration
 from biosig.batches.input_contract import Align
 from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
-from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import AnyTarget, WindowPlan
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.probe.config import Head, ProbeConfig
@@ -46,7 +46,7 @@ class AuditConfig(TaskConfig):
         Largest number of windows; of more, so many are drawn, evenly over subjects and classes.
     """
 
-    target: Target
+    target: AnyTarget
     windows: WindowPlan
     split: SubjectKFold | QuerySplit = field(default_factory=lambda: SubjectKFold(folds=5, validation=0.25))
     channels: list[str] = field(default_factory=list)

@@ -56,9 +56,9 @@ def aligned(windows: Windows, align: Align) -> Windows:
     windows : Windows
         Of recordings with the channels that take part (`biosig.downstream.data.picked_channels`).
     align : {"none", "subject", "first_minute"}
-        Whether a person's matrix is measured over all recordings that the windows are of, whole, so that a person under
-        test is known by all that was recorded; or each recording's over its first minute alone, which could be done
-        while one records. A recording of nobody known is aligned by itself.
+        "subject": a person's matrix is measured over all recordings that the windows are of, whole, so that a person in
+        the test set is known by all that was recorded. "first_minute": each recording's matrix is measured over its
+        first minute alone, which could be done while one records. A recording of no known subject is aligned by itself.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def chosen_align(align: Align | None, contract: Mapping[str, InputContract], win
     Parameters
     ----------
     align : {"none", "subject", "first_minute"}, optional
-        What was told; None = as the weights name it.
+        The alignment that a user chose; None = as the weights name it.
     contract : mapping of modality to InputContract
         Of the model.
     windows : Windows
@@ -137,9 +137,9 @@ Layout = tuple[tuple[str, ...], str]
 
 @dataclass(frozen=True)
 class _Mixing:
-    """How the electrodes of a stream are mixed."""
+    """Mixing matrix of a stream's electrodes."""
 
-    rows: NDArray[np.intp]  # (n,) which of the C sorted electrodes take part
+    rows: NDArray[np.intp]  # (n,) those of the C sorted electrodes that take part
     matrix: Floats  # (n, n)
     gain: float  # by which the typical electrode's amplitude grows
 
@@ -161,7 +161,7 @@ class _Alignment:
         return replace(part, streams=[_mixed(stream, known, part.id) for stream in part.streams], robust_scale=scale)
 
     def _measured(self, rows: Sequence[int]) -> dict[int, dict[Layout, _Mixing]]:
-        """How the streams of some recordings are mixed, that are aligned together."""
+        """Mixing matrices of the streams of recordings that are aligned together."""
         of_each = {row: self._sums(row) for row in rows}
         together: dict[Layout, Floats] = {}  # by the electrodes that took part
         for layout, sums in (item for each in of_each.values() for item in each.items()):
@@ -193,8 +193,8 @@ class _Alignment:
             values = stream.physical()[order].astype(np.float64) * factor[:, None]  # (C, T)
             real = np.isfinite(values)
             values[~real] = 0.0
-            there = real.astype(np.float64)
-            parts = np.stack((values @ values.T, there @ there.T)) / stream.sfreq
+            counts = real.astype(np.float64)
+            parts = np.stack((values @ values.T, counts @ counts.T)) / stream.sfreq
             sums[layout] = sums.get(layout, 0.0) + parts
         return sums
 
@@ -212,7 +212,7 @@ class _Alignment:
 
 
 def _groups(ds: RecordingSet, rows: Sequence[int], align: Align) -> dict[int, list[int]]:
-    """Which recordings each is aligned with, itself among them."""
+    """For each recording the rows that it is aligned with, its own among them."""
     if align == "first_minute":
         return {row: [row] for row in rows}
     table = ds.to_pandas()

@@ -21,9 +21,9 @@ COPY = "copy"
 
 
 class Alteration(Protocol):
-    """What is done to the parts of a recording that are read.
+    """Change of the parts of a recording that are read.
 
-    It must not hang on where a part begins and ends, since one asks for a window and another for it with a margin.
+    It must not depend on the limits of a part, since one caller asks for a window and another for it with a margin.
     """
 
     def __call__(self, part: Recording, whole: ReadableRecording, row: int) -> Recording:
@@ -99,7 +99,7 @@ class WrappedRecording:
 
     @property
     def subject(self) -> Subject | None:
-        """Who was recorded."""
+        """The recorded person."""
         return self.recording.subject
 
     @property
@@ -139,7 +139,7 @@ class AlteredSet(WrappedSet):
     ds : RecordingSet
         The recordings.
     alteration : Alteration
-        What is done to them.
+        Change of each recording's parts.
     """
 
     def __init__(self, ds: RecordingSet, alteration: Alteration) -> None:
@@ -158,7 +158,7 @@ class AlteredRecording(WrappedRecording):
     recording : ReadableRecording
         The recording.
     alteration : Alteration
-        What is done to it.
+        Change of its parts.
     row : int
         Its number in its set.
     """

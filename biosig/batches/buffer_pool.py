@@ -1,4 +1,4 @@
-"""Large arrays whose memory is used again once nobody holds them: new memory costs a page fault for every 4 KB."""
+"""Buffer pool: memory of freed arrays is used again, since new memory costs a page fault for every 4 KB."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 MOST_BYTES = 2**28
-"""What is kept at most; more than that in use at a time comes and goes as other memory does."""
+"""Limit of the pool in bytes; memory beyond it is allocated and freed as usual."""
 
 _free: dict[int, list[memoryview]] = {}
-"""Memory that nobody holds, by its size."""
+"""Free memory, by its size."""
 
 
 def recycled(shape: Sequence[int], dtype: DTypeLike = np.float32) -> NDArray[Any]:

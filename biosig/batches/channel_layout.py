@@ -1,4 +1,4 @@
-"""What the input contract needs to know of a stream's channels, worked out once for all windows that share them."""
+"""Channels of a stream as the input contract needs them, worked out once for all windows that share them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def channels_read(channels: Sequence[Channel], contract: Mapping[str, InputContr
         members = [channel for channel in channels if channel.kind == modality]
         if any(channel.position_source == "unknown" for channel in members) and _policy(modality, wanted) == "skip":
             known = _places(members, wanted).known
-            members = [channel for channel, there in zip(members, known, strict=True) if there]
+            members = [channel for channel, placed in zip(members, known, strict=True) if placed]
         if members:
             read[modality] = members
     return read
@@ -100,10 +100,10 @@ def _make(channels: tuple[Channel, ...], modality: str, contract: InputContract)
     rows = [row for row, channel in enumerate(channels) if channel.kind == modality]
     places = _places([channels[row] for row in rows], contract)
     if not places.known.all():
-        unknown = [channels[row].source_name for row, there in zip(rows, places.known, strict=True) if not there]
+        unknown = [channels[row].source_name for row, known in zip(rows, places.known, strict=True) if not known]
         _tell(unknown, modality, contract)
         if _policy(modality, contract) == "skip":
-            rows = [row for row, there in zip(rows, places.known, strict=True) if there]
+            rows = [row for row, known in zip(rows, places.known, strict=True) if known]
             places = places.of(places.known)
     placed = np.ones(len(rows), bool) if contract.frame == "head" else places.known
     return _montage(channels, rows, places, placed, contract)
@@ -147,7 +147,7 @@ def _montage(
 
 
 class _Places(NamedTuple):
-    """Where C channels are, in the frame of a contract; columns as in `ChannelLayout`."""
+    """Positions of C channels in the frame of a contract; columns as in `ChannelLayout`."""
 
     position: NDArray[np.float32]
     reference: NDArray[np.float32]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.channel_layout import ChannelLayout, is_unscaled, montage
 from biosig.batches.input_contract import InputContract, OnUnknown, with_unknown
+from biosig.batches.integer_samples import is_plain, normalise_integers
 from biosig.batches.lead_sizes import usual_factors
 from biosig.batches.ordered import OrderedContract
 from biosig.batches.stepped import SteppedContract
@@ -88,15 +88,15 @@ def prepare(
     Parameters
     ----------
     window : Recording
-        What to prepare. `robust_scale` of the recording is used where it has one, else the window's own.
+        Its stored `robust_scale` is used where it has one, else the window's own.
     contract : mapping of modality to InputContract
-        What the model wants. Kinds without a modality give no tokens and are left out.
+        The model's contract. Kinds without a modality give no tokens and are left out.
     window_onset : float, optional
         Seconds from the recording's start that count as time 0; default the first sample of the earliest stream.
     room : callable, optional
         Gives the arrays to write values to, where that saves a copy; default new ones.
     on_unknown : {"keep", "skip", "raise"}, optional
-        What becomes of channels whose place is not known; default as in the contract.
+        Policy for channels of unknown place; default as in the contract.
 
     Returns
     -------
@@ -125,47 +125,59 @@ def prepare(
             stepped = _stepped(window, modality, parts, wanted, window_onset)
             prepared += whole_or_none([stepped], wanted)
             continue
-        scale = float(window.robust_scale.get(modality, math.nan))
-        plain = [0 < scale < math.inf and _is_plain(stream, wanted) for stream, _ in parts]
-        done = band_contained(window.band.get(modality), wanted.band)
-        physical = {
-            i: _to_contract(stream, members, wanted, done) for i, (stream, members) in enumerate(parts) if not plain[i]
-        }
-        unscaled = any(is_unscaled(stream.channels[row], wanted) for stream, members in parts for row in members.rows)
-        if (wanted.normalisation == "robust" or unscaled) and not scale > 0:
-            scale = robust_scale(_stacked(physical.values()))
-        first = len(prepared)
-        for i, (stream, members) in enumerate(parts):
-            n_times = stream.n_times if plain[i] else physical[i].shape[1]
-            values = room(modality, len(members.rows), n_times)
-            known = scale if 0 < scale < math.inf else 0.0
-            divisor: float | NDArray[np.float32] = known
-            if plain[i]:
-                valid, mean = _normalise_integers(stream, members, scale, wanted.clip, out=values)
-            else:
-                mean, divisor = _centre_and_scale(physical[i], stream, members, wanted, known)
-                if unscaled and wanted.normalisation == "constant":
-                    divisor = known / (wanted.usual_scale or 1.0) * wanted.divisor
-                    divisor = _by_lead(physical[i], members, wanted, divisor) if modality == "ecg" else divisor
-                valid = _normalise(physical[i], members.sign, mean, divisor, wanted.clip, out=values)
-            prepared.append(
-                PreparedStream(
-                    modality=modality,
-                    values=values,
-                    valid=valid,
-                    position=members.position,
-                    reference=members.reference,
-                    channel=members.channel,
-                    sign=members.sign,
-                    mean=mean,
-                    scale=divisor,
-                    onset=stream.onset - window_onset,
-                    ch_names=members.ch_names,
-                    scale_known=not unscaled,
-                )
+        streams = _scaled(window, modality, parts, wanted, window_onset, room)
+        prepared += whole_or_none(streams, wanted) if isinstance(wanted, OrderedContract) else streams
+    return prepared
+
+
+def _scaled(
+    window: Recording,
+    modality: str,
+    parts: Sequence[tuple[Stream, ChannelLayout]],
+    wanted: InputContract,
+    window_onset: float,
+    room: Room,
+) -> list[PreparedStream]:
+    """The streams of one modality in the contract's unit, band and rate, centred and divided by their scale."""
+    scale = float(window.robust_scale.get(modality, math.nan))
+    plain = [0 < scale < math.inf and is_plain(stream, wanted) for stream, _ in parts]
+    done = band_contained(window.band.get(modality), wanted.band)
+    physical = {
+        i: _to_contract(stream, members, wanted, done) for i, (stream, members) in enumerate(parts) if not plain[i]
+    }
+    unscaled = any(is_unscaled(stream.channels[row], wanted) for stream, members in parts for row in members.rows)
+    if (wanted.normalisation == "robust" or unscaled) and not scale > 0:
+        scale = robust_scale(_stacked(physical.values()))
+    prepared: list[PreparedStream] = []
+    for i, (stream, members) in enumerate(parts):
+        n_times = stream.n_times if plain[i] else physical[i].shape[1]
+        values = room(modality, len(members.rows), n_times)
+        known = scale if 0 < scale < math.inf else 0.0
+        divisor: float | NDArray[np.float32] = known
+        if plain[i]:
+            valid, mean = normalise_integers(stream, members, scale, wanted.clip, out=values)
+        else:
+            mean, divisor = _centre_and_scale(physical[i], stream, members, wanted, known)
+            if unscaled and wanted.normalisation == "constant":
+                divisor = known / (wanted.usual_scale or 1.0) * wanted.divisor
+                divisor = _by_lead(physical[i], members, wanted, divisor) if modality == "ecg" else divisor
+            valid = _normalise(physical[i], members.sign, mean, divisor, wanted.clip, out=values)
+        prepared.append(
+            PreparedStream(
+                modality=modality,
+                values=values,
+                valid=valid,
+                position=members.position,
+                reference=members.reference,
+                channel=members.channel,
+                sign=members.sign,
+                mean=mean,
+                scale=divisor,
+                onset=stream.onset - window_onset,
+                ch_names=members.ch_names,
+                scale_known=not unscaled,
             )
-        if isinstance(wanted, OrderedContract):
-            prepared[first:] = whole_or_none(prepared[first:], wanted)
+        )
     return prepared
 
 
@@ -181,7 +193,7 @@ def _stepped(
     Raises
     ------
     UsageError
-        If the channels lie in streams of several rates or times, or the rate is none that the steps take.
+        If the channels lie in streams of several rates or times, or the steps do not take the rate.
     """
     first = parts[0][0]
     for stream, _ in parts[1:]:
@@ -227,10 +239,10 @@ def in_unit(stream: Stream, members: ChannelLayout) -> NDArray[np.float64]:
 
 
 def whole_or_none(streams: list[PreparedStream], wanted: OrderedContract) -> list[PreparedStream]:
-    """The streams of a window, none of their samples valid where the network would not see all channels whole."""
-    there = wanted.missing == "subset" or sum(len(stream.channel) for stream in streams) == len(wanted.ch_names)
+    """The streams of a window; all samples invalid if the network would not see all channels whole."""
+    complete = wanted.missing == "subset" or sum(len(stream.channel) for stream in streams) == len(wanted.ch_names)
     whole = all(stream.valid.all() for stream in streams) and len({stream.values.shape[1] for stream in streams}) == 1
-    if wanted.missing == "zeros" or (there and whole):
+    if wanted.missing == "zeros" or (complete and whole):
         return streams
     return [replace(stream, valid=np.zeros(stream.values.shape, bool)) for stream in streams]
 
@@ -251,81 +263,11 @@ def _check_size(name: str, modality: str, parts: Sequence[tuple[Stream, ChannelL
 def band_contained(
     band: tuple[float | None, float | None] | None, wanted: tuple[float | None, float | None] | None
 ) -> bool:
-    """Whether samples limited to `band` need no filter to be limited to `wanted`."""
+    """True if samples limited to `band` need no filter to be limited to `wanted`."""
     if wanted is None:
         return True
     low, high = band or (None, None)
     return (wanted[0] is None or (low or 0) >= wanted[0]) and (wanted[1] is None or (high or math.inf) <= wanted[1])
-
-
-def _is_plain(stream: Stream, contract: InputContract) -> bool:
-    """Whether the stream holds integers at the contract's rate that only need to be scaled."""
-    as_wanted = stream.sfreq == contract.sfreq and contract.band is None and contract.normalisation == "robust"
-    as_wanted = as_wanted and contract.cleaning == "none" and contract.frame == "head"
-    return as_wanted and stream.samples.dtype == np.int16 and stream.n_times > 0
-
-
-def _normalise_integers(
-    stream: Stream, members: ChannelLayout, scale: float, clip: float, out: NDArray[np.float32]
-) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """What `_normalise` makes of a plain stream, straight from its integers: training reads little else."""
-    if len(members.rows) < stream.n_chans:
-        stream = stream.pick(members.rows)
-    samples = np.asarray(stream.samples)
-    out[...] = samples
-    lowest, highest, mean = survey_integers(samples, out)
-    valid = np.ones(out.shape, bool)
-    if len(stream.invalid):
-        valid = stream.valid()
-        for row in set(stream.invalid[:, 0].tolist()):
-            real = out[row, valid[row]]
-            lowest[row], highest[row], mean[row] = (real.min(), real.max(), real.mean()) if real.size else (0, 0, 0)
-    gain = stream.scale * members.factor
-    moves = scale_integers(out, lowest, highest, mean, gain * members.sign / scale, clip)
-    mean = mean * gain + stream.offset * members.factor
-    moves &= np.isfinite(mean)
-    if not moves.all():
-        out[~moves], valid[~moves], mean[~moves] = 0, False, 0
-    if len(stream.invalid):
-        out[~valid] = 0
-    return valid, mean.astype(np.float32)
-
-
-def survey_integers(
-    samples: NDArray[np.int16], values: NDArray[np.float32]
-) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float64]]:
-    """Smallest, largest and mean of each row of counts (R, T), which `values` are too."""
-    n_times = samples.shape[1]
-    length = _exact_length(n_times)
-    if length >= 64:  # a matrix product is the quickest sum, and exact for so few integers of 16 bits
-        parts = values.reshape(-1, length) @ np.ones(length, np.float32)
-        total = parts.reshape(len(samples), -1).sum(axis=1, dtype=np.float64)
-    else:
-        total = samples.sum(axis=1, dtype=np.int64).astype(np.float64)
-    return samples.min(axis=1), samples.max(axis=1), total / n_times
-
-
-@lru_cache(maxsize=1024)
-def _exact_length(n_times: int) -> int:
-    """The longest even part of `n_times` whose sum of int16 float32 holds exactly, 512 at most."""
-    return next(length for length in range(min(512, max(n_times, 1)), 0, -1) if n_times % length == 0)
-
-
-def scale_integers(
-    values: NDArray[np.float32],
-    lowest: NDArray[np.int16],
-    highest: NDArray[np.int16],
-    mean: NDArray[np.float64],
-    step: NDArray[np.float64],
-    clip: float,
-) -> NDArray[np.bool_]:
-    """Turn counts (R, T) into clipped multiples of the scale, in place; gives which rows move, shape (R,)."""
-    largest = np.maximum(highest - mean, mean - lowest) * np.abs(step)
-    values -= mean.astype(np.float32)[:, None]
-    values *= step.astype(np.float32)[:, None]
-    for row in np.flatnonzero(~(largest <= clip)):
-        np.clip(values[row], -clip, clip, out=values[row])
-    return (highest > lowest) & (largest > 0) & np.isfinite(largest)
 
 
 def _to_contract(stream: Stream, members: ChannelLayout, contract: InputContract, in_band: bool) -> NDArray[np.float32]:
@@ -335,7 +277,7 @@ def _to_contract(stream: Stream, members: ChannelLayout, contract: InputContract
     values = stream.physical()
     if (members.factor != 1.0).any():
         values = values * members.factor.astype(np.float32)[:, None]
-    # A lead that never moves is an electrode that is off, not a signal of zero. Told before the filters: they ripple.
+    # A lead that never moves is an electrode that is off, not a signal of zero. Found before the filters: they ripple.
     values[is_flat(values) | ~members.placed] = np.nan
     if in_band and stream.sfreq == contract.sfreq and contract.cleaning == "none":
         return values
@@ -363,7 +305,7 @@ def limit_band(
 def _centre_and_scale(
     physical: NDArray[np.float32], stream: Stream, members: ChannelLayout, contract: InputContract, scale: float
 ) -> tuple[NDArray[np.float32], float | NDArray[np.float32]]:
-    """What is subtracted from each channel (C,), and what it is divided by: one number or (C,)."""
+    """Offset to subtract from each channel (C,), and divisor: one number or (C,)."""
     if contract.normalisation == "constant":
         return np.zeros(len(physical), np.float32), contract.divisor
     if contract.normalisation == "zscore" and stream.moments is not None:

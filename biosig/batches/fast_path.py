@@ -1,4 +1,4 @@
-"""Windows that only need scaling, several at a time: what training mostly reads, for little more than reading it costs.
+"""Fast path of training: windows that only need scaling, several at a time, for little more than reading them costs.
 
 Such are windows from shards made at the model's rate: integers of one modality, without a gap, with a stored scale. One
 by one they cost as much in calls as in samples; a few together still lie in the processor's cache.
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.batches.channel_layout import ChannelLayout, montage
-from biosig.batches.contract import InputContract, scale_integers, survey_integers
+from biosig.batches.input_contract import InputContract
+from biosig.batches.integer_samples import scale_integers, survey_integers
 from biosig.batches.packed import Packer
 from biosig.batches.windows import Windows
 from biosig.recording import sample_range
@@ -26,7 +27,7 @@ GROUP_BYTES = 2**20
 
 
 class PlainWindow(NamedTuple):
-    """Where the samples of such a window lie, and what they need."""
+    """Place of the samples of such a window, and the scaling that they need."""
 
     row: int  # its number among the windows
     shard: Shard
@@ -83,7 +84,7 @@ def _plain_window(
 
 
 def _only_scales(contract: InputContract) -> bool:
-    """Whether integers at the contract's rate need nothing but one scale, and are cut end to end."""
+    """True if integers at the contract's rate need nothing but one scale, and are cut end to end."""
     scaled = contract.normalisation == "robust" and contract.band is None and contract.cleaning == "none"
     return scaled and contract.frame == "head" and contract.stride == contract.patch_size
 

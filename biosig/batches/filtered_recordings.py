@@ -1,4 +1,4 @@
-"""Windows for contracts with a band or z-scores: what a window alone cannot tell is taken from its recording.
+"""Windows for contracts with a band or z-scores, which need more of a recording than the window.
 
 A zero-phase filter wants the signal before and after the window, a z-score the mean and deviation of the recording, a
 robust scale the recording in the band: one that was stored before the filter measures drifts that it takes away.
@@ -46,8 +46,8 @@ def filter_to_contract(windows: Windows, contract: Mapping[str, InputContract]) 
     windows : Windows
         Of any recordings.
     contract : mapping of modality to InputContract
-        Where it has neither a band nor z-scores nor steps before the cut of a window, the windows are given back as
-        they are.
+        If it has neither a band nor z-scores nor steps before the cut of a window, the windows are given back as they
+        are.
     """
     if all(
         wanted.band is None and wanted.normalisation != "zscore" and not _context(wanted)

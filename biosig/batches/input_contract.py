@@ -14,7 +14,7 @@ MODALITY_IDS = {"ecg": 0, "ppg": 1, "eeg": 2, "text": 3}
 
 
 OnUnknown = Literal["keep", "skip", "raise"]
-"""What becomes of channels whose place on the body is not known: used as they are, left out, or refused."""
+"""Policy for channels whose place on the body is not known: used as they are, left out, or refused."""
 
 Align = Literal["none", "subject", "first_minute"]
 """By what EEG is aligned: nothing; all recordings of a person, whole; or the first minute of each recording alone."""
@@ -22,7 +22,7 @@ Align = Literal["none", "subject", "first_minute"]
 
 @dataclass(frozen=True)
 class InputContract:
-    """What one modality must be before it becomes tokens.
+    """Form of one modality's signals before they become tokens: rate, patches, unit, band, normalisation.
 
     Parameters
     ----------
@@ -47,24 +47,24 @@ class InputContract:
         Length of the windows that the model was trained on. Shorter ones are fine; longer ones are an extrapolation, of
         which a trained model warns.
     frame : {"head", "mri", "leads"}
-        How a channel's place reaches the model. "head": metres in the head frame, of a derivation both electrodes;
-        unknown places are seen as unknown. "mri": metres in MNE's mri frame, a derivation at its midpoint. "leads": by
-        the name of the lead. A channel without a place in the last two is not seen, and a warning names it.
+        Coordinates by which a channel's place reaches the model. "head": metres in the head frame, of a derivation both
+        electrodes; unknown places are seen as unknown. "mri": metres in MNE's mri frame, a derivation at its midpoint.
+        "leads": by the name of the lead. A channel without a place in the last two is not seen, and a warning names it.
     on_unknown : {"keep", "skip", "raise"}, optional
-        What becomes of a channel of unknown place. "keep": it gives tokens where the frame can tell that a place is
-        unknown. "skip": it gives none, and a warning names it. "raise": it is an error. None = "skip" for EEG, of which
+        Policy for a channel of unknown place. "keep": it gives tokens if the frame can express an unknown place.
+        "skip": it gives none, and a warning names it. "raise": it is an error. None = "skip" for EEG, of which
         a channel of unknown electrode may be anything that an amplifier records, else "keep".
     usual_scale : float, optional
         Robust scale in `unit` that a recording in a unit of its own (a z-score, a recorder's counts) is brought to, and
-        said to be of unknown scale: `log_scale` is NaN. ECG leads that have lost their ratios are brought to the usual
+        marked as of unknown scale: `log_scale` is NaN. ECG leads that have lost their ratios are brought to the usual
         size of each (`biosig.batches.lead_sizes`). None = such a recording is refused.
     readout : str, optional
         The readout of `biosig.models.readouts` that the weights are meant for; None = the model's own pooling.
     layers : tuple of int
         The layers that it reads, side by side; none = the output.
     align : {"none", "subject", "first_minute"}
-        By what the EEG was aligned that the weights have learned from (`biosig.batches.alignment`), and so by what it
-        is aligned where they are used on recordings, unless told otherwise.
+        Alignment of the EEG that the weights have learned from (`biosig.batches.alignment`), and so of recordings that
+        they are used on, unless another is chosen.
     cleaning : {"none", "neurokit"}
         Cleaning at the contract's rate before normalisation: none, or NeuroKit2's default for the kind
         (`biosig.signal.neurokit_clean`).

@@ -46,8 +46,8 @@ def usual_factors(values: NDArray[np.floating], ch_names: Sequence[str], sfreq: 
     Returns
     -------
     ndarray, shape (C,), or None
-        NaN for channels that are none of the twelve leads or do not move. None where one factor for all is right, or
-        no other can be found: I, II and III are not all there, or agree already, or agree for no sizes.
+        NaN for channels that are not among the twelve leads or do not move. None if one factor for all is right, or no
+        other can be found: I, II or III is missing, or they agree already, or they agree for no sizes.
     """
     row = {name: i for i, name in enumerate(ch_names) if name in USUAL_SWING}
     if not {"I", "II", "III"} <= row.keys() or not limb_lead_error(values, ch_names)[0] > AS_IT_IS:

@@ -56,7 +56,7 @@ _ROUNDING = 1e-6  # windows: a share of 0.3 of ten windows is three of them
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Which windows make up which batch: a seeded permutation of all windows in each epoch, cut at a token budget.
+    """Plan of batches: a seeded permutation of all windows in each epoch, cut at a token budget.
 
     With shares, an epoch has as many windows, and each source gives its share of them: the next ones of an endless
     row of permutations of its windows, so that it shows all of them before it shows one again.

@@ -1,4 +1,4 @@
-"""Input contracts of networks that know channels by their row: which channels, in what order, in windows how long.
+"""Input contracts of networks that know channels by their row: names and order of channels, length of windows.
 
 Shape letters: C channels of the contract.
 """
@@ -35,13 +35,13 @@ class OrderedContract(InputContract):
     ch_names : tuple of str
         C names, as a file writes them or canonical.
     missing : {"refuse", "zeros", "subset"}
-        "refuse": a recording without one of the channels is an error, and a window in which a sample is no real value
-        gives no vector. "zeros": both are 0 after normalisation. "subset": the network reads any of the channels, each
-        by its number, as in its training; a window in which a sample is no real value gives no vector.
+        "refuse": a recording without one of the channels is an error, and a window with a sample that is not a real
+        value gives no vector. "zeros": both are 0 after normalisation. "subset": the network reads any of the channels,
+        each by its number, as in its training; a window with a sample that is not a real value gives no vector.
     any_length : bool
-        Whether a window may have any whole number of patches; else it has one.
+        True if a window may have any whole number of patches; else it has one.
     aliases : bool
-        Whether another name of the same electrode counts (T7 for T3); else names count as they are spelt, whatever
+        True if another name of the same electrode counts (T7 for T3); else names count as they are spelt, whatever
         their case, prefix and common reference.
     """
 
@@ -51,7 +51,7 @@ class OrderedContract(InputContract):
     aliases: bool = True
 
     def places(self, channels: Sequence[Channel], modality: str) -> dict[int, int]:
-        """Where each of the contract's channels is among others: its number here → its row there.
+        """Rows of the contract's channels among `channels`: number in the contract → row.
 
         A name is looked for as the file writes it, then as a canonical name, or, without `aliases`, as the file writes
         it without prefix and common reference.
@@ -77,8 +77,8 @@ class OrderedContract(InputContract):
         DataError
             Naming the channels that are missing, or one that is asked for twice.
         """
-        there = [c.source_name for c in channels if c.kind == modality]
-        if not there:
+        present = [c.source_name for c in channels if c.kind == modality]
+        if not present:
             return
         places = self.places(channels, modality)
         rows = list(places.values())
@@ -98,7 +98,7 @@ class OrderedContract(InputContract):
         absent = [name for number, name in enumerate(self.ch_names) if number not in places]
         if self.missing == "subset" and not places:
             raise DataError(
-                f"{where} has no channel that the model knows (it has {_listed(there)}; the model knows "
+                f"{where} has no channel that the model knows (it has {_listed(present)}; the model knows "
                 f"{_listed(self.ch_names)}): correct the names, or leave the recording out."
             )
         strange = [c.source_name for row, c in enumerate(channels) if c.kind == modality and row not in rows]
@@ -110,8 +110,8 @@ class OrderedContract(InputContract):
         if absent and (self.missing == "refuse" or not places):
             remedy = ", or give the contract missing='zeros'" if self.missing == "refuse" else ""
             raise DataError(
-                f"{where} has no channel {_listed(absent)}, which the model needs (it has {_listed(there)}): correct "
-                f"the names, leave the recording out{remedy}."
+                f"{where} has no channel {_listed(absent)}, which the model needs (it has {_listed(present)}): "
+                f"correct the names, leave the recording out{remedy}."
             )
 
     def check_length(self, seconds: float, where: str) -> None:

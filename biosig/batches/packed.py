@@ -55,7 +55,7 @@ class PackedBatch:
         return int(self.seqlens.shape[0])
 
     def ends(self, contract: Mapping[str, InputContract]) -> Tensor:
-        """When each token's last sample ends, in tenths of a millisecond from the window's start, shape (N,) int64.
+        """End of each token's last sample, in tenths of a millisecond from the window's start, shape (N,) int64.
 
         Words of a text have no time and come before all signals.
         """
@@ -133,7 +133,7 @@ class Packer:
         self._shared: dict[tuple[Any, ...], tuple[Any, dict[str, NDArray[Any]]]] = {}  # by ids, so with what has them
 
     def room(self, modality: str, n_chans: int, n_times: int) -> NDArray[np.float32]:
-        """Where `prepare` may write values (C, T) of the window that is added next: in place, if they are cut there."""
+        """Array for the values (C, T) of the next window: in the batch itself, if its patches are cut end to end."""
         contract = self._contract[modality]
         start = self._given.get(modality, 0)
         stop = self._given[modality] = start + n_chans * contract.n_patches(n_times)
@@ -193,7 +193,7 @@ class Packer:
         members : ChannelLayout
             The channels of each.
         scale, onset : sequence of float, B long
-            What was divided by, and seconds from the window's start to the first sample.
+            Divisor, and seconds from the window's start to the first sample.
         """
         if scale:
             columns = self._token_columns(modality, values.shape[1], members, 0)
@@ -222,7 +222,7 @@ class Packer:
         )
 
     def _real(self, modality: str, n_tokens: int) -> Tensor:
-        """Which samples are real values, (N_m, P_m); where all are, one True that stands for them."""
+        """Mask of samples that are real values, (N_m, P_m); where all are, one True that stands for them."""
         if modality in self._sample_valid:
             return torch.from_numpy(self._sample_valid[modality][:n_tokens])
         return torch.ones(1, dtype=torch.bool).expand(n_tokens, self._contract[modality].patch_size)
@@ -230,7 +230,7 @@ class Packer:
     def _token_columns(
         self, modality: str, n_times: int, members: PreparedStream | ChannelLayout, first_channel: int
     ) -> dict[str, NDArray[Any]]:
-        """What is the same for all windows with these channels and this length, made once a batch."""
+        """Columns that are the same for all windows with these channels and this length, made once a batch."""
         arrays = (members.position, members.reference, members.channel)
         key = (modality, n_times, first_channel, *map(id, arrays))
         known = self._shared.get(key)
@@ -253,7 +253,7 @@ class Packer:
         return known[1]
 
     def _valid_patches(self, prepared: PreparedStream) -> NDArray[np.bool_]:
-        """Which patches consist of real values alone, shape (C · H,)."""
+        """Mask of patches that consist of real values alone, shape (C · H,)."""
         contract = self._contract[prepared.modality]
         n_patches = contract.n_patches(prepared.valid.shape[1])
         if n_patches == 0:
@@ -296,7 +296,7 @@ def _text_columns(n_tokens: int) -> dict[str, NDArray[Any]]:
 
 
 def _is_whole(valid: NDArray[np.bool_]) -> bool:
-    """Whether all are True; one value that stands for all is looked at once."""
+    """True if all are True; one value that stands for all is looked at once."""
     return bool(valid[:1, :1].all() if valid.strides == (0, 0) else valid.all())
 
 

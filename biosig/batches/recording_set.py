@@ -1,4 +1,4 @@
-"""Recordings in memory behind the same face as a shard dataset, so that windows and batches need only one path."""
+"""Recordings in memory behind the interface of a shard dataset, so that windows and batches need only one path."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class EpochList(RecordingList):
         """One row per epoch: `epoch`, its number in its source, and its labels."""
 
     def are_as_long_as(self, seconds: float) -> bool:
-        """Whether no epoch is longer than a window by more than the sample at its end, which MNE counts in."""
+        """True if no epoch is longer than a window by more than the sample at its end, which MNE counts in."""
         streams = [stream for epoch in self._held for stream in epoch.read().streams]
         return all(stream.n_times - seconds * stream.sfreq < 1.5 for stream in streams)
 

@@ -1,4 +1,4 @@
-"""Recordings of two sets as one set, so that one can be learned from and the other tested on."""
+"""Recordings of two sets as one set: one to train on, the other to test on."""
 
 from __future__ import annotations
 

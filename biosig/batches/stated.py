@@ -20,7 +20,7 @@ from biosig.recording import Channel, Recording, Stream
 from biosig.signal import check_scale
 
 Change = Callable[[ReadableRecording], tuple[Sequence[Channel], NDArray[np.float64]]]
-"""From a recording to its channels (C,), changed, and what scale and offset of each must be multiplied by (C,)."""
+"""From a recording to its channels (C,), changed, and the factor of each one's scale and offset (C,)."""
 _NAMED = 3
 
 
@@ -132,7 +132,7 @@ class StatedRecording(WrappedRecording):
     channels : sequence of Channel
         C of them, in its order.
     factor : ndarray, shape (C,)
-        What scale and offset of each are multiplied by.
+        Factor of each channel's scale and offset.
     """
 
     def __init__(self, recording: ReadableRecording, channels: Sequence[Channel], factor: NDArray[np.float64]) -> None:

@@ -33,7 +33,7 @@ class SteppedContract(OrderedContract):
     longest : float
         Seconds; a longer window is refused.
     coupled : bool
-        Whether norms of the network run over all channels and seconds of a window, so that one channel more, a bad one,
+        True if norms of the network run over all channels and seconds of a window, so that one channel more, a bad one,
         or another length changes every token of it. No window changes another.
     """
 

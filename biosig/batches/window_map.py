@@ -18,12 +18,12 @@ R = TypeVar("R")
 def window_map(
     windows: Windows, function: Callable[[Recording], R], workers: int = 0
 ) -> Iterator[Callable[[Sequence[int]], Iterator[R]]]:
-    """Give what maps numbers of windows, in order, to what a function makes of each.
+    """Give a map from numbers of windows, in order, to the results of a function of each.
 
     Parameters
     ----------
     windows : Windows
-        What is read.
+        Windows to read.
     function : callable
         Of a window as a recording; with workers it must pickle.
     workers : int

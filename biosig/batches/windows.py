@@ -1,4 +1,4 @@
-"""Windows: which part of which recording. Grid and event-locked, in seconds, over any query of the index."""
+"""Windows: parts of recordings, on a grid or around events, in seconds, over any query of the index."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ReadableRecording(Protocol):
 
 
 class RecordingSet(Protocol):
-    """What windows are taken from: a shard dataset, or recordings in memory."""
+    """Recordings that windows are taken from: a shard dataset, or recordings in memory."""
 
     @property
     def annotations(self) -> pd.DataFrame: ...  # noqa: D102
@@ -67,7 +67,7 @@ class Windows:
     Parameters
     ----------
     ds : RecordingSet
-        Where the recordings are.
+        The set of recordings.
     recording : ndarray of int64, shape (B,)
         Row of each window's recording in `ds`.
     onset, duration : ndarray of float64, shape (B,)
@@ -99,7 +99,7 @@ class Windows:
         return column.where(column.notna(), None).to_numpy(object)[self.recording]
 
     def read(self, i: int) -> Recording:
-        """Read window `i`: a Recording cropped to it, without streams where the recording has no sample there.
+        """Read window `i`: a Recording cropped to it, without streams where the recording has no sample in it.
 
         Such are the windows before a late first sample, and a tail shorter than half a sample.
         """

@@ -11,7 +11,7 @@ from biosig import config as configuration
 from biosig.batches.input_contract import Align
 from biosig.downstream.baseline import BASELINES, check_kind
 from biosig.downstream.data.split_config import SubjectKFold
-from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import AnyTarget, WindowPlan
 from biosig.errors import UnreadableError, UsageError
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.models.readouts import Pooling
@@ -46,7 +46,7 @@ class OtherSet:
     """
 
     shards: str
-    target: Target
+    target: AnyTarget
     windows: WindowPlan
     query: str | None = None
     channels: list[str] = field(default_factory=list)
@@ -125,7 +125,7 @@ class BenchTask:
 
     title: str
     shards: str
-    target: Target
+    target: AnyTarget
     windows: WindowPlan
     query: str | None = None
     channels: list[str] = field(default_factory=list)

@@ -293,15 +293,18 @@ def _refuse_another(config: BenchConfig, models: Sequence[Model], scored: Mappin
     values = configuration.to_dict(config)
     for key in ("only", "out", "n_bootstrap", "conditions", "groups", "device", "processes"):
         values.pop(key)
-    for task in values["tasks"].values():
-        for key in ("title", "unit", "remark"):  # words of the page alone
-            task.pop(key)
+    values["tasks"] = {name: _task_settings(task) for name, task in config.tasks.items()}
     identity: dict[str, Any] = json.loads(json.dumps(values, default=str))
     identity["weights"] = [model.revision for model in models]
     identity |= {f"recordings of {name}": task.shards_hash for name, task in scored.items()}
     path = config.out / "identity.json"
     if path.is_file():
         stored = json.loads(path.read_text(encoding="utf-8"))
+        # An earlier version may have written keys in another spelling.
+        stored["tasks"] = {
+            name: _task_settings(configuration.load(BenchTask, {"title": "", **task}))
+            for name, task in stored.get("tasks", {}).items()
+        }
         identity = {key: stored[key] for key in stored if key.startswith("recordings of ")} | identity
         other = [key for key, value in identity.items() if stored.get(key, value) != value]
         other += [key for key in stored if key not in identity]
@@ -314,6 +317,11 @@ def _refuse_another(config: BenchConfig, models: Sequence[Model], scored: Mappin
         raise UsageError(f"{config.out} holds files, and not a bench: give another folder with out=….")
     write_guarded(path, json.dumps(identity, indent=2, sort_keys=True) + "\n")
     configuration.dump(config, config.out / "config.yaml")
+
+
+def _task_settings(task: BenchTask) -> dict[str, Any]:
+    """A task as plain values, without the words of the page."""
+    return {key: value for key, value in configuration.to_dict(task).items() if key not in ("title", "unit", "remark")}
 
 
 def _refuse_seen(models: Sequence[Model], scored: Mapping[str, Task]) -> None:

@@ -1,4 +1,4 @@
-"""Verbs that apply a model, and verbs on what it gave: embed, predict, evaluate, compare."""
+"""Verbs that apply a model, and verbs on its results: embed, predict, evaluate, compare."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ from biosig.publishing import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
+    from biosig.batches.input_contract import Align, OnUnknown
     from biosig.batches.windows import Windows
+    from biosig.downstream.finetune.classifier import Classifier
+    from biosig.downstream.finetune.signature import InputSignature
+    from biosig.given import Given
+    from biosig.models.model import Model
 
 
 def embed(
@@ -61,7 +67,7 @@ def embed(
     keep_tail : bool
         Also embed what is left after the last whole window, and recordings shorter than a window.
     query : str
-        Which recordings to take, over index and label columns ("age > 60 and sex == 'female'"); shards only.
+        Recordings to take, by a query over index and label columns ("age > 60 and sex == 'female'"); shards only.
     device : str
         auto, cpu, cuda or cuda:N.
     dtype : str
@@ -75,7 +81,7 @@ def embed(
     heads : bool
         Also write the numbers of the model's heads, a column each (head.ppg.heart_rate); it takes a second pass.
     on_unknown : str
-        What becomes of channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
+        Policy for channels of unknown place: keep, skip or raise; default: EEG is skipped, ECG and PPG are kept.
     align : str
         Align EEG by all recordings of a subject, or by the first_minute of each recording; default: as the weights name
         it.
@@ -86,49 +92,78 @@ def embed(
     mapping : Path, optional
         For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
     set_ : tuple of str
-        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
+        Facts that the recordings lack, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
-    import pyarrow.parquet as pq
-
-    from biosig.device import resolve_device
-    from biosig.embedding import embed_to_file
-    from biosig.given import given_by
-    from biosig.models.model import named_model
-    from biosig.sources import as_windows
-
     sources = check_paths(source, out)
     if spread and by is None:
         raise UsageError("--spread tells how windows differ that are pooled: say with --by over what.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    encoder = named_model(model).to(resolve_device(device))
-    given, of_files = given_by(set_), {} if mapping is None else {"mapping": str(mapping)}
-    windows = as_windows(queried(sources, query), window, stride, keep_tail, **vars(given), **of_files)
-    with show_progress(Console(stderr=True)) as progress:
-        embed_to_file(
-            encoder,
-            windows,
-            of_windows(out, by),
-            batch_tokens,
-            dtype,
-            workers,
-            progress,
-            reports,
-            on_unknown,
-            align,
-            heads,
-            given,
-        )
-    n_rows = f"{len(windows)} windows"
-    if by is not None:
-        from biosig.person_level import pool_embeddings
-
-        pooled = pool_embeddings(of_windows(out, by), by, spread)
-        with whole_file(out) as temporary:
-            pq.write_table(pooled, temporary, write_page_checksum=True)
-        n_rows = f"{pooled.num_rows} rows by {by} and modality from the {n_rows} of {of_windows(out, by)}"
+    encoder = _model_on(device, model)
+    windows, given = _windows_of(sources, query, window, stride, keep_tail, set_, mapping)
+    _write_embeddings(
+        of_windows(out, by), encoder, windows, given, batch_tokens, dtype, workers, reports, on_unknown, align, heads
+    )
+    n_rows = f"{len(windows)} windows" if by is None else _pool_embeddings(out, by, spread, len(windows))
     done = f"Embeddings: {out} ({n_rows}, by {encoder.name} {encoder.revision})"
     print_lines(Console(), done, *_seen(encoder.folder, windows))
     return 0
+
+
+def _model_on(device: str, name: str) -> Model:
+    from biosig.device import resolve_device
+    from biosig.models.load import named_model
+
+    return named_model(name).to(resolve_device(device))
+
+
+def _windows_of(
+    sources: Sequence[Path],
+    query: str | None,
+    window: float | Literal["auto"],
+    stride: float | None,
+    keep_tail: bool,
+    stated: Sequence[str],
+    mapping: Path | None,
+) -> tuple[Windows, Given]:
+    """Windows of sources, and the facts that KEY=VALUE state of their recordings."""
+    from biosig.given import given_by
+    from biosig.sources import as_windows
+
+    given, of_files = given_by(stated), {} if mapping is None else {"mapping": str(mapping)}
+    return as_windows(queried(sources, query), window, stride, keep_tail, **vars(given), **of_files), given
+
+
+def _write_embeddings(
+    out: Path,
+    encoder: Model,
+    windows: Windows,
+    given: Given,
+    batch_tokens: int,
+    dtype: str,
+    workers: int,
+    reports: bool,
+    on_unknown: OnUnknown | None,
+    align: Align | None,
+    heads: bool,
+) -> None:
+    from biosig.embedding_file import embed_to_file
+
+    with show_progress(Console(stderr=True)) as progress:
+        embed_to_file(
+            encoder, windows, out, batch_tokens, dtype, workers, progress, reports, on_unknown, align, heads, given
+        )
+
+
+def _pool_embeddings(out: Path, by: Literal["recording", "subject"], spread: bool, n_windows: int) -> str:
+    """Write the mean vectors by recording or subject to `out`; gives their number in words."""
+    import pyarrow.parquet as pq
+
+    from biosig.person_level import pool_embeddings
+
+    pooled = pool_embeddings(of_windows(out, by), by, spread)
+    with whole_file(out) as temporary:
+        pq.write_table(pooled, temporary, write_page_checksum=True)
+    return f"{pooled.num_rows} rows by {by} and modality from the {n_windows} windows of {of_windows(out, by)}"
 
 
 def predict(
@@ -161,30 +196,25 @@ def predict(
     at : tuple of str
         Labels of annotations to put windows at, for a model that was tuned on windows around events.
     query : str
-        Which recordings to take, over index and label columns ("age > 60 and sex == 'female'"); shards only.
+        Recordings to take, by a query over index and label columns ("age > 60 and sex == 'female'"); shards only.
     device : str
         auto, cpu, cuda or cuda:N.
     on_unknown : str
-        What becomes of channels of unknown place: keep, skip or raise; default: as the model was tuned.
+        Policy for channels of unknown place: keep, skip or raise; default: as the model was tuned.
     by : str
         Write an answer for each recording or subject, the mean over its windows with a 95 % interval; the windows are
         kept in OUT.windows.parquet.
     mapping : Path, optional
         For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
     set_ : tuple of str
-        What the recordings do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
+        Facts that the recordings lack, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from biosig.batches.stated import with_usable_units
     from biosig.device import resolve_device
     from biosig.downstream.finetune.classifier import load_classifier
-    from biosig.downstream.finetune.predict import predictions, schema_of, windows_for
+    from biosig.downstream.finetune.predict import schema_of, windows_for
     from biosig.given import given_by
     from biosig.models.zoo.model import model_with
-    from biosig.person_level import pool_predictions
     from biosig.sources import as_recordings
 
     sources = check_paths(source, out)
@@ -202,24 +232,49 @@ def predict(
     }
     schema = schema_of(use, windows).with_metadata({"biosig": json.dumps(facts)})
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(of_windows(out, by)) as temporary:
+    remarks = _write_predictions(of_windows(out, by), classifier, use, windows, schema)
+    n_rows = f"{len(windows)} windows"
+    if by is not None:
+        n_rows, caveats = _pool_predictions(out, by, len(windows), schema)
+        remarks += caveats
+    print_lines(Console(), f"Predictions: {out} ({n_rows})", *remarks, *_seen(model, windows))
+    return 0
+
+
+def _write_predictions(
+    out: Path, classifier: Classifier, use: InputSignature, windows: Windows, schema: pa.Schema
+) -> list[str]:
+    """Write the predictions of all windows to `out`; gives remarks on windows that have none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from biosig.downstream.finetune.predict import predictions
+
+    with whole_file(out) as temporary:
         with (
             pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer,
             show_progress(Console(stderr=True)) as progress,
         ):
             for table in predictions(classifier, use, windows, progress):
                 writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
-        remarks = _without_prediction(pq.read_table(temporary, columns=["recording", "lacks"]).to_pandas())
-    n_rows = f"{len(windows)} windows"
-    if by is not None:
-        pooled = pool_predictions(pd.read_parquet(of_windows(out, by)), by)
-        with whole_file(out) as temporary:
-            told = pa.Table.from_pandas(pooled, preserve_index=False).replace_schema_metadata(schema.metadata)
-            pq.write_table(told, temporary, write_page_checksum=True)
-        n_rows = f"{len(pooled)} rows by {by} from the {n_rows} of {of_windows(out, by)}"
-        remarks += _caveats(pooled)
-    print_lines(Console(), f"Predictions: {out} ({n_rows})", *remarks, *_seen(model, windows))
-    return 0
+        return _without_prediction(pq.read_table(temporary, columns=["recording", "lacks"]).to_pandas())
+
+
+def _pool_predictions(
+    out: Path, by: Literal["recording", "subject"], n_windows: int, schema: pa.Schema
+) -> tuple[str, list[str]]:
+    """Write the answers by recording or subject to `out`; gives their number in words, and remarks on them."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from biosig.person_level import pool_predictions
+
+    pooled = pool_predictions(pd.read_parquet(of_windows(out, by)), by)
+    with whole_file(out) as temporary:
+        table = pa.Table.from_pandas(pooled, preserve_index=False).replace_schema_metadata(schema.metadata)
+        pq.write_table(table, temporary, write_page_checksum=True)
+    return f"{len(pooled)} rows by {by} from the {n_windows} windows of {of_windows(out, by)}", _caveats(pooled)
 
 
 def evaluate(run: Annotated[Path, tyro.conf.Positional]) -> int:
@@ -309,7 +364,7 @@ def queried(sources: Sequence[Path], query: str | None) -> object:
 
 
 def _seen(model: Path | None, windows: Windows) -> list[str]:
-    """What to say where a model's ledger holds recordings or subjects that it was applied to, equal or near."""
+    """Warning if a model's ledger holds recordings or subjects that it was applied to, equal or near."""
     from biosig.evaluate.ledger import overlap_of
 
     found = overlap_of(model, windows) if model else None
@@ -317,7 +372,7 @@ def _seen(model: Path | None, windows: Windows) -> list[str]:
 
 
 def _without_prediction(table: pd.DataFrame) -> list[str]:
-    """What to say of windows that have none.
+    """Remarks on windows that have no prediction.
 
     Raises
     ------

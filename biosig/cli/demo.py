@@ -16,7 +16,7 @@ from rich.console import Console
 from biosig import samples
 from biosig.cli.data import verify
 from biosig.cli.tables import print_lines, print_result
-from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import AnyTarget, ClassTarget, EventTarget, WindowPlan
 from biosig.downstream.probe.config import ProbeConfig
 from biosig.errors import DataError, UsageError
 from biosig.progress import Progress, show_progress
@@ -42,7 +42,7 @@ class Task:
 
     title: str
     shards: str
-    target: Target
+    target: AnyTarget
     windows: WindowPlan
     query: str | None = None
 
@@ -52,20 +52,20 @@ TASKS = (
     Task(
         "12-lead ECG: normal against abnormal",
         "ptbxl",
-        Target("diagnostic_superclass", {"normal": ["NORM"], "abnormal": ["MI", "STTC", "CD", "HYP"]}),
+        ClassTarget("diagnostic_superclass", {"normal": ["NORM"], "abnormal": ["MI", "STTC", "CD", "HYP"]}),
         WindowPlan(length=WINDOW),
         PROBE_FOLDS,
     ),
     Task(
         "EEG: rest against imagined movement",
         "eegmmidb",
-        Target(events={"rest": ["T0"], "imagery": ["T1", "T2"]}),
+        EventTarget({"rest": ["T0"], "imagery": ["T1", "T2"]}),
         _EVENT,
     ),
     Task(
         "EEG: imagined left against right fist",
         "eegmmidb",
-        Target(events={"left": ["T1"], "right": ["T2"]}),
+        EventTarget({"left": ["T1"], "right": ["T2"]}),
         _EVENT,
         "run == 'R04'",
     ),
@@ -86,7 +86,7 @@ def demo(*, out: Path = Path("runs/demo"), steps: int = 600, workers: int = 0) -
     """
     from biosig.cli.demo_report import write_report
     from biosig.embedding import embed_to_file
-    from biosig.models.model import load_model
+    from biosig.models.load import load_model
     from biosig.pretrain.loop import pretrain
     from biosig.sources import as_windows
 
@@ -201,7 +201,7 @@ def _probe(
 
 
 def cohort(out: Path) -> pd.DataFrame:
-    """What was ingested: one row per set."""
+    """Table of the ingested recordings: one row per set."""
     import pandas as pd
 
     from biosig.shards.dataset import open_shards

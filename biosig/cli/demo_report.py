@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from biosig.downstream.results.result import ProbeResult
-from biosig.models.model import load_model
+from biosig.models.load import load_model
 from biosig.plots.curves import plot_loss
 from biosig.plots.ecg import plot_ecg
 from biosig.plots.electrodes import plot_electrodes
@@ -49,7 +49,7 @@ def write_report(out: Path, cohort: pd.DataFrame, results: Sequence[tuple[str, P
     out : Path
         The demo's folder.
     cohort : DataFrame
-        What was ingested, one row per set.
+        The ingested recordings, one row per set.
     results : sequence of (str, ProbeResult)
         Each task's title and result.
 

@@ -49,7 +49,7 @@ def features(
     kinds : tuple of str
         ecg, ppg, eeg; default: all.
     query : str
-        Which recordings to take, over index and label columns ("age > 60 and sex == 'female'"); shards only.
+        Recordings to take, by a query over index and label columns ("age > 60 and sex == 'female'"); shards only.
     workers : int
         Background processes; 0 = none.
     """

@@ -37,7 +37,7 @@ class ConfigVerb:
     read : str
         Import path of a function (path, overrides) → config; default `biosig.config.load`.
     failed : callable
-        Whether a result makes the exit status 1.
+        Returns True for a result that makes the exit status 1.
     print_plan : callable, optional
         (config, console) → None; before the run, on standard error.
     """

@@ -1,4 +1,4 @@
-"""Where channels measure: EEG electrodes, ECG leads and PPG sites in one body frame; tables are data files."""
+"""Places of channels: EEG electrodes, ECG leads and PPG sites in one body frame; tables are data files."""
 
 from biosig.electrodes.locate import (
     channel_id,

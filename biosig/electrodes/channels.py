@@ -35,7 +35,7 @@ def resolve_channel(
     channel : Channel
         With the unit that its values have after multiplication by `factor`.
     factor : float
-        What scale and offset must be multiplied by.
+        Factor of scale and offset.
     """
     channel = make_channel(source_name, unit, kind=kind, position=position, reference=reference)
     wanted = canonical_unit(channel.kind)
@@ -48,7 +48,7 @@ def resolve_channel(
 
 
 def deduplicate_names(channels: Sequence[Channel]) -> tuple[list[Channel], list[str]]:
-    """What only all channels of a file together tell: inputs named like electrodes, and names that stand twice.
+    """Rename channels that only all of a file together show to be ambiguous: inputs of an amplifier, and equal names.
 
     An amplifier's inputs (A1 … A32) lose the places of the electrodes that have such names; of channels that resolve
     to one name the second "II" becomes "II (2)".
@@ -76,26 +76,26 @@ def deduplicate_names(channels: Sequence[Channel]) -> tuple[list[Channel], list[
 
 
 def has_electrode(channel: Channel) -> bool:
-    """Whether it is known where the channel measures."""
+    """True if the channel's place is known."""
     return channel.position_source != "unknown"
 
 
 def is_unknown(channel: Channel) -> bool:
-    """Whether a channel that should have a place on the body has none: a modality's, or a voltage of no known kind."""
+    """True if a channel that should have a place on the body has none: a modality's, or a voltage of no known kind."""
     wanted = channel.kind in MODALITIES or (channel.kind == "misc" and is_voltage(channel.unit))
     return wanted and not has_electrode(channel)
 
 
 def notes_on(channels: Sequence[Channel]) -> list[str]:
-    """What a user should know about how channels were resolved: names without a place, voltages without a unit."""
+    """Notes for a user on the resolution of channels: names without a place, voltages without a unit."""
     notes = []
     unknown = [c for c in channels if is_unknown(c)]
-    for those, what in (
+    for affected, what in (
         ([c for c in unknown if c.kind != "eeg"], "kept without a position"),
         ([c for c in unknown if c.kind == "eeg"], "kept, and no input of a model until on_unknown is keep"),
     ):
-        if those:
-            names = ", ".join(repr(c.source_name) for c in those)
+        if affected:
+            names = ", ".join(repr(c.source_name) for c in affected)
             notes.append(f"No electrode position is known for {names}: {what}.")
     for kind in ("ecg", "eeg"):
         odd = [repr(c.source_name) for c in channels if c.kind == kind and not is_voltage(c.unit)]

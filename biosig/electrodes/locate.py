@@ -85,14 +85,14 @@ def make_channel(
 
 
 def locate(name: str, kind: str | None = None) -> Location | None:
-    """Where the channel `name` measures, or None if the tables do not know it.
+    """Location of the channel `name`, or None if the tables do not know it.
 
     Parameters
     ----------
     name : str
         As a file writes it: any case, with prefixes and suffixes ("EEG FP1-REF"), bipolar ("F3-C3") or not.
     kind : {"ecg", "ppg", "eeg"}, optional
-        Which table to look in; default the one that `guess_kind` chooses.
+        Table to look in; default the one that `guess_kind` chooses.
     """
     kind = kind or guess_kind(name)
     if kind == "ecg":
@@ -244,5 +244,5 @@ def _pair(kind: str, electrode: str, reference: str | None) -> Location | None:
 
 
 def _is_electrode(location: Location) -> bool:
-    """Whether an ECG name is an electrode's (RA, V1, V4R), so that a difference of two is a measurement."""
+    """True if an ECG name is an electrode's (RA, V1, V4R), so that a difference of two is a measurement."""
     return location.name in ("RA", "LA", "RL", "LL") or location.name[:2] in {f"V{n}" for n in range(1, 10)}

@@ -1,4 +1,4 @@
-"""What a channel's name in a file says: its kind, its electrode, its reference electrode.
+"""Parts of a channel's name in a file: its kind, its electrode, its reference electrode.
 
 Files write the same electrode as "Fp1.", "EEG FP1-REF", "FP1-LE" or "fp1"; this module takes such names apart and
 leaves it to `biosig.electrodes.locate` to look the parts up.
@@ -23,7 +23,7 @@ _COMMON_REFERENCE = re.compile(
     r"(REF\d*|REFERENCE|LE|LER|RE|AVG|AVE|AV|AR|CAR|AVERAGE|\(?A1\+?A2\)?(/2)?|\(?M1\+?M2\)?(/2)?|LM|GND)$",
     re.I,
 )
-"""References that are no single electrode: linked ears or mastoids, the average, or one that is just called so."""
+"""References that are not a single electrode: linked ears or mastoids, the average, or one that is just called so."""
 
 _BIPOLAR = re.compile(r"\s*[-\N{EN DASH}\N{MINUS SIGN}/:]\s*")
 
@@ -116,7 +116,7 @@ _AUXILIARY = re.compile(
 
 
 def is_auxiliary(name: str) -> bool:
-    """Whether a word of the name is of movement, gaze, time or a device's state ("vx", "targetPosX", "EyeX")."""
+    """True if a word of the name is of movement, gaze, time or a device's state ("vx", "targetPosX", "EyeX")."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
     whole = "".join(words)
     return any(_AUXILIARY.fullmatch(word.upper()) for word in (*words, whole) if len(word) > 2 or word == whole)
@@ -126,7 +126,7 @@ _ECG_WORDS = re.compile(r"(?<![A-Z])(F?ECG|EKG|MCL|LEAD)", re.I)
 
 
 def names_ecg(name: str) -> bool:
-    """Whether the name says "ECG" or "lead", beside the lead's own name, which may stand for much else."""
+    """True if the name says "ECG" or "lead", beside the lead's own name, which may stand for much else."""
     return bool(_ECG_WORDS.search(name))
 
 

@@ -12,7 +12,7 @@ TOLERANCE = 1e-6
 
 
 def canonical_orientation(position: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.int8]:
-    """Which channels must be seen as B − A: the sign to multiply their samples with.
+    """Sign to multiply the samples of channels with: -1 for those that must be seen as B − A.
 
     The positive electrode is to lie in front of the negative one; where they lie equally far in front, below it; then
     to the left of it. So I, II, III, aVF, V1 … V5 and the EEG's longitudinal chains on both sides stay as recorded.

@@ -33,7 +33,7 @@ _ROWS = {
 }  # fmt: skip
 
 TEN_FIVE = tuple(row + column for row, columns in _ROWS.items() for column in columns.split())
-"""Which electrodes of the 10-05 system (Oostenveld and Praamstra 2001, Clin Neurophysiol 112:713) the bank has."""
+"""Electrodes of the 10-05 system (Oostenveld and Praamstra 2001, Clin Neurophysiol 112:713) in the bank."""
 
 SPELLINGS = (
     "FP1", "FPZ", "FP2", "FZ", "FCZ", "CZ", "CPZ", "PZ", "POZ", "OZ",
@@ -60,7 +60,7 @@ def reve_names() -> tuple[str, ...]:
 
 
 def reve_positions(names: Sequence[str], on_unknown: Literal["raise", "unplaced"] = "raise") -> NDArray[np.float64]:
-    """Where REVE was told that electrodes are, by their names.
+    """Positions of electrodes that REVE was trained with, by their names.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def reve_positions(names: Sequence[str], on_unknown: Literal["raise", "unplaced"
         In any case, with a prefix or a common reference or without ("EEG FP1-REF"); of the bank, or any
         other of the 10-05 template ("AF1"). A bipolar pair ("FP1-F7") is placed in the middle of its two electrodes.
     on_unknown : {"raise", "unplaced"}
-        What to do about names that are no such electrode: raise, or give NaN.
+        Policy for names that are not such an electrode: raise, or give NaN.
 
     Returns
     -------
@@ -103,7 +103,8 @@ def reve_positions(names: Sequence[str], on_unknown: Literal["raise", "unplaced"
 def _electrodes(name: str) -> tuple[str, ...]:
     """The one or two electrodes in a channel's name, folded; none in the name of a channel that is no EEG."""
     kind, bare = split_prefix(name)
-    if (kind or kind_from_words(bare) or "eeg") != "eeg":  # "ECG A1" is no ear lobe; "E1-M2" is an eye in sleep studies
+    # "ECG A1" is not an ear lobe; "E1-M2" is an eye in sleep studies
+    if (kind or kind_from_words(bare) or "eeg") != "eeg":
         return ()
     table = LOCATIONS["eeg"]
     keys = [fold(part) for part in parts(bare) if part is not None]

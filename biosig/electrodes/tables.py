@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a channel of a kind measures: canonical `name`, `position` and `reference` in metres, NaN = unknown."""
+    """Place of a channel of a kind: canonical `name`, `position` and `reference` in metres, NaN = unknown."""
 
     kind: str
     name: str

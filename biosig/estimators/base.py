@@ -17,7 +17,8 @@ from biosig.device import resolve_device
 from biosig.errors import UsageError
 from biosig.estimators.inputs import SignalRows, describes_itself, signal_rows
 from biosig.models.listing import list_models
-from biosig.models.model import Model, named_model
+from biosig.models.load import named_model
+from biosig.models.model import Model
 
 
 class SignalEstimator(BaseEstimator):

@@ -1,4 +1,4 @@
-"""What an exported file says otherwise than the recording that it was made from: read again, block by block."""
+"""Differences between an exported file, read again block by block, and the recording that it was made from."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ _LAST_BITS = 1e-9
 
 
 def differences(recording: Recording, streams: Sequence[Stream], again: Recording) -> list[str]:
-    """What a format could not hold, in words; an empty list if nothing.
+    """Facts that a format could not hold, in words; an empty list if it holds all.
 
     Parameters
     ----------
     recording : Recording
-        What was exported, its annotations timed from the file's first sample.
+        The exported recording, its annotations timed from the file's first sample.
     streams : sequence of Stream
-        Those of its streams that are in the file.
+        The streams that are in the file.
     again : Recording
-        What an adapter reads from the file.
+        The recording that an adapter reads from the file.
 
     Raises
     ------
     DataError
         If samples, rates, or which samples are real values differ: then the export itself is wrong.
     """
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     if len(streams) != len(again.streams):
         raise DataError(f"Recording '{recording.id}' came back with {len(again.streams)} streams, not {len(streams)}.")
     for one, other in zip(streams, again.streams, strict=True):
-        told["stream(s) with values that are real under an annotation BAD…, and read as none"] += _check_samples(
+        counts["stream(s) with values that are real under an annotation BAD…, and read as none"] += _check_samples(
             recording, one, other
         )
         for a, b in zip(one.channels, other.channels, strict=True):
-            told["channel name(s)"] += (a.name, a.source_name) != (b.name, b.source_name)
-            told["kind(s) of channel"] += a.kind != b.kind
-            told["unit(s)"] += a.unit != b.unit
+            counts["channel name(s)"] += (a.name, a.source_name) != (b.name, b.source_name)
+            counts["kind(s) of channel"] += a.kind != b.kind
+            counts["unit(s)"] += a.unit != b.unit
             places = np.array([(*a.position, *a.reference), (*b.position, *b.reference)])
-            told["electrode position(s)"] += not np.array_equal(places[0], places[1], equal_nan=True)
+            counts["electrode position(s)"] += not np.array_equal(places[0], places[1], equal_nan=True)
         for what, off, most in (
             ("scale(s)", _scale_off(one, other), "1 in 10^5"),
             ("offset(s)", _offset_off(one, other), "1/4 step"),
         ):
-            told[f"{what}, in the last bits"] += int(((off > 0) & (off < _LAST_BITS)).sum())
-            told[f"{what}, by less than {most}"] += int((off >= _LAST_BITS).sum())
-        told["onset(s) of signals"] += one.onset != other.onset
+            counts[f"{what}, in the last bits"] += int(((off > 0) & (off < _LAST_BITS)).sum())
+            counts[f"{what}, by less than {most}"] += int((off >= _LAST_BITS).sum())
+        counts["onset(s) of signals"] += one.onset != other.onset
     events, found = (
         {(round(a.onset, _DECIMALS), round(a.duration, _DECIMALS), a.label) for a in r.annotations}
         for r in (recording, again)
     )
-    told["annotation(s)"] += len(events - found)
+    counts["annotation(s)"] += len(events - found)
     added = {label for *_, label in found - events if label.startswith("BAD_")}
-    words = [f"{n} {what}" for what, n in told.items() if n]
+    words = [f"{n} {what}" for what, n in counts.items() if n]
     words += [f"what {label} marks, as real values or none" for label in sorted(added)]
     before, after = recording.subject, again.subject
     facts = [(s.age, s.sex) if s is not None else (None, None) for s in (before, after)]
@@ -94,7 +94,7 @@ def _check_samples(recording: Recording, one: Stream, other: Stream) -> bool:
     Returns
     -------
     bool
-        Whether real values are no longer any because an annotation there says BAD, which readers of EDF obey.
+        True if real values are read as none because an annotation there says BAD, which readers of EDF obey.
     """
     same = one.sfreq == other.sfreq and one.n_chans == other.n_chans and one.n_times <= other.n_times
     if same:

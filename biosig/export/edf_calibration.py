@@ -15,7 +15,7 @@ _MOST_ENDS = 750
 _ENOUGH = 256
 
 SCALE_TOLERANCE = 1e-5
-"""How far a scale that eight characters do not hold may be off, of itself."""
+"""Largest error of a scale that eight characters do not hold, relative to itself."""
 
 OFFSET_TOLERANCE = 0.25
 """The same of an offset, in steps."""

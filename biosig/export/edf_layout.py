@@ -1,4 +1,4 @@
-"""How streams are cut into the data records of an EDF file, so that rates and lengths come back exactly."""
+"""Data records of an EDF file: a cut of the streams from which rates and lengths come back exactly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from biosig.errors import DataError
 from biosig.recording import Stream
 
 _MOST_BYTES = 61_440
-"""What a data record should not exceed, by the format's paper."""
+"""Largest size of a data record, by the format's paper."""
 
 _MOST_RECORDS = 99_999_999
 _PADDED = (1.0, 2.0, 4.0, 5.0, 10.0, 8.0, 20.0, 0.5, 0.25, 0.1)
@@ -26,13 +26,13 @@ class Layout:
     Parameters
     ----------
     n_records : int
-        How many.
+        Number of records.
     duration_text : str
         Seconds of each, in at most eight characters.
     per_record : list of int
         Samples of each stream's channels in a record.
     padded : bool
-        Whether the last record holds more time than the recording.
+        True if the last record holds more time than the recording.
     """
 
     n_records: int

@@ -81,14 +81,14 @@ def export_recording(
             lost |= dict.fromkeys(differences(timed, streams, read(path, lazy=True)))
         files = sorted(Path(made).iterdir())
         for file in files:
-            there = out / file.name
-            if there.exists() and not (there.is_file() and filecmp.cmp(file, there, shallow=False)):
-                raise UsageError(f"{there} exists and holds something else: give a new folder, or delete it first.")
+            target = out / file.name
+            if target.exists() and not (target.is_file() and filecmp.cmp(file, target, shallow=False)):
+                raise UsageError(f"{target} exists and holds something else: give a new folder, or delete it first.")
         return Exported(_published(files, out), list(lost))
 
 
 def _published(files: Sequence[Path], out: Path) -> list[Path]:
-    """The files under their final names, or none of them; a header last, without which the others are no record."""
+    """The files under their final names, or none of them; a header last, without which the others are not a record."""
     done: list[Path] = []
     try:
         for file in sorted(files, key=lambda file: file.suffix == ".hea"):

@@ -17,7 +17,7 @@ from biosig.errors import DataError
 from biosig.recording import BLOCK_BYTES, Annotation, Recording, Stream
 
 _MISSING = {16: -(2**15), 32: -(2**31)}
-"""What stands for a missing sample in formats 16 and 32 (signal(5))."""
+"""Code of a missing sample in formats 16 and 32 (signal(5))."""
 
 _ANNOTATOR = re.compile(r"(?!dat:|hea:)([a-z]{1,4}):(\S.*)", re.DOTALL)
 _TEXT = '"'
@@ -40,7 +40,7 @@ def write_wfdb(recording: Recording, streams: Sequence[Stream], header: Path) ->
     Raises
     ------
     DataError
-        If the samples are no integers, a channel's zero lies between two integers, or the rates fit no frame.
+        If the samples are not integers, a channel's zero lies between two integers, or the rates fit no frame.
     """
     per_frame, n_frames, fs = _frames(recording, streams)
     bits = 32 if any(stream.samples.dtype == np.int32 or _uses_code(stream) for stream in streams) else 16
@@ -82,7 +82,7 @@ def _frames(recording: Recording, streams: Sequence[Stream]) -> tuple[list[int],
 
 
 def _uses_code(stream: Stream) -> bool:
-    """Whether a real value is the one that stands for a missing sample in 16 bits."""
+    """True if a real value is the one that stands for a missing sample in 16 bits."""
     return any(bool((np.asarray(b.samples) == _MISSING[16])[b.valid()].any()) for b in stream.blocks())
 
 
@@ -119,7 +119,7 @@ def _calibration(recording: Recording, name: str, scale: float, offset: float) -
     Raises
     ------
     DataError
-        If the baseline is no whole number, or there is no scale.
+        If the baseline is not a whole number, or there is no scale.
     """
     baseline = -offset / scale if scale else math.nan
     if not math.isfinite(baseline) or abs(baseline - round(baseline)) > 0.01 or abs(baseline) >= 2**31:
@@ -133,7 +133,7 @@ def _calibration(recording: Recording, name: str, scale: float, offset: float) -
 
 
 def _comments(recording: Recording) -> list[str]:
-    """What a header can say of the subject, in the form of the PhysioNet challenges, and the report."""
+    """Comments of a header on the subject, in the form of the PhysioNet challenges, and the report."""
     lines = []
     subject, codes = recording.subject, recording.labels.get("dx")
     if subject is not None and subject.age is not None:

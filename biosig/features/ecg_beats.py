@@ -49,7 +49,7 @@ class Beats:
     Parameters
     ----------
     samples : ndarray of int, shape (N,)
-        Where each is, at the rate of `Leads`.
+        Place of each, at the rate of `Leads`.
     strength : ndarray of float, shape (N,)
         Size of each, over the typical size around it.
     energy : ndarray of float32, shape (T,)

@@ -40,7 +40,7 @@ class Leads:
         Sampling rate in Hz, about `RATE`.
     names : tuple of str
     rows : ndarray of int, shape (L,)
-        Which channels of the window they are.
+        Their rows among the channels of the window.
     mains : float
         The mains frequency that was removed, in Hz; 0 where there was none.
     """

@@ -1,4 +1,4 @@
-"""What is measured of every lead's median beat: deflections of the QRS, ST segment, P and T wave.
+"""Measures of every lead's median beat: deflections of the QRS, ST segment, P and T wave.
 
 Shape letters: L leads.
 """
@@ -121,7 +121,7 @@ def deflections(x: NDArray[np.float64], smallest: float, ms: float) -> dict[str,
     x : ndarray, shape (n,)
         Samples from the QRS's onset to its end over the level before it.
     smallest : float
-        What a deflection must reach.
+        Size that a deflection must reach.
     ms : float
         Milliseconds per sample.
     """
@@ -156,7 +156,7 @@ def deflections(x: NDArray[np.float64], smallest: float, ms: float) -> dict[str,
 
 
 def _deepest_dip(x: NDArray[np.float64]) -> float:
-    """How far `x` falls and rises again, at most."""
+    """Largest fall of `x` that it rises from again."""
     before, after = np.maximum.accumulate(x), np.maximum.accumulate(x[::-1])[::-1]
     return float((np.minimum(before, after) - x).max())
 

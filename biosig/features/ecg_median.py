@@ -55,9 +55,9 @@ class MedianBeat:
         Deviation of single beats from the median beat: root mean square over beats, median outside the QRS; NaN with
         one beat.
     n_beats : int
-        How many beats it is the median of.
+        Number of beats that it is the median of.
     samples : ndarray of int, shape (N,)
-        Where each beat of the window is once aligned with the median beat, at the rate of `Leads`.
+        Place of each beat of the window once it is aligned with the median beat, at the rate of `Leads`.
     likeness : ndarray of float64, shape (N,)
         Correlation of each beat's QRS with the median beat's, over all leads; NaN of an unlike one that the
         recording cuts.
@@ -74,12 +74,12 @@ class MedianBeat:
 
     @property
     def common(self) -> NDArray[np.bool_]:
-        """Which beats have the commonest shape, shape (N,)."""
+        """Mask of beats that have the commonest shape, shape (N,)."""
         return self.likeness >= ALIKE
 
     @property
     def strange(self) -> NDArray[np.bool_]:
-        """Which beats have another shape, shape (N,); of one that the recording cuts it is not known."""
+        """Mask of beats that have another shape, shape (N,); of one that the recording cuts it is not known."""
         return self.likeness < ALIKE
 
 

@@ -21,7 +21,7 @@ UPRIGHT = ("I", "II", "aVF", "V4", "V5", "V6")
 
 @feature(
     "ecg",
-    Column("missing", "1", "share of samples that are no values", "", "channel"),
+    Column("missing", "1", "share of samples without a value", "", "channel"),
     Column("flat", "1", "share of samples within 0.2 s or more of one value", "", "channel"),
     Column("clipped", "1", "share of samples at the lead's largest or smallest value, in runs of 3 or more",
            "", "channel"),

@@ -111,7 +111,7 @@ FLUTTER_SECONDS, FLUTTER_SCORE = 4.0, 0.55
 
 @shared
 def flutter_scores(window: Window) -> NDArray[np.float64]:
-    """How far each 4-s stretch (by steps of 2 s) is one sine, 0 to 1, of 2.3 to 7 Hz: the spectral shape of flutter.
+    """Likeness of each 4-s stretch (by steps of 2 s) to one sine of 2.3 to 7 Hz, 0 to 1: the spectral shape of flutter.
 
     Share of the power from 0.5 to 25 Hz that lies within 0.75 Hz of the largest peak, over leads the median.
     """

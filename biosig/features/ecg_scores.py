@@ -80,7 +80,7 @@ def not_(score: float) -> float:
 
 
 class Evidence:
-    """What criteria are made of, by name: intervals in ms, per-lead measures in mV and ms, rate and rhythm.
+    """Measures that criteria are made of, by name: intervals in ms, per-lead measures in mV and ms, rate and rhythm.
 
     ``e.qrs`` and the other columns of rate, rhythm and intervals are attributes; ``e("r", "V1")`` is one lead's
     measure (`biosig.features.ecg_measures.Measures`), ``e.share("t", "V1")`` that over the lead's QRS swing. Unknown
@@ -109,12 +109,12 @@ class Evidence:
         return math.nan if row is None else self._measures[measure][row]
 
     def notched(self, lead: str) -> float:
-        """Whether there is a notch in one lead's QRS; unknown where the recording does not reach `NOTCH_BAND`."""
+        """Score of a notch in one lead's QRS, 0 to 1; unknown where the recording does not reach `NOTCH_BAND`."""
         return at_least(self("notches", lead), 0.5, 0.3) if self.fine else math.nan
 
     @property
     def fine(self) -> bool:
-        """Whether the recording reaches `NOTCH_BAND`."""
+        """True if the recording reaches `NOTCH_BAND`."""
         return self.window.highest_frequency >= NOTCH_BAND
 
     def share(self, measure: str, lead: str) -> float:
@@ -150,9 +150,9 @@ class Criterion:
     score : callable
         0 to 1 of `Evidence`, 0.5 at the threshold.
     amplitude : bool
-        Whether it needs millivolts or compares leads.
+        True if it needs millivolts or compares leads.
     fine : bool
-        Whether it needs a recording that reaches `NOTCH_BAND`; others give NaN.
+        True if it needs a recording that reaches `NOTCH_BAND`; others give NaN.
     """
 
     name: str

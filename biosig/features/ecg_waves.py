@@ -89,12 +89,12 @@ class Waves:
 
     @property
     def has_p(self) -> bool:
-        """Whether there is a P wave before the QRS."""
+        """True if there is a P wave before the QRS."""
         return bool(self.p_score >= PRESENT and np.isfinite(self.p[0]))
 
     @property
     def has_t(self) -> bool:
-        """Whether there is a T wave."""
+        """True if there is a T wave."""
         return bool(self.t_score >= PRESENT and np.isfinite(self.t[1]))
 
 
@@ -120,7 +120,7 @@ def measure(
     rr : float
         Usual interval between beats, in seconds.
     t_before : float, optional
-        Where the T wave of the beat before ends, in seconds from this beat's zero; default: as its own, `rr` before.
+        End of the previous beat's T wave, in seconds from this beat's zero; default: as its own, `rr` before.
     noise : ndarray, shape (L,), optional
         Deviation of single beats, for the presence of waves of a shape that occurs once; default: their score is NaN.
     """

@@ -1,4 +1,4 @@
-"""What of each EEG channel can be believed, and what in it is no brain: eyes, muscles, mains, movement."""
+"""Quality of each EEG channel, and the parts of it that are not of the brain: eyes, muscles, mains, movement."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ FOREHEAD = 0.03
     Column("n_channels", "1", "channels that vary and lack at most half of their samples"),
     Column("n_segments", "1", "segments without a gap behind the channel's spectrum", "", "channel"),
     Column("seconds", "s", "seconds that those segments cover", "", "channel"),
-    Column("missing", "1", "share of samples that are no values", "", "channel"),
+    Column("missing", "1", "share of samples without a value", "", "channel"),
     Column("flat", "1", "share of samples within 0.2 s or more of one value", "", "channel"),
     Column("clipped", "1", "share of samples at the channel's largest or smallest value, in runs of 3 or more", "",
            "channel"),
 )  # fmt: skip
 def quality(window: Window) -> Values:
-    """How much of each channel there is."""
+    """Amount of each channel that is present, and moves."""
     x, found = window.x, spectrum(window)
     still = (x[:, 1:] == x[:, :-1]).sum(1)  # most channels have too few equal neighbours to be looked at
     values: dict[str, float | NDArray[np.floating]] = {

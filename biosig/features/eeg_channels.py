@@ -57,7 +57,7 @@ class Electrodes:
     Parameters
     ----------
     rows : ndarray of int, shape (E,)
-        Which channels of the window they are.
+        Their rows among the channels of the window.
     positions : ndarray, shape (E, 3)
         Metres; the middle between the two electrodes of a bipolar channel; NaN = unknown.
     regions : tuple of str
@@ -86,7 +86,7 @@ def electrodes(window: Window) -> Electrodes:
 
 @lru_cache(maxsize=4096)
 def position(name: str) -> tuple[float, float, float]:
-    """Where a channel of that name measures, in metres; NaN where the tables do not know it."""
+    """Position of a channel of that name, in metres; NaN if the tables do not know it."""
     found = locate(name, "eeg")
     if found is None:
         return UNKNOWN

@@ -74,7 +74,7 @@ class Spectrum:
 
 
 def holds(window: Window, low: float, high: float) -> bool:
-    """Whether the window carries a band: three cycles of its lowest frequency, inside the recording's own band."""
+    """True if the window carries a band: three cycles of its lowest frequency, inside the recording's own band."""
     length = min(window.duration, SEGMENT)
     return (
         length >= max(SHORTEST, CYCLES / low) - 1e-9
@@ -104,7 +104,7 @@ def transforms(
     transformed : ndarray of complex, shape (S, E, K, F)
         Each squared and over `sfreq` is a two-sided density; zero in segments with a gap.
     whole : ndarray of bool, shape (S, E)
-        Whether the segment has no gap in that channel.
+        True if the segment has no gap in that channel.
     """
     length = min(round(SEGMENT * sfreq), x.shape[1])
     tapers = _tapers(length)

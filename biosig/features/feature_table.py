@@ -128,7 +128,7 @@ def _tables(
 
 
 def _with_kinds(windows: Windows, kinds: Sequence[str]) -> NDArray[np.bool_]:
-    """Which recordings of the dataset have a channel of these kinds, of those that a window lies in."""
+    """Recordings of the dataset that have a channel of these kinds, among those that a window lies in."""
     rows = np.unique(windows.recording)
     has = np.zeros(len(windows.ds), bool)
     for row in rows.tolist():

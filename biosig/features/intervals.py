@@ -29,9 +29,9 @@ class Intervals:
     times : ndarray, shape (N,)
         End of each in seconds.
     normal : ndarray of bool, shape (N,)
-        Whether both its beats have the commonest shape and it is neither premature nor a pause.
+        True if both its beats have the commonest shape and it is neither premature nor a pause.
     follows : ndarray of bool, shape (N,)
-        Whether it begins where the interval before ends; differences are taken of such alone.
+        True if it begins where the interval before ends; differences are taken of such alone.
     """
 
     rr: NDArray[np.float64]
@@ -48,13 +48,13 @@ def intervals_between(
     Parameters
     ----------
     samples : ndarray, shape (N,)
-        Where each beat is, sorted; fractions of a sample are kept.
+        Place of each beat, sorted; fractions of a sample are kept.
     sfreq : float
         Their rate in Hz.
     valid : ndarray of bool, shape (T,)
-        Which samples are real values; an interval over one that is not is left out.
+        True for samples that are real values; an interval over one that is not is left out.
     common : ndarray of bool, shape (N,)
-        Whether a beat has the commonest shape.
+        True if a beat has the commonest shape.
     """
     if len(samples) < 2:
         return Intervals(np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0, bool))

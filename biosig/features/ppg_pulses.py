@@ -66,7 +66,7 @@ class Pulses:
 
     @property
     def normal(self) -> NDArray[np.bool_]:
-        """Whether each pulse is alike the mean pulse, or ends too late to tell, shape (N,)."""
+        """Mask of pulses that are alike the mean pulse, or end too late to tell, shape (N,)."""
         return ~(self.likeness < ALIKE)
 
 

@@ -40,7 +40,7 @@ def perfusion(window: Window) -> Values:
 
 @feature(
     "ppg",
-    Column("missing", "1", "share of samples that are no values", "", "channel"),
+    Column("missing", "1", "share of samples without a value", "", "channel"),
     Column("flat", "1", "share of samples within 0.2 s or more of one value", "", "channel"),
     Column("clipped", "1", "share of samples at the channel's largest or smallest value, in runs of 3 or more", "",
            "channel"),
@@ -56,7 +56,7 @@ def perfusion(window: Window) -> Values:
     Column("height_variation", "1", "interquartile range of the pulses' heights over their median"),
 )  # fmt: skip
 def quality(window: Window) -> Values:
-    """What of each channel can be believed."""
+    """Quality of each channel: gaps, flat and clipped samples, and the shape of its pulses."""
     ppg, found = signals(window), pulses(window)
     values: dict[str, float | np.ndarray] = {
         "missing": 1 - np.isfinite(window.x).mean(1) if window.n_times else np.nan,

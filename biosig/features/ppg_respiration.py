@@ -78,7 +78,7 @@ def _peak(times: NDArray[np.float64], numbers: NDArray[np.float64], highest: flo
     freqs = np.fft.rfftfreq(8 * len(even), 1 / STEP)
     use = (freqs >= BREATHS[0]) & (freqs <= min(BREATHS[1], highest))
     peaks = argrelmax(power)[0]
-    peaks = peaks[use[peaks]]  # what still rises at the edge of the band is no breath
+    peaks = peaks[use[peaks]]  # a peak that still rises at the edge of the band is not a breath
     if not len(peaks):
         return np.nan, np.nan
     best = freqs[peaks[power[peaks].argmax()]]

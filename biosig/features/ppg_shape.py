@@ -84,7 +84,7 @@ def shape(window: Window) -> Values:
 
 
 def _crossings(mean: NDArray[np.float64], top: int, level: float) -> tuple[float, float]:
-    """Where the pulse last rises through `level` before its peak and first falls through it after, in samples."""
+    """Samples at which the pulse last rises through `level` before its peak and first falls through it after."""
     below = np.flatnonzero(mean[:top] < level)
     after = np.flatnonzero(mean[top:] < level)
     if not len(below) or not len(after):

@@ -47,7 +47,7 @@ class Signals:
     sfreq : float
         Sampling rate in Hz, about `RATE`.
     rows : ndarray of int, shape (S,)
-        Which channels of the window they are.
+        Their rows among the channels of the window.
     """
 
     raw: NDArray[np.float32]

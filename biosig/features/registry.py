@@ -36,16 +36,16 @@ class Column:
     unit : str
         Unit of the values; "1" for a pure number.
     formula : str
-        How the value follows from the signal, in words or symbols.
+        Definition of the value by the signal, in words or symbols.
     source : str
         Publication that defines it, or "" for plain statistics.
     index : str
         "" for one value; "channel" for one per channel of the window; any other word ("region", "pair") for one per
         label that the function returns.
     amplitude : bool
-        Whether the value depends on the channels' gains. Such a column is NaN where `Window.amplitude` is False.
+        True if the value depends on the channels' gains. Such a column is NaN where `Window.amplitude` is False.
     timing : bool
-        Whether the value is of time alone: rate, rhythm, intervals. It stays when leads become mixtures of each other.
+        True if the value is of time alone: rate, rhythm, intervals. It stays when leads become mixtures of each other.
     """
 
     name: str

@@ -37,15 +37,15 @@ class Window:
     unit : str
         "mV" for ECG and "uV" for EEG in volts, the common unit of other channels, "" where there is none.
     amplitude : bool
-        Whether sizes and ratios between channels mean anything: the unit is known and nothing contradicts it.
+        True if sizes and ratios between channels have a meaning: the unit is known and nothing contradicts it.
     band : tuple of float or None
         (low, high) in Hz that the samples are known to be limited to; None = that side is open.
     onset : float
         Time of the first sample in seconds after the recording's start.
     positions : ndarray, shape (C, 3), or None
-        Where each channel measures, in metres, NaN = unknown: the middle between the electrodes of a bipolar channel.
+        Position of each channel in metres, NaN = unknown: the middle between the electrodes of a bipolar channel.
     notes : list of str
-        What a reader of the row should know; feature functions may add to it.
+        Remarks for a reader of the row; feature functions may add to them.
     """
 
     kind: str
@@ -95,7 +95,7 @@ def shared(function: Callable[[Window], R]) -> Callable[[Window], R]:
 def window_of(recording: Recording, kind: str) -> Window | None:
     """The recording's channels of `kind` as one window, or None where it has none.
 
-    Where channels of the kind have several sampling rates, those of the stream with the most channels are taken; a
+    If channels of the kind have several sampling rates, those of the stream with the most channels are taken; a
     channel whose name occurred before is left out. Both are noted.
     """
     streams = sorted(recording.of_kind(kind), key=lambda stream: -stream.n_chans)

@@ -33,7 +33,7 @@ BACKENDS = ("auto", "sdpa", "xformers", "matmul")
 
 @dataclass(frozen=True)
 class PackedLengths:
-    """How many tokens each window has, and the runs of neighbouring windows of equal length.
+    """Number of tokens of each window, and the runs of neighbouring windows of equal length.
 
     Sort windows by length first, and every length is one run: one attention call each.
 
@@ -42,7 +42,7 @@ class PackedLengths:
     seqlens : tuple of int
         Tokens of each window; they sum to N.
     ends : Tensor of int64, shape (N,), optional
-        When each token ends. A token then sees those that end no later than itself; None = all of its window.
+        End of each token. A token then sees those that end no later than itself; None = all of its window.
     """
 
     seqlens: tuple[int, ...]
@@ -148,7 +148,7 @@ def _by_run(attend: Any, q: Tensor, k: Tensor, v: Tensor, lengths: PackedLengths
 
 
 def _bfloat16_on_cpu(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """What is quickest there: torch's own kernel takes half as long again or more, and twice as long backwards."""
+    """Attention on a CPU, the quickest way: torch's kernel takes half as long again or more, and twice as long back."""
     if q.shape[2] <= SHORT:
         return _matmul(q.contiguous(), k.contiguous(), v.contiguous())
     if torch.is_grad_enabled() and q.requires_grad:  # which would keep all scores
@@ -188,9 +188,9 @@ class Attention(nn.Module):
     head_dim : int
         Width of a head.
     bias : bool
-        Whether the output has one.
+        True if the output has one.
     qkv_bias : bool
-        Whether queries, keys and values have one; no model of our own has.
+        True if queries, keys and values have one; no model of our own has.
     qk_norm : float, optional
         Eps of a LayerNorm of each head's queries and of its keys (Dehghani 2023, arXiv:2302.05442, section 2); None =
         no norm.

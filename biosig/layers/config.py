@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BlockStyle:
-    """What a block is made of.
+    """Norm, feed-forward and dropout of a block.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def for_inference(blocks: nn.ModuleList, dtype: torch.dtype, in_parts: bool = Tr
     dtype : torch.dtype
         float32 or bfloat16.
     in_parts : bool
-        Whether a few windows go through a block at a time.
+        True if a few windows go through a block at a time.
     """
     copied = copy.deepcopy(blocks).requires_grad_(False).eval()
     for linear in [module for module in copied.modules() if isinstance(module, nn.Linear)]:
@@ -51,9 +51,9 @@ class OrderedLinear(nn.Module):
     weight : Tensor, shape (out_features, in_features)
         The matrix.
     bias : Tensor, shape (out_features,), optional
-        What is added.
+        Bias to add.
     then : {"none", "gelu"}
-        What is done to each number before it is written.
+        Function of each number before it is written.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None, then: str = "none") -> None:

@@ -27,7 +27,7 @@ class LeadPositions(nn.Module):
     embed_dim : int
         Width of a token.
     code : LeadCode
-        How many patches.
+        Number of patches.
     patch_seconds, stride_seconds : float
         Length of a patch, and the step from one to the next.
     """

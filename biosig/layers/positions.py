@@ -1,9 +1,9 @@
-"""Where and when: a position code over (x, y, z, t), the reference electrode, and the modality.
+"""Position code over place and time (x, y, z, t), the reference electrode, and the modality.
 
 The code follows REVE (arXiv:2510.21585, section 3.1) in adding Fourier features and an MLP of the raw coordinates,
 and departs from it where REVE is weak: time is in seconds with periods from below a patch to beyond an hour, so the
 code does not repeat within a window; the reference electrode is part of the position, so two bipolar derivations with
-one midpoint differ; and an unknown position is said to be unknown instead of being placed somewhere.
+one midpoint differ; and an unknown position is marked as unknown instead of being placed somewhere.
 
 Shape letters: N tokens, D embed_dim, F frequencies.
 """
@@ -51,7 +51,7 @@ class Fourier(nn.Module):
     frequencies : Tensor, shape (F,)
         Angular, in radians per metre or second.
     extent : tuple of 2 float
-        Where the coordinates usually lie.
+        Usual range of the coordinates.
     """
 
     frequencies: Tensor
@@ -83,7 +83,7 @@ class BodyPositions(nn.Module):
     n_modalities : int
         Size of the modality embedding.
     code : BodyCode
-        How many frequencies.
+        Number of frequencies.
     """
 
     def __init__(self, embed_dim: int, n_modalities: int, code: BodyCode) -> None:

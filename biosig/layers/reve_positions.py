@@ -35,7 +35,7 @@ class RevePositions(nn.Module):
     embed_dim : int
         Width of a token; half of it are cosines, half sines.
     code : ReveCode
-        How many frequencies.
+        Number of frequencies.
     patch_seconds, stride_seconds : float
         Length of a patch, and the step from one to the next.
 

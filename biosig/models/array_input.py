@@ -28,7 +28,7 @@ from biosig.signal import canonical_unit, check_plausible
 
 @dataclass(frozen=True)
 class Encoded:
-    """What `Model.encode` returns, on the CPU in float32.
+    """Tokens and vectors that `Model.encode` returns, on the CPU in float32.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ class Encoded:
         Zeros where not valid. A dict by modality where patches differ in length, or in number as the rates round. Of a
         fused model C is 1: a token stands for all channels of its modality.
     valid : Tensor of bool, shape (B, C, H), or dict of str to Tensor
-        Which tokens were computed from real values alone.
+        True for tokens that were computed from real values alone.
     pooled : Tensor, shape (B, D)
         One vector per window.
     text : Tensor, shape (B, L, D), or None
         Tokens of the windows' texts, zeros behind a text shorter than the longest; None where no text was given.
     text_valid : Tensor of bool, shape (B, L), or None
-        Which of them there are.
+        True where a window's text has such a token.
     """
 
     tokens: Tensor | dict[str, Tensor]

@@ -8,6 +8,7 @@ Nothing is unpickled, and a key that does not match is an error.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,12 +32,14 @@ WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 TOKENIZER = "tokenizer.json"
 HEADS_CONFIG, HEADS_WEIGHTS = "heads.json", "heads.safetensors"
 LEDGER, OLD_LEDGER = "seen.safetensors", "seen.parquet"
-"""What the weights have seen (`biosig.evaluate.ledger`); pretraining writes the first, and once wrote the second."""
+"""Files of the training ledger (`biosig.evaluate.ledger`); pretraining writes the first, and once wrote the second."""
 FORMAT = 1
+PUBLIC = "public"
+"""Key of `config.json` under which a public encoder's sizes are, where our own encoders have "encoder"."""
 
 
 def config_json(encoder_config: EncoderConfig, trained: bool) -> str:
-    """What `config.json` holds."""
+    """Text of `config.json`."""
     content = {
         "format": FORMAT,
         "biosig": __version__,
@@ -60,6 +63,15 @@ def revision_json(encoder_config: EncoderConfig, trained: bool) -> str:
         if wanted["align"] == "none":
             del wanted["align"]
     return json.dumps(content, indent=2) + "\n"
+
+
+def revision_of(configuration: str, network: nn.Module) -> str:
+    """Twelve hexadecimal digits of a configuration and all weights and buffers of a network."""
+    digest = hashlib.sha256(configuration.encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def default_card(encoder: Encoder, trained: bool) -> str:
@@ -103,10 +115,10 @@ def save(
     encoder, trained, card, tokenizer, heads
         As in `biosig.models.model.Model`.
     folder : str or Path
-        Where to.
+        Folder to write to.
     dtype : torch.dtype
-        What the parameters of encoder and heads are rounded to in the files; buffers stay as they are. `load` gives
-        float32 again.
+        Type that the parameters of encoder and heads are rounded to in the files; buffers stay as they are. `load`
+        gives float32 again.
 
     Returns
     -------
@@ -157,7 +169,7 @@ def load(source: str | Path) -> tuple[Encoder, bool, str]:
         raise UsageError(f"{folder} is a pretraining run; its model is the folder in it: give {folder / 'model'}.")
     if missing:
         raise UsageError(
-            f"{folder} is no checkpoint folder: {' and '.join(missing)} not found there. "
+            f"{folder} is not a checkpoint folder: it lacks {' and '.join(missing)}. "
             f"Give a folder written by biosig pretrain, biosig convert or Model.save."
         )
     content = read_config(folder / CONFIG)
@@ -206,12 +218,12 @@ def load_heads(folder: Path, embed_dim: int) -> list[nn.Module]:
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether the folder's `config.json` was written by `save`, and not by another project."""
+    """True if the folder's `config.json` was written by `save`, and not by another project."""
     return "format" in read_config(folder / CONFIG)
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """What a `config.json` holds, ours or another project's; damage is a DataError."""
+    """Content of a `config.json`, ours or another project's; damage is a DataError."""
     content = read_json(path)
     if not isinstance(content, dict):
         raise UnreadableError(f"{path} is damaged (it holds no keys with values): copy it again.")

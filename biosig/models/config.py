@@ -25,11 +25,11 @@ class EncoderConfig:
     mlp_ratio : float
         Feed-forward width over `embed_dim`.
     contract : dict of str to InputContract
-        What each modality must be before it becomes tokens.
+        Input contract of each modality.
     position : BodyCode, ReveCode or LeadCode
         The position code.
     final_norm : bool
-        Whether a norm follows the last block.
+        True if a norm follows the last block.
     block : BlockStyle
         Norm, feed-forward and dropout of the blocks.
     patches : {"linear", "normed"}
@@ -37,13 +37,13 @@ class EncoderConfig:
     text : TextConfig, optional
         The vocabulary; None = the model reads no text.
     cls : bool
-        Whether each window has a token of its own that is its pooled vector; without, the pooling attends.
+        True if each window has a token of its own that is its pooled vector; without, the pooling attends.
     initialisation : {"mimetic", "megatron"}
-        How the blocks start: attention to like tokens (`Attention.initialise`), or all matrices normal with deviation
-        0.02, cut at three deviations (REVE, section 3.2).
+        Initial weights of the blocks: attention to like tokens (`Attention.initialise`), or all matrices normal with
+        deviation 0.02, cut at three deviations (REVE, section 3.2).
     fused : FusedConfig, optional
         Makes it a fused encoder (`biosig.models.fused`): `depth` counts its convolutions too; `head_dim`, `position`,
-        `block`, `patches`, `text`, `cls` and `initialisation` say nothing then. None = a token for each channel.
+        `block`, `patches`, `text`, `cls` and `initialisation` have no effect then. None = a token for each channel.
     """
 
     embed_dim: int
@@ -78,12 +78,12 @@ class EncoderConfig:
 
     @property
     def has_tokens(self) -> bool:
-        """Whether readouts of all tokens have any to read."""
+        """True if there are tokens for readouts of all tokens."""
         return True
 
     @property
     def has_query(self) -> bool:
-        """Whether the encoder pools with a query of its own."""
+        """True if the encoder pools with a query of its own."""
         return not self.cls
 
     @classmethod

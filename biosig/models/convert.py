@@ -48,9 +48,9 @@ class Converted:
     encoder : Encoder or ZooEncoder
         With every weight in place.
     left_out : dict of str to str
-        What of the source has no place in an encoder → why.
+        Key of the source that has no place in an encoder → reason.
     missing : tuple of str
-        What the encoder has and the source did not: a sentence each.
+        Sentences on tensors that the encoder has and the source did not.
     card : str
         The model card: source, hash, licence, what was left out or is missing.
     """
@@ -79,7 +79,7 @@ def convert(source: str | Path, origin: str = "") -> Converted:
         A Hugging Face folder (`config.json`, `model.safetensors`), or a file of weights (safetensors, or a PyTorch
         state dict).
     origin : str, optional
-        Where they came from, for the model card; default the name of the file or folder.
+        Origin of the weights, for the model card; default the name of the file or folder.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def convert(source: str | Path, origin: str = "") -> Converted:
     state = {ours: tensor.to(own[ours].dtype).reshape(own[ours].shape) for ours, tensor in taken.items()}
     state |= {ours: torch.zeros_like(own[ours]) for ours in absent}
     load_state(encoder, state, where=str(foreign.path))
-    left_out = plan.left_out | dict.fromkeys(foreign.beside, "what is no weight")
+    left_out = plan.left_out | dict.fromkeys(foreign.beside, "entries that are not weights")
     missing = tuple(plan.absent[ours] for ours in absent)
     card = _card(encoder, foreign, left_out, (*plan.notes, *missing), origin or Path(source).name)
     return Converted(encoder, left_out, missing, card)
@@ -129,7 +129,7 @@ def _convert_public(foreign: ForeignWeights, origin: str) -> Converted:
     absent = sorted(ours for theirs, ours in keys.names.items() if theirs not in state)
     taken = {ours: state[theirs] for theirs, ours in keys.names.items() if theirs in state}
     load_state(encoder.module, {**{ours: own[ours] for ours in absent}, **taken}, where=str(foreign.path))
-    left_out = keys.dropped | dict.fromkeys(foreign.beside, "what is no weight")
+    left_out = keys.dropped | dict.fromkeys(foreign.beside, "entries that are not weights")
     missing = tuple(keys.absent[ours] for ours in absent)
     lines = [
         card_of(sizes, trained=True),
@@ -143,7 +143,7 @@ def _convert_public(foreign: ForeignWeights, origin: str) -> Converted:
 
 
 def by_reason(left_out: Mapping[str, str]) -> list[str]:
-    """What was left out, a line for each reason."""
+    """Lines on the keys that were left out, one for each reason."""
     keys: dict[str, list[str]] = {}
     for key, why in left_out.items():
         keys.setdefault(why, []).append(key)
@@ -176,7 +176,7 @@ def _account(
 
 
 def _fits(theirs: Tensor, ours: Tensor, leading_ones: bool) -> bool:
-    """Whether the shapes are equal, with axes of length 1 in front where that is how the project keeps this tensor."""
+    """True if the shapes are equal, with axes of length 1 in front where the project keeps this tensor so."""
     shape, wanted = tuple(theirs.shape), tuple(ours.shape)
     if leading_ones:
         n = max(len(shape), len(wanted))

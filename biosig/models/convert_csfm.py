@@ -80,27 +80,27 @@ _HEAD_DIM = 64
 
 
 def recognises(state: Mapping[str, Tensor]) -> bool:
-    """Whether the tensors' names are CSFM's."""
+    """True if the tensors' names are CSFM's."""
     mark = ("ts_channel_type_embedding", "ts_to_patch_embedding.2.weight")
     return any({prefix + key for key in mark} <= state.keys() for prefix in _PREFIXES)
 
 
 def plan(state: Mapping[str, Tensor], config: Mapping[str, Any], where: str) -> Plan:  # noqa: ARG001
-    """Which tensor becomes which, and the encoder that they fit.
+    """Map tensors to those of ours, and name the encoder that they fit.
 
     Parameters
     ----------
     state : mapping of str to Tensor
         The weights.
     config : mapping
-        What `config.json` says: CSFM has none, and nothing is read from it.
+        Content of `config.json`: CSFM has none, and nothing is read from it.
     where : str
         The file, for messages.
 
     Raises
     ------
     DataError
-        If the sizes are none of a CSFM.
+        If the sizes are not those of a CSFM.
     """
     prefix = next(p for p in _PREFIXES if p + "ts_channel_type_embedding" in state)
     blocks = [re.match(rf"{re.escape(prefix)}transformer\.layers\.(\d+)\.", key) for key in state]

@@ -63,7 +63,7 @@ _PREFIXES = ("", "encoder.")
 
 @dataclass(frozen=True)
 class _Published:
-    """What `config.json` says of the encoder, and what holds where it does not."""
+    """Sizes of the encoder in `config.json`, with the defaults that hold where it is silent."""
 
     embed_dim: int | None = None
     depth: int | None = None
@@ -78,27 +78,27 @@ class _Published:
 
 
 def recognises(state: Mapping[str, Tensor]) -> bool:
-    """Whether the tensors' names are REVE's."""
+    """True if the tensors' names are REVE's."""
     mark = ("to_patch_embedding.0.weight", "mlp4d.0.weight")
     return any({prefix + key for key in mark} <= state.keys() for prefix in _PREFIXES)
 
 
 def plan(state: Mapping[str, Tensor], config: Mapping[str, Any], where: str) -> Plan:
-    """Which tensor becomes which, and the encoder that they fit.
+    """Map tensors to those of ours, and name the encoder that they fit.
 
     Parameters
     ----------
     state : mapping of str to Tensor
         The weights.
     config : mapping
-        What `config.json` says, braindecode's or the hub's; empty where there is none.
+        Content of `config.json`, braindecode's or the hub's; empty where there is none.
     where : str
         The file, for messages.
 
     Raises
     ------
     DataError
-        If the sizes are none of a REVE, or `config` contradicts them.
+        If the sizes are not those of a REVE, or `config` contradicts them.
     """
     prefix = next(p for p in _PREFIXES if p + "mlp4d.0.weight" in state)
     known = {f.name for f in fields(_Published)}

@@ -52,7 +52,7 @@ class VisibleTokens:
         return cls(rows, PackedLengths.of(counts[windows]), windows)
 
     def with_cls(self) -> tuple[Tensor, Tensor, PackedLengths]:
-        """Where tokens (M,) and each window's own token (B,) go when that leads its window; and the lengths then."""
+        """Rows of the tokens (M,) and of the windows' own tokens (B,) when these lead their windows; and lengths."""
         seqlens = torch.tensor(self.lengths.seqlens, device=self.rows.device)  # (B,)
         rank = torch.arange(len(seqlens), device=self.rows.device)
         of_tokens = torch.arange(len(self.rows), device=self.rows.device) + torch.repeat_interleave(rank + 1, seqlens)
@@ -230,7 +230,7 @@ class Encoder(nn.Module):
     def enter(
         self, tokens: Tensor, visible: VisibleTokens
     ) -> tuple[Tensor, Any, Callable[[Tensor], tuple[Tensor, Tensor | None]]]:
-        """What the blocks see, with the windows' own tokens where there are any, and what takes it apart again."""
+        """Input of the blocks, with the windows' own tokens if there are any, and the function that splits it again."""
         x = tokens[visible.rows]  # (M, D)
         if not self.config.cls:
             return x, visible.lengths, lambda x: (x, None)

@@ -23,8 +23,8 @@ def public_files(repository: str) -> list[str]:
     from biosig.models.zoo import ENCODERS  # which few sessions need
 
     page = rf"huggingface\.co/{re.escape(repository)}(?![\w/-])"
-    there = (family for family in ENCODERS.values() if re.search(page, family.about.where))
-    return [file for family in there for file in family.published() if file in family.about.where]
+    matching = (family for family in ENCODERS.values() if re.search(page, family.about.where))
+    return [file for family in matching for file in family.published() if file in family.about.where]
 
 
 def fetch(source: str, revision: str | None = None) -> Path:

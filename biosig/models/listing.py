@@ -18,17 +18,17 @@ class ListedModel(NamedTuple):
     Parameters
     ----------
     name : str
-        What `biosig.load_model` takes where there are weights, and `biosig.build_model` where it is a preset.
+        Name for `biosig.load_model` where there are weights, and for `biosig.build_model` where it is a preset.
     weights : bool
-        Whether trained weights come with the package; else it is a preset, and its weights are random.
+        True if trained weights come with the package; else it is a preset, and its weights are random.
     n_parameters : int or None
         Of the encoder; None of another package's preset that does not tell it.
     modalities : tuple of str
-        What it reads: "ecg", "ppg", "eeg", "text".
+        Modalities that it reads: "ecg", "ppg", "eeg", "text".
     licence : str
         Of the weights; empty where there are none.
     note : str
-        A line on what it is.
+        One line of description.
     """
 
     name: str
@@ -40,7 +40,7 @@ class ListedModel(NamedTuple):
 
 
 def list_models() -> list[ListedModel]:
-    """All models that have a name: first those with weights, then presets, those of installed packages among them."""
+    """List the models that have a name: first those with weights, then presets, also those of installed packages."""
     shipped = [weights.facts_of(name) for name in weights.names()]
     listed = [ListedModel(one.name, True, one.n_parameters, one.modalities, one.licence, one.note) for one in shipped]
     for name, one in PRESETS.items():

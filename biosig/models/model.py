@@ -1,44 +1,32 @@
-"""Models as users meet them: built from a preset, saved to and loaded from a folder, applied to signals."""
+"""`Model`: an encoder with its input contract, applied to signals, and saved to a folder."""
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from biosig import weights
 from biosig.batches.contract import InputContract, PreparedStream, prepare
 from biosig.batches.input_contract import OnUnknown, with_unknown
 from biosig.batches.packed import MODALITY_IDS, PackedBatch, pack
 from biosig.device import resolve_dtype
 from biosig.errors import DataError, UsageError
-from biosig.layers.lead_positions import LeadCode, LeadPositions
-from biosig.models import checkpoint, hub
+from biosig.models import checkpoint
 from biosig.models.array_input import Encoded, as_recordings, as_they_are, unpack
 from biosig.models.build import make_encoder
 from biosig.models.encoder import Encoder, EncoderConfig
 from biosig.models.fused.encoder import FusedEncoder
-from biosig.models.listing import UNTRAINED, is_model_folder, preset_meant
-from biosig.models.presets import PRESETS
+from biosig.models.longer_windows import stretched
 from biosig.models.text import Tokenizer
 from biosig.models.tokens import Tokens
+from biosig.models.word_ids import word_ids
 from biosig.recording import Recording
 from biosig.training.seeding import seeded
-
-__all__ = ["Encoded", "Model", "build_model", "load_model", "named_model"]
-
-
-PUBLIC = "public"
-"""Key of `config.json` under which a public encoder's sizes are, where our own encoders have "encoder"."""
 
 
 class RandomWeightsWarning(UserWarning):
@@ -65,7 +53,7 @@ class Model:
     tokenizer : Tokenizer, optional
         Cuts texts into words, for a model that reads text.
     heads : sequence of Module
-        What pretraining made beside the encoder (`biosig.models.heads`).
+        Heads that pretraining made beside the encoder (`biosig.models.heads`).
     """
 
     def __init__(
@@ -89,7 +77,7 @@ class Model:
     no_ledger: ClassVar[str] = "The model has no ledger of what it has seen."
 
     has_patch_tokens: ClassVar[bool] = True
-    """Whether each patch has a token, which a wrapped module does not say."""
+    """True if each patch has a token, which a wrapped module does not say."""
 
     trained_on: Sequence[str] = ()
     """Databases that the makers of foreign weights say they trained on, in lower case; our own have a ledger."""
@@ -102,7 +90,7 @@ class Model:
 
     @property
     def lacks_twin(self) -> str | None:
-        """Why there is no such model with random weights; None where there is one."""
+        """Reason why there is no such model with random weights; None where there is one."""
         return None
 
     @property
@@ -117,7 +105,7 @@ class Model:
 
     @property
     def contract(self) -> Mapping[str, InputContract]:
-        """What each modality must be: rate, patch, unit, band, normalisation."""
+        """Input contract of each modality: rate, patch, unit, band, normalisation."""
         return self.config.contract
 
     @property
@@ -132,13 +120,13 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return next(self.encoder.parameters()).device
 
     @property
     def revision(self) -> str:
         """Twelve hexadecimal digits that change with any weight and any entry of the configuration."""
-        return revision_of(checkpoint.revision_json(self.config, self.trained), self.encoder)
+        return checkpoint.revision_of(checkpoint.revision_json(self.config, self.trained), self.encoder)
 
     def __repr__(self) -> str:
         state = "trained" if self.trained else "random weights"
@@ -152,14 +140,14 @@ class Model:
         return self
 
     def with_random_weights(self, seed: int) -> Model:
-        """The same architecture and contract, never trained: the baseline that every claim needs."""
+        """The same architecture and contract with random weights: the untrained baseline."""
         with seeded(seed):
             return Model(make_encoder(self.config), trained=False, tokenizer=self.tokenizer).to(self.device)
 
     def with_unknown(self, on_unknown: OnUnknown | None) -> Model:
-        """The same weights, of which the contract says what becomes of channels of unknown place; None = as it is.
+        """The same weights under a contract with another policy for channels of unknown place; None = as it is.
 
-        What is fine-tuned from them, and saved, keeps the policy.
+        A model that is fine-tuned from them, and saved, keeps the policy.
         """
         encoder = self.encoder.with_unknown(on_unknown)
         if encoder is self.encoder:
@@ -170,29 +158,15 @@ class Model:
         """The same weights for windows of `seconds`, the times that CSFM has learned spread over them.
 
         No patch is longer: times between the learned ones are interpolated linearly. Windows of that length were in no
-        training: compare with windows of the length that was.
+        training: compare with windows of the trained length.
 
         Raises
         ------
         UsageError
             If the model computes its times, or has learned them for windows as long already.
         """
-        encoder = copy.deepcopy(self.encoder)
-        positions = encoder.positions
-        if not isinstance(positions, LeadPositions):
-            raise UsageError(f"Model '{self.name}' reads windows of any length: use it as it is.")
-        contract = {m: replace(c, window_seconds=float(seconds)) for m, c in self.contract.items()}
-        learned, wanted = len(positions.time), next(iter(contract.values())).n_patches_in(seconds)
-        if wanted < learned:
-            raise UsageError(
-                f"Windows of {seconds:g} s have {wanted} of the {learned} times that model '{self.name}' has learned: "
-                f"use it as it is."
-            )
-        encoder.config = replace(self.config, position=LeadCode(n_patches=wanted), contract=contract)
-        positions.stretch(wanted)
-        card = self.card or checkpoint.default_card(encoder, self.trained)
-        if wanted > learned:
-            card += f"\nLearned times interpolated from {learned} to {wanted} patches: no training saw them.\n"
+        encoder, remark = stretched(self.encoder, seconds)
+        card = (self.card or checkpoint.default_card(encoder, self.trained)) + remark
         return Model(encoder, self.trained, card, tokenizer=self.tokenizer, heads=self.heads)
 
     def save(self, folder: str | Path) -> Path:
@@ -259,7 +233,7 @@ class Model:
         return [head(self.encoder, batch, tokens) for head in self.heads]
 
     def precision(self, dtype: str) -> torch.dtype:
-        """What matrix products run in; "auto" = bfloat16 on CUDA, float32 elsewhere."""
+        """Precision of matrix products; "auto" = bfloat16 on CUDA, float32 elsewhere."""
         return resolve_dtype(self.device, dtype)
 
     def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
@@ -280,10 +254,8 @@ class Model:
     def pool(self, tokens: Tensor, batch: PackedBatch, by_modality: bool = False) -> Tensor:
         """One vector per window (B, D), or per window and modality (B, n_modalities, D), over the valid tokens."""
         batch = self.token_batch(batch).to(tokens.device)
-        segment, n = batch.window, 1
-        if by_modality:
-            n = len(MODALITY_IDS)
-            segment = batch.window * n + batch.modality
+        n = len(MODALITY_IDS) if by_modality else 1
+        segment = batch.window * n + batch.modality if by_modality else batch.window
         valid = batch.valid
         pooled = self.encoder.pool(tokens[valid], segment[valid], batch.n_windows * n)
         return pooled.unflatten(0, (batch.n_windows, n)) if by_modality else pooled
@@ -329,8 +301,8 @@ class Model:
         layer : int
             0 the embedding output, k after block k, -1 the model's output.
         on_unknown : {"keep", "skip", "raise"}, optional
-            What becomes of channels whose place neither name nor position tells; default as in the contract, where
-            EEG gives no valid token and ECG and PPG do.
+            Policy for channels whose place neither name nor position tells; default as in the contract, where EEG gives
+            no valid token and ECG and PPG do.
 
         Returns
         -------
@@ -388,47 +360,9 @@ class Model:
         Raises
         ------
         UsageError
-            If the model reads no text, there are not as many texts as windows, a text is longer than the model reads,
-            an id is none of its words, or strings are given to a model without tokenizer.
+            As `biosig.models.word_ids.word_ids`.
         """
-        reads = self.config.text
-        if reads is None:
-            raise UsageError(f"Model '{self.name}' has no text modality: leave text out.")
-        text = text.tolist() if isinstance(text, np.ndarray | Tensor) else text
-        if isinstance(text, str) or not isinstance(text, Sized) or len(text) != n_windows:
-            raise UsageError(f"text needs one entry per window, {n_windows} of them: None for a window without text.")
-        ids = [self._words(entry) for entry in text]
-        for number, words in enumerate(ids):
-            if len(words) > reads.n_tokens:
-                raise UsageError(
-                    f"The text of window {number} has {len(words)} tokens, and model '{self.name}' reads up to "
-                    f"{reads.n_tokens}: shorten it."
-                )
-            strange = [w for w in words if not (isinstance(w, int) and 0 <= w < reads.n_words)]
-            if strange:
-                raise UsageError(
-                    f"The text of window {number} has the word id {strange[0]!r}; model '{self.name}' has the words "
-                    f"0 to {reads.n_words - 1}: use the tokenizer that belongs to it."
-                )
-        return ids
-
-    def _words(self, text: str | Sequence[int] | NDArray[Any] | Tensor | None) -> list[int]:
-        if text is None:
-            return []
-        if not isinstance(text, str):
-            words = text.tolist() if isinstance(text, np.ndarray | Tensor) else text
-            if not isinstance(words, Iterable):
-                raise UsageError(
-                    f"The text {text!r} is no text: give a string, word ids such as [5, 9], or None for a window "
-                    f"without text."
-                )
-            return list(words)
-        if self.tokenizer is None:
-            raise UsageError(
-                f"Model '{self.name}' has no tokenizer to cut strings into words: give word ids, or set its tokenizer "
-                f"to biosig.models.text.Tokenizer.load('vocab.txt') with the vocabulary that it was trained with."
-            )
-        return self.tokenizer.encode(text)
+        return word_ids(self.config, self.tokenizer, text, n_windows)
 
     def _warn_if_random(self) -> None:
         if not self.trained and not self._warned:
@@ -450,130 +384,3 @@ class Model:
                 LongWindowWarning,
                 stacklevel=4,  # the caller of encode
             )
-
-
-def revision_of(configuration: str, network: nn.Module) -> str:
-    """Twelve hexadecimal digits of a configuration and all weights and buffers of a network."""
-    digest = hashlib.sha256(configuration.encode())
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:12]
-
-
-def build_model(name: str, seed: int = 0) -> Model:
-    """A preset with random weights.
-
-    Parameters
-    ----------
-    name : str
-        A preset: `biosig.list_models()` names them. Or a public encoder of `biosig.models.zoo`, such as
-        "ecgfounder-12".
-    seed : int
-        Seeds the weights; the caller's random state is left as it was.
-    """
-    if name not in PRESETS:
-        from biosig.models.zoo import known_models  # which imports this module
-        from biosig.models.zoo.model import random_model
-
-        if (public := known_models().get(name)) is not None:
-            return random_model(public, seed)
-    chosen = PRESETS[name]
-    with seeded(seed):
-        encoder = make_encoder(chosen.config)
-    return Model(encoder, trained=False, tokenizer=Tokenizer.default() if chosen.tokenizer else None)
-
-
-def load_model(source: str | Path, revision: str | None = None) -> Model:
-    """Load a model that ships, or from a folder, the Hugging Face hub or a Python module, checking that all keys match.
-
-    Parameters
-    ----------
-    source : str or Path
-        A folder written by `Model.save`, by pretraining or by `biosig convert`. Or weights that come with the package,
-        by name: ``biosig`` is the one to begin with, and `biosig.list_models()` names all. Or a file of weights that
-        `biosig convert` takes, which is converted as it is loaded. Or ``owner/name`` on the hub, such as
-        ``brain-bzh/reve-base`` or ``weighting666/CBraMod``, whose weights are converted as they are loaded; where a
-        repository holds several files of weights, ``owner/name/file``. A path that exists is never looked for on the
-        hub. Or ``package.module:name``, a model that a Python module holds, such as a wrapped one. Or ``untrained:``
-        and a preset's name, which `build_model` gives.
-    revision : str, optional
-        Branch, tag or commit on the hub; pin the commit where a result must be reproducible.
-
-    Raises
-    ------
-    UsageError
-        If the folder does not exist or is no checkpoint, no weights of that name ship, or the hub refuses or cannot be
-        reached.
-    DataError
-        If weights are missing, left over, or of another shape; the sentence lists them.
-    """
-    from biosig.models.reference import from_reference, is_reference  # which imports this module
-
-    if str(source).startswith(UNTRAINED):
-        return build_model(str(source).removeprefix(UNTRAINED))
-    if is_reference(source):
-        return from_reference(str(source))
-    if not hub.is_repository(source):
-        if revision is not None:
-            raise UsageError(f"{source} is a folder, which has no revision '{revision}': leave revision out.")
-        if Path(source).is_file():
-            from biosig.models.convert import convert
-
-            return convert(source).model()
-        return _from_folder(Path(source))
-    fetched = hub.fetch(str(source), revision)
-    folder = fetched if fetched.is_dir() else fetched.parent
-    if fetched == folder and checkpoint.is_checkpoint(folder):
-        return _from_folder(folder)
-    from biosig.models.convert import convert  # the tables of foreign names, which few sessions need
-
-    return convert(fetched, origin=f"{source} on the Hugging Face hub, revision {folder.name}").model(folder)
-
-
-def named_model(name: str | Path, seed: int = 0) -> Model:
-    """The model that a configuration or a verb names: what `load_model` gives, else a preset with random weights.
-
-    Parameters
-    ----------
-    name : str or Path
-        A folder, else weights that ship, else a preset; ``untrained:`` and a preset's name is always the preset.
-    seed : int
-        Seeds random weights.
-    """
-    preset = preset_meant(name)
-    return load_model(name) if preset is None else build_model(preset, seed)
-
-
-def _from_folder(folder: Path) -> Model:
-    if not is_model_folder(folder):
-        folder = weights.find(folder) or folder
-    name = weights.ALIASES.get(str(folder), str(folder))
-    if name in PRESETS and not is_model_folder(folder):
-        shipped = f" Those that do are {', '.join(weights.names())}." if weights.names() else ""
-        raise UsageError(
-            f"No weights of '{name}' come with this version.{shipped} Load a folder of your own, which biosig pretrain "
-            f"makes, or take random weights with biosig.build_model('{name}')."
-        )
-    if not folder.exists():
-        from biosig.models.zoo import known_models  # which imports torch's networks
-
-        if (public := known_models().get(name)) is not None:
-            raise UsageError(
-                f"The weights of '{name}' are not here. They are at {public.about.where}, under the licence "
-                f"{public.about.licence}: download the file, run 'biosig convert FILE --out DIR' and give DIR. "
-                f"biosig.build_model('{name}') has random weights."
-            )
-        shipped = f", weights that ship are {', '.join(weights.names())}" if weights.names() else ""
-        raise UsageError(
-            f"There is no folder {folder}, and no preset of that name; presets are {', '.join(PRESETS)}{shipped}."
-        )
-    if (folder / checkpoint.CONFIG).is_file() and PUBLIC in (
-        content := checkpoint.read_config(folder / checkpoint.CONFIG)
-    ):
-        from biosig.models.zoo.model import load  # which imports this module
-
-        return load(folder, content)
-    encoder, trained, card = checkpoint.load(folder)
-    heads = checkpoint.load_heads(folder, encoder.config.embed_dim)
-    return Model(encoder, trained, card, folder, checkpoint.load_tokenizer(folder), heads)

@@ -41,7 +41,7 @@ class ForeignWeights:
     sha256 : str
         Of that file.
     beside : tuple of str
-        What the file holds beside the weights, such as an optimizer's state.
+        Keys of the file beside the weights, such as an optimizer's state.
     """
 
     state: dict[str, Tensor]
@@ -53,7 +53,7 @@ class ForeignWeights:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to become of foreign weights.
+    """Plan for the conversion of foreign weights: tensors to rename, to leave out, and to fill with zeros.
 
     Parameters
     ----------
@@ -62,9 +62,9 @@ class Plan:
     names : dict of str to str
         Foreign key → ours, for every tensor that the encoder needs.
     left_out : dict of str to str
-        Foreign key → why it has no place in an encoder.
+        Foreign key → reason why it has no place in an encoder.
     absent : dict of str to str
-        Our key → what it means that such weights may lack it; the encoder has zeros there.
+        Our key that such weights may lack → the meaning of that; the encoder has zeros there.
     leading_ones : frozenset of str
         Foreign keys whose project keeps a vector or a table with leading axes of length 1, such as (1, 1, D); all
         other tensors must have our shape.
@@ -133,7 +133,7 @@ def _read_pytorch(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
                 f"{path} holds an object of the class {named[1]} beside its tensors, which would run code when it is "
                 "read: nothing was read. Ask its makers for safetensors, or write the tensors alone where you trust it."
             ) from error
-        # Of a pickle that is no state dict torch's first line says how to run its code: not a thing to pass on.
+        # Of a pickle that is not a state dict torch's first line says how to run its code: not a thing to pass on.
         first = str(error).split("\n")[0]
         why = "it is damaged, or a pickle of another kind" if "weights_only" in first else first
         raise UnreadableError(

@@ -11,7 +11,7 @@ from biosig.models.model import Model
 
 
 def is_reference(source: str | Path) -> bool:
-    """Whether a model's name is that of a Python object: ``package.module:name``."""
+    """True if a model's name is that of a Python object: ``package.module:name``."""
     return re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", str(source)) is not None and not Path(source).exists()
 
 
@@ -32,5 +32,5 @@ def from_reference(source: str) -> Model:
             "folder on PYTHONPATH."
         ) from error
     if not isinstance(found, Model):
-        raise UsageError(f"'{source}' is {found!r}, and no model: give the name of what biosig.wrap gave.")
+        raise UsageError(f"'{source}' is {found!r}, not a model: give the name of a model that biosig.wrap made.")
     return found

@@ -16,9 +16,9 @@ class RecordingWords:
     tokenizer : Tokenizer
         Of the model.
     n_tokens : int
-        What the model reads at most.
+        Largest number of tokens that the model reads.
     cut : bool
-        Whether a longer report is cut there; else it is an error. `n_cut` counts those that were.
+        True to cut a longer report there; else it is an error. `n_cut` counts the recordings that were cut.
     """
 
     def __init__(self, tokenizer: Tokenizer, n_tokens: int, cut: bool = False) -> None:
@@ -59,7 +59,7 @@ def words_for(config: EncoderConfig, tokenizer: Tokenizer | None, cut: bool = Fa
     tokenizer : Tokenizer or None
         Its tokenizer.
     cut : bool
-        Whether a longer report is cut to what the model reads.
+        True to cut a longer report to the model's length.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class Tokenizer:
     Parameters
     ----------
     inner : tokenizers.Tokenizer
-        What does it.
+        Tokenizer of the `tokenizers` package.
     """
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
@@ -67,7 +67,9 @@ class Tokenizer:
                 return cls(tokenizers.BertWordPieceTokenizer(str(path), lowercase=True)._tokenizer)
             return cls(tokenizers.Tokenizer.from_file(str(path)))
         except Exception as error:  # the library raises bare Exceptions
-            raise UnreadableError(f"{path} is no tokenizer ({error}): give a tokenizer.json or a vocab.txt.") from error
+            raise UnreadableError(
+                f"{path} is not a tokenizer ({error}): give a tokenizer.json or a vocab.txt."
+            ) from error
 
     @property
     def n_words(self) -> int:
@@ -75,7 +77,7 @@ class Tokenizer:
         return self._inner.get_vocab_size()
 
     def encode(self, text: str, clean: bool = True) -> list[int]:
-        """Word ids of a text, cleaned by `clean_report`, which may leave none of it, or as it is."""
+        """Word ids of a text, cleaned by `clean_report`, which may leave nothing of it, or as it is."""
         return self._inner.encode(clean_report(text) if clean else text, add_special_tokens=False).ids
 
     def decode(self, ids: list[int]) -> str:

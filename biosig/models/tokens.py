@@ -56,7 +56,7 @@ class Tokens:
 
 
 class TokenEncoder(Protocol):
-    """What a probe or a classifier asks of a network: tokens of packed windows, of its output."""
+    """Interface of a network for probes and classifiers: tokens of packed windows, of its output."""
 
     def read(self, batch: PackedBatch, layer: int = -1) -> Tokens:
         """Tokens of a layer: 0 the embedding output, k after block k, -1 the output."""

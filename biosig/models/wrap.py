@@ -1,4 +1,4 @@
-"""`wrap`: any torch module as a model, with an input contract that says what its numbers must be.
+"""`wrap`: any torch module as a model, with an input contract (`biosig.models.module_contract`).
 
 Shape letters: B windows, C channels, T samples, N tokens, F numbers of a vector or of a token.
 """
@@ -6,266 +6,33 @@ Shape letters: B windows, C channels, T samples, N tokens, F numbers of a vector
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from biosig.batches.contract import prepare as to_contract
-from biosig.batches.input_contract import MODALITY_IDS, InputContract, OnUnknown, with_unknown
+from biosig.batches.input_contract import MODALITY_IDS, OnUnknown, with_unknown
 from biosig.batches.ordered import OrderedContract
 from biosig.batches.packed import PackedBatch, pack
 from biosig.device import resolve_dtype
 from biosig.errors import DataError, UsageError
 from biosig.models.array_input import Encoded, as_recordings, as_they_are
-from biosig.models.model import Model, revision_of
+from biosig.models.checkpoint import revision_of
+from biosig.models.model import Model
+from biosig.models.module_contract import ModuleContract
 from biosig.models.tokens import Tokens
+from biosig.models.wrapped_encoder import WrappedConfig, WrappedEncoder, module_output
 from biosig.training.seeding import seeded
 
+__all__ = ["ModuleContract", "WrappedConfig", "WrappedEncoder", "WrappedModel", "wrap"]
+
 _TRIAL_SECONDS = 10.0  # of the window that a module of any length is tried on
-_FRACTIONS = range(10, 0, -1)  # of a second, of which windows of any length are made
-
-
-@dataclass(frozen=True)
-class ModuleContract:
-    """What the windows (B, C, T) are that a module takes.
-
-    Parameters
-    ----------
-    modality : {"ecg", "ppg", "eeg"}
-        Kind of all channels.
-    sfreq : float
-        Sampling rate in Hz; other rates are resampled.
-    ch_names : sequence of str
-        The C channels in order. Each is looked for by the name that a file writes, then by its canonical name.
-    unit : str or None
-        Unit of the values before normalisation: "uV", "mV"; None = as recorded, which a module of ECG or EEG may have
-        only where a normalisation takes the unit out.
-    seconds : float, optional
-        Length of a window; others are refused. None = any whole number of the tenths of a second (or of the largest
-        fraction of one that is a whole number of samples).
-    band : tuple of (float or None), optional
-        Pass band in Hz (low, high), zero-phase; None = as recorded.
-    normalisation : {"none", "constant", "window", "zscore", "robust"}
-        "none": values in `unit`. "constant": over `divisor`. "window": each channel less its mean in the window, over
-        its deviation there. "zscore": the same by mean and deviation in the recording. "robust": each channel less its
-        mean in the window, over one robust scale of the recording (`biosig.signal.robust_scale`).
-    divisor : float
-        In `unit`, for "constant": 100 for microvolts over 100.
-    clip : float
-        Values after normalisation are limited to ± this.
-    missing : {"refuse", "zeros"}
-        "refuse": a recording without one of the channels is an error, and a window that misses a sample, or in which a
-        channel does not move, gives no vector. "zeros": such samples are 0 after normalisation.
-
-    Raises
-    ------
-    UsageError
-        If the parts contradict each other.
-    """
-
-    modality: Literal["ecg", "ppg", "eeg"]
-    sfreq: float
-    ch_names: Sequence[str]
-    unit: str | None
-    seconds: float | None = None
-    band: tuple[float | None, float | None] | None = None
-    normalisation: Literal["none", "constant", "window", "zscore", "robust"] = "none"
-    divisor: float = 1.0
-    clip: float = math.inf
-    missing: Literal["refuse", "zeros"] = "refuse"
-
-    def __post_init__(self) -> None:
-        choices = {
-            "modality": ("ecg", "ppg", "eeg"),
-            "normalisation": ("none", "constant", "window", "zscore", "robust"),
-            "missing": ("refuse", "zeros"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise UsageError(f"{name} is {getattr(self, name)!r}; give {', '.join(allowed)}.")
-        for name in ("sfreq", "clip", *(["seconds"] if self.seconds is not None else [])):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{name} is {getattr(self, name)!r}; it must be positive.")
-        names = self.ch_names
-        if isinstance(names, str) or not names or len(set(names)) < len(names):
-            raise UsageError(f"ch_names is {names!r}: give a list with one name for each channel, none twice.")
-        object.__setattr__(self, "ch_names", tuple(names))  # so that the contract cannot change, and can be a key
-        if self.divisor != 1.0 and self.normalisation != "constant":
-            raise UsageError(f"divisor={self.divisor:g} has no effect with normalisation={self.normalisation}.")
-        if self.unit is None and self.modality != "ppg" and self.normalisation in ("none", "constant"):
-            raise UsageError(
-                f"unit is None, and with normalisation={self.normalisation} the module sees the unit of each "
-                f"recording: give the unit, such as 'uV', or a normalisation that takes it out."
-            )
-
-    def to_input(self) -> OrderedContract:
-        """The contract of the modality, as windows are prepared by."""
-        step = self.seconds
-        if step is None and self.sfreq % 1:
-            raise UsageError(f"A rate of {self.sfreq:g} Hz has no whole number of samples a second: give seconds.")
-        if step is None:
-            step = 1 / next(k for k in _FRACTIONS if self.sfreq % k == 0)
-        if round(step * self.sfreq) < 1:
-            raise UsageError(f"seconds is {step:g}, which is no sample at {self.sfreq:g} Hz: give more.")
-        return OrderedContract(
-            sfreq=float(self.sfreq),
-            patch_seconds=step,
-            stride_seconds=step,
-            unit=self.unit,
-            band=self.band,
-            normalisation="constant" if self.normalisation == "none" else self.normalisation,
-            divisor=self.divisor,
-            clip=self.clip,
-            window_seconds=math.inf if self.seconds is None else self.seconds,
-            ch_names=tuple(self.ch_names),
-            missing=self.missing,
-            any_length=self.seconds is None,
-        )
-
-
-@dataclass(frozen=True)
-class WrappedConfig:
-    """What a wrapped module takes and gives; the counterpart of `biosig.models.config.EncoderConfig`."""
-
-    name: str
-    embed_dim: int
-    contract: dict[str, InputContract]
-    has_tokens: bool
-    """True if the module gives tokens (B, N, F)."""
-    has_vector: bool = False
-    """True if it gives each window's vector (B, F) beside its tokens; without tokens it always does."""
-    depth: ClassVar[int] = 0
-    text: ClassVar[None] = None
-    fused: ClassVar[None] = None
-    has_query: ClassVar[bool] = False
-
-    @property
-    def cls(self) -> bool:
-        """Whether the module gives each window's vector itself."""
-        return self.has_vector or not self.has_tokens
-
-
-class WrappedEncoder(nn.Module):
-    """A module behind the interface of an encoder: packed windows in, tokens or vectors out.
-
-    Parameters
-    ----------
-    module : Module
-        Maps (B, C, T) to (B, F) or (B, N, F).
-    config : WrappedConfig
-        With one modality.
-    """
-
-    _here: Tensor
-
-    def __init__(self, module: nn.Module, config: WrappedConfig) -> None:
-        super().__init__()
-        self.module = module
-        self.config = config
-        ((self._modality, wanted),) = config.contract.items()
-        assert isinstance(wanted, OrderedContract)
-        self._wanted = wanted
-        self.register_buffer("_here", torch.empty(0), persistent=False)  # a module without weights has a device too
-
-    def train(self, mode: bool = True) -> WrappedEncoder:
-        """Training mode where something is trained: a frozen module's batch statistics stay as they are."""
-        super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
-        return self
-
-    def read(self, batch: PackedBatch, layer: int = -1) -> Tokens:
-        """The module's tokens; where it gives vectors, one token per window, which is the window's own.
-
-        Raises
-        ------
-        UsageError
-            If another layer than -1 is asked for, or windows lack channels of the contract.
-        DataError
-            If the module does not give what it gave when it was wrapped.
-        """
-        if layer != -1:
-            raise UsageError(
-                f"Model '{self.config.name}' is a wrapped module, of which only the output can be read: give layer -1."
-            )
-        device = self._here.device
-        batch = batch.to(device)
-        tokens: dict[int, Tensor] = {}
-        own: dict[int, Tensor] = {}
-        for windows, channels, signal in self._signals(batch):
-            found, vectors = self._run(signal, channels)
-            tokens |= dict(zip(windows.tolist(), found, strict=True))
-            own |= {} if vectors is None else dict(zip(windows.tolist(), vectors, strict=True))
-        each = [tokens[window] for window in range(batch.n_windows)]  # (N, F)
-        values = torch.cat(each)
-        n_tokens = torch.tensor([len(of) for of in each], device=device)
-        window = torch.repeat_interleave(torch.arange(batch.n_windows, device=device), n_tokens)
-        return Tokens(
-            values,
-            torch.ones(len(values), dtype=torch.bool, device=device),
-            window,
-            batch.n_windows,
-            torch.stack([own[window] for window in range(batch.n_windows)]) if own else None,
-            values.new_full((len(values),), math.nan),
-            torch.full_like(window, MODALITY_IDS[self._modality]),
-        )
-
-    def _run(self, signal: Tensor, channels: list[int]) -> tuple[Tensor, Tensor | None]:  # noqa: ARG002
-        """The module's tokens (b, N, F), or its vectors as one token each and as the windows' own (b, F)."""
-        found = _output(self.module, signal, self.config.name)
-        if found.shape[-1] != self.config.embed_dim or (found.ndim == 3) != self.config.has_tokens:
-            what = "token" if self.config.has_tokens else "vector"
-            raise DataError(
-                f"Model '{self.config.name}' gave {tuple(found.shape)} for windows {tuple(signal.shape)}, and "
-                f"{self.config.embed_dim} numbers in a {what} when it was wrapped: it must give the same always."
-            )
-        return (found, None) if found.ndim == 3 else (found[:, None], found)
-
-    def _signals(self, batch: PackedBatch) -> Iterator[tuple[Tensor, list[int], Tensor]]:
-        """Windows of equal length, and of equal channels where they may differ, together.
-
-        Their numbers (b,), the numbers of their channels, C of them, and their signals (b, C, T).
-        """
-        n_chans = len(self._wanted.ch_names)
-        n_patches = batch.seqlens.new_zeros(batch.n_windows)
-        n_patches.scatter_reduce_(0, batch.window, batch.patch_index + 1, "amax")  # (B,)
-        there = n_patches.new_zeros(batch.n_windows, n_chans)  # (B, C)
-        there[batch.window, batch.channel] = 1
-        if self._wanted.missing != "subset":
-            there[:] = 1
-        kinds, kind = torch.cat((n_patches[:, None], there), 1).unique(dim=0, return_inverse=True)
-        for which, (length, *has) in enumerate(kinds.tolist()):
-            windows = (kind == which).nonzero().squeeze(1)  # (b,)
-            channels = [number for number, there_is in enumerate(has) if there_is]
-            rank = windows.new_full((batch.n_windows,), -1)
-            rank[windows] = torch.arange(len(windows), device=windows.device)
-            mine = rank[batch.window] >= 0  # (N,)
-            place = rank[batch.window[mine]], batch.channel[mine], batch.patch_index[mine]
-            patches = batch.patches[self._modality][mine]  # (n, P)
-            signal = patches.new_zeros(len(windows), n_chans, length, patches.shape[1])
-            filled = windows.new_zeros(len(windows), n_chans, length)
-            filled.index_put_(place, torch.ones_like(place[0]), accumulate=True)
-            self._check(filled[:, channels], channels)
-            signal[place] = patches
-            yield windows, channels, signal[:, channels].flatten(2)
-
-    def _check(self, filled: Tensor, channels: list[int]) -> None:
-        """Refuse windows (b, C, patches) with two values for one channel, or with none where zeros do not stand in."""
-        twice, absent = (filled > 1).any(0).any(1), (filled == 0).any(0).any(1)  # (C,)
-        wrong = twice if self._wanted.missing == "zeros" else twice | absent
-        if wrong.any():
-            number = int(wrong.int().argmax())
-            channel = self._wanted.ch_names[channels[number]]
-            raise UsageError(
-                f"Model '{self.config.name}' needs channel {channel} once in each window, and it is there "
-                f"{'twice' if twice[number] else 'not at all'}: choose other channels"
-                f"{'' if twice[number] else ', or wrap the module with missing=zeros'}."
-            )
 
 
 class WrappedModel(Model):
@@ -288,7 +55,7 @@ class WrappedModel(Model):
 
     @property
     def device(self) -> torch.device:
-        """Where the module is."""
+        """Device of the module."""
         return self.encoder._here.device
 
     @property
@@ -313,7 +80,7 @@ class WrappedModel(Model):
 
     @property
     def lacks_twin(self) -> str | None:
-        """Why there is no such model with random weights; None where there is one."""
+        """Reason why there is no such model with random weights; None where there is one."""
         if self._make is not None:
             return None
         return f"nothing builds the module of model '{self.name}' anew; give biosig.wrap a function make for that"
@@ -353,17 +120,17 @@ class WrappedModel(Model):
             return wrap(make(), self._contract, make, name=self.name, trained=False)
 
     def with_longer_windows(self, seconds: float) -> Model:
-        """Refused: the contract says how long windows are."""
+        """Refuse: the contract fixes the length of windows."""
         raise UsageError(f"Model '{self.name}' is a wrapped module: wrap it with windows of {seconds:g} s.")
 
     def save(self, folder: str | Path) -> Path:
-        """Refused: nobody could build the module from a folder."""
+        """Refuse: the module could not be built again from a folder."""
         raise UsageError(
             f"Model '{self.name}' is a wrapped module, which is not written to {folder}: keep its weights."
         )
 
     def precision(self, dtype: str) -> torch.dtype:
-        """What matrix products run in; "auto" = float32: who made the module did not say that less will do."""
+        """Precision of matrix products; "auto" = float32, since it is not known that the module works with less."""
         return torch.float32 if dtype == "auto" else resolve_dtype(self.device, dtype)
 
     def read(self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32) -> Tokens:
@@ -373,11 +140,11 @@ class WrappedModel(Model):
             return self.encoder.read(batch, layer)
 
     def read_layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[Tokens]:
-        """The one layer that there is."""
+        """The module's only layer, as `read`."""
         yield self.read(batch, -1, dtype)
 
     def layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[tuple[Tensor, Tensor | None]]:  # noqa: ARG002
-        """Refused: `read_layers` gives what there is."""
+        """Refuse: `read_layers` gives the one layer of a wrapped module."""
         raise UsageError(f"Model '{self.name}' is a wrapped module, without layers: use read_layers.")
 
     def _encode(self, batch: PackedBatch, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:  # noqa: ARG002
@@ -454,7 +221,7 @@ def wrap(
     module : Module
         Used as it is, in evaluation mode. It is tried on two windows of noise.
     contract : ModuleContract
-        What its windows are.
+        Input contract of its windows.
     make : callable, optional
         Builds the module anew with random weights, for the rows of a table that need it: the same network never
         trained, and the network from scratch. Without it these rows are left out, with a remark.
@@ -466,13 +233,13 @@ def wrap(
     Returns
     -------
     WrappedModel
-        What `biosig.embed`, `run_probe`, `run_finetune` and the estimators take.
+        A model for `biosig.embed`, `run_probe`, `run_finetune` and the estimators.
 
     Raises
     ------
     UsageError
-        If the module fails on windows of the contract, gives something else, or gives a window another vector in other
-        company.
+        If the module fails on windows of the contract, gives something else, or gives a window another vector when
+        other windows are in the batch.
     """
     if not isinstance(module, nn.Module):
         raise UsageError(f"wrap takes a torch.nn.Module that is built already, not {module!r}.")
@@ -485,7 +252,7 @@ def wrap(
     noise = torch.randn(2, len(contract.ch_names), n_times, generator=torch.Generator().manual_seed(0))
     noise = noise.to(next((tensor.device for tensor in (*module.parameters(), *module.buffers())), "cpu"))
     with torch.no_grad():
-        both, alone = _output(module, noise, name), _output(module, noise[:1], name)
+        both, alone = module_output(module, noise, name), module_output(module, noise[:1], name)
     if alone.shape[1:] != both.shape[1:] or not torch.allclose(both[:1], alone, rtol=1e-2, atol=1e-3, equal_nan=True):
         raise UsageError(
             f"The module '{name}' gives a window of noise other numbers when another window is beside it, or when "
@@ -495,27 +262,8 @@ def wrap(
     return WrappedModel(WrappedEncoder(module, config), trained, make, contract)
 
 
-def _output(module: nn.Module, signal: Tensor, name: str) -> Tensor:
-    """What a module gives for windows (B, C, T), seen to be vectors or tokens."""
-    try:
-        found = module(signal)
-    except Exception as error:
-        raise UsageError(
-            f"The module '{name}' fails on windows of shape {tuple(signal.shape)} (windows, channels, samples): "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(found, Tensor):
-        raise UsageError(f"The module '{name}' gives a {type(found).__name__}: it must give one tensor.")
-    if found.ndim not in (2, 3) or len(found) != len(signal) or not found.is_floating_point() or 0 in found.shape:
-        raise UsageError(
-            f"The module '{name}' gives {found.dtype} of shape {tuple(found.shape)} for windows {tuple(signal.shape)}: "
-            "it must give vectors (windows, numbers) or tokens (windows, tokens, numbers)."
-        )
-    return found
-
-
 def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether two modules have the same weights, of which there are some."""
+    """True if two modules have weights, and the same ones."""
     return (
         bool(one) and one.keys() == other.keys() and all(torch.equal(one[key].cpu(), other[key].cpu()) for key in one)
     )

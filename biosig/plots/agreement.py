@@ -1,4 +1,4 @@
-"""How far predicted numbers lie from true ones: one against the other, and their difference (Bland & Altman)."""
+"""Agreement of predicted numbers with true ones: one against the other, and their difference (Bland & Altman)."""
 
 from __future__ import annotations
 

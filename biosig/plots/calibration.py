@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and what is gained by leaving the unsure to somebody else."""
+"""Calibration of probabilities, and the gain when uncertain cases are left to a person."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def add_criteria(report: Report, window: Window, values: dict[str, float], sex: 
     report.add_text(
         f"### Diagnostic criteria that fire\n{len(certain)} of {n_counted} criteria reach a score of 0.5, which is "
         "their published threshold; 1 is far beyond it. Criteria of one finding stand together: they measure nearly "
-        "the same and are no independent evidence. A criterion is a rule on measured values and no diagnosis: "
+        "the same and are not independent evidence. A criterion is a rule on measured values, not a diagnosis: "
         "several fire in healthy people."
         + (f" Criteria for {'men' if sex == 'female' else 'women'} are left out." if known else "")
         + (" The sex is not known: what holds for one sex alone is not counted." if len(certain) < len(listed) else "")

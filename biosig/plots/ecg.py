@@ -63,7 +63,7 @@ def plot_ecg(recording: Recording, start: float = 0.0, duration: float = 10.0, t
     Raises
     ------
     DataError
-        If no ECG channel has a sample in the window, or one has a unit that is no voltage.
+        If no ECG channel has a sample in the window, or one has a unit that is not a voltage.
     """
     leads = leads_in(recording, start, duration)
     seconds = min(duration, max(float(lead.times[-1]) + 1 / lead.sfreq for lead in leads.values()))
@@ -123,7 +123,7 @@ def leads_in(recording: Recording, start: float, duration: float) -> dict[str, L
 
 
 def row_reach(row: list[tuple[str, float, float]], leads: dict[str, Lead]) -> tuple[float, float]:
-    """How many mm a row needs above and below its baseline, so that no trace runs into its neighbours."""
+    """Millimetres that a row needs above and below its baseline, so that no trace runs into its neighbours."""
     up, down = 12.0, 6.0  # a calibration pulse and its lead's name fit above
     for name, first, last in row:
         lead = leads[name]

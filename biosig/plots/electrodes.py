@@ -1,4 +1,4 @@
-"""Where the channels are: the head from above, the chest from the front and in the horizontal plane, PPG sites."""
+"""Maps of channels: the head from above, the chest from the front and in the horizontal plane, PPG sites."""
 
 from __future__ import annotations
 

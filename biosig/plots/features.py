@@ -43,7 +43,7 @@ MEASURES = {
         "aperiodic_high": "Upper end of the aperiodic fit",
     },
 }  # fmt: skip
-"""What the first table of a kind shows, by column."""
+"""Rows of the first table of a kind, by column."""
 
 AHA_3, AHA_4 = "Surawicz et al., Circulation 2009; 119:e235", "Rautaharju et al., Circulation 2009; 119:e241"
 USUAL = {

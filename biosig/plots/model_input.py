@@ -1,4 +1,4 @@
-"""What the model sees: normalised samples, cut into patches, some leads turned round."""
+"""Figure of a model's input: normalised samples, cut into patches, some leads turned round."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model saw, what it guessed and what was there: masked reconstruction, channel by channel."""
+"""Figure of masked reconstruction, channel by channel: samples that the model saw, hidden samples, its guesses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -65,23 +66,13 @@ def plot_reconstruction(
             f"({len(ch_names)}, n_times) of {len(ch_names)} channel names."
         )
     rows = np.unique(np.linspace(0, len(ch_names) - 1, min(len(ch_names), max_chans)).round().astype(int))
-    times = np.arange(truth.shape[1]) / sfreq
     figure = new_figure(width, 1.4 + 0.8 * len(rows))
     ax = figure.add_subplot()
     finite = [truth[row][np.isfinite(truth[row])] for row in rows]
     widths = [np.ptp(np.percentile(x, [0.05, 99.95])) for x in finite if x.size]
     scale = 1.05 * (max(widths) if widths and max(widths) > 0 else 1.0)
     for level, row in enumerate(rows):
-        middle = np.nanpercentile(truth[row], [0.05, 99.95]).mean() if np.isfinite(truth[row]).any() else 0.0
-        for a, b in spans(mask[row]):
-            box = [(a / sfreq, b / sfreq - a / sfreq)]
-            ax.broken_barh(box, (-level - 0.48, 0.96), facecolors=HIDDEN, edgecolors="none", gid="hidden", zorder=0)
-        seen = np.where(mask[row], np.nan, truth[row])
-        hidden = np.where(mask[row], truth[row], np.nan)
-        guess = np.where(mask[row] & np.isfinite(truth[row]), reconstruction[row], np.nan)
-        ax.plot(times, -level + (seen - middle) / scale, color=INK, lw=0.8, gid="seen")
-        ax.plot(times, -level + (hidden - middle) / scale, color=GREY, lw=0.9, gid="truth")
-        ax.plot(times, -level + (guess - middle) / scale, color=VERMILION, lw=1.3, gid="reconstruction")
+        _draw_channel(ax, truth[row], reconstruction[row], mask[row], sfreq, -level, scale)
 
     amount = round_amount(scale * 0.8)
     half, bar = amount / scale / 2, ax.get_yaxis_transform()
@@ -104,6 +95,29 @@ def plot_reconstruction(
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
     return figure
+
+
+def _draw_channel(
+    ax: Axes,
+    truth: NDArray[Any],
+    reconstruction: NDArray[Any],
+    mask: NDArray[np.bool_],
+    sfreq: float,
+    level: int,
+    scale: float,
+) -> None:
+    """Draw one channel (T,) around the height `level`; `scale` = amplitude of a row."""
+    times = np.arange(len(truth)) / sfreq
+    middle = np.nanpercentile(truth, [0.05, 99.95]).mean() if np.isfinite(truth).any() else 0.0
+    for a, b in spans(mask):
+        box = [(a / sfreq, b / sfreq - a / sfreq)]
+        ax.broken_barh(box, (level - 0.48, 0.96), facecolors=HIDDEN, edgecolors="none", gid="hidden", zorder=0)
+    seen = np.where(mask, np.nan, truth)
+    hidden = np.where(mask, truth, np.nan)
+    guess = np.where(mask & np.isfinite(truth), reconstruction, np.nan)
+    ax.plot(times, level + (seen - middle) / scale, color=INK, lw=0.8, gid="seen")
+    ax.plot(times, level + (hidden - middle) / scale, color=GREY, lw=0.9, gid="truth")
+    ax.plot(times, level + (guess - middle) / scale, color=VERMILION, lw=1.3, gid="reconstruction")
 
 
 def agreement(truth: NDArray[Any], reconstruction: NDArray[Any], mask: NDArray[np.bool_]) -> str:

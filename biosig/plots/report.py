@@ -148,14 +148,14 @@ def inline(text: str) -> str:
 
 
 def cell_text(value: object, digits: int) -> str:
-    """How one cell of a table reads."""
+    """Text of one cell of a table."""
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return "–"
     return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
 def footer() -> str:
-    """What the report was made with, and by which command."""
+    """Versions that the report was made with, and its command."""
     versions = [f"Python {platform.python_version()}"]
     for package in PACKAGES:
         try:

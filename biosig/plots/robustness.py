@@ -1,4 +1,4 @@
-"""What one tuned model scores with fewer channels: a line over the inputs, best first or as configured."""
+"""Scores of one tuned model with fewer channels: a line over the inputs, best first or as configured."""
 
 from __future__ import annotations
 

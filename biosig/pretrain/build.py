@@ -1,4 +1,4 @@
-"""What a run's configuration stands for: its encoder, the words of its reports, its objective."""
+"""Parts of a run that its configuration stands for: encoder, words of reports, objective."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def build_encoder(run: PretrainConfig) -> Encoder:
     Raises
     ------
     UsageError
-        If `weights` is no checkpoint folder, or one of an encoder of another form.
+        If `weights` is not a checkpoint folder, or one of an encoder of another form.
     """
     encoder = make_encoder(encoder_config(run))
     if run.weights is None:
@@ -88,7 +88,7 @@ def build_objective(run: PretrainConfig, encoder: Encoder, targets: Targets | No
 
 
 def _form(config: EncoderConfig) -> dict[str, Any]:
-    """What two encoders must share for one to take the other's weights and mean the same by them."""
+    """Configuration entries that two encoders must share for one to use the other's weights."""
     contract = {m: replace(wanted, window_seconds=0.0) for m, wanted in config.contract.items()}
     form = asdict(replace(config, contract=contract))
     return {key: value for key, value in form.items() if key not in ("name", "initialisation")}

@@ -1,11 +1,11 @@
-"""What a pretraining run is: one typed dataclass, loaded from YAML, saved beside the weights."""
+"""Configuration of a pretraining run: one typed dataclass, loaded from YAML, saved beside the weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from biosig.batches.input_contract import Align
 from biosig.errors import UsageError
@@ -58,7 +58,7 @@ class SourceConfig:
 
 @dataclass(frozen=True)
 class EncoderSize:
-    """What of a preset's size is another in this run; None = as in the preset.
+    """Sizes of the encoder that differ from the preset's in this run; None = as in the preset.
 
     Parameters
     ----------
@@ -105,13 +105,13 @@ class PretrainConfig:
     model : str
         Preset.
     encoder : EncoderSize
-        What of its size is another.
+        Sizes that differ from the preset's.
     weights : Path, optional
         A checkpoint folder to go on from: its encoder, and its ledger of what that has seen. None = random weights.
     tokenizer : Path, optional
         A tokenizer.json, or a BERT's vocab.txt, for a model that reads text; None = the demonstration that ships.
     reports : bool
-        Whether a model that reads text is given the reports of the recordings; one that is too long is cut.
+        True to give a model that reads text the reports of the recordings; one that is too long is cut.
     window : float
         Seconds per window; a source may have its own.
     stride : float, optional
@@ -121,21 +121,21 @@ class PretrainConfig:
     batch_tokens : int
         Tokens per step.
     masking : Masking
-        What is hidden, by `name`: blocks, reve, csfm or another of `MASKINGS`; default the first term's own. REVE's
+        Masking, by `name`: blocks, reve, csfm or another of `MASKINGS`; default the first term's own. REVE's
         hides no words.
     position_noise : float
         Metres: deviation of the noise on the channels' positions in training.
     augment : tuple of Augmentation
-        How training windows are changed before their mask is drawn, by `name`: crop, channels, gain, noise, mains,
+        Changes of training windows before their mask is drawn, by `name`: crop, channels, gain, noise, mains,
         lead_mix or others of `AUGMENTATIONS`, in this order. Validation looks at windows as they are.
     objective : tuple of TermConfig
-        What the encoder is trained for: terms by `name`, reconstruction, next_latent or others of `OBJECTIVES`, each
+        Objective of the encoder: terms by `name`, reconstruction, next_latent or others of `OBJECTIVES`, each
         with its weight and keys. In a file it may also be one name, or the keys of one term.
     teacher : TeacherConfig, optional
         The moving average of the encoder; there when a term asks for it.
     ema : float, optional
-        What is validated and published is the moving average of the weights, of which each step leaves this share as it
-        was (.995: of about 200 steps); at first their mean. None = the weights of the last step.
+        Decay of the moving average of the weights, which is validated and published: each step leaves this share of it
+        as it was (.995: of about 200 steps); at first it is their mean. None = the weights of the last step.
     optimizer : OptimizerConfig
         Optimiser and schedule.
     validation : float
@@ -148,16 +148,17 @@ class PretrainConfig:
         "auto" = CUDA where there is one.
     workers : int
         Background processes that read and prepare batches; 0 = none.
-    keep_gb : float
+    cache_gb : float
         Memory for windows that were filtered and resampled once, all workers together.
     seed : int
         Seeds weights, order, masks and the validation subjects.
     order : {"content", "index"}
-        What windows and subjects are drawn from: recordings in the order of their content, which is the same under any
-        key, name and folder; or in that of the index, as version 0.1.0 did. A run that 0.1.0 left unfinished goes on
-        with "index" by itself.
+        Order that windows and subjects are drawn from: recordings in the order of their content, which is the same
+        under any key, name and folder; or in that of the index, as version 0.1.0 did. A run that 0.1.0 left unfinished
+        goes on with "index" by itself.
     """
 
+    old_names: ClassVar[Mapping[str, str]] = {"keep_gb": "cache_gb"}
     out: Path
     sources: list[SourceConfig]
     model: str = "biosig-small"
@@ -183,7 +184,7 @@ class PretrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
     workers: int = 0
-    keep_gb: float = 2.0
+    cache_gb: float = 2.0
     seed: int = 0
     order: Literal["content", "index"] = "content"
 
@@ -255,7 +256,7 @@ class PretrainConfig:
 
     @classmethod
     def override_path(cls, path: list[str], values: Mapping[str, Any]) -> list[str]:
-        """An override with a key of 0.1.0 goes below the term where the file has it there."""
+        """An override with a key of 0.1.0 goes below the term if the file has the key there."""
         terms = values.get("objective")
         if path[0] not in _MOVED or not isinstance(terms, Mapping | list):
             return path

@@ -34,9 +34,9 @@ def draw_views(
     Parameters
     ----------
     objective : Objective
-        Whose encoder and teacher look at it.
+        Objective with the encoder and teacher of the views.
     loaded : LoadedBatch
-        What was loaded.
+        The loaded batch.
     masking : Masking
         Sees the true positions.
     stream : sequence of int
@@ -106,7 +106,7 @@ def term_transform(
     objective : Objective
         Its terms.
     windows : Windows
-        What is loaded. `extras` has numbers (B,) for the "subject" (-1 = not known) and the "recording" of each.
+        The batch. `extras` has numbers (B,) for the "subject" (-1 = not known) and the "recording" of each.
     stream, first : sequence of int, int
         Seeds what is drawn, beside the number of the first batch.
     targets : Targets, optional

@@ -57,7 +57,7 @@ _FREE_TO_CHANGE = (
     "out",
     "device",
     "workers",
-    "keep_gb",
+    "cache_gb",
     "log_every",
 )  # of a run that goes on: they do not change its weights
 _TRAINING_STREAM, _VALIDATION_STREAM, _DROPOUT_STREAM, _PREVIEW_STREAM = range(4)  # so that none has another's masks
@@ -128,7 +128,7 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
             objective.before_run(lambda: _first_batches(config, objective, train, plan, words, targets))
     stream = [config.seed, _TRAINING_STREAM]
     transform = term_transform(objective, train, stream, start + 1, targets, config.augment)
-    batches, keep_bytes = list(plan.batches(start, config.steps)), 1e9 * config.keep_gb / max(config.workers, 1)
+    batches, keep_bytes = list(plan.batches(start, config.steps)), 1e9 * config.cache_gb / max(config.workers, 1)
     loader = load_batches(train, batches, contract, config.workers, words, transform, keep_bytes)
     if not start and config.precision == "auto":
         first = partial(_first_batches, config, train=train, plan=plan, words=words, targets=targets)
@@ -171,9 +171,9 @@ def _run(config: PretrainConfig, progress: Progress | None) -> Path:
 
 
 def _of_this_run(out: Path, config: PretrainConfig) -> PretrainConfig:
-    """Check that what the run folder holds is this run, which goes on in the order that it began with.
+    """Check that the run folder holds this run, which goes on in the order that it began with.
 
-    A configuration that is not as it was written says nothing of that: it is told, and the one that is given holds.
+    If the saved configuration was changed or is gone, it proves nothing: a warning says so, and the given one holds.
     """
     path, sums = out / "config.yaml", FileSums.read(out)
     goes_on = (out / TRAINING_STATE).exists()

@@ -1,4 +1,4 @@
-"""What is published beside pretrained weights: the model card, and the ledger of what they have seen."""
+"""Model card and ledger of pretrained weights, which are published beside them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from biosig.recording import SIMULATED
 def ledger_of(windows: Windows, weights: Path | None) -> Ledger:
     """Ledger of a run: the recordings of its windows, and those in the ledger of the weights it began with.
 
-    Simulated recordings are of nobody who could be tested, and are not listed.
+    Simulated recordings are not of people who could be tested, and are not listed.
     """
     rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
     rows = [row for row in rows if row.subject is None or not row.subject.id.startswith(SIMULATED)]
@@ -40,7 +40,7 @@ def ledger_of(windows: Windows, weights: Path | None) -> Ledger:
 def model_card(
     config: PretrainConfig, encoder: Encoder, train: Windows, words: RecordingWords | None, ledger: Ledger
 ) -> str:
-    """The card of a pretrained model: what it saw, how, and what it is not."""
+    """The card of a pretrained model: objective, masking, training data and limits."""
     recordings = np.unique(train.recording)
     subjects = {str(s) for s in train.subjects if s is not None}
     n_simulated = sum(subject.startswith(SIMULATED) for subject in subjects)
@@ -72,12 +72,12 @@ def model_card(
 
 
 def _about_source(source: SourceConfig) -> str:
-    said = [f"- `{source.shards.name}`"]
-    said += [f"where {source.query}"] if source.query else []
-    said += [f"{source.copies} copies of each recording with its leads mixed"] if source.copies else []
-    said += [f"EEG aligned by {source.align.replace('_', ' ')}"] if source.align != "none" else []
-    said += [f"{source.share:.0%} of the windows that were drawn"] if source.share is not None else []
-    return ", ".join(said)
+    facts = [f"- `{source.shards.name}`"]
+    facts += [f"where {source.query}"] if source.query else []
+    facts += [f"{source.copies} copies of each recording with its leads mixed"] if source.copies else []
+    facts += [f"EEG aligned by {source.align.replace('_', ' ')}"] if source.align != "none" else []
+    facts += [f"{source.share:.0%} of the windows that were drawn"] if source.share is not None else []
+    return ", ".join(facts)
 
 
 def _about_reports(words: RecordingWords | None) -> list[str]:

@@ -99,8 +99,8 @@ def _joined(
         array = np.full((n_windows, *maker.shape), np.nan, np.float32)
         for rows, table in parts:
             flat = table[_ARRAY].combine_chunks()
-            there = np.asarray(flat.is_valid())
-            array[rows[there]] = np.asarray(flat.drop_null().flatten()).reshape(-1, *maker.shape)
+            has_value = np.asarray(flat.is_valid())
+            array[rows[has_value]] = np.asarray(flat.drop_null().flatten()).reshape(-1, *maker.shape)
         return maker.columns, array
     names = sorted({name for _, table in parts for name in table.column_names} - {*_KEYS})
     numbers = np.full((n_windows, len(names)), np.nan, np.float32)

@@ -48,8 +48,8 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     folders = [config.sources[source].shards.resolve() for source in number.tolist()]
     first_of = {(folders[row], names[row]): row for row in reversed(originals.tolist())}  # a folder may be two sources
     once = np.array(sorted(first_of.values()), np.int64)
-    told = contents.of(once, sum(not marks[row] for row in once.tolist()))
-    for note in told.notes([names[row] for row in once.tolist()]):
+    duplicates = contents.of(once, sum(not marks[row] for row in once.tolist()))
+    for note in duplicates.notes([names[row] for row in once.tolist()]):
         logger.warning("%s", note)
     groups = contents.people(subjects, hashes)
     people = groups if config.order == "content" else subjects

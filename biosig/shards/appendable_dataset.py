@@ -52,7 +52,7 @@ class GrowingSamples:
 
     @property
     def position(self) -> int:
-        """Where the next sample will lie."""
+        """Place of the next sample."""
         return self._n_written + self._n_waiting
 
     def append(self, samples: NDArray[Any]) -> None:

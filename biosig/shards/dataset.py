@@ -209,7 +209,7 @@ class ShardDataset:
             As in `pandas.DataFrame.query`: ``"age >= 60 and diagnosis == 'NORM'"``. A column of the index wins over
             a label of the same name; one with spaces stands in backticks.
         may_be_empty : bool
-            Whether no recording at all may match: then a `NoMatchWarning` names the values that exist, else an error.
+            True if no recording at all may match: then a `NoMatchWarning` names the values that exist, else an error.
 
         Returns
         -------

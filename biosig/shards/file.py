@@ -51,7 +51,7 @@ class ShardFile:
             )
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is such a dataset; for those that older shards lack."""
+        """True if the file has such a dataset; for those that older shards lack."""
         return name in self._file
 
     def dataset(self, name: str) -> h5py.h5d.DatasetID:

@@ -16,7 +16,7 @@ from biosig.errors import UnreadableError, UsageError
 from biosig.file_sums import hashed
 from biosig.shards import spec
 from biosig.shards.reader import Shard
-from biosig.shards.writer import file_checksum, sidecar, write_sidecar
+from biosig.shards.sidecar import file_checksum, sidecar, write_sidecar
 
 INDEX_VERSION = 1
 
@@ -110,13 +110,13 @@ def sidecar_checksum(path: Path) -> str | None:
 
 
 def _sidecar(path: Path) -> tuple[str | None, str | None]:
-    """What a side-car says of a whole file, and of an index also what `part_of` does; None where it has none."""
+    """SHA-256 of a whole file in its side-car, and of an index also the one of `part_of`; None where it has none."""
     if not sidecar(path).exists():
         return None, None
-    said = _SIDECAR.fullmatch(sidecar(path).read_bytes().decode("ascii", "replace"))
-    if said is None:
+    sums = _SIDECAR.fullmatch(sidecar(path).read_bytes().decode("ascii", "replace"))
+    if sums is None:
         raise UnreadableError(f"{sidecar(path)} holds no SHA-256 of {path.name}: restore it or delete it.")
-    return said["whole"], said["part"]
+    return sums["whole"], sums["part"]
 
 
 _SIDECAR = re.compile(r"(?P<whole>[0-9a-zA-Z]{64})\s+\S+\s*(# (?P<part>[0-9a-f]{64}( \d{1,15}-\d{1,15})+)\n)?")
@@ -199,7 +199,7 @@ def read_fingerprints(path: Path) -> list[bytes] | None:
         with hashed(path) as digest:
             table = pq.read_table(path, columns=[FINGERPRINT], page_checksum_verification=True)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UnreadableError(f"{path} is no readable index ({error}): delete it and rebuild it.") from None
+        raise UnreadableError(f"{path} is not a readable index ({error}): delete it and rebuild it.") from None
     _judge(path, sidecar_checksum(path), digest.result())
     return table[FINGERPRINT].to_pylist()
 
@@ -227,7 +227,7 @@ def read_index(path: Path) -> pa.Table:
         metadata = table.schema.metadata or {}
         version = int(metadata.get(b"version", b"0"))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UnreadableError(f"{path} is no readable index ({error}): delete it and rebuild it.") from None
+        raise UnreadableError(f"{path} is not a readable index ({error}): delete it and rebuild it.") from None
     if metadata.get(b"format") != b"biosig-index" or not set(SCHEMA.names) <= set(table.column_names):
         raise UnreadableError(f"{path} is a parquet file but no index of shards: delete it and rebuild it.")
     if version > INDEX_VERSION:

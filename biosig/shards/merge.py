@@ -19,21 +19,21 @@ from biosig.publishing import atomic_folder, refuse_existing
 from biosig.shards import spec
 from biosig.shards.index import build_index, index_table, shard_checksum, shard_paths
 from biosig.shards.reader import Shard
-from biosig.shards.writer import file_checksum, write_sidecar
+from biosig.shards.sidecar import file_checksum, write_sidecar
 
 KEY_ID = "key_id.txt"
 """Fingerprint of the key of the pseudonyms under which a folder was ingested."""
 
 RECIPE = "recipe.yaml"
 TABLES = ("failures.parquet", "unmatched.parquet", "notes.parquet")
-"""What an ingest could not do, and what there is to know of recordings; the tables of all folders are joined."""
+"""Tables of an ingest: failures, labels without a recording, notes on recordings; those of all folders are joined."""
 
 _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge did.
+    """Counts of a merge.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Merged:
     n_equal : int
         Recordings whose native samples equal those of another one, under another id.
     one_recipe, all_keyed : bool
-        Whether all shards were made with one recipe, and whether every folder tells the key of its pseudonyms.
+        True if all shards were made with one recipe, and if every folder tells the key of its pseudonyms.
     """
 
     n_shards: int
@@ -118,7 +118,7 @@ def _check_folders(folders: Sequence[Path]) -> None:
     seen: set[Path] = set()
     for folder in folders:
         if not folder.is_dir() or not shard_paths(folder):
-            raise UsageError(f"{folder} is no folder with shards (*{spec.SUFFIX}): check the path.")
+            raise UsageError(f"{folder} is not a folder with shards (*{spec.SUFFIX}): check the path.")
         if folder.resolve() in seen:
             raise UsageError(f"{folder} is named twice: name each folder once.")
         seen.add(folder.resolve())

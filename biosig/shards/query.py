@@ -65,7 +65,7 @@ def _with_backticks(frame: pd.DataFrame, expression: str) -> str:
 
 
 def _remedy(frame: pd.DataFrame, expression: str) -> str:
-    """What exists: a column's values where one is compared with another type, else the columns."""
+    """Remedy for a query that fails: a column's values if one is compared with another type, else the columns."""
     wrong = [reason for reason in _mismatches(frame, expression) if " holds " in reason]
     if wrong:
         return "; ".join(wrong)
@@ -123,7 +123,7 @@ def _mismatch(column: pd.Series[Any], name: str, operator: ast.cmpop, value: Any
         return f"{name} holds text ({_listed(known)}) and is compared with the number {value!r}"
     if isinstance(operator, ast.Eq | ast.In) and value not in set(map(_hashable, known)):
         span = f"{known.min():g} to {known.max():g}" if is_number else _listed(known)
-        return f"{value!r} is no value of {name}, which has {span}"
+        return f"{value!r} is not a value of {name}, which has {span}"
     if is_number and isinstance(operator, ast.Lt | ast.LtE | ast.Gt | ast.GtE):
         return f"{name} lies from {known.min():g} to {known.max():g}"
     return None

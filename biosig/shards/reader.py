@@ -98,7 +98,7 @@ class Shard:
             raise UnreadableError(f"{self.path} contradicts itself: ingest its recordings again.")
 
     def _streams_are_sound(self) -> bool:
-        """Whether every stream lies in its dataset, has as many channels as that, and marks its own samples invalid."""
+        """True if every stream lies in its dataset, has as many channels as that, and marks its own samples invalid."""
         columns = (self.channel_set, self.start, self.n_times, self.channel_stop, self.invalid_stop)
         channel_set, start, n_times, channel_stop, invalid_stop = map(np.asarray, columns)
         if not ((channel_set >= 0) & (channel_set < len(self.channel_sets))).all():
@@ -123,7 +123,7 @@ class Shard:
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
-        """What was done to the signals on their way here."""
+        """Steps that changed the signals on their way here."""
         with self._file.naming():
             return self._file.text("recipe")
 
@@ -176,11 +176,11 @@ class Shard:
                 dataset.id.get_num_chunks()
 
     def streams_of(self, row: int) -> range:
-        """Which streams belong to recording `row`."""
+        """Numbers of the streams of recording `row`."""
         return range(_first(self.stream_stop, row), self.stream_stop[row])
 
     def subject(self, row: int) -> Subject | None:
-        """Who was recorded."""
+        """The recorded person."""
         text = self.text
         if text["subject"][row] is None:
             return None
@@ -286,7 +286,7 @@ class Shard:
         return self.scale[channels], self.offset[channels]
 
     def has_gaps(self, stream: int) -> bool:
-        """Whether any sample of a stream is not a real value."""
+        """True if any sample of a stream is not a real value."""
         return bool(_first(self.invalid_stop, stream) < self.invalid_stop[stream])
 
     def read_samples(
@@ -332,7 +332,7 @@ def _first(stops: memoryview[Any], i: int) -> int:
 
 
 def _are_ends(stops: NDArray[np.int64], total: int) -> bool:
-    """Whether `stops` are the ends of consecutive parts of `total` rows."""
+    """True if `stops` are the ends of consecutive parts of `total` rows."""
     return bool((np.diff(stops, prepend=0) >= 0).all() and (stops[-1] if len(stops) else 0) == total)
 
 
@@ -361,7 +361,7 @@ def open_shard(path: str) -> Shard:
     DataError
         If the file is gone.
     UnreadableError
-        If it is no sound shard.
+        If it is not a sound shard.
     """
     try:
         stat = os.stat(path)

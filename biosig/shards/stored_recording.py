@@ -58,7 +58,7 @@ class StoredRecording:
 
     @property
     def subject(self) -> Subject | None:
-        """Who was recorded."""
+        """The recorded person."""
         return open_shard(self.path).subject(self.row)
 
     @property

@@ -15,12 +15,12 @@ from biosig.errors import BiosigError, UsageError
 from biosig.shards import spec
 from biosig.shards.index import SCHEMA, index_table, part_of, read_index, shard_paths, sidecar_checksum
 from biosig.shards.reader import Shard
-from biosig.shards.writer import file_checksum, sidecar, sidecar_text
+from biosig.shards.sidecar import file_checksum, sidecar, sidecar_text
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one file, or with one recording in it."""
+    """Fault of one file, or of one recording in it."""
 
     file: str
     recording: str | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import secrets
@@ -24,6 +23,7 @@ from biosig.recording import Channel, Recording, Stream
 from biosig.shards import spec
 from biosig.shards.appendable_dataset import GrowingSamples, best_codec
 from biosig.shards.safe_file import FullDiskFile
+from biosig.shards.sidecar import file_checksum, flush, write_sidecar
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class ShardWriter:
     path : str or Path
         The shard's final name, ending in ``.h5``; it must not exist yet.
     recipe : mapping
-        What was done to the signals on their way here; anything that JSON can hold.
+        Steps that changed the signals on their way here; anything that JSON can hold.
     compression : {"lz4", "zstd"}
         LZ4 reads nearly twice as fast; Zstandard is up to a tenth smaller and writes faster.
 
@@ -150,7 +150,7 @@ class ShardWriter:
         subject = recording.subject
         for name in (recording.id, recording.session or "", subject.id if subject else "", *recording.ch_names):
             if not _is_unicode(name):
-                raise DataError(f"The name {name!r} in recording {recording.id!r} is no valid Unicode: rename it.")
+                raise DataError(f"The name {name!r} in recording {recording.id!r} is not valid Unicode: rename it.")
         values = {
             "id": recording.id,
             "subject": subject.id if subject else None,
@@ -183,7 +183,7 @@ class ShardWriter:
             )
 
     def _write_samples(self, stream: Stream, recording: str) -> tuple[int, bytes]:
-        """Where the first sample of the stream lies in its dataset, and the hashes of all of them."""
+        """Append the samples of a stream; gives the place of the first in its dataset, and the hashes of all."""
         name = spec.samples_name(stream.samples.dtype, stream.n_chans)
         if name not in self._samples:
             block = spec.block_length(stream.n_times, stream.n_chans, stream.samples.itemsize)
@@ -290,40 +290,12 @@ class ShardWriter:
         except FileExistsError:
             write_sidecar(self.path, file_checksum(self.path))  # another writer was first: ours must not replace its
             _refuse_if_taken(self.path)
-        _sync(self.path.parent)
-
-
-def file_checksum(path: Path) -> str:
-    """SHA-256 of a file's bytes, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sidecar(path: Path) -> Path:
-    """The file beside a shard that holds the shard's SHA-256, in the form that ``sha256sum -c`` checks."""
-    return path.with_name(path.name + spec.SIDECAR_SUFFIX)
-
-
-def sidecar_text(path: Path, checksum: str, part: str | None = None) -> str:
-    """What a side-car says, to the letter; `part` says what most readers of an index compare."""
-    return f"{checksum}  {path.name}\n" + (f"# {part}\n" if part else "")
-
-
-def write_sidecar(path: Path, checksum: str, part: str | None = None) -> None:
-    """Write the side-car of the shard or index `path`, whole or not at all, and flush it to disk."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_text(sidecar_text(path, checksum, part), encoding="utf-8")
-        _sync(temporary)
-        temporary.replace(sidecar(path))
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync(path.parent)
+        flush(self.path.parent)
 
 
 @contextmanager
 def _reading(recording: str) -> Iterator[None]:
-    """Samples may still be in a file: what keeps them from being read is no fault of the disk written to."""
+    """Translate errors of samples that are still in a file: they are not faults of the disk that is written to."""
     try:
         yield
     except BiosigError:
@@ -355,14 +327,6 @@ def _give_name(temporary: Path, path: Path) -> None:
 def _refuse_if_taken(path: Path) -> None:
     if path.exists():
         raise UsageError(f"{path} exists and a published shard never changes: choose another name or delete it first.")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write_text(file: h5py.File, name: str, text: str) -> None:

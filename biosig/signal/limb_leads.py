@@ -1,4 +1,4 @@
-"""Whether amplitudes can be believed: what contradicts a recording's unit."""
+"""Checks of amplitudes: contradictions between a recording's signals and its unit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def swing(x: NDArray[np.floating], sfreq: float) -> NDArray[np.float64]:
 
 
 def amplitude_doubt(kind: str, x: NDArray[np.floating], ch_names: Sequence[str], unit: str, sfreq: float) -> str:
-    """Why amplitudes of these channels mean nothing, as a clause; "" where nothing contradicts their unit.
+    """Reason to distrust the amplitudes of these channels, as a clause; "" if nothing contradicts their unit.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def amplitude_doubt(kind: str, x: NDArray[np.floating], ch_names: Sequence[str],
 
 
 def limb_lead_doubt(x: NDArray[np.floating], ch_names: Sequence[str]) -> str:
-    """Which limb lead is not the sum that it must be of I and II: gains differ by lead, or a lead is another's."""
+    """Name a limb lead that is not the sum of I and II that it must be: gains differ, or a lead is another's."""
     error, name = limb_lead_error(x, ch_names)
     if not error > LARGEST_ERROR:
         return ""

@@ -18,7 +18,7 @@ def check_rate(kind: str, sfreq: float, where: str) -> None:
     sfreq : float
         Hz.
     where : str
-        What to name in the message: the recording or the file.
+        Recording or file that the message names.
 
     Raises
     ------
@@ -27,6 +27,6 @@ def check_rate(kind: str, sfreq: float, where: str) -> None:
     low, high = _RATES.get(kind, (0.0, float("inf")))
     if not low <= sfreq <= high:
         raise DataError(
-            f"{where}: {sfreq:g} Hz is no sampling rate of {kind.upper()}, which lies from {low:g} to {high:,.0f} Hz: "
-            "correct the rate that the source states, or sfreq."
+            f"{where}: {sfreq:g} Hz is not a sampling rate of {kind.upper()}, which lies from {low:g} to {high:,.0f} "
+            "Hz: correct the rate that the source states, or sfreq."
         )

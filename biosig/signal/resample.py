@@ -39,7 +39,7 @@ def resample(x: NDArray[Any], sfreq: float, new_sfreq: float, cut: float = PASSE
     sfreq, new_sfreq : float
         Rates in Hz, before and after.
     cut : float
-        Where the filter is at −6 dB, as a share of the lower Nyquist frequency, `LOWEST_CUT` to `PASSED`: a low-pass
+        Frequency of −6 dB as a share of the lower Nyquist frequency, `LOWEST_CUT` to `PASSED`: a low-pass
         that costs nothing, where the rate changes. It is flat to 7/8 of that and 60 dB down at 9/8, or at the Nyquist
         frequency.
 
@@ -66,10 +66,10 @@ def resample(x: NDArray[Any], sfreq: float, new_sfreq: float, cut: float = PASSE
 
 
 def resample_valid(valid: NDArray[np.bool_], sfreq: float, new_sfreq: float) -> NDArray[np.bool_]:
-    """Which samples stay real values when their signal is resampled.
+    """Mask of the samples that stay real values when their signal is resampled.
 
     A new sample is valid only if every source sample closer to it than one period of the lower rate is: that is the
-    main lobe of the interpolating kernel; what the lobes beyond it bring is small and damped. So one bad sample
+    main lobe of the interpolating kernel; the part of the lobes beyond it is small and damped. So one bad sample
     spoils its neighbours within that period and no others.
 
     Parameters
@@ -126,13 +126,13 @@ def _nearest(exact: float) -> Fraction:
 
 
 def reach(up: int, down: int, cut: float = PASSED) -> int:
-    """How many source samples to either side of a moment the resampler looks at."""
+    """Number of source samples to either side of a moment that the resampler looks at."""
     return len(_low_pass(up, down, cut)) // 2 // up + 1
 
 
 @lru_cache(maxsize=1024)
 def n_resampled(n_times: int, up: int, down: int) -> int:
-    """How many samples `n_times` of them become."""
+    """Number of samples that `n_times` of them become."""
     return round(Fraction(n_times * up, down))
 
 
@@ -168,8 +168,8 @@ def _mirrored(x: NDArray[Any], before: int, after: int) -> NDArray[Any]:
     padded[:, before : before + n_times] = x
     period = max(2 * (n_times - 1), 1)
     for first, stop in ((-before, 0), (n_times, n_times + after)):
-        there = np.arange(first, stop) % period
-        padded[:, before + first : before + stop] = x[:, np.minimum(there, period - there)]
+        place = np.arange(first, stop) % period
+        padded[:, before + first : before + stop] = x[:, np.minimum(place, period - place)]
     return padded
 
 

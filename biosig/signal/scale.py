@@ -1,4 +1,4 @@
-"""How large a signal is, said by one number that a broken lead cannot move."""
+"""Robust scale: the size of a signal as one number that a broken lead cannot move."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def robust_scale(values: NDArray[Any]) -> float:
 
 
 def channel_scales(values: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
-    """What `robust_scale` takes the median of: one amplitude per channel, NaN where a channel is left out.
+    """Amplitude of each channel, of which `robust_scale` takes the median; NaN where a channel is left out.
 
     Parameters
     ----------
     values : ndarray, shape (C, T)
         Physical values, or a recorder's counts (int16), whose scale is in counts.
     valid : ndarray of bool, shape (C, T), optional
-        Which are real values; default those that are finite.
+        True for real values; default those that are finite.
 
     Returns
     -------
@@ -60,8 +60,8 @@ def channel_scales(values: NDArray[Any], valid: NDArray[np.bool_] | None = None)
         for row in range(0, len(x), step):
             scales[row : row + step] = scale_of(x[row : row + step])
     elif valid is not None:
-        for row, (channel, there) in enumerate(zip(x, valid, strict=True)):
-            real = channel[there]
+        for row, (channel, is_real) in enumerate(zip(x, valid, strict=True)):
+            real = channel[is_real]
             if real.size > 1:
                 scales[row] = scale_of(real[None])[0]
     scales[scales == 0] = np.nan
@@ -102,7 +102,7 @@ def _place(n: int, q: float) -> tuple[int, float]:
 
 
 def is_flat(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which channels carry nothing: no two finite samples differ, or there are none.
+    """Mask of channels that carry nothing: no two finite samples differ, or there are none.
 
     Parameters
     ----------

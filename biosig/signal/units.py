@@ -49,22 +49,22 @@ def spell_unit(unit: str) -> str:
 
 
 def is_voltage(unit: str) -> bool:
-    """Whether `unit` is V, mV, uV or nV, however it is spelt."""
+    """True if `unit` is V, mV, uV or nV, however it is spelt."""
     return si_size(unit)[0] == "voltage"
 
 
 def si_size(unit: str) -> tuple[str, float]:
-    """What a unit measures ("voltage", "pressure", "acceleration"; "" if that is not known), and its size in SI."""
+    """Quantity of a unit ("voltage", "pressure", "acceleration"; "" if that is not known), and its size in SI."""
     return _SIZES.get(spell_unit(unit), ("", 1.0))
 
 
 def is_known_unit(unit: str) -> bool:
-    """Whether `unit` is one that this project has a spelling for."""
+    """True if `unit` is one that this project has a spelling for."""
     return spell_unit(unit) in _SPELLINGS.values()
 
 
 def unit_factor(from_unit: str, to_unit: str) -> float:
-    """What to multiply numbers in `from_unit` with to have them in `to_unit`: ``unit_factor("V", "uV") == 1e6``.
+    """Factor that turns numbers in `from_unit` into `to_unit`: ``unit_factor("V", "uV") == 1e6``.
 
     Raises
     ------
@@ -107,12 +107,12 @@ def check_plausible(values: NDArray[Any], kind: str, unit: str, where: str) -> N
     kind, unit : str
         Kind of channel and the unit that the numbers are said to be in.
     where : str
-        What to name in the message: the file or the recording, and the channel if there is one.
+        File or recording that the message names, and the channel if there is one.
 
     Raises
     ------
     DataError
-        With how far off they are, and which mistakes in their unit do that.
+        With the factor by which they are off, and the mistakes in their unit that do that.
     """
     if kind in _USUAL and is_voltage(unit):
         check_scale(robust_scale(values), kind, unit, where)
@@ -121,13 +121,13 @@ def check_plausible(values: NDArray[Any], kind: str, unit: str, where: str) -> N
 def check_scale(scale: float, kind: str, unit: str, where: str) -> None:
     """The check of `check_plausible` for a robust scale that is known already, in `unit`.
 
-    Kinds that have no usual size, units that are no voltage, 0 and NaN pass. `unit` may be that of the kind, to which
-    numbers were converted from the one that is in doubt: so it is the factor that is told.
+    Kinds that have no usual size, units that are not a voltage, 0 and NaN pass. `unit` may be that of the kind, to
+    which numbers were converted from the one that is in doubt: so it is the factor that is told.
 
     Raises
     ------
     DataError
-        With how far off they are, and which mistakes in their unit do that.
+        With the factor by which they are off, and the mistakes in their unit that do that.
     """
     usual, spelt = _USUAL.get(kind), spell_unit(unit)
     if usual is None or not is_voltage(spelt):
@@ -138,7 +138,7 @@ def check_scale(scale: float, kind: str, unit: str, where: str) -> None:
     power = max(1, round(min(abs(math.log10(times)), 30) / 3))
     small, usual_here = times < 1, usual / _SIZES[spelt][1]
     pairs = zip(_VOLTS[power:], _VOLTS, strict=False) if small else zip(_VOLTS, _VOLTS[power:], strict=False)
-    mistakes = ", ".join(f"{true} taken for {said}" for true, said in pairs)
+    mistakes = ", ".join(f"{true} taken for {stated}" for true, stated in pairs)
     raise DataError(
         f"{where}: {kind.upper()} amplitudes come to about {scale:.3g} {spelt}, where about {usual_here:.3g} {spelt} "
         f"is usual: about {1000**power:,} times too {'small' if small else 'large'}{mistakes and f' ({mistakes}?)'}; "

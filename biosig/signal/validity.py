@@ -1,4 +1,4 @@
-"""Which samples are real: runs, masks, and the bridge over gaps that lets a filter pass."""
+"""Validity of samples: runs, masks, and the bridge over gaps that lets a filter pass."""
 
 from __future__ import annotations
 

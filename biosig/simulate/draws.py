@@ -45,7 +45,7 @@ def choose(options: O, changes: Mapping[str, Any]) -> O:
     Raises
     ------
     UsageError
-        If one is no field.
+        If one is not a field.
     """
     known = [field.name for field in fields(options)]  # type: ignore[arg-type]
     for name in changes:

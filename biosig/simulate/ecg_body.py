@@ -65,7 +65,7 @@ class Body:
         electrodes : ndarray, shape (E, 3)
             Metres in the body frame; each is moved to the surface in its direction from the centre.
         places : ndarray, shape (K, 3)
-            Where the dipoles are, in metres from the heart's place, in Frank's axes.
+            Places of the dipoles in metres from the heart's place, in Frank's axes.
 
         Returns
         -------

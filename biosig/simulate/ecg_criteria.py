@@ -95,9 +95,9 @@ def diseased(
     rr : float
         Seconds between beats at which the criteria are measured.
     normal : bool
-        Whether a heart without diagnoses must fulfil the criterion of a normal ECG.
+        True if a heart without diagnoses must fulfil the criterion of a normal ECG.
     all_of_them : bool
-        Whether the heart must have all diagnoses; else one that hides behind the others is left out of it.
+        True if the heart must have all diagnoses; else one that hides behind the others is left out of it.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from biosig.errors import UsageError
 from biosig.recording import Annotation, Channel, Recording, Stream
 from biosig.simulate.draws import bounded, check_range, choose, coloured_noise, generator
 from biosig.simulate.ecg_artefacts import draw_noise, electrode_noise
-from biosig.simulate.ecg_body import Body, montage
+from biosig.simulate.ecg_body import Body, Montage, montage
 from biosig.simulate.ecg_criteria import TWELVE, check_diagnoses, diseased, draw_diagnoses
 from biosig.simulate.ecg_heart import ATRIUM_RIGHT, Heart, activity, ectopic
 from biosig.simulate.ecg_rhythms import RHYTHMS, Rhythm
@@ -93,7 +93,7 @@ class EcgTruth:
     diagnoses : dict of str to float
         Name → severity.
     criteria : dict of str to str
-        What the rhythm and each diagnosis stand for: name → column of `biosig.features`.
+        Criteria of the rhythm and of each diagnosis: name → column of `biosig.features`.
     pr, qrs, qt : float
         Intervals of the conducted beats in ms, from the exact limits of the waves: QT at the median interval, PR NaN
         where there is no P wave.
@@ -156,20 +156,7 @@ def ecg(seed: int, options: EcgOptions | None = None, **changes: Any) -> tuple[R
 
     n_times = round(o.seconds * o.sfreq)
     lungs = np.sin(2 * np.pi * breaths / 60 * np.arange(n_times) / o.sfreq + rng.uniform(0, 6.3))
-    clean = np.zeros((len(channels), n_times))
-    marks: list[Annotation] = []
-    for kind in np.unique(beats.kinds).tolist():
-        one = _heart_of(rng, heart, kind)
-        some = beats.kinds == kind
-        onsets, before = beats.times[some], beats.rr_before()[some]
-        sizes = activity(one, onsets, before, n_times, o.sfreq)
-        vectors = np.array([wave.vector for wave in one.waves.values()])
-        places = np.array([wave.place for wave in one.waves.values()])
-        out, full = (
-            np.einsum("lkx,kx->lk", electrodes.leads(body, places + way * LUNGS), vectors) for way in (0.0, 1.0)
-        )
-        clean += out @ sizes + (full - out) @ sizes * lungs
-        marks += _marks(one, kind, onsets, before, o.seconds)
+    clean, marks = _draw_beats(rng, o, heart, body, electrodes, beats, lungs)
     if chosen.atria == "fibrillating":
         field = electrodes.leads(body, np.array([ATRIUM_RIGHT]))[:, 0]
         clean += field @ _fibrillating(rng, n_times, o.sfreq)
@@ -200,6 +187,33 @@ def ecg(seed: int, options: EcgOptions | None = None, **changes: Any) -> tuple[R
         notes=("Simulated by biosig.simulate.ecg.",),
     )
     return recording, truth
+
+
+def _draw_beats(
+    rng: np.random.Generator,
+    o: EcgOptions,
+    heart: Heart,
+    body: Body,
+    electrodes: Montage,
+    beats: Beats,
+    lungs: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], list[Annotation]]:
+    """The beats in each lead in mV (C, T), and the annotations of their waves; `lungs` (T,) is the breath, -1 to 1."""
+    clean = np.zeros((len(electrodes.weights), len(lungs)))
+    marks: list[Annotation] = []
+    for kind in np.unique(beats.kinds).tolist():
+        one = _heart_of(rng, heart, kind)
+        some = beats.kinds == kind
+        onsets, before = beats.times[some], beats.rr_before()[some]
+        sizes = activity(one, onsets, before, len(lungs), o.sfreq)
+        vectors = np.array([wave.vector for wave in one.waves.values()])
+        places = np.array([wave.place for wave in one.waves.values()])
+        out, full = (
+            np.einsum("lkx,kx->lk", electrodes.leads(body, places + way * LUNGS), vectors) for way in (0.0, 1.0)
+        )
+        clean += out @ sizes + (full - out) @ sizes * lungs
+        marks += _marks(one, kind, onsets, before, o.seconds)
+    return clean, marks
 
 
 def _draw_heart(

@@ -33,7 +33,7 @@ class Rhythm:
     atria : str
         "sinus": a P wave before each beat; "none"; "fibrillating": waves of 4 to 9 Hz without one.
     wide : bool
-        Whether the beats come from a ventricle.
+        True if the beats come from a ventricle.
     make : callable
         Beats of random numbers, seconds, rate and breaths per minute.
     """

@@ -88,7 +88,7 @@ def _forward(positions: tuple[Position, ...]) -> NDArray[np.float64]:
     up = np.tile([0.0, 0.0, 1.0], (len(places), 1))
     sphere = mne.make_sphere_model(CENTRE, RADIUS, verbose="error")
     space = mne.setup_volume_source_space(pos={"rr": places, "nn": up}, verbose="error")
-    there = mne.Transform("head", "mri")
-    forward = mne.make_forward_solution(info, there, space, sphere, meg=False, eeg=True, mindist=0, verbose="error")
+    transform = mne.Transform("head", "mri")
+    forward = mne.make_forward_solution(info, transform, space, sphere, meg=False, eeg=True, mindist=0, verbose="error")
     gain = 1e-3 * forward["sol"]["data"]  # V per A·m to µV per nA·m
     return gain.reshape(len(positions), len(places), 3)

@@ -178,19 +178,7 @@ def eeg(seed: int, options: EegOptions | None = None, **changes: Any) -> tuple[R
     nanoamperes = (unit * activity).astype(np.float32)
 
     x = field @ nanoamperes
-    blinks = o.blinks if o.blinks is not None else (rng.uniform(*BLINKS) if state == "eyes_open" else 0.0)
-    found: list[Annotation] = []
-    if blinks:
-        lids, found = blink_train(rng, n_times, o.sfreq, blinks)
-        eyes = gain[:, len(places) :].sum(1) @ np.array([0.0, 0.45, 0.9])
-        largest = max(float(np.abs(eyes).max()), 1e-12)
-        x += (rng.uniform(80, 250) / largest * eyes)[:, None] * lids
-    tension = 25 * rng.random() ** 3 if o.muscle is None else o.muscle
-    if tension:
-        tense, bursts = muscle(rng, channels, n_times, o.sfreq, tension)
-        x += tense - tense.mean(0)
-        found += bursts
-    x += o.noise * rng.standard_normal(x.shape)
+    found = _add_artefacts(x, rng, o, state, channels, gain[:, len(places) :].sum(1))
 
     truth = EegTruth(state, exponent, oscillations, events, places, directions, nanoamperes, field, found)
     marks = [*found, *(Annotation(onset, length, "spindle") for onset, length, _ in events)]
@@ -205,3 +193,32 @@ def eeg(seed: int, options: EegOptions | None = None, **changes: Any) -> tuple[R
         notes=("Simulated by biosig.simulate.eeg, average reference.",),
     )
     return recording, truth
+
+
+def _add_artefacts(
+    x: NDArray[np.float64],
+    rng: np.random.Generator,
+    o: EegOptions,
+    state: str,
+    channels: Sequence[Channel],
+    eyes: NDArray[np.float64],
+) -> list[Annotation]:
+    """Add blinks, muscle and the amplifier's noise to `x` (C, T) in place; gives the annotations of the artefacts.
+
+    `eyes` (C, 3) is the lead field of both eyes together.
+    """
+    n_times = x.shape[1]
+    blinks = o.blinks if o.blinks is not None else (rng.uniform(*BLINKS) if state == "eyes_open" else 0.0)
+    found: list[Annotation] = []
+    if blinks:
+        lids, found = blink_train(rng, n_times, o.sfreq, blinks)
+        upwards = eyes @ np.array([0.0, 0.45, 0.9])
+        largest = max(float(np.abs(upwards).max()), 1e-12)
+        x += (rng.uniform(80, 250) / largest * upwards)[:, None] * lids
+    tension = 25 * rng.random() ** 3 if o.muscle is None else o.muscle
+    if tension:
+        tense, bursts = muscle(rng, channels, n_times, o.sfreq, tension)
+        x += tense - tense.mean(0)
+        found += bursts
+    x += o.noise * rng.standard_normal(x.shape)
+    return found

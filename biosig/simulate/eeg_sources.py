@@ -27,7 +27,7 @@ class Oscillation:
     frequency, width : float
         Centre and deviation of its spectrum in Hz.
     sources : ndarray of int, shape (N,)
-        Which sources take part.
+        Numbers of the sources that take part.
     size : float
         Deviation at the electrode where the rhythm is largest, over that of the median electrode's background.
     """

@@ -54,9 +54,9 @@ class PpgOptions:
     motion : float, optional
         Share of the time with motion, 0 to 1; default 0 for half of the recordings, else up to 0.5.
     faults : bool, optional
-        Whether the sensor may slip, stop and be clipped; default: each in 5 % of the recordings.
+        True if the sensor may slip, stop and be clipped; default: each in 5 % of the recordings.
     inverted : bool
-        Whether light is recorded in place of absorption, so that pulses point down.
+        True if light is recorded in place of absorption, so that pulses point down.
     """
 
     seconds: float = 30.0

@@ -29,11 +29,11 @@ def write_simulated(
     Parameters
     ----------
     kind : {"ecg", "ppg", "eeg"}
-        Which simulation.
+        Kind of the simulation.
     out : Path
         Folder, which is made.
     n, seed : int
-        How many; recording k is that of `seed` + k.
+        Number of recordings, and the first seed; recording k is that of `seed` + k.
     progress : callable, optional
         Called after each recording.
     **options

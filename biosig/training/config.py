@@ -36,7 +36,7 @@ class OptimizerConfig:
     final_lr : float
         Rate at the last step, as a share of `lr`.
     cycles : int
-        How often the schedule is run through; from the second cycle on the rate rises from `final_lr`.
+        Number of runs through the schedule; from the second cycle on the rate rises from `final_lr`.
     clip_norm : float, optional
         Largest norm of a step's gradient; None = any.
     """
@@ -88,7 +88,7 @@ class Training:
     patience : int
         Epochs without a better validation score after which training ends.
     encoder : {"tuned", "frozen"}
-        Whether the encoder is trained with the head.
+        True if the encoder is trained with the head.
     optimizer : OptimizerConfig
         Optimiser, and its schedule over all epochs.
     """
@@ -148,7 +148,7 @@ class TrainingStage:
     weight_decay : float
         Decoupled, on all parameters.
     mixup : bool
-        Whether windows of a batch are mixed in pairs (`biosig.downstream.data.mixup`).
+        True if windows of a batch are mixed in pairs (`biosig.downstream.data.mixup`).
     ema : float
         Decay of a moving average of the weights, which is then what is scored and kept
         (`biosig.training.weights.MovingAverage`); 0 = none.

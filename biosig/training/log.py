@@ -23,9 +23,9 @@ class RunLog:
     out : Path
         The run folder.
     start : int
-        Step that the run goes on from; what an earlier, killed run logged after it is dropped.
+        Step that the run goes on from; lines that an earlier, killed run logged after it are dropped.
     digest : str
-        What `flush` gave at that step; "" = not known.
+        Return value of `flush` at that step; "" = not known.
 
     Warns
     -----
@@ -77,7 +77,7 @@ class RunLog:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """What the disk refuses is a DataError that names the log."""
+        """Translate an error of the disk into a DataError that names the log."""
         try:
             yield
         except OSError as error:

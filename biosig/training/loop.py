@@ -63,7 +63,7 @@ def train_epochs(
     Parameters
     ----------
     state : TrainingState
-        Where training stands; its `best` is what the first epoch has to exceed.
+        State of training; the first epoch has to exceed its `best`.
     rows : ndarray of int64, shape (N,)
         The windows to learn from.
     loss : callable

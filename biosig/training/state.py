@@ -35,7 +35,7 @@ class Score(NamedTuple):
     value: float
     minus_loss: float = 0.0
     epoch: int = 0
-    """How many epochs were done; 0 = the start."""
+    """Number of epochs that were done; 0 = the start."""
 
 
 @dataclass
@@ -45,16 +45,15 @@ class TrainingState:
     Parameters
     ----------
     network : Module
-        What is trained: its parameters that require a gradient and its buffers are kept.
+        The network in training: its parameters that require a gradient and its buffers are kept.
     optimizer : Optimizer
         Of parameters of `network`.
     plateau : ReduceLROnPlateau, optional
-        Where scores change the rate.
+        Schedule, where scores change the rate.
     average : MovingAverage, optional
         Of the weights.
     whole : bool
-        Whether frozen parameters are kept too: what moves them may be something else than the optimiser, as a
-        teacher's.
+        True to keep frozen parameters too: something else than the optimiser may move them, as with a teacher's.
     step : int
         Optimiser steps that are done, where the run counts these.
     epoch : int
@@ -64,7 +63,7 @@ class TrainingState:
     best : Score
         Of the best epoch so far.
     best_weights : dict of str to Tensor
-        What training changes, as it was after that epoch (`trainable_state`).
+        Tensors that training changes, as they were after that epoch (`trainable_state`).
     log : str
         SHA-256 of what the run has logged (`biosig.training.log`), where it logs; "" = not known.
     """
@@ -120,7 +119,7 @@ class TrainingState:
         try:
             with checked(path, "delete it to train from the start again"), safe_open(path, "pt") as file:
                 metadata: dict[str, str] = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is not a mapping
             facts = json.loads(metadata["training"]) if "training" in metadata else None
             if facts is None:
                 facts, tensors = translate(metadata, tensors, self.network, self.optimizer, renamed)
@@ -145,7 +144,7 @@ class TrainingState:
         self.best, self.best_weights, self.log = Score(*facts["best"]), best, facts.get("log", "")
 
     def _tensors(self) -> dict[str, Tensor]:
-        """What is copied as it stands, by its name in the file."""
+        """Tensors that are copied as they stand, by their names in the file."""
         frozen = dict(self.network.named_parameters()) if self.whole else {}
         averages = self.average.values if self.average else {}
         own = {f"network.{name}": tensor for name, tensor in {**frozen, **changing_tensors(self.network)}.items()}

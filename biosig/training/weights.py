@@ -17,12 +17,12 @@ def trainable_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def changing_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """What training changes: parameters that require a gradient, and buffers."""
+    """Tensors that training changes: parameters that require a gradient, and buffers."""
     return {**trainable_parameters(network), **dict(network.named_buffers())}
 
 
 def trainable_state(network: nn.Module) -> dict[str, Tensor]:
-    """Copies of what training changes."""
+    """Copies of the tensors that training changes."""
     return {name: tensor.detach().clone() for name, tensor in changing_tensors(network).items()}
 
 
@@ -48,7 +48,7 @@ class MovingAverage:
     decay : float
         Share of the average that stays at each step.
     mean_first : bool
-        Whether the decay is at most 1 - 1 / n instead: the average is the mean of all steps until that exceeds `decay`.
+        True to limit the decay to 1 - 1 / n: the average is the mean of all steps until that exceeds `decay`.
     """
 
     def __init__(self, network: nn.Module, decay: float, mean_first: bool = False) -> None:

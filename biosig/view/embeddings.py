@@ -51,13 +51,13 @@ class Map:
     Raises
     ------
     UsageError
-        If the file is no such table.
+        If the file is not such a table.
     """
 
     def __init__(self, path: Path, library: Library | None = None) -> None:
         names = pq.read_schema(path).names
         if "vector" not in names or "recording" not in names:
-            raise UsageError(f"{path} is no table of embeddings: give one that `biosig embed` wrote.")
+            raise UsageError(f"{path} is not a table of embeddings: give one that `biosig embed` wrote.")
         self._vectors = pq.read_table(path, columns=["vector"])["vector"].combine_chunks()
         self._frame = pq.read_table(path, columns=[name for name in names if name != "vector"]).to_pandas()
         if "modality" not in self._frame:
@@ -66,7 +66,7 @@ class Map:
             labels = {entry.id: entry.labels for entry in library.entries if entry.labels}
             for name in dict.fromkeys(name for known in labels.values() for name in known):
                 if name not in self._frame:
-                    self._frame[name] = [_told(labels.get(r, {}).get(name)) for r in self._frame["recording"]]
+                    self._frame[name] = [_joined(labels.get(r, {}).get(name)) for r in self._frame["recording"]]
         self._spaces: dict[str, _Space] = {}
         self._lock = threading.Lock()
 
@@ -170,7 +170,7 @@ class Map:
         return _Space(rows, unit, shown, places, variance, _agreement(unit[shown], places, rng))
 
 
-def _told(value: Any) -> Any:
+def _joined(value: Any) -> Any:
     """A label as one value: of several, their names joined."""
     return "+".join(map(str, value)) if isinstance(value, list | tuple | np.ndarray) else value
 

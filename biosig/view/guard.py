@@ -85,7 +85,7 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """The name in a Host header, without its port; "" where it is no name with a port."""
+    """The name in a Host header, without its port; "" if it is not a name with a port."""
     name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
     if not colon:
         return host.lower()

@@ -37,9 +37,9 @@ class Row:
     missing : tuple of str
         Channels that the row needs and the recording lacks.
     note : str
-        "derived", where the row is no recorded channel and the montage would have one.
+        "derived", if the row is not a recorded channel and the montage would have one.
     gap_before : bool
-        Whether the row begins a block.
+        True if the row begins a block.
     """
 
     name: str
@@ -72,9 +72,9 @@ class Montage:
     name : str
     rows : tuple of Row
     negative_up : bool
-        Whether clinical practice draws it with negative up.
+        True if clinical practice draws it with negative up.
     note : str
-        What was averaged, or left out.
+        Channels that were averaged, or left out.
     """
 
     name: str

@@ -25,7 +25,7 @@ class Errors:
     Raises
     ------
     UsageError
-        If the folder is no result.
+        If the folder is not a result.
     """
 
     def __init__(self, folder: Path) -> None:

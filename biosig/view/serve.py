@@ -22,7 +22,7 @@ class Server:
     Parameters
     ----------
     page : Page
-        What it shows.
+        Content that it shows.
     port : int
         0 = one that is free.
     host : str

@@ -314,7 +314,7 @@ def _physical(stream: Stream) -> NDArray[np.float64]:
 
 
 def _summed(chosen: Montage, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of a montage of its channels; a row is no real value where one of its channels is none."""
+    """Rows of a montage of its channels; a row has no real value where one of its channels has none."""
     if chosen.plain:
         order = [chosen.channels.index(row.channel) for row in chosen.rows if row.channel is not None]
         return x[order]

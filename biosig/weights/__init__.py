@@ -35,7 +35,7 @@ class ShippedWeights:
     n_parameters : int
         Of the encoder.
     modalities : tuple of str
-        What the encoder reads: "ecg", "ppg", "eeg", "text".
+        Modalities that the encoder reads: "ecg", "ppg", "eeg", "text".
     licence : str
         Of the weights, as SPDX writes it.
     note : str
@@ -50,12 +50,12 @@ class ShippedWeights:
 
 
 def names() -> list[str]:
-    """The sets that are there."""
+    """Names of the sets of weights that ship."""
     return sorted(path.parent.name for path in ROOM.glob("*/config.json"))
 
 
 def find(name: str | Path) -> Path | None:
-    """The folder of a set, by its name or short name; None where no such weights are there."""
+    """The folder of a set, by its name or short name; None if no such weights ship."""
     known = ALIASES.get(str(name), str(name))
     return ROOM / known if known in names() else None
 

@@ -1,4 +1,4 @@
-"""The verb `inspect`: what is in a recording, and what the model would see of it."""
+"""The verb `inspect`: the contents of a recording, and the part that a model would see."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ingest.preprocess.amplitude import robust_scales
 _WIDTH = 132  # of the tables; a narrower terminal wraps their lines
 _SHOWN = 8  # kinds of annotation
 _TURNED = ", turned over"
-_PRESET = "biosig-base"  # whose input contract `inspect` tells; -small and -large share it
+_PRESET = "biosig-base"  # the preset whose input contract `inspect` shows; -small and -large share it
 
 
 def inspect(
@@ -40,7 +40,7 @@ def inspect(
     draft: bool = False,
     set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
 ) -> int:
-    """Show what is in a recording, or in each recording of a folder, and what the model would see.
+    """Show the contents of a recording, or of each recording of a folder, and the part that the model would see.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def inspect(
         For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships
         (empatica-e4, apple-watch-ecg, openbci, muse, …: docs/ingest.md); default the biosig.yaml beside.
     privacy : bool
-        Instead, list what the files reveal about persons, dates and devices, masked, and what becomes of it at ingest.
+        Instead, list what the files reveal of persons, dates and devices, masked, and the fate of each at ingest.
     draft : bool
         Instead, write a first mapping of one table or array, with comments, for a file: inspect FILE --draft > m.yaml.
     set_ : tuple of str
@@ -87,7 +87,7 @@ def inspect(
 
 
 def _list(items: Sequence[SourceRecording], known: dict[str, Adapter], console: Console) -> list[str]:
-    """A line per recording, and what there is to say about several; returns why the others cannot be read."""
+    """Print a line per recording, and notes on several; returns sentences on those that cannot be read."""
     say = lambda text: console.print(text, markup=False)  # noqa: E731
     summary = Table("recording", "kinds", "channels", "sfreq (Hz)", "duration (s)", "events", "notes", box=None)
     notes: Counter[str] = Counter()
@@ -120,7 +120,7 @@ def _list(items: Sequence[SourceRecording], known: dict[str, Adapter], console: 
 
 
 def _refusal(recording: Recording) -> list[str]:
-    """What ingest would say of amplitudes that cannot be."""
+    """Sentences with which ingest would refuse impossible amplitudes."""
     try:
         robust_scales(recording, recording.source.path)
     except DataError as error:
@@ -173,22 +173,22 @@ def _place(position: tuple[float, float, float]) -> str:
 
 
 def _seen(stream: Stream) -> list[str]:
-    """What becomes of each channel in a model."""
+    """Use of each channel in a model."""
     places = np.array([c.position for c in stream.channels]), np.array([c.reference for c in stream.channels])
-    told = []
+    uses = []
     for channel, dead, sign in zip(
         stream.channels, is_flat(stream.physical()), canonical_orientation(*places), strict=True
     ):
         if dead:
-            told.append("flat throughout: nothing")
+            uses.append("flat throughout: nothing")
         elif channel.kind not in MODALITIES:
-            told.append("stored, no tokens")
+            uses.append("stored, no tokens")
         elif channel.kind == "eeg" and not has_electrode(channel):
-            told.append("no known electrode: stored, no tokens")
+            uses.append("no known electrode: stored, no tokens")
         else:
             placeless = "" if is_known(channel.position) else ", no position"
-            told.append(f"{channel.kind} tokens" + placeless + (_TURNED if sign < 0 else ""))
-    return told
+            uses.append(f"{channel.kind} tokens" + placeless + (_TURNED if sign < 0 else ""))
+    return uses
 
 
 def _amplitudes(recording: Recording) -> list[str]:
@@ -207,7 +207,7 @@ def _amplitudes(recording: Recording) -> list[str]:
 
 
 def _contracts(recording: Recording) -> list[str]:
-    """What the presets make of each modality's signals."""
+    """Rate, channels and patches that the presets see of each modality."""
     from biosig.batches.channel_layout import channels_read
     from biosig.models.presets import preset  # imports torch
 

@@ -1,4 +1,4 @@
-"""`biosig inspect --privacy`: what sources would reveal, each value masked, and what an ingest makes of it."""
+"""Report of `biosig inspect --privacy`: identifiers in sources, each value masked, and their fate in an ingest."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def show_privacy(found: Discovery, known: dict[str, Adapter], console: Console) 
 
 
 def _in_recording(recording: Recording, item: SourceRecording) -> Iterator[Identifier]:
-    """What the recording itself carries, found by hiding it and looking what has changed."""
+    """Identifiers in the recording itself, found by de-identifying it and looking for changes."""
     recording.id = item.id or PurePosixPath(item.relative).name
     hidden = deidentify(recording, item.relative, Deidentifier(Pseudonyms(_ANY_KEY)))
     kept = hidden.id == recording.id

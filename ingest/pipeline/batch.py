@@ -1,4 +1,4 @@
-"""One batch of files to published shards: what each worker does, in this process, another one or on another machine."""
+"""One batch of files to published shards: the work of a worker, in this process, another one or on another machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 SHARD_BYTES = 256 * 2**20
 SHARD_RECORDINGS = 4096
 SPOOL = ".spool-"
-"""Begins the name of a folder for samples on their way; a run that is killed leaves it to the next."""
+"""Start of the name of a folder for samples on their way; a run that is killed leaves the folder to the next."""
 
 _SIGNAL_SUFFIXES = (".dat", ".mat", ".eeg", ".fdt")
 """Of files with the samples of a header of the same name, in WFDB, BrainVision and EEGLAB."""
@@ -62,20 +62,20 @@ class Job:
 
     @property
     def hiding(self) -> Deidentifier:
-        """What of names, dates and texts no shard gets; labels that were asked for by name it does."""
+        """Rules by which shards get no names, dates and free texts; labels that were asked for by name are kept."""
         asked = self.labels.asked if self.labels is not None else frozenset()
         by_path = self.pattern is not None
         texts = self.recipe.scrub_texts
         return Deidentifier(self.pseudonyms, self.recording_names, by_path, asked, texts, self.content_hash)
 
     def source_name(self, item: SourceRecording) -> str:
-        """What a shard keeps of an item's path: its pseudonym, by which --resume knows it again."""
+        """Pseudonym of an item's path, which a shard keeps; --resume knows the item again by it."""
         return self.hiding.source_name(item.key)
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A recording that holds the same signal as another one, `equal` samples or a `near` copy, and where that lies."""
+    """A recording that holds the same signal as another one, `equal` samples or a `near` copy, and that one's place."""
 
     recording: str
     other: str
@@ -86,7 +86,7 @@ class Duplicate:
 
 @dataclass(slots=True)
 class Result:
-    """What became of some files."""
+    """Outcome of some files: counts, failures, notes."""
 
     n_ingested: int = 0
     n_skipped: int = 0
@@ -94,9 +94,9 @@ class Result:
     kinds: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     unmatched_recordings: list[tuple[str, str]] = field(default_factory=list)
-    """Recordings, each with the label tables (or the pattern) that say nothing about it."""
+    """Recordings, each with the label tables (or the pattern) that have no entry for it."""
     unmatched_rows: list[tuple[str, str]] = field(default_factory=list)
-    """What rows call recordings and subjects that there are not, each with its table."""
+    """Names of recordings and subjects in rows that match none, each with its table."""
     without_subject: int = 0
     n_renamed: int = 0
     notes: dict[str, list[str]] = field(default_factory=dict)
@@ -105,9 +105,9 @@ class Result:
     duplicates: list[Duplicate] = field(default_factory=list)
     """Recordings of the folder that are copies of others, there or in the folders compared with."""
     n_unmarked: int = 0
-    """Recordings of these folders without a fingerprint, of which equal samples alone are told."""
+    """Recordings of these folders without a fingerprint, of which only equal samples are found."""
     stopped_by: str = ""
-    """Why the run cannot go on: the disk is full, or somebody pressed Ctrl-C. What is counted here is published."""
+    """Reason for which the run cannot go on: a full disk, or Ctrl-C. All that is counted here is published."""
 
     def __iadd__(self, other: Result) -> Self:
         for counted in ("n_ingested", "n_skipped", "seconds", "without_subject", "n_renamed", "n_shards"):
@@ -122,14 +122,14 @@ class Result:
         return self
 
     def add_notes(self, recording: str, notes: Iterable[str]) -> None:
-        """Take down what a recording's notes are."""
+        """Add a recording's notes."""
         for note in dict.fromkeys(notes):
             self.notes.setdefault(note, []).append(recording)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A recording ready for its shard; who knew nothing of it, whether its subject is known and its name is hidden."""
+    """A recording ready for its shard, the tables without an entry for it, and flags: subject known, name hidden."""
 
     recording: Recording
     missed_by: tuple[str, ...]
@@ -138,11 +138,11 @@ class Prepared:
 
 
 class DiskFullError(Exception):
-    """There is no room where the shards are written; no other file would fare better."""
+    """The disk of the shards is full; every other file would fail too."""
 
 
 def prepare(job: Job, item: SourceRecording, spool: Path) -> Prepared | Failure:
-    """Read one file and do everything to it that needs no other file.
+    """Read one file and do all processing that needs no other file.
 
     Parameters
     ----------
@@ -202,8 +202,8 @@ def write_batch(job: Job, number: int, items: Sequence[SourceRecording], go_on: 
     job : Job
         What is to be done.
     number : int
-        Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it; what an earlier try
-        at this one published is counted and not done again (a cluster repeats what a lost worker had in hand).
+        Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it; recordings that an
+        earlier try at this one published are counted and not done again (a cluster repeats the batch of a lost worker).
     items : sequence of SourceRecording
         The files, in the order in which they are stored.
     go_on : callable
@@ -212,7 +212,7 @@ def write_batch(job: Job, number: int, items: Sequence[SourceRecording], go_on: 
     Returns
     -------
     Result
-        Of what is published when this returns; a full disk or an interruption is told in `stopped_by`.
+        Of the recordings that are published by then; a full disk or an interruption is stated in `stopped_by`.
     """
     shards = _Shards(job, number)
     temporary = TemporaryDirectory(prefix=SPOOL, dir=job.out, ignore_cleanup_errors=True)
@@ -253,7 +253,7 @@ def state_of(path: Path) -> dict[str, tuple[int, int]]:
     for end in dict.fromkeys((suffix, *_SIGNAL_SUFFIXES)):
         try:
             found[stem + end] = _stamp(stem + end)
-        except OSError:  # mostly since there is none
+        except OSError:  # mostly since it does not exist
             continue
     return found
 
@@ -264,7 +264,7 @@ def _stamp(path: str) -> tuple[int, int]:
 
 
 def is_unchanged(state: Mapping[str, tuple[int, int]]) -> bool:
-    """Whether the files are as `state_of` found them."""
+    """True if the files are as `state_of` found them."""
     try:
         return all(_stamp(path) == stamp for path, stamp in state.items())
     except OSError:
@@ -272,7 +272,7 @@ def is_unchanged(state: Mapping[str, tuple[int, int]]) -> bool:
 
 
 def published_before(job: Job, number: int, items: Sequence[SourceRecording]) -> tuple[Result, list[SourceRecording]]:
-    """What is in the shards of this number already, and the items that are not."""
+    """Result of the items that are in shards of this number already, and the items that are not."""
     result = Result()
     left = {job.source_name(item): item for item in items}
     for path in sorted(job.out.glob(f"{number:05d}*.h5")):
@@ -292,7 +292,7 @@ def published_before(job: Job, number: int, items: Sequence[SourceRecording]) ->
 
 
 class _Shards:
-    """Writes recordings into shards of bounded size; `published` counts what is in those that are published."""
+    """Writes recordings into shards of bounded size; `published` counts the contents of those that are published."""
 
     def __init__(self, job: Job, number: int) -> None:
         self._job, self._number = job, number

@@ -1,4 +1,4 @@
-"""From paths to recordings: which files stand for one, and by what name it goes."""
+"""From paths to recordings: the files that stand for one, and its name."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ingest.adapters.tables.mapping import TableMapping
 from ingest.metadata.bids.files import ASIDE, DESCRIPTION
 
 INVENTORIES = ("RECORDS", "SHA256SUMS", "SHA256SUMS.txt", "participants.tsv")
-"""Files that list what lies in their folder (`ingest.pipeline.inventory`)."""
+"""Files that list the contents of their folder (`ingest.pipeline.inventory`)."""
 
 
 def printable(path: str) -> str:
-    """A path, or a text that quotes one, as tables and screens can show it: names of files may be no UTF-8."""
+    """A path, or a text that quotes one, as tables and screens can show it: names of files need not be UTF-8."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that did not become a recording: where, at what stage, and the sentence that says why."""
+    """A file that did not become a recording: its path, the stage, and the sentence with the reason."""
 
     file: str
     stage: str
@@ -41,21 +41,21 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class SourceRecording:
-    """One recording to be: its file, the adapter that claims it, and its path within what was asked for.
+    """One recording to ingest: its file, the adapter that claims it, and its path within the sources.
 
     Parameters
     ----------
     path : Path
         The file, or a folder that is one recording.
     adapter : str
-        Who reads it.
+        Name of the adapter that reads it.
     relative : str
         Its path from the name of the source folder on, without extension: "records100/00000/00001_lr". Unique within a
         discovery: files that differ in their extension alone keep it, and members of a file end in "#member".
     id : str
         Its name, and where that is taken, `relative`.
     member : str or None
-        Which recording of a file that holds several.
+        Name of the recording in a file that holds several.
     key : str
         As `relative`, but always with the extension: the same whatever lies beside the file, so that a resumed ingest
         knows it again.
@@ -80,13 +80,13 @@ class SourceRecording:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What its adapter must be told beside the path."""
+        """Options that its adapter needs beside the path."""
         return {} if self.member is None else {"member": self.member}
 
 
 @dataclass(slots=True)
 class Discovery:
-    """What a walk over the sources found."""
+    """Results of a walk over the sources."""
 
     items: list[SourceRecording] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Discovery:
     n_repeated: int = 0
     """Files that were reached before, by another path or through a link; they are taken once."""
     inventories: list[Path] = field(default_factory=list)
-    """Lists of what lies in a folder that was walked, such as RECORDS."""
+    """Lists of the contents of a folder that was walked, such as RECORDS."""
     n_parts: int = 0
     """Files that are segments of another item found; that item holds them."""
     aside: list[str] = field(default_factory=list)
@@ -107,7 +107,7 @@ class Discovery:
 
 
 def adapters_with(mapping: TableMapping | None, given: Given | None = None) -> dict[str, Adapter]:
-    """The installed adapters, each with what is `given`; that for tables is bound to a `mapping` and is asked first."""
+    """The installed adapters, each with the `given` facts; that for tables is bound to a `mapping` and asked first."""
     known = adapters_for(mapping)
     for adapter in known.values():
         adapter.given = adapter.given.updated(given or Given())
@@ -131,7 +131,7 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
     looked_at: list[Path] = []
     seen: set[str] = set()
     folders = _RealFolders()
-    told = False  # the list of formats, which is long
+    listed = False  # the formats, whose list is long
     paths = [source if os.path.lexists(source) else source.with_name(source.name + ".hea") for source in sources]
     roots = _root_names([_root(path) for path in paths])
     for source, path in zip(sources, paths, strict=True):
@@ -146,13 +146,13 @@ def discover(sources: Sequence[Path], mapping: TableMapping | None = None) -> Di
         elif os.path.lexists(path):
             _take(path, path.parent, root, known, found, seen, folders)
             looked_at.append(path)
-            wrong = "is in no format that is read here; supported are"
+            wrong = "is not in a format that is read here; supported are"
         else:
             found.failures.append(Failure(str(source), "find", f"{source} does not exist: check the path."))
         if len(found.items) + found.n_repeated + len(found.failures) == before:
             advice = None if os.path.isdir(path) else what_to_do(path)
-            formats = _formats(known) if not told else "those that docs/ingest.md lists"
-            told = told or advice is None
+            formats = _formats(known) if not listed else "those that docs/ingest.md lists"
+            listed = listed or advice is None
             found.failures.append(Failure(str(path), "find", advice or f"{path} {wrong} {formats}."))
     if mapping is not None:
         mapping.check_matches(looked_at)
@@ -192,7 +192,7 @@ def _root(path: Path) -> str:
 
 
 def _root_names(roots: Sequence[str]) -> dict[str, str]:
-    """What the sources' folders are called: by their last name, by more of their path where that is not enough."""
+    """Names of the sources' folders: the last part of the path, or more of it where that is not enough."""
     parts = {root: PurePosixPath(Path(root).as_posix()).parts for root in roots}
     longest = max(map(len, parts.values()), default=1)
     ends = ({root: "/".join(names[-n:]) for root, names in parts.items()} for n in range(1, longest + 1))
@@ -251,7 +251,7 @@ def _take(
 def with_ids(
     items: Sequence[SourceRecording], known: dict[str, Adapter], taken: Iterable[str] = ()
 ) -> list[SourceRecording]:
-    """The items with an id each that no other has: what their adapter calls them, or where that is taken, the path."""
+    """The items with unique ids: the name that their adapter gives them, or where that is taken, the path."""
     used = set(taken)
     out = []
     for item in items:

@@ -22,7 +22,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.asked = False
-        """Whether Ctrl-C was pressed."""
+        """True once Ctrl-C was pressed."""
         self._may_raise = False
         self._held = False
 
@@ -41,7 +41,7 @@ class Interrupts:
 
     @contextmanager
     def raised_when_repeated(self) -> Iterator[None]:
-        """For what may break off anywhere: pressed again, Ctrl-C is an interrupt here, as a file may take minutes."""
+        """Make a second Ctrl-C an interrupt here, for work that may break off anywhere: a file may take minutes."""
         self._may_raise = True
         try:
             yield

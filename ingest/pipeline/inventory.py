@@ -1,7 +1,7 @@
-"""Inventories beside the data, compared with what is there: RECORDS, SHA256SUMS, a BIDS set's participants.tsv.
+"""Inventories beside the data, compared with the files there: RECORDS, SHA256SUMS, a BIDS set's participants.tsv.
 
-An incomplete or damaged copy of a published set reads like a whole one; its own lists tell what is missing, changed or
-extra.
+An incomplete or damaged copy of a published set reads like a whole one; its own lists show the files that are missing,
+changed or extra.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _SUM = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(.+)")
 
 @dataclass(frozen=True)
 class Inventory:
-    """What one list says, and what is there.
+    """A list beside the data, and its differences from the files there.
 
     Parameters
     ----------
     path : Path
         The list.
     n_listed : int
-        Its entries.
+        Number of its entries.
     missing, changed, extra : tuple of str
-        What is listed and absent, what has another checksum, and recordings that are there and not listed.
+        Names that are listed and absent, names with another checksum, and recordings that exist and are not listed.
     """
 
     path: Path
@@ -45,11 +45,11 @@ class Inventory:
 
     @property
     def agrees(self) -> bool:
-        """Whether all that is listed is there as listed, and nothing else."""
+        """True if all that is listed is there as listed, and nothing else."""
         return not (self.missing or self.changed or self.extra)
 
     def sentence(self) -> str:
-        """How the list and the files differ, with the first few names."""
+        """Differences between the list and the files as a sentence, with the first few names."""
         groups = (
             (self.missing, f"{len(self.missing)} of {self.n_listed} are missing"),
             (self.changed, f"{len(self.changed)} of {self.n_listed} differ from their checksum"),
@@ -59,7 +59,7 @@ class Inventory:
         return f"{self.path} and the files beside it do not agree: {'; '.join(found)}: copy the set again."
 
     def rows(self) -> list[dict[str, str]]:
-        """One row per difference: the list, what is wrong, and the name."""
+        """One row per difference: the list, the sort of difference, and the name."""
         groups = {"missing": self.missing, "changed": self.changed, "extra": self.extra}
         return [
             {"list": str(self.path), "what": what, "name": name} for what, names in groups.items() for name in names
@@ -122,10 +122,10 @@ def _participants(path: Path, paths: Sequence[str]) -> Inventory:  # noqa: ARG00
         return Inventory(path, 0)
     at = rows[0].index("participant_id")
     listed = {row[at].strip() for row in rows[1:] if len(row) > at}
-    there = {entry.name for entry in path.parent.iterdir() if entry.is_dir() and entry.name.startswith("sub-")}
-    if not there:  # a table of another set: BIDS names subjects' folders so
+    folders = {entry.name for entry in path.parent.iterdir() if entry.is_dir() and entry.name.startswith("sub-")}
+    if not folders:  # a table of another set: BIDS names subjects' folders so
         return Inventory(path, len(listed))
-    return Inventory(path, len(listed), tuple(sorted(listed - there)), (), tuple(sorted(there - listed)))
+    return Inventory(path, len(listed), tuple(sorted(listed - folders)), (), tuple(sorted(folders - listed)))
 
 
 def _below(folder: Path, paths: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The folder that an ingest fills: one ingest at a time, made one way, and what an earlier run left in it."""
+"""The folder that an ingest fills: one ingest at a time, made one way, and the files that an earlier run left in it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from biosig.errors import DataError, UsageError
 from biosig.file_sums import DAMAGED, DamagedWorkWarning, FileSums, check, file_checksum, replacing, set_damaged_aside
 from biosig.shards.index import shard_paths
 from biosig.shards.reader import Shard
+from biosig.shards.sidecar import sidecar, sidecar_text, write_sidecar
 from biosig.shards.spec import SIDECAR_SUFFIX, SUFFIX
 from biosig.shards.verify import check_shard
-from biosig.shards.writer import sidecar, sidecar_text, write_sidecar
 from biosig.text_files import read_json
 from ingest.pipeline.batch import SPOOL, Job
 from ingest.preprocess.recipe import Recipe
@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 RECIPE = "recipe.yaml"
 KEY_ID = "key_id.txt"
-"""Tells the key of the pseudonyms from others without giving it away; the key itself lies elsewhere."""
+"""File that identifies the key of the pseudonyms without giving it away; the key itself lies elsewhere."""
 OPTIONS = "options.json"
-"""Tells what else decides what a recording becomes: names of recordings to the letter, the others by a keyed hash."""
+"""File of the other options that shape a recording: names of recordings to the letter, the others by a keyed hash."""
 
 _FLAGS = {
     "labels": "--labels, --labels-spec, --id-column or --subject-column",
@@ -52,12 +52,12 @@ class Earlier:
 
 
 def make_folder(out: Path) -> Path:
-    """The folder, made where there is none.
+    """Make the folder where it does not exist.
 
     Raises
     ------
     UsageError
-        If that cannot be.
+        If it cannot be made.
     """
     if os.path.exists(out) and not os.path.isdir(out):
         raise UsageError(f"{out} is a file: give a folder for the shards.")
@@ -69,9 +69,9 @@ def make_folder(out: Path) -> Path:
 
 
 def write_provenance(job: Job, resume: bool) -> None:
-    """Write down how the folder is made, and remove what a killed run left unfinished.
+    """Record how the folder is made, and remove the unfinished files of a killed run.
 
-    What is damaged there is renamed and made again (`biosig.file_sums.set_damaged_aside`), shards too.
+    Damaged files there are renamed and made again (`biosig.file_sums.set_damaged_aside`), shards too.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str
 
 
 def _set_shards_aside(out: Path) -> None:
-    """Rename shards that are damaged or hold what others hold; their recordings are ingested again, unless they do."""
+    """Rename shards that are damaged or copies of others; recordings that no other shard holds are ingested again."""
     paths, seen = shard_paths(out), dict[str, str]()
     for path in out.glob(f"[!.]*{SUFFIX}{SIDECAR_SUFFIX}"):
         if not (shard := path.with_suffix("")).exists():
@@ -172,21 +172,21 @@ def _warn(message: str) -> None:
 
 
 def published_recordings(out: Path, sources: Set[str]) -> Earlier:
-    """What is in the shards of a folder, as seen from the source names of the files at hand."""
-    there = Earlier()
+    """Recordings in the shards of a folder, as seen from the source names of the files at hand."""
+    earlier = Earlier()
     for path in shard_paths(out):  # one open at a time: a system allows so many files, and there may be more shards
         text = Shard(path).text
-        there.ids.update(text["id"])
+        earlier.ids.update(text["id"])
         for source, name, content in zip(text["source"], text["id"], text["content_hash"], strict=True):
             if source.path in sources:
-                there.done.add(source.path)
+                earlier.done.add(source.path)
             elif content:
-                there.elsewhere[content] = name
-    return there
+                earlier.elsewhere[content] = name
+    return earlier
 
 
 def remove_leftovers(out: Path) -> None:
-    """Remove what a process that was killed left unfinished."""
+    """Remove the unfinished files of a process that was killed."""
     for left in (*out.glob(".*.tmp"), *out.glob(f"{SPOOL}*")):
         log.info("removed %s, which was left unfinished", left)
         if left.is_dir():

@@ -1,4 +1,4 @@
-"""Many files to shards: batches over workers, resumed where a run broke off; what fails is told and stops nothing."""
+"""Many files to shards: batches over workers, resumed where a run broke off; a failure is listed and stops nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ingest_items(
     against: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> Result:
-    """Ingest what a walk found into shards under `job.out`, with index, recipe and tables of what failed.
+    """Ingest the recordings of a walk into shards under `job.out`, with index, recipe and tables of failures.
 
     Each worker writes shards of its own, so that as many work at once as there are; a recording is in one of them or
     in none.
@@ -57,7 +57,7 @@ def ingest_items(
     against : sequence of Path
         Folders of shards in which copies of these recordings are looked for too.
     progress : callable, optional
-        Told how many files are done; `biosig.progress.show_progress` gives one.
+        Called with the number of files that are done; `biosig.progress.show_progress` gives one.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def ingest_items(
         If the folder holds shards and `resume` is not set, they were made with another recipe or key, or another
         ingest is writing there.
     DataError
-        If the disk is full. What was published stays whole.
+        If the disk is full. All that was published stays whole.
     KeyboardInterrupt
         After Ctrl-C, likewise.
     """
@@ -77,23 +77,12 @@ def ingest_items(
     with ExitStack() as stack:
         stack.enter_context(locked(make_folder(job.out), "ingest"))
         write_provenance(job, resume)
-        there = published_recordings(job.out, {job.source_name(item) for item in found.items})
-        job = replace(job, elsewhere=there.elsewhere)
-        items = [item for item in found.items if job.source_name(item) not in there.done]
-        items = with_ids(items, adapters_with(job.mapping), there.ids)
+        earlier = published_recordings(job.out, {job.source_name(item) for item in found.items})
+        job = replace(job, elsewhere=earlier.elsewhere)
+        items = [item for item in found.items if job.source_name(item) not in earlier.done]
+        items = with_ids(items, adapters_with(job.mapping), earlier.ids)
         result.n_skipped = len(found.items) - len(items)
-
-        def told(n: int) -> None:
-            if progress and items:
-                progress("ingest", n, len(items))
-
-        crew: Executor
-        if scheduler is not None:
-            client = stack.enter_context(connect(scheduler))
-            crew, workers = Cluster(job, client, told), max(len(client.scheduler_info()["workers"]), 1)
-        else:
-            workers = _worth(workers, items)
-            crew = InProcess(job, told) if workers == 1 else Pool(job, workers, told)
+        crew, workers = _executor(job, items, workers, scheduler, progress, stack)
         tried: list[SourceRecording] = []
         try:
             with closing(run(job, crew, split(items, workers, next_number(job.out)))) as outcomes:
@@ -114,8 +103,29 @@ def ingest_items(
     return result
 
 
+def _executor(
+    job: Job,
+    items: Sequence[SourceRecording],
+    workers: int,
+    scheduler: str | None,
+    progress: Progress | None,
+    stack: ExitStack,
+) -> tuple[Executor, int]:
+    """The executor that suits the files, and its number of workers; `stack` closes the client of a cluster."""
+
+    def show(n: int) -> None:
+        if progress and items:
+            progress("ingest", n, len(items))
+
+    if scheduler is not None:
+        client = stack.enter_context(connect(scheduler))
+        return Cluster(job, client, show), max(len(client.scheduler_info()["workers"]), 1)
+    workers = _worth(workers, items)
+    return InProcess(job, show) if workers == 1 else Pool(job, workers, show), workers
+
+
 def _worth(workers: int, items: Sequence[SourceRecording]) -> int:
-    """How many processes the files are worth, with the samples that lie beside a header."""
+    """Number of processes that the files are worth, counting the samples that lie beside a header."""
     by_number = math.ceil(len(items) / _FILES_PER_WORKER)
     if by_number >= workers:
         return workers

@@ -31,7 +31,7 @@ NOTES = "notes.parquet"
 
 
 def add_unmatched_rows(found: Discovery, job: Job, result: Result) -> None:
-    """Rows of the label tables that are about nothing, whether this run ingested it or one before."""
+    """Add the rows of the label tables that match no recording of this run or an earlier one."""
     if job.labels is not None:
         sittings: set[tuple[str, str | None]] = set()
         for path in shard_paths(job.out):
@@ -42,7 +42,7 @@ def add_unmatched_rows(found: Discovery, job: Job, result: Result) -> None:
 
 
 def add_duplicates(out: Path, result: Result, against: Sequence[Path] = ()) -> None:
-    """Which recordings of the folder's shards are copies of others there, or in other folders of shards."""
+    """Add the recordings of the folder's shards that are copies of others there, or in other folders of shards."""
     if not shard_paths(out):
         return
     sets = [open_shards(folder) for folder in (out, *against)]
@@ -69,7 +69,7 @@ def add_duplicates(out: Path, result: Result, against: Sequence[Path] = ()) -> N
 def write_tables(
     out: Path, result: Result, tried: Sequence[SourceRecording] | None, against: Sequence[Path] = ()
 ) -> None:
-    """Write the index, and what failed, matches nothing, is there twice or has notes; an empty table goes.
+    """Write the index, and the tables of failures, unmatched names, copies and notes; an empty table is removed.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def write_tables(
     result : Result
         Of this run; `stopped_by` is set if the disk is full.
     tried : sequence of SourceRecording or None
-        What this run went through. An earlier run's failures stay where they are about other files; so do its
+        Items that this run went through. An earlier run's failures stay where they are about other files; so do its
         recordings that no label table knows, as they are in the shards. None = there was no earlier run.
     against : sequence of Path
         Folders of shards in which copies are looked for too.
@@ -93,8 +93,8 @@ def write_tables(
             }
             again = {printable(file) for file in again}
             failures = [row for row in _rows(out / FAILURES) if os.path.abspath(row["file"]) not in again] + failures
-            told = {row["name"] for row in recordings}
-            before = [row for row in _rows(out / UNMATCHED) if row["what"] == "recording" and row["name"] not in told]
+            named = {row["name"] for row in recordings}
+            before = [row for row in _rows(out / UNMATCHED) if row["what"] == "recording" and row["name"] not in named]
             recordings = before + recordings
         if shard_paths(out):
             build_index(out)
@@ -128,7 +128,7 @@ def _notes(out: Path) -> list[dict[str, str]]:
 
 
 def write_inventory(out: Path, differences: Sequence[dict[str, str]]) -> None:
-    """Write what the lists beside the sources and their files disagree about; an empty table goes."""
+    """Write the differences between the lists beside the sources and their files; an empty table is removed."""
     if differences:
         with replacing(out / INVENTORY) as temporary:
             pq.write_table(pa.Table.from_pylist(list(differences)), temporary)

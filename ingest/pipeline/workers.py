@@ -1,7 +1,7 @@
 """Batches of files over workers: this process, a pool of processes, or a Dask cluster; one that dies stops nothing.
 
-Where a worker dies (a reader crashed, the system wanted its memory), its batch runs again in two halves, each where no
-other is, until the file that does it is alone and becomes a failure.
+Where a worker dies (a reader crashed, the system wanted its memory), its batch runs again in two halves, each alone,
+until the file that kills workers is alone in its batch and becomes a failure.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # rea
 _POLL = 0.5  # seconds between looks at how far the workers are
 
 Progress = Callable[[int], None]
-"""Told how many files are done."""
+"""Called with the number of files that are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Batch:
         return Batch(self.number, self.items[:middle]), Batch(next(numbers), self.items[middle:])
 
     def after_death(self, job: Job, numbers: Iterator[int]) -> tuple[Result, Batch]:
-        """What was published before the worker died, and the rest under a number that no shard has."""
+        """Result of the files published before the worker died, and the rest under a number that no shard has."""
         published, left = published_before(job, self.number, self.items)
         return published, Batch(next(numbers), tuple(left))
 
@@ -59,21 +59,21 @@ def split(items: Sequence[SourceRecording], workers: int, first: int) -> list[Ba
 
 
 class Executor(Protocol):
-    """Where batches run."""
+    """Runs batches: in this process, in a pool, or on a cluster."""
 
     def run(self, batches: Sequence[Batch], alone: bool) -> Iterator[tuple[Batch, Result | None]]:
-        """Each batch and what became of it, as they end; None where its worker died. `alone`: one after the other."""
+        """Each batch and its result, as they end; None where its worker died. `alone`: one after the other."""
 
 
 def run(job: Job, crew: Executor, batches: Sequence[Batch]) -> Generator[Result, None, None]:
-    """What became of each batch, and of the parts of those whose worker died.
+    """Results of the batches, and of the parts of those whose worker died.
 
     Parameters
     ----------
     job : Job
-        What is done.
+        The work to do.
     crew : Executor
-        Where they run.
+        Runs them.
     batches : sequence of Batch
         Under different numbers.
     """
@@ -119,12 +119,12 @@ class InProcess:
         """As `Executor.run`; always alone."""
         done = count(1)
 
-        def told() -> bool:
+        def go_on() -> bool:
             self._progress(next(done))
             return True
 
         for batch in batches:
-            result = write_batch(self._job, batch.number, batch.items, told)
+            result = write_batch(self._job, batch.number, batch.items, go_on)
             yield batch, result
             if result.stopped_by:
                 return
@@ -187,7 +187,7 @@ class Pool:
                 self._stop_early(waiting)
 
     def _stop_early(self, waiting: dict[Future[Result], Batch]) -> None:
-        """Where nobody waits for the rest any more, as after a second Ctrl-C, end the processes at once."""
+        """End the processes at once where nobody waits for the rest any more, as after a second Ctrl-C."""
         if any(not future.done() for future in waiting):
             self._stop.set()
             for process in multiprocessing.active_children():
@@ -195,7 +195,7 @@ class Pool:
 
 
 def _context() -> multiprocessing.context.BaseContext:
-    """How processes start: never as a fork of this one, as HDF5 and forked threads do not mix.
+    """Start method of processes: never a fork of this one, as HDF5 and forked threads do not mix.
 
     On Linux they are forks of a process that has done the imports, which take longer than a hundred records, once for
     all of them, and has no threads. macOS has the means, but its own libraries may crash in a fork.

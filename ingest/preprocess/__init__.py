@@ -1,1 +1,1 @@
-"""What happens to samples between the file and the shard, block by block."""
+"""Processing of samples between the file and the shard, block by block."""

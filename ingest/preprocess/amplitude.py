@@ -1,4 +1,4 @@
-"""How large the signals of a recording are: one robust scale per kind, whether or not they fit into memory."""
+"""Amplitudes of a recording's signals: one robust scale per kind, whether or not they fit into memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEASURED = 2**16
 """A channel of more samples is measured by about so many of them."""
 
 _ENVELOPE = 50.0
-"""Hz. An EMG of fewer samples is what was left of one, rectified and averaged (Sleep-EDF: 1 Hz): of no usual size."""
+"""Hz. An EMG at a lower rate is the rest of one, rectified and averaged (Sleep-EDF: 1 Hz), of no usual size."""
 
 _GOLDEN = (5**0.5 - 1) / 2
 
@@ -32,9 +32,9 @@ def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, fl
     Parameters
     ----------
     recording : Recording
-        Whose streams are measured, block by block.
+        The recording whose streams are measured, block by block.
     where : str or None
-        What to call the recording in an error; None = amplitudes are not checked.
+        Name of the recording in an error; None = amplitudes are not checked.
 
     Raises
     ------
@@ -50,8 +50,8 @@ def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, fl
         for kind, unit in dict.fromkeys((c.kind, c.unit) for c in stream.channels):
             rows = [row for row, c in enumerate(stream.channels) if (c.kind, c.unit) == (kind, unit)]
             flat[kind] += [stream.channels[row].name for row in rows if dead[row]]
-            told = [row for row in rows if kind != "eeg" or not placed or has_electrode(stream.channels[row])]
-            usable = scales[told][np.isfinite(scales[told])]
+            measured = [row for row in rows if kind != "eeg" or not placed or has_electrode(stream.channels[row])]
+            usable = scales[measured][np.isfinite(scales[measured])]
             is_envelope = kind == "emg" and stream.sfreq < _ENVELOPE
             if where and usable.size and not is_envelope:
                 check_scale(median(usable.tolist()), kind, unit, where)
@@ -62,7 +62,7 @@ def robust_scales(recording: Recording, where: str | None) -> tuple[dict[str, fl
 
 
 def _measure(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Each channel's robust scale (NaN if it has none), and whether no two of its valid samples differ."""
+    """Each channel's robust scale (NaN if it has none), and True where no two of its valid samples differ."""
     times = spread(stream.n_times, MEASURED)
     in_counts = stream.samples.dtype == np.int16 and bool(stream.scale.all())
     lowest, highest = np.full(stream.n_chans, np.inf), np.full(stream.n_chans, -np.inf)

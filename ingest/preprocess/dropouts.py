@@ -1,4 +1,4 @@
-"""Where a channel has numbers and no signal: it stands still, or rests at the end of its range.
+"""Dropouts: stretches where a channel has numbers and no signal: it stands still, or rests at the end of its range.
 
 A lead that is off shows as one or the other, as does an amplifier that is saturated.
 """
@@ -20,7 +20,7 @@ def find_dropouts(
 ) -> NDArray[np.int64]:
     """Runs of equal samples that are too long to be a signal; a channel that never moves is one such run.
 
-    Samples that are known to be missing are not looked at: what stands for them is mostly one and the same number.
+    Samples that are known to be missing are not looked at: mostly one and the same number stands for them.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def find_dropouts(
     rows : sequence of int
         The channels to look at.
     still : ndarray of int, shape (len(rows),)
-        A run of at least so many equal samples is no signal; 0 = only where the whole channel is one.
+        A run of at least so many equal samples is not a signal; 0 = only where the whole channel is one.
     clipped : ndarray of int, shape (len(rows),)
         The same for runs at the channel's largest or smallest value; 0 = they are not looked for.
 

@@ -1,9 +1,9 @@
 """One kind of signal through reference, resampling and filters: block by block, as if it had been done at once.
 
-Each block is processed with a margin of the signal on both sides, which is then cut off. What a filter, run both ways,
-still remembers of a disturbance falls by the radius of its slowest pole per sample, and a resampler sees no further
-than its taps: their sum is the *settling time*, after which a joint moves no sample by more than a millionth of what
-is beside it (12 s for a high-pass at 0.5 Hz). Gaps are bridged by a line if they are at most two settling times long,
+Each block is processed with a margin of the signal on both sides, which is then cut off. The rest of a disturbance in
+a filter, run both ways, falls by the radius of its slowest pole per sample, and a resampler sees no further than its
+taps: their sum is the *settling time*, after which a joint moves no sample by more than a millionth of the signal
+beside it (12 s for a high-pass at 0.5 Hz). Gaps are bridged by a line if they are at most two settling times long,
 and held from both sides if longer, so that three settling times of margin hold all that a sample depends on. Blocks
 begin at whole numbers of both clocks, so that time is counted in integers throughout.
 """
@@ -37,19 +37,19 @@ from ingest.preprocess.reference import Reference
 from ingest.preprocess.temporary_samples import Spool
 
 REMEMBERED = 1e-6
-"""What is left of a disturbance after the settling time."""
+"""Share of a disturbance that is left after the settling time."""
 
 MOST_AT_ONCE = 2**27
 """Bytes of samples of a block with its margins, which may take it beyond the usual size where margins are long."""
 
 
 class Chain:
-    """What is done to one kind of signal at one rate.
+    """Processing of one kind of signal at one rate: reference, resampling, filters.
 
     Filters run at the lower of the two rates, where they cost least. Where the rate falls, the resampler's own
-    low-pass is the one that is asked for, unless that lies far below the new rate. A cut-off at or above what comes
-    through the resampler, and hum above the lower Nyquist frequency, are left to it: `steps` tells what is done,
-    `left_out` what of it needs not be.
+    low-pass is the one that is asked for, unless that lies far below the new rate. A cut-off at or above the band
+    that passes the resampler, and hum above the lower Nyquist frequency, are left to it: `steps` lists what is done,
+    `left_out` the steps that are not needed.
 
     Parameters
     ----------
@@ -96,12 +96,12 @@ class Chain:
             self.steps.append(f"notch at {hum:g} Hz and harmonics")
         if low is not None or high is not None:
             filters.append(band_filter(rate, low, high))
-            self.steps.append(f"{_band_told(low, high)} Hz, zero phase")
+            self.steps.append(f"{_band_in_words(low, high)} Hz, zero phase")
         self._filter = filters[0].then(filters[1]) if len(filters) == 2 else filters[0] if filters else None
         if new_sfreq != sfreq:
-            told = f"resampled from {sfreq:g} to {new_sfreq:g} Hz"
-            told += f", low-pass {self._cut * rate / 2:g} Hz" if self._cut < PASSED else ""
-            self.steps.insert(0 if new_sfreq < sfreq else len(self.steps), told)
+            step = f"resampled from {sfreq:g} to {new_sfreq:g} Hz"
+            step += f", low-pass {self._cut * rate / 2:g} Hz" if self._cut < PASSED else ""
+            self.steps.insert(0 if new_sfreq < sfreq else len(self.steps), step)
         settle = reach(self.up, self.down, self._cut) if new_sfreq != sfreq else 0
         if self._filter is not None:
             settle += math.ceil(self._filter.settling(REMEMBERED) * sfreq / rate)
@@ -136,8 +136,8 @@ def process_stream(stream: Stream, chain: Chain, spool: Path) -> tuple[Stream, l
     Returns
     -------
     stream : Stream
-    told : list of str
-        How it was quantised, for its history.
+    history : list of str
+        Sentences on its quantisation, for its history.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def process_stream(stream: Stream, chain: Chain, spool: Path) -> tuple[Stream, l
         offset=quantiser.offset,
         invalid=join_runs(np.concatenate([np.empty((0, 3), np.int64), *invalid])),
     )
-    return done, quantiser.told
+    return done, quantiser.history
 
 
 def _block_length(stream: Stream, chain: Chain) -> int:
@@ -195,7 +195,7 @@ def _blocks(stream: Stream, chain: Chain, length: int, n_new: int) -> Iterator[t
         yield new_start, values[:, new_start - offset : new_stop - offset]
 
 
-def _band_told(low: float | None, high: float | None) -> str:
+def _band_in_words(low: float | None, high: float | None) -> str:
     """A filter's kind and cut-off frequencies in words."""
     if low is not None and high is not None:
         return f"band-pass {low:g} – {high:g}"

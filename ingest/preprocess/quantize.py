@@ -1,4 +1,4 @@
-"""Which integers processed values become: int16 where its steps are fine enough for the signal, else what keeps it.
+"""Processed values as integers: int16 where its steps are fine enough for the signal, else int32, which keeps it.
 
 One step of int16 is a channel's largest absolute value / 32767. One electrode pop of 200 mV would leave an EEG of 12 µV
 two steps, and so would a large offset that no filter has taken away: where a step would be coarser than a hundredth of
@@ -42,7 +42,7 @@ class Quantiser:
     steps, offset : ndarray of float64, shape (C,)
         Per channel; an offset is a whole number of steps, as file formats want it.
     whole : bool
-        Whether no value is NaN.
+        True if no value is NaN.
     n_coarse : int
         Channels for which one step of the largest absolute value / 32767 would be too coarse.
     """
@@ -54,15 +54,15 @@ class Quantiser:
     n_coarse: int
 
     @property
-    def told(self) -> list[str]:
-        """What a history says of it."""
-        told = [f"quantised to {self.dtype}, one step = a channel's largest absolute value / {LEVELS}"]
+    def history(self) -> list[str]:
+        """Sentences for a recording's history."""
+        sentences = [f"quantised to {self.dtype}, one step = a channel's largest absolute value / {LEVELS}"]
         if self.n_coarse:
-            told.append(
+            sentences.append(
                 f"values far beside the signal: {self.n_coarse} of {len(self.steps)} channels counted from the middle "
                 f"of their range, one step = half of it / {LEVELS - 1}, or robust scale / {FINE} where that is finer"
             )
-        return told
+        return sentences
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """Integers for values (C, T); 0 where they are NaN."""
@@ -102,7 +102,7 @@ class Extent:
         self._whole &= whole
 
     def quantiser(self) -> Quantiser:
-        """The one for all values taken."""
+        """The quantiser for all values taken."""
         empty = self._lowest > self._highest
         lowest, highest = np.where(empty, 0, self._lowest), np.where(empty, 0, self._highest)
         measured = self._measured[0] if len(self._measured) == 1 else np.concatenate(self._measured, axis=1)

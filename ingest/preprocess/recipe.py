@@ -1,4 +1,4 @@
-"""The recipe: what happens to samples between the file and the shard. Empty (`native`) changes nothing."""
+"""The recipe: processing of samples between the file and the shard. An empty one (`native`) changes nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Kind = Annotated[str, "ecg"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is done to a recording, in this order; kinds that are not named stay the source's own numbers.
+    """Processing of a recording, in this order; kinds that are not named stay the source's own numbers.
 
     Where a signal is resampled to a lower rate, that comes before notch and band, which cost less there.
 
@@ -41,7 +41,7 @@ class Recipe:
     name : str
         For messages and the shard.
     on_unknown : {"keep", "raise", "skip"}
-        What to do with channels whose place is not known: keep them without a position and note it, refuse the
+        Treatment of channels whose place is not known: keep them without a position and note it, refuse the
         recording, or leave them out and note it.
     kinds : tuple of str
         The kinds to keep; empty = all.
@@ -57,8 +57,8 @@ class Recipe:
         Kind → samples that stay at the channel's largest or smallest value for so long are invalid: an amplifier at
         the end of its range.
     reference : {"none", "average"} or tuple of str
-        What EEG is to be measured against: as it is, the mean of all channels that are valid at the moment, or the
-        mean of named ones. Bipolar derivations stay what they are.
+        Reference of EEG: as it is, the mean of all channels that are valid at the moment, or the mean of named ones.
+        Bipolar derivations stay as they are.
     notch : dict
         Kind → mains frequency in Hz to remove with its harmonics.
     band : dict
@@ -109,12 +109,12 @@ class Recipe:
 
     @property
     def concerns(self) -> list[str]:
-        """The kinds of which it says what becomes of them; empty = it treats all alike."""
+        """The kinds that it treats in their own way; empty = it treats all alike."""
         named = {kind for step in _PER_KIND for kind in getattr(self, step)}
         return [kind for kind in KINDS if kind in named or (kind == "eeg" and self.reference != "none")]
 
     def processes(self, kind: str) -> bool:
-        """Whether samples of this kind become other numbers."""
+        """True if samples of this kind become other numbers."""
         referred = kind == "eeg" and self.reference != "none"
         return referred or kind in self.sfreq or kind in self.band or kind in self.notch
 
@@ -141,20 +141,20 @@ def _check_unit(kind: str, unit: str) -> None:
 
 
 def with_versions(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain values, with the versions of what carries it out: what a shard keeps of it."""
+    """The recipe as plain values, with the versions of the packages that carry it out, as a shard keeps it."""
     packages = {"biosig": "biosig-fm", "numpy": "numpy", "scipy": "scipy"}
     return {**to_dict(recipe), "versions": {name: version(package) for name, package in packages.items()}}
 
 
 def apply(recipe: Recipe, recording: Recording, spool: Path) -> Recording:
-    """The recording as the recipe wants it; every step is in its `history`, `robust_scale` is of what comes out.
+    """The recording as the recipe wants it; every step is in its `history`, and `robust_scale` is that of the result.
 
     Long streams are processed block by block and never in memory as a whole.
 
     Parameters
     ----------
     recipe : Recipe
-        What to do.
+        The processing to do.
     recording : Recording
         In memory or lazy.
     spool : Path
@@ -199,7 +199,7 @@ def _check_one_rate(recording: Recording, where: str) -> None:
 
 
 class _Work:
-    """A recipe at work on the streams of one recording; gathers what it did and what a user should know."""
+    """A recipe at work on the streams of one recording; gathers the steps it did and the notes for the user."""
 
     def __init__(self, recipe: Recipe, where: str, spool: Path) -> None:
         self._recipe, self._where, self._spool = recipe, where, spool
@@ -207,7 +207,7 @@ class _Work:
         self.notes: list[str] = []
 
     def on(self, stream: Stream) -> list[Stream]:
-        """The stream split by what is done to its kinds; what is not touched stays one stream in the given order."""
+        """The stream split by the processing of its kinds; channels left as they are stay one stream in their order."""
         stream = self._mark_dropouts(stream)
         untouched: list[str] = []
         processed: list[Stream] = []
@@ -220,7 +220,7 @@ class _Work:
         return [_of_kinds(stream, untouched), *processed] if untouched else processed
 
     def _mark_dropouts(self, stream: Stream) -> Stream:
-        """Invalid where a channel carries nothing: what rings on a dead lead would pass for a signal after a filter."""
+        """Make samples invalid where a channel carries no signal: after a filter, a dead lead would ring like one."""
         flat, clip = self._recipe.flat_seconds, self._recipe.clip_seconds
         kinds = [channel.kind for channel in stream.channels]
         rows = [r for r, kind in enumerate(kinds) if kind in flat or kind in clip or self._recipe.processes(kind)]
@@ -250,8 +250,8 @@ class _Work:
         steps: list[str] = []
         reference: Reference | None = None
         if kind == "eeg" and recipe.reference != "none":
-            reference, stream, told = plan_reference(recipe.reference, stream, self._where)
-            steps.append(told)
+            reference, stream, referenced = plan_reference(recipe.reference, stream, self._where)
+            steps.append(referenced)
         low, high = recipe.band.get(kind, (None, None))
         new_sfreq = recipe.sfreq.get(kind, stream.sfreq)
         chain = _chain(stream.sfreq, new_sfreq, stream.n_times, recipe.notch.get(kind), low, high, reference)

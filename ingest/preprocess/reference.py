@@ -16,7 +16,7 @@ from biosig.recording import UNKNOWN, Channel, Position, Stream, is_known
 
 @dataclass(frozen=True)
 class Reference:
-    """What is subtracted from which channels.
+    """Rows whose mean is subtracted, and the rows from which it is subtracted.
 
     Parameters
     ----------
@@ -46,20 +46,20 @@ class Reference:
 
 
 def plan_reference(wanted: Sequence[str] | str, stream: Stream, where: str) -> tuple[Reference, Stream, str]:
-    """How a stream of EEG gets its new reference, the stream with channels that say so, and a sentence for its history.
+    """New reference of a stream of EEG, the stream with channels that state it, and a sentence for its history.
 
-    A bipolar derivation, whose reference is known already, stays what it is. Against an average, a channel's
+    A bipolar derivation, whose reference is known already, stays as it is. Against an average, a channel's
     reference is unknown in the body frame; against named electrodes, it is the mean of their positions.
 
     Parameters
     ----------
     wanted : "average" or sequence of str
-        The average of all channels that are no derivations, or canonical names. Beside known electrodes, channels of
+        The average of all channels that are not derivations, or canonical names. Beside known electrodes, channels of
         unknown ones have no part in the average and keep their values.
     stream : Stream
         EEG channels alone.
     where : str
-        What to call the recording in an error.
+        Name of the recording in an error.
 
     Raises
     ------
@@ -72,12 +72,12 @@ def plan_reference(wanted: Sequence[str] | str, stream: Stream, where: str) -> t
         common = placed or common
         if len(common) < 2:
             raise DataError(
-                f"{where} has {len(common)} EEG channel(s) at {stream.sfreq:g} Hz that are no bipolar derivations: an "
+                f"{where} has {len(common)} EEG channel(s) at {stream.sfreq:g} Hz that are not bipolar derivations: an "
                 "average reference needs two or more; set reference: none."
             )
         reference = Reference(tuple(common), tuple(common), is_average=True)
-        told = f"re-referenced to the average of {len(common)} channels"
-        return reference, _with_reference(stream, common, UNKNOWN), told
+        step = f"re-referenced to the average of {len(common)} channels"
+        return reference, _with_reference(stream, common, UNKNOWN), step
     rows = {stream.channels[row].name: row for row in common}
     names = [stream.channels[row].name for row in common]
     for name in wanted:
@@ -93,8 +93,8 @@ def plan_reference(wanted: Sequence[str] | str, stream: Stream, where: str) -> t
             )
     sources = tuple(rows[name] for name in wanted)
     position = _middle([stream.channels[row] for row in sources])
-    told = f"re-referenced to {' and '.join(wanted)}"
-    return Reference(sources, tuple(common), is_average=False), _with_reference(stream, common, position), told
+    step = f"re-referenced to {' and '.join(wanted)}"
+    return Reference(sources, tuple(common), is_average=False), _with_reference(stream, common, position), step
 
 
 def _with_reference(stream: Stream, rows: Sequence[int], position: Position) -> Stream:

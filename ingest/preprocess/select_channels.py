@@ -1,4 +1,4 @@
-"""Which channels of a recording a recipe takes, and in which unit."""
+"""Selection of the channels that a recipe takes from a recording, and their units."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Spool:
     Parameters
     ----------
     folder : Path
-        Where the file is made; whoever made the folder removes it.
+        Folder for the file; the caller that made it removes it.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""What no shard gets to know: pseudonyms, hiding, the scrubber of texts, and what a source would reveal."""
+"""De-identification: pseudonyms, hiding, the scrubber of texts, and a report on what a source would reveal."""

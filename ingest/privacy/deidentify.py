@@ -1,4 +1,4 @@
-"""De-identification: what a recording says of who and when is taken out on its way to a shard, for every source."""
+"""De-identification: persons and dates are taken out of a recording on its way to a shard, for every source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RENAMED = "recording"
 """The role in which a file's path has a pseudonym that is its recording's id."""
 
 NO_SUBJECT = "subject of recording"
-"""The role in which it has one for a subject whom nothing names."""
+"""The role in which it has one for a subject without a name."""
 
 _LATEST_ONSET = 1e6
 """Seconds. A first sample later than this is on the clock of a calendar or a machine, not of the recording."""
@@ -33,12 +33,12 @@ _scrub_label_once = lru_cache(8192)(scrub_label)
 """Channels, events and notes have few different texts in a million recordings, and the rules take a while."""
 
 _QUOTED = re.compile(r"(?<!\w)(['\"])(.*?)\1(?!\w)")
-"""What notes and histories cite from the file."""
+"""Texts that notes and histories cite from the file."""
 
 
 @dataclass(frozen=True)
 class Deidentifier:
-    """What an ingest hides, and under which key.
+    """Rules of an ingest for hiding names, dates and texts, and its key.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ class Deidentifier:
         Under the ingest's key.
     recording_names : {"auto", "keep", "hash"}
         Ids of recordings: their names, keyed hashes of their paths, or ("auto") hashes where the subject is read from
-        the path, the name tells the subject's id, or it is no code (`ingest.privacy.name_patterns.is_code`). An id that
-        needed the folder to be unique is hashed in any case: folders may be called after people.
+        the path, the name tells the subject's id, or it is not a code (`ingest.privacy.name_patterns.is_code`). An id
+        that needed the folder to be unique is hashed in any case: folders may be called after people.
     subject_in_path : bool
-        Whether subjects are read from the path.
+        True if subjects are read from the path.
     asked : frozenset of str
         Labels that were asked for by name and are kept to the letter; the texts of others are scrubbed.
     texts : bool
-        Whether reports, event texts and labels that nobody asked for are scrubbed (`ingest.privacy.scrub`).
+        True if reports, event texts and labels that nobody asked for are scrubbed (`ingest.privacy.scrub`).
     content_hash : {"open", "keyed"}
         Content hashes as they are, beside fingerprints; or under the key, without fingerprints.
     """
@@ -66,15 +66,15 @@ class Deidentifier:
     content_hash: Literal["open", "keyed"] = "open"
 
     def content_name(self, content: str) -> str:
-        """What a shard keeps of a content hash; beside a keyed one it has no fingerprint."""
+        """The form in which a shard keeps a content hash; beside a keyed one it has no fingerprint."""
         return self.pseudonyms.digest("content", content) if self.content_hash == "keyed" else content
 
     def source_name(self, relative: str) -> str:
-        """What a shard keeps of a file's path: its pseudonym, by which a resumed ingest knows it again."""
+        """Pseudonym of a file's path, which a shard keeps; a resumed ingest knows the file again by it."""
         return self.pseudonyms("path", relative)
 
     def hashes_name(self, recording: Recording) -> bool:
-        """Whether the recording's id becomes a keyed hash of its path."""
+        """True if the recording's id becomes a keyed hash of its path."""
         name = recording.id
         if self.recording_names != "auto" or "/" in name:
             return self.recording_names == "hash" or "/" in name
@@ -96,21 +96,21 @@ def deidentify(recording: Recording, relative: str, how: Deidentifier, key: str 
     recording : Recording
         With labels joined; its `source` still names the file.
     relative : str
-        The file's path within what is ingested (`ingest.pipeline.discover.Item.relative`).
+        The file's path within the sources (`ingest.pipeline.discover.SourceRecording.relative`).
     how : Deidentifier
-        What is hidden.
+        The rules.
     key : str, optional
-        What pseudonyms are made of, where it is not `relative`: the path with its extension (`Item.key`), which does
-        not depend on the files beside it.
+        Text of which pseudonyms are made, where it is not `relative`: the path with its extension
+        (`SourceRecording.key`), which does not depend on the files beside it.
 
     Returns
     -------
     Recording
-        Samples untouched; a note says what sorts of text were taken out.
+        Samples untouched; a note names the sorts of text that were taken out.
     """
     subject = recording.subject or Subject("")
     key = key or relative
-    role, whose = ("subject", subject.id) if subject.id else (NO_SUBJECT, key)
+    role, named = ("subject", subject.id) if subject.id else (NO_SUBJECT, key)
     known = name_words(subject.id)
     hashed = how.hashes_name(recording)
     name = PurePosixPath(relative).name
@@ -128,7 +128,7 @@ def deidentify(recording: Recording, relative: str, how: Deidentifier, key: str 
     hidden = replace(
         recording,
         id=how.pseudonyms(RENAMED, key) if hashed else recording.id,
-        subject=replace(subject, id=how.pseudonyms(role, whose)),
+        subject=replace(subject, id=how.pseudonyms(role, named)),
         session=session,
         source=Source(
             how.source_name(key), recording.source.adapter, how.pseudonyms.digest("source", recording.source.sha256)
@@ -154,7 +154,7 @@ def _relabelled(annotation: Annotation, label: str) -> Annotation:
 
 
 class _Texts:
-    """Scrubs texts, and remembers what sorts of things were found."""
+    """Scrubs texts, and remembers the sorts of things that were found."""
 
     def __init__(self, known: frozenset[str]) -> None:
         self._known = known
@@ -195,13 +195,13 @@ def _with_scrubbed_channels(recording: Recording, known: frozenset[str]) -> Reco
             unit=units[channel.unit],
         )
 
-    def told(texts: tuple[str, ...]) -> tuple[str, ...]:
+    def scrubbed(texts: tuple[str, ...]) -> tuple[str, ...]:
         for old, clean in new.items():
             texts = tuple(text.replace(old, clean) for text in texts)
         return texts
 
     streams = [replace(s, channels=tuple(map(renamed, s.channels))) for s in recording.streams]
-    return replace(recording, streams=streams, notes=told(recording.notes), history=told(recording.history))
+    return replace(recording, streams=streams, notes=scrubbed(recording.notes), history=scrubbed(recording.history))
 
 
 def _on_its_own_clock(recording: Recording) -> Recording:
@@ -233,6 +233,6 @@ def _without_names(note: str, name: str, hashed: bool, known: frozenset[str]) ->
 
 @lru_cache(8192)
 def _without_identifiers(text: str, known: frozenset[str]) -> str:
-    """A note or a line of history, scrubbed: what it cites whole, the rest but for its numbers, such as a size."""
+    """A note or a line of history, scrubbed: its citations whole, the rest but for its numbers, such as a size."""
     cited = _QUOTED.sub(lambda match: match[1] + _scrub_once(match[2], known) + match[1], text)
     return _scrub_once(cited, known, numbers=False)

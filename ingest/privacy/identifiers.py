@@ -1,4 +1,4 @@
-"""What the header of a source file says about who, when and with which device; no sample is read.
+"""Identifiers in the header of a source file: who was recorded, when and with which device; no sample is read.
 
 Only `biosig inspect --privacy` asks, each adapter for its own format (`Adapter.identifiers`).
 """
@@ -15,7 +15,7 @@ _LONGEST = 48  # characters of it
 
 
 def identifiers_in_header(adapter: Adapter, path: Path) -> list[Identifier] | None:
-    """What a file's header tells; None if the adapter cannot say.
+    """Identifiers in a file's header; None if the adapter cannot say.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def identifiers_in_header(adapter: Adapter, path: Path) -> list[Identifier] | No
 
 
 def mask(value: str) -> str:
-    """The shape of a value without what it says: "Mustermann 12.03.1994" → "M… (10 letters) 99.99.9999"."""
+    """The shape of a value without its letters and digits: "Mustermann 12.03.1994" → "M… (10 letters) 99.99.9999"."""
 
     def hidden(match: re.Match[str]) -> str:
         word = match[0]

@@ -1,4 +1,4 @@
-"""What the names of files, sittings and subjects give away: which are codes, and which may be a person's or a day's."""
+"""Names of files, sittings and subjects: those that are codes, and those that may be a person's or a day's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _VOCABULARY = frozenset(
     wrist
     """)
 )
-"""Words of three letters or more that name no person: what files, subjects' codes, channels and events are called."""
+"""Words of three letters or more that name no person: words in names of files, subjects' codes, channels and events."""
 
 
 _SHORT_SURNAMES = frozenset(
@@ -52,12 +52,12 @@ def name_words(subject: str) -> frozenset[str]:
 
 
 def marks(name: str, known: Collection[str] = ()) -> set[str]:
-    """What sorts of things (`ingest.privacy.scrub.MARKS`) a name holds, read with any sign for its underscores."""
+    """Sorts of things (`ingest.privacy.scrub.MARKS`) that a name holds, read with any sign for its underscores."""
     return {mark for sign in " -." for mark in removed(name, scrub(name.replace("_", sign), known))}
 
 
 def is_code(name: str) -> bool:
-    """Whether a name tells no one anything: numbers, known words ("subject_01_rest") and short ones ("slp01a").
+    """True if a name identifies nobody: numbers, known words ("subject_01_rest") and short ones ("slp01a").
 
     Words of four letters or more that are not known, capitalised ones of three ("Max_2") and any with other letters
     than ASCII's may be a person's name, as may short words without a number and common short surnames; a date or six
@@ -74,6 +74,6 @@ def is_code(name: str) -> bool:
 
 
 def reveals(name: str, subject: str) -> bool:
-    """Whether a recording's name tells its subject's id: a word of the id is in it, or one of its numbers is."""
+    """True if a recording's name tells its subject's id: a word of the id is in it, or one of its numbers is."""
     numbers, of_subject = ({number.lstrip("0") for number in re.findall(r"\d+", text)} for text in (name, subject))
     return bool(numbers & of_subject) or any(word.lower() in name.lower() for word in name_words(subject))

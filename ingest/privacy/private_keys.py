@@ -1,6 +1,6 @@
 """Keys that announce a person, a day, a place or a device: column names of tables and keys of header comments.
 
-English, German, French, Spanish and Italian. What follows such a key is never kept without being asked for by name.
+English, German, French, Spanish and Italian. The text behind such a key is never kept without being asked for by name.
 """
 
 from __future__ import annotations
@@ -36,5 +36,5 @@ _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-Z])")
 
 
 def is_private_key(key: str) -> bool:
-    """Whether a column's name or a comment's key announces who, when, where or by which device."""
+    """True if a column's name or a comment's key announces a person, a day, a place or a device."""
     return _PRIVATE.search(_CAMEL.sub("_", key)) is not None

@@ -53,7 +53,7 @@ def load_key(path: Path | None, out: Path) -> tuple[bytes, str]:
     Raises
     ------
     UsageError
-        If a key was named and does not exist or is none, or both variables are set.
+        If a key was named and does not exist or is not a key, or both variables are set.
     """
     variable, named = os.environ.get(KEY_VARIABLE), os.environ.get(KEY_FILE_VARIABLE)
     if path is None and variable and named:

@@ -1,8 +1,8 @@
-"""Take out of free text what tells who was recorded and when; a visible mark stays where something was.
+"""Removal of names, dates and other identifiers from free text; a visible mark stays in the place of each.
 
 The rules cover German, English and Swedish, the languages of PTB-XL's reports. They follow HIPAA's Safe Harbor
 (45 CFR 164.514(b)(2)) where a pattern can: dates more exact than a year, names that stand behind a title or a key,
-e-mail, web, network and postal addresses, telephone, record, case and serial numbers. A name that stands alone is no
+e-mail, web, network and postal addresses, telephone, record, case and serial numbers. A name that stands alone is not a
 pattern: only those that the source itself gives as the subject's are found (`known`). Years alone, ages and measured
 values stay.
 """
@@ -13,12 +13,12 @@ import re
 from collections.abc import Collection
 
 MARKS = ("email", "address", "time", "date", "name", "number")
-"""What can stand in brackets where something was removed."""
+"""Words that stand in brackets where a text was removed."""
 
 _MONTH = (
     r"(?:jan(?:uary?|uari)?|jänner|feb(?:ruary?|ruari)?|mar(?:ch|s)?|mär(?:z)?|maerz|mrz|apr(?:il)?|mai|maj|june?|juni|"
     r"july?|juli|aug(?:ust|usti)?|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?|"
-    r"(?-i:May|MAY)|may(?!\s+[^\W\d_]))\b\.?"  # "leads 2 may be" is no date
+    r"(?-i:May|MAY)|may(?!\s+[^\W\d_]))\b\.?"  # "leads 2 may be" is not a date
 )
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _MONTH_NUMBER = r"(?:0?[1-9]|1[0-2])"
@@ -94,7 +94,7 @@ _NUMBERS = (
 
 
 def _rules(patterns: dict[str, tuple[str, ...]]) -> list[tuple[str, str, re.Pattern[str]]]:
-    """Mark, what replaces a match (its title or key stays), and the compiled pattern, in order."""
+    """Mark, replacement of a match (its title or key stays), and the compiled pattern, in order."""
     rules = []
     for mark, sources in patterns.items():
         for source in sources:
@@ -128,7 +128,7 @@ def scrub(text: str, known: Collection[str] = (), numbers: bool = True) -> str:
     known : collection of str
         Words that are known to be the subject's names or numbers; they go wherever they stand.
     numbers : bool
-        Whether numbers go too; False for texts that hold codes (SNOMED's have nine digits).
+        True if numbers go too; False for texts that hold codes (SNOMED's have nine digits).
 
     Returns
     -------
@@ -150,10 +150,10 @@ def scrub(text: str, known: Collection[str] = (), numbers: bool = True) -> str:
 
 
 def scrub_label(label: str, known: Collection[str] = ()) -> str:
-    """`scrub` for the text of an event, which technicians type; a bare trigger code is none and stays."""
+    """`scrub` for the text of an event, which technicians type; a bare trigger code is not a text and stays."""
     return label if _EVENT_CODE.fullmatch(label) else scrub(label, known)
 
 
 def removed(before: str, after: str) -> list[str]:
-    """Which sorts of marks `scrub` has set between two texts."""
+    """Sorts of marks that `scrub` has set between two texts."""
     return [mark for mark in MARKS if after.count(f"[{mark}]") > before.count(f"[{mark}]")]

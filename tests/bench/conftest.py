@@ -32,7 +32,7 @@ def bench_config(ecg_shards, few_channels, tmp_path_factory):
                     "title": "Sex",
                     "shards": "ecg",
                     "target": {"label": "sex", "classes": {"female": ["female"], "male": ["male"]}},
-                    "windows": {"length": 5.0, "at_most": 1},
+                    "windows": {"length": 5.0, "max_windows": 1},
                     "split": {"name": "folds", "folds": 2, "validation": 0.34},
                     "primary": True,
                     "conditions": {"lead I": {"channels": ["I"]}, "4 known": {"known": 4}},

@@ -75,7 +75,7 @@ def test_a_better_row_is_told_from_a_guess_and_not_from_itself(rows, per_person)
 
 
 def test_of_errors_less_is_a_gain():
-    target = Target(measure="HR")
+    target = Target(target_channel="HR")
     rng = np.random.default_rng(1)
     y, subjects = rng.normal(70, 10, 60), np.repeat([f"p{i}" for i in range(12)], 5)
     table = pd.DataFrame({"recording": "r", "subject": subjects, "onset": np.arange(60.0), "y": y, "seed": 0})

@@ -20,12 +20,11 @@ from biosig.downstream.data.batch_sources import FrozenExamples
 from biosig.downstream.data.label_windows import Target
 from biosig.downstream.data.splits import Split
 from biosig.downstream.data.window_dataset import PreparedWindows
-from biosig.downstream.finetune.config import FineTuneStage, LossConfig, TrainingSpec
+from biosig.downstream.finetune.config import FineTuneStage, LossConfig, TrainingSpec, TrainingStage
 from biosig.errors import DataError
 from biosig.evaluate.metrics import Kind
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index, open_shards
-from biosig.training.config import TrainingStage
 
 MODALITIES = ("ecg", "eeg", "ppg")
 N_RECORDINGS, SECONDS, LENGTH = 8, 12.0, 3.0

@@ -39,7 +39,7 @@ def test_each_task_has_those_that_suit_it(kind, modalities, demographics, last):
 def test_only_a_baseline_of_the_task_can_be_switched_off():
     defaults = default_baselines("classes", {"eeg"}, False)
     assert "tangent" not in exclude(defaults, ["tangent", "shallow"])
-    with pytest.raises(UsageError, match="'without' names 'xresnet', which is no baseline of this task"):
+    with pytest.raises(UsageError, match="'skip_baselines' names 'xresnet', which is no baseline of this task"):
         exclude(defaults, ["xresnet"])
 
 
@@ -61,9 +61,9 @@ VALUES = {"model": "m", "shards": "s", "target": {"label": "age"}, "windows": {"
 
 
 def test_a_configuration_names_baselines_of_the_registry():
-    config = configuration.load(ProbeConfig, VALUES, ["baselines=[chance,heart_rate]", "without=[chance]"])
+    config = configuration.load(ProbeConfig, VALUES, ["baselines=[chance,heart_rate]", "skip_baselines=[chance]"])
     assert config.baselines == ["chance", "heart_rate"]
-    for key in ("baselines", "without"):
+    for key in ("baselines", "skip_baselines"):
         with pytest.raises(UsageError, match=rf"{key}\[1\] is 'pca'; it must be one of .*'tangent'"):
             configuration.load(ProbeConfig, VALUES, [f"{key}=[chance,pca]"])
 
@@ -101,7 +101,7 @@ def test_a_rate_by_rule_beats_the_mean_of_what_the_monitor_showed(tmp_path):
             recording = biosig.read(path)
             writer.add(replace(recording, subject=Subject(recording.id)))
     build_index(tmp_path)
-    values = {"model": "biosig-tiny", "shards": str(tmp_path), "target": {"measure": "HR"}, "n_bootstrap": 100}
+    values = {"model": "biosig-tiny", "shards": str(tmp_path), "target": {"target_channel": "HR"}, "n_bootstrap": 100}
     plan = {"windows": {"length": 10.0, "stride": 60.0}, "split": {"folds": 3, "validation": 0.5}}
     config = configuration.load(ProbeConfig, {**values, **plan, "baselines": ["chance", "heart_rate"]})
     error = run_probe(config).table.set_index(["metric", "method"])["value"]["mae"]

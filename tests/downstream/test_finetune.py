@@ -20,14 +20,13 @@ from biosig.downstream.data.splits import make_parts
 from biosig.downstream.data.target_config import Target, WindowPlan
 from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.finetune.classifier import load_classifier
-from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage
+from biosig.downstream.finetune.config import FineTuneConfig, FineTuneStage, TrainingStage
 from biosig.downstream.results.scores import rate
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.models.model import Model
 from biosig.models.presets import PRESETS, Preset, preset
 from biosig.shards import ShardWriter, build_index, open_shards
-from biosig.training.config import TrainingStage
 
 LEFT_RIGHT = {"events": {"left": ["T1"], "right": ["T2"]}}
 SPLIT = ("number <= '003'", "number >= '006'", "'003' < number <= '005'")  # train, test, validation
@@ -203,7 +202,7 @@ def test_windows_of_differing_montage_are_refused_where_one_is_needed(few_channe
     with pytest.raises(DataError, match="baseline eegnet needs the same"):
         run_finetune(_config(str(tmp_path), baselines=["eegnet"]))
     switched_off = ["handmade", "random_weights"]
-    mixed = run_finetune(_config(str(tmp_path), baselines=None, without=switched_off, align="subject"))
+    mixed = run_finetune(_config(str(tmp_path), baselines=None, skip_baselines=switched_off, align="subject"))
     assert set(mixed.table["method"]) == {"model", "chance"}
     for name in ("tangent", "shallow"):
         assert any(note.startswith(f"The baseline {name} is left out: Recording '{odd}'") for note in mixed.notes)
@@ -213,11 +212,11 @@ def test_windows_of_differing_montage_are_refused_where_one_is_needed(few_channe
 
 def test_a_divisor_replaces_z_scores_and_is_refused_with_robust_scales(few_channels, tmp_path):
     with pytest.raises(UsageError, match="robust scale"):
-        run_finetune(_config(few_channels, divisor=100.0))
+        run_finetune(_config(few_channels, amplitude_divisor=100.0))
     narrow = replace(preset("reve-small"), embed_dim=512, depth=1, num_heads=1, name="narrow")
     tune = {"lr": 1e-3, "epochs": 1, "batch_size": 16}
     out = tmp_path / "result"
-    changes = {"model": "narrow", "divisor": 100.0, "tune": tune, "baselines": ["chance"], "out": str(out)}
+    changes = {"model": "narrow", "amplitude_divisor": 100.0, "tune": tune, "baselines": ["chance"], "out": str(out)}
     with planted(PRESETS, Preset(narrow)):
         run_finetune(_config(few_channels, **changes))
     contract = biosig.load_model(out / "weights" / "fold-0-seed-0").contract["eeg"]
@@ -283,19 +282,19 @@ def test_settings_that_contradict_themselves_are_refused(changes, says):
 
 def test_all_that_suits_stands_beside_unless_it_is_switched_off_by_name(few_channels):
     changes = {"baselines": None, "tune": {"lr": 1e-3, "epochs": 1, "method": "probe"}, "split": QuerySplit(*SPLIT)}
-    beside = run_finetune(_config(few_channels, **changes, without=["handmade", "shallow"])).table["method"]
+    beside = run_finetune(_config(few_channels, **changes, skip_baselines=["handmade", "shallow"])).table["method"]
     assert list(dict.fromkeys(beside)) == ["model", "chance", "random_weights", "tangent"]
     with pytest.raises(UsageError, match=r"'s4', which is no baseline of this task; .* chance, random_weights"):
-        run_finetune(_config(few_channels, **changes, without=["s4"]))
+        run_finetune(_config(few_channels, **changes, skip_baselines=["s4"]))
 
 
 def test_baselines_from_scratch_have_the_budget_of_both_stages():
     config = _config("anywhere", scratch=None)
     assert config.scratch_stage.epochs == config.probe.epochs + config.tune.epochs
-    assert config.network_stage == config.scratch_stage
+    assert config.supervised_stage == config.scratch_stage
     assert (type(config.scratch_stage), type(config.tune)) == (TrainingStage, FineTuneStage)
-    own = _config("anywhere", convolutional={"lr": 1e-2, "epochs": 7})
-    assert (own.network_stage.epochs, own.scratch_stage.epochs) == (7, 1)
+    own = _config("anywhere", network_stage={"lr": 1e-2, "epochs": 7})
+    assert (own.supervised_stage.epochs, own.scratch_stage.epochs) == (7, 1)
 
 
 def test_every_shipped_configuration_loads(request):

@@ -99,7 +99,7 @@ def test_events_that_last_are_filled_with_windows(bedsides):
 
 
 def test_a_measure_is_a_target(bedsides):
-    labelled = label_windows(bedsides, Target(measure="RR", plausible=(12.0, 60.0)), WindowPlan(length=30.0))
+    labelled = label_windows(bedsides, Target(target_channel="RR", valid_range=(12.0, 60.0)), WindowPlan(length=30.0))
     assert labelled.target.unit == "window"
     assert labelled.y.min() >= 12
     n_left_out = int(labelled.notes[0].split()[0]) if labelled.notes else 0

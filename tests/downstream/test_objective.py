@@ -6,17 +6,18 @@ import torch
 from out_of_fold import chance_predictions, cross_validated_predictions
 from torch import nn
 
+from biosig import config as configuration
 from biosig.downstream.data.columns import prediction_columns, scored, truth_columns
 from biosig.downstream.data.label_windows import stratification_labels
 from biosig.downstream.data.splits import Split
 from biosig.downstream.data.target_config import Target
-from biosig.downstream.finetune.config import LossConfig
+from biosig.downstream.finetune.config import LossConfig, TrainingStage
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.downstream.finetune.losses import TaskLoss, asymmetric_loss
+from biosig.downstream.results.saved import Scoring
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.evaluate.splits import group_folds
-from biosig.training.config import TrainingStage
 
 LABELS = Target(label="code", labels={"a": ["A"], "b": ["B"]})
 RNG = np.random.default_rng(0)
@@ -131,7 +132,7 @@ def test_a_number_is_learned_in_deviations_and_predicted_in_its_unit():
     ("options", "says"),
     [
         ({"time": "years"}, "two labels: 'time' and 'event'"),
-        ({"label": "a", "measure": "HR"}, "not two of them"),
+        ({"label": "a", "target_channel": "HR"}, "not two of them"),
         ({"labels": {"x": ["1"]}}, "needs one of"),
         ({"label": "a", "classes": {"x": ["1"], "y": ["2"]}, "labels": {"x": ["1"]}}, "not both"),
     ],
@@ -139,3 +140,5 @@ def test_a_number_is_learned_in_deviations_and_predicted_in_its_unit():
 def test_targets_that_contradict_themselves_are_refused(options, says):
     with pytest.raises(UsageError, match=says):
         Target(**options)
+    with pytest.raises(UsageError, match=says):
+        configuration.load(Scoring, {"target": options})

@@ -31,7 +31,7 @@ def _config(shards, out=None, **changes):
         },
         "windows": {"length": 5.0},
         "split": {"folds": 3, "validation": 0.25},
-        "without": [] if "baselines" in changes else ["xresnet"],
+        "skip_baselines": [] if "baselines" in changes else ["xresnet"],
         "out": None if out is None else str(out),
     }
     return {**values, **changes}
@@ -145,7 +145,7 @@ def test_recordings_without_a_subject_are_refused(ecg_shards, tmp_path):
 
 def test_the_verb_prints_the_table(eeg_shards, tmp_path, capsys):
     values = _config(eeg_shards, target={"events": {"left": ["T1"], "right": ["T2"]}}, windows={"after": 4.0})
-    values |= {"query": "run == 'R04'", "baselines": ["chance"], "without": []}
+    values |= {"query": "run == 'R04'", "baselines": ["chance"], "skip_baselines": []}
     (tmp_path / "probe.yaml").write_text(yaml.safe_dump(values))
     assert probe(tmp_path / "probe.yaml", (f"out={tmp_path / 'result'}", "n_bootstrap=100")) == 0
     shown = capsys.readouterr()

@@ -78,7 +78,7 @@ def test_the_test_part_leaves_every_fit_as_it_is_to_the_last_bit(ecg_shards, tmp
         "pooling": "mean+std",
         "calibration": "isotonic",
         "split": {"train": "part == 'train'", "validation": 0.25, "test": "part == 'test'"},
-        "without": ["xresnet", "handmade"],
+        "skip_baselines": ["xresnet", "handmade"],
     }
     folders = [_in_parts(ecg_shards, tmp_path / how.__name__, how) for how in (_as_it_was, change)]
     once, again = (_run(folder, **changes) for folder in folders)
@@ -196,7 +196,7 @@ def test_a_baseline_that_does_not_fit_is_left_out_with_a_note_unless_it_was_name
         return replace(recording, streams=[stream.pick(range(8))])
 
     folder = _in_parts(ecg_shards, tmp_path / "shards", fewer_leads)
-    changes = {"without": ["random_weights", "handmade", "demographics"]}
+    changes = {"skip_baselines": ["random_weights", "handmade", "demographics"]}
     result = _run(folder, **changes)
     assert list(dict.fromkeys(result.table["method"])) == ["model", "chance"]
     assert any(note.startswith("The baseline xresnet is left out: Recording") for note in result.notes)
@@ -212,7 +212,7 @@ def test_a_baseline_that_does_not_fit_is_left_out_with_a_note_unless_it_was_name
         ({"head": "attention", "layer": "validation"}, "trained on one layer"),
         ({"shots": [0]}, "give whole numbers from 1, or all"),
         ({"shots": [1], "erase": "subject"}, "give shots or erase"),
-        ({"without": ["tangent"]}, "'without' names 'tangent'"),
+        ({"skip_baselines": ["tangent"]}, "'skip_baselines' names 'tangent'"),
     ],
 )
 def test_what_cannot_be_is_refused(ecg_shards, changes, match):

@@ -10,15 +10,17 @@ import time
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
 from biosig import config as configuration
+from biosig.downstream.experiments import resume
 from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.errors import DataError, UsageError
-from biosig.file_sums import DamagedWorkWarning
+from biosig.file_sums import DamagedWorkWarning, write_guarded
 from biosig.shards import ShardWriter, build_index, open_shards
 
 SPLIT = {"train": "number <= '003'", "validation": "'003' < number <= '005'", "test": "number >= '006'"}
@@ -107,6 +109,35 @@ def test_what_another_run_has_left_is_not_gone_on_with(few_channels, tmp_path):
     build_index(tmp_path)
     with pytest.raises(UsageError, match="differs in shards, recordings or labels:"):
         run_finetune(_config(open_shards(tmp_path), tmp_path / "out", seeds=[0]))
+
+
+OLD_TARGET = {
+    "label": "", "classes": {}, "labels": {}, "weights": "", "worth": [], "events": {"left": ["T1"], "right": ["T2"]},
+    "every": 0.0, "otherwise": "", "where": {}, "measure": "", "rate": "", "plausible": [-np.inf, np.inf], "time": "",
+    "event": "",
+}  # fmt: skip
+"""The target of `_values`, as version 0.1.0 wrote it."""
+OLD_KEYS = {"skip_baselines": "without", "network_stage": "convolutional", "amplitude_divisor": "divisor"}
+
+
+def test_work_that_is_described_by_old_names_of_keys_is_gone_on_with(few_channels, tmp_path):
+    config = _config(few_channels, tmp_path / "out")
+    now = {**resume._settings(config), "order of recordings": "content"}
+    old = {OLD_KEYS.get(key, key): value for key, value in now.items()} | {"target": OLD_TARGET}
+    old["windows"] = {{"max_windows": "at_most"}.get(key, key): value for key, value in now["windows"].items()}
+
+    def begin():
+        with resume.resumable_folder(config, old) as places:
+            write_guarded(places.work / "done", "work")
+            raise _Stop
+
+    with pytest.raises(_Stop):
+        begin()
+    other = {**now, "skip_baselines": ["s4"]}
+    with pytest.raises(UsageError, match="differs in skip_baselines:"), resume.resumable_folder(config, other):
+        pass
+    with resume.resumable_folder(config, now) as places:
+        assert (places.work / "done").read_text() == "work"
 
 
 def test_a_run_that_cannot_work_leaves_nothing_behind(few_channels, tmp_path):

@@ -20,7 +20,7 @@ from biosig.downstream.retrieval.run import chance_recall_at_k, recall_at_k, run
 from biosig.errors import DataError, UsageError
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
-from biosig.models.model import build_model
+from biosig.models.load import build_model
 from biosig.models.presets import preset
 from biosig.models.text import SHIPPED, Tokenizer
 from biosig.recording import Subject

@@ -27,7 +27,7 @@ from biosig.errors import DataError, UsageError
 from biosig.recording import Annotation, Subject
 from biosig.shards import ShardWriter, build_index, open_shards
 
-BEATS = {"events": {"beat": ["beat"]}, "otherwise": "none", "every": 0.4}
+BEATS = {"events": {"beat": ["beat"]}, "background_class": "none", "label_interval": 0.4}
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +65,12 @@ def test_each_span_has_the_class_that_fills_half_of_it_or_happens_in_it(ecg, tmp
         writer.add(replace(recording, subject=Subject("P1")))
     build_index(tmp_path)
     ds, plan = open_shards(tmp_path), WindowPlan(length=3.0)
-    target = Target(events={"a": ["A"], "b": ["B"], "p": ["p"]}, every=1.0, otherwise="none")
+    target = Target(events={"a": ["A"], "b": ["B"], "p": ["p"]}, label_interval=1.0, background_class="none")
     labelled = label_windows(ds, target, plan)
     found = dict(zip(labelled.windows.onset.tolist(), labelled.y.tolist(), strict=True))
     assert found == {0.0: 0, 1.0: 1, 2.0: 1, 3.0: 1, 4.0: 2, 5.0: 2, 6.0: 3, 7.0: 0}
     assert labelled.notes == ["1 of 9 spans of 1 s have several classes and are left out."]  # at 8 s
-    without = label_windows(ds, replace(target, otherwise=""), plan)
+    without = label_windows(ds, replace(target, background_class=""), plan)
     assert set(without.windows.onset) == {0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0}
     for wrong in (WindowPlan(length=2.5), WindowPlan(length=3.0, stride=1.0), WindowPlan(after=3.0)):
         with pytest.raises(UsageError, match="a multiple of that"):
@@ -146,7 +146,9 @@ def test_beats_are_found_and_predicted_for_every_span_of_a_recording(pulses, tmp
     assert len(both) == len(table) == len(rows)
     np.testing.assert_allclose(both["score_beat"], both["score_beat_new"], atol=1e-5)
     with pytest.raises(DataError, match=r"spans of 0\.1 s gives the model a valid token, which takes 0\.4 s"):
-        run_finetune(configuration.load(FineTuneConfig, {**values, "target": {**BEATS, "every": 0.1}, "out": None}))
+        run_finetune(
+            configuration.load(FineTuneConfig, {**values, "target": {**BEATS, "label_interval": 0.1}, "out": None})
+        )
     with pytest.raises(UsageError, match=r"a label every 0\.4 s: leave --at and --stride out"):
         predict(weights, pulses.folder, out=tmp_path / "t.parquet", stride=1.0)
 
@@ -154,8 +156,8 @@ def test_beats_are_found_and_predicted_for_every_span_of_a_recording(pulses, tmp
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"target": {**BEATS, "every": 0.0}}, "the second needs 'every'"),
-        ({"target": {"label": "age", "every": 1.0}}, "beside 'events'"),
+        ({"target": {**BEATS, "label_interval": 0.0}}, "the second needs 'label_interval'"),
+        ({"target": {"label": "age", "label_interval": 1.0}}, "beside 'events'"),
         ({"probe": {"lr": 1e-3, "epochs": 1}}, "Mixed windows have no label every 0.4 s"),
         ({"pooling": "flatten"}, "pooling=flatten reads those of the window"),
     ],

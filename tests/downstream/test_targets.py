@@ -1,12 +1,23 @@
 """Targets from labels, and counts of everyone who is left out."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from biosig import config as configuration
 from biosig.downstream.data.label_windows import label_windows
-from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import (
+    ClassTarget,
+    EventTarget,
+    MultiLabelTarget,
+    NumberTarget,
+    SurvivalTarget,
+    Target,
+    WindowPlan,
+)
+from biosig.downstream.results.saved import Scoring
 from biosig.errors import DataError, UsageError
 from biosig.shards import ShardWriter, open_shards
 
@@ -113,28 +124,86 @@ def test_what_cannot_be_labelled_says_why(ecg_shards, target, plan, says):
 def test_a_target_that_contradicts_itself_is_refused(options, says):
     with pytest.raises(UsageError, match=says):
         Target(**options)
+    with pytest.raises(UsageError, match=says):
+        configuration.load(Scoring, {"target": options})
+
+
+GROUPS = {"a": ["1"], "b": ["2"]}
+OLD = {
+    "label": "", "classes": {}, "labels": {}, "weights": "", "worth": [], "events": {}, "every": 0.0, "otherwise": "",
+    "where": {}, "measure": "", "rate": "", "plausible": [-np.inf, np.inf], "time": "", "event": "",
+}  # fmt: skip
+"""The keys of every target that version 0.1.0 saved."""
+KINDS = [
+    ({"label": "sex", "classes": GROUPS}, ClassTarget("sex", GROUPS)),
+    ({"label": "code", "labels": {"a": ["1"]}, "worth": [[1.0]]}, MultiLabelTarget("code", {"a": ["1"]}, "", [[1.0]])),
+    ({"label": "age"}, NumberTarget("age")),
+    ({"measure": "HR", "plausible": [20.0, 300.0]}, NumberTarget(target_channel="HR", valid_range=(20.0, 300.0))),
+    ({"rate": "N"}, NumberTarget(rate="N")),
+    ({"events": GROUPS, "where": {"a": "run == 4"}}, EventTarget(GROUPS, where={"a": "run == 4"})),
+    ({"events": {"a": ["1"]}, "every": 2.0, "otherwise": "none"}, EventTarget({"a": ["1"]}, 2.0, "none")),
+    ({"time": "years", "event": "died"}, SurvivalTarget("years", "died")),
+]
+
+
+@pytest.mark.parametrize(("keys", "target"), KINDS, ids=[target.title for _, target in KINDS])
+def test_the_kind_of_a_target_follows_from_its_keys(keys, target):
+    for values in (keys, {**OLD, **keys}, {"name": target.name, **keys}):
+        assert configuration.load(Scoring, {"target": values}).target == target
+    saved = configuration.to_dict(target)
+    assert saved["name"] == target.name
+    assert configuration.load(Scoring, {"target": saved}).target == target
+    assert Target(**vars(target)) == replace(target) == pickle.loads(pickle.dumps(target)) == target
+    assert target.kind == (target.name if target.name != "events" else "classes")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"label": "age", "tpyo": 1}, "Unknown key 'tpyo' for a target; known keys are .*classes"),
+        ({"name": "number", "label": "a", "classes": GROUPS}, r"Unknown key 'target\.classes' for NumberTarget"),
+        ({"name": "classes", "label": "a"}, r"ClassTarget lacks 'target\.classes': add it"),
+        (
+            {"name": "star", "label": "a"},
+            "there is no such target, there are classes, multilabel, number, events, surv",
+        ),
+        ({"label": "a", "classes": GROUPS, "plausible": [0, 1]}, "'valid_range' bounds a 'target_channel' or a 'rate'"),
+        ({"label": "a", "where": {"a": "run == 4"}}, "'where' says in which recordings"),
+        ({"label": "a", "weights": "w.csv"}, "are of 'labels'"),
+    ],
+)
+def test_keys_of_no_kind_of_target_are_refused(values, says):
+    with pytest.raises(UsageError, match=says):
+        configuration.load(Scoring, {"target": values})
+
+
+def test_a_target_without_classes_is_refused():
+    with pytest.raises(UsageError, match="has no class: name two or more"):
+        ClassTarget("sex", {})
+    with pytest.raises(UsageError, match="has no class: name one or more"):
+        MultiLabelTarget("code", {})
 
 
 def test_recordings_give_at_most_so_many_windows_the_first_ones(ecg_shards, eeg_shards):
-    each = label_windows(ecg_shards, NORMAL, WindowPlan(length=2.0, at_most=3))
+    each = label_windows(ecg_shards, NORMAL, WindowPlan(length=2.0, max_windows=3))
     assert set(np.bincount(each.windows.recording)) <= {0, 3}
     assert each.windows.onset.tolist() == [0.0, 2.0, 4.0] * (len(each.y) // 3)
     assert "Of each recording the first 3 windows take part" in each.notes[-1]
     target = Target(events={"rest": ["T0"], "imagery": ["T1", "T2"]})
     everything = label_windows(eeg_shards, target, WindowPlan(after=4.0))
-    some = label_windows(eeg_shards, target, WindowPlan(after=4.0, at_most=5))
+    some = label_windows(eeg_shards, target, WindowPlan(after=4.0, max_windows=5))
     for row in np.unique(everything.windows.recording):
         for number in (0, 1):
             first = everything.windows.onset[(everything.windows.recording == row) & (everything.y == number)][:5]
             assert (some.windows.onset[(some.windows.recording == row) & (some.y == number)] == first).all()
-    with pytest.raises(UsageError, match="at_most is 0"):
-        WindowPlan(length=2.0, at_most=0)
+    with pytest.raises(UsageError, match="max_windows is 0"):
+        WindowPlan(length=2.0, max_windows=0)
 
 
 def test_windows_can_lie_evenly_over_a_recording(ecg_shards):
-    plan = WindowPlan(length=1.0, at_most=3, spread=True)
+    plan = WindowPlan(length=1.0, max_windows=3, spread=True)
     spread = label_windows(ecg_shards, NORMAL, plan)
     assert spread.windows.onset.tolist() == [0.0, 4.0, 7.0] * (len(spread.y) // 3)
     assert "the 3 windows that lie evenly over it" in spread.notes[-1]
-    with pytest.raises(UsageError, match=r"give windows\.at_most too"):
+    with pytest.raises(UsageError, match=r"give windows\.max_windows too"):
         WindowPlan(length=1.0, spread=True)

@@ -33,14 +33,14 @@ def test_every_configuration_loads_and_leaves_all_baselines_in(configs):
     assert {name: config.target.kind for name, config in configs.items()} == KINDS
     for config in configs.values():
         assert config.baselines is None
-        assert not config.without
+        assert not config.skip_baselines
         assert config.layer == "validation"
 
 
 def test_no_recording_is_told_by_its_length_or_its_source(configs):
-    assert configs["chagas"].windows.at_most == 1
+    assert configs["chagas"].windows.max_windows == 1
     assert configs["chagas"].query == "source == 'CODE-15%'"
-    assert configs["eegmat"].windows.at_most * configs["eegmat"].windows.length <= 62  # s, the shorter recordings
+    assert configs["eegmat"].windows.max_windows * configs["eegmat"].windows.length <= 62  # s, the shorter recordings
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name.startswith(("ptbxl", "eegmmidb"))])

@@ -24,7 +24,7 @@ from biosig.errors import DataError, UsageError
 from biosig.evaluate.intervals import bootstrap
 from biosig.evaluate.metrics import METRICS
 from biosig.models.encoder import Encoder
-from biosig.models.model import build_model
+from biosig.models.load import build_model
 from biosig.models.presets import preset
 from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 from biosig.recording import Subject

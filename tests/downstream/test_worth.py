@@ -27,11 +27,11 @@ def weights(tmp_path):
 
 def test_labels_find_their_rows_by_code(weights):
     target = with_worth(Target("diagnosis", labels=LABELS, weights=str(weights)))
-    assert target.worth == [[1, 0.1], [0.2, 1]]
+    assert target.challenge_weights == [[1, 0.1], [0.2, 1]]
     assert with_worth(target) is target
     assert metrics_of(Target("diagnosis", labels=LABELS))[-1].name != "challenge"
     y, output = np.eye(2)[[0, 0, 1, 1]], np.eye(2)[[0, 1, 1, 0]]
-    expected = challenge_score(y > 0, output > 0, target.class_names, np.array(target.worth), "normal")
+    expected = challenge_score(y > 0, output > 0, target.class_names, np.array(target.challenge_weights), "normal")
     assert metrics_of(target)[-1].value(y, output) == pytest.approx(expected)
 
 
@@ -65,7 +65,7 @@ def test_a_file_that_is_absent_or_of_another_form_is_told_before_anything_is_don
     with pytest.raises(UsageError, match="are of 'labels'"):
         Target("diagnosis", weights="weights.csv")
     with pytest.raises(UsageError, match="2 rows of 2"):
-        Target("diagnosis", labels=LABELS, worth=[[1.0]])
+        Target("diagnosis", labels=LABELS, challenge_weights=[[1.0]])
 
 
 def test_a_probe_has_the_score_and_its_result_needs_the_file_no_more(weights, ecg_shards, tmp_path):
@@ -73,7 +73,7 @@ def test_a_probe_has_the_score_and_its_result_needs_the_file_no_more(weights, ec
         "model": "biosig-tiny",
         "shards": str(ecg_shards.folder),
         "target": {"label": "diagnostic_superclass", "labels": LABELS, "weights": str(weights)},
-        "windows": {"length": 5.0, "at_most": 1},
+        "windows": {"length": 5.0, "max_windows": 1},
         "split": {"folds": 2, "validation": 0.5},
         "baselines": ["chance", "handmade"],
         "n_bootstrap": 100,

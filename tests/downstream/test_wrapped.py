@@ -46,7 +46,7 @@ def _probe(shards, **changes):
         "windows": {"length": 5.0},
         "split": {"folds": 3, "validation": 0.25},
         "n_bootstrap": 100,
-        "without": ["xresnet", "handmade"],
+        "skip_baselines": ["xresnet", "handmade"],
     }
     return configuration.load(ProbeConfig, {**values, **changes})
 
@@ -95,7 +95,7 @@ def test_without_make_the_row_is_missing_with_a_remark_and_refused_where_named(e
         "function make for that."
     ) in result.notes
     with pytest.raises(UsageError, match="The baseline random_weights cannot be made: nothing builds the module"):
-        run_probe(_probe(ecg_shards, baselines=["random_weights"], without=[]), model=model)
+        run_probe(_probe(ecg_shards, baselines=["random_weights"], skip_baselines=[]), model=model)
 
 
 def test_what_a_wrapped_module_has_not_is_refused_in_a_probe(model, ecg_shards):
@@ -113,7 +113,7 @@ def test_what_a_wrapped_module_has_not_is_refused_in_a_probe(model, ecg_shards):
 def test_the_one_layer_can_be_chosen_and_tokens_read_out(ecg_shards):
     tokens = biosig.wrap(LabNet(tokens=True), CONTRACT)
     result = run_probe(
-        _probe(ecg_shards, pooling="mean+std", layer="validation", baselines=[], without=[]), model=tokens
+        _probe(ecg_shards, pooling="mean+std", layer="validation", baselines=[], skip_baselines=[]), model=tokens
     )
     assert {fit["layer"] for fit in result.facts["fits"]} == {-1}
 
@@ -126,10 +126,10 @@ def test_a_configuration_names_a_wrapped_module_by_its_python_name(model, ecg_sh
         "network = biosig.wrap(nn.Sequential(nn.Conv1d(12, 4, 9), nn.AdaptiveAvgPool1d(4), nn.Flatten()), contract)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    config = replace(_probe(ecg_shards, without=[], baselines=["chance"]), model="our_lab:network")
+    config = replace(_probe(ecg_shards, skip_baselines=[], baselines=["chance"]), model="our_lab:network")
     configuration.dump(config, tmp_path / "probe.yaml")
     assert probe(tmp_path / "probe.yaml", [f"out={tmp_path / 'result'}"]) == 0
-    with pytest.raises(UsageError, match=r"and no model: give the name of what biosig\.wrap gave"):
+    with pytest.raises(UsageError, match=r"not a model: give the name of a model that biosig\.wrap made"):
         biosig.load_model("our_lab:contract")
     with pytest.raises(UsageError, match=r"cannot be imported .* put its folder on PYTHONPATH"):
         biosig.load_model("nobodys_lab:network")

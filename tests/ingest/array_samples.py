@@ -65,7 +65,7 @@ def as_matlab(folder):
 
 
 def as_matlab_73(folder):
-    """What MATLAB writes with -v7.3: 512 bytes of its own, axes in reverse, text as UTF-16 codes."""
+    """A file as MATLAB writes it with -v7.3: 512 bytes of its own, axes in reverse, text as UTF-16 codes."""
     with h5py.File(folder / "r.mat", "w", userblock_size=512) as file:
         file["ECG/data"] = integers().T
         file["ECG/fs"] = [[100.0]]

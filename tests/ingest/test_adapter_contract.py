@@ -1,4 +1,4 @@
-"""What holds for a recording of every installed adapter, before a shard and after it.
+"""Contract for a recording of every installed adapter, before a shard and after it.
 
 An adapter joins by a line in `SAMPLES`: a real file of its family, and another reader's values of it.
 """

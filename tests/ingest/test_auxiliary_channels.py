@@ -117,9 +117,9 @@ def test_every_adapter_of_eeg_is_tried():
 def test_planted_channels_are_named_and_none_reaches_the_model(tiny_of_eeg, write, planted):
     with TemporaryDirectory() as folder:
         recording = read(write(Path(folder), [*ELECTRODES, *planted])).load()
-    told = " ".join(recording.notes)
+    notes = " ".join(recording.notes)
     kind = {c.source_name: c.kind for c in recording.channels}
-    assert all(f"'{name}'" in told or kind[name] in ("stim", "acc") for name in planted)
+    assert all(f"'{name}'" in notes or kind[name] in ("stim", "acc") for name in planted)
     assert all(c.kind not in ("ecg", "ppg") for c in recording.channels)
     read_by_model = [name for part in tiny_of_eeg.prepare(recording) for name in part.ch_names]
     assert sorted(read_by_model) == sorted(ELECTRODES)

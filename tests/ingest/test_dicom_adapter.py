@@ -31,8 +31,8 @@ def test_an_ecg_with_leads_measurements_and_statements():
     assert recording.labels["QRS Duration (ms)"] == 75
     assert {a.label for a in recording.annotations} >= {"P Onset", "T Offset"}
     assert any("group 2 (12 channels of 1200 samples) is derived" in note for note in recording.notes)
-    told = repr(recording) + " ".join(recording.notes) + repr(recording.labels)
-    assert not any(private in told for private in ("Anonymous", "Galliera", "2013", "1971"))
+    texts = repr(recording) + " ".join(recording.notes) + repr(recording.labels)
+    assert not any(private in texts for private in ("Anonymous", "Galliera", "2013", "1971"))
 
 
 def test_samples_stay_in_the_file(tmp_path, dataset):
@@ -97,7 +97,7 @@ def change(keyword, value):
             lambda group: setattr(group.ChannelDefinitionSequence[0], "ChannelSensitivityCorrectionFactor", "1e999"),
             "sensitivity",
         ),
-        (lambda group: group.clear(), "no whole DICOM waveform"),
+        (lambda group: group.clear(), "not a whole DICOM waveform"),
     ],
 )
 def test_what_cannot_be_trusted_is_told(tmp_path, dataset, edit, words):

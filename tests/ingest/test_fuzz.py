@@ -84,9 +84,9 @@ for case in sys.stdin:
     strange += [p for p in opened if p == "/etc/passwd"]
     with open("/proc/self/status") as memory:  # ru_maxrss would begin with what the parent held
         peak = next(int(line.split()[1]) for line in memory if line.startswith("VmHWM:")) // 1024
-    said = {"end": case.strip(), "status": status, "what": what, "opened": strange, "peak": peak}
-    said["seconds"] = time.process_time() - start
-    print(json.dumps(said), flush=True)
+    answer = {"end": case.strip(), "status": status, "what": what, "opened": strange, "peak": peak}
+    answer["seconds"] = time.process_time() - start
+    print(json.dumps(answer), flush=True)
 """
 
 
@@ -206,10 +206,10 @@ def test_every_broken_file_ends_in_a_recording_or_a_sentence(corpus):
 
 
 def ingest_all(corpus, cases):
-    """What became of each case; a process that crashes or hangs is replaced by the next."""
-    rest, told = list(cases), corpus.parent / "stderr.txt"  # a file: a pipe that nobody empties holds up who writes
+    """Outcome of each case; a process that crashes or hangs is replaced by the next."""
+    rest, errors = list(cases), corpus.parent / "stderr.txt"  # a file: a pipe that nobody empties holds up who writes
     while rest:
-        with told.open("w") as stderr:
+        with errors.open("w") as stderr:
             child = subprocess.Popen(
                 [sys.executable, "-c", RUN, str(corpus)],
                 stdin=subprocess.PIPE,
@@ -225,39 +225,39 @@ def ingest_all(corpus, cases):
         for line in child.stdout:
             if not line.startswith("{"):
                 continue
-            said = json.loads(line)
-            if "begin" in said:
-                case = said["begin"]
+            answer = json.loads(line)
+            if "begin" in answer:
+                case = answer["begin"]
                 clock = threading.Timer(12 * SECONDS, child.kill)
                 clock.start()
                 continue
             clock.cancel()
             rest.remove(case)
-            yield {"case": case, "status": said["status"], "fault": fault_of(corpus / case, said)}
+            yield {"case": case, "status": answer["status"], "fault": fault_of(corpus / case, answer)}
             case = None
         child.wait()
         if case is not None:
             slow = not clock.is_alive()
             clock.cancel()
             rest.remove(case)
-            end = "hung" if slow else f"crashed ({child.returncode}): {told.read_text()[-500:]}"
+            end = "hung" if slow else f"crashed ({child.returncode}): {errors.read_text()[-500:]}"
             yield {"case": case, "status": None, "fault": end}
         elif rest and child.returncode:
-            raise AssertionError(told.read_text()[-2000:])
+            raise AssertionError(errors.read_text()[-2000:])
 
 
-def fault_of(case, said):
-    """What is wrong with how a case ended, or None."""
+def fault_of(case, answer):
+    """Fault in the end of a case, or None."""
     import pyarrow.parquet as pq
 
-    if said["opened"]:
-        return f"opened {said['opened']}"
-    if said["seconds"] > SECONDS:  # of its own: a busy machine takes longer
-        return f"took {said['seconds']:.0f} s"
-    if said["peak"] > MEGABYTES:
-        return f"took {said['peak']} MB"
-    if said["status"] == -1 and not re.match(r"(DataError|UsageError|UnreadableError): ", said["what"]):
-        return said["what"]
+    if answer["opened"]:
+        return f"opened {answer['opened']}"
+    if answer["seconds"] > SECONDS:  # of its own: a busy machine takes longer
+        return f"took {answer['seconds']:.0f} s"
+    if answer["peak"] > MEGABYTES:
+        return f"took {answer['peak']} MB"
+    if answer["status"] == -1 and not re.match(r"(DataError|UsageError|UnreadableError): ", answer["what"]):
+        return answer["what"]
     failures = case / "out" / "failures.parquet"
     for row in pq.read_table(failures).to_pylist() if failures.exists() else []:
         if "failed with an unexpected" in row["sentence"] or "\n" in row["sentence"] or len(row["sentence"]) > 500:

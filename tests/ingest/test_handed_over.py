@@ -62,7 +62,7 @@ def test_several_sources_of_the_command_line(two, tmp_path):
         ("x.tar.gz", r"is an archive: unpack it \(tar -xzf"),
         ("x.xlsx", r"is a spreadsheet: export the sheet that is meant as CSV"),
         ("x.pkl", r"pickled objects, which are never loaded"),
-        ("x-ave.fif", r"holds no recording but what MNE calls 'ave'"),
+        ("x-ave.fif", r"holds 'ave' in MNE's terms, not a recording"),
         ("x.csv", r"--mapping .*biosig inspect x\.csv --draft"),
     ],
 )

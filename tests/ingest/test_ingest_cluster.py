@@ -35,14 +35,14 @@ def test_a_cluster_gives_what_one_process_gives(scheduler, key, tmp_path):
     shutil.copytree(ECG, clinic)
     broken = sorted(clinic.rglob("*.dat"))[3]
     broken.write_bytes(broken.read_bytes()[:100])
-    here, there = tmp_path / "here", tmp_path / "there"
+    here, cluster = tmp_path / "here", tmp_path / "there"
     assert ingest((clinic,), out=here, workers=1, key=key) == 1
-    assert ingest((clinic,), out=there, scheduler=scheduler, key=key) == 1
-    a, b = (biosig.open_shards(out).to_pandas().sort_values("recording") for out in (here, there))
+    assert ingest((clinic,), out=cluster, scheduler=scheduler, key=key) == 1
+    a, b = (biosig.open_shards(out).to_pandas().sort_values("recording") for out in (here, cluster))
     assert a["checksum"].tolist() == b["checksum"].tolist()
     assert len(set(b["shard"])) > 1
-    assert check_shards(there).problems == []
-    assert (here / "failures.parquet").read_bytes() == (there / "failures.parquet").read_bytes()
+    assert check_shards(cluster).problems == []
+    assert (here / "failures.parquet").read_bytes() == (cluster / "failures.parquet").read_bytes()
 
 
 def test_a_cluster_goes_on_where_a_run_broke_off(scheduler, key, tmp_path):

@@ -28,7 +28,7 @@ def test_the_first_ingest(tmp_path, monkeypatch):
     for command in commands:
         with pytest.raises(SystemExit, match=r"^0$"):
             main(shlex.split(command))
-    told = {}
-    exec(python, told)
-    assert (told["recording"].id, told["recording"].subject.age) == ("p02", 58)
+    names = {}
+    exec(python, names)
+    assert (names["recording"].id, names["recording"].subject.age) == ("p02", 58)
     assert {path.name for path in tmp_path.iterdir()} == {"ward", "people.csv", "shards", "shards.key"}

@@ -49,10 +49,10 @@ def test_copies_of_one_source_are_named(source, tmp_path, capsys):
         {"recording": "B90001", "other": "00001_lr", "kind": "equal", "folder": ""},
         {"recording": "B90002", "other": "00002_lr", "kind": "near", "folder": ""},
     ]
-    said = capsys.readouterr().out
-    assert "2 recordings there twice (1 with equal samples, 1 as near copies" in said
-    assert "B90001 is equal to 00001_lr" in said
-    assert "B90002 is near 00002_lr" in said
+    printed = capsys.readouterr().out
+    assert "2 recordings there twice (1 with equal samples, 1 as near copies" in printed
+    assert "B90001 is equal to 00001_lr" in printed
+    assert "B90002 is near 00002_lr" in printed
 
 
 def test_copies_in_another_folder_are_named_with_it(source, tmp_path, capsys):

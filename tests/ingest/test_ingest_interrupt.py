@@ -133,10 +133,10 @@ def test_at_random_moments(edf_writer, ramp, tmp_path):
             time.sleep(0.005)
         time.sleep(luck.uniform(0, 1))
         process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=60)[1]
-        over = process.returncode == -signal.SIGINT and "8 of 8" in told  # Python itself was on its way out
-        assert process.returncode in (0, 130) or over, told
-        assert "Traceback" not in told
+        errors = process.communicate(timeout=60)[1]
+        over = process.returncode == -signal.SIGINT and "8 of 8" in errors  # Python itself was on its way out
+        assert process.returncode in (0, 130) or over, errors
+        assert "Traceback" not in errors
         shards = list(out.glob("*.h5"))
         ends[process.returncode, bool(shards)] += 1
         if shards:

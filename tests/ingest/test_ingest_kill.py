@@ -111,9 +111,9 @@ def test_ctrl_c_publishes_what_is_complete(clinic, command, tmp_path):
     )
     wait_for(lambda: list(out.glob("*.h5")))
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "what was published stays whole" in told
+    assert "what was published stays whole" in errors
     published = len(biosig.open_shards(out))
     assert 0 < published < N_RECORDINGS
     check_sound(out, published)

@@ -29,9 +29,9 @@ def test_notes_name_their_recordings(sessions, tmp_path, capsys):
     table = pd.read_parquet(out / "notes.parquet")
     about = table[table["note"].str.contains("Foo")]
     assert sorted(about["recording"]) == [f"night{number}_eeg" for number in range(5)]
-    told = " ".join(capsys.readouterr().out.split())
-    assert "note on 5 recordings (night0_eeg, night1_eeg, night2_eeg, …): No electrode position is known for " in told
-    assert "notes.parquet" in told
+    text = " ".join(capsys.readouterr().out.split())
+    assert "note on 5 recordings (night0_eeg, night1_eeg, night2_eeg, …): No electrode position is known for " in text
+    assert "notes.parquet" in text
 
 
 def test_notes_of_an_earlier_run_stay_in_the_table(sessions, tmp_path, capsys):

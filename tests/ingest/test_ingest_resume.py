@@ -92,7 +92,7 @@ def test_failures_and_unmatched_recordings_of_earlier_runs_stay(ward, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "sentence"),
     [
         ({"labels": (), "id_column": ()}, "made with other --labels, "),
         ({"labels_spec": "s.yaml"}, "made with other --labels, "),
@@ -101,7 +101,7 @@ def test_failures_and_unmatched_recordings_of_earlier_runs_stay(ward, tmp_path):
         ({"mapping": "m.yaml"}, "made with other --mapping: "),
     ],
 )
-def test_what_was_made_otherwise_is_not_mixed(ward, tmp_path, changed, told):
+def test_what_was_made_otherwise_is_not_mixed(ward, tmp_path, changed, sentence):
     (tmp_path / "l.csv").write_text("file,y,z\n00002_lr,1,2\n")
     (tmp_path / "s.yaml").write_text("label_columns: [y]\n")
     (ward / "x.csv").write_text("a\n1\n2\n")
@@ -111,7 +111,7 @@ def test_what_was_made_otherwise_is_not_mixed(ward, tmp_path, changed, told):
     options = {"out": tmp_path / "out", "workers": 1, "labels": (tmp_path / "l.csv",), "id_column": ("file",)}
     changed = {k: tmp_path / v if str(v).endswith(".yaml") else v for k, v in changed.items()}
     assert ingest((ward,), **options) == 0
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=sentence):
         ingest((ward,), **{**options, **changed}, resume=True)
     (tmp_path / "l.csv").write_text("file,y,z\n00002_lr,1,2\n00004_lr,1,2\n")  # tables may grow
     assert ingest((ward,), **options, resume=True) == 0

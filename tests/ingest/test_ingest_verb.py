@@ -108,7 +108,7 @@ def test_bad_files_fail_alone(few, tmp_path, capsys):
     assert "does not exist" in sentences["orphan.hea"]
     assert "cut short" in sentences["half.edf"]
     assert "0 bytes" in sentences["empty.edf"]
-    assert "no format" in sentences["strange.xyz"]
+    assert "not in a format" in sentences["strange.xyz"]
     assert "does not exist" in sentences["nowhere"]
     assert len(failures) == 7
     assert "7 failed" in capsys.readouterr().out
@@ -118,7 +118,7 @@ def test_nothing_at_all_to_ingest(tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
         ingest((tmp_path / "nowhere",), out=tmp_path / "out")
     (tmp_path / "a.xyz").write_text("x")
-    with pytest.raises(DataError, match="no format"):
+    with pytest.raises(DataError, match="not in a format"):
         ingest((tmp_path / "a.xyz",), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -236,16 +236,16 @@ def test_a_table_of_subjects_that_knows_nobody_is_told(few, tmp_path, capsys):
     (tmp_path / "people.csv").write_text("who,smoker\nP1,true\nP2,false\n")
     options = {"labels": (tmp_path / "people.csv",), "subject_column": "who", "workers": 1}
     assert ingest((few,), out=tmp_path / "out", **options) == 1
-    told = "people.csv is about none of the recordings' subjects: check --subject-column, or say with --subject-pattern"
-    assert told in capsys.readouterr().out
+    hint = "people.csv is about none of the recordings' subjects: check --subject-column, or say with --subject-pattern"
+    assert hint in capsys.readouterr().out
     (tmp_path / "people.csv").write_text("who,smoker\nS001,true\nP2,false\n")
     assert ingest((few,), out=tmp_path / "more", subject_pattern=r"(S\d{3})R", **options) == 0
 
 
 @pytest.mark.parametrize(
-    ("step", "told"), [("sfreq.eeg=100", True), ("reference=average", True), ("sfreq.ecg=50", False)]
+    ("step", "warned"), [("sfreq.eeg=100", True), ("reference=average", True), ("sfreq.ecg=50", False)]
 )
-def test_a_recipe_for_other_signals_is_told(tmp_path, capsys, step, told):
+def test_a_recipe_for_other_signals_is_told(tmp_path, capsys, step, warned):
     assert ingest((ECG / "00001_lr.hea",), out=tmp_path / "out", set_=(step,)) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert ("The recipe speaks of eeg, but none of these recordings has them" in text) == told
+    assert ("The recipe speaks of eeg, but none of these recordings has them" in text) == warned

@@ -20,7 +20,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def said(capsys):
+def printed(capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -28,7 +28,7 @@ def test_a_folder_tells_notes_and_what_would_be_refused(folder, capsys):
     header = folder / "00001_lr.hea"
     header.write_text(header.read_text().replace("/mV", "/uV").replace(" I\n", " Foo\n"))
     assert inspect(folder) == 0
-    text = said(capsys)
+    text = printed(capsys)
     assert "note on 1 of 2: No electrode position is known for 'Foo'" in text
     assert "ingest would refuse it: " in text
     assert "00001_lr.hea" in text
@@ -44,7 +44,7 @@ def test_a_reader_that_breaks_does_not_end_the_list(folder, capsys, monkeypatch)
 
     monkeypatch.setattr(WfdbAdapter, "read", breaks)
     assert inspect(folder) == 1
-    text = said(capsys)
+    text = printed(capsys)
     assert "00002_lr ecg" in text
     assert "00001_lr.hea cannot be looked into (ZeroDivisionError: division by zero): please report it." in text
 
@@ -55,7 +55,7 @@ def test_too_short_for_a_patch_is_said_in_words(tmp_path, capsys):
         "record: '(a)\\.csv'\nsignals: [{sfreq: 250, columns: {II: {kind: ecg, unit: mV}}}]\n"
     )
     assert inspect(tmp_path / "a.csv") == 0
-    assert "sees nothing of ecg: 0.012 s are less than one patch of" in said(capsys)
+    assert "sees nothing of ecg: 0.012 s are less than one patch of" in printed(capsys)
 
 
 def test_a_mapping_of_other_files_is_refused_with_an_example(tmp_path, capsys):
@@ -79,7 +79,7 @@ def test_recordings_of_one_file(tmp_path, capsys):
     )
     np.savez(tmp_path / "x.npz", X=np.stack((x, x))[:, None])
     assert inspect(tmp_path) == 0
-    assert "x#0" in said(capsys)
+    assert "x#0" in printed(capsys)
     np.savez(tmp_path / "x.npz", X=x[None, None])
     assert inspect(tmp_path) == 0
-    assert "the model sees" in said(capsys)
+    assert "the model sees" in printed(capsys)

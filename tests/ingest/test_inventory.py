@@ -50,9 +50,9 @@ def test_missing_changed_and_extra_files_are_told_with_counts_and_names(copy, ca
     assert (records.n_listed, len(records.missing), records.extra) == (200, 197, ("data/other.hea",))
     assert (sums.missing, sums.changed, sums.extra) == ((), ("data/3.dat",), ("data/other.hea",))
     assert ingest((copy,), out=copy / "out", workers=1) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "197 of 200 are missing (data/4, data/5, data/6 and 194 more)" in told
-    assert "1 of 6 differ from their checksum (data/3.dat)" in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "197 of 200 are missing (data/4, data/5, data/6 and 194 more)" in printed
+    assert "1 of 6 differ from their checksum (data/3.dat)" in printed
     table = pd.read_parquet(copy / "out" / INVENTORY)
     assert table.groupby("what").size().to_dict() == {"missing": 197, "changed": 1, "extra": 2}
 

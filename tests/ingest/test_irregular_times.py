@@ -49,13 +49,13 @@ def test_irregular_times_without_a_grid_say_what_to_add(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "true", "grid"),
+    ("stated", "true", "grid"),
     [("s", "ms", GRID), ("ms", "s", GRID), ("s", "ms", None), ("us", "s", None), ("s", "us", GRID)],
 )
-def test_a_wrong_unit_is_refused_with_a_hint(tmp_path, said, true, grid):
+def test_a_wrong_unit_is_refused_with_a_hint(tmp_path, stated, true, grid):
     times = np.arange(50) * {"s": 0.1, "ms": 100, "us": 100_000}[true]
     with pytest.raises(UnreadableError, match=f"write time_unit: {true} in the mapping"):
-        TableAdapter(described(said, grid)).read(table(tmp_path, times, times))
+        TableAdapter(described(stated, grid)).read(table(tmp_path, times, times))
     TableAdapter(described(true, grid)).read(tmp_path / "r.csv")
 
 

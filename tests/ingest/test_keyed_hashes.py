@@ -61,8 +61,8 @@ def test_open_hashes_agree_under_any_key(source, tmp_path):
 
 def test_keyed_hashes_tell_nothing_outside_and_the_screen_says_what_they_cost(source, tmp_path, capsys):
     ds = ingested(source, tmp_path / "a", content_hash="keyed")
-    said = " ".join(capsys.readouterr().out.split())
-    assert all(word in said for word in ("Content hashes are keyed", "ledgers", "near copies", "folds"))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(word in printed for word in ("Content hashes are keyed", "ledgers", "near copies", "folds"))
     hashes = [r.content_hash for r in ds]
     assert all(content.startswith("keyed:") for content in hashes)
     assert not any(ds.fingerprints)

@@ -43,7 +43,7 @@ def test_lazy_parts_equal_the_whole(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda raw: raw[:-10], "no whole Neuralynx file"),
+        (lambda raw: raw[:-10], "not a whole Neuralynx file"),
         (lambda raw: raw.replace(b"-ADBitVolts", b"-Somethings"), "'ADBitVolts'"),
         (lambda raw: raw[:16384] + b"\0" * 16 + b"\xff" * 4 + raw[16404:], "more samples than a record holds"),
         (lambda raw: raw[: 16384 + 1044] + b"\0" * 8 + raw[16384 + 1052 :], "at record 2 goes back"),

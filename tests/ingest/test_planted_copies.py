@@ -42,14 +42,14 @@ def test_every_format(tmp_path, form, capsys):
     (tmp_path / "in").mkdir()
     recordings(tmp_path / "in", form)
     out = tmp_path / "out"
-    whose = r"(?P<subject>\w+)$"  # what a name says, whoever the file is said to be of
-    assert ingest((tmp_path / "in",), out=out, workers=1, recording_names="keep", subject_pattern=whose) == 0
-    said = capsys.readouterr().out
-    assert "3 recordings there twice (1 with equal samples, 2 as near copies" in said
+    pattern = r"(?P<subject>\w+)$"  # what a name says, whoever the file is said to be of
+    assert ingest((tmp_path / "in",), out=out, workers=1, recording_names="keep", subject_pattern=pattern) == 0
+    printed = capsys.readouterr().out
+    assert "3 recordings there twice (1 with equal samples, 2 as near copies" in printed
     table = pd.read_parquet(out / "duplicates.parquet")
     names = {name.removesuffix("_raw"): name for name in {*table["recording"], *table["other"]}}
     assert set(names) == {"first", *COPIES}
-    assert all(f"{row.recording} is {'equal to' if row.kind == 'equal' else 'near'} {row.other}" in said
+    assert all(f"{row.recording} is {'equal to' if row.kind == 'equal' else 'near'} {row.other}" in printed
                for row in table.itertuples())  # fmt: skip
     task = open_windows(str(out), None, 10.0)
     of = pd.Series(task.people, task.recordings)

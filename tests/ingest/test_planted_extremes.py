@@ -26,9 +26,9 @@ def test_every_format(tmp_path, form):
         marked = recording.streams[-1]
         row = marked.n_chans - 1
         assert marked.invalid.tolist() == [*stream.invalid.tolist(), [row, AT, AT + 1]]
-        told = [note for note in recording.notes if note not in clean.notes]
+        added = [note for note in recording.notes if note not in clean.notes]
         name = recording.channels[-1].source_name
-        assert any(f"1 sample of '{name}' from {AT / SFREQ:g} s ({SIZE[form == 'gdf']} mV)" in note for note in told)
+        assert any(f"1 sample of '{name}' from {AT / SFREQ:g} s ({SIZE[form == 'gdf']} mV)" in note for note in added)
     assert not any("sensor" in note for note in clean.notes)
     assert ingest((path,), out=tmp_path / "out", workers=1, recording_names="keep") == 0
     (stored,) = biosig.open_shards(tmp_path / "out")
@@ -47,9 +47,9 @@ def test_numbers_beyond_any_signal_and_beyond_float32(tmp_path, form, size):
     recording = read(FORMATS[form](tmp_path, x))
     assert recording.streams[0].invalid.tolist() == [[0, 777, 778]]
     assert not recording.streams[0].valid()[0, 777]
-    told = [note for note in recording.notes if "sensor" in note]
-    assert len(told) == 1
-    assert "1 sample of 'V1' from 7.77 s" in told[0]
+    notes = [note for note in recording.notes if "sensor" in note]
+    assert len(notes) == 1
+    assert "1 sample of 'V1' from 7.77 s" in notes[0]
     assert clean.notes == () or "sensor" not in " ".join(clean.notes)
 
 
@@ -79,11 +79,11 @@ def test_the_note_names_recording_channel_and_time_and_the_clean_file_has_none(t
     x[0, AT] = 1e30 / STEP
     as_array(tmp_path / "in", x).rename(tmp_path / "in" / "big.npy")
     assert ingest((tmp_path / "in",), out=tmp_path / "out", workers=1, recording_names="keep") == 0
-    said = capsys.readouterr().out
-    told = "No sensor gives these values, so they are invalid: 1 sample of 'V1' from 12.34 s (1e+30 mV)."
-    assert f"note on 1 recording (big): {told}" in " ".join(said.split())
+    printed = capsys.readouterr().out
+    sentence = "No sensor gives these values, so they are invalid: 1 sample of 'V1' from 12.34 s (1e+30 mV)."
+    assert f"note on 1 recording (big): {sentence}" in " ".join(printed.split())
     notes = pd.read_parquet(tmp_path / "out" / "notes.parquet")
-    assert notes[notes["note"].str.contains("sensor")].to_numpy().tolist() == [["big", told]]
+    assert notes[notes["note"].str.contains("sensor")].to_numpy().tolist() == [["big", sentence]]
     valid = {stored.id: stored.read().streams[0].valid() for stored in biosig.open_shards(tmp_path / "out")}
     assert valid["clean"].all()
     assert np.argwhere(~valid["big"]).tolist() == [[0, AT]]

@@ -109,12 +109,12 @@ def test_no_planted_identifier_is_published(hospital, tmp_path):
     assert status == 0
     ds = biosig.open_shards(out)
     assert len(ds) == 4
-    said = published(out)
-    assert [said[max(m.start() - 60, 0) : m.end() + 20] for m in PLANTED.finditer(said)] == []
-    assert "400 ms" in said
-    assert "Sinusrhythmus" in said
-    assert "426783006" in said
-    assert "[name] moved" in said
+    texts = published(out)
+    assert [texts[max(m.start() - 60, 0) : m.end() + 20] for m in PLANTED.finditer(texts)] == []
+    assert "400 ms" in texts
+    assert "Sinusrhythmus" in texts
+    assert "426783006" in texts
+    assert "[name] moved" in texts
     assert {r.subject.age for r in ds} == {61.0}
 
 
@@ -122,8 +122,8 @@ def test_channels_that_are_left_out_leave_no_name_behind(hospital, tmp_path):
     out = tmp_path / "out"
     assert ingest((hospital,), out=out, set_=("kinds=[ecg,eeg]",), workers=1) == 0
     assert PLANTED.findall(published(out)) == []
-    told = " ".join(line for r in biosig.open_shards(out) for line in r.read().history)
-    assert {"[name]3", "Dr. [name] [number]"} <= set(re.findall("'(.*?)'", told))
+    history = " ".join(line for r in biosig.open_shards(out) for line in r.read().history)
+    assert {"[name]3", "Dr. [name] [number]"} <= set(re.findall("'(.*?)'", history))
 
 
 def test_the_search_finds_what_is_not_hidden(hospital, tmp_path):
@@ -134,12 +134,12 @@ def test_the_search_finds_what_is_not_hidden(hospital, tmp_path):
 
 def test_inspect_lists_what_a_source_reveals_and_shows_none_of_it(hospital, capsys):
     assert inspect(hospital, privacy=True) == 0
-    said = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
     for field in ("base date", "comment 'Name'", "patient field, birth date", "recording field", "start date and time"):
-        assert field in said
-    assert "becomes a keyed hash" in said
-    assert not PLANTED.findall(said)
-    assert "M… (10 letters)" in said
+        assert field in printed
+    assert "becomes a keyed hash" in printed
+    assert not PLANTED.findall(printed)
+    assert "M… (10 letters)" in printed
 
 
 def test_inspect_says_where_it_cannot_tell(tmp_path, capsys):

@@ -14,7 +14,7 @@ import biosig
 from biosig.reading import ADAPTERS, read
 from ingest.cli.ingest import ingest
 
-UNREAD = "The header's age is in no form that is understood: left out."
+UNREAD = "The header's age is not in a form that is understood: left out."
 
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
@@ -26,10 +26,10 @@ def test_a_table_of_labels_beside_every_format(tmp_path, form, capsys):
     out = tmp_path / "out"
     labels = {"labels": (tmp_path / "labels.csv",), "id_column": ("id",)}
     assert ingest((path,), out=out, workers=1, recording_names="keep", **labels) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert f"({name}): The label table's age is no number of years, months, weeks or days: left out." in said
-    assert "column 'hb': 2 of 3 cells are numbers and the others are not, so all are kept as text" in said
-    assert "column 'dose' holds '13,2', kept as text: if these are numbers, give decimal" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"({name}): The label table's age is not a number of years, months, weeks or days: left out." in printed
+    assert "column 'hb': 2 of 3 cells are numbers and the others are not, so all are kept as text" in printed
+    assert "column 'dose' holds '13,2', kept as text: if these are numbers, give decimal" in printed
     (stored,) = biosig.open_shards(out)
     assert stored.read().labels == {"hb": "n.b.", "dose": "13,2"}
 

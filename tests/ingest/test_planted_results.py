@@ -77,7 +77,7 @@ DIGEST = re.compile(r"(?=[0-9a-f]*[a-f])[0-9a-f]{16,}")
 
 
 def found(folder):
-    """What of the planted is in the files of a folder and of those below it, with its surroundings."""
+    """Planted texts in the files of a folder and of those below it, with their surroundings."""
     folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
     texts = [DIGEST.sub("", flat) for place in folders for flat in [published_files(place)]]
     return [text[max(m.start() - 60, 0) : m.end() + 20] for text in texts for m in PLANTED.finditer(text)]
@@ -116,7 +116,7 @@ def test_embeddings_hold_none(shards, tmp_path):
 
 def test_a_probe_and_its_report_hold_none(shards):
     out = shards.parent / "probe"
-    values = {**task(shards), "out": str(out), "split": {"folds": 2}, "without": ["xresnet"]}
+    values = {**task(shards), "out": str(out), "split": {"folds": 2}, "skip_baselines": ["xresnet"]}
     run_probe(configuration.load(ProbeConfig, values))
     assert (out / "report.html").is_file()
     assert found(out) == []

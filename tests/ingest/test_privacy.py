@@ -218,9 +218,9 @@ def test_the_key_is_in_a_file_or_in_a_variable(tmp_path, monkeypatch):
         load_key(None, tmp_path / "out")
     monkeypatch.delenv("BIOSIG_KEY_FILE")
     monkeypatch.setenv("BIOSIG_KEY", "a word")
-    with pytest.raises(UsageError, match="variable BIOSIG_KEY holds no key") as told:
+    with pytest.raises(UsageError, match="variable BIOSIG_KEY holds no key") as refused:
         load_key(None, tmp_path / "out")
-    assert "a word" not in str(told.value)
+    assert "a word" not in str(refused.value)
 
 
 def test_reveals():

@@ -157,14 +157,14 @@ def test_units_may_be_spelt_as_usual(ecg, apply):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"),
+    ("recipe", "sentence"),
     [
         (Recipe(notch={"ecg": 60}), "ecg: no notch at 60 Hz, as nothing above 50 Hz is there"),
         (Recipe(band={"ecg": (0.5, 100)}), "ecg: no low-pass at 100 Hz, as nothing above 50 Hz is there"),
         (Recipe(band={"ecg": (None, 100)}, sfreq={"ecg": 250}), "ecg: no low-pass at 100 Hz, as nothing above 50 Hz"),
     ],
 )
-def test_steps_that_a_rate_makes_needless_are_told(ecg, apply, recipe, told):
+def test_steps_that_a_rate_makes_needless_are_told(ecg, apply, recipe, sentence):
     out = apply(recipe, ecg)
-    assert any(line.startswith(told) for line in out.history)
+    assert any(line.startswith(sentence) for line in out.history)
     assert not any("notch at 60 Hz and" in line or " 100 Hz, zero phase" in line for line in out.history)

@@ -163,8 +163,8 @@ def test_persons_in_the_lines_before_a_table_stay_there(tmp_path, name, maker):
     kept = repr((recording.subject, recording.labels, recording.notes, recording.annotations, recording.report))
     assert not any(word in kept for word in ("Erika", "1970", "2024", "16236"))
     adapter = adapters_with(load_mapping(name))["table"]
-    told = {one.value for one in identifiers_in_header(adapter, path)}
-    assert any("Erika Planted" in value for value in told)
+    values = {one.value for one in identifiers_in_header(adapter, path)}
+    assert any("Erika Planted" in value for value in values)
     fates = {one.value: one.fate for one in identifiers_in_header(adapter, path)}
     assert fates.get("Sinus Rhythm", "kept as the label classification") == "kept as the label classification"
     assert ingest((path,), out=tmp_path / "out", mapping=Path(name), workers=1) == 0

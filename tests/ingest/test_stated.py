@@ -1,4 +1,4 @@
-"""What a file does not say is stated by its user, for every format, at ingest and embed; nothing else stops."""
+"""Facts that a file does not say are stated by its user, for every format, at ingest and embed; nothing else stops."""
 
 import shutil
 from pathlib import Path
@@ -127,8 +127,8 @@ def test_a_stated_unit_that_cannot_be_is_refused(tmp_path, model):
 def test_ingest_sorts_what_it_is_told(tmp_path):
     path = made_files.as_edf(tmp_path, made_files.counts())
     name = biosig.read(path).channels[0].source_name
-    told = (f"rename.{name}=I", "unit.ecg=mV", "sfreq=200", "sfreq.ecg=100")
-    assert ingest((path,), out=tmp_path / "out", workers=1, set_=told) == 0
+    changes = (f"rename.{name}=I", "unit.ecg=mV", "sfreq=200", "sfreq.ecg=100")
+    assert ingest((path,), out=tmp_path / "out", workers=1, set_=changes) == 0
     recording = biosig.open_shards(tmp_path / "out")[0].read()
     assert recording.channels[0].name == "I"
     assert recording.streams[0].sfreq == 100

@@ -126,11 +126,11 @@ def test_columns_that_are_not_there_are_told_once(tmp_path):
     assert not any("not in the table" in note for note in TableAdapter(MAPPING).read(tmp_path / "p1_sig.csv").notes)
 
 
-@pytest.mark.parametrize(("sfreq", "told"), [(0.25, True), (250_000, True), (4, False), (10_000, False)])
-def test_a_rate_that_no_ecg_has_is_told(tmp_path, sfreq, told):
+@pytest.mark.parametrize(("sfreq", "noted"), [(0.25, True), (250_000, True), (4, False), (10_000, False)])
+def test_a_rate_that_no_ecg_has_is_told(tmp_path, sfreq, noted):
     mapping = {**MAPPING, "signals": [{"sfreq": sfreq, "ignore": ["t"], "columns": MAPPING["signals"][0]["columns"]}]}
     notes = TableAdapter(mapping).read(table(tmp_path)).notes
-    assert any("unusual rate of ecg and ppg: check sfreq" in note for note in notes) == told
+    assert any("unusual rate of ecg and ppg: check sfreq" in note for note in notes) == noted
 
 
 def test_semicolons_and_decimal_commas_name_their_remedy(tmp_path):

@@ -1,4 +1,4 @@
-"""What header comments of public databases say, and what must not be taken from them."""
+"""Header comments of public databases: facts that are read, and facts that must not be taken from them."""
 
 from pathlib import Path
 
@@ -51,25 +51,25 @@ from ingest.cli.ingest import ingest
     ],
 )
 def test_known_forms(lines, subject, labels, report):
-    said = parse_comments(lines)
-    assert (said.subject, said.labels, said.report) == (subject, labels, report)
+    facts = parse_comments(lines)
+    assert (facts.subject, facts.labels, facts.report) == (subject, labels, report)
 
 
 def test_lines_that_sound_private_are_counted_not_quoted():
-    said = parse_comments(
+    facts = parse_comments(
         ["Patient name: Doe", "Infarction date (acute): 29-Sep-90", "Device serial: 77", "Produced by xform from a/b/c"]
     )
-    assert (said.subject, said.report) == (None, None)
-    (note,) = said.notes
+    assert (facts.subject, facts.report) == (None, None)
+    (note,) = facts.notes
     assert note.startswith("4 comment line(s)")
     assert not any(word in note for word in ("Doe", "90", "77", "a/b"))
 
 
 def test_what_is_not_understood_is_said_without_quoting_it():
-    said = parse_comments(["Age: eighty", "Sex: third row"])
-    assert said.subject is None
-    assert len(said.notes) == 2
-    assert not any("eighty" in note or "third" in note for note in said.notes)
+    facts = parse_comments(["Age: eighty", "Sex: third row"])
+    assert facts.subject is None
+    assert len(facts.notes) == 2
+    assert not any("eighty" in note or "third" in note for note in facts.notes)
     over = parse_comments(["Age: 300"])
     assert over.subject == Subject("", 90, None)
     assert any("over 89" in note for note in over.notes)
@@ -87,8 +87,8 @@ def test_keys_of_other_languages_are_private(key):
 
 def test_times_and_names_in_comments_are_in_nothing_that_is_written(tmp_path):
     path = as_wfdb(tmp_path, counts())
-    said = "#Herr Pfefferkorn kam um 14:35 Uhr\n#ratio 2:1\n"
-    path.write_text(path.read_text() + said)
+    comments = "#Herr Pfefferkorn kam um 14:35 Uhr\n#ratio 2:1\n"
+    path.write_text(path.read_text() + comments)
     out = tmp_path / "out"
     assert ingest((path,), out=out, workers=1) == 0
     (stored,) = biosig.open_shards(out)

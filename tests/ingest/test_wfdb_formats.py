@@ -124,5 +124,5 @@ def test_a_flac_stream_that_is_none_or_another_is_refused(tmp_path):
     with pytest.raises(UnreadableError, match=r"f\.dat (ends before|cannot be decoded)"):
         read(path)
     dat.write_bytes(b"RIFF" + raw[4:])
-    with pytest.raises(UnreadableError, match="is no FLAC stream"):
+    with pytest.raises(UnreadableError, match="is not a FLAC stream"):
         read(path)

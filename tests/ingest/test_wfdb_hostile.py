@@ -57,7 +57,7 @@ def line(file="r.dat", fmt="16", name="I"):
         (["r 1 100 50", line(fmt=f"16:{BILLION}")], "by 1000000000 of the record's 50 frames"),
         (["r 1 100 50", line(fmt=f"16+{BILLION}")], "truncated: 0 bytes"),
         (["r 1 100 50", line(fmt="16x" + "9" * 40)], "storage format"),
-        (["r 1 100 50", line(fmt=f"516x{BILLION}")], "no FLAC stream"),
+        (["r 1 100 50", line(fmt=f"516x{BILLION}")], "not a FLAC stream"),
         (["r 5000 100 50", *[line()] * 5000], "more than any device records"),
         (["r 1 100 50", line(), "#" * 5_000_000], "it is not a WFDB header"),
         (["r 2 100 50", line(), line(fmt="212")], "two storage formats"),

@@ -27,16 +27,16 @@ def lazily(monkeypatch):
 def check_same(lazy, eager):
     assert lazy.content_hash == eager.content_hash == content_hash(lazy.streams)
     assert (lazy.notes, lazy.source.sha256) == (eager.notes, eager.source.sha256)
-    for there, here in zip(lazy.streams, eager.streams, strict=True):
-        assert isinstance(there.samples, LazySamples)
-        assert isinstance(here.samples, np.ndarray)
-        assert there.samples.dtype == here.samples.dtype
-        np.testing.assert_array_equal(there.invalid, here.invalid)
-        np.testing.assert_array_equal(np.asarray(there.samples), here.samples)
-        n = here.n_times
+    for left, right in zip(lazy.streams, eager.streams, strict=True):
+        assert isinstance(left.samples, LazySamples)
+        assert isinstance(right.samples, np.ndarray)
+        assert left.samples.dtype == right.samples.dtype
+        np.testing.assert_array_equal(left.invalid, right.invalid)
+        np.testing.assert_array_equal(np.asarray(left.samples), right.samples)
+        n = right.n_times
         for start, stop in [(0, 1), (n - 1, n), (n // 3, n // 3 + 97), (n // 2, n), (0, 0)]:
-            np.testing.assert_array_equal(there.samples[:, start:stop], here.samples[:, start:stop])
-            np.testing.assert_array_equal(there.slice(start, stop).physical(), here.slice(start, stop).physical())
+            np.testing.assert_array_equal(left.samples[:, start:stop], right.samples[:, start:stop])
+            np.testing.assert_array_equal(left.slice(start, stop).physical(), right.slice(start, stop).physical())
 
 
 def multirate(folder, name="r", n=3000, seed=0, gain=200, spoil=True):

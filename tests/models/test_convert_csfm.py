@@ -8,7 +8,7 @@ import biosig
 from biosig.cli import main
 from biosig.errors import DataError
 from biosig.models.convert import convert
-from biosig.models.model import build_model
+from biosig.models.load import build_model
 
 SIZE = {"dim": 48, "depth": 2, "heads": 3, "hidden": 100, "n_words": 40}
 

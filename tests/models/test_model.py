@@ -237,7 +237,7 @@ def test_weights_that_do_not_fit_are_listed(tiny, tmp_path):
     with pytest.raises(UsageError, match="no preset of that name; presets are biosig-tiny"):
         biosig.load_model(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="no checkpoint folder"):
+    with pytest.raises(UsageError, match="not a checkpoint folder"):
         biosig.load_model(tmp_path / "empty")
     with pytest.raises(UsageError, match=r"biosig\.build_model\('biosig-tiny'\)"):
         biosig.load_model("biosig-tiny")
@@ -307,7 +307,7 @@ def test_all_layers_in_one_pass_are_the_layers_one_by_one(name, ecg, request):
 @pytest.mark.parametrize(
     ("sfreq", "n_times", "error", "sentence"),
     [
-        (0.1, 1000, DataError, r"0\.1 Hz is no sampling rate of ECG, which lies from 20 to 100,000 Hz"),
+        (0.1, 1000, DataError, r"0\.1 Hz is not a sampling rate of ECG, which lies from 20 to 100,000 Hz"),
         (100, 5_400_000, UsageError, r"window of 54,000 s .* has 135,000 tokens of ECG, and .* shorter windows"),
     ],
 )

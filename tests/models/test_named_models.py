@@ -16,7 +16,8 @@ from biosig.downstream.data.task import open_model
 from biosig.errors import UnreadableError, UsageError
 from biosig.models import checkpoint
 from biosig.models.heads.rate import RateHeadConfig
-from biosig.models.model import Model, RandomWeightsWarning, named_model
+from biosig.models.load import named_model
+from biosig.models.model import Model, RandomWeightsWarning
 from biosig.models.presets import PRESETS
 from biosig.tensor_files import read_tensors, write_tensors
 

@@ -81,7 +81,7 @@ def test_a_bert_vocabulary_loads(tmp_path):
 
 def test_a_file_that_is_no_tokenizer_is_refused(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(UnreadableError, match="is no tokenizer"):
+    with pytest.raises(UnreadableError, match="is not a tokenizer"):
         Tokenizer.load(tmp_path / "tokenizer.json")
     with pytest.raises(UsageError, match="no tokenizer file"):
         Tokenizer.load(tmp_path / "absent.json")
@@ -141,7 +141,7 @@ def test_word_ids_may_be_an_array(tiny, ecg):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (np.array([3, 4]), "is no text: give a string, word ids such as"),
+        (np.array([3, 4]), "is not a text: give a string, word ids such as"),
         (np.array([[3.5], [4.0]]), "has the word id 3.5"),
         (np.array([[3, 4]]), "one entry per window, 2 of them"),
         (np.array(3), "one entry per window, 2 of them"),

@@ -38,8 +38,8 @@ def test_columns_that_are_words_of_python_stand_as_they_are(expression, rows):
 @pytest.mark.parametrize(
     ("expression", "sentence"),
     [
-        ("class == 'AF'", "'AF' is no value of class, which has A, N"),
-        ("`heart rhythm` in ['VT', 'SR '] and age > 1", "'VT' is no value of heart rhythm, which has AF, SR"),
+        ("class == 'AF'", "'AF' is not a value of class, which has A, N"),
+        ("`heart rhythm` in ['VT', 'SR '] and age > 1", "'VT' is not a value of heart rhythm, which has AF, SR"),
         ("age == '61'", r"age holds numbers \(40 to 80\) and is compared with the text '61'"),
         ("class == 3", r"class holds text \(A, N\) and is compared with the number 3"),
         ("age > 100", "age lies from 40 to 80"),

@@ -197,7 +197,7 @@ def test_index_and_shards_must_agree(folder):
     assert "other things" in problem.message
     (folder / "index.parquet").write_bytes(b"PAR1 nonsense")
     (problem,) = check_shards(folder).problems
-    assert "no readable index" in problem.message
+    assert "not a readable index" in problem.message
     (folder / "index.parquet").unlink()
     (problem,) = check_shards(folder).problems
     assert "build_index" in problem.message

@@ -81,7 +81,7 @@ def test_classes_and_numbers_colour(tmp_path):
 
 def test_other_tables_are_refused(tmp_path):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "t.parquet")
-    with pytest.raises(UsageError, match="no table of embeddings"):
+    with pytest.raises(UsageError, match="not a table of embeddings"):
         Map(tmp_path / "t.parquet")
 
 

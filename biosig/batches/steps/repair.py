@@ -20,9 +20,9 @@ class Repair(Step):
 
     def __call__(self, signal: Signal) -> Signal:
         """The signal with its gaps filled."""
-        there = signal.valid.any(axis=-1, keepdims=True)  # (C, 1)
+        has_samples = signal.valid.any(axis=-1, keepdims=True)  # (C, 1)
         values = np.where(signal.valid, signal.values, self.value)
-        return replace(signal, values=values, valid=np.broadcast_to(there, signal.valid.shape))
+        return replace(signal, values=values, valid=np.broadcast_to(has_samples, signal.valid.shape))
 
     def describe(self) -> str:
         """The phrase."""

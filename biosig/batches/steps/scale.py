@@ -21,7 +21,7 @@ class Scale(Step):
         "zscore": less the mean, over the deviation. "minmax": to 0 … 1. "percentile": over that percentile of the
         absolute values. "divisor": over `by`, in the contract's unit.
     over : {"channel", "joint"}
-        Whether each channel has a scale of its own, or all share one, so that the ratios between leads survive.
+        True if each channel has a scale of its own; else all share one, so that the ratios between leads survive.
     by : float
         The percentile, or the divisor.
     eps : float

@@ -17,8 +17,8 @@ class Window(Step):
     Parameters
     ----------
     context : float
-        Seconds of the recording on either side that the steps before see; inf = all of it. Where less is there, as in
-        an array that is given to `encode`, they see what there is.
+        Seconds of the recording on either side that the steps before see; inf = all of it. If there is less, as in an
+        array that is given to `encode`, they see all that there is.
     """
 
     name: ClassVar[str] = "window"

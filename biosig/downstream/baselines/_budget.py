@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
-from biosig.downstream.baselines._supervised import NetworkSpec
 from biosig.downstream.baselines.context import BaselineContext, FitJob, FoldPredictions
 from biosig.downstream.data.batch_sources import BatchSource
 from biosig.downstream.data.splits import Split
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.training.config import TrainingStage
 from biosig.training.seeding import seeded
+
+if TYPE_CHECKING:
+    from biosig.downstream.baselines._supervised import NetworkSpec
 
 SHORTEST = 1.0
 """Minutes before which the clock never ends a fit: a smaller budget only plans fewer epochs, on any machine."""

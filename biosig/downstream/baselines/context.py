@@ -169,7 +169,7 @@ class BaselineContext:
 
     def encoder_objective(self, parts: Split) -> TaskLoss:
         """The loss of encoders, which may give several outputs for one window."""
-        every = self.target.every if self.contexts.n_spans > 1 else 0.0
+        every = self.target.label_interval if self.contexts.n_spans > 1 else 0.0
         return replace(self.objective(parts), n_spans=self.contexts.n_spans, every=every)
 
     def fit_calibration(self, parts: Split, scores: Floats) -> Calibration:

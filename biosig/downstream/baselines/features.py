@@ -125,7 +125,7 @@ def demographic_features(ds: RecordingSet, target: Target) -> NDArray[np.float64
     varying = [
         values
         for name, values in columns.items()
-        if name != target.label and len(np.unique(values[np.isfinite(values)])) > 1
+        if name != getattr(target, "label", "") and len(np.unique(values[np.isfinite(values)])) > 1
     ]
     return np.stack(varying, axis=1) if varying else np.empty((len(index), 0))
 

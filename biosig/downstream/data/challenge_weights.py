@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from biosig.downstream.data.target_config import Target
+from biosig.downstream.data.target_config import AnyTarget, MultiLabelTarget, Target
 from biosig.errors import UsageError
 from biosig.evaluate.challenge import SINUS_RHYTHM, challenge_metric, read_weights
 from biosig.evaluate.metrics import Metric, metrics_for
 
 
-def with_worth(target: Target) -> Target:
+def with_worth(target: AnyTarget) -> AnyTarget:
     """Add to the target the entries of its file `weights` for its labels, so that a saved result needs no other file.
 
     A label is the diagnosis of the file with codes among the label's values: all of these codes, if several count as
@@ -26,7 +26,7 @@ def with_worth(target: Target) -> Target:
     DataError
         If the file does not have this form.
     """
-    if not target.weights or target.worth:
+    if not isinstance(target, MultiLabelTarget) or not target.weights or target.challenge_weights:
         return target
     _normal(target)
     names, weights = read_weights(target.weights)
@@ -41,18 +41,19 @@ def with_worth(target: Target) -> Target:
                 f"diagnoses in {target.weights}: give it all codes of one diagnosis, or leave it out."
             )
         order.append(found[0])
-    return replace(target, worth=weights[np.ix_(order, order)].tolist())
+    return replace(target, challenge_weights=weights[np.ix_(order, order)].tolist())
 
 
 def metrics_of(target: Target) -> list[Metric]:
     """The metrics of the target's kind, and the challenge's score if labels have challenge weights."""
-    metrics, worth = metrics_for(target.kind), with_worth(target).worth
-    if not worth:
+    metrics = metrics_for(target.kind)
+    weighted = with_worth(target) if isinstance(target, MultiLabelTarget) else None
+    if not isinstance(weighted, MultiLabelTarget) or not weighted.challenge_weights:
         return metrics
-    return [*metrics, challenge_metric(target.class_names, np.array(worth), _normal(target))]
+    return [*metrics, challenge_metric(weighted.class_names, np.array(weighted.challenge_weights), _normal(weighted))]
 
 
-def _normal(target: Target) -> str:
+def _normal(target: MultiLabelTarget) -> str:
     """The label that is sinus rhythm."""
     found = [label for label, values in target.labels.items() if SINUS_RHYTHM in values]
     if len(found) != 1:

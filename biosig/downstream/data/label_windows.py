@@ -24,7 +24,15 @@ from biosig.downstream.data.label_values import (
     survival_targets,
 )
 from biosig.downstream.data.span_labels import span_labels
-from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import (
+    ClassTarget,
+    EventTarget,
+    MultiLabelTarget,
+    NumberTarget,
+    SurvivalTarget,
+    Target,
+    WindowPlan,
+)
 from biosig.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -98,10 +106,12 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     DataError
         If no recording has the label, or a class is left without windows.
     """
-    labelling = _spans if target.every else _event_windows if target.events else _grid_windows
-    labelled = labelling(ds, target, plan)
-    if plan.at_most is not None:
-        labelled = _at_most(labelled, plan.at_most, plan.spread)
+    if isinstance(target, EventTarget):
+        labelled = (_spans if target.label_interval else _event_windows)(ds, target, plan)
+    else:
+        labelled = _grid_windows(ds, target, plan)
+    if plan.max_windows is not None:
+        labelled = _limited(labelled, plan.max_windows, plan.spread)
     y = labelled.y
     for number, name in enumerate(target.class_names):
         if not has_class(y, target.kind, number).any():
@@ -115,38 +125,39 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
     return labelled
 
 
-def _at_most(labelled: LabelledWindows, at_most: int, spread: bool) -> LabelledWindows:
+def _limited(labelled: LabelledWindows, max_windows: int, spread: bool) -> LabelledWindows:
     """Of each recording, and class of events, the first windows, or as many that lie evenly over it."""
     windows, y = labelled.windows, labelled.y
-    of_class = y if labelled.target.events else np.zeros(len(y), np.int64)
+    by_class = isinstance(labelled.target, EventTarget)
+    of_class = y if by_class else np.zeros(len(y), np.int64)
     order = np.lexsort((windows.onset, of_class, windows.recording))
     begins = np.flatnonzero(np.diff(windows.recording[order], prepend=-1) | np.diff(of_class[order], prepend=-1))
     size = np.diff(begins, append=len(y))
     place, n = np.arange(len(y)) - np.repeat(begins, size), np.repeat(size, size)
-    # Of `at_most` equal stretches each gives its first window.
-    chosen = place * at_most // n != (place - 1) * at_most // n if spread else place < at_most
+    # Of `max_windows` equal stretches each gives its first window.
+    chosen = place * max_windows // n != (place - 1) * max_windows // n if spread else place < max_windows
     kept = np.sort(order[chosen])
-    each = " and class" if labelled.target.events else ""
-    those = f"first {at_most} windows" if at_most > 1 else "first window"
+    each = " and class" if by_class else ""
+    those = f"first {max_windows} windows" if max_windows > 1 else "first window"
     if spread:
-        those = f"{at_most} windows that lie evenly over it"
+        those = f"{max_windows} windows that lie evenly over it"
     note = f"Of each recording{each} the {those} take part, {len(kept)} of {len(y)} in all."
     return LabelledWindows(windows[kept], y[kept], labelled.target, [*labelled.notes, note])
 
 
-def _spans(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
-    n_spans = (plan.length or 0.0) / target.every
+def _spans(ds: ShardDataset, target: EventTarget, plan: WindowPlan) -> LabelledWindows:
+    n_spans = (plan.length or 0.0) / target.label_interval
     if n_spans < 1 or abs(n_spans - round(n_spans)) > 1e-6 or plan.stride or plan.after or plan.before:
         raise UsageError(
-            f"Labels every {target.every:g} s need windows.length in seconds, a multiple of that, and no other key of "
-            "windows."
+            f"Labels every {target.label_interval:g} s need windows.length in seconds, a multiple of that, and no "
+            "other key of windows."
         )
     counts = {name: recordings_matching(ds, expression) for name, expression in target.where.items()}
-    windows, y, notes = span_labels(ds, target.events, counts, target.every, bool(target.otherwise))
+    windows, y, notes = span_labels(ds, target.events, counts, target.label_interval, bool(target.background_class))
     return LabelledWindows(windows, y, target, notes)
 
 
-def _event_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
+def _event_windows(ds: ShardDataset, target: EventTarget, plan: WindowPlan) -> LabelledWindows:
     wanted = sorted({label for labels in target.events.values() for label in labels})
     events = ds.annotations[ds.annotations["label"].isin(wanted)]
     if plan.length is not None and plan.after is None and plan.before is None:
@@ -171,7 +182,7 @@ def _event_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labell
     return LabelledWindows(windows[y >= 0], y[y >= 0], target, notes)
 
 
-def _event_classes(ds: ShardDataset, windows: Windows, target: Target) -> NDArray[np.int64]:
+def _event_classes(ds: ShardDataset, windows: Windows, target: EventTarget) -> NDArray[np.int64]:
     """The class number of each window, -1 where its event counts for none."""
     happened = np.asarray(windows.label, object)
     y = np.full(len(windows), -1, np.int64)
@@ -196,18 +207,11 @@ def recordings_matching(ds: ShardDataset, expression: str) -> NDArray[np.bool_]:
 
 def _grid_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
     if plan.length is None or plan.before is not None or plan.after is not None:
-        what = "A measure" if target.measure else "A rate" if target.rate else "A recording's label"
+        what = "A number per window" if target.unit == "window" else "A recording's label"
         raise UsageError(f"{what} needs windows.length in seconds, and no windows.before or windows.after.")
     windows = fixed_length_windows(ds, plan.length, plan.stride)
-    if target.measure or target.rate:
-        from biosig.downstream.data.channel_targets import event_rates, window_values
-
-        of, name = (window_values, target.measure) if target.measure else (event_rates, target.rate)
-        y = of(windows, name, target.plausible)
-        there = np.flatnonzero(np.isfinite(y))
-        absent = len(y) - len(there)
-        notes = [f"{absent} of {len(y)} windows have no {name} and are left out."] if absent else []
-        return LabelledWindows(windows[there], y[there], target, notes)
+    if isinstance(target, NumberTarget) and target.unit == "window":
+        return _numbers_of_windows(windows, target)
     truth, notes = _recordings_truth(ds, target)
     known = np.all(np.isfinite(truth.reshape(len(truth), -1)), axis=1)  # (n_recordings,)
     too_short = len(np.setdiff1d(np.flatnonzero(known), windows.recording))
@@ -215,16 +219,28 @@ def _grid_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
         notes.append(f"{too_short} recordings are shorter than one window of {plan.length:g} s.")
     windows = windows[known[windows.recording]]
     y = truth[windows.recording]
-    return LabelledWindows(windows, y.astype(np.int64) if target.classes else y, target, notes)
+    return LabelledWindows(windows, y.astype(np.int64) if isinstance(target, ClassTarget) else y, target, notes)
+
+
+def _numbers_of_windows(windows: Windows, target: NumberTarget) -> LabelledWindows:
+    from biosig.downstream.data.channel_targets import event_rates, window_values
+
+    of, name = (window_values, target.target_channel) if target.target_channel else (event_rates, target.rate)
+    y = of(windows, name, target.valid_range)
+    present = np.flatnonzero(np.isfinite(y))
+    absent = len(y) - len(present)
+    notes = [f"{absent} of {len(y)} windows have no {name} and are left out."] if absent else []
+    return LabelledWindows(windows[present], y[present], target, notes)
 
 
 def _recordings_truth(ds: ShardDataset, target: Target) -> tuple[NDArray[np.float64], list[str]]:
-    if target.time:
+    if isinstance(target, SurvivalTarget):
         times, events = label_values(ds, target.time), label_values(ds, target.event)
         return survival_targets(times, events, target.time, target.event)
+    assert isinstance(target, ClassTarget | MultiLabelTarget | NumberTarget)
     values = label_values(ds, target.label)
-    if target.classes:
+    if isinstance(target, ClassTarget):
         return single_label_targets(values, target.classes)
-    if target.labels:
+    if isinstance(target, MultiLabelTarget):
         return multi_label_targets(values, target.labels, target.label)
     return numeric_targets(values, target.label)

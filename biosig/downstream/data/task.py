@@ -182,7 +182,7 @@ def open_model(
         If `needs_encoder` names a task that a wrapped module cannot do, and the model is one.
     """
     from biosig.device import resolve_device
-    from biosig.models.model import named_model
+    from biosig.models.load import named_model
 
     model = named_model(name, seed)
     if needs_encoder and not model.has_patch_tokens:

@@ -98,7 +98,7 @@ def _result(
     check_pairs(config.fuse, [MODEL, *baselines])
     standing_notes = _standing_notes(task, model, config, parts)
     spans, read = _read(windows, config, progress)
-    frozen = FrozenExamples(read, model.encoder, model.device, config.keep_gb * 1e9)
+    frozen = FrozenExamples(read, model.encoder, model.device, config.cache_gb * 1e9)
     context = BaselineContext(
         model=model,
         windows=windows,
@@ -107,13 +107,13 @@ def _result(
         frozen=frozen,
         training=config.training,
         scratch=config.scratch_stage,
-        network=config.network_stage,
+        network=config.supervised_stage,
         loss=config.loss,
         network_width=config.network_width,
         network_minutes=config.network_minutes,
         calibration=config.calibration,
         seed=config.seed,
-        keep_bytes=config.keep_gb * 1e9,
+        keep_bytes=config.cache_gb * 1e9,
         progress=progress,
         people=task.people,
         spans=spans,
@@ -153,7 +153,7 @@ def _baselines(
         known = demographic_features(task.labelled.windows.ds, config.target).shape[1] > 0
         named = default_baselines(config.target.kind, modalities, known)
     required = config.baselines or {name for pair in config.fuse for name in pair}
-    names, untwinned = drop_without_twin(exclude(named, config.without), model, required)
+    names, untwinned = drop_without_twin(exclude(named, config.skip_baselines), model, required)
     names, remarks = drop_incompatible(names, modalities, windows, required)
     return names, untwinned + remarks
 
@@ -169,23 +169,24 @@ def _check_wrapped(model: Model, config: FineTuneConfig) -> None:
     if model.has_patch_tokens:
         return
     what = f"Model '{model.name}' is a wrapped module"
-    if config.target.every:
-        raise UsageError(f"{what}, whose tokens have no time: give one label a window, without target.every.")
+    if config.target.label_interval:
+        raise UsageError(f"{what}, whose tokens have no time: give one label a window, without target.label_interval.")
     if config.out is not None and config.keep_weights and not model.is_kept:
         raise UsageError(f"{what}, which is not written to a folder: set keep_weights=false.")
 
 
 def _with_input(model: Model, config: FineTuneConfig) -> Model:
     """The model, fed its unit over a constant if the configuration sets one."""
-    if config.divisor is None:
+    if config.amplitude_divisor is None:
         return model
     if any(wanted.normalisation == "robust" for wanted in model.contract.values()):
         raise UsageError(
             f"Model '{model.name}' is told each recording's robust scale beside the signal, and "
-            f"divisor={config.divisor:g} would leave it without: leave divisor out."
+            f"amplitude_divisor={config.amplitude_divisor:g} would leave it without: leave amplitude_divisor out."
         )
     contract = {
-        m: replace(wanted, normalisation="constant", divisor=config.divisor) for m, wanted in model.contract.items()
+        m: replace(wanted, normalisation="constant", divisor=config.amplitude_divisor)
+        for m, wanted in model.contract.items()
     }
     model.encoder.config = replace(model.config, contract=contract)
     return model
@@ -195,7 +196,7 @@ def _prepared(
     task: Task, model: Model, config: FineTuneConfig, progress: Progress | None
 ) -> tuple[Task, PreparedWindows, list[str]]:
     """The windows that give the model a token, prepared for its contract, and a note on the others."""
-    signals, keep_bytes = task.labelled.windows, config.keep_gb * 1e9
+    signals, keep_bytes = task.labelled.windows, config.cache_gb * 1e9
     if config.align not in (None, "none"):
         signals = aligned(pick_channels(signals, config.channels), config.align)
     windows = PreparedWindows(signals, model.contract, keep_bytes, config.channels)
@@ -221,10 +222,10 @@ def _read(
     windows: PreparedWindows, config: FineTuneConfig, progress: Progress | None
 ) -> tuple[SpanLayout | None, PreparedWindows]:
     """Input of encoders: the windows themselves, or the windows that contain them as spans, with their layout."""
-    if not config.target.every:
+    if not config.target.label_interval:
         return None, windows
-    contexts = SpanLayout.of(windows.windows, config.windows.length or 0.0, config.target.every)
-    read = PreparedWindows(contexts.windows, windows.contract, config.keep_gb * 1e9, config.channels)
+    contexts = SpanLayout.of(windows.windows, config.windows.length or 0.0, config.target.label_interval)
+    read = PreparedWindows(contexts.windows, windows.contract, config.cache_gb * 1e9, config.channels)
     read.survey(progress)
     return contexts, read
 
@@ -241,9 +242,10 @@ def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Seq
         ]
     if len(config.seeds) > 1:
         notes.append(f"Values are means over {len(config.seeds)} seeds, intervals are over subjects.")
-    if config.target.every:
+    if config.target.label_interval:
         notes.append(
-            f"Encoders read spans of {config.target.every:g} s in windows of {config.windows.length:g} s; all other "
+            f"Encoders read spans of {config.target.label_interval:g} s in windows of {config.windows.length:g} s; "
+            "all other "
             "methods read a span by itself."
         )
     if config.target.unit == "recording":

@@ -135,7 +135,7 @@ def score_rows(
     Parameters
     ----------
     config : ProbeConfig
-        How; its target, split and bootstrap are not looked at, `baselines`, `without` and `fuse` neither.
+        How; its target, split and bootstrap are not looked at, `baselines`, `skip_baselines` and `fuse` neither.
     task : Task
         N windows, each in some part; the configuration chooses their channels and alignment.
     model : Model
@@ -232,7 +232,7 @@ def _only_used(task: Task, parts: Sequence[Split]) -> tuple[Task, list[Split]]:
 
 def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress | None) -> BaselineContext:
     """Context of the methods that are not fitted on pooled embeddings."""
-    keep_bytes = config.keep_gb * 1e9
+    keep_bytes = config.cache_gb * 1e9
     windows = PreparedWindows(task.labelled.windows, model.contract, keep_bytes)
     if config.head == "attention":
         model = _up_to_layer(model, config)
@@ -263,7 +263,7 @@ def _baselines(config: ProbeConfig, task: Task, model: Model) -> list[str]:
         ds = pick_channels(task.labelled.windows, config.channels).ds
         known = demographic_features(ds, config.target).shape[1] > 0
         named = default_baselines(config.target.kind, modalities_of(ds, model.contract), known)
-    return exclude(named, config.without)
+    return exclude(named, config.skip_baselines)
 
 
 def _up_to_layer(model: Model, config: ProbeConfig) -> Model:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Resumable = FineTuneConfig | ProbeConfig
 
 _ORDER = "order of recordings"
-_OF_NO_MATTER = ("out", "keep_gb", "keep_weights")
+_OF_NO_MATTER = ("out", "cache_gb", "keep_weights")
 
 
 @dataclass(frozen=True)
@@ -190,9 +190,10 @@ def _refuse_another(partial: Path, manifests: Sequence[Path], identity: Mapping[
         left = json.loads(found[0].read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{found[0]} is damaged ({error}): restore it, or give another folder with out=….") from error
-    names = {field.name for field in fields(config)}
     # An earlier version may have written keys in another spelling, or lacked one that now has a default.
-    left |= _settings(configuration.load(type(config), {key: value for key, value in left.items() if key in names}))
+    names = {field.name for field in fields(config)} | set(config.old_names)
+    begun = configuration.load(type(config), {key: value for key, value in left.items() if key in names})
+    left = {key: value for key, value in left.items() if key not in names} | _settings(begun)
     other = [key for key in {**left, **identity} if left.get(key) != identity.get(key)]
     if other:
         raise UsageError(

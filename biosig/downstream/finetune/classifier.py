@@ -20,7 +20,7 @@ from biosig.evaluate.calibration import Calibration
 from biosig.file_sums import write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
-from biosig.models.model import load_model
+from biosig.models.load import load_model
 from biosig.models.readouts import READOUTS, Pooling, Segments, check_pooling
 from biosig.models.text import Tokenizer
 from biosig.models.tokens import Tokens

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from biosig.batches.input_contract import Align
 from biosig.downstream.baseline import BASELINES, check_kind, check_minutes
 from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
-from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import AnyTarget, WindowPlan
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.models.readouts import READOUTS, Pooling
@@ -105,7 +106,7 @@ class FineTuneConfig(TaskConfig):
         The subjects that are trained on, that choose the epoch, and that are tested.
     channels : list of str
         Names of channels, or modalities, to use; none = all that the model reads.
-    divisor : float, optional
+    amplitude_divisor : float, optional
         Feed the model its unit over this number, as REVE's downstream recipes do; None = the model's own normalisation.
     align : {"none", "subject", "first_minute"}, optional
         Alignment of EEG, for all methods (`biosig.batches.alignment`); None = as the weights name it.
@@ -125,7 +126,7 @@ class FineTuneConfig(TaskConfig):
     scratch : TrainingStage, optional
         For the same encoder from random weights; None = as `tune`, with as many epochs as both stages together and a
         rate of 1e-3.
-    convolutional : TrainingStage, optional
+    network_stage : TrainingStage, optional
         For EEGNet, ShallowFBCSPNet, xresnet and S4; None = as `scratch`.
     network_width : int
         Channels of xresnet's first stage, and S4's features.
@@ -140,7 +141,7 @@ class FineTuneConfig(TaskConfig):
         One complete run each: heads, order, dropout, mixup.
     baselines : list, optional
         Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
-    without : list of str
+    skip_baselines : list of str
         Which of them are switched off.
     fuse : list of pairs of str
         Further rows "A + B": the mean of two rows' standardised scores (`biosig.downstream.results.fusion`), such as
@@ -149,18 +150,24 @@ class FineTuneConfig(TaskConfig):
         Calibration of each method's probabilities, fitted on the validation part; no effect on numbers and times.
     leakage : {"refuse", "flag"}
         Treatment of test recordings or subjects that pretraining saw: an error, or a note.
-    keep_gb : float
+    cache_gb : float
         Prepared windows, and tokens of the frozen encoder, that may stay in memory, in gigabytes each; others are read
         or computed again in each epoch.
     keep_weights : bool
         True to write the tuned models to `out`, one per fold and seed.
     """
 
-    target: Target
+    old_names: ClassVar[Mapping[str, str]] = {
+        "divisor": "amplitude_divisor",
+        "convolutional": "network_stage",
+        "without": "skip_baselines",
+        "keep_gb": "cache_gb",
+    }
+    target: AnyTarget
     windows: WindowPlan
     split: SubjectKFold | QuerySplit
     channels: list[str] = field(default_factory=list)
-    divisor: float | None = None
+    amplitude_divisor: float | None = None
     align: Align | None = None
     pooling: Pooling = "attention"
     inputs: dict[str, list[str]] = field(default_factory=dict)
@@ -168,18 +175,18 @@ class FineTuneConfig(TaskConfig):
     probe: TrainingStage = field(default_factory=lambda: TrainingStage(lr=5e-3, epochs=20))
     tune: FineTuneStage = field(default_factory=lambda: FineTuneStage(lr=1e-4, epochs=50, warmup=5))
     scratch: TrainingStage | None = None
-    convolutional: TrainingStage | None = None
+    network_stage: TrainingStage | None = None
     network_width: int = 64
     network_minutes: float = 5.0
     optimizer: Literal["adamw", "stable_adamw"] = "adamw"
     soup: int = 1
     seeds: list[int] = field(default_factory=lambda: [0])
     baselines: list[Annotated[str, BASELINES]] | None = None
-    without: list[Annotated[str, BASELINES]] = field(default_factory=list)
+    skip_baselines: list[Annotated[str, BASELINES]] = field(default_factory=list)
     fuse: list[tuple[str, str]] = field(default_factory=list)
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
     leakage: Literal["refuse", "flag"] = "flag"
-    keep_gb: float = 4.0
+    cache_gb: float = 4.0
     keep_weights: bool = True
 
     def __post_init__(self) -> None:
@@ -208,18 +215,18 @@ class FineTuneConfig(TaskConfig):
         check_kind(self.baselines or (), kind)
         check_minutes(self.network_minutes)
         mixed = any(stage.mixup for stage in (self.probe, self.tune, *self._own_stages()))
-        if mixed and (kind == "survival" or self.target.every):
-            what = "time to an event" if kind == "survival" else f"label every {self.target.every:g} s"
+        if mixed and (kind == "survival" or self.target.label_interval):
+            what = "time to an event" if kind == "survival" else f"label every {self.target.label_interval:g} s"
             raise UsageError(f"Mixed windows have no {what}: give mixup: false in each stage.")
         readout = READOUTS[self.pooling]
-        if self.target.every and (readout.needs == "own" or readout.one_layout):
+        if self.target.label_interval and (readout.needs == "own" or readout.one_layout):
             raise UsageError(
-                f"A label every {self.target.every:g} s is read from the tokens of these seconds, and "
+                f"A label every {self.target.label_interval:g} s is read from the tokens of these seconds, and "
                 f"pooling={self.pooling} reads those of the window: give attention or mean."
             )
 
     def _own_stages(self) -> list[TrainingStage]:
-        return [stage for stage in (self.scratch, self.convolutional) if stage is not None]
+        return [stage for stage in (self.scratch, self.network_stage) if stage is not None]
 
     @property
     def training(self) -> TrainingSpec:
@@ -237,6 +244,6 @@ class FineTuneConfig(TaskConfig):
         )
 
     @property
-    def network_stage(self) -> TrainingStage:
+    def supervised_stage(self) -> TrainingStage:
         """Training stage of a supervised network."""
-        return self.convolutional or self.scratch_stage
+        return self.network_stage or self.scratch_stage

@@ -60,7 +60,7 @@ class TaskLoss:
     @classmethod
     def fitted(cls, target: Target, y: NDArray[Any], loss: LossConfig) -> TaskLoss:
         """Fit the loss of a target to the labels of its training part: y as in `LabelledWindows`."""
-        names = target.class_names or (target.label or target.measure or target.rate or target.event,)
+        names = target.output_names
         weights: tuple[float, ...] = ()
         if loss.balanced and target.kind == "classes":
             weights = tuple((len(y) / len(names) / np.bincount(y, minlength=len(names))).tolist())

@@ -70,8 +70,8 @@ def windows_for(
         If recordings are shorter than a window, or events too close to an end of theirs.
     """
     plan = use.windows
-    if use.target.every and (at or stride is not None):
-        raise UsageError(f"The model gives a label every {use.target.every:g} s: leave --at and --stride out.")
+    if use.target.label_interval and (at or stride is not None):
+        raise UsageError(f"The model gives a label every {use.target.label_interval:g} s: leave --at and --stride out.")
     around_events = plan.after is not None
     if at and not around_events:
         raise UsageError(f"The model was tuned on windows of {use.seconds:g} s side by side: leave --at out.")
@@ -82,7 +82,7 @@ def windows_for(
         )
     if at:
         return _around_all(ds, at, plan)
-    length = use.target.every or use.seconds
+    length = use.target.label_interval or use.seconds
     if isinstance(ds, EpochList):
         ds.check_window(length)
     windows = fixed_length_windows(ds, length, stride)
@@ -193,8 +193,8 @@ def _predicted(classifier: Classifier, use: InputSignature, windows: Windows) ->
     rows = np.flatnonzero([not reason for reason in lacks])
     if len(rows):
         contexts, read = SpanLayout.alone(windows), prepared
-        if use.target.every:
-            contexts = SpanLayout.of(windows, use.seconds, use.target.every)
+        if use.target.label_interval:
+            contexts = SpanLayout.of(windows, use.seconds, use.target.label_interval)
             read = PreparedWindows(contexts.windows, prepared.contract, np.inf, channels)
             read.survey()
         examples = PackedExamples(read, next(classifier.parameters()).device)

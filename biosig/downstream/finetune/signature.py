@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from biosig.batches.input_contract import Align
 from biosig.downstream.data.splits import Split
-from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import AnyTarget, WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class InputSignature:
         the model was tested with.
     """
 
-    target: Target
+    target: AnyTarget
     windows: WindowPlan
     align: Align
     channels: list[str]

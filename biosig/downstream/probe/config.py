@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from biosig.batches.input_contract import Align
 from biosig.downstream.baseline import BASELINES, check_kind, check_minutes
 from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
-from biosig.downstream.data.target_config import Target, WindowPlan
+from biosig.downstream.data.target_config import AnyTarget, WindowPlan
 from biosig.downstream.data.task_config import TaskConfig
 from biosig.errors import UsageError
 from biosig.models.readouts import Pooling
@@ -81,7 +82,7 @@ class ProbeConfig(TaskConfig):
         Treatment of test recordings or subjects that pretraining saw: an error, or a note.
     baselines : list, optional
         Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
-    without : list of str
+    skip_baselines : list of str
         Which of them are switched off.
     draws : int
         Number of draws of random weights for "random_weights", whose score is the mean over draws.
@@ -96,11 +97,12 @@ class ProbeConfig(TaskConfig):
         Longest time of one fit of a network with a recipe of its own (ecg_network, ppg_network, eeg_network,
         features_network), in minutes of processor time over the threads. It sets the number of epochs by the number of
         windows, and ends a fit on a slower machine.
-    keep_gb : float
+    cache_gb : float
         Prepared windows for the network, and tokens for the attention head, that may stay in memory, in gigabytes.
     """
 
-    target: Target
+    old_names: ClassVar[Mapping[str, str]] = {"without": "skip_baselines", "keep_gb": "cache_gb"}
+    target: AnyTarget
     windows: WindowPlan
     channels: list[str] = field(default_factory=list)
     align: Align | None = None
@@ -113,14 +115,14 @@ class ProbeConfig(TaskConfig):
     calibration: Literal["none", "temperature", "isotonic"] = "temperature"
     leakage: Literal["refuse", "flag"] = "flag"
     baselines: list[Annotated[str, BASELINES]] | None = None
-    without: list[Annotated[str, BASELINES]] = field(default_factory=list)
+    skip_baselines: list[Annotated[str, BASELINES]] = field(default_factory=list)
     draws: int = 1
     fuse: list[tuple[str, str]] = field(default_factory=list)
     attention: TrainingStage = field(default_factory=lambda: TrainingStage(lr=5e-3, epochs=20, patience=6, mixup=False))
     network: TrainingStage = field(default_factory=lambda: TrainingStage(lr=1e-3, epochs=30, patience=8, mixup=False))
     network_width: int = 64
     network_minutes: float = 5.0
-    keep_gb: float = 4.0
+    cache_gb: float = 4.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -131,9 +133,9 @@ class ProbeConfig(TaskConfig):
             raise UsageError(f"shots are {self.shots}: give whole numbers from 1, or all.")
         if self.draws < 1:
             raise UsageError(f"draws is {self.draws}: give a whole number from 1.")
-        if self.target.every:
+        if self.target.label_interval:
             raise UsageError(
-                "target.every gives labels within windows, which a probe does not read: fine-tune instead."
+                "target.label_interval gives labels within windows, which a probe does not read: fine-tune instead."
             )
         if self.shots and self.erase:
             raise UsageError("A few labels are of too few groups to erase one from: give shots or erase, not both.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -71,17 +72,18 @@ class QaConfig(TaskConfig):
         Then: the encoder too; 0 epochs leave it out.
     baselines : list
         Names of `biosig.downstream.qa.baselines.QA_BASELINES`.
-    keep_gb : float
+    cache_gb : float
         Prepared windows that may stay in memory, in gigabytes.
     """
 
+    old_names: ClassVar[Mapping[str, str]] = {"keep_gb": "cache_gb"}
     questions: GeneratedQuestions | QuestionFiles
     seconds: float = 10.0
     channels: list[str] = field(default_factory=list)
     probe: TrainingStage = field(default_factory=lambda: TrainingStage(1e-3, 60, 2, 10, 0.1, 64, 0.01, mixup=False))
     tune: TrainingStage = field(default_factory=lambda: TrainingStage(1e-4, 5, 1, 3, 0.1, 32, 0.01, mixup=False))
     baselines: list[Annotated[str, QA_BASELINES]] = field(default_factory=default_qa_baselines)
-    keep_gb: float = 4.0
+    cache_gb: float = 4.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

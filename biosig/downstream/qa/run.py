@@ -61,7 +61,9 @@ def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
     ds = open_recordings(config.shards, config.query)
     model = open_model(config.model, config.seed, config.device, config.on_unknown, "question answering")
     cohort = make_cohort(ds, config)
-    windows = PreparedWindows(cohort.windows, model.contract, keep_bytes=config.keep_gb * 1e9, channels=config.channels)
+    windows = PreparedWindows(
+        cohort.windows, model.contract, keep_bytes=config.cache_gb * 1e9, channels=config.channels
+    )
     _refuse_silent(cohort, windows.survey(progress))
     questions = cohort.questions
     answers = AnswerSet.of([questions[row] for row in cohort.parts.train.tolist()])

@@ -13,7 +13,7 @@ import pandas as pd
 from biosig import config as configuration
 from biosig.csv_table import read_csv
 from biosig.downstream.data.columns import prediction_names, truth_names
-from biosig.downstream.data.target_config import Target
+from biosig.downstream.data.target_config import AnyTarget, Target
 from biosig.errors import UnreadableError, UsageError
 from biosig.file_sums import checked
 from biosig.person_level import By, pool_predictions
@@ -29,7 +29,7 @@ FILES = ("metrics.json", "predictions.parquet", "splits.json", "config.yaml", "e
 class Scoring:
     """Part of a configuration that scoring needs."""
 
-    target: Target
+    target: AnyTarget
     n_bootstrap: int = 1000
     seed: int = 0
 
@@ -117,7 +117,7 @@ class SavedResult:
     @property
     def _window_seconds(self) -> float:
         plan = self.config["windows"]
-        length = self.config["target"].get("every") or plan.get("length")
+        length = self.target.label_interval or plan.get("length")
         return float(length or (plan.get("before") or 0.0) + (plan.get("after") or 0.0))
 
     @property

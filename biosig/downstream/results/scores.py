@@ -112,7 +112,7 @@ def rate(predictions: pd.DataFrame, config: ScoringConfig) -> tuple[pd.DataFrame
     metrics = metrics_of(config.target)
     records, caveats = [], []
     if metrics[-1].name == challenge.NAME:
-        n = len(config.target.labels)
+        n = len(config.target.class_names)
         caveats.append(f"The challenge's score is over the target's {n} diagnoses, yes above 0.5.")
     for method in by_method(predictions, config.target):
         resampled = _replicates(method, metrics, config)

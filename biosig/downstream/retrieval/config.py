@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
 from biosig.downstream.data.task_config import TaskConfig
@@ -33,12 +35,13 @@ class RetrievalConfig(TaskConfig):
         Training of the matching; the other reports of a batch are the negatives.
     at : list of int
         The k of recall@k.
-    keep_gb : float
+    cache_gb : float
         Prepared windows that may stay in memory, in gigabytes.
     keep_weights : bool
         True to write the tuned models to `out`, one per fold.
     """
 
+    old_names: ClassVar[Mapping[str, str]] = {"keep_gb": "cache_gb"}
     split: SubjectKFold | QuerySplit
     length: float = 10.0
     tokenizer: Path | None = None
@@ -46,7 +49,7 @@ class RetrievalConfig(TaskConfig):
     embed_dim: int = 128
     training: Training = field(default_factory=lambda: Training(batch_size=64))
     at: list[int] = field(default_factory=lambda: [1, 5, 10])
-    keep_gb: float = 4.0
+    cache_gb: float = 4.0
     keep_weights: bool = True
 
     def __post_init__(self) -> None:

@@ -131,7 +131,7 @@ def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> 
         )
     return (
         task,
-        Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.keep_gb * 1e9), words, report_number),
+        Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.cache_gb * 1e9), words, report_number),
         notes,
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from biosig.downstream.data.split_config import QuerySplit, SubjectKFold
 from biosig.downstream.data.task_config import TaskConfig
@@ -37,12 +38,13 @@ class WaveformConfig(TaskConfig):
         Length and rate of the training.
     baselines : list
         Names of `biosig.downstream.waveform.baselines.WAVEFORM_BASELINES`.
-    keep_gb : float
+    cache_gb : float
         Prepared windows that may stay in memory, in gigabytes; others are read again in each epoch.
     keep_weights : bool
         True to write the tuned models to `out`, one per fold.
     """
 
+    old_names: ClassVar[Mapping[str, str]] = {"keep_gb": "cache_gb"}
     inputs: list[str]
     targets: list[str]
     split: SubjectKFold | QuerySplit
@@ -51,7 +53,7 @@ class WaveformConfig(TaskConfig):
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     training: Training = field(default_factory=Training)
     baselines: list[Annotated[str, WAVEFORM_BASELINES]] = field(default_factory=default_waveform_baselines)
-    keep_gb: float = 4.0
+    cache_gb: float = 4.0
     keep_weights: bool = True
 
     def __post_init__(self) -> None:

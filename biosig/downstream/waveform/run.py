@@ -67,7 +67,7 @@ def _result(config: WaveformConfig, out: Path | None, progress: Progress | None)
             f"No window has a real patch of {' and '.join(config.inputs)}, and a target: correct the names."
         )
     task, n_left_out = task.only(usable), int((~usable).sum())
-    data = WaveformWindows(task.labelled.windows, model.contract, config.inputs, config.targets, config.keep_gb * 1e9)
+    data = WaveformWindows(task.labelled.windows, model.contract, config.inputs, config.targets, config.cache_gb * 1e9)
     parts, notes = make_parts(config.split, task.labelled, config.seed, task.copies)
     scored = []
     for fold, part in enumerate(parts):

@@ -17,7 +17,7 @@ Interface
 `make_encoder(config)` of `biosig.models.build` gives either kind. Both have:
 
 ``token_batch(batch)``
-    What lies beside the tokens: the batch itself for per-channel presets; for fused ones a PackedBatch with a row per
+    Facts beside the tokens: the batch itself for per-channel presets; for fused ones a PackedBatch with a row per
     token (window, modality, patch_index, time, valid). Who lays a column of a batch beside tokens takes it from here.
 ``embed(batch, hidden=None, causal=False)``
     Tokens before the first block (N, D) and their position code (N, D), N rows of ``token_batch(batch)``. `hidden` (P,)
@@ -25,9 +25,9 @@ Interface
     patches are hidden becomes a learned mask vector (``token_hidden`` tells which). With `causal` the stem does not
     look ahead.
 ``visible_tokens(batch, hidden=None, causal=False)``
-    What goes through the blocks: ``rows`` (M,) of the token batch, ``lengths`` (what a block takes beside the tokens),
-    ``windows``. Per-channel presets leave hidden tokens out; fused ones keep them, as mask vectors. With `causal` no
-    block looks ahead.
+    Tokens that go through the blocks: ``rows`` (M,) of the token batch, ``lengths`` (what a block takes beside the
+    tokens), ``windows``. Per-channel presets leave hidden tokens out; fused ones keep them, as mask vectors. With
+    `causal` no block looks ahead.
 ``enter(tokens, visible)``, ``blocks``, ``norm``, ``hidden_states``, ``encode``, ``layers``, ``pool``, ``for_inference``
     As in `Encoder`.
 ``token_hidden(batch, hidden)``, ``token_of(batch)``

@@ -14,7 +14,7 @@ class FusedConfig:
     Parameters
     ----------
     convs : int
-        How many of the encoder's blocks, the first ones, are pairs of convolutions; the others attend.
+        Number of the encoder's first blocks that are pairs of convolutions; the others attend.
     stem_dim : int
         Width of the stems' first convolution.
     """

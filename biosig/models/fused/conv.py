@@ -26,7 +26,7 @@ class TimeConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias: bool = True) -> None:
         super().__init__()
         if kernel % stride:
-            raise ValueError(f"A kernel of {kernel} is no whole number of strides of {stride}.")
+            raise ValueError(f"A kernel of {kernel} is not a whole number of strides of {stride}.")
         self.kernel, self.stride = kernel, stride
         self.product = nn.Linear(kernel * in_channels, out_channels, bias=bias)
 

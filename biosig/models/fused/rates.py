@@ -78,7 +78,7 @@ class RateSpectrum(nn.Module):
         x : Tensor, shape (b, T, W)
             Output of the stem's first convolution.
         belief : Tensor, shape (b, T or 1, 1)
-            How much each moment is believed, 0 to 1; moments of 0 weigh nothing.
+            Weight of each moment, 0 to 1.
         """
         x = F.relu(self.mix(x))
         with torch.autocast(x.device.type, enabled=False):

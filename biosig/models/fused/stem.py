@@ -80,7 +80,7 @@ class Stem(nn.Module):
     Raises
     ------
     UsageError
-        If the contract's patches are not cut end to end, or are no whole number of strides.
+        If the contract's patches are not cut end to end, or are not a whole number of strides.
     """
 
     def __init__(self, modality: str, contract: InputContract, embed_dim: int, stem_dim: int) -> None:

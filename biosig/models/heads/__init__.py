@@ -21,7 +21,7 @@ class HeadConfig:
     modality : str
         "ecg", "ppg" or "eeg": what it reads.
     columns : tuple of str
-        What its numbers are called: "ecg.rate".
+        Names of its numbers: "ecg.rate".
 
     Attributes
     ----------

@@ -47,7 +47,7 @@ class Segments:
         return total / self.counts()
 
     def counts(self) -> Tensor:
-        """How many valid tokens each segment has, at least 1, shape (S, 1)."""
+        """Number of valid tokens of each segment, at least 1, shape (S, 1)."""
         return self.segment[self.valid].bincount(minlength=self.n_segments).clamp(min=1)[:, None]
 
     def vector(self) -> Tensor:
@@ -62,14 +62,14 @@ class Readout(ABC):
     """From the tokens of segments to one vector for each."""
 
     name: ClassVar[str]
-    """What configurations call it: ``pooling: mean``."""
+    """Name in configurations: ``pooling: mean``."""
     needs: ClassVar[str | None] = None
     """"own": a token of each window's own, which reads all of its modalities. "query": a pool query."""
     reads: ClassVar[Literal["tokens", "local", "spectrum", "coherence"]] = "tokens"
     """The values that are read: tokens of a layer; these and the tokens before the first block; or what a fused
     encoder's EEG stem sees, which is of no layer. All but the first are for frozen features alone."""
     one_layout: ClassVar[bool] = False
-    """Whether all windows must have the same number of tokens, in the same places."""
+    """True if all windows must have the same number of tokens, in the same places."""
 
     one_per_window: ClassVar[bool] = False
     """True where a window has one vector for all of its modalities."""
@@ -93,7 +93,7 @@ class Readout(ABC):
 
     @classmethod
     def fits(cls, config: EncoderConfig) -> bool:
-        """Whether an encoder has what this reads."""
+        """True if an encoder has the tokens or vectors that this readout reads."""
         if cls.reads in ("spectrum", "coherence"):
             return config.fused is not None and "eeg" in config.contract
         if cls.reads == "local":
@@ -122,13 +122,13 @@ def check_pooling(config: EncoderConfig, pooling: str, frozen: bool = True) -> N
     pooling : str
         The readout's name.
     frozen : bool
-        Whether features are kept per modality, for which windows of one layout are not enough.
+        True if features are kept per modality, for which windows of one layout are not enough.
 
     Raises
     ------
     UsageError
-        If there is no such readout, it reads what the encoder has not, or it needs one layout where features are kept
-        per modality.
+        If there is no such readout, the encoder lacks the tokens that it reads, or it needs one layout where features
+        are kept per modality.
     """
     cls = READOUTS[pooling]
     others = [

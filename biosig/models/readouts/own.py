@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @READOUTS.register
 class Attention(Readout):
-    """What the encoder's query reads of a segment's valid tokens (REVE, arXiv:2510.21585, section 3.3)."""
+    """Attention pooling: the encoder's query over a segment's valid tokens (REVE, arXiv:2510.21585, section 3.3)."""
 
     name = "attention"
     needs = "query"

@@ -1,4 +1,4 @@
-"""Public encoders whose networks are none of ours: a file each, with its keys, contract, readouts and licence.
+"""Public encoders with networks of their own: a file each, with its keys, contract, readouts and licence.
 
 A file registers one family: a frozen dataclass with the sizes of its network, told by `name`. `biosig convert`,
 `biosig.load_model`, `biosig.build_model` and the tables of models go through the registry; another package adds a
@@ -35,13 +35,13 @@ class About:
     licence : str
         Of the weights, as its makers state it.
     restricted : str
-        What that licence forbids, a sentence; "" = nothing that concerns research.
+        Restriction of that licence, a sentence; "" = none that concerns research.
     where : str
-        Where the weights are.
+        Address of the weights.
     trained_on : tuple of str
         Databases that its makers say it was trained on, as `biosig/evaluate` names sources: lower case.
     cannot : str
-        What it cannot do, a sentence for the table of models.
+        Limitation, a sentence for the table of models.
     """
 
     title: str

@@ -80,7 +80,7 @@ class ECGFounder(Encoder):
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor], where: str) -> ECGFounder:
-        """Sizes from the first convolution, and from the pointwise one of each block that is there."""
+        """Sizes from the first convolution, and from the pointwise one of each block."""
         _, n_chans, kernel = shape_of(state, "first_conv.conv.weight", 3, where)
         if n_chans not in (1, 12) or kernel != _KERNEL:
             raise DataError(
@@ -95,7 +95,7 @@ class ECGFounder(Encoder):
         return cls(n_chans, tuple(shape_of(state, key, 3, where)[0] for key in first), tuple(blocks))
 
     def keys(self, state: Mapping[str, Tensor]) -> Keys:
-        """All parameters by their own names; the norms are dropped, and the card says when they are no fresh ones."""
+        """All parameters by their own names; the norms are dropped, and the card says when they are not fresh ones."""
         norms = ["first_bn"]
         for stage, n_blocks in enumerate(self.blocks):
             norms += [f"stage_list.{stage}.block_list.{b}.bn{i}" for b in range(n_blocks) for i in (1, 2, 3)]

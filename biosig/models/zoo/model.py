@@ -20,9 +20,10 @@ from biosig.errors import UsageError
 from biosig.file_sums import checked, write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder as OwnEncoder
-from biosig.models.model import PUBLIC, Model, revision_of
+from biosig.models.model import Model
 from biosig.models.text import Tokenizer
-from biosig.models.wrap import WrappedConfig, WrappedEncoder, WrappedModel
+from biosig.models.wrap import WrappedModel
+from biosig.models.wrapped_encoder import WrappedConfig, WrappedEncoder
 from biosig.models.zoo import ENCODERS, Encoder, Network
 from biosig.tensor_files import load_state, read_tensors, write_tensors
 from biosig.training.seeding import seeded
@@ -75,7 +76,7 @@ class ZooModel(WrappedModel):
     card : str
         The model card.
     folder : Path, optional
-        Where it was loaded from.
+        Folder that it was loaded from.
     """
 
     is_kept = True
@@ -105,7 +106,7 @@ class ZooModel(WrappedModel):
         ((_, wanted),) = self.encoder.sizes.contract().items()
         thrown = [step.describe() for step in wanted.steps if isinstance(step, Reject)]
         return (
-            f"misses samples, or a channel in it does not move{''.join(f' ({told})' for told in thrown)}, and "
+            f"misses samples, or a channel in it does not move{''.join(f' ({step})' for step in thrown)}, and "
             f"model '{self.name}' saw no such windows in its training: leave it out"
             f"{', or read it all the same by model.with_options(largest=inf)' if thrown else ''}."
         )
@@ -114,8 +115,12 @@ class ZooModel(WrappedModel):
     def revision(self) -> str:
         """Twelve hexadecimal digits that change with any weight, the network's sizes and the contract."""
         sizes = self.encoder.sizes
-        facts = {PUBLIC: config.to_dict(sizes), "trained": self.trained, "contract": config.to_dict(sizes.contract())}
-        return revision_of(json.dumps(facts), self.encoder.module)
+        facts = {
+            checkpoint.PUBLIC: config.to_dict(sizes),
+            "trained": self.trained,
+            "contract": config.to_dict(sizes.contract()),
+        }
+        return checkpoint.revision_of(json.dumps(facts), self.encoder.module)
 
     @property
     def lacks_twin(self) -> None:
@@ -151,8 +156,8 @@ class ZooModel(WrappedModel):
         if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in state.items()}:
             raise UsageError(f"{', '.join(options)} is a size of the network, which has its weights already: leave it.")
         encoder.module.load_state_dict(state)
-        told = ", ".join(f"{name} = {value}" for name, value in options.items())
-        card = f"{self.card}\nUsed with {told}, and not as its makers trained it.\n"
+        listed = ", ".join(f"{name} = {value}" for name, value in options.items())
+        card = f"{self.card}\nUsed with {listed}, and not as its makers trained it.\n"
         return ZooModel(encoder, self.trained, card, self.folder).to(self.device)  # type: ignore[return-value]
 
     def save(self, folder: str | Path) -> Path:
@@ -163,7 +168,7 @@ class ZooModel(WrappedModel):
         write_tensors(state, folder / checkpoint.WEIGHTS)
         write_guarded(folder / checkpoint.CARD, self.card)
         content = {"format": checkpoint.FORMAT, "biosig": __version__, "trained": self.trained}
-        content[PUBLIC] = config.to_dict(self.encoder.sizes)
+        content[checkpoint.PUBLIC] = config.to_dict(self.encoder.sizes)
         write_guarded(folder / checkpoint.CONFIG, json.dumps(content, indent=2) + "\n")
         return folder
 
@@ -197,7 +202,7 @@ def load(folder: Path, content: dict[str, Any]) -> ZooModel:
     DataError
         If the weights are damaged or do not fit.
     """
-    values = content[PUBLIC]
+    values = content[checkpoint.PUBLIC]
     family = str(values.get("name")) if isinstance(values, dict) else ""
     if family not in ENCODERS:
         raise UsageError(f"{folder} holds a model of the family {family!r}; known are {', '.join(ENCODERS)}.")

@@ -21,7 +21,7 @@ class PublicModel(NamedTuple):
     Parameters
     ----------
     name : str
-        What `biosig.build_model` takes.
+        Name for `biosig.build_model`.
     modality, channels, sfreq, length, unit, missing, steps : str
         Its input contract: kind, channels in order, Hz, windows, unit, what a missing channel does, preparation.
     n_parameters : int

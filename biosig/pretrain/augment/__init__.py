@@ -42,7 +42,7 @@ class Augmentation(ABC):
         batch : PackedBatch
             On the CPU. Each window has a valid token, and keeps one.
         contract : mapping of modality to InputContract
-            What the batch was made for.
+            Contract that the batch was made for.
         rng : numpy Generator
             All that is random is drawn from it.
         """
@@ -62,7 +62,7 @@ AUGMENTATIONS: Registry[type[Augmentation]] = Registry("augmentation", "biosig.a
 
 
 def check_probability(name: str, share: float) -> None:
-    """Refuse a number that is no share above 0.
+    """Refuse a number that is not a share above 0.
 
     Raises
     ------

@@ -40,9 +40,9 @@ def with_changes(
     batch : PackedBatch
         With the notes of those before.
     amplitude, leads : ndarray of bool, shape (B,)
-        In which windows; default none.
+        Windows with such a change; default none.
     lead_map : ndarray, shape (B, 12, 12), optional
-        What the leads became of what they were before this change.
+        Map from the leads before this change to the leads after it.
     """
     import torch
 

@@ -57,7 +57,7 @@ class Gain(Augmentation):
             lines = Lines.of(batch, modality, contract[modality])
             drawn = rng.random(batch.n_windows) < self.share
             one = np.where(drawn, np.exp(self.deviation * rng.standard_normal(batch.n_windows)), 1.0)
-            gain = np.repeat(one[:, None], len(LEADS) + 1, axis=1)  # (B, 13), the last of what is no standard lead
+            gain = np.repeat(one[:, None], len(LEADS) + 1, axis=1)  # (B, 13), the last for other channels
             if not lines.scale_known.all():
                 unknown = np.zeros(batch.n_windows, bool)
                 unknown[lines.window[~lines.scale_known]] = True

@@ -108,7 +108,7 @@ class LeadMix(Augmentation):
 
 
 def _standard_rows(lines: Lines, window: int) -> NDArray[np.int64] | None:
-    """Rows among the ECG's patches of each standard lead of a window, (12, H); None where they are not all there."""
+    """Rows among the ECG's patches of each standard lead of a window, (12, H); None where the window lacks one."""
     own = np.flatnonzero(lines.window == window)
     where = {int(lines.channel[line]): line for line in own.tolist()}
     if not all(lead in where for lead in range(len(LEADS))):

@@ -26,13 +26,13 @@ class Lines:
     rows : ndarray of int64, shape (N_m,)
         Rows of the packed batch.
     line : ndarray of int64, shape (N_m,)
-        Which line each patch is of.
+        Number of each patch's line.
     begins : ndarray of float64, shape (N_m,)
         Seconds from the window's start to each patch's first sample.
     window, channel : ndarray of int64, shape (n,)
         The window of each line, and its vocabulary id or -1.
     valid : ndarray of bool, shape (n,)
-        Whether a line has a valid patch.
+        True if the line has a valid patch.
     scale_known : ndarray of bool, shape (n,)
         False where the recording is in a unit of its own.
     """
@@ -68,7 +68,7 @@ class Lines:
 
 
 def kept(batch: PackedBatch, keep: NDArray[np.bool_]) -> PackedBatch:
-    """The batch with some of its patches alone, as if no other had been there: channels are numbered anew.
+    """The batch with some of its patches alone, as if it had no others: channels are numbered anew.
 
     Parameters
     ----------

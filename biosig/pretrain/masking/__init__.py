@@ -45,7 +45,7 @@ MASKINGS: Registry[type[Masking]] = Registry("masking", "biosig.maskings", __nam
 
 
 def check_share(name: str, share: float) -> None:
-    """Refuse a number that is no share between 0 and 1.
+    """Refuse a number that is not a share between 0 and 1.
 
     Raises
     ------

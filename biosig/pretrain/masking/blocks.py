@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @MASKINGS.register
 @dataclass(frozen=True)
 class BlockMasking(Masking):
-    """How much to hide, in blocks of which size.
+    """Masking of blocks in space and time: share to hide and size of a block.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class BlockMasking(Masking):
     text_ratio : float
         Share of each text's words that the encoder does not see.
     modality_dropout : float
-        How likely each modality of a window, text among them, is hidden whole, where the window has another.
+        Probability that a modality of a window, text among them, is hidden whole, if the window has another.
     """
 
     name: ClassVar[str] = "blocks"
@@ -86,7 +86,7 @@ class BlockMasking(Masking):
     def _hide(
         self, channel: NDArray[np.int64], position: NDArray[np.float32], rng: np.random.Generator
     ) -> NDArray[np.bool_]:
-        """Which of the valid tokens of one window and modality to hide; `position` is (n, 4)."""
+        """Mask of the valid tokens of one window and modality to hide (n,); `position` is (n, 4)."""
         n = len(channel)
         wanted = min(max(round(self.mask_ratio * n), 1), n - 1)
         hidden = np.zeros(n, bool)

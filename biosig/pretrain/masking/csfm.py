@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @MASKINGS.register
 @dataclass(frozen=True)
 class CsfmMasking(Masking):
-    """How much to hide.
+    """Masking of CSFM: whole channels and spans of time; share to hide and length of a span.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class CsfmMasking(Masking):
     def _hide(
         self, channel: NDArray[np.int64], time: NDArray[np.float32], rng: np.random.Generator
     ) -> NDArray[np.bool_]:
-        """Which of the n valid tokens of one window to hide."""
+        """Mask of the n valid tokens of one window to hide."""
         n = len(channel)
         wanted = min(max(round(self.mask_ratio * n), 1), n - 1)
         hidden = np.zeros(n, bool)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @MASKINGS.register
 @dataclass(frozen=True)
 class ReveMasking(Masking):
-    """How much to hide, in blocks of which size.
+    """Masking of REVE: neighbourhoods of channels in blocks of time; share to hide and size of a block.
 
     Time is cut into blocks of `radius_time`. In each of them, channels are hidden in neighbourhoods until the asked
     share of the block's channels is reached; those of the dropout are hidden in all of them. The patches that are left
@@ -48,8 +48,8 @@ class ReveMasking(Masking):
     dropout_radius : float
         Metres: as `radius_space`, for the dropout.
     rounding : {"exact", "down"}
-        "exact": a share of channels that is no whole number is rounded up or down at random, so that the asked share is
-        hidden in the mean. "down": it is rounded down, as published: 0.55 hides 53 % of 19 channels.
+        "exact": a share of channels that is not a whole number is rounded up or down at random, so that the asked share
+        is hidden in the mean. "down": it is rounded down, as published: 0.55 hides 53 % of 19 channels.
     """
 
     name: ClassVar[str] = "reve"
@@ -88,7 +88,7 @@ class ReveMasking(Masking):
         position: NDArray[np.float32],
         rng: np.random.Generator,
     ) -> NDArray[np.bool_]:
-        """Which of the valid tokens of one window and modality to hide; `position` is (n, 4)."""
+        """Mask of the valid tokens of one window and modality to hide (n,); `position` is (n, 4)."""
         channels, first, of = np.unique(channel, return_index=True, return_inverse=True)
         distance = _distances(position[first, :3])  # (C, C)
         nobody = np.zeros(len(channels), bool)
@@ -125,7 +125,7 @@ def _spread(
 ) -> NDArray[np.bool_]:
     """Hide `wanted` of C channels: those of `begin`, then the neighbourhoods of channels in random order.
 
-    What exceeds the number is left out of the last neighbourhood at random, or of `begin` itself; `near` is (C, C).
+    The excess over the number is left out of the last neighbourhood at random, or of `begin` itself; `near` is (C, C).
     """
     turn = rng.permutation(len(near))
     reached = np.where(near, turn, len(near)).min(axis=1, initial=len(near))  # (C,) the first turn of one that is near

@@ -21,33 +21,34 @@ class TermConfig:
     Parameters
     ----------
     weight : float
-        What the term's loss is multiplied by before terms are added up.
+        Factor of the term's loss before terms are added up.
 
     Attributes
     ----------
     name : str
         The term in configurations, logs and model cards.
     paper : str
-        Where it was published: "arXiv:2510.21585, section 3.3"; "" where it was not.
+        Publication: "arXiv:2510.21585, section 3.3"; "" if there is none.
     summary : str
-        What it does, in one sentence for the model card; a property where the sentence depends on the keys.
+        One sentence on it for the model card; a property if the sentence depends on the keys.
     implementation : str or type
         The `Term`: "package.module:Class", or the class itself.
     masking : str
         The masking that a run has where none is given, and this is its first term.
     needs : tuple of str
-        What a preset must have: names of `biosig.pretrain.objectives.base.ABILITIES`.
+        Abilities that a preset must have: names of `biosig.pretrain.objectives.base.ABILITIES`.
     extras : tuple of str
-        What `Views.extras` must hold: "subject" and "recording" come with any batch, others from a term's `augment`.
+        Names that `Views.extras` must hold: "subject" and "recording" come with any batch, others from a term's
+        `augment`.
     targets : tuple of str
-        What is measured of each window for the term: makers in `biosig.pretrain.targets.TARGETS`. The `Term` is built
-        with these as a third argument, and `Views.extras` holds those of the batch under the maker's name.
+        Targets that are measured of each window for the term: makers in `biosig.pretrain.targets.TARGETS`. The `Term`
+        is built with these as a third argument, and `Views.extras` holds those of the batch under the maker's name.
     teaches : tuple of str
         The modalities whose windows it looks at; none = all.
     uses_teacher : bool
-        Whether the term looks at `Views.teacher`; the run then keeps a moving average of the encoder.
+        True if the term looks at `Views.teacher`; the run then keeps a moving average of the encoder.
     mixes_windows : bool
-        Whether a window's loss may depend on the other windows of its batch (contrast, clusters).
+        True if a window's loss may depend on the other windows of its batch (contrast, clusters).
     """
 
     name: ClassVar[str]

@@ -35,6 +35,6 @@ def ahead(tokens: PackedBatch, rows: Tensor, steps: int) -> tuple[Tensor, Tensor
     key, order = (line + patch).sort()
     wanted = line + patch + steps
     found = torch.searchsorted(key, wanted).clamp(max=max(len(key) - 1, 0))
-    there = (key[found] == wanted) & (tokens.modality[rows] != MODALITY_IDS["text"])
-    earlier = there.nonzero().squeeze(1)
+    has_later = (key[found] == wanted) & (tokens.modality[rows] != MODALITY_IDS["text"])
+    earlier = has_later.nonzero().squeeze(1)
     return earlier, order[found[earlier]]

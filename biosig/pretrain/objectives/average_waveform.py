@@ -76,7 +76,7 @@ class Waveform(nn.Module):
         target : Tensor, shape (W, L, T)
             Any number where it does not hold.
         holds : Tensor of bool, shape (W, L)
-            Which lines are measured.
+            True for lines that are measured.
         """
         wanted = ((target - self.centre) / self.scale).clamp(-LARGEST, LARGEST)
         error = F.huber_loss(self.head(z).float().view_as(wanted), wanted, reduction="none").mean(2)  # (W, L)
@@ -153,7 +153,7 @@ class AverageWaveform(Term):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained, for its sizes.
+        The encoder in training, for its sizes.
     config : AverageWaveformConfig
         The term's keys.
     targets : Targets
@@ -204,7 +204,7 @@ def beats_of(target: Tensor, lead_map: Tensor | None) -> tuple[Tensor, Tensor, T
     target : Tensor, shape (W, 2, L, T)
         As `MedianBeatTarget` gives them: in mV, or as recorded.
     lead_map : Tensor, shape (W, L, L), optional
-        What the leads became of themselves.
+        Map from the leads before the change to the leads after it.
 
     Returns
     -------
@@ -213,7 +213,7 @@ def beats_of(target: Tensor, lead_map: Tensor | None) -> tuple[Tensor, Tensor, T
     measured : Tensor of bool, shape (W, L)
         A lead is measured if all leads are that it is made of.
     has_unit : Tensor of bool, shape (W,)
-        Whether it is in mV.
+        True if it is in mV.
     """
     has_unit = target[:, 0].isfinite().any(2).any(1)
     beat = torch.where(has_unit[:, None, None], target[:, 0], target[:, 1])

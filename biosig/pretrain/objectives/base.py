@@ -29,7 +29,7 @@ ABILITIES = {
     "leads": "learned leads",
     "rates": "a distribution over pulse rates",
 }
-"""What a term may need of a preset, in words."""
+"""Abilities of a preset that a term may need, in words."""
 
 
 class Term(nn.Module):
@@ -41,7 +41,7 @@ class Term(nn.Module):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained, for its sizes.
+        The encoder in training, for its sizes.
     config : TermConfig
         The term's keys.
 
@@ -85,12 +85,12 @@ class Term(nn.Module):
         return ()
 
     def check(self, before: Mapping[str, float], after: Mapping[str, float]) -> bool:
-        """Whether the term learns: what it logs, "loss" among it, before and after 30 steps on one repeated batch."""
+        """True if the term learns, by its logged values ("loss" …) before and after 30 steps on one repeated batch."""
         return after["loss"] < before["loss"]
 
 
 def abilities(config: EncoderConfig) -> set[str]:
-    """Which of `ABILITIES` a preset has."""
+    """Members of `ABILITIES` that a preset has."""
     found = {"times"} | (set() if config.fused else {"channels"}) | {"window token" if config.cls else "pooling"}
     found |= {"rates"} if config.fused and "ppg" in config.contract else set()
     return found | ({"leads"} if isinstance(config.position, LeadCode) else set())

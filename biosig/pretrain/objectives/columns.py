@@ -41,7 +41,7 @@ class Columns(nn.Module):
     names : sequence of str
         The columns of the targets.
     picked : ndarray of int64, shape (F,)
-        Which of them are predicted.
+        Numbers of the columns that are predicted.
     """
 
     picked: Tensor
@@ -103,7 +103,7 @@ class ColumnTerm(Term):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained, for its sizes.
+        The encoder in training, for its sizes.
     config : TermConfig
         With `width`.
     targets : Targets

@@ -29,7 +29,7 @@ class ContrastivePrediction(Term):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained, for its width and the length of its tokens.
+        The encoder in training, for its width and the length of its tokens.
     config : CpcConfig
         Horizons, and how the comparison is made.
     """

@@ -18,7 +18,7 @@ from biosig.pretrain.objectives.columns import Columns, ColumnTerm
 from biosig.pretrain.targets.features import TargetColumn
 
 RAREST = 0.01
-"""Mean score below which, or this close to 1, a criterion weighs as if it were there."""
+"""Lowest and, as distance from 1, highest mean score by which a criterion is weighted; scores beyond count as this."""
 
 
 class CriterionColumns(Columns):

@@ -64,7 +64,7 @@ class CsfmReconstruction(RebuildingTerm):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained: of twelve leads and PPG, with a token per window, for its sizes.
+        The encoder in training, of twelve leads and PPG, with a token per window, for its sizes.
     config : CsfmConfig
         Size of the decoder, and weights.
     """

@@ -1,4 +1,4 @@
-"""What is thrown away after pretraining: a light decoder over all tokens of a window, and heads of its tokens.
+"""Decoder of pretraining, which is thrown away after it: light, over all tokens of a window, with heads of its tokens.
 
 Shape letters: P patches of the input, N tokens, M visible tokens, V valid tokens, K tokens or patches that are asked
 for, D embed_dim, W words of the vocabulary.

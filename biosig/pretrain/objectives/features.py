@@ -91,7 +91,7 @@ class Features(ColumnTerm):
 
     @staticmethod
     def wants(column: TargetColumn) -> bool:
-        """True for a column that is no criterion."""
+        """True for a column that is not a criterion."""
         return not column.column.name.startswith("score_")
 
     def make(

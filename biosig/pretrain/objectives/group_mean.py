@@ -12,7 +12,7 @@ def group_mean(values: Tensor, group: Tensor, weight: Tensor | None = None) -> T
     Parameters
     ----------
     values : Tensor, shape (K,)
-        What is averaged.
+        Numbers to average.
     group : Tensor of int64, shape (K,)
         The group of each, 0 and more.
     weight : Tensor, shape (K,), optional

@@ -31,7 +31,7 @@ class LatentPrediction(Term):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained, for its sizes.
+        The encoder in training, for its sizes.
     config : LatentConfig
         Size of the decoder, and what of the teacher is predicted.
     """

@@ -28,9 +28,9 @@ class NextLatent(Term):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained, for its width.
+        The encoder in training, for its width.
     config : NextLatentConfig
-        How far ahead, widths, and the weight of SIGReg.
+        Number of tokens ahead, widths, and the weight of SIGReg.
     """
 
     config: NextLatentConfig
@@ -73,9 +73,9 @@ class NextLatent(Term):
         """SIGReg of latents and of predictions, the mean over windows and modalities."""
         seed, n_groups = int(self.step), int(group.max()) + 1 if len(group) else 1
         directions = random_directions(self.config.embed_dim, self.config.directions, seed, latent.device)
-        there = (torch.bincount(group, minlength=n_groups) > 0).sum().clamp(min=1)
+        n_filled = (torch.bincount(group, minlength=n_groups) > 0).sum().clamp(min=1)
         of_groups = [sigreg(x, group, n_groups, directions) for x in (latent, context)]  # (G,) each
-        return (of_groups[0] + of_groups[1]).sum() / there
+        return (of_groups[0] + of_groups[1]).sum() / n_filled
 
     def after_step(self, step: int, steps: int) -> None:  # noqa: ARG002
         """Let the next step draw other directions."""

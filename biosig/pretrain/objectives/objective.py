@@ -23,12 +23,12 @@ from biosig.pretrain.targets import Targets
 
 
 class Objective(nn.Module):
-    """What a run trains.
+    """Objective of a run: its encoder and the terms of its loss, with the teacher that some of them need.
 
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained.
+        The encoder in training.
     terms : sequence of TermConfig
         One and more.
     momentum : float
@@ -70,7 +70,7 @@ class Objective(nn.Module):
 
     @property
     def names(self) -> list[str]:
-        """What the terms are called in the log: their names, with a number where one comes twice."""
+        """Names of the terms in the log, with a number where one comes twice."""
         names = [term.config.name for term in self.terms]
         count, seen = Counter(names), Counter[str]()
         out = []

@@ -1,4 +1,4 @@
-"""What the terms that rebuild have in common: hidden patches are rebuilt twice, by a decoder and from the pooled token.
+"""Base of terms that rebuild hidden patches twice: by a decoder, and from the pooled token.
 
 So are hidden words, as a choice among the vocabulary. A term says how (`RebuildingTerm.predict`); the losses are here.
 
@@ -26,7 +26,7 @@ class RebuildingTerm(Term):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained, for its sizes.
+        The encoder in training, for its sizes.
     config : RebuildingConfig
         Weights of the reconstruction from the pooled token, and of the words.
     """

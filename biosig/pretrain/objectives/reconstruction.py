@@ -25,7 +25,7 @@ class MaskedReconstruction(RebuildingTerm):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained, for its sizes.
+        The encoder in training, for its sizes.
     config : ReconstructionConfig
         Size of the decoder, and weights.
     """

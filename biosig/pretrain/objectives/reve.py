@@ -24,7 +24,7 @@ class ReveReconstruction(RebuildingTerm):
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained, for its sizes.
+        The encoder in training, for its sizes.
     config : ReveConfig
         Size of the decoder, and weights.
     """

@@ -21,16 +21,16 @@ from biosig.models.encoder import Encoder, VisibleTokens
 
 
 class States:
-    """What an encoder makes of the tokens that it sees.
+    """States of an encoder for the tokens that it sees.
 
     Parameters
     ----------
     encoder : Encoder
-        Of which the pass is.
+        The encoder of the pass.
     tokens : PackedBatch
-        What lies beside the tokens, a row each: the encoder's `token_batch`.
+        Facts on the tokens, a row each: the encoder's `token_batch`.
     embedded : tuple of 2 Tensor, each (N, D)
-        What the encoder's `embed` gives.
+        Output of the encoder's `embed`.
     visible : VisibleTokens
         The tokens that the pass sees.
 
@@ -86,14 +86,14 @@ class States:
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """A batch with its mask, and what the encoder and its teacher make of it.
+    """A batch with its mask, and the states of the encoder and of its teacher for it.
 
     Parameters
     ----------
     encoder : Encoder
-        What is being pretrained.
+        The encoder in training.
     batch : PackedBatch
-        What was loaded, after the terms' `augment`.
+        The loaded batch, after the terms' `augment`.
     mask : Tensor of bool, shape (P,)
         True = hidden; valid patches only. A patch is one channel for a block of time.
     average : Encoder, optional
@@ -110,7 +110,7 @@ class Views:
 
     @property
     def extras(self) -> Mapping[str, Tensor]:
-        """What the terms ask the loader for, by name; of B windows each begins with (B, …)."""
+        """Arrays that the terms ask the loader for, by name; of B windows each begins with (B, …)."""
         return self.batch.extras
 
     @cached_property
@@ -123,8 +123,8 @@ class Views:
         """Share of each token's valid patches that are hidden (N,), 0 to 1; 0 where none is valid."""
         token, valid = self.encoder.token_of(self.batch), self.batch.valid
         none = torch.zeros(self.tokens.n_tokens, device=token.device)
-        hidden, there = (none.index_add(0, token, (valid & which).float()) for which in (self.mask, valid))
-        return hidden / there.clamp(min=1)
+        hidden, n_valid = (none.index_add(0, token, (valid & which).float()) for which in (self.mask, valid))
+        return hidden / n_valid.clamp(min=1)
 
     @cached_property
     def _embedded(self) -> tuple[Tensor, Tensor]:

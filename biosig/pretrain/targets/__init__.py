@@ -28,7 +28,7 @@ class TargetMaker(ABC):
     shape : tuple of int or None
         Of the array of each window; None = numbers by column, which may be others in each window.
     columns : tuple of str
-        What the first axis of the array is.
+        Names along the first axis of the array.
     kinds : tuple of str
         Kinds of channels that it measures; recordings without any are not read.
     """

@@ -30,7 +30,7 @@ def usual_of(values: NDArray[np.float32], person: NDArray[np.int64]) -> ByPerson
     values : ndarray of float32, shape (n_windows, F)
         NaN = not measured.
     person : ndarray of int64, shape (n_windows,)
-        Whose each window is, from 0 to P − 1.
+        Number of each window's person, from 0 to P − 1.
     """
     n = int(person.max(initial=-1)) + 1
     found = np.isfinite(values)

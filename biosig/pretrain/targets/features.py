@@ -27,7 +27,7 @@ class TargetColumn:
     kind, family : str
         "ecg", and the module that measures it: "ecg_rhythm".
     column : Column
-        What the registry says of it.
+        Its entry in the registry.
     """
 
     kind: str

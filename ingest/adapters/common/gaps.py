@@ -1,6 +1,6 @@
 """Time: samples by their time stamps on one even grid. One policy for every format that has stamps.
 
-- Time that no sample holds is a gap: invalid in all channels, told by name, place and length.
+- Time that no sample holds is a gap: invalid in all channels, with a note on its channels, place and length.
 - A clock that goes back, overlaps or stalls says that several samples have one moment: nothing can be placed
   truthfully, neither samples nor events, and the recording is refused with the place at which to cut it.
 - Samples that come late and catch up (a buffer that was flushed) lie where they belong; nothing is missing.
@@ -27,7 +27,7 @@ _LEVEL = 1.0
 _FEW = 16
 """Samples that do not tell a level."""
 _LEAST_STALL = 0.1
-"""Seconds that samples without a step back must fall behind: less is jitter of computers that stamp what they get."""
+"""Seconds that samples without a step back must fall behind: less is jitter of computers that stamp on arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def refuse_backwards(where: str, seconds: float, at: float) -> UnreadableError:
     Parameters
     ----------
     where : str
-        The file, and what of it: "The clock of stream 'amp' in r.xdf".
+        The file, and the part of it: "The clock of stream 'amp' in r.xdf".
     seconds : float
         How far it goes back.
     at : float
@@ -69,14 +69,14 @@ def refuse_backwards(where: str, seconds: float, at: float) -> UnreadableError:
 
 
 def note_on_gaps(of: str, onsets: Sequence[float], seconds: Sequence[float]) -> list[str]:
-    """What to tell of the time between runs of samples: where, and how long.
+    """Notes on the gaps between runs of samples: their places and lengths.
 
     Parameters
     ----------
     of : str
-        Whose they are: "Stream 'amp'".
+        Name of the source of the samples: "Stream 'amp'".
     onsets, seconds : sequence of float
-        When each run begins, and how long it is.
+        Start and length of each run, in seconds.
     """
     ends = [onset + length for onset, length in zip(onsets, seconds, strict=True)]
     found = [(end, after - end) for end, after in zip(ends, onsets[1:], strict=False) if after - end > 1e-6]
@@ -120,7 +120,7 @@ def spans_of(stamps: NDArray[np.float64], where: str) -> list[Span]:
     steps = np.diff(stamps, prepend=-period) - period
     late = stamps - np.arange(n_times) * period
     window = max(round(_LEVEL / period), _FEW)
-    first = int(np.argmin(late[:window]))  # what a buffer held when the recording began comes at once
+    first = int(np.argmin(late[:window]))  # samples that a buffer held when the recording began come at once
     late[:first] = late[first]
     if stall := _stall(stamps, period):
         raise refuse_backwards(where, *stall)
@@ -156,7 +156,7 @@ def _stall(stamps: NDArray[np.float64], period: float) -> tuple[float, float] | 
     """
     begins = np.flatnonzero(np.diff(stamps, prepend=-np.inf) != 0)
     seconds = np.diff(begins, append=len(stamps)) * period
-    waited = np.diff(stamps[begins], prepend=-np.inf)  # what a buffer held when the recording began is no fault
+    waited = np.diff(stamps[begins], prepend=-np.inf)  # a buffer that was full when the recording began is not a fault
     stalled = np.flatnonzero((seconds > _LEAST_STALL) & (waited < seconds / 2))
     if not len(stalled):
         return None
@@ -165,7 +165,7 @@ def _stall(stamps: NDArray[np.float64], period: float) -> tuple[float, float] | 
 
 
 def _levels(late: NDArray[np.float64], window: int) -> tuple[NDArray[np.float64], float]:
-    """How the earliest of `window` samples differs from that before, (T − 1,), and how late most others are."""
+    """Steps from the earliest of `window` samples before to that after, (T − 1,), and the delay of most others."""
     padded = np.pad(late, window, constant_values=np.inf)
     low = minimum_filter1d(padded, window, mode="constant", cval=np.inf, origin=-(window // 2))
     ahead = low[window : window + len(late)]

@@ -1,4 +1,4 @@
-"""What a foreign library raises over a damaged file, as one sentence."""
+"""Exceptions of foreign libraries over damaged files, translated into one sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST_REASON = 160
 
 @contextmanager
 def translate_errors(kind: str, where: object) -> Iterator[None]:
-    """Do something with a file through a library that meets damage with almost any exception.
+    """Translate the exceptions of a library that meets a damaged file with almost any of them.
 
     Parameters
     ----------
@@ -33,5 +33,5 @@ def translate_errors(kind: str, where: object) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
         raise UnreadableError(
-            f"{where} is no whole {kind} ({reason}): it is cut short or damaged; fetch or export it again."
+            f"{where} is not a whole {kind} ({reason}): it is cut short or damaged; fetch or export it again."
         ) from None

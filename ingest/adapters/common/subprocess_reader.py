@@ -44,7 +44,7 @@ _MEMORY = 2 * 2**30
 _MEMORY_PER_BYTE = 8
 """Readers without a lazy mode hold a file several times over."""
 _FILES_PER_PROCESS = 100
-"""What a library leaks from file to file must not add up to the limit."""
+"""Files per process: a library's leaks from file to file must not add up to the limit."""
 
 
 class Unguarded(Protocol):
@@ -78,7 +78,7 @@ def read_isolated(adapter: type[Unguarded], path: Path, lazy: bool = False) -> R
 
 
 def read_to_shard(path: Path, shard: str, module: str, name: str) -> None:
-    """What `read_isolated` has done in the other process."""
+    """Read one recording and write it as a shard: the part of `read_isolated` that runs in the other process."""
     adapter: Unguarded = getattr(import_module(module), name)()
     with ShardWriter(Path(shard), {}) as writer:
         writer.add(adapter.read_here(path))
@@ -93,7 +93,7 @@ def call_isolated(function: Callable[..., Any], path: Path, *arguments: Any) -> 
         Of a module's top level.
     path : Path
         The file that it reads.
-    arguments, and what is returned
+    arguments, and the return value
         Values that JSON knows; tuples come back as lists.
 
     Raises
@@ -170,7 +170,7 @@ class _Reader:
         return json.loads(line) if line.endswith(b"\n") else None
 
     def _end(self) -> str:
-        """End the process; how it ended."""
+        """End the process, and say how it ended."""
         process, self._process, self._n_files = self._process, None, 0
         assert process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -209,7 +209,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _limit(cpu_seconds: int, memory: int) -> None:
-    """From here on so much more time, and so much memory in all."""
+    """Limit this process to so many more seconds of CPU time, and to so many bytes of memory in all."""
     if sys.platform == "win32":  # has no such limits
         return
     import resource
@@ -237,7 +237,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
 def _serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a library's prints must not mix with the answers
     for line in sys.stdin.buffer:
         answers.write(json.dumps(_answer(json.loads(line))).encode() + b"\n")
         answers.flush()

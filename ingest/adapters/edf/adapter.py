@@ -32,8 +32,8 @@ class EdfAdapter(Adapter):
     def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one recording.
 
-        What no data record of a discontinuous file holds is invalid. Where the file has no annotations, the values
-        of its trigger channels become some.
+        Samples that no data record of a discontinuous file holds are invalid. Where the file has no annotations, the
+        values of its trigger channels become some.
 
         Raises
         ------
@@ -49,7 +49,7 @@ class EdfAdapter(Adapter):
         return apply_bids_sidecars(recording, path)
 
     def identifiers(self, path: Path) -> Iterator[Identifier]:
-        """What the header says about who was recorded, when and with which device."""
+        """Fields of the header that tell who was recorded, when and with which device."""
         file = open_edf(path)
         parts = file.patient.split()
         if len(parts) >= 4 and parts[1] in ("F", "M", "X"):
@@ -118,9 +118,9 @@ def _resolve(signal: EdfSignal, kind: str) -> tuple[Channel, float]:
 
 
 def _subject(file: EdfFile) -> tuple[Subject | None, list[str]]:
-    """Who was recorded, from EDF+'s "code sex birthdate name" or EDF's free text; "X" and blanks mean unknown.
+    """Subject from EDF+'s "code sex birthdate name" or EDF's free text; "X" and blanks mean unknown.
 
-    With it what to tell of a birth date that gives no age.
+    The second value holds notes on a birth date that gives no age.
     """
     parts, notes = file.patient.split(), []
     sex, age = None, None
@@ -134,7 +134,7 @@ def _subject(file: EdfFile) -> tuple[Subject | None, list[str]]:
 
 
 def patient_id(words: Sequence[str]) -> str:
-    """The words that say something: "X" and blanks stand for what was left out."""
+    """The known words of a patient's id: "X" and blanks stand for those left out."""
     return " ".join(word for word in words if word.strip("X,_"))
 
 

@@ -62,7 +62,7 @@ class GdfAdapter(Adapter):
 
 
 def _open(path: Path) -> tuple[EdfFile, float, Subject | None]:
-    """The checked header, the version, and who was recorded."""
+    """The checked header, the version, and the subject."""
     with path.open("rb") as file:
         head = file.read(256)
         if len(head) < 256 or head[:4] != b"GDF " or not _is_version(head[4:8]):

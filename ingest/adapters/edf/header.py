@@ -29,12 +29,12 @@ _FIELDS = (
 )
 _MOST_SIGNALS = 10_000
 _FASTEST = 1e6
-"""Hz; what a header gives beyond is damage."""
+"""Hz; a header that gives a higher rate is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """How a sample is written: `width` bytes that NumPy reads as `stored`, to be kept as `kept`."""
+    """Number format of samples: `width` bytes that NumPy reads as `stored`, to be kept as `kept`."""
 
     width: int
     stored: str
@@ -61,7 +61,7 @@ class EdfSignal:
 
     @property
     def is_annotations(self) -> bool:
-        """Whether this is EDF+'s annotation channel."""
+        """True if this is EDF+'s annotation channel."""
         return self.label in ("EDF Annotations", "BDF Annotations")
 
 
@@ -76,15 +76,15 @@ class EdfFile:
     patient, recorded : str
         The fields on patient and recording as written.
     discontinuous : bool
-        Whether the file is EDF+D: records need not follow each other in time.
+        True if the file is EDF+D: records need not follow each other in time.
     header_bytes, n_records : int
-        Where the data records begin, and how many there are.
+        First byte of the data records, and their number.
     record_duration : float
         Seconds per data record.
     signals : list of EdfSignal
         In file order, annotation channels included.
     notes : list of str
-        What a user should know.
+        Sentences for the user.
     """
 
     path: Path
@@ -109,7 +109,8 @@ def open_edf(path: Path) -> EdfFile:
     Raises
     ------
     UnreadableError
-        If it is no such file, damaged, cut short or without samples; the sentence says how many bytes were wanted.
+        If the file is of another format, damaged, cut short or without samples; the sentence says how many bytes were
+        wanted.
     """
     check_present(path)
     with path.open("rb") as file:

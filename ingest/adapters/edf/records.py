@@ -1,4 +1,4 @@
-"""Data records of EDF, BDF and GDF: numbers read where they are wanted, annotations, and when the records begin."""
+"""Data records of EDF, BDF and GDF: numbers read on demand, annotations, and the start times of the records."""
 
 from __future__ import annotations
 
@@ -139,14 +139,14 @@ def _fill(handle: BinaryIO, file: EdfFile, place: int, out: NDArray[np.uint8]) -
 
 
 def read_annotations(file: EdfFile) -> tuple[list[Annotation], NDArray[np.float64]]:
-    """What EDF+ writes between the samples.
+    """Annotations that EDF+ writes between the samples, and start times of the data records.
 
     Returns
     -------
     annotations : list of Annotation
         Onsets in seconds after the first data record.
     starts : ndarray of float64, shape (n_records,) or (0,)
-        When each data record begins, in seconds after the first; NaN where it does not say, empty for plain EDF.
+        Start of each data record in seconds after the first; NaN where it states none, empty for plain EDF.
     """
     found: list[Annotation] = []
     signals = [s for s in file.signals if s.is_annotations and s.n_samples]
@@ -179,13 +179,13 @@ def _tals(record: bytes) -> list[tuple[float, float, list[str]]]:
         onset, _, duration = stamp.partition(b"\x15")
         try:
             lists.append((float(onset), float(duration or 0), [text_of(text) for text in texts]))
-        except ValueError:  # padding, or bytes that are no annotation
+        except ValueError:  # padding, or bytes that are not an annotation
             continue
     return lists
 
 
 def runs_of(file: EdfFile, starts: NDArray[np.float64]) -> tuple[list[Run], list[str]]:
-    """Which data records follow each other, and what a user should know of the gaps between them.
+    """Runs of data records that follow each other, and notes on the gaps between them.
 
     Raises
     ------
@@ -230,6 +230,6 @@ def runs_of(file: EdfFile, starts: NDArray[np.float64]) -> tuple[list[Run], list
 
 
 def _with_unknown(starts: NDArray[np.float64], duration: float) -> NDArray[np.float64]:
-    """The starts of records, those that do not say theirs taken to follow the last that did."""
+    """The starts of records; a record that does not state its own is taken to follow the last that did."""
     known = np.maximum.accumulate(np.where(np.isfinite(starts), np.arange(len(starts)), 0))
     return np.where(np.isfinite(starts[known]), starts[known], 0.0) + (np.arange(len(starts)) - known) * duration

@@ -1,1 +1,1 @@
-"""What MNE reads safely, and MNE's own objects."""
+"""Formats that MNE reads safely, and MNE's own objects."""

@@ -1,4 +1,4 @@
-"""What MNE reads: files of a dozen formats, one of them in a process of its own, and MNE's objects."""
+"""Adapter of MNE: files of a dozen formats, one of them in a process of its own, and MNE's objects."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class MneAdapter(Adapter):
     describes = ", ".join(known.describes for known in FORMATS)
 
     def claims(self, path: Path) -> bool:
-        """Whether `path` is the file that stands for a recording: a ``.vhdr``, not its ``.eeg``."""
+        """True if `path` is the file that stands for a recording: a ``.vhdr``, not its ``.eeg``."""
         known = format_of(path)
         return known is not None and not known.is_folder
 
     def claims_folder(self, path: Path) -> bool:
-        """Whether `path` is a folder that is a recording (``.mff``)."""
+        """True if `path` is a folder that is a recording (``.mff``)."""
         known = format_of(path)
         return known is not None and known.is_folder
 
@@ -67,7 +67,7 @@ class MneAdapter(Adapter):
         """
         known = format_of(path)
         if known is None:
-            raise UnreadableError(f"{path} is in no format that MNE reads here: {self.describes}.")
+            raise UnreadableError(f"{path} is not in a format that MNE reads here: {self.describes}.")
         files = known.files(path)
         if known.isolated:
             return apply_bids_sidecars(read_isolated(MneAdapter, path, lazy), path)
@@ -97,17 +97,17 @@ class MneAdapter(Adapter):
             if known is None or known.reader != "eeglab":
                 return None
             joined = self.read(source)
-            told = next((note for note in joined.notes if note.endswith(JOINED)), None)
-            if told is None:
+            joining = next((note for note in joined.notes if note.endswith(JOINED)), None)
+            if joining is None:
                 return None
-            epochs = split_epochs(joined, int(told.split()[0]))
+            epochs = split_epochs(joined, int(joining.split()[0]))
             return [replace(epoch, id=f"{joined.id} {epoch.id}") for epoch in epochs]
         import mne
 
         return epochs_of(source) if isinstance(source, mne.BaseEpochs) else None
 
     def identifiers(self, path: Path) -> Iterator[Identifier] | None:
-        """What the header says about who was recorded, when and with which device."""
+        """Fields of the header that tell who was recorded, when and with which device."""
         form = format_of(path)
         if form is None or form.isolated:
             return None  # a damaged file may end the interpreter
@@ -122,7 +122,7 @@ class MneAdapter(Adapter):
 
 
 def _identifiers_in(info: Any) -> Iterator[Identifier]:
-    """What an mne.Info says about the subject, the date, the device and the laboratory."""
+    """Fields of an mne.Info that tell the subject, the date, the device and the laboratory."""
     person = info["subject_info"] or {}
     for key, (sort, fate) in _PERSON.items():
         yield Identifier(f"subject_info.{key}", sort, str(person.get(key) or ""), fate)
@@ -159,27 +159,27 @@ def _epochs_in(path: Path) -> list[Recording]:
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Collect what readers warn of, through warnings or the root logger, and swallow what they print."""
-    said: list[str] = []
-    root, handler = logging.getLogger(), _Collector(said)
+    """Collect the readers' warnings, from the module or the root logger, and swallow their prints."""
+    messages: list[str] = []
+    root, handler = logging.getLogger(), _Collector(messages)
     root.addHandler(handler)
     try:
         with warnings.catch_warnings(record=True) as heard, redirect_stdout(StringIO()):
             warnings.simplefilter("always")
-            yield said
+            yield messages
     finally:
         root.removeHandler(handler)
-    said += [" ".join(str(w.message).split()) for w in heard if issubclass(w.category, RuntimeWarning)]
+    messages += [" ".join(str(w.message).split()) for w in heard if issubclass(w.category, RuntimeWarning)]
 
 
 class _Collector(logging.Handler):
-    def __init__(self, said: list[str]) -> None:
+    def __init__(self, messages: list[str]) -> None:
         super().__init__(logging.WARNING)
-        self._said = said
+        self._messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == "root":
-            self._said.append(" ".join(record.getMessage().split()))
+            self._messages.append(" ".join(record.getMessage().split()))
 
 
 def _read(path: Path, known: MneFormat, lazy: bool) -> tuple[Recording, list[Path]]:

@@ -16,7 +16,7 @@ _MOST_DEPTH = 16
 
 
 def check_set(path: Path) -> list[Path]:
-    """Check that an HDF5 .set can be read, and reads no other file; there is nothing to say of older ones.
+    """Check that an HDF5 .set can be read, and refers to no other file; older ones need no check.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def check_set(path: Path) -> list[Path]:
             for dataset in _datasets(file, path, 0):
                 if dataset.external or dataset.is_virtual:
                     raise UnreadableError(f"{path} keeps '{dataset.name}' in other files: export it as one file.")
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # what h5py raises on damage
+    except (OSError, RuntimeError, KeyError, ValueError) as error:  # h5py's exceptions on damage
         raise UnreadableError(f"{path} is damaged ({error}): fetch or export it again.") from None
     return []
 

@@ -44,7 +44,7 @@ def further_parts(path: Path) -> list[Path]:
 
 
 def _next_name(path: Path) -> str | None:
-    """The file name that `path` refers to, or None; what is no chain of tags is left for MNE to complain of."""
+    """The file name that `path` refers to, or None; a file that is not a chain of tags is left for MNE to refuse."""
     check_gzip(path)
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The file formats that are left to MNE: how each is recognised, which of its readers takes it, what lies beside it."""
+"""The file formats that are left to MNE: each one's marks, the reader in MNE, and the files beside it."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ class MneFormat:
     describes : str
         For messages.
     suffixes : tuple of str
-        How the name of the file that stands for a recording ends, in lower case.
+        Endings of the names of files that stand for a recording, in lower case.
     begins : callable, optional
         Tells from the first 32 bytes whether the file is what its name says, where the name is not enough.
     is_folder : bool
-        Whether a recording is a folder.
+        True if a recording is a folder.
     beside : callable, optional
         From the file to all that its reader may open beside it.
     package, extra : str
         A package that the reader needs, and the extra of ours that brings it.
     isolated : bool
-        Whether the reader runs in a process of its own, since damaged files make it end the interpreter.
+        True if the reader runs in a process of its own, since damaged files make it end the interpreter.
     of_epochs : bool
-        Whether a file holds epochs, in one of MNE's own forms; the reader is then in `mne`.
+        True if a file holds epochs, in one of MNE's own forms; the reader is then in `mne`.
     """
 
     reader: str
@@ -62,7 +62,7 @@ class MneFormat:
     of_epochs: bool = False
 
     def claims(self, path: Path) -> bool:
-        """Whether `path` is a recording of this format, by its name and, where that is not enough, its first bytes."""
+        """True if `path` is a recording of this format, by its name and, where that is not enough, its first bytes."""
         name = path.name.lower()
         if (
             not name.endswith(self.suffixes)

@@ -67,7 +67,7 @@ class RawSamples(LazySamples):
         if start == stop:  # which MNE refuses
             return np.empty((self.shape[0], 0))
         try:
-            with np.errstate(all="ignore"):  # a damaged gain; what is not finite is invalid
+            with np.errstate(all="ignore"):  # a damaged gain; samples that are not finite are invalid
                 values: NDArray[np.float64] = self._raw.get_data(start=start, stop=stop, verbose="error")
         except BiosigError:
             raise
@@ -118,7 +118,7 @@ def from_raw(raw: Any, lazy: bool = False) -> Recording:
 
 
 def _mark_cuts(recording: Recording) -> Recording:
-    """The two samples beside each cut made invalid, since no signal leads from one to the other; a note tells where.
+    """Make the two samples beside each cut invalid, since no signal leads from one to the other; a note says where.
 
     How much time a cut took is mostly not known, so later samples and events stay where the file has them.
     """
@@ -136,11 +136,11 @@ def _mark_cuts(recording: Recording) -> Recording:
 
 
 JOINED = "follow each other, with one invalid sample between each two."
-"""Ends the note on a recording that is of epochs, which begins with their number."""
+"""End of the note on a recording of joined epochs; the note begins with their number."""
 
 
 def from_epochs(epochs: Any) -> Recording:
-    """Turn ``mne.BaseEpochs`` into a Recording of all epochs, a sample that is no real value between each two.
+    """Turn ``mne.BaseEpochs`` into a Recording of all epochs, with one invalid sample between each two.
 
     An annotation over each epoch carries its event's name. `epochs_of` gives them one by one.
 
@@ -157,8 +157,8 @@ def from_epochs(epochs: Any) -> Recording:
     joined[:, :, :n_times] = values.swapaxes(0, 1)
     samples = _ArraySamples(joined.reshape(n_chans, -1)[:, :-1])
     recording = _from_samples(epochs, samples, events, lazy=False)
-    told = f"{n_epochs} epochs of {n_times / sfreq:g} s {JOINED}"
-    recording.notes = (*recording.notes, told)
+    joining = f"{n_epochs} epochs of {n_times / sfreq:g} s {JOINED}"
+    recording.notes = (*recording.notes, joining)
     return mark_bad_spans(recording)
 
 
@@ -236,9 +236,9 @@ def _from_samples(source: Any, samples: RawSamples, events: Sequence[Annotation]
         offset=np.zeros(len(channels)),
         invalid=invalid,
     )
-    said: list[str] = []
+    trigger_notes: list[str] = []
     if not events:
-        events, said = from_triggers([stream])
+        events, trigger_notes = from_triggers([stream])
     events, late = in_range(events, stream.duration)
     return Recording(
         id=ADAPTER,
@@ -247,12 +247,12 @@ def _from_samples(source: Any, samples: RawSamples, events: Sequence[Annotation]
         annotations=events,
         source=Source(adapter=ADAPTER),
         content_hash=content_hash([stream]),
-        notes=(*notes, *renamed, *said, *late, *notes_on(channels)),
+        notes=(*notes, *renamed, *trigger_notes, *late, *notes_on(channels)),
     )
 
 
 def _examine(samples: RawSamples, lazy: bool) -> tuple[NDArray[np.float32] | None, NDArray[np.int64], bool]:
-    """All samples unless `lazy`, the runs of those that are no finite numbers, and whether any was rounded."""
+    """All samples unless `lazy`, the runs of those that are not finite, and True if any was rounded."""
     loaded = None if lazy else np.empty(samples.shape, np.float32)
     runs, rounded, largest = [np.empty((0, 3), np.int64)], False, 0.0
     for start, exact in _blocks(samples):
@@ -301,10 +301,10 @@ def _resolve(source: Any, kind: str, digitised: bool, notes: list[str]) -> tuple
 
 
 def _subject(info: Any, notes: list[str]) -> Subject | None:
-    """Who was recorded: the id that the source gives, sex, and whole years between birth and measurement."""
+    """Subject of the recording: the source's id, sex, and whole years between birth and measurement."""
     person = info["subject_info"] or {}
     subject_id = str(person.get("his_id") or "")
-    if subject_id.strip("X") == "":  # EDF+'s word for a patient who is not named
+    if subject_id.strip("X") == "":  # EDF+'s mark for a patient who is not named
         subject_id = ""
     sex = {1: "male", 2: "female"}.get(person.get("sex", 0))
     born, day = person.get("birthday"), info["meas_date"]

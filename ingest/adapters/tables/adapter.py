@@ -21,7 +21,8 @@ from ingest.adapters.tables.head import find, identifiers
 from ingest.adapters.tables.layout import Dialect
 from ingest.adapters.tables.mapped_facts import events_of, labels_of, subject_of
 from ingest.adapters.tables.mapped_signals import GIVEN, beside, signals_of
-from ingest.adapters.tables.mapping import RecordNames, SignalTable, TableMapping, load_mapping, mapping_beside
+from ingest.adapters.tables.mapping import RecordNames, TableMapping, load_mapping, mapping_beside
+from ingest.adapters.tables.signal_table import SignalTable
 from ingest.adapters.tables.text_grid import TextGrid
 from ingest.adapters.tables.text_table import TextTable, head_of
 from ingest.adapters.tables.timestamps import WALL_CLOCK
@@ -49,10 +50,10 @@ class TableAdapter(Adapter):
         self._beside: tuple[str, TableMapping | None] = ("", None)
 
     def claims(self, path: Path) -> bool:
-        """Whether `path` is a file whose name the mapping describes as a recording's."""
+        """True if the mapping describes the name of `path` as a recording's."""
         try:
             return self._family_of(path) is not None and path.is_file()
-        except UsageError:  # a damaged biosig.yaml is told when its files are read
+        except UsageError:  # a damaged biosig.yaml is reported when its files are read
             return format_of(path) is not None and path.suffix.lower() != ".txt"
 
     def members(self, path: Path) -> list[str] | None:
@@ -86,7 +87,7 @@ class TableAdapter(Adapter):
         mapping : path, mapping or TableMapping, optional
             For this file; default the adapter's, or the ``biosig.yaml`` beside it.
         member : str, optional
-            Which of `members`.
+            One of `members`.
         sfreq : float, optional
             Samples per second, for files that do not say it (``sfreq: given`` in the mapping).
 
@@ -162,7 +163,7 @@ class TableAdapter(Adapter):
         ]
 
     def name_of(self, path: Path) -> str:
-        """What the mapping calls the recording that `path` stands for; the file's own name where it cannot say."""
+        """The mapping's name for the recording of `path`; the file's own name where the mapping gives none."""
         try:
             mapping = self._family_of(path)
         except UsageError:

@@ -14,8 +14,9 @@ from biosig.errors import UnreadableError
 from ingest.adapters.tables.array_readers import ArrayFile, NpyFile, NpzFile, ParquetFile, RawFile, Variable
 from ingest.adapters.tables.hdf5 import Hdf5File
 from ingest.adapters.tables.layout import Dialect
-from ingest.adapters.tables.mapping import SignalTable, TableMapping, TimeUnit
+from ingest.adapters.tables.mapping import TableMapping
 from ingest.adapters.tables.matlab import open_matlab
+from ingest.adapters.tables.signal_table import SignalTable, TimeUnit
 from ingest.adapters.tables.text_grid import TextGrid
 from ingest.adapters.tables.timestamps import SECONDS
 
@@ -40,22 +41,22 @@ _MOST_SMALL = 2**26  # elements of a rate, names, labels, or times
 Stamp = tuple[int, int]
 
 
-def format_of(path: Path, said: str | None = None) -> str | None:
-    """The format that a mapping says or the extension tells; None if neither does."""
+def format_of(path: Path, stated: str | None = None) -> str | None:
+    """The format that a mapping states or the extension tells; None if neither does."""
     known = {**TABLE_SUFFIXES, **ARRAY_SUFFIXES}
-    return said or known.get(Path(path.name.lower().removesuffix(".gz")).suffix)
+    return stated or known.get(Path(path.name.lower().removesuffix(".gz")).suffix)
 
 
 def stamp_of(path: Path) -> Stamp:
-    """What changes when a file is written again."""
+    """Time of change and size of a file, which tell that it was written again."""
     status = path.stat()
     return status.st_mtime_ns, status.st_size
 
 
 def is_text(path: Path, table: SignalTable | None = None) -> bool:
     """True if a file is a text table, by its name or as the mapping says."""
-    said = table.format if table is not None else None
-    return (table is None or table.raw is None) and format_of(path, said) in ("csv", "tsv")
+    stated = table.format if table is not None else None
+    return (table is None or table.raw is None) and format_of(path, stated) in ("csv", "tsv")
 
 
 def open_arrays(
@@ -68,16 +69,16 @@ def open_arrays(
     path : Path
         The file.
     table : SignalTable, optional
-        What the mapping says about it.
+        The mapping's entry for it.
     keep : bool
         Keep it until another is asked for: a file of many recordings is read once for each of them.
     mapping : TableMapping, optional
-        What tells how text is written.
+        The mapping, which states the layout of text.
 
     Raises
     ------
     UnreadableError
-        If it is damaged, or of no format that holds arrays.
+        If it is damaged, or not in a format that holds arrays.
     """
     if table is not None and table.raw is not None and table.array is not None:
         if "record" in table.array.axes:
@@ -95,7 +96,7 @@ def open_arrays(
         return _kept_grid(path, mapping.dialect_of(table), mapping.aside, stamp_of(path))
     format_ = format_of(path, table.format if table else None)
     if format_ not in _OPENERS:
-        raise UnreadableError(f"{path} is of no format that holds arrays: say which it is in the mapping (format).")
+        raise UnreadableError(f"{path} is not in a format that holds arrays: state its format in the mapping (format).")
     return _kept(path, format_, stamp_of(path)) if keep else _OPENERS[format_](path)
 
 
@@ -147,7 +148,7 @@ def numbers(file: ArrayFile, name: str) -> NDArray[np.float64]:
 
 
 def is_dated(file: ArrayFile, name: str) -> bool:
-    """Whether a variable holds date-times."""
+    """True if a variable holds date-times."""
     return file.find(name).dtype.kind == "M"
 
 

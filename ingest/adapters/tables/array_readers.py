@@ -82,7 +82,7 @@ class InFile(Variable):
     Raises
     ------
     UnreadableError
-        If the file is too short for the shape, or the numbers are no numbers.
+        If the file is too short for the shape, or the type is not one of numbers.
     """
 
     def __init__(self, path: Path, start: int, shape: Sequence[int], dtype: Any) -> None:
@@ -153,7 +153,7 @@ class ArrayFile(ABC):
     @property
     @abstractmethod
     def names(self) -> list[str]:
-        """What can be asked for, for messages; a file of one array without a name has none."""
+        """Names of the variables, for messages; a file of one array without a name has none."""
 
     @abstractmethod
     def _find(self, name: str) -> Variable: ...
@@ -272,7 +272,7 @@ class RawFile(ArrayFile):
 
 
 class NpzFile(ArrayFile):
-    """``.npz``: a zip of ``.npy``; what was saved uncompressed is read in place."""
+    """``.npz``: a zip of ``.npy``; uncompressed members are read in place."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -349,7 +349,7 @@ class ParquetFile(ArrayFile):
 
 
 def npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether in Fortran order, and type from the head of a ``.npy``; no more than that is read."""
+    """Shape, True for Fortran order, and type from the head of a ``.npy``; no more than that is read."""
     with translate_errors("NumPy file", path):
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0

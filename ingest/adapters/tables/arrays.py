@@ -1,4 +1,4 @@
-"""Signals out of arrays: which axis is what, the smallest type that keeps their numbers, and reading in parts."""
+"""Signals out of arrays: the meaning of axes, the smallest type that keeps their numbers, and reading in parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from biosig.recording import BLOCK_BYTES
 from biosig.signal import runs_from_mask
 from ingest.adapters.tables.array_files import texts
 from ingest.adapters.tables.array_readers import ArrayFile, Lists, Variable
-from ingest.adapters.tables.mapping import ArraySpec, Axis, SignalTable
+from ingest.adapters.tables.signal_table import ArraySpec, Axis, SignalTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Part:
     variable : Variable
         The array.
     axes : tuple of {"record", "channel", "time", None}
-        What each of its axes is; None = of length 1.
+        Meaning of each of its axes; None = of length 1.
     record : int
         The index on the axis ``record``.
     """
@@ -62,7 +62,7 @@ class ArraySamples(LazySamples):
     parts : sequence of Part
         All of one length.
     dtype : dtype
-        What they are brought to.
+        Type that they are brought to.
     rows : sequence of int, optional
         The rows to give; default all.
     """
@@ -74,7 +74,7 @@ class ArraySamples(LazySamples):
 
     @property
     def in_memory(self) -> bool:
-        """Whether the file's format made its arrays come into memory as a whole."""
+        """True if the file's format made its arrays come into memory as a whole."""
         return all(part.variable.in_memory for part in self._parts)
 
     def native(self, start: int, stop: int) -> NDArray[Any]:
@@ -90,7 +90,7 @@ class ArraySamples(LazySamples):
 
 @dataclass(slots=True)
 class ArraySignals:
-    """Signals of one entry of a mapping: the channels' names, samples, invalid runs, and what to tell."""
+    """Signals of one entry of a mapping: the channels' names, samples, invalid runs, and notes."""
 
     names: list[str]
     samples: ArraySamples
@@ -106,11 +106,11 @@ def read_signals(file: ArrayFile, table: SignalTable, record: int, missing: Sequ
     file : ArrayFile
         The file.
     table : SignalTable
-        Where they are in it.
+        The mapping's entry for them.
     record : int
         Index on the axis ``record``.
     missing : sequence of str
-        Of these, the numbers mark samples that are no real values.
+        Marks of missing values; those that are numbers mark samples that are not real values.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def survey(samples: ArraySamples, missing: Sequence[float], path: Path) -> tuple
     samples : ArraySamples
         Of any type.
     missing : sequence of float
-        Numbers that mark samples that are no real values.
+        Numbers that mark samples that are not real values.
     path : Path
         Their file, for messages.
 
@@ -239,7 +239,7 @@ def survey(samples: ArraySamples, missing: Sequence[float], path: Path) -> tuple
     invalid : ndarray of int64, shape (n_runs, 3)
         Runs of missing and non-finite samples.
     notes : list of str
-        What to tell of rounding.
+        Notes on rounding.
 
     Raises
     ------

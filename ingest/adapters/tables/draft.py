@@ -50,7 +50,8 @@ def draft(path: Path) -> str:
     format_ = format_of(path)
     if format_ is None:
         raise UsageError(
-            f"{path} is no table or array (.csv, .tsv, .txt, .npy, .npz, .mat, .h5, .parquet): no mapping."
+            f"{path} is not a table or an array (.csv, .tsv, .txt, .npy, .npz, .mat, .h5, .parquet): it needs no "
+            "mapping."
         )
     lines = list(_text(path) if format_ in ("csv", "tsv") else _arrays(path))
     stem = path.name.removesuffix(".gz").removesuffix(path.suffix if path.suffix != ".gz" else "")
@@ -89,10 +90,10 @@ def _text(path: Path) -> Iterator[str]:
     if decimal == ",":
         yield 'decimal: ","'
     yield "signals:"
-    said = _RATE.search("\n".join(head))
+    rate = _RATE.search("\n".join(head))
     time = next((name for name in names if _TIME.fullmatch(name)), None)
-    if said:
-        yield f"  - head: {{sfreq: {_quoted(_pattern(said[1]) + '([0-9.,]+)')}}}   # says {said[2]} Hz"
+    if rate:
+        yield f"  - head: {{sfreq: {_quoted(_pattern(rate[1]) + '([0-9.,]+)')}}}   # says {rate[2]} Hz"
     elif time is not None:
         yield f"  - time: {_quoted(time)}   # its stamps tell the rate; time_unit: s, ms, us or ns"
     else:

@@ -114,7 +114,7 @@ class Hdf5File(ArrayFile):
         raise UnreadableError(f"{self.path}: '{name}' holds neither numbers nor texts: save it as one of them.")
 
     def _check_heaps(self) -> None:
-        """Look at what holds texts of any length before HDF5 does: damage there makes it loop without end.
+        """Check the heaps, which hold texts of any length, before HDF5 reads them: damage makes it loop without end.
 
         HDF5 2.0 follows an object of size 0 to itself. Format: HDF5 specification, III.E (global heap).
         """
@@ -134,7 +134,7 @@ class Hdf5File(ArrayFile):
         self._heaps_are_sound = True
 
     def _check_lengths(self, found: h5py.Dataset) -> None:
-        """Look at how long texts are said to be, before HDF5 takes memory for it."""
+        """Check the stated lengths of texts before HDF5 takes memory for them."""
         place, n = found.id.get_offset(), found.id.get_storage_size() // _TEXT_PLACE.itemsize
         if place is None or n != found.size:  # in chunks, or of fixed length
             return
@@ -191,7 +191,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _find_all(file: IO[bytes], word: bytes) -> Iterator[int]:
-    """Where `word` stands in a file; the file may be read elsewhere in between."""
+    """Positions of `word` in a file; the file may be read elsewhere in between."""
     start, kept = 0, b""
     while True:
         file.seek(start)
@@ -242,7 +242,7 @@ def check_whole(found: h5py.Dataset, path: Path) -> None:
     if chunk_bytes > _LARGEST_CHUNK:
         raise UnreadableError(
             f"{path}: '{found.name}' of shape {found.shape} unpacks {stored} bytes to {found.nbytes}, in parts of "
-            f"{chunk_bytes}: that is no recording; export it with smaller chunks, or fetch it again."
+            f"{chunk_bytes}: that is not a recording; export it with smaller chunks, or fetch it again."
         )
 
 

@@ -1,4 +1,4 @@
-"""Facts lifted from the lines before a text table: rate, unit and start of its signals; and what they reveal."""
+"""Facts lifted from the lines before a text table: rate, unit and start of its signals; and identifiers in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from biosig.errors import UnreadableError
 from biosig.reading import Identifier
 from ingest.adapters.tables.layout import Head
 
-_SORTS = (  # words in a key → what its value may tell
+_SORTS = (  # words in a key → sort of identifier in its value
     (("birth", "dob"), "birth date"),
     (("date", "time", "start", "recorded"), "recording date"),
     (("device", "serial", "board", "headset", "firmware", "version", "mac"), "device"),
@@ -37,7 +37,7 @@ def lift(text: str, head: Head | None, path: Path) -> Lifted:
     Raises
     ------
     UnreadableError
-        If a pattern finds nothing, or what it finds is no rate or time.
+        If a pattern finds nothing, or a text that is not a rate or a time.
     """
     if head is None:
         return Lifted()
@@ -46,7 +46,9 @@ def lift(text: str, head: Head | None, path: Path) -> Lifted:
     unit = "" if head.unit is None else _found("unit", head.unit, text, path)
     for name, value in (("sfreq", sfreq), ("start", start)):
         if value is not None and not (math.isfinite(value) and (name == "start" or value > 0)):
-            raise UnreadableError(f"{path}: what head.{name} finds before the table is no number: correct the pattern.")
+            raise UnreadableError(
+                f"{path}: the text that head.{name} finds before the table is not a number: correct the pattern."
+            )
     return Lifted(sfreq, unit, start)
 
 
@@ -67,7 +69,7 @@ def _found(name: str, pattern: str, text: str, path: Path) -> str:
 
 
 def _number(text: str) -> float:
-    """A number with point or comma; NaN where it is none."""
+    """A number with point or comma; NaN for any other text."""
     try:
         return float(text.replace(",", "."))
     except ValueError:

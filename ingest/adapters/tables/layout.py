@@ -18,22 +18,22 @@ class Dialect(NamedTuple):
     Parameters
     ----------
     delimiter : str or None
-        What stands between cells; None = by the file's name; a blank = any number of blanks.
+        Sign between cells; None = by the file's name; a blank = any number of blanks.
     decimal : str
         The decimal sign.
     missing : tuple of str
-        Cells that are no values.
+        Cells that are not values.
     header : bool, "auto" or None
-        Whether the first line names the columns; "auto" = where none of its cells is a number; None = it does, and
+        True if the first line names the columns; "auto" = where none of its cells is a number; None = it does, and
         one of nothing but numbers is refused.
     names : tuple of str
         The columns' names where no line gives them; default their numbers from "1" on.
     skip : int or str
-        How many lines stand before the table, or a regular expression over the whole last one of them.
+        Number of lines before the table, or a regular expression over the whole last one of them.
     comment : str or None
-        Lines that begin with this are none of the table's.
+        Lines that begin with this do not belong to the table.
     ignore : tuple of str
-        Columns that are not looked at, which may share a name.
+        Columns that are not read, which may share a name.
     """
 
     delimiter: str | None = None
@@ -57,7 +57,7 @@ class Head:
     unit : str or None
         The unit of columns that have none in the mapping.
     start : str or None
-        When the first sample was taken: seconds, or an ISO date-time. Tables of one recording are placed by it; a
+        Time of the first sample: seconds, or an ISO date-time. Tables of one recording are placed by it; a
         clock's time itself never reaches the recording.
     """
 
@@ -71,7 +71,7 @@ class Head:
 
 
 def check_pattern(where: str, pattern: str | None) -> None:
-    """Refuse what is no regular expression with a group.
+    """Refuse a text that is not a regular expression with a group.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a mapping finds beside the signals: events, labels, and who was recorded."""
+"""Facts that a mapping finds beside the signals: events, labels, and the subject."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def events_of(
     duration : float
         The recording's length in seconds; events outside are left out, with a note.
     origin : float
-        What to take from times in seconds: the clock's time at the recording's start.
+        Seconds to subtract from times in seconds: the clock's time at the recording's start.
     notes : list of str
-        Is added to.
+        Notes are appended to it.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def labels_of(path: Path, mapping: TableMapping, index: int) -> dict[str, Any]:
 def subject_of(
     path: Path, record: str, mapping: TableMapping, index: int, notes: list[str]
 ) -> tuple[Subject | None, Path | None]:
-    """Who was recorded, if the mapping says where that is written, and the text file where it is one."""
+    """Subject, if the mapping says where it is written, and the text file that was read for it, if any."""
     spec = mapping.subject
     if spec is None:
         return None, None
@@ -133,7 +133,7 @@ def _own_value(path: Path, mapping: TableMapping, index: int, name: str) -> Any:
         check_pattern("A label of a text table", name)
         return find(name, head_of(path, dialect, stamp_of(path)))
     if (is_text(path, table) and table.array is None) or table.raw is not None or table.file is not None:
-        raise UsageError(f"{path} is no file of variables: '{name}' cannot be read from it; use a table of labels.")
+        raise UsageError(f"{path} is not a file of variables: '{name}' cannot be read from it; use a table of labels.")
     values = small(open_arrays(path, table, mapping.has_records, mapping), name).ravel()
     if mapping.has_records and len(values) > 1:
         values = values[index : index + 1]
@@ -183,4 +183,4 @@ def _plain_numbers(path: Path) -> NDArray[np.float64]:
     try:
         return np.array([float(word) for word in words])
     except ValueError as error:
-        raise UnreadableError(f"{path} is no text of numbers ({error}): correct events in the mapping.") from None
+        raise UnreadableError(f"{path} is not a text of numbers ({error}): correct events in the mapping.") from None

@@ -23,18 +23,19 @@ from ingest.adapters.tables.array_readers import ArrayFile, check_fits
 from ingest.adapters.tables.arrays import read_signals
 from ingest.adapters.tables.head import Lifted, lift
 from ingest.adapters.tables.layout import matching
-from ingest.adapters.tables.mapping import Column, SignalTable, TableMapping
+from ingest.adapters.tables.mapping import TableMapping
+from ingest.adapters.tables.signal_table import Column, SignalTable
 from ingest.adapters.tables.text_grid import TextGrid
 from ingest.adapters.tables.text_table import TextTable
 from ingest.adapters.tables.timestamps import Times, check_times, note_on_rate, onto_grid, regular_rate
 
 GIVEN = "given"
-"""The rate of an entry that whoever reads the file states."""
+"""The rate of an entry of which the caller states the rate."""
 
 
 @dataclass(slots=True)
 class MappedSignals:
-    """Signals of one rate, found and checked, but for what only all channels of a recording together tell.
+    """Signals of one rate, found and checked, but for facts that only all channels of a recording together give.
 
     Parameters
     ----------
@@ -47,13 +48,13 @@ class MappedSignals:
     scale, offset : ndarray, shape (C,)
         physical = samples * scale + offset, in the channels' units.
     invalid : ndarray, shape (n_runs, 3)
-        Runs of samples that are no real values.
+        Runs of samples that are not real values.
     sfreq : float
         Samples per second.
     start : float or None
         The first time stamp in seconds, where there are time stamps.
     notes, history : list of str
-        What to tell, and what was done to the samples.
+        Sentences for the user, and the steps that changed the samples.
     """
 
     path: Path
@@ -68,7 +69,7 @@ class MappedSignals:
     history: list[str] = field(default_factory=list)
 
     def stream(self, channels: Sequence[Channel], origin: float, lazy: bool) -> Stream:
-        """The stream, with channels as settled, and its onset counted from `origin`."""
+        """The stream with the given channels, and its onset counted from `origin`."""
         return Stream(
             sfreq=self.sfreq,
             channels=tuple(channels),
@@ -115,7 +116,7 @@ def check_columns(names: Sequence[str], known: Iterable[str], wanted: Mapping[st
 def signals_of(
     path: Path, record: str, index: int, table: SignalTable, mapping: TableMapping, sfreq: float | None = None
 ) -> MappedSignals:
-    """Read what one entry under ``signals`` describes.
+    """Read the signals that one entry under ``signals`` describes.
 
     Parameters
     ----------
@@ -124,11 +125,11 @@ def signals_of(
     record : str
         The recording's name, for files beside it.
     index : int
-        Which recording of an array with an axis ``record``.
+        Index of the recording in an array with an axis ``record``.
     table, mapping : SignalTable, TableMapping
         The entry, and the mapping that it is of.
     sfreq : float or None
-        Samples per second as whoever reads it states them, for an entry whose rate is to be given.
+        Samples per second as the caller states them, for an entry whose rate is to be given.
 
     Raises
     ------
@@ -137,8 +138,8 @@ def signals_of(
     """
     file = path if table.file is None else beside(path, table.file, record)
     check_present(file)
-    said = [] if table.sfreq == GIVEN else [table.sfreq]
-    clock = [name for name in (table.time, *said) if isinstance(name, str)]
+    rates = [] if table.sfreq == GIVEN else [table.sfreq]
+    clock = [name for name in (table.time, *rates) if isinstance(name, str)]
     source: TextTable | ArrayFile
     if is_text(file, table) and table.array is None:
         source, found = _from_text(file, clock, table, mapping)
@@ -222,21 +223,21 @@ def _set_clock(
 ) -> None:
     """Rate and start, from the mapping, a variable, or the time stamps; irregular ones are brought onto a grid."""
     found.start = lifted.start
-    said = lifted.sfreq
+    stated = lifted.sfreq
     if table.sfreq == GIVEN:
         if given is None:
             raise UnreadableError(
                 f"{found.path} does not say its rate, nor does the mapping: give it with --set sfreq=HZ, in Python "
                 "with read(..., sfreq=HZ), or write sfreq: HZ in the mapping."
             )
-        said = given
+        stated = given
     elif table.sfreq is not None:
-        said = _said_rate(source, table.sfreq)
+        stated = _stated_rate(source, table.sfreq)
     kinds = {channel.kind for channel in found.channels}
-    if said is not None:
-        found.notes += note_on_rate(said, kinds)
+    if stated is not None:
+        found.notes += note_on_rate(stated, kinds)
     if table.time is None:
-        found.sfreq = said or 0.0
+        found.sfreq = stated or 0.0
         return
     n_times = found.samples.shape[1]
     if isinstance(source, TextTable):
@@ -251,10 +252,10 @@ def _set_clock(
     row = source.row if isinstance(source, TextTable) else "sample {}".format
     times = Times(stamps, table.time_unit, f"{found.path}, {kind} '{table.time}',", row, dated)
     spec = table.regularise
-    check_times(times, spec.sfreq if spec else said, kinds)
+    check_times(times, spec.sfreq if spec else stated, kinds)
     found.start = times.start()
     if spec is None:
-        found.sfreq = regular_rate(times, said)
+        found.sfreq = regular_rate(times, stated)
         return
     check_fits(8 * len(found.channels) * n_times, str(found.path), "in shorter recordings, or at a regular rate")
     _leave_out_extremes(found, times)
@@ -271,7 +272,7 @@ def _set_clock(
 
 
 def _leave_out_extremes(found: MappedSignals, times: Times) -> None:
-    """Samples that no sensor gives made invalid before interpolation carries them over to their neighbours."""
+    """Make samples that no sensor gives invalid, before interpolation carries them over to their neighbours."""
     channels = tuple(found.channels)
     whole = Recording("", [Stream(1.0, channels, found.samples, found.scale, found.offset, found.invalid)])
     (marked,) = mark_extremes(whole).streams
@@ -288,7 +289,7 @@ def _leave_out_extremes(found: MappedSignals, times: Times) -> None:
         )
 
 
-def _said_rate(source: TextTable | ArrayFile, sfreq: float | str) -> float:
+def _stated_rate(source: TextTable | ArrayFile, sfreq: float | str) -> float:
     if not isinstance(sfreq, str):
         return float(sfreq)
     rates = np.unique(source.numbers(sfreq) if isinstance(source, TextTable) else numbers(source, sfreq))

@@ -1,229 +1,27 @@
-"""Which column or variable is which channel: the mapping file, as typed dataclasses.
+"""The mapping file, as typed dataclasses: it says which column or variable is which channel.
 
 A mapping describes one family of files: the one with signals that stands for a recording, or for many, and the files
-beside it (slower signals, events, a text about the subject). ``{record}`` in a file name is what `record` captured.
+beside it (slower signals, events, a text about the subject). ``{record}`` in a file name is the text that `record`
+captured.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any
 
 from biosig.config import load
 from biosig.errors import UsageError
 from biosig.given import Given
-from biosig.recording import KINDS
-from ingest.adapters.tables.layout import Dialect, Head, Header, check_pattern, matching, starred
+from ingest.adapters.tables.layout import Dialect, check_pattern
 from ingest.adapters.tables.shipped import SHIPPED
+from ingest.adapters.tables.signal_table import SignalTable, TimeUnit
 
 BESIDE = "biosig.yaml"
 """A mapping under this name describes the files in its own folder."""
-
-Axis = Literal["record", "channel", "time"]
-Format = Literal["csv", "tsv", "parquet", "npy", "npz", "mat", "h5"]
-TimeUnit = Literal["s", "ms", "us", "ns"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One signal: its `name` (default the column's own), `kind` (default guessed from the name) and `unit`.
-
-    Its value in `unit` is the file's number * `scale` + `offset`. The name "*" is what a star in the column's name
-    stands for.
-    """
-
-    name: str | None = None
-    kind: str | None = None
-    unit: str = ""
-    scale: float = 1.0
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.kind is not None and self.kind not in KINDS:
-            raise UsageError(f"A column has kind '{self.kind}'; known kinds are {', '.join(KINDS)}.")
-        if not (math.isfinite(self.scale) and math.isfinite(self.offset)) or self.scale == 0:
-            raise UsageError(
-                f"A column has scale {self.scale:g} and offset {self.offset:g}: physical values need finite ones, and "
-                "a scale that is not 0."
-            )
-
-
-@dataclass(frozen=True)
-class ArraySpec:
-    """An array that holds several channels.
-
-    Parameters
-    ----------
-    axes : tuple of {"record", "channel", "time"}
-        What each of its axes is, as NumPy and MATLAB show its shape; with ``record``, each index of that axis is a
-        recording; without ``channel``, there is one. Axes of length 1 may be left out.
-    channels : tuple of str, or str
-        The channels' names, or the variable that holds them.
-    name : str or None
-        The variable: a key of an ``.npz``, a path in HDF5 (``eeg/data``), a field in MATLAB (``ECG.data``); None = the
-        only array of the file.
-    default : Column
-        Kind, unit, scale and offset of every channel that `SignalTable.columns` does not describe.
-    """
-
-    axes: tuple[Axis, ...]
-    channels: tuple[str, ...] | str
-    name: str | None = None
-    default: Column = field(default_factory=Column)
-
-    def __post_init__(self) -> None:
-        if "time" not in self.axes or len(set(self.axes)) < len(self.axes):
-            raise UsageError(f"axes are {list(self.axes)}; name 'time', and each axis once.")
-        if self.default.name is not None:
-            raise UsageError("An array's default has a name, but holds for many channels: name these under channels.")
-
-
-@dataclass(frozen=True)
-class RawSpec:
-    """A file of bare numbers: their NumPy `dtype` with its byte order ("<i2"), after `skip` bytes of header."""
-
-    dtype: str
-    skip: int = 0
-
-    def __post_init__(self) -> None:
-        try:
-            is_number = np.dtype(self.dtype).kind in "iuf"
-        except TypeError:
-            is_number = False
-        if not is_number or self.skip < 0:
-            raise UsageError(
-                f"raw is dtype '{self.dtype}' after {self.skip} bytes; write a NumPy type of numbers, such as '<i2', "
-                "and 0 bytes or more."
-            )
-
-
-@dataclass(frozen=True)
-class Regularise:
-    """Bring samples with irregular time stamps onto a regular grid by linear interpolation.
-
-    Parameters
-    ----------
-    sfreq : float
-        Rate of the grid in Hz; near the source's own.
-    longest_gap : float
-        Seconds; what lies between two samples that are farther apart is invalid.
-    """
-
-    sfreq: float
-    longest_gap: float
-
-    def __post_init__(self) -> None:
-        if not (self.sfreq > 0 and self.longest_gap * self.sfreq >= 1):
-            raise UsageError(
-                f"regularise has sfreq {self.sfreq:g} Hz and longest_gap {self.longest_gap:g} s; the gap that is "
-                "bridged must be at least one sample."
-            )
-
-
-@dataclass(frozen=True)
-class SignalTable:
-    """Signals of one rate: the columns of a table, one-dimensional variables, or an array of channels.
-
-    Parameters
-    ----------
-    columns : dict
-        Column header (without surrounding blanks) or variable → `Column`; a file needs to have at least one of them.
-        A star in it stands for any text. With `array`: those of its channels that differ from its default.
-    array : ArraySpec or None
-        The array that holds all channels; of a text table, its rows and columns are the two axes.
-    records : {"rows"} or None
-        Of Parquet, whose cells are lists: each row is a recording.
-    file : str or None
-        The file's name, e.g. ``{record}_Numerics.csv`` (a ``.gz`` of it will do); None = the recording's own file.
-    format : str or None
-        What the file is, where its extension does not say it.
-    raw : RawSpec or None
-        For files of bare numbers; needs `array`.
-    optional : bool
-        Whether the file need not be there.
-    sfreq : float, str or None
-        Samples per second, or the variable that holds them (in HDF5 also an attribute, ``eeg/data@fs``); "given" =
-        whoever reads it states them, as the files do not; None = from `time` or `head`.
-    time : str or None
-        Column or variable with the time of each sample, checked to be regular. One of `sfreq`, `time` and `head.sfreq`
-        is needed.
-    time_unit : {"s", "ms", "us", "ns"}
-        Unit of `time`, where it holds numbers; date-times (of Parquet, or ISO text) tell their own.
-    regularise : Regularise or None
-        For time stamps that are not regular.
-    ignore : tuple of str
-        Columns, or channels of the array, that are left out on purpose; any other column of a table that `columns`
-        does not name is an error. A star stands for any text.
-    header, names, skip, comment, delimiter, decimal
-        How a text table is written, as in `ingest.adapters.tables.layout.Dialect`; names make it one without a header,
-        and the two signs win over those of the mapping.
-    head : Head or None
-        What the lines before a text table say.
-    """
-
-    columns: dict[str, Column] = field(default_factory=dict)
-    array: ArraySpec | None = None
-    file: str | None = None
-    format: Format | None = None
-    raw: RawSpec | None = None
-    sfreq: float | str | None = None
-    time: str | None = None
-    time_unit: TimeUnit = "s"
-    regularise: Regularise | None = None
-    ignore: tuple[str, ...] = ()
-    records: Literal["rows"] | None = None
-    optional: bool = False
-    header: Header | None = None
-    names: tuple[str, ...] = ()
-    skip: int | str = 0
-    comment: str | None = None
-    delimiter: str | None = None
-    decimal: str | None = None
-    head: Head | None = None
-
-    def __post_init__(self) -> None:
-        if self.sfreq is None and self.time is None and (self.head is None or self.head.sfreq is None):
-            raise UsageError(
-                "Signals need sfreq (Hz), time (what holds each sample's time) or head.sfreq (a pattern over the lines "
-                "before a table): add one to the mapping."
-            )
-        if isinstance(self.skip, str):
-            check_pattern("skip", f"({self.skip})")
-        elif self.skip < 0:
-            raise UsageError(f"skip is {self.skip}; it must be a number of lines, or a pattern of the last of them.")
-        if self.records and self.array is not None:
-            raise UsageError("records goes with columns; an array names the axis 'record' among its axes.")
-        if isinstance(self.sfreq, float | int) and not (self.sfreq > 0 and math.isfinite(self.sfreq)):
-            raise UsageError(f"sfreq is {self.sfreq:g}; it must be a positive number of Hz.")
-        if isinstance(self.sfreq, str) and (number := re.fullmatch(r"\s*([\d.]+)\s*hz\s*", self.sfreq, re.IGNORECASE)):
-            raise UsageError(f"sfreq is '{self.sfreq}'; write the number alone, sfreq: {number[1]}, as it is in Hz.")
-        if not self.columns and self.array is None:
-            raise UsageError("Signals need columns (name → what it is) or an array: add one to the mapping.")
-        if self.raw is not None and (self.array is None or isinstance(self.array.channels, str) or self.time):
-            raise UsageError("A raw file knows no names: give it an array with a list of channels, and sfreq.")
-        if self.regularise is not None and (self.time is None or self.sfreq is not None):
-            raise UsageError("regularise goes by the time stamps: name them under time, and leave sfreq out.")
-
-    @property
-    def has_records(self) -> bool:
-        """True if it holds several recordings."""
-        return self.records is not None or (self.array is not None and "record" in self.array.axes)
-
-    def column(self, name: str) -> Column | None:
-        """The signal that a column of the file is; None where it is none."""
-        if name in self.ignore:
-            return None
-        pattern = matching(name, self.columns)
-        if pattern is None or (pattern != name and matching(name, self.ignore)):
-            return None
-        column = self.columns[pattern]
-        return replace(column, name=starred(name, pattern)) if column.name == "*" else column
 
 
 @dataclass(frozen=True)
@@ -268,9 +66,9 @@ class EventTable:
 
 @dataclass(frozen=True)
 class SubjectText:
-    """Who was recorded: a text file and patterns, group 1 of each being the value.
+    """Source of the subject's facts: a text file and patterns, group 1 of each being the value.
 
-    Without `file`, the names of variables in the recording's own file, or patterns over what stands before its table.
+    Without `file`, the names of variables in the recording's own file, or patterns over the lines before its table.
     """
 
     file: str | None = None
@@ -289,7 +87,7 @@ class RecordNames:
 
 @dataclass(frozen=True)
 class TableMapping:
-    """How to read one family of files.
+    """Description of one family of files.
 
     Parameters
     ----------
@@ -305,9 +103,9 @@ class TableMapping:
     events : list of EventTable
         Each gives annotations.
     subject : SubjectText or None
-        Where the subject's id, age and sex are written.
+        Source of the subject's id, age and sex.
     labels : dict
-        Label → the variable of the recording's own file that holds it, or a pattern over what stands before its table.
+        Label → the variable of the recording's own file that holds it, or a pattern over the lines before its table.
     delimiter : str or None
         Default: tab for ``.tsv``, comma otherwise.
     decimal : str
@@ -317,7 +115,7 @@ class TableMapping:
     also : list of TableMapping
         Further families of files, for collections that have several.
     source : str
-        Where the layout is described.
+        Where the layout is published.
     """
 
     record: str = ""
@@ -353,12 +151,12 @@ class TableMapping:
 
     @property
     def has_records(self) -> bool:
-        """Whether one file holds several recordings."""
+        """True if one file holds several recordings."""
         return self.signals[0].has_records
 
     @property
     def dialect(self) -> Dialect:
-        """How its text tables are written."""
+        """Layout of its text tables."""
         return Dialect(self.delimiter, self.decimal, self.missing)
 
     def dialect_of(self, table: SignalTable) -> Dialect:
@@ -392,16 +190,16 @@ class TableMapping:
         return next((found for other in self.also if (found := other.for_file(path))), None)
 
     def record_of(self, path: Path) -> str | None:
-        """The name of the recording that `path` stands for in this family, or None if it stands for none."""
+        """The name of the recording that `path` stands for in this family, or None if it is not of this family."""
         match = re.fullmatch(self.record, self._end_of(path)) if self.signals else None
         return None if match is None else match[1]
 
     def _end_of(self, path: Path) -> str:
-        """As much of a path as `record` is about."""
+        """The end of a path that `record` is matched with."""
         return "/".join(path.absolute().parts[-self.record.count("/") - 1 :])
 
     def check_matches(self, paths: Sequence[Path]) -> None:
-        """Refuse to go on where no family is about any of the files, if there are some."""
+        """Refuse the mapping where there are files and none belongs to a family of it."""
         if not paths or not self.signals or any(self.for_file(path) for path in paths):
             return
         tables = (path for path in paths if path.suffix.lower() in (".csv", ".tsv", ".parquet", ".gz"))

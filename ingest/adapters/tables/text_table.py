@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from biosig.errors import UnreadableError
 from ingest.adapters.tables.layout import Dialect, matching
-from ingest.adapters.tables.mapping import TimeUnit
+from ingest.adapters.tables.signal_table import TimeUnit
 from ingest.adapters.tables.timestamps import SECONDS
 from ingest.decompress import check_gzip
 
@@ -58,7 +58,7 @@ class TextTable:
     Raises
     ------
     UnreadableError
-        If it is cut short, irregular, too large for text, or has a cell that is no number where one is wanted.
+        If it is cut short, irregular, too large for text, or has a cell that is not a number where one is wanted.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class TextTable:
                 self._take(some)
         except (EOFError, OSError, zlib.error) as error:
             raise UnreadableError(
-                f"{path} cannot be unpacked ({error}): it is cut short or no gzip; fetch it again."
+                f"{path} cannot be unpacked ({error}): it is cut short or not a gzip file; fetch it again."
             ) from None
         except UnicodeDecodeError:
             raise UnreadableError(f"{path} is not text in UTF-8: export it again as CSV.") from None
@@ -104,7 +104,7 @@ class TextTable:
         """The rows, once the lines before them and the header are read."""
         dialect = self._dialect
         delimiter = dialect.delimiter or _delimiter_of(self.path)
-        filled = filter(None, csv.reader(self._table_lines(), delimiter=delimiter))  # blank lines are none of its
+        filled = filter(None, csv.reader(self._table_lines(), delimiter=delimiter))  # blank lines do not count
         first = [cell.strip() for cell in next(filled, [])]
         numbers = [math.isfinite(_number(cell.replace(self._decimal, "."))) for cell in first]
         has_header = not any(numbers) if dialect.header == "auto" else dialect.header
@@ -149,7 +149,7 @@ class TextTable:
 
     @property
     def ends_open(self) -> bool:
-        """Whether the last line lacks its line end: the table may be cut there."""
+        """True if the last line lacks its line end: the table may be cut there."""
         return not self._last_line.endswith(("\n", "\r"))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
@@ -187,7 +187,7 @@ class TextTable:
         scale : ndarray, shape (C,)
             value = sample * scale.
         exact : bool
-            Whether float32 holds every value.
+            True if float32 holds every value.
         """
         decimals = [self._numbers[name].decimals for name in names]
         if all(d is not None and d <= _MOST_DECIMALS for d in decimals):
@@ -231,7 +231,7 @@ class TextTable:
             while line := text.readline(_LONGEST_LINE):
                 if len(line) == _LONGEST_LINE:
                     raise UnreadableError(
-                        f"{self.path} has a line of more than {_LONGEST_LINE} characters: it is no table; export it "
+                        f"{self.path} has a line of more than {_LONGEST_LINE} characters: it is not a table; export it "
                         "again."
                     )
                 self._last_line = line
@@ -268,7 +268,7 @@ class TextTable:
         values = np.fromiter(map(parsed.__getitem__, cells), np.float64, len(cells))
         if name in self._times and any(":" in text for text in texts.values()):
             self.dated.add(name)
-        if np.isinf(values).any():  # what `_number` makes of a cell that is none
+        if np.isinf(values).any():  # the value that `_number` gives a cell that is not a number
             row = int(np.argmax(np.isinf(values)))
             cell = cells[row].strip()[:40]
             wanted = "a number or a time such as 2024-03-01 10:00:00" if name in self._times else "a number"
@@ -294,7 +294,7 @@ def head_of(path: Path, dialect: Dialect, stamp: tuple[int, int]) -> str:  # noq
     dialect : Dialect
         How it is written.
     stamp : tuple of int
-        What changes when the file is written again; a head is asked for once for each fact in it.
+        Time of change and size of the file, for the cache: a head is asked for once for each fact in it.
 
     Raises
     ------
@@ -340,7 +340,7 @@ def _time_in(unit: TimeUnit) -> Callable[[str], float]:
 
 
 def _number(cell: str) -> float:
-    """A cell's value; infinite where it is no finite number."""
+    """A cell's value; infinite where it is not a finite number."""
     try:
         value = float(cell)
     except ValueError:

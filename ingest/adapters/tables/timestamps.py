@@ -12,14 +12,14 @@ from biosig.errors import UnreadableError
 from biosig.recording import MODALITIES
 from biosig.signal import runs_from_mask
 from ingest.adapters.common.gaps import refuse_backwards
-from ingest.adapters.tables.mapping import Regularise, TimeUnit
+from ingest.adapters.tables.signal_table import Regularise, TimeUnit
 
 SECONDS: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 WALL_CLOCK = 1e6
 """Seconds from which a first time stamp must be a clock's (11 days), not a place within a recording."""
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _RATES = (4.0, 10_000.0)  # Hz, of any wearable, ECG or EEG: outside, a unit that gives a rate within is likelier
-_POSSIBLE = (0.1, 100_000.0)  # Hz, of an unusual recorder: outside, nobody is asked whether that is the rate
+_POSSIBLE = (0.1, 100_000.0)  # Hz, of an unusual recorder: outside, an error does not offer it as the rate
 _RATED = frozenset((*MODALITIES, "eog", "emg"))
 _USUAL_RATE = 200.0
 _FAR_OFF = 30.0  # between a factor of 1 and one of 1,000
@@ -40,9 +40,9 @@ class Times:
     where : str
         File and column, for messages.
     row : callable
-        How to call an index in a message.
+        Gives the name of an index in a message.
     dated : bool
-        Whether they were date-times, whose unit is beyond doubt.
+        True if they were date-times, whose unit is beyond doubt.
     """
 
     stamps: NDArray[np.float64]
@@ -65,16 +65,16 @@ class Times:
 
 
 def check_times(times: Times, expected: float | None, kinds: Iterable[str]) -> None:
-    """Refuse time stamps that are no numbers, or that tell another unit than the mapping, or a rate that cannot be.
+    """Refuse time stamps that are not numbers, show another unit than the mapping, or give an impossible rate.
 
     Parameters
     ----------
     times : Times
         The stamps.
     expected : float or None
-        The rate in Hz that the mapping says.
+        The rate in Hz that the mapping states.
     kinds : iterable of str
-        What the channels are; where no rate is said, that of an ECG, a PPG or an EEG must be possible.
+        Kinds of the channels; where no rate is stated, that of an ECG, a PPG or an EEG must be possible.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def check_times(times: Times, expected: float | None, kinds: Iterable[str]) -> N
 
 
 def note_on_rate(sfreq: float, kinds: Iterable[str]) -> list[str]:
-    """What to tell of a rate in Hz that a mapping says and that no signal of these kinds usually has."""
+    """Note on a rate in Hz that a mapping states and that no signal of these kinds usually has."""
     rated = sorted(_RATED.intersection(kinds))
     if not rated or _RATES[0] <= sfreq <= _RATES[1]:
         return []
@@ -137,7 +137,7 @@ def regular_rate(times: Times, sfreq: float | None) -> float:
     seconds = times.seconds()
     steps = np.diff(seconds)
     _check_forwards(times, steps)
-    said = sfreq
+    stated = sfreq
     if sfreq is None:
         if len(seconds) < 2 or seconds[-1] <= 0:
             raise UnreadableError(f"{times.where}: no rate follows from its times; give sfreq in the mapping.")
@@ -146,7 +146,7 @@ def regular_rate(times: Times, sfreq: float | None) -> float:
     if late.any():
         usual = float(np.median(steps))
         odd = np.abs(steps - usual) > 0.75 * usual  # a gap shifts the rate that is taken from all of them
-        row = times.row(int(np.argmax(odd)) + 1 if said is None and 0 < odd.mean() < 0.1 else int(np.argmax(late)))
+        row = times.row(int(np.argmax(odd)) + 1 if stated is None and 0 < odd.mean() < 0.1 else int(np.argmax(late)))
         raise UnreadableError(
             f"{times.where} is not regular at {sfreq:g} Hz: it is off by a sample in {row}"
             "; correct sfreq, or bring the samples onto a grid with regularise (sfreq, longest_gap) in the mapping."
@@ -188,7 +188,7 @@ def onto_grid(
     invalid : ndarray of int64, shape (n_runs, 3)
         Those gaps as runs.
     notes : list of str
-        What was left out, and how much is invalid.
+        Samples that were left out, and the share that is invalid.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def onto_grid(
 
 
 def _in_gap(grid: NDArray[np.float64], known: NDArray[np.float64], longest: float) -> NDArray[np.bool_]:
-    """Which moments of the grid lie between two known ones that are too far apart, or outside all of them."""
+    """True for moments of the grid that lie between two known ones too far apart, or outside all of them."""
     after = np.searchsorted(known, grid)
     inside = (after > 0) & (after < len(known))
     right = known[after.clip(0, len(known) - 1)]

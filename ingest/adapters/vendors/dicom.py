@@ -79,7 +79,7 @@ class DicomAdapter(Adapter):
     describes = "DICOM waveforms (12-lead, general and ambulatory ECG, …)"
 
     def claims(self, path: Path) -> bool:
-        """Whether `path` is a DICOM object that holds a waveform but sound, or is called ``.dcm`` and is no DICOM."""
+        """True if `path` is a DICOM object with a waveform other than sound, or is called ``.dcm`` and is not DICOM."""
         try:
             head = _head(path)
         except OSError:
@@ -125,7 +125,7 @@ class DicomAdapter(Adapter):
         return replace(_recording(obj, None).load(), source=Source("", self.name))
 
     def identifiers(self, path: Path) -> Iterator[Identifier]:
-        """What the header says about who was recorded, when and with which device."""
+        """Fields of the header that tell who was recorded, when and with which device."""
         import pydicom
 
         dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
@@ -136,7 +136,7 @@ class DicomAdapter(Adapter):
 
 
 def _head(path: Path) -> bytes:
-    """The first bytes of a file; nothing of a pipe or a folder, at which opening would wait or fail."""
+    """The first bytes of a file; none of a pipe or a folder, at which opening would wait or fail."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         return b""
     handle = os.open(path, os.O_RDONLY)  # of a million files each is asked: buffers would cost more than the read
@@ -207,9 +207,9 @@ def _stream(dataset: Any, group: Any, path: Path | None, where: str, notes: list
     padding = group.get("WaveformPaddingValue")
     if isinstance(padding, bytes):
         padding = np.frombuffer(padding[: dtype.itemsize], dtype)[0]
-    kept, invalid, told = survey(samples, [] if padding is None else [float(padding)], Path(where))
+    kept, invalid, rounded = survey(samples, [] if padding is None else [float(padding)], Path(where))
     samples.dtype = np.dtype(kept)
-    notes += told
+    notes += rounded
     channels, scale, offset = [], np.ones(n_chans), np.zeros(n_chans)
     for row, definition in enumerate(definitions):
         name, in_file, kind = _name(definition, row)
@@ -224,7 +224,9 @@ def _stream(dataset: Any, group: Any, path: Path | None, where: str, notes: list
         if abs(skew) >= 1:
             notes.append(f"Channel '{name}' was sampled {skew:g} samples late: kept in its place.")
     if not (np.isfinite(scale).all() and np.isfinite(offset).all() and scale.all()):
-        raise UnreadableError(f"{where} has a channel sensitivity or baseline that is 0 or no number: export it again.")
+        raise UnreadableError(
+            f"{where} has a channel sensitivity or baseline that is 0 or not a number: export it again."
+        )
     onset = float(group.get("MultiplexGroupTimeOffset") or 0) / 1000
     return Stream(sfreq, tuple(channels), samples, scale, offset, invalid, onset)
 

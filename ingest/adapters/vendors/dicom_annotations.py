@@ -17,7 +17,7 @@ _SEGMENTS = ("SEGMENT", "MULTISEGMENT")
 def add_annotations(
     recording: Recording, sequence: Iterable[Any], streams: Mapping[int, Stream], notes: list[str]
 ) -> None:
-    """Give a recording what its Waveform Annotation Sequence says.
+    """Add to a recording the annotations, labels and report of its Waveform Annotation Sequence.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def add_annotations(
     streams : dict
         Multiplex group, from 0, → stream.
     notes : list of str
-        Is added to, where something was left out.
+        A note on items that were left out is appended to it.
     """
     statements, n_left_out = [], 0
     for item in sequence:

@@ -32,7 +32,7 @@ _RECORD = np.dtype(
 _EVENT = np.dtype([("head", "V6"), ("time", "<u8"), ("event", "V42"), ("text", "S128")])
 _RECORDS_AT_ONCE = 256
 _DRIFT = 0.05
-"""Seconds: events that are off by less are where anybody would put them."""
+"""Seconds of drift below which no note is needed: events are where a reader would put them."""
 
 
 @dataclass(slots=True)
@@ -62,11 +62,11 @@ class NeuralynxAdapter(Adapter):
     describes = "Neuralynx folders (with .ncs)"
 
     def claims_folder(self, path: Path) -> bool:
-        """Whether `path` is a folder with .ncs files."""
+        """True if `path` is a folder with .ncs files."""
         return bool(_channel_files(path))
 
     def read_recording(self, path: Path, *, lazy: bool) -> Recording:
-        """Read one recording; what no record holds is invalid.
+        """Read one recording; samples that no record holds are invalid.
 
         Raises
         ------
@@ -95,8 +95,8 @@ class NeuralynxAdapter(Adapter):
                     onset=(int(files[rows[0]].times[0]) - start) / 1e6,
                 )
             )
-            told = [np.divide(what, sfreq).tolist() for what in (samples.starts, samples.lengths)]
-            notes += note_on_gaps(f"The recording of {', '.join(names)}", *told)
+            runs = [np.divide(places, sfreq).tolist() for places in (samples.starts, samples.lengths)]
+            notes += note_on_gaps(f"The recording of {', '.join(names)}", *runs)
             if abs(samples.drift) > _DRIFT:
                 notes.append(
                     f"The clock of {', '.join(names)} drifts by {samples.drift:.3g} s against {sfreq:g} Hz: the rate "
@@ -168,7 +168,7 @@ def _open_ncs(path: Path) -> NcsFile:
     n_bytes = path.stat().st_size - _HEADER
     if not text.startswith("####") or n_bytes < _RECORD.itemsize or n_bytes % _RECORD.itemsize:
         raise UnreadableError(
-            f"{path} is no whole Neuralynx file of records of {_RECORD.itemsize} bytes: fetch it again."
+            f"{path} is not a whole Neuralynx file of records of {_RECORD.itemsize} bytes: fetch it again."
         )
     fields = dict(re.findall(r"^-(\w+)[ \t]+(\S.*?)[ \t\r]*$", text, re.M))
     n_records = n_bytes // _RECORD.itemsize

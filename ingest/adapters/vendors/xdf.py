@@ -59,7 +59,7 @@ class XdfAdapter(Adapter):
         return _from_streams(path, found)
 
     def identifiers(self, path: Path) -> Iterator[Identifier]:
-        """What the header says about who was recorded, when and with which device."""
+        """Fields of the header that tell who was recorded, when and with which device."""
         with path.open("rb") as file:
             head = file.read(_HEAD)
         sorts = {"datetime": "recording date", "created_at": "recording date"}
@@ -92,13 +92,13 @@ def _from_streams(path: Path, found: Sequence[dict[str, Any]]) -> Recording:
 
 
 def _losses(one: dict[str, Any], name: str) -> list[str]:
-    """What the stream's footer tells of samples that are not there; pyxdf passes over damaged parts without a word."""
+    """Notes on lost samples, which the stream's footer counts; pyxdf passes over damaged parts in silence."""
     footer = (one.get("footer") or {}).get("info")
     if footer is None:
         return [f"Stream '{name}' has no footer: it was not closed, or the file is cut."]
-    told, found = _text(footer, "sample_count"), len(one["time_stamps"])
-    if told.isdecimal() and int(told) > found:
-        return [f"Stream '{name}' has {found} samples, where its footer counts {told}: the rest is damaged or lost."]
+    counted, found = _text(footer, "sample_count"), len(one["time_stamps"])
+    if counted.isdecimal() and int(counted) > found:
+        return [f"Stream '{name}' has {found} samples, where its footer counts {counted}: the rest is damaged or lost."]
     return []
 
 
@@ -125,23 +125,23 @@ def _stream(path: Path, one: dict[str, Any], start: float, notes: list[str]) -> 
 
 def _rate(spans: Sequence[Span], info: Any, notes: list[str]) -> float:
     """The header's rate, where no span is a sample longer or shorter by it; else the measured one, in few digits."""
-    told, seconds = float(_text(info, "nominal_srate")), sum(span.seconds for span in spans)
-    measured = sum(span.n_times - 1 for span in spans) / seconds if seconds > 0 else told
+    nominal, seconds = float(_text(info, "nominal_srate")), sum(span.seconds for span in spans)
+    measured = sum(span.n_times - 1 for span in spans) / seconds if seconds > 0 else nominal
 
     def fits(sfreq: float) -> bool:
         return sfreq > 0 and all(abs((s.n_times - 1) / sfreq - s.seconds) <= 1 / sfreq for s in spans)
 
-    if fits(told):
-        return told
+    if fits(nominal):
+        return nominal
     sfreq = next((rate for digits in range(7) if fits(rate := round(measured, digits))), measured)
     off = max(abs((s.n_times - 1) / sfreq - s.seconds) for s in spans)
-    said = f"Stream '{_text(info, 'name')}' has {sfreq:g} Hz by its time stamps, not {told:g} as its header says"
-    notes.append(said + (f"; they differ from an even grid by up to {off:.2g} s." if off > 1 / sfreq else "."))
+    note = f"Stream '{_text(info, 'name')}' has {sfreq:g} Hz by its time stamps, not {nominal:g} as its header says"
+    notes.append(note + (f"; they differ from an even grid by up to {off:.2g} s." if off > 1 / sfreq else "."))
     return sfreq
 
 
 def _channels(one: dict[str, Any]) -> list[tuple[Channel, float]]:
-    """Each channel with the factor to its kind's unit, by what it says of itself, else by its stream's type."""
+    """Each channel with the factor to its kind's unit, by its own description, else by its stream's type."""
     info = one["info"]
     described = _described(info)
     n_chans = int(_text(info, "channel_count"))

@@ -36,8 +36,8 @@ class WfdbAdapter(Adapter):
     def read_recording(self, path: Path, *, lazy: bool) -> Recording:
         """Read one record; the samples are the file's own integers.
 
-        A multi-segment record becomes one recording: what no segment holds is invalid. With `lazy`, samples that take
-        more than `in_memory` bytes stay in their files.
+        A multi-segment record becomes one recording: samples that no segment holds are invalid. With `lazy`, samples
+        that take more than `in_memory` bytes stay in their files.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class WfdbAdapter(Adapter):
         return recording
 
     def parts(self, path: Path) -> list[Path]:
-        """Headers of the segments that `read` joins into one recording: no recordings of their own beside it."""
+        """Headers of the segments that `read` joins into one recording; they are not recordings of their own."""
         try:
             if not path.is_file() or not is_master(header_lines(path)[0]):
                 return []
@@ -82,7 +82,7 @@ class WfdbAdapter(Adapter):
         return replace(recording, content_hash=content_hash(recording.streams))
 
     def identifiers(self, path: Path) -> Iterator[Identifier]:
-        """What the header says about who was recorded, when and with which device."""
+        """Fields of the header that tell who was recorded, when and with which device."""
         lines, comments = header_lines(path)
         for text in lines[0].split()[4:]:
             what = "base date" if "/" in text else "base time"
@@ -97,13 +97,13 @@ class WfdbAdapter(Adapter):
 
 def _recording(name: str, groups: Sequence[Group], fs: float, comments: list[str]) -> Recording:
     streams, notes = streams_of(groups, fs)
-    said = parse_comments(comments)
+    facts = parse_comments(comments)
     return Recording(
         id=name,
         streams=streams,
-        subject=said.subject,
-        labels=said.labels,
-        report=said.report,
+        subject=facts.subject,
+        labels=facts.labels,
+        report=facts.report,
         source=Source(adapter=WfdbAdapter.name),
-        notes=(*said.notes, *notes),
+        notes=(*facts.notes, *notes),
     )

@@ -19,7 +19,7 @@ REFERENCE = "atr"
 """The extension of a database's reference annotations, whose labels are kept as they are."""
 
 _OTHER_FILES = {"bdf", "csv", "dat", "edf", "gz", "hea", "json", "mat", "md5", "npy", "pdf", "png", "txt", "xml", "zip"}
-"""Extensions of files beside records that are no annotations, and need not be opened to see it."""
+"""Extensions of files beside records that are not annotations, and need not be opened to see it."""
 
 _RACY_SECONDS = 2.0  # a folder that changed this recently may change again within the clock tick of its time stamp
 _SPANS = {"[": "]", "(": ")"}  # ventricular flutter, and a waveform (ecgpuwave): symbols that open and close a span
@@ -52,7 +52,7 @@ def read_annotations(
     files : list of Path
         The files read.
     notes : list of str
-        What could not be read or does not fit the record.
+        Files that could not be read, and events that do not fit the record.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def _listing(folder: str, changed: int) -> dict[str, tuple[str, ...]]:  # noqa: 
 
 
 def _could_be_annotations(path: Path) -> bool:
-    """Whether a file is no text and ends as annotation files do, with a word of zeros."""
+    """True if a file is not text and ends as annotation files do, with a word of zeros."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

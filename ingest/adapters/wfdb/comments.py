@@ -1,4 +1,4 @@
-"""What the comments of a WFDB header say about the subject, in the forms that public databases write."""
+"""Facts about the subject in the comments of a WFDB header, in the forms that public databases write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 @dataclass(slots=True)
 class Comments:
-    """What a header's comments say.
+    """Facts in a header's comments.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class Comments:
     labels : dict
         ``dx``: list of diagnosis codes; ``chagas``: bool; ``source``: the collection that a record is from.
     report : str or None
-        All lines that are none of these, as they stand, but for those that name persons, dates or devices.
+        All other lines as they stand, but for those that name persons, dates or devices.
     notes : list of str
-        What was left out or not understood.
+        Sentences on lines that were left out or not understood.
     """
 
     subject: Subject | None
@@ -50,7 +50,7 @@ def parse_comments(lines: list[str]) -> Comments:
     "Chagas label: True", "Source: CODE-15%", "Patient ID: 1" (2025), "<age>: 25 <sex>: M <diagnoses>: (none)" (ECG-ID
     and others), "69 M 1085 1629 x1" (MIT-BIH). A value that says nothing ("Unknown", "n/a") is passed over.
     """
-    said = Comments(None)
+    facts = Comments(None)
     who: dict[str, str] = {}
     report, n_private = [], 0
     for key, value, text in (part for line in lines for part in _parts(line.strip())):
@@ -61,24 +61,24 @@ def parse_comments(lines: list[str]) -> Comments:
         if name in ("id", "age", "sex"):
             who.setdefault(name, value)
         elif name == "dx":
-            said.labels["dx"] = [code.strip() for code in value.split(",") if code.strip()]
+            facts.labels["dx"] = [code.strip() for code in value.split(",") if code.strip()]
         elif name == "chagas label" and truth is not None:
-            said.labels["chagas"] = truth
+            facts.labels["chagas"] = truth
         elif name == "source":
-            said.labels["source"] = value
+            facts.labels["source"] = value
         elif is_private_key(key) if key else _STATED.search(value):
             n_private += 1
         else:
             report.append(text)
-    said.subject = _subject(who, said.notes)
-    said.report = "\n".join(report) or None
+    facts.subject = _subject(who, facts.notes)
+    facts.report = "\n".join(report) or None
     if n_private:
-        said.notes.append(f"{n_private} comment line(s) of the header sound like names, dates or devices: left out.")
-    return said
+        facts.notes.append(f"{n_private} comment line(s) of the header sound like names, dates or devices: left out.")
+    return facts
 
 
 def _parts(line: str) -> list[tuple[str, str, str]]:
-    """What a line says, as (key, value, text to keep); the key is "" in free text.
+    """Facts in a line, as (key, value, text to keep); the key is "" in free text.
 
     A line is kept as it stands: a time of day or an address taken apart at its colon would no longer be known as one.
     """

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How a format lays samples into bytes.
+    """Layout of a format's samples in bytes.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ def groups_of(obj: object) -> tuple[str, list[Group], float, list[str]] | None:
     UnreadableError
         If it holds a header without signals.
     """
-    wfdb = sys.modules.get("wfdb")  # who has a Record has imported it
+    wfdb = sys.modules.get("wfdb")  # a caller with a Record has imported it
     if wfdb is None or not isinstance(obj, wfdb.Record):
         return None
     record: Any = obj

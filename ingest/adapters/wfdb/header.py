@@ -1,4 +1,4 @@
-"""WFDB headers: the text, parsed to the letter; what is not as header(5) wants it is said, not passed over.
+"""WFDB headers: the text, parsed to the letter; each departure from header(5) is noted or refused.
 
 Format: WFDB Applications Guide, header(5), https://physionet.org/physiotools/wag/header-5.htm. wfdb's own parser takes
 "200,5" for 200 and "µV" for V, and costs more than reading the signals.
@@ -37,7 +37,7 @@ _SEGMENT = re.compile(r"[-\w]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class SignalLine:
-    """What a header says about one signal.
+    """A header's entry for one signal.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class SignalLine:
     skew : int
         Frames by which the signal lags behind the others in the file.
     byte_offset : int
-        Where the samples begin in the file.
+        First byte of the samples in the file.
     gain, baseline
         physical = (digital - baseline) / gain, in `unit`.
     unit, name : str
@@ -93,7 +93,7 @@ class Header:
     comments : list of str
         Lines after "#", stripped.
     notes : list of str
-        Defaults that were filled in and other things a user should know.
+        Sentences on defaults that were filled in, and others for the user.
     """
 
     path: Path
@@ -109,7 +109,7 @@ class Header:
 def is_master(lines: list[str]) -> bool:
     """True if a header's lines are a list of segments ("name/number of segments" opens its record line).
 
-    What stands behind the slash of a name with a folder in it is no number.
+    In a name with a folder, the text behind the slash is not a number.
     """
     _, slash, number = lines[0].split()[0].partition("/")
     return bool(slash) and _COUNT.fullmatch(number) is not None
@@ -144,7 +144,7 @@ def parse_header(path: Path) -> Header:
     Raises
     ------
     UnreadableError
-        One sentence: what is not as header(5) wants it, or refers to a place outside the header's folder.
+        One sentence: the line that departs from header(5), or refers to a place outside the header's folder.
     """
     lines, comments = header_lines(path)
     header = _parse_record_line(path, lines[0])

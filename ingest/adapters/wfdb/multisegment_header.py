@@ -39,7 +39,7 @@ class Master:
     files : list of Path
         The layout header, then each segment's header and signal files once.
     layout : dict
-        Every signal's key → what a header says of it.
+        Every signal's key → its line in a header.
     segments : list of (int, Path)
         First frame and header of each segment that holds samples; the frames between them are gaps.
     headers : dict
@@ -49,7 +49,7 @@ class Master:
     n_frames : int
         Length of the whole.
     notes : list of str
-        What a user should know.
+        Sentences for the user.
     """
 
     header: Header
@@ -100,9 +100,9 @@ def check_segments(header: Header) -> Master:
             if part not in headers:
                 check_present(part, wanted_by=path)
                 headers[part] = _with_signals(parse_header(part), path)
-                signal_files, lengths[part], told = open_files(headers[part])
+                signal_files, lengths[part], size_notes = open_files(headers[part])
                 files += [part, *(file.path for file in signal_files)]
-                notes += [*headers[part].notes, *told]
+                notes += [*headers[part].notes, *size_notes]
                 layout = layout or keyed(headers[part].signals)
                 _check_segment(header, headers[part], layout, variable)
             if lengths[part] != length:
@@ -147,7 +147,7 @@ def _check_segment(master: Header, part: Header, layout: dict[Key, SignalLine], 
 
 
 def _check_size(path: Path, n_frames: int, layout: dict[Key, SignalLine], parts: list[tuple[int, Header]]) -> None:
-    """Refuse lengths that are only words: gaps cost no memory, but the time to pass over them."""
+    """Refuse lengths that the files do not bear out: gaps cost no memory, but the time to pass over them."""
     total = n_frames * sum(signal.per_frame for signal in layout.values())
     held = sum(length * sum(signal.per_frame for signal in part.signals) for length, part in parts)
     if total - held > max(_MAX_UNHELD, _MAX_SPREAD * held):

@@ -46,7 +46,7 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class _Numbers:
-    """How the numbers of one signal are made: in each segment ``samples * factor + shift``, then scale and offset."""
+    """Conversion of one signal's numbers: in each segment ``samples * factor + shift``, then scale and offset."""
 
     scale: float
     offset: float
@@ -58,7 +58,7 @@ class _Numbers:
 
 @dataclass(slots=True)
 class _Piece:
-    """What a segment gives to a joined group: its rows, where they go, and what becomes of their numbers."""
+    """A segment's part of a joined group: its rows, their places, and the conversion of their numbers."""
 
     start: int
     group: Group
@@ -125,14 +125,14 @@ def join_segments(master: Master, in_memory: int) -> tuple[list[Group], list[str
     held, notes = _read_segments(master, in_memory)
     keys = list(master.layout)
     channels, rates = zip(*(_identity(master, line, held[key]) for key, line in master.layout.items()), strict=True)
-    told_of: dict[str, list[str]] = {}
+    names_by_note: dict[str, list[str]] = {}
     groups = []
     for per_frame in dict.fromkeys(rates):
         rows = [row for row, rate in enumerate(rates) if rate == per_frame]
         numbers = [_numbers(held[keys[row]]) for row in rows]
         for row, made in zip(rows, numbers, strict=True):
             if made.how:
-                told_of.setdefault(made.how, []).append(keys[row][0])
+                names_by_note.setdefault(made.how, []).append(keys[row][0])
         group = _joined(
             rows,
             [channels[row] for row in rows],
@@ -147,20 +147,20 @@ def join_segments(master: Master, in_memory: int) -> tuple[list[Group], list[str
     gap = master.n_frames - sum(master.lengths[part] for _, part in master.segments)
     if gap:
         fs = master.header.fs
-        told_of[f"{gap / fs:g} of {master.n_frames / fs:g} s lie between segments: invalid"] = []
-    told = [f"{', '.join(names)}: {how}." if names else f"{how}." for how, names in told_of.items()]
-    return groups, [*notes, *told]
+        names_by_note[f"{gap / fs:g} of {master.n_frames / fs:g} s lie between segments: invalid"] = []
+    conversions = [f"{', '.join(names)}: {how}." if names else f"{how}." for how, names in names_by_note.items()]
+    return groups, [*notes, *conversions]
 
 
 def _read_segments(master: Master, in_memory: int) -> tuple[dict[Key, list[_Held]], list[str]]:
-    """Where each signal is held, in the order of time, and the notes on all segments."""
+    """The segments that hold each signal, in the order of time, and the notes on all segments."""
     held: dict[Key, list[_Held]] = {key: [] for key in master.layout}
     notes: list[str] = []
     n_samples = master.n_frames * sum(signal.per_frame for signal in master.layout.values())
     read: dict[Path, dict[int, tuple[Group, int]]] = {}
     for part, header in master.headers.items():
-        groups, told, _ = read_groups(header, in_memory if 4 * n_samples <= in_memory else 0)
-        notes += told
+        groups, segment_notes, _ = read_groups(header, in_memory if 4 * n_samples <= in_memory else 0)
+        notes += segment_notes
         read[part] = {row: (group, i) for group in groups for i, row in enumerate(group.rows)}
     for start, part in master.segments:
         for row, key in enumerate(keyed(master.headers[part].signals)):
@@ -189,7 +189,7 @@ def _identity(master: Master, line: SignalLine, held: Sequence[_Held]) -> tuple[
 
 
 def _numbers(held: Sequence[_Held]) -> _Numbers:
-    """What must be done to a signal's numbers for one scale and offset to hold throughout."""
+    """Conversion of a signal's numbers that makes one scale and offset hold throughout."""
     same, none = [1.0] * len(held), [0.0] * len(held)
     maps = {(part.scale, part.offset) for part in held}
     if not held:

@@ -1,4 +1,4 @@
-"""One pass over samples, a block at a time: what is missing, between which values they lie, what they add up to."""
+"""One pass over samples, a block at a time: missing samples, the range of the others, and sums."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_CODE = -(2**63)
 
 @dataclass(frozen=True, slots=True)
 class SampleScan:
-    """What a pass over integers of shape (C, T) found.
+    """Results of a pass over integers of shape (C, T).
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class SampleScan:
     sums : ndarray of int64, shape (C,)
         Of all samples.
     narrow : bool
-        Whether 16 bits hold them all.
+        True if 16 bits hold them all.
     """
 
     invalid: NDArray[np.int64]

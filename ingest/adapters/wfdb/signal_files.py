@@ -1,4 +1,4 @@
-"""The signal files of a WFDB record: that they are there and long enough, and any of their frames as integers."""
+"""The signal files of a WFDB record, checked to exist and to be long enough, and any of their frames as integers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FLAC_CHUNK = 2**20  # libsndfile cannot read 2**24 samples at once (libsndfile 
 
 @dataclass(slots=True)
 class SignalFile:
-    """One file, and what of a record is in it.
+    """One file, and the signals of a record that are in it.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class SignalFile:
     per_frame : list of int
         Samples of each of its signals in a frame.
     rows : list of int
-        Which signals of the header these are.
+        Their rows among the header's signals.
     first : list of int
         For format 8: the value before the first difference.
     n_frames : int
@@ -127,7 +127,7 @@ def open_files(header: Header) -> tuple[list[SignalFile], int, list[str]]:
     n_frames : int
         Frames to read.
     notes : list of str
-        Where the header's counts and the files' sizes contradict each other.
+        Sentences on contradictions between the header's counts and the files' sizes.
 
     Raises
     ------
@@ -202,14 +202,14 @@ def _check_size(header: Header, file: SignalFile, n_frames: int | None, notes: l
 
 
 def _check_flac(header: Header, file: SignalFile, n_frames: int | None, notes: list[str]) -> int:
-    """Compare what a FLAC stream says of itself with the header; returns the frames that are wanted of it."""
+    """Compare the head of a FLAC stream with the header; returns the frames that are wanted of it."""
     import soundfile
 
     n = file.per_frame[0]
     try:
         with file.path.open("rb") as raw:
             if raw.read(4) != b"fLaC":
-                raise UnreadableError(f"{file.path} is no FLAC stream, as {header.path.name} wants it: fetch it again.")
+                raise UnreadableError(f"{file.path} is not a FLAC stream, as {header.path.name} wants: fetch it again.")
         with soundfile.SoundFile(file.path) as stream:
             n_chans, bits, found = stream.channels, _SUBTYPES.get(stream.subtype, 99), stream.frames - file.byte_offset
     except (soundfile.LibsndfileError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""The signals of a WFDB record by rate, brought into memory or left in their files; one pass tells what is missing."""
+"""The signals of a WFDB record by rate, brought into memory or left in their files; one pass finds missing samples."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Group:
     per_frame : int
         Samples in each of the record's frames.
     rows : list of int
-        Which signals of the header these are.
+        Their rows among the header's signals.
     channels : list of Channel
-        Each resolved on its own; names that stand twice are settled by `streams_of`.
+        Each resolved on its own; `streams_of` resolves names that stand twice.
     samples : ndarray or LazySamples, shape (C, T)
         Integers of the file, or float32.
     scale, offset : ndarray of float64, shape (C,)
@@ -98,10 +98,10 @@ class FileSamples(LazySamples):
                 end = min(at + length, last)
                 frames = file.read(at, min(end + skewed, file.n_frames))
                 for row, column, skew, missing in wanted:
-                    there = frames[skew : skew + end - at, column : column + n]
+                    available = frames[skew : skew + end - at, column : column + n]
                     out = samples[row, (at - first) * n : (end - first) * n]
-                    out[: there.size].reshape(-1, n)[:] = there
-                    out[there.size :] = missing  # the end that a skewed signal does not reach
+                    out[: available.size].reshape(-1, n)[:] = available
+                    out[available.size :] = missing  # the end that a skewed signal does not reach
         return samples[:, start - first * n : stop - first * n]
 
 
@@ -113,7 +113,7 @@ def read_groups(header: Header, in_memory: int) -> tuple[list[Group], list[str],
     groups : list of Group
         In the order in which the header names their rates.
     notes : list of str
-        What counts, checksums and missing samples tell.
+        Sentences on counts, checksums and missing samples.
     files : list of Path
         The signal files.
 
@@ -159,7 +159,7 @@ def streams_of(groups: Sequence[Group], fs: float) -> tuple[list[Stream], list[s
 
 
 def _notes_on_nothing(groups: Sequence[Group]) -> list[str]:
-    """Signals that hold no real value, or always the same one: files of zeros are common, and read without an error."""
+    """Notes on signals of no real value, or one and the same: files of zeros are common, and read without an error."""
     notes = []
     for what, test in (
         ("Not one valid sample in", np.greater),
@@ -185,7 +185,7 @@ def _group(
     in_memory: int,
     doubtful: list[str],
 ) -> Group:
-    """The signals of one rate; those whose checksum the header has otherwise join `doubtful`."""
+    """The signals of one rate; names of those whose checksum differs from the header's are added to `doubtful`."""
     here = [signals[row] for row in rows]
     samples: NDArray[Any] | FileSamples = lazy.read(0, lazy.shape[1]) if lazy.nbytes <= in_memory else lazy
     found = survey(samples, [MISSING[signal.fmt] for signal in here])

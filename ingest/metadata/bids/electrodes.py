@@ -1,4 +1,4 @@
-"""Electrodes that a BIDS set measured, from its coordinate system to the head frame; what is not known is not used."""
+"""Electrodes that a BIDS set measured, from its coordinate system to the head frame; unknown systems are not used."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def electrodes(file: BidsFile) -> tuple[dict[str, Position], list[str]]:
     positions : dict
         By the electrodes' names in lower case; empty where there are none.
     notes : list of str
-        Why positions that the set has are not used.
+        Reasons for which positions of the set are not used.
     """
     reasons: list[str] = []
     for path in file.sidecars("_electrodes.tsv"):

@@ -1,7 +1,7 @@
-"""Where a file lies in a BIDS tree, and which of the files beside and above it speak of it.
+"""Place of a file in a BIDS tree, and the files beside and above it that describe it.
 
 BIDS (Gorgolewski et al. 2016, Sci Data 3:160044; bids-specification.readthedocs.io) names a file by entities,
-``sub-01_ses-a_task-rest_eeg.edf``; what is said in a folder above holds below (its "inheritance principle").
+``sub-01_ses-a_task-rest_eeg.edf``; a statement in a folder above holds below (its "inheritance principle").
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class BidsFile:
 
 
 def bids_file(path: Path) -> BidsFile | None:
-    """The file as part of a BIDS set, or None if it is none by its name, or no folder above is a set's root."""
+    """The file as part of a BIDS set, or None if its name is not one of BIDS, or no folder above is a set's root."""
     if not path.name.startswith("sub-"):
         return None
     path = path.absolute()

@@ -1,4 +1,4 @@
-"""What a BIDS set says about a recording beside its file: who, which sitting and task, channels, electrodes, events.
+"""Sidecars of a BIDS set, added to a recording: subject, session and task, channels, electrodes, events.
 
 The TSV and JSON files are read here, and not by MNE-BIDS, as that reads the samples too, through MNE: integers, rates
 per channel and samples that stay in their file would be lost, and one odd sidecar would cost the recording.
@@ -35,7 +35,7 @@ _KINDS = {
 
 
 def apply_bids_sidecars(recording: Recording, path: Path) -> Recording:
-    """The recording with what its BIDS set says about it; as it is where `path` lies in no BIDS set.
+    """The recording with the facts of its BIDS set; unchanged where `path` does not lie in a BIDS set.
 
     From the file's name come the subject ("sub-01"), the session, and labels (task, run, …); from ``participants.tsv``
     and ``sessions.tsv`` age, sex and labels; from ``channels.tsv`` kinds, units that the file does not give, and bad
@@ -65,9 +65,9 @@ def apply_bids_sidecars(recording: Recording, path: Path) -> Recording:
 
 def _with_subject(recording: Recording, file: BidsFile) -> Recording:
     subject, session = f"sub-{file.entities['sub']}", file.entities.get("ses")
-    said = {key: value for key, value in file.entities.items() if key not in ("sub", "ses", "split")}
+    entities = {key: value for key, value in file.entities.items() if key not in ("sub", "ses", "split")}
     old = recording.subject or Subject("")
-    recording = replace(recording, subject=Subject(subject), session=session, labels={**recording.labels, **said})
+    recording = replace(recording, subject=Subject(subject), session=session, labels={**recording.labels, **entities})
     tables = [(file.root / "participants.tsv", "participant_id", subject)]
     if session is not None:
         tables.insert(0, (file.root / subject / f"{subject}_sessions.tsv", "session_id", f"ses-{session}"))
@@ -87,7 +87,7 @@ def _with_subject(recording: Recording, file: BidsFile) -> Recording:
 
 
 def _changes(*paths: Path) -> tuple[int, ...]:
-    """When files were last changed; a table is read again after that."""
+    """Times of the last change of files; a table is read again after a change."""
     return tuple(path.stat().st_mtime_ns for path in paths if path.is_file())
 
 
@@ -116,11 +116,11 @@ def _with_channels(recording: Recording, file: BidsFile) -> Recording:
     streams, bad, untold = [], [], 0
     for stream in recording.streams:
         rows = [_of(channel, described) for channel in stream.channels]
-        told = [_channel(c, row or {}, _of(c, places)) for c, row in zip(stream.channels, rows, strict=True)]
-        factor = np.array([factor for _, factor in told])
+        resolved = [_channel(c, row or {}, _of(c, places)) for c, row in zip(stream.channels, rows, strict=True)]
+        factor = np.array([factor for _, factor in resolved])
         stream = replace(
             stream,
-            channels=tuple(channel for channel, _ in told),
+            channels=tuple(channel for channel, _ in resolved),
             scale=stream.scale * factor,
             offset=stream.offset * factor,
         )
@@ -156,13 +156,13 @@ def _described(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _of(channel: Channel, table: Mapping[str, T]) -> T | None:
-    """What a table says of a channel, under its name in the file or its canonical one, in any case."""
-    told = table.get(channel.source_name.strip().casefold())
-    return table.get(channel.name.casefold()) if told is None else told
+    """A table's entry for a channel, under its name in the file or its canonical one, in any case."""
+    entry = table.get(channel.source_name.strip().casefold())
+    return table.get(channel.name.casefold()) if entry is None else entry
 
 
 def _channel(channel: Channel, row: Mapping[str, str], place: Position | None) -> tuple[Channel, float]:
-    """A channel as the set's tables describe it, and what its numbers must be multiplied by."""
+    """A channel as the set's tables describe it, and the factor that its numbers must be multiplied by."""
     type_ = row.get("type", "").upper()
     kind = _KINDS.get(type_, "misc") if type_ else channel.kind
     unit = channel.unit or row.get("units", "")
@@ -193,6 +193,6 @@ def _with_events(recording: Recording, file: BidsFile) -> Recording:
     notes = [f"Not read of the set's table of events: {', '.join(others)}."] if others else []
     columns = EventColumns("onset", labels, "duration")
     alone = replace(recording, annotations=[], notes=())
-    told = mark_bad_spans(with_events(alone, cells, range(len(cells)), columns))
-    annotations = sorted(dict.fromkeys((*recording.annotations, *told.annotations)), key=lambda event: event.onset)
-    return replace(told, annotations=annotations, notes=(*recording.notes, *told.notes, *notes))
+    marked = mark_bad_spans(with_events(alone, cells, range(len(cells)), columns))
+    annotations = sorted(dict.fromkeys((*recording.annotations, *marked.annotations)), key=lambda event: event.onset)
+    return replace(marked, annotations=annotations, notes=(*recording.notes, *marked.notes, *notes))

@@ -14,12 +14,12 @@ from ingest.metadata.labels.typed_table import TypedTable, codes_of
 
 
 class CodeNames:
-    """What a code table calls each code.
+    """Names of codes in a code table.
 
     Parameters
     ----------
     wanted : CodeMap
-        Which column is what.
+        The table's columns of codes and names.
     table : Path
         The label table, beside which the code table lies, or which is one.
 
@@ -47,14 +47,14 @@ class CodeNames:
 
 
 class CodeTable:
-    """A table that speaks of no recording, but of the codes that recordings have as labels from their files.
+    """A table about the codes that recordings have as labels from their files, and not about recordings.
 
     Parameters
     ----------
     path : Path
         CSV, TSV or Parquet.
     spec : LabelSpec
-        Its `maps` say which label holds the codes and what the new labels are.
+        Its `maps` name the label that holds the codes, and the new labels.
     """
 
     def __init__(self, path: Path, spec: LabelSpec) -> None:

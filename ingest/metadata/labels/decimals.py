@@ -27,7 +27,7 @@ def _number(mark: Mark) -> str:
 
 
 def is_number(cells: Any, mark: Mark) -> Any:
-    """Which cells (a pyarrow array of stripped text) are numbers written with that decimal mark."""
+    """True for cells (a pyarrow array of stripped text) that are numbers written with that decimal mark."""
     return pc.match_substring_regex(cells, f"^({_number(mark)})$")
 
 
@@ -39,7 +39,7 @@ def seen_mark(columns: Iterable[Any], delimiter: str) -> Mark:
     columns : iterable of pyarrow arrays
         The known cells of each column, stripped.
     delimiter : str
-        What separates the table's cells.
+        The sign between the table's cells.
     """
     if delimiter == ",":
         return "."
@@ -57,11 +57,11 @@ def plain(cells: Any, known: Any, mark: Mark, given: bool, where: str) -> Any:
     cells : pyarrow array of text
         The whole column.
     known : pyarrow array of text
-        Its cells that say something, stripped.
+        Its cells that hold a value, stripped.
     mark : {".", ","}
         The decimal mark of the table.
     given : bool
-        Whether the user gave it; otherwise it was seen in another column.
+        True if the user gave it; otherwise it was seen in another column.
     where : str
         File and column, for the error.
 
@@ -122,6 +122,6 @@ def with_commas(known: Any, where: str) -> str | None:
 
 
 def known_cells(cells: Any, missing: Iterable[str]) -> Any:
-    """The cells that say something, stripped."""
+    """The cells that hold a value, stripped."""
     text = pc.utf8_trim_whitespace(cells)
     return text.filter(pc.invert(pc.is_in(text, pa.array(sorted(missing), text.type))))

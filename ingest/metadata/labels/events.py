@@ -53,15 +53,15 @@ class EventTable:
         return len(self._cells)
 
     def names_of(self, row: int) -> str:
-        """What a row calls its recording, for messages."""
+        """A row's name for its recording, for messages."""
         return next(filter(None, (self._cells.text(row, column) for column in self.spec.id_columns)), "")
 
     def knows(self, path: Path) -> bool:
-        """Whether a row names this file."""
+        """True if a row names this file."""
         return len(self._index.find_path(path)) > 0
 
     def matched(self, found: IngestIndex) -> NDArray[np.bool_]:
-        """Which rows name one of the files found."""
+        """True for rows that name one of the files found."""
         return self._index.marked(len(self), found.paths)
 
     def add(self, recording: Recording, path: Path) -> Recording | None:
@@ -79,7 +79,7 @@ def with_events(recording: Recording, cells: TypedTable, rows: Iterable[int], co
     Raises
     ------
     DataError
-        If a time is no number, an event ends before it begins, or samples are to be counted at several rates.
+        If a time is not a number, an event ends before it begins, or samples are to be counted at several rates.
     """
     factor = _seconds_per_unit(recording, cells.path, columns)
     events: list[Annotation] = []
@@ -99,7 +99,7 @@ def with_events(recording: Recording, cells: TypedTable, rows: Iterable[int], co
 
 
 def _duration(cells: TypedTable, row: int, columns: EventColumns, onset: float) -> float:
-    """The row's duration in the table's unit; 0 where the cell says nothing."""
+    """The row's duration in the table's unit; 0 where the cell holds no value."""
     column = columns.duration or columns.end
     value: Any = cells.value(row, column, "number") if column else None
     if value is None:

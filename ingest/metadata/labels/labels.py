@@ -1,4 +1,4 @@
-"""What tables and codes say about recordings, joined to them: by file name, by subject, by code."""
+"""Labels from tables and codes, joined to recordings: by file name, by subject, by code."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from ingest.metadata.labels.typed_table import TypedTable
 class Labels:
     """Tables of labels, read and indexed once, and joined to any number of recordings; may be sent to workers.
 
-    Tables are joined in this order, whatever theirs is: rows about recordings, events, rows about subjects (which may
-    come from the tables before), names of codes. A table about recordings wins over their files, one about subjects
-    fills in only what is not known yet.
+    Tables are joined in this order, whatever order they are given in: rows about recordings, events, rows about
+    subjects (which may come from the tables before), names of codes. A table about recordings wins over their files,
+    one about subjects fills in only facts that are not known yet.
 
     Parameters
     ----------
@@ -62,16 +62,16 @@ class Labels:
 
     @property
     def described(self) -> str:
-        """Which tables these are and how their columns are read; the rows may grow."""
+        """Description of the tables and of how their columns are read, without their rows, which may grow."""
         return repr([(table.path.name, table.spec) for table in self._tables])
 
     @property
     def asked(self) -> frozenset[str]:
-        """Labels that the spec names, but for free text; all others came along."""
+        """Labels that the spec names, but for free text; all other columns were not asked for by name."""
         return frozenset(label for table in self._tables for label in table.asked)
 
     def join(self, recording: Recording, path: Path) -> tuple[Recording, tuple[str, ...]]:
-        """The recording with all that the tables say about it.
+        """The recording with all facts of the tables about it.
 
         Parameters
         ----------
@@ -90,10 +90,10 @@ class Labels:
         Raises
         ------
         DataError
-            If a cell is not what the spec says, or two tables contradict each other.
+            If a cell is not of the type that the spec states, or two tables contradict each other.
         """
         known: set[type] = set()
-        told: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for table in self._tables:
             joined = table.add(recording, path)
             if joined is None:
@@ -104,14 +104,14 @@ class Labels:
                 says = {name: recording.labels[name] for name in table.gives if name in recording.labels}
                 if table.spec.subject_column and recording.subject:
                     says["the subject's id"] = recording.subject.id
-                if odd := sorted(name for name, value in says.items() if told.setdefault(name, value) != value):
+                if odd := sorted(name for name, value in says.items() if values.setdefault(name, value) != value):
                     raise DataError(
                         f"{table.path} contradicts another label table about {', '.join(odd)} of {path}: correct one."
                     )
         return recording, tuple(table.path.name for table in self._tables if _about(table) not in known)
 
     def unmatched(self, found: IngestIndex) -> list[tuple[str, str]]:
-        """What rows that are about nothing found call their recording or subject, and their table; each name once."""
+        """Names of recordings and subjects in rows that match nothing found, and their table; each name once."""
         names: dict[tuple[str, str], None] = {}
         for table in self._keyed():
             rows = np.flatnonzero(~table.matched(found)).tolist()
@@ -134,7 +134,7 @@ class Labels:
         Raises
         ------
         UsageError
-            With what the table has and what was found.
+            With a name of the table, and a name that was found.
         """
         for table in self._keyed():
             if isinstance(table, SubjectTable):
@@ -156,7 +156,7 @@ def _about(table: LabelTable | EventTable | CodeTable) -> type:
 def load_labels(
     tables: Sequence[Path], spec: Path | None, id_columns: Sequence[str] = (), subject_column: str | None = None
 ) -> Labels | None:
-    """Tables of labels and what their columns mean; None if there are none.
+    """Tables of labels and the meaning of their columns; None if there are none.
 
     Parameters
     ----------
@@ -165,12 +165,12 @@ def load_labels(
     spec : Path, optional
         YAML file of `LabelSpecs`.
     id_columns, subject_column : optional
-        Win over what the spec says of all tables. Of several tables, each goes by those of these columns that it has.
+        Win over the spec of all tables. Of several tables, each goes by those of these columns that it has.
 
     Raises
     ------
     UsageError
-        If a table or column does not exist, or it is not said what a table's rows are about.
+        If a table or column does not exist, or a table's rows are said to be neither about recordings nor subjects.
     DataError
         If a table cannot be read.
     """
@@ -216,7 +216,7 @@ def _with_paths(spec: LabelSpec, given: Mapping[str, Path]) -> LabelSpec:
 
 
 def _for_one(path: Path, common: LabelSpec, tables: Sequence[Path]) -> LabelSpec:
-    """What is said of all tables, as it holds for one of them."""
+    """The spec of all tables, as it holds for one of them."""
     if len(tables) == 1:
         return common
     columns = TypedTable(path).columns

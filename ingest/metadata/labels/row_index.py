@@ -1,4 +1,4 @@
-"""Which rows of a table speak of a recording, in sixteen bytes a row: a million names must reach every worker."""
+"""Index from recordings to rows of a table, in sixteen bytes a row: a million names must reach every worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SUFFIX = re.compile(
 
 @dataclass(frozen=True)
 class IngestIndex:
-    """What an ingest found, by which it tells the rows that are about none of it.
+    """Files and subjects that an ingest found, by which it finds the rows that match none of them.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class IngestIndex:
     sittings : frozenset of (str, str or None)
         Subject and session of all recordings, as the shards hold them.
     pseudonym : callable
-        Under which they do (`ingest.privacy.pseudonyms.Pseudonyms`).
+        Gives the pseudonyms that the shards hold (`ingest.privacy.pseudonyms.Pseudonyms`).
     """
 
     paths: Sequence[Path]
@@ -45,7 +45,7 @@ class RowIndex:
     Parameters
     ----------
     keys : iterable of (str, int)
-        Key and row; an empty key is none.
+        Key and row; an empty key does not count.
     """
 
     def __init__(self, keys: Iterable[tuple[str, int]]) -> None:
@@ -69,7 +69,7 @@ class RowIndex:
         return self._rows[:0]
 
     def marked(self, n_rows: int, paths: Iterable[Path]) -> NDArray[np.bool_]:
-        """Which of the table's rows are found for any of these paths."""
+        """True for rows of the table that are found for any of these paths."""
         marked = np.zeros(n_rows, bool)
         for path in paths:
             marked[self.find_path(path)] = True

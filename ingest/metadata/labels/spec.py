@@ -1,4 +1,4 @@
-"""What the columns of label tables mean: the file of ``--labels-spec``, as typed dataclasses."""
+"""Meaning of the columns of label tables: the file of ``--labels-spec``, as typed dataclasses."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ingest.metadata.labels.typed_table import MISSING, CellType
 
 @dataclass(frozen=True)
 class CodeMap:
-    """A label derived from codes: each code that a table knows, replaced by what the table calls it, each name once.
+    """A label derived from codes: each code that a table knows, replaced by its name in the table, each name once.
 
     Parameters
     ----------
     label : str
         The new label; a list.
     column : str
-        Where the codes are: a column of the label table, or a label that the recording has from its file.
+        Source of the codes: a column of the label table, or a label that the recording has from its file.
     value : str
         Column of the code table with the names; a code whose cell is empty gives none.
     table : str or None
-        The code table: one of --labels, or a path from the label table's folder; None = the label table is itself it.
+        The code table: one of --labels, or a path from the label table's folder; None = the label table itself.
     key : str or None
         Its column of codes; None = its first.
     where : str or None
@@ -45,11 +45,11 @@ class EventColumns:
     Parameters
     ----------
     onset : str
-        When it begins, from the recording's start.
+        Time at which it begins, from the recording's start.
     label : tuple of str
-        What it is; the cells of several columns are joined by "/".
+        Name of the event; the cells of several columns are joined by "/".
     duration, end : str or None
-        How long it lasts, or when it ends; without either, or where the cell is empty, it is a moment.
+        Its length, or the time at which it ends; without either, or where the cell is empty, it is a moment.
     unit : {"s", "ms", "samples"}
         Of these three columns.
     sfreq : float or None
@@ -72,10 +72,10 @@ class EventColumns:
 
 @dataclass(frozen=True)
 class LabelSpec:
-    """Which column of a label table means what.
+    """Meaning of the columns of a label table.
 
     With `id_columns` each row is about one recording. Without them, and with `subject_column`, each row is about one
-    subject (and one sitting, with `session_column`) and goes to all of its recordings; what these know already stays.
+    subject (and one sitting, with `session_column`) and goes to all of its recordings, whose own facts stay.
     With neither, the table only serves `maps`.
 
     Parameters
@@ -83,7 +83,7 @@ class LabelSpec:
     id_columns : tuple of str
         Columns that name the recording, by its file's name or by the end of its path, with or without extension.
     subject_column, session_column, age_column, sex_column, report_column : str or None
-        Where the subject's id, the sitting, age, sex and free text stand. A column named "age" or "sex" is
+        Columns of the subject's id, the sitting, age, sex and free text. A column named "age" or "sex" is
         taken as that unless it is named here as something else, or no cell of it can be understood.
     age_unit : {"years", "months", "weeks", "days"}
         Of ages that stand without one.
@@ -93,14 +93,14 @@ class LabelSpec:
         Columns to keep as labels, to the letter, beside those in `types`; None = all the others, but for dates and
         for columns whose name sounds like a date, a time or a name.
     types : dict
-        Column → "bool", "number", "text" or "codes" (a list); a cell that is no such thing is an error. A column that
+        Column → "bool", "number", "text" or "codes" (a list); a cell of another type is an error. A column that
         is not here has the type that a Parquet file states, else the narrowest of bool, number and text that fits all.
         What is "text" here is free text, and goes through the scrubber like a report.
     decimal : {".", ","} or None
         The decimal mark of numbers; the other mark, spaces and apostrophes then part thousands. None = as the table
         shows: commas where its cells are separated by semicolons or tabs and a column of numbers has some.
     missing : tuple of str
-        Cells that say that nothing is known; no label comes of them.
+        Cells that mean that nothing is known; they give no label.
     maps : tuple of CodeMap
         Labels derived from codes.
     events : EventColumns or None
@@ -133,6 +133,6 @@ class LabelSpec:
 
 @dataclass(frozen=True)
 class LabelSpecs(LabelSpec):
-    """What is said of all tables, but for those that `tables` describes on their own, by their file names."""
+    """Spec of all tables, but for those that `tables` describes on their own, by their file names."""
 
     tables: dict[str, LabelSpec] = field(default_factory=dict)

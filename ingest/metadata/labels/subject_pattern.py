@@ -30,7 +30,7 @@ class SubjectPattern:
             )
 
     def matches(self, relative: str) -> bool:
-        """Whether the path has a subject."""
+        """True if the path has a subject."""
         return self._pattern.search(relative) is not None
 
     def join(self, recording: Recording, relative: str) -> Recording | None:

@@ -22,7 +22,7 @@ from ingest.privacy.private_keys import is_private_key
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What one source says about a recording."""
+    """Facts of one source about a recording."""
 
     subject: Subject
     session: str | None
@@ -31,7 +31,7 @@ class _Facts:
 
 
 class LabelTable:
-    """A table with one row per recording; it wins over what the recording's file says.
+    """A table with one row per recording; it wins over the recording's file.
 
     Parameters
     ----------
@@ -86,28 +86,28 @@ class LabelTable:
         return int(rows[0]) if len(rows) else None
 
     def names_of(self, row: int) -> str:
-        """What a row calls its recording or subject, for messages."""
+        """A row's name for its recording or subject, for messages."""
         columns: tuple[str | None, ...] = self.spec.id_columns or (self.spec.subject_column,)
         return next(filter(None, (self._cells.text(row, column) for column in columns)), "")
 
     def knows(self, path: Path) -> bool:
-        """Whether a row names this file."""
+        """True if a row names this file."""
         return self.row_of(path) is not None
 
     def matched(self, found: IngestIndex) -> NDArray[np.bool_]:
-        """Which rows name one of the files found."""
+        """True for rows that name one of the files found."""
         return self._index.marked(len(self), found.paths)
 
     def add(self, recording: Recording, path: Path) -> Recording | None:
-        """The recording with what the table says about it, or None if that is nothing."""
+        """The recording with the table's facts about it, or None if it has no row."""
         row = self.row_of(path)
         return None if row is None else self.join(recording, row)
 
     def join(self, recording: Recording, row: int) -> Recording:
-        """The recording with what one row says about it."""
+        """The recording with the facts of one row."""
         known = _Facts(recording.subject or Subject(""), recording.session, recording.report, recording.labels)
-        told, notes = self._facts(row)
-        first, second = (told, known) if self.wins else (known, told)
+        stated, notes = self._facts(row)
+        first, second = (stated, known) if self.wins else (known, stated)
         subject = Subject(
             first.subject.id or second.subject.id,
             second.subject.age if first.subject.age is None else first.subject.age,
@@ -123,7 +123,7 @@ class LabelTable:
         )
 
     def _facts(self, row: int) -> tuple[_Facts, list[str]]:
-        """What the row says, and what of it could not be understood, without quoting it: it may be a date."""
+        """Facts of a row, and notes on cells that could not be understood, without quoting them: they may be dates."""
         cells, spec = self._cells, self.spec
         age, sex = cells.text(row, spec.age_column), cells.text(row, spec.sex_column)
         subject = Subject(
@@ -133,7 +133,7 @@ class LabelTable:
         )
         notes = note_on_age(age)
         if age and subject.age is None:
-            notes.append("The label table's age is no number of years, months, weeks or days: left out.")
+            notes.append("The label table's age is not a number of years, months, weeks or days: left out.")
         if sex and subject.sex is None:
             notes.append("The label table's sex is neither female nor male: left out.")
         labels = {column: cells.value(row, column, type_) for column, type_ in self._types.items()}
@@ -146,7 +146,7 @@ class LabelTable:
 
 
 class SubjectTable(LabelTable):
-    """A table with one row per subject, or per subject and sitting; what a recording knows already stays."""
+    """A table with one row per subject, or per subject and sitting; facts that a recording has already stay."""
 
     wins = False
     _what = "the subject"
@@ -170,7 +170,7 @@ class SubjectTable(LabelTable):
         return ", session ".join(filter(None, (cells.text(row, column) for column in columns)))
 
     def matched(self, found: IngestIndex) -> NDArray[np.bool_]:
-        """Which rows are about a subject, or a sitting, of which a recording was stored."""
+        """True for rows about a subject, or a sitting, of which a recording was stored."""
         by_sitting = self.spec.session_column is not None
         known = {(subject, (session or "") if by_sitting else "") for subject, session in found.sittings}
 
@@ -182,7 +182,7 @@ class SubjectTable(LabelTable):
         return np.array([is_known(row) for row in range(len(self))], bool)
 
     def add(self, recording: Recording, path: Path) -> Recording | None:  # noqa: ARG002
-        """The recording with what the table says about its subject, or None if that is nothing."""
+        """The recording with the table's facts about its subject, or None if it has no row."""
         row = self.row_of_subject(recording.subject.id if recording.subject else "", recording.session)
         return None if row is None else self.join(recording, row)
 
@@ -192,7 +192,10 @@ def _sitting(subject: str, session: str) -> str:
 
 
 def _with_age_and_sex(cells: TypedTable, spec: LabelSpec) -> LabelSpec:
-    """As labels they would hide behind the index columns of the same name, and queries would find nothing."""
+    """The spec with the columns of age and sex found by name.
+
+    As labels they would hide behind the index columns of the same name, and queries would find nothing.
+    """
     named = set(spec.named())
     for column in [name for name in cells.columns if name not in named]:
         if (

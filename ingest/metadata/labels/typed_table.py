@@ -1,4 +1,4 @@
-"""Tables of labels (CSV, TSV, Parquet): cells as bool, number, text or codes, or an error that says which is none."""
+"""Tables of labels (CSV, TSV, Parquet): cells as bool, number, text or codes, or an error that names the cell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ingest.metadata.labels import decimals
 CellType = Literal["bool", "number", "text", "codes"]
 
 MISSING = ("", "NaN", "nan", "NA", "N/A", "n/a", "<NA>")
-"""Cells that say that nothing is known: what pandas, R, spreadsheets and BIDS write."""
+"""Cells that mean that nothing is known, as pandas, R, spreadsheets and BIDS write them."""
 
 _NUMBER = r"[+-]?(0|[1-9]\d{0,15})(\.\d*)?([eE][+-]?\d{1,2})?|[+-]?\.\d+"
 """Numbers, but not "007", which is a name, nor an id of many digits, which a float would round."""
@@ -39,9 +39,9 @@ class TypedTable:
     path : Path
         The table, in UTF-8. A CSV whose header has semicolons and no comma is separated by these.
     missing : tuple of str
-        What is written where nothing is known.
+        Cells that mean that nothing is known.
     may_be_empty : bool
-        Whether a table without rows is one.
+        True if a table without rows is accepted.
 
     Raises
     ------
@@ -79,12 +79,12 @@ class TypedTable:
         return list(self._table.column_names)
 
     def keep(self, columns: Iterable[str]) -> None:
-        """Forget all other columns: what is sent to workers should be small."""
+        """Drop all other columns, so that little is sent to workers."""
         wanted = set(columns)
         self._table = self._table.select([name for name in self.columns if name in wanted])
 
     def read_marks(self, given: decimals.Mark | None, apart: Collection[str | None]) -> tuple[str, ...]:
-        """Rewrite numbers with decimal commas and thousands marks as plain ones; what looks like them is told.
+        """Rewrite numbers with decimal commas and thousands marks as plain ones, and report columns that may hold some.
 
         Parameters
         ----------
@@ -128,11 +128,11 @@ class TypedTable:
             )
 
     def holds_times(self, column: str) -> bool:
-        """Whether the column's type is a date or a time."""
+        """True if the column's type is a date or a time."""
         return bool(pa.types.is_temporal(self._table.column(column).type))
 
     def cell(self, row: int, column: str) -> Any:
-        """What the cell holds: stripped text, or the value of a typed column; None where nothing is known."""
+        """Content of the cell: stripped text, or the value of a typed column; None where nothing is known."""
         return self._known(self._table.column(column)[row].as_py())
 
     def text(self, row: int, column: str | None) -> str:
@@ -155,7 +155,7 @@ class TypedTable:
         Raises
         ------
         DataError
-            If the cell is no such thing; the sentence names file, row and column.
+            If the cell is of another type; the sentence names file, row and column.
         """
         cell = self.cell(row, column)
         if cell is None:
@@ -186,7 +186,7 @@ class TypedTable:
         )
 
     def guess_type(self, column: str) -> CellType:
-        """What all cells of a column are: the type that the file states, else the narrowest that fits every cell."""
+        """Type of all cells of a column: the one that the file states, else the narrowest that fits every cell."""
         data = self._table.column(column)
         if self.is_typed:
             return _stated_type(data.type)
@@ -200,7 +200,7 @@ class TypedTable:
 
 
 def _read_text(path: Path) -> tuple[Any, str]:
-    """The table with all its cells as text, and what separates them."""
+    """The table with all its cells as text, and the sign that separates them."""
     check_gzip(path)
     header = pa.input_stream(path).read(_BLOCK_BYTES).partition(b"\n")[0]
     delimiter = "\t" if ".tsv" in path.name.lower() else ";" if b";" in header and b"," not in header else ","
@@ -262,7 +262,7 @@ def codes_of(cell: Any) -> list[str]:
     Raises
     ------
     ValueError, SyntaxError
-        If the text begins like a list and is none.
+        If the text begins like a list and is not one.
     """
     if isinstance(cell, str) and cell.startswith(("{", "[", "(")):
         cell = ast.literal_eval(cell)

@@ -20,7 +20,8 @@ from biosig.downstream.qa.run import BEATEN, run_qa
 from biosig.downstream.qa.splits import make_cohort
 from biosig.downstream.qa.tuning import word_ids
 from biosig.errors import DataError, UsageError
-from biosig.models.model import Model, build_model
+from biosig.models.load import build_model
+from biosig.models.model import Model
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index, open_shards
 

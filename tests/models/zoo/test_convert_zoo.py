@@ -107,7 +107,7 @@ class Planted:
 
 def test_options_of_a_training_script_are_read_and_no_other_class(tmp_path):
     told = convert(a_file(tmp_path, "kim", args=argparse.Namespace(lr=1.0), epoch=3)).left_out
-    assert told["args"] == told["epoch"] == "what is no weight"
+    assert told["args"] == told["epoch"] == "entries that are not weights"
     path = a_file(tmp_path, "kim", args=Planted(str(tmp_path / "planted")))
     with pytest.raises(DataError, match=r"posix.mkdir.*nothing was read"):
         convert(path)

@@ -21,11 +21,12 @@ class CpcConfig(TermConfig):
     embed_dim : int
         Width in which context and future are compared.
     temperature : float
-        What cosines are divided by.
+        Divisor of the cosines.
     apart : int
-        Tokens of the same window this near the true one are no negatives: they are nearly the same.
+        Tokens of the same window this near the true one are not negatives: they are nearly the same.
     candidates : int
-        How many pairs of each modality are compared with each other, drawn anew each step; all where there are fewer.
+        Number of pairs of each modality that are compared with each other, drawn anew each step; all if there are
+        fewer.
     """
 
     name: ClassVar[str] = "cpc"

@@ -20,7 +20,7 @@ class LatentConfig(TermConfig):
     decoder : DecoderConfig
         Size of the decoder.
     layers : int
-        How many of the teacher's last layers are averaged; all blocks where it has fewer.
+        Number of the teacher's last layers that are averaged; all blocks if it has fewer.
     beta : float
         Errors below it count squared, larger ones by their size.
     """

@@ -17,7 +17,7 @@ class NextLatentConfig(TermConfig):
     Parameters
     ----------
     horizon : int
-        How many tokens ahead.
+        Number of tokens ahead.
     embed_dim, hidden_dim : int
         Widths of the projection, in which latents are compared: of what it gives, and between its two matrices.
     sigreg : float
