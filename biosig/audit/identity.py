@@ -29,17 +29,17 @@ FEW_SUBJECTS = 5
 Rows = NDArray[np.int64]
 
 
-def identity(trial: AuditContext) -> Iterator[Finding]:
+def identity(context: AuditContext) -> Iterator[Finding]:
     """Find subject and site in the embeddings, and the gain in score from people being on both sides."""
-    apart = recordings_apart(trial.task)
+    apart = recordings_apart(context.task)
     if apart is None:
-        trial.notes.append("No two subjects have windows far enough apart to look for their identity in embeddings.")
+        context.notes.append("No two subjects have windows far enough apart to look for their identity in embeddings.")
     else:
-        yield _subjects(trial, *apart)
-    if trial.config.site:
-        yield from _site(trial)
-    if len(trial.task.people) > len(np.unique(trial.task.people)):
-        yield _gain_from_identity(trial)
+        yield _subjects(context, *apart)
+    if context.config.site:
+        yield from _site(context)
+    if len(context.task.people) > len(np.unique(context.task.people)):
+        yield _gain_from_identity(context)
 
 
 def few_subjects(task: Task) -> Finding | None:
@@ -86,11 +86,11 @@ def recordings_apart(task: Task) -> tuple[Rows, Rows] | None:
     return (np.concatenate(known), np.concatenate(found)) if len(known) > 1 else None
 
 
-def _subjects(trial: AuditContext, known: Rows, found: Rows) -> Finding:
-    subjects, prepare = trial.task.people, FeatureScaler.fit(trial.vectors[known], None)
-    nearest = KNeighborsClassifier(1).fit(prepare(trial.vectors[known]), subjects[known])
-    named = nearest.predict(prepare(trial.vectors[found]))
-    right = trial.share(named == subjects[found], subjects[found])
+def _subjects(context: AuditContext, known: Rows, found: Rows) -> Finding:
+    subjects, prepare = context.task.people, FeatureScaler.fit(context.vectors[known], None)
+    nearest = KNeighborsClassifier(1).fit(prepare(context.vectors[known]), subjects[known])
+    named = nearest.predict(prepare(context.vectors[found]))
+    right = context.share(named == subjects[found], subjects[found])
     names, n = np.unique(subjects[known], return_counts=True)
     chance = float((n / n.sum())[np.searchsorted(names, subjects[found])].mean())
     identified = right.low > chance
@@ -114,20 +114,20 @@ def _subjects(trial: AuditContext, known: Rows, found: Rows) -> Finding:
     )
 
 
-def _site(trial: AuditContext) -> Iterator[Finding]:
+def _site(context: AuditContext) -> Iterator[Finding]:
     """Check whether a linear probe predicts the recording site of unknown people."""
-    sites, subjects = recording_values(trial.task.labelled.windows, trial.config.site), trial.task.people
+    sites, subjects = recording_values(context.task.labelled.windows, context.config.site), context.task.people
     common = [site for site in np.unique(sites) if len(np.unique(subjects[sites == site])) >= FEW_SUBJECTS]
     rows = np.flatnonzero(np.isin(sites, common))
     try:
         if len(common) < 2:
             raise UsageError(f"fewer than two have {FEW_SUBJECTS} subjects")
         y = np.searchsorted(common, sites[rows])
-        folds = group_folds(subjects[rows], min(5, FEW_SUBJECTS), trial.config.seed, y)
+        folds = group_folds(subjects[rows], min(5, FEW_SUBJECTS), context.config.seed, y)
     except UsageError as error:
-        trial.notes.append(f"Values of {trial.config.site} could not be looked for in embeddings: {error}")
+        context.notes.append(f"Values of {context.config.site} could not be looked for in embeddings: {error}")
         return
-    X, config = trial.vectors[None, rows], trial.config
+    X, config = context.vectors[None, rows], context.config
     recipe = ProbeSpec("logistic", "classes", len(common))
     (prediction,) = cross_val_predict(X, [X], y, subjects[rows], folds, recipe)
     auroc = bootstrap(METRICS["auroc"], y, prediction, subjects[rows], config.n_bootstrap, config.seed)
@@ -142,26 +142,26 @@ def _site(trial: AuditContext) -> Iterator[Finding]:
     )
 
 
-def _gain_from_identity(trial: AuditContext) -> Finding:
+def _gain_from_identity(context: AuditContext) -> Finding:
     """The score of a split by window instead of by subject, which shows if the label is the subject's identity.
 
     Band power is added to the embeddings, so that a model that cannot identify people does not hide such a label.
     """
-    y, window_ids = trial.task.labelled.y, np.arange(len(trial.task.people)).astype(str)
-    known = np.hstack((trial.vectors, trial.measured.spectrum))[None]  # (1, N, F)
-    folds = group_folds(window_ids, 5, trial.config.seed, trial.task.labelled.strata)
-    apart = trial.probe(known)
-    mixed = trial.rate(cross_val_predict(known, [known], y, window_ids, folds, trial.recipe)[0])
-    only_there = not trial.above_chance(apart) and trial.above_chance(mixed) and mixed.value > apart.high
+    y, window_ids = context.task.labelled.y, np.arange(len(context.task.people)).astype(str)
+    known = np.hstack((context.vectors, context.measured.spectrum))[None]  # (1, N, F)
+    folds = group_folds(window_ids, 5, context.config.seed, context.task.labelled.strata)
+    apart = context.probe(known)
+    mixed = context.rate(cross_val_predict(known, [known], y, window_ids, folds, context.recipe)[0])
+    only_there = not context.above_chance(apart) and context.above_chance(mixed) and mixed.value > apart.high
     verdict: Verdict = "ok"
     then = "."
-    if only_there and _one_label_each(trial.task):
+    if only_there and _one_label_each(context.task):
         verdict, then = "fail", ": all that the label tells of these people is who they are."
     elif only_there:
         verdict, then = "warn", ": what tells it may be no more than which recording a window is of."
     sentence = (
-        f"From embeddings and band power {trial.title} is told with {trial.say(mixed)} where people are on both sides, "
-        f"and with {trial.say(apart)} where they are apart{then}"
+        f"From embeddings and band power {context.title} is told with {context.say(mixed)} where people are on both "
+        f"sides, and with {context.say(apart)} where they are apart{then}"
     )
     return Finding("label as identity", mixed.value, f"{apart.value:.2f}", verdict, sentence, mixed.low, mixed.high)
 

@@ -21,23 +21,23 @@ from biosig.text_files import read_json
 _PARTS = "_subjects"  # how splits.json ends the names of its parts
 
 
-def leakage(trial: AuditContext) -> Iterator[Finding]:
+def leakage(context: AuditContext) -> Iterator[Finding]:
     """Compare the recordings with the pretraining ledger, and find those that the task holds under two subjects."""
-    windows = trial.task.labelled.windows
+    windows = context.task.labelled.windows
     rows = np.unique(windows.recording)
     stored = [windows.ds[int(row)] for row in rows]
     hashes, names = [r.content_hash for r in stored], [r.id for r in stored]
     subjects = windows.subjects[np.unique(windows.recording, return_index=True)[1]].astype(str).tolist()
     marks = [r.fingerprint for r in stored]
-    yield _pretraining(trial, hashes, subjects, names, marks)
+    yield _pretraining(context, hashes, subjects, names, marks)
     yield twins(find_duplicates(hashes, marks).group, subjects, names)
 
 
 def _pretraining(
-    trial: AuditContext, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str], marks: Sequence[bytes]
+    context: AuditContext, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str], marks: Sequence[bytes]
 ) -> Finding:
     check, expected = "seen in pretraining", "0"
-    model = trial.model
+    model = context.model
     if not model.trained:
         return Finding(check, 0.0, expected, "ok", f"{model.name} has random weights, which have seen nothing.")
     found = overlap(model.folder, hashes, subjects, names, marks) if model.folder else None

@@ -44,12 +44,12 @@ class PermutationNull:
         return float((1 + (self.permuted >= self.true).sum()) / (1 + len(self.permuted)))
 
 
-def permutation(trial: AuditContext) -> Iterator[Finding]:
+def permutation(context: AuditContext) -> Iterator[Finding]:
     """Check whether the score is beyond those of permuted labels, and these are at chance."""
-    null = null_scores(trial, trial.vectors)
+    null = null_scores(context, context.vectors)
     low, high = (float(edge) for edge in np.percentile(null.permuted, (2.5, 97.5)))
     beyond = (
-        f"{trial.metric_title} is {null.true:.2f} with the true labels and {low:.2f} to {high:.2f} with permuted ones"
+        f"{context.metric_title} is {null.true:.2f} with the true labels and {low:.2f} to {high:.2f} with permuted ones"
     )
     yield Finding(
         "permuted labels: p",
@@ -58,26 +58,26 @@ def permutation(trial: AuditContext) -> Iterator[Finding]:
         "ok" if null.p < 0.05 else "warn",
         f"{beyond} (p = {null.p:.3g}): " + ("it is no accident." if null.p < 0.05 else "it may well be an accident."),
     )
-    mean, biased = float(null.permuted.mean()), low > trial.chance
+    mean, biased = float(null.permuted.mean()), low > context.chance
     yield Finding(
         "permuted labels: score",
         mean,
-        f"{trial.chance:.2f}" if trial.chance else "≤ 0.00",
+        f"{context.chance:.2f}" if context.chance else "≤ 0.00",
         "fail" if biased else "ok",
-        f"With permuted labels {trial.metric_title} is {mean:.2f} on average"
+        f"With permuted labels {context.metric_title} is {mean:.2f} on average"
         + (": the task leaks its labels." if biased else ", so the task does not leak its labels."),
         low,
         high,
     )
 
 
-def null_scores(trial: AuditContext, features: NDArray[Any]) -> PermutationNull:
+def null_scores(context: AuditContext, features: NDArray[Any]) -> PermutationNull:
     """The score of features (N, F), and their scores with permuted labels."""
-    y, unit, first = trial.task.labelled.y, *_units(trial)
-    person = np.unique(trial.task.people[first], return_inverse=True)[1]
-    rng = np.random.default_rng(trial.config.seed)
-    orders = [np.arange(len(first)), *(permuted(person, rng) for _ in range(trial.config.n_permutations))]
-    scores = _scores(trial, features, [y[first][order] for order in orders], unit)
+    y, unit, first = context.task.labelled.y, *_units(context)
+    person = np.unique(context.task.people[first], return_inverse=True)[1]
+    rng = np.random.default_rng(context.config.seed)
+    orders = [np.arange(len(first)), *(permuted(person, rng) for _ in range(context.config.n_permutations))]
+    scores = _scores(context, features, [y[first][order] for order in orders], unit)
     return PermutationNull(float(scores[0]), scores[1:][np.isfinite(scores[1:])])
 
 
@@ -90,21 +90,21 @@ def permuted(person: Rows, rng: np.random.Generator) -> Rows:
     return taken
 
 
-def _units(trial: AuditContext) -> tuple[Rows, Rows]:
+def _units(context: AuditContext) -> tuple[Rows, Rows]:
     """The labelled unit of each window (N,), and the first window of each unit: recordings, or else windows."""
-    y, windows = trial.task.labelled.y, trial.task.labelled.windows
+    y, windows = context.task.labelled.y, context.task.labelled.windows
     _, first, unit = np.unique(windows.recording, return_index=True, return_inverse=True)
     if (y[first][unit] == y).all():
         return unit, first
     return np.arange(len(y)), np.arange(len(y))
 
 
-def _scores(trial: AuditContext, features: NDArray[Any], labels: list[NDArray[Any]], unit: Rows) -> Floats:
+def _scores(context: AuditContext, features: NDArray[Any], labels: list[NDArray[Any]], unit: Rows) -> Floats:
     """The score of each of `labels` (U, …), by ridge regressions that learn it from features (N, F) of other people."""
-    columns = [regressands(y, trial.kind)[unit] for y in labels]  # [N, J] each
+    columns = [regressands(y, context.kind)[unit] for y in labels]  # [N, J] each
     n_columns = columns[0].shape[1]
     predicted = np.full((len(unit), len(columns) * n_columns), np.nan)
-    for fold in trial.folds:
+    for fold in context.folds:
         predicted[fold.test] = _ridge(features[fold.train], np.hstack(columns)[fold.train], features[fold.test])
     tested = np.flatnonzero(np.isfinite(predicted[:, 0]))
     rows, place = np.unique(unit[tested], return_inverse=True)
@@ -112,8 +112,8 @@ def _scores(trial: AuditContext, features: NDArray[Any], labels: list[NDArray[An
     for number, y in enumerate(labels):
         own = predicted[tested][:, number * n_columns : (number + 1) * n_columns]
         sums = np.stack([np.bincount(place, column) for column in own.T], axis=1) / np.bincount(place)[:, None]
-        prediction = sums if trial.kind in ("classes", "multilabel") else sums[:, 0]
-        scores.append(trial.metric.resampled(y[rows], prediction, np.ones((1, len(rows))))[0])
+        prediction = sums if context.kind in ("classes", "multilabel") else sums[:, 0]
+        scores.append(context.metric.resampled(y[rows], prediction, np.ones((1, len(rows))))[0])
     return np.array(scores)
 
 

@@ -284,7 +284,7 @@ def test_all_that_suits_stands_beside_unless_it_is_switched_off_by_name(few_chan
     changes = {"baselines": None, "tune": {"lr": 1e-3, "epochs": 1, "method": "probe"}, "split": QuerySplit(*SPLIT)}
     beside = run_finetune(_config(few_channels, **changes, skip_baselines=["handmade", "shallow"])).table["method"]
     assert list(dict.fromkeys(beside)) == ["model", "chance", "random_weights", "tangent"]
-    with pytest.raises(UsageError, match=r"'s4', which is no baseline of this task; .* chance, random_weights"):
+    with pytest.raises(UsageError, match=r"'s4', which is not a baseline of this task; .* chance, random_weights"):
         run_finetune(_config(few_channels, **changes, skip_baselines=["s4"]))
 
 

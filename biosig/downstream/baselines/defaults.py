@@ -36,7 +36,8 @@ def exclude(names: Sequence[str], without: Sequence[str]) -> list[str]:
     unknown = [name for name in without if name not in names]
     if unknown:
         raise UsageError(
-            f"'skip_baselines' names '{unknown[0]}', which is no baseline of this task; there are {', '.join(names)}."
+            f"'skip_baselines' names '{unknown[0]}', which is not a baseline of this task; there are "
+            f"{', '.join(names)}."
         )
     return [name for name in names if name not in without]
 

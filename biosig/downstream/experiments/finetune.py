@@ -96,7 +96,7 @@ def _result(
     baselines, remarks = _baselines(task, windows, model, config)
     parts, unused = make_parts(config.split, task.labelled, config.seed, task.copies)
     check_pairs(config.fuse, [MODEL, *baselines])
-    standing_notes = _standing_notes(task, model, config, parts)
+    design_notes = _design_notes(task, model, config, parts)
     spans, read = _read(windows, config, progress)
     frozen = FrozenExamples(read, model.encoder, model.device, config.cache_gb * 1e9)
     context = BaselineContext(
@@ -131,7 +131,7 @@ def _result(
                     scored.append(tested.assign(**prediction_columns(prediction, config.target)))
     predictions = with_fused(pd.concat(scored, ignore_index=True), config.fuse, config.target)
     baseline_remarks = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
-    notes = [*left_out, *unused, *remarks, *baseline_remarks, *standing_notes, *fusion_note(config.fuse)]
+    notes = [*left_out, *unused, *remarks, *baseline_remarks, *design_notes, *fusion_note(config.fuse)]
     return labelled_result(task, model, parts, predictions, notes, config)
 
 
@@ -230,7 +230,7 @@ def _read(
     return contexts, read
 
 
-def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Sequence[Split]) -> list[str]:
+def _design_notes(task: Task, model: Model, config: FineTuneConfig, parts: Sequence[Split]) -> list[str]:
     if isinstance(config.split, QuerySplit):
         notes = ["The test part is scored once per seed; the validation part chose the epochs."]
     else:

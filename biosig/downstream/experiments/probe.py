@@ -135,7 +135,7 @@ def score_rows(
     Parameters
     ----------
     config : ProbeConfig
-        How; its target, split and bootstrap are not looked at, `baselines`, `skip_baselines` and `fuse` neither.
+        Settings of the fits; its target, split, bootstrap, `baselines`, `skip_baselines` and `fuse` are not used.
     task : Task
         N windows, each in some part; the configuration chooses their channels and alignment.
     model : Model
@@ -202,7 +202,7 @@ def _result(
     out: PartialResult | None,
     progress: Progress | None,
 ) -> ProbeResult:
-    standing_notes = _standing_notes(task, model, config, parts)
+    design_notes = _design_notes(task, model, config, parts)
     names = [MODEL, *_baselines(config, task, model)]
     check_pairs(config.fuse, names)
     scored = score_rows(
@@ -216,7 +216,7 @@ def _result(
         progress=progress,
     )
     predictions = with_fused(scored.predictions, config.fuse, config.target)
-    notes = [*notes, *standing_notes, *scored.notes, *fusion_note(config.fuse)]
+    notes = [*notes, *design_notes, *scored.notes, *fusion_note(config.fuse)]
     return labelled_result(task, model, parts, predictions, notes, config, {"fits": scored.fits}, scored.tables)
 
 
@@ -280,7 +280,7 @@ def _up_to_layer(model: Model, config: ProbeConfig) -> Model:
     return Model(encoder, model.trained, model.card, model.folder, model.tokenizer)
 
 
-def _standing_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequence[Split]) -> list[str]:
+def _design_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequence[Split]) -> list[str]:
     if isinstance(config.split, QuerySplit):
         notes = ["The test part is scored once."]
     else:

@@ -142,7 +142,7 @@ class FineTuneConfig(TaskConfig):
     baselines : list, optional
         Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     skip_baselines : list of str
-        Which of them are switched off.
+        Baselines to leave out of these.
     fuse : list of pairs of str
         Further rows "A + B": the mean of two rows' standardised scores (`biosig.downstream.results.fusion`), such as
         [[handmade, model]].

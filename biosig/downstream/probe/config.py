@@ -83,7 +83,7 @@ class ProbeConfig(TaskConfig):
     baselines : list, optional
         Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     skip_baselines : list of str
-        Which of them are switched off.
+        Baselines to leave out of these.
     draws : int
         Number of draws of random weights for "random_weights", whose score is the mean over draws.
     fuse : list of pairs of str
