@@ -28,7 +28,7 @@ from biosig.sample_types import as_stored
 from biosig.source_files import check_present, sha256_of
 
 NEVER = "never read"
-"""The fate of what an adapter leaves in the file."""
+"""The fate of parts that an adapter leaves in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def make_recording(
     report: str | None = None,
     notes: Sequence[str] = (),
 ) -> Recording:
-    """A recording of what a file holds: channels resolved, annotations inside the signals, hashes and notes.
+    """A recording of a file's content: channels resolved, annotations inside the signals, hashes and notes.
 
     Parameters
     ----------

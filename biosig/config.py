@@ -3,11 +3,11 @@
 One source for types, defaults and help: the dataclass. Overrides are written ``key=value`` with dots for nesting and
 YAML for the value (``optimizer.lr=3e-4``, ``shards=[a,b]``).
 
-A union is told by its ``name``: ``masking: {name: reve, mask_ratio: 0.55}``, or ``masking: reve`` where all else is as
-by default. Each class of a union has its name as a class variable; `Annotated[Masking, MASKINGS]` is the open union of
-a registry's members, and `Annotated[str, READOUTS]` the name of one. Keys without a name are those of the field's own
-default, where that knows them, or else of the only class that does (files of 0.1.0 have no names); what fits several
-classes, or none, is refused.
+A member of a union is chosen by its ``name``: ``masking: {name: reve, mask_ratio: 0.55}``, or ``masking: reve`` where
+all else is as by default. Each class of a union has its name as a class variable; `Annotated[Masking, MASKINGS]` is the
+open union of a registry's members, and `Annotated[str, READOUTS]` the name of one. Keys without a name are those of the
+field's own default, where that knows them, or else of the only class that does (files of 0.1.0 have no names); what
+fits several classes, or none, is refused.
 
 A class with ``old_names: ClassVar[Mapping[str, str]]`` has keys that were called otherwise before: old name → present
 name. Files and overrides may have either, not both at once; the present one is written.
@@ -282,7 +282,7 @@ def _convert_union(args: tuple[Any, ...], value: Any, where: str, default: Any) 
 
 
 def _convert_tagged(classes: Mapping[str, Any], kind: str, value: Any, where: str, default: Any) -> Any:
-    """A member of a union that is told by its name: from its name, from keys with values, or as it is."""
+    """A member of a union that is chosen by its name: from its name, from keys with values, or as it is."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return value
     values: Any = {"name": value} if isinstance(value, str) else value

@@ -32,7 +32,7 @@ def content_hash(streams: Sequence[Stream]) -> str:
     Each channel's valid samples are reduced to (x − x₀) / gcd(differences), so that the same numbers stored with
     another baseline or an integer gain give the same hash; integers are hashed in the smallest of 16, 32 and 64 bits
     that holds them all, floats as they are. The channels' hashes are sorted before they are hashed together. It is
-    unkeyed on purpose: leakage ledgers compare it across sites (`docs/privacy.md` says what that tells).
+    unkeyed on purpose: leakage ledgers compare it across sites (`docs/privacy.md` names the information in it).
 
     Returns
     -------

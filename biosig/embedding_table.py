@@ -45,7 +45,8 @@ def embed_parts(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Tables of the windows from the first number of `span` to the second, one per batch, with the number it reaches.
 
-    A recording without a channel of the model's modalities has no row, so a table cannot tell how far it goes.
+    A recording without a channel of the model's modalities has no row, so a table alone does not show the windows that
+    it covers.
     """
     if heads and not model.heads:
         raise UsageError(f"Model '{model.name}' has no heads: leave heads out, or load weights that came with some.")

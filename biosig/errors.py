@@ -16,8 +16,8 @@ class BiosigError(Exception):
     Parameters
     ----------
     sentence : str
-        Line ends become spaces, control characters that came from a file are shown as "?", and what is longer than
-        `LONGEST_SENTENCE` is cut in the middle: what was found stands at its begin and what to do at its end.
+        Line ends become spaces, control characters that came from a file are shown as "?", and a text longer than
+        `LONGEST_SENTENCE` is cut in the middle: the finding stands at its beginning and the remedy at its end.
     """
 
     exit_status = 1

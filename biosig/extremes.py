@@ -91,7 +91,7 @@ def _largest(channel: Channel) -> float:
     if channel.kind == "stim":
         return float(np.finfo(np.float64).max)
     quantity, size = si_size(channel.unit)
-    if quantity == "voltage" and channel.kind not in _VOLTAGES:  # an auxiliary input takes what it is built for
+    if quantity == "voltage" and channel.kind not in _VOLTAGES:  # an auxiliary input has a range of its own
         return np.nan
     return _LARGEST[quantity] / size if quantity in _LARGEST else np.nan
 
@@ -180,7 +180,7 @@ def _find(
     for block in stream.pick(rows).blocks():
         samples = np.asarray(block.samples)
         values = _values(block, samples)
-        known = block.valid() | np.isinf(values)  # no reader tells of infinite values
+        known = block.valid() | np.isinf(values)  # no reader marks infinite values
         with np.errstate(invalid="ignore"):
             mask = known & (np.abs(values - median[rows, None]) > limits[rows, None])
             mask &= np.abs(values) > limits[rows, None]

@@ -260,8 +260,8 @@ def _warn(message: str) -> None:
 def set_damaged_aside(folder: Path, all_ours: bool = True) -> None:
     """Look through unfinished work: rename each file that is not what was written, so that what it held is made again.
 
-    Nothing is deleted. Where a list is damaged or gone, what it does not tell of is taken as it is: no work is lost for
-    a lost checksum.
+    Nothing is deleted. Where a list is damaged or gone, files that it does not name are taken as they are: no work is
+    lost for a lost checksum.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ def set_damaged_aside(folder: Path, all_ours: bool = True) -> None:
 
 
 def _names(sums: FileSums, listed_only: bool) -> list[str]:
-    """Names to look at: those listed, and the files beside the list that it does not tell of."""
+    """Names to look at: those listed, and the files beside the list that it does not name."""
     beside = {} if listed_only else {path.name: path for path in sums.folder.iterdir() if path.is_file()}
     others = [name for name in beside if name[0] != "." and name != SUMS and not name.endswith((DAMAGED, _SIDECAR))]
     return sorted({*sums.digests, *(name for name in others if f"{name}{_SIDECAR}" not in beside)})

@@ -153,7 +153,7 @@ class Given:
 
 
 def is_usable(channel: Channel) -> bool:
-    """True if a channel's unit says how large its values are: a voltage where its kind has one, else any known unit."""
+    """True if a channel's unit fixes the size of its values: a voltage where its kind has one, else any known unit."""
     return is_voltage(channel.unit) if canonical_unit(channel.kind) else is_known_unit(channel.unit)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 class LazySamples(ABC):
     """Samples of shape (C, T) in a file; slicing reads, and `numpy.asarray` reads all of them.
 
-    A subclass says how samples `start` to `stop` are read. It holds no open file where that can be helped, so that a
+    A subclass reads samples `start` to `stop`. It holds no open file if that can be avoided, so that a
     thousand of them cost nothing.
 
     Parameters

@@ -256,7 +256,7 @@ class Recording:
     streams : list of Stream
         One per sampling rate.
     subject : Subject or None
-        None when the source does not say and nobody joined it.
+        None if the source does not state it and no table was joined.
     session : str or None
         Names the sitting where a subject has several.
     annotations : list of Annotation

@@ -42,7 +42,7 @@ class Registry(Mapping[str, M], Generic[M]):
         self._ready = False
 
     def register(self, member: M) -> M:
-        """Add a member under its `name`; as a decorator it returns what it was given.
+        """Add a member under its `name`; as a decorator it returns the member.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Registry(Mapping[str, M], Generic[M]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    def __hash__(self) -> int:  # `Annotated[str, READOUTS] | None` hashes what it is annotated with
+    def __hash__(self) -> int:  # `Annotated[str, READOUTS] | None` hashes its annotations
         return id(self)
 
     def __len__(self) -> int:

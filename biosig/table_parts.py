@@ -20,7 +20,7 @@ from biosig.lock import locked
 from biosig.publishing import whole_file
 
 _IDENTITY = b"biosig"
-"""Key of a part's metadata, which say what it is a part of."""
+"""Key of a part's metadata, which identify the whole table."""
 
 
 def write_in_parts(
@@ -128,7 +128,7 @@ def _join(parts: Sequence[Path], out: Path) -> None:
 
 
 def fingerprint_of(windows: Windows) -> str:
-    """SHA-256 of what the windows' recordings hold and where the windows lie."""
+    """SHA-256 of the content of the windows' recordings and of the places of the windows."""
     digest = hashlib.sha256()
     for row in np.unique(windows.recording):
         digest.update(windows.ds[int(row)].content_hash.encode())

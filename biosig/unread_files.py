@@ -32,7 +32,7 @@ def is_sheet(path: Path) -> bool:
 
 
 def what_to_do(path: Path) -> str | None:
-    """A sentence on a file that no adapter claims: what it is, and what to do. None where its name does not tell."""
+    """A sentence on a file that no adapter claims: kind and remedy. None if its name does not tell the kind."""
     name = path.name.lower()
     if name.endswith(_TABLES):
         return (

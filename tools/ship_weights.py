@@ -73,7 +73,7 @@ def ship(
     Returns
     -------
     list of str
-        Sentences on what was done, and what was left out.
+        Sentences on the steps that were done, and on parts that were left out.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The card of weights that ship: what they are, what they have seen, and what was measured, as Markdown.
+"""The card of weights that ship, as Markdown: description, training data and measurements.
 
 Every number comes from the run, from `pool_sets.csv` beside this file, or from a file that a measurement wrote. A
 section whose file is not given is left out.
@@ -35,7 +35,7 @@ ROWS = {
     "handmade + random_weights": "features + twin",
     "finetuned": "fine-tuned",
 }
-"""Rows of a bench that the card shows, in this order, and what it calls them; networks from scratch come behind."""
+"""Rows of a bench that the card shows, in this order, and their names there; networks from scratch come behind."""
 
 _BASIS = {"seen": "seen", "known": "as the original database gives it", "own": "this project's"}
 

@@ -91,7 +91,7 @@ _Key = tuple[int, str, str | None, str, str | None, float | None, tuple[str, ...
 
 _known: dict[_Key, tuple[tuple[Channel, ...], ChannelLayout]] = {}
 """By the channels' identity: a shard's windows share them, and hashing 64 takes longer than all else. They are kept
-beside what they gave, so that no other tuple takes their id."""
+beside their results, so that no other tuple takes their id."""
 
 
 def _make(channels: tuple[Channel, ...], modality: str, contract: InputContract) -> ChannelLayout:

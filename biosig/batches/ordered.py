@@ -145,7 +145,7 @@ def _names(ch_names: tuple[str, ...], modality: str) -> list[tuple[str, str]]:
 
 
 def check_windows(windows: Windows, contract: Mapping[str, InputContract]) -> None:
-    """Hold windows to what an ordered contract says of channels and length, from the index alone.
+    """Hold windows to the channels and length of an ordered contract, from the index alone.
 
     Raises
     ------

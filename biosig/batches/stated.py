@@ -175,7 +175,7 @@ class StatedRecording(WrappedRecording):
 
 _MOST_SHARED = 4096
 _known: dict[tuple[object, ...], tuple[tuple[Channel, ...], tuple[Channel, ...]]] = {}
-"""Changed channels by what they were made of, which is kept beside them so that nothing else takes its id."""
+"""Changed channels by the original ones, which are kept beside them so that nothing else takes their id."""
 
 
 def _shared(old: tuple[Channel, ...], new: tuple[Channel, ...]) -> tuple[Channel, ...]:

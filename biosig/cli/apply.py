@@ -90,13 +90,13 @@ def embed(
     spread : bool
         With by, also write the standard deviation of each feature over the windows.
     mapping : Path, optional
-        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
+        For tables and arrays: the YAML file that maps columns to channels, or the name of one that ships.
     set_ : tuple of str
         Facts that the recordings lack, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """
     sources = check_paths(source, out)
     if spread and by is None:
-        raise UsageError("--spread tells how windows differ that are pooled: say with --by over what.")
+        raise UsageError("--spread gives the deviation over pooled windows: add --by recording or --by subject.")
     out.parent.mkdir(parents=True, exist_ok=True)
     encoder = _model_on(device, model)
     windows, given = _windows_of(sources, query, window, stride, keep_tail, set_, mapping)
@@ -205,7 +205,7 @@ def predict(
         Write an answer for each recording or subject, the mean over its windows with a 95 % interval; the windows are
         kept in OUT.windows.parquet.
     mapping : Path, optional
-        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships.
+        For tables and arrays: the YAML file that maps columns to channels, or the name of one that ships.
     set_ : tuple of str
         Facts that the recordings lack, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250 (of files, not of shards).
     """

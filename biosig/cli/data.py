@@ -203,7 +203,7 @@ def _export(
 
 
 def convert(src: tyro.conf.Positional[Path], *, out: Path, tokenizer: Path | None = None) -> int:
-    """Turn weights that another project wrote into a checkpoint folder; the family is told by the keys.
+    """Turn weights that another project wrote into a checkpoint folder; the family is recognised by the keys.
 
     Known are REVE (from the hub, its own code, or braindecode), CSFM, and the public encoders of `biosig.models.zoo`.
 

@@ -1,4 +1,4 @@
-"""The verb `models`: a table of what `biosig.list_models` names."""
+"""The verb `models`: a table of `biosig.list_models`."""
 
 from __future__ import annotations
 

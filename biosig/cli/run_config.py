@@ -18,7 +18,7 @@ from biosig.registry import load_object
 
 @dataclass(frozen=True)
 class ConfigVerb:
-    """A verb with a configuration. Import paths ("package.module:name") keep help free of what a run imports.
+    """A verb with a configuration. Import paths ("package.module:name") keep help free of the imports of a run.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from biosig.recording import UNKNOWN, Channel, Position, is_known
 from biosig.signal.units import is_voltage, spell_unit
 
 _NOT_A_SIGNAL = ("bpm", "pm", "/min", "1/min", "rpm", "ms")
-"""Units of numbers that a monitor derived (a rate, an interval): no waveform of what their name says."""
+"""Units of numbers that a monitor derived (a rate, an interval): they are not the waveform that their name suggests."""
 
 _LEAD_ONLY_IN_MILLIVOLTS = ("RA", "LA", "RL", "LL", "ES", "AS", "AI", "L1", "L2", "L3")
 """Lead names that mean something else elsewhere (analogue input, left arm, left 1); so do single letters but V."""
@@ -187,7 +187,7 @@ def unplace_amplifier_inputs(channels: Sequence[Channel]) -> list[Channel]:
     -------
     list of Channel
         In the same order; the inputs under their names in the file, without position or reference, and of the kind
-        that A3 is of: what the file says of its inputs, with nothing guessed from a name.
+        that A3 is of: as the file states its inputs, with nothing guessed from a name.
     """
     kind = next((channel.kind for channel in channels if channel.source_name.strip().upper() == "A3"), None)
     if kind is None:

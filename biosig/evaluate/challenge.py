@@ -54,12 +54,6 @@ def read_weights(path: str | Path) -> tuple[tuple[str, ...], Floats]:
     return names, weights
 
 
-def has_codes(codes: Sequence[Sequence[str]], names: Sequence[str]) -> NDArray[np.bool_]:
-    """Mark the diagnoses (N, K) of recordings: a recording has one if it has a code of the diagnosis's name."""
-    codes_of_names = [set(name.split("|")) for name in names]
-    return np.array([[bool(name_codes & set(present)) for name_codes in codes_of_names] for present in codes])
-
-
 def challenge_score(
     y: NDArray[np.bool_], output: NDArray[np.bool_], names: Sequence[str], weights: Floats, normal: str = SINUS_RHYTHM
 ) -> float:

@@ -1,4 +1,4 @@
-"""Scale and offset as EDF writes them: two digital values and what they mean, in eight characters each."""
+"""Scale and offset as EDF writes them: two digital values and their physical values, in eight characters each."""
 
 from __future__ import annotations
 

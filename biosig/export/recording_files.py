@@ -24,7 +24,7 @@ _UNFINISHED = ".export-"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The files of one recording, and what of it they do not hold."""
+    """The files of one recording, and the facts that they do not hold."""
 
     files: list[Path]
     lost: list[str]

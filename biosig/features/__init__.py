@@ -1,7 +1,7 @@
 """Physiological features of a recording: named columns with unit, formula and source.
 
 `extract` gives one row of a recording, `table` a row per window of any source, `delineate` beats and waves as
-annotations, `columns` the registry of what can be in a row.
+annotations, `columns` the registry of all columns.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def _apart(
 
 
 def _local_levels(energy: NDArray[np.float32], sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Typical height of a QRS's peak and of what lies between, around each sample, shapes (T,)."""
+    """Typical height of a QRS's peak and of the signal between, around each sample, shapes (T,)."""
     block = min(round(BLOCK * sfreq), len(energy))
     n = len(energy) // block
     parts = energy[: n * block].reshape(n, block).astype(np.float64)

@@ -200,7 +200,7 @@ def _place_all(
 
 
 def _mean_square(residual: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean over beats of what is finite, 0 where nothing is; (L, N, W) → (L, W)."""
+    """Mean over beats of finite values, 0 where there are none; (L, N, W) → (L, W)."""
     finite = np.isfinite(residual)
     if finite.all():
         return (residual**2).mean(1, dtype=np.float64)

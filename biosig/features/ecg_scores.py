@@ -29,7 +29,7 @@ OURS, COMMON = "threshold of ours", "in common use"
 AXIS_WIDTH = 8.0
 NOTCH_BAND = 100.0
 """Hz that a recording must reach for notches of the QRS to count: Das et al., Circulation 2006; 113:2495 read tracings
-filtered at 0.15 to 100 Hz, and what is sampled too slowly rings beside steep slopes."""
+filtered at 0.15 to 100 Hz, and a signal that is sampled too slowly rings beside steep slopes."""
 
 VOLTAGE_WIDTH = 0.08
 """Share of the threshold. From one week to the next sums of voltages vary by 10 to 14 % in the same person (van den

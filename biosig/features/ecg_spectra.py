@@ -1,4 +1,4 @@
-"""Spectra of each lead and of what the beats leave over: fibrillatory waves."""
+"""Spectra of each lead and of its remainder without the beats: fibrillatory waves."""
 
 from __future__ import annotations
 

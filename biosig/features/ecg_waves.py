@@ -288,7 +288,7 @@ def _weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64]
 
 
 def _score(beat: MedianBeat, first: int, last: int, noise: NDArray[np.float64] | None) -> float:
-    """1 minus twice the ratio of what scatter of single beats leaves in the median's variance to all of it.
+    """1 minus twice the share of the median's variance that is left by the scatter of single beats.
 
     A stretch without a wave has a ratio of 1 on average, since the median over n beats of noise has π / 2 n of the
     noise's variance.

@@ -155,7 +155,7 @@ def waves(window: Window) -> Values:
 
 
 def apg_waves(second: NDArray[np.float64], steep: int, sfreq: float) -> dict[str, int]:
-    """Samples of the waves a to e of a pulse's second derivative; those that cannot be told apart are left out.
+    """Samples of the waves a to e of a pulse's second derivative; those that cannot be separated are left out.
 
     a is the largest maximum before the steepest rise, b the smallest minimum in the 150 ms after it, e the largest
     maximum from 100 to 400 ms after b, c and d the first maximum and the last minimum between b and e.

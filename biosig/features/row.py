@@ -84,7 +84,7 @@ def _channel_columns(name: str, ch_names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _cells(window: Window, column: Column, value: object) -> dict[str, float]:
-    """Full column name → number of what a function returned for one column."""
+    """Full column name → number, of a function's return value for one column."""
     name = f"{window.kind}.{column.name}"
     if column.index == "channel":
         names = _channel_columns(name, window.ch_names)

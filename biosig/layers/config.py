@@ -24,7 +24,7 @@ class BlockStyle:
         `biosig.layers.block.GEGLU` without biases, or `MLP` with them; the attention's output has one where the
         feed-forward does.
     dropout : float
-        Share of what either half adds that training leaves out.
+        Share of the output of either half that training leaves out.
     """
 
     norm: Literal["rms", "layer"] = "rms"

@@ -21,7 +21,7 @@ _TYPICAL_TOKENS = 2048
 
 
 def for_inference(blocks: nn.ModuleList, dtype: torch.dtype, in_parts: bool = True) -> nn.ModuleList:
-    """A copy of a model's blocks that multiplies in `dtype`; norms and what blocks add to tokens are as they were.
+    """A copy of a model's blocks that multiplies in `dtype`; norms and the sums of tokens stay as they were.
 
     The copy may write over the tokens that it is given.
 

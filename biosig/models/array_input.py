@@ -95,7 +95,7 @@ def as_recordings(
     given = values
     with np.errstate(over="ignore"):
         values = given.astype(np.float32, copy=False)
-    if np.isinf(values).any():  # a caller's mark for what is not valid, as NaN is
+    if np.isinf(values).any():  # a caller's mark for invalid samples, as NaN is
         if len(beyond := np.argwhere(np.isinf(values) & np.isfinite(given))):
             window, row, sample = beyond[0].tolist()
             raise DataError(

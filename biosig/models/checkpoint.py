@@ -75,7 +75,7 @@ def revision_of(configuration: str, network: nn.Module) -> str:
 
 
 def default_card(encoder: Encoder, trained: bool) -> str:
-    """A model card that says what can be known without the training run."""
+    """A model card with the facts that are known without the training run."""
     c = encoder.config
     rows = [
         f"| {m} | {k.sfreq:g} Hz | {k.patch_seconds:g} s | {k.unit or 'as recorded'} | {k.normalisation} |"

@@ -88,7 +88,7 @@ class EncoderConfig:
 
     @classmethod
     def upgrade(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Position codes may be told by `kind`, as 0.1.0 wrote them."""
+        """Accept position codes with `kind` in place of `name`, as 0.1.0 wrote them."""
         position = values.get("position")
         if isinstance(position, Mapping) and "kind" in position:
             code = {key: value for key, value in position.items() if key != "kind"}

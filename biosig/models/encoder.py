@@ -96,7 +96,7 @@ class Encoder(nn.Module):
         contract = config.contract
         sizes = {m: c.patch_size for m, c in contract.items()}
         self.patches = (PatchEmbedding if config.patches == "linear" else NormedPatchEmbedding)(sizes, dim)
-        # A robust scale takes the amplitude out of the patches, so each token is told it.
+        # A robust scale takes the amplitude out of the patches, so it is added to each token.
         scaled = any(c.normalisation == "robust" for c in contract.values())
         self.amplitude = nn.Linear(1, dim, bias=False) if scaled else None
         self.text = TextEmbedding(config.text, dim) if config.text else None

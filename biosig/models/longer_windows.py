@@ -11,7 +11,7 @@ from biosig.models.encoder import Encoder
 
 
 def stretched(encoder: Encoder, seconds: float) -> tuple[Encoder, str]:
-    """A copy of an encoder for windows of `seconds`, and what the model card must add; "" where nothing changed.
+    """A copy of an encoder for windows of `seconds`, and a line for the model card; "" if nothing changed.
 
     Raises
     ------

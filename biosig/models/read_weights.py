@@ -69,7 +69,7 @@ class Plan:
         Foreign keys whose project keeps a vector or a table with leading axes of length 1, such as (1, 1, D); all
         other tensors must have our shape.
     notes : tuple of str
-        Sentences for the model card: licence, and what had to be assumed.
+        Sentences for the model card: licence, and assumptions.
     """
 
     config: EncoderConfig
@@ -123,7 +123,7 @@ def read_foreign(source: Path) -> ForeignWeights:
 
 
 def _read_pytorch(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The state dict in a PyTorch file, and the names of what else is in it."""
+    """The state dict in a PyTorch file, and the names of its other entries."""
     try:
         with torch.serialization.safe_globals(list(HARMLESS)):
             content = torch.load(path, map_location="cpu", weights_only=True)

@@ -60,7 +60,7 @@ class WrappedModel(Model):
 
     @property
     def refused_windows(self) -> str:
-        """Likely causes of a window without a vector, and what to do: the end of a sentence."""
+        """Likely causes of a window without a vector, and the remedy: the end of a sentence."""
         return (
             f"misses samples, or a channel in it does not move, and model '{self.name}' takes whole windows: leave it "
             "out, or wrap the module with missing='zeros'."

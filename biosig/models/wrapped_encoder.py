@@ -77,7 +77,7 @@ class WrappedEncoder(nn.Module):
         UsageError
             If another layer than -1 is asked for, or windows lack channels of the contract.
         DataError
-            If the module does not give what it gave when it was wrapped.
+            If the module's output has another shape than when it was wrapped.
         """
         if layer != -1:
             raise UsageError(
@@ -112,7 +112,7 @@ class WrappedEncoder(nn.Module):
             what = "token" if self.config.has_tokens else "vector"
             raise DataError(
                 f"Model '{self.config.name}' gave {tuple(found.shape)} for windows {tuple(signal.shape)}, and "
-                f"{self.config.embed_dim} numbers in a {what} when it was wrapped: it must give the same always."
+                f"{self.config.embed_dim} numbers in a {what} when it was wrapped: it must always give the same shape."
             )
         return (found, None) if found.ndim == 3 else (found[:, None], found)
 

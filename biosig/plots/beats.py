@@ -1,4 +1,4 @@
-"""Pictures of what features are measured on: the median beat, the mean pulse, the spectra by region."""
+"""Pictures of the signals that features are measured on: the median beat, the mean pulse, the spectra by region."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One page about a recording's features: rate and rhythm, median beat or pulse, criteria, and what is missing."""
+"""One page about a recording's features: rate and rhythm, median beat or pulse, criteria, and missing values."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ PICTURES: dict[str, tuple[Callable[[Window], Figure | None], str, str]] = {
         "no spectrum could be measured",
     ),
 }
-"""Kind → its picture, caption, and what to say where there is none."""
+"""Kind → its picture, caption, and the sentence if there is none."""
 
 
 def write_features_report(recording: Recording, path: str | Path, kinds: Sequence[str] | None = None) -> Path:

@@ -76,7 +76,7 @@ class Report:
             self._parts.append(block_to_html(block.strip()))
 
     def add_figure(self, figure: Figure, caption: str, alt: str) -> bytes:
-        """Add a picture as PNG inside the file; `alt` says what it shows to who cannot see it. Gives the PNG."""
+        """Add a picture as PNG inside the file; `alt` describes it for readers who cannot see it. Gives the PNG."""
         data = io.BytesIO()
         figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
         source = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode("ascii")

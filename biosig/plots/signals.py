@@ -1,4 +1,4 @@
-"""Stacked traces of any recording, with units, a scale bar per kind of signal, events and what is not real."""
+"""Stacked traces of any recording, with units, a scale bar per kind of signal, events and invalid samples."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def plot_signals(
 ) -> Figure:
     """Draw every channel of a window, one under the other.
 
-    Channels of one kind and unit share one amplitude scale (a bar at the right says how much it stands for), so that
+    Channels of one kind and unit share one amplitude scale (a bar at the right gives its size), so that
     amplitudes can be compared between leads. Each channel is centred on its own range; nothing is filtered. Streams
     of a few Hz are drawn as steps.
 

@@ -107,7 +107,7 @@ class PretrainConfig:
     encoder : EncoderSize
         Sizes that differ from the preset's.
     weights : Path, optional
-        A checkpoint folder to go on from: its encoder, and its ledger of what that has seen. None = random weights.
+        A checkpoint folder to go on from: its encoder, and the ledger of its training data. None = random weights.
     tokenizer : Path, optional
         A tokenizer.json, or a BERT's vocab.txt, for a model that reads text; None = the demonstration that ships.
     reports : bool

@@ -25,7 +25,7 @@ from biosig.signal import is_flat, unit_factor
 logger = logging.getLogger(__name__)
 
 _LOOKED_AT = 60.0
-"""s of a recording by which it is told whether its amplitudes can be believed."""
+"""Seconds of a recording by which its amplitudes are checked."""
 
 
 class LeadCopies(WrappedSet):

@@ -56,7 +56,7 @@ def load_windows(config: PretrainConfig) -> tuple[Windows, Windows]:
     held_out = []
     for source, of_copies in enumerate(copied.tolist()):
         drawn_from = people[number == source]
-        if of_copies:  # whoever is in another source is drawn there
+        if of_copies:  # a person who is in another source is drawn there
             drawn_from = np.setdiff1d(drawn_from, people[originals])
         held_out.append(_held_out(drawn_from, source, config))
     is_held_out = np.isin(groups, groups[np.isin(people, np.concatenate(held_out))])

@@ -7,7 +7,7 @@ from pathlib import Path
 from biosig.errors import UsageError
 
 SETS = ("ptbxl", "eegmmidb", "bidmc")
-"""12-lead ECG with diagnoses; EEG with rest and imagery; PPG with ECG. README.md beside them says what was cut."""
+"""12-lead ECG with diagnoses; EEG with rest and imagery; PPG with ECG. README.md beside them names the cuts."""
 
 
 def path(name: str = "") -> Path:

@@ -38,7 +38,7 @@ RECORDING_TEXT: dict[str, tuple[type, ...]] = {
     "notes": (list,),
     "checksum": (str,),
 }
-"""Columns of ``/recordings`` that are JSON arrays with one value per recording, and what the values can be."""
+"""Columns of ``/recordings`` that are JSON arrays with one value per recording, and the types of the values."""
 
 RECORDING_NUMBERS = ("stream_stop", "annotation_stop")
 FINGERPRINT, FINGERPRINT_STOP = "recordings/fingerprint", "recordings/fingerprint_stop"

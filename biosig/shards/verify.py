@@ -1,4 +1,4 @@
-"""`verify`: do all bytes still say what was published? Names the recording, or the shard where none is hit."""
+"""`verify`: check that all bytes are as published; a fault names the recording, or the shard if no recording is hit."""
 
 from __future__ import annotations
 

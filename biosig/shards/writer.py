@@ -123,7 +123,7 @@ class ShardWriter:
         try:
             written = [self._write_samples(stream, recording.id) for stream in recording.streams]
             with _reading(recording.id):
-                is_keyed = recording.content_hash.startswith(KEYED)  # others should not find what it is
+                is_keyed = recording.content_hash.startswith(KEYED)  # others should not be able to identify it
                 marks = b"" if is_keyed else recording.fingerprint or fingerprint(recording.streams)
             if confirm is not None:
                 confirm()

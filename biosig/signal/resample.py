@@ -1,4 +1,4 @@
-"""Resampling to another rate: an anti-aliased polyphase filter, and what it does to validity."""
+"""Resampling to another rate: an anti-aliased polyphase filter, and its effect on validity."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def check_scale(scale: float, kind: str, unit: str, where: str) -> None:
     """The check of `check_plausible` for a robust scale that is known already, in `unit`.
 
     Kinds that have no usual size, units that are not a voltage, 0 and NaN pass. `unit` may be that of the kind, to
-    which numbers were converted from the one that is in doubt: so it is the factor that is told.
+    which numbers were converted from the one that is in doubt: so the message names the factor.
 
     Raises
     ------

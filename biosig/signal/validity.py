@@ -53,7 +53,7 @@ def bridge_gaps(x: NDArray[Any], longest: int | None = None) -> NDArray[Any]:
     """A copy with non-finite samples replaced by a straight line between their neighbours in time.
 
     Before the first and after the last finite sample the nearest one is held; a row without any becomes zeros. It
-    exists so that a filter can pass; whoever calls it marks the gaps again afterwards.
+    exists so that a filter can pass; the caller marks the gaps again afterwards.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A torso as a homogeneous sphere, and what electrodes on it measure of a dipole in the heart.
+"""A torso as a homogeneous sphere, and the potentials at its electrodes of a dipole in the heart.
 
 A torso's ellipsoid is seen as a sphere, each axis in its own unit. The potential of an eccentric dipole on a sphere's
 surface has a closed form (Wilson & Bayley, Circulation 1950; 1:84). Centre and axes of the ellipsoid, the heart's place

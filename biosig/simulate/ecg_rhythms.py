@@ -1,4 +1,4 @@
-"""Rhythms of a simulated ECG: which beats there are, and what the atria do.
+"""Rhythms of a simulated ECG: times and kinds of beats, and the activity of the atria.
 
 Where a rhythm stands for a criterion of `biosig.features`, it fulfils it by its rate and regularity. RHYTHMS is the
 registry; `rhythm` adds to it.

@@ -1,4 +1,4 @@
-"""A head of concentric spheres, dipoles in its brain, and what electrodes on it measure: MNE's forward model.
+"""A head of concentric spheres, dipoles in its brain, and their potentials at electrodes: MNE's forward model.
 
 The lead field of all template electrodes is worked out once per process, in about a second, and kept.
 

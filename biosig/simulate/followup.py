@@ -58,7 +58,7 @@ def simulate_followup(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Draw a SIMULATED time to death or to the end of observation for each ECG.
 
     A patient's fate is drawn once, from the facts at the last ECG and from seed and patient alone, so that further
-    patients change nobody's; earlier ECGs of the patient have as much more time as they lie before it.
+    patients change none of the others; earlier ECGs of the patient have as much more time as they lie before it.
 
     Parameters
     ----------

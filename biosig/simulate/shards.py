@@ -60,7 +60,7 @@ def write_simulated(
 
 
 def _complete(recording: Recording, name: str) -> Recording:
-    """A recording with what ingest would add: who it is of, its scale, and what it is known again by."""
+    """A recording with the facts that ingest would add: its subject, scale, content hash and fingerprint."""
     scales = {
         kind: robust_scale(stream.physical())
         for stream in recording.streams

@@ -142,7 +142,7 @@ class TrainingStage:
     patience : int
         Epochs without a better validation score after which the stage ends.
     dropout : float
-        Share of the pooled features that is dropped, and of what networks drop inside.
+        Share of the pooled features that is dropped, and dropout inside networks.
     batch_size : int
         Windows per step.
     weight_decay : float

@@ -65,7 +65,7 @@ class TrainingState:
     best_weights : dict of str to Tensor
         Tensors that training changes, as they were after that epoch (`trainable_state`).
     log : str
-        SHA-256 of what the run has logged (`biosig.training.log`), where it logs; "" = not known.
+        SHA-256 of the run's log so far (`biosig.training.log`), if it logs; "" = not known.
     """
 
     network: nn.Module
@@ -81,7 +81,7 @@ class TrainingState:
     log: str = ""
 
     def save(self, path: Path) -> None:
-        """Write everything, in place of what was written before; the file appears whole or not at all."""
+        """Write everything, in place of an earlier file; the file appears whole or not at all."""
         tensors = self._tensors() | {f"best.{name}": tensor for name, tensor in self.best_weights.items()}
         for name, parameter in trainable_parameters(self.network).items():
             moments = self.optimizer.state.get(parameter, {})

@@ -1,4 +1,4 @@
-"""Weights in training: copies of what changes, a moving average over steps, and the average of several runs."""
+"""Weights in training: copies of tensors that change, a moving average over steps, and the average of several runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load_trainable_state(network: nn.Module, state: Mapping[str, Tensor]) -> Non
 
 
 class MovingAverage:
-    """The exponential moving average of what is trained (Polyak 1992, SIAM J Control 30:838).
+    """The exponential moving average of the trained weights (Polyak 1992, SIAM J Control 30:838).
 
     It is scored and kept in place of the last step's weights, which a small training part moves to and fro. The decay
     is at most (1 + n) / (10 + n) at step n, so that the start is forgotten early. Unlike torch's `AveragedModel` it

@@ -8,7 +8,7 @@ from typing import Any
 from biosig.recording import Annotation
 
 APART = 2.0
-"""Pixels below which annotations are drawn as one that says how many they are."""
+"""Pixels below which annotations are drawn as one with their number."""
 
 NEAR = 1000
 """Most annotations that are sent one by one."""

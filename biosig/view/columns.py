@@ -6,15 +6,8 @@ page starts with; so a peak keeps its height while the page moves.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
-
-
-def sample_at(time: float, sfreq: float, onset: float) -> int:
-    """The first sample at or after `time` (s) of a stream that begins at `onset`; it may lie outside the stream."""
-    return math.ceil((time - onset) * sfreq - 1e-6)
 
 
 def edges(first: int, n: int, step: float, sfreq: float, onset: float) -> NDArray[np.int64]:

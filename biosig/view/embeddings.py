@@ -39,7 +39,7 @@ class _Space:
 
 
 class Map:
-    """The table of `biosig embed`, and what is known of its recordings.
+    """The table of `biosig embed`, and the known facts on its recordings.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Map:
         self._lock = threading.Lock()
 
     def points(self, modality: str | None = None) -> dict[str, Any]:
-        """Places on the map and what the map is.
+        """Places on the map, and facts on the map.
 
         Returns
         -------

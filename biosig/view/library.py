@@ -24,7 +24,7 @@ QUICK = 2**26
 
 @dataclass(frozen=True)
 class Entry:
-    """A recording in the list: its name, and what is known of it before it is opened.
+    """A recording in the list: its name, and the facts that are known before it is opened.
 
     Parameters
     ----------

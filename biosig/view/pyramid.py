@@ -47,7 +47,7 @@ def prune(folder: Path, n_bytes: float = 8e9) -> None:
 
 
 class Pyramid:
-    """Extremes of rows at several scales; asked while it is built, it answers for what is done.
+    """Extremes of rows at several scales; while it is built, it answers for the finished part.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def _release(levels: Sequence[NDArray[np.float32]]) -> None:
 
 
 def _reduced(x: NDArray[Any], by: int, function: np.ufunc) -> NDArray[Any]:
-    """Extremes of `by` values each, the last of what is left, shape (R, ⌈T / by⌉)."""
+    """Extremes of `by` values each, the last one of the remainder, shape (R, ⌈T / by⌉)."""
     whole = x.shape[1] // by * by
     part = x[:, :whole]
     while by > 1:  # halves at a time: much faster than a reduction over a short last axis

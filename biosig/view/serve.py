@@ -1,4 +1,4 @@
-"""`Server`: the page on a free port of this machine, for whoever has its token."""
+"""`Server`: the page on a free port of this machine, for clients that have its token."""
 
 from __future__ import annotations
 

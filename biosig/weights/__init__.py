@@ -1,6 +1,6 @@
 """Weights that ship with the package: one folder a set, as `biosig.models.checkpoint.save` writes it, in bfloat16.
 
-A folder holds the configuration, the weights, the heads, the ledger of what they have seen, and the card (README.md).
+A folder holds the configuration, the weights, the heads, the ledger of their training data, and the card (README.md).
 The card begins with YAML between two lines of dashes, as on the Hugging Face hub: licence, number of parameters, note.
 `tools/ship_weights.py` makes the folders; names and facts are read here without torch.
 """

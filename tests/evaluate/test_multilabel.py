@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from biosig.errors import BiosigError
-from biosig.evaluate.challenge import challenge_metric, challenge_score, has_codes, read_weights
+from biosig.evaluate.challenge import challenge_metric, challenge_score, read_weights
 from biosig.evaluate.intervals import bootstrap, bootstrap_counts, bootstrap_scores
 from biosig.evaluate.metrics import METRICS
 
@@ -21,13 +21,13 @@ def test_a_resample_without_a_label_is_left_out_and_counted():
 def test_the_challenges_score_by_hand(tmp_path):
     (tmp_path / "weights.csv").write_text(",1|9,2,426783006\n1|9,1,0.5,0\n2,0.5,1,0\n426783006,0,0,1\n")
     names, weights = read_weights(tmp_path / "weights.csv")
-    y = has_codes([["9"], ["2", "5"], ["1", "2"], ["426783006"]], names)
-    assert y.tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]]
+    assert names == ("1|9", "2", "426783006")
+    y = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]], bool)
     assert challenge_score(y, y, names, weights) == 1
     normal = np.zeros_like(y)
     normal[:, 2] = True
     assert challenge_score(y, normal, names, weights) == 0
-    output = has_codes([["2"], ["2"], ["1"], ["426783006"]], names)
+    output = np.array([[0, 1, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]], bool)
     # Worth of output: 0.5/2 + 1 + (1 + 0.5)/2 + 1 = 3; of truth: 1 + 1 + (1 + 0.5 + 0.5 + 1)/2 + 1 = 4.5; of normal: 1.
     assert challenge_score(y, output, names, weights) == pytest.approx((3 - 1) / (4.5 - 1))
     metric, people = challenge_metric(names, weights), list("aabc")

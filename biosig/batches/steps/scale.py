@@ -13,7 +13,7 @@ from biosig.batches.steps import STEPS, Signal, Step
 @STEPS.register
 @dataclass(frozen=True)
 class Scale(Step):
-    """Values brought to a size, by what the step sees: the window if it comes after the cut, else the recording.
+    """Values brought to a size, by the input of the step: the window if it comes after the cut, else the recording.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Scale(Step):
     by : float
         The percentile, or the divisor.
     eps : float
-        Added to what is divided by.
+        Added to the divisor.
     """
 
     name: ClassVar[str] = "scale"

@@ -25,7 +25,7 @@ class Window(Step):
     context: float = 0.0
 
     def __call__(self, signal: Signal) -> Signal:
-        """The signal itself: whoever reads the recording cuts."""
+        """The signal itself: the reader of the recording makes the cut."""
         return signal
 
     def describe(self) -> str:

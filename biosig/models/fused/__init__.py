@@ -33,5 +33,5 @@ Interface
 ``token_hidden(batch, hidden)``, ``token_of(batch)``
     (N,) bool: tokens of which the encoder sees no sample; (P,) the token that each patch is part of.
 ``local(embedded)``
-    (N, D): of what ``embed`` gave, the tokens without the code of place and time.
+    (N, D): of the output of ``embed``, the tokens without the code of place and time.
 """

@@ -81,7 +81,7 @@ class Mixing(nn.Module, ABC):
 
 
 class LeadMixing(Mixing):
-    """ECG: the twelve leads, the three axes of the body, and what is nobody knows where.
+    """ECG: the twelve leads, the three axes of the body, and channels of unknown place.
 
     A lead takes from the channels whose two ends are near its own. Leads far from all twelve (Frank's, a Holter's) show
     on the axes: the mean of the channels, each weighted by the cosine between the line of its electrodes and the axis.
@@ -117,7 +117,7 @@ class LeadMixing(Mixing):
 
 
 class SiteMixing(Mixing):
-    """EEG: sixteen sites, each also minus the mean of all, and what is nobody knows where.
+    """EEG: sixteen sites, each also minus the mean of all, and channels of unknown place.
 
     A site takes from the electrodes near it, and with a minus from the references near it. The sites' mean is weighted
     by how much each is believed; what remains after it has no common reference.

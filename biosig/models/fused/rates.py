@@ -53,7 +53,7 @@ class RateSpectrum(nn.Module):
     width : int
         W.
     sfreq : float
-        Hz, of what is given.
+        Hz, of the input.
     embed_dim : int
         Width of a token.
     """
@@ -88,7 +88,7 @@ class RateSpectrum(nn.Module):
             return self.leave(y)[:, 0] + self.usual
 
     def code(self, logits: Tensor) -> Tensor:
-        """Project the distribution, its rate and its certainty to what is added to every token (b, D)."""
+        """Project the distribution, its rate and its certainty to a vector that is added to every token (b, D)."""
         share = logits.softmax(dim=1)
         sure = (share * (share + 1e-6).log()).sum(dim=1) / 3
         return self.write(torch.cat((share, own_log_rate(logits)[:, None], sure[:, None]), dim=1))

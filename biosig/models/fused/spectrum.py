@@ -66,7 +66,7 @@ class BandPowers(nn.Module):
         return ((power + FLOOR).log() * belief[..., None]).transpose(1, 2)
 
     def _frames(self, x: Tensor, causal: bool) -> Tensor:
-        """(b, K, T) → (b, K, L, size), turned about the ends; of what would come before, with `causal`, zeros."""
+        """(b, K, T) → (b, K, L, size), mirrored about the ends; with `causal`, zeros before the first sample."""
         around = self.size - self.step
         if causal:
             return F.pad(x, (around, 0)).unfold(2, self.size, self.step)

@@ -28,7 +28,7 @@ class StemPlan:
     Parameters
     ----------
     linear, bent : float
-        Gains of what enters as it is, and of what enters through asinh, so that small waves and large ones are seen.
+        Gains of the samples that enter as they are, and of those through asinh, so that small and large waves are seen.
     kernels : tuple of 2 int
         Of the two convolutions, in strides' units: the first has a stride of 4 samples, the second the rest of a token.
     slopes : bool
@@ -107,7 +107,7 @@ class Stem(nn.Module):
         self.norm = nn.LayerNorm(embed_dim) if plan.normed else nn.Identity()
 
     def forward(self, signals: Signals, causal: bool = False) -> Tensor:
-        """Tokens (b, L, D). With `causal` they are told no rate, which is that of the whole window."""
+        """Tokens (b, L, D). With `causal` they hold no rate, since that is of the whole window."""
         mixed, belief = self.mixing(signals.values, signals.weight, signals.position, signals.reference)
         x, slow = self._first(mixed, belief, causal)
         tokens = self.second(x, causal)  # (b, L, D)

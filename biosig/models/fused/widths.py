@@ -1,4 +1,4 @@
-"""Sizes of what stems give: sites, bands and lines of an EEG, rates of a pulse. It needs no torch."""
+"""Sizes of the output of stems: sites, bands and lines of an EEG, rates of a pulse. This module needs no torch."""
 
 from __future__ import annotations
 

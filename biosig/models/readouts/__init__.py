@@ -1,6 +1,6 @@
 """Readouts: how a window's tokens become the vector that a head, a probe or an embedding table reads. One a file.
 
-Pooling explains much of what frozen models are said to lack, so it is a choice that can be compared. Another package
+Pooling explains many apparent weaknesses of frozen models, so it is a choice that can be compared. Another package
 adds a readout through the entry-point group ``biosig.readouts``. Listing them needs no torch.
 
 Shape letters: N tokens, M valid tokens, S segments (windows, their modalities, or spans of seconds), D embed_dim, F
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segments:
-    """Tokens of many segments, and what the encoder has to pool them by."""
+    """Tokens of many segments, and the encoder's means of pooling them."""
 
     values: Tensor  # (N, D), window after window
     valid: Tensor  # (N,) bool: which tokens are computed from real values alone
@@ -84,7 +84,7 @@ class Readout(ABC):
 
     @classmethod
     def width(cls, config: EncoderConfig) -> int:
-        """D of what is read."""
+        """Width D of the tokens that are read."""
         if cls.reads in ("tokens", "local"):
             return config.embed_dim
         from biosig.models.fused.widths import N_LINES, N_POWERS

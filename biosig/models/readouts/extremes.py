@@ -38,7 +38,7 @@ class MeanMaxDeviation(Readout):
 
 @READOUTS.register
 class LocalMax(Readout):
-    """The mean of a segment's tokens, and mean and maximum of what they were before the first block.
+    """The mean of a segment's tokens, and mean and maximum of the same tokens before the first block.
 
     Local tokens, which have not been mixed over time, keep what happens once.
     """

@@ -1,6 +1,6 @@
 """Public encoders with networks of their own: a file each, with its keys, contract, readouts and licence.
 
-A file registers one family: a frozen dataclass with the sizes of its network, told by `name`. `biosig convert`,
+A file registers one family: a frozen dataclass with the sizes of its network, chosen by `name`. `biosig convert`,
 `biosig.load_model`, `biosig.build_model` and the tables of models go through the registry; another package adds a
 family through the entry-point group ``biosig.encoders``. No weights ship, and none were opened: keys are those that
 the makers' constructors give.
@@ -94,7 +94,7 @@ class Network(nn.Module, ABC):
         """
 
     def parts(self) -> tuple[list[nn.Module], list[nn.Module]]:
-        """The blocks in order, and what comes after them: what fine-tuning of the last blocks trains."""
+        """The blocks in order, and the layers after them, which fine-tuning of the last blocks trains."""
         blocks = self.get_submodule("blocks")
         children = list(self.children())
         return list(blocks.children()), children[children.index(blocks) + 1 :]

@@ -47,7 +47,7 @@ class ZooEncoder(WrappedEncoder):
         self.sizes = sizes
 
     def with_unknown(self, on_unknown: OnUnknown | None) -> ZooEncoder:
-        """The same network, of which the contract says what becomes of channels without a learned place."""
+        """The same network under a contract with another policy for channels without a learned place."""
         if on_unknown is None:
             return self
         encoder = copy.copy(self)
@@ -102,7 +102,7 @@ class ZooModel(WrappedModel):
 
     @property
     def refused_windows(self) -> str:
-        """Likely causes of a window without a vector, and what to do."""
+        """Likely causes of a window without a vector, and the remedy."""
         ((_, wanted),) = self.encoder.sizes.contract().items()
         thrown = [step.describe() for step in wanted.steps if isinstance(step, Reject)]
         return (
@@ -132,7 +132,7 @@ class ZooModel(WrappedModel):
         return random_model(self.encoder.sizes, seed).to(self.device)  # type: ignore[return-value]
 
     def with_unknown(self, on_unknown: OnUnknown | None) -> ZooModel:
-        """The same weights, of which the contract says what becomes of channels without a learned place."""
+        """The same weights under a contract with another policy for channels without a learned place."""
         encoder = self.encoder.with_unknown(on_unknown)
         return self if encoder is self.encoder else ZooModel(encoder, self.trained, self.card, self.folder)
 
@@ -217,7 +217,7 @@ def load(folder: Path, content: dict[str, Any]) -> ZooModel:
 
 
 def card_of(sizes: Encoder, trained: bool) -> str:
-    """A model card: licence first, then what it takes and what is known of its training."""
+    """A model card: licence first, then input contract and the known facts on its training."""
     about, lines = sizes.about, []
     for modality, wanted in sizes.contract().items():
         lines += [

@@ -53,7 +53,7 @@ class Augmentation(ABC):
         Raises
         ------
         UsageError
-            Says why, and what to do.
+            With the reason and the remedy.
         """
 
 

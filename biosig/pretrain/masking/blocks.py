@@ -2,7 +2,8 @@
 
 After REVE (arXiv:2510.21585, section 3.2), with two differences: the asked share is always hit to the token, for each
 window and modality; and blocks are never cut at low channel numbers: what exceeds the share is left out at random.
-Words of a report are hidden one by one, and a modality may be hidden whole, so that the others must tell of it.
+Words of a report are hidden one by one, and a modality may be hidden whole, so that it must be predicted from the
+others.
 
 Shape letters: N tokens of the packed row, C channels, H patches.
 """

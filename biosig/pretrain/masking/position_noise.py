@@ -1,4 +1,4 @@
-"""Noise on electrode positions: nobody's cap sits to the millimetre, and a model should not rely on it."""
+"""Noise on electrode positions: no cap sits to the millimetre, and a model should not rely on it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Objectives: what an encoder is pretrained for, as a weighted sum of terms, one idea of one paper a file.
 
 A term has two halves. Its configuration (`configs/`) is a dataclass that imports no torch: it has the term's keys, and
-says what the term needs. Its implementation is a `biosig.pretrain.objectives.base.Term`, imported when a run is built.
+names the needs of the term. Its implementation is a `biosig.pretrain.objectives.base.Term`, imported when a run is
+built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The base class of a term, and what terms may need of a preset.
+"""The base class of a term, and the abilities that terms may need of a preset.
 
 Shape letters: N tokens of the packed row, B windows.
 """
@@ -71,7 +71,7 @@ class Term(nn.Module):
         return {}
 
     def forward(self, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, a scalar, and what is logged beside it, scalars too."""
+        """The loss, a scalar, and the scalars that are logged beside it."""
         raise NotImplementedError
 
     def before_run(self, batches: Iterable[Views]) -> None:
@@ -81,7 +81,7 @@ class Term(nn.Module):
         """Update what the term keeps, after the optimiser's step 1 … `steps`; what is random there has its own seed."""
 
     def named_heads(self) -> Sequence[nn.Module]:
-        """Heads to be kept with the weights: modules of `biosig.models.heads`, copies of what the term trained."""
+        """Heads to be kept with the weights: modules of `biosig.models.heads`, copies of the trained ones."""
         return ()
 
     def check(self, before: Mapping[str, float], after: Mapping[str, float]) -> bool:

@@ -91,7 +91,7 @@ class Columns(nn.Module):
         raise NotImplementedError
 
     def errors(self, z: Tensor, target: Tensor, holds: Tensor, extras: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The loss (W,) of vectors (W, E) of the neck as "loss", and what it is a sum of; `extras` are the windows'."""
+        """The loss (W,) of vectors (W, E) of the neck as "loss", and its summands; `extras` are the windows'."""
         raise NotImplementedError
 
 

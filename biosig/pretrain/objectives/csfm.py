@@ -30,7 +30,7 @@ class LeadHeads(nn.Module):
     embed_dim : int
         Width of a token.
     encoder : EncoderConfig
-        Its contract says how long the patches are, and its text how many words there are.
+        Its contract gives the length of the patches, and its text the number of words.
     """
 
     lead_of_channel: Tensor

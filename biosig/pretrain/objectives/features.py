@@ -1,4 +1,4 @@
-"""Hand-made features as targets: a network that knows them from a few leads or seconds has seen what they are made of.
+"""Hand-made features as targets: to predict them from a few leads or seconds, a network has to read their waves.
 
 Shape letters: W windows that have a modality, F columns, E width of the neck.
 """
@@ -111,7 +111,7 @@ def standards(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray
     """Median and scale (F,) of columns (n, F), each of which has two values at least.
 
     The scale is (90 % quantile − 10 % quantile) / 2.56, the deviation of a normal distribution whatever lies in its
-    tails; where both are one, as of what is mostly absent, it is the standard deviation.
+    tails; where both are one, as of columns that are mostly absent, it is the standard deviation.
     """
     centre, scale = np.empty((2, values.shape[1]), np.float32)
     for column, numbers in enumerate(values.T):

@@ -33,7 +33,7 @@ class LatentPrediction(Term):
     encoder : Encoder
         The encoder in training, for its sizes.
     config : LatentConfig
-        Size of the decoder, and what of the teacher is predicted.
+        Size of the decoder, and the layers of the teacher that are predicted.
     """
 
     config: LatentConfig

@@ -17,7 +17,7 @@ __all__ = ["POOLING", "WIDTH", "Neck", "pooled_tokens"]
 
 
 def pooled_tokens(views: Views, states: States, modality: str) -> tuple[Tensor, Tensor]:
-    """The windows that have a token of a modality (W,), and what the readout makes of these tokens (W, 3 · D).
+    """The windows that have a token of a modality (W,), and the readout of these tokens (W, 3 · D).
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ class Objective(nn.Module):
         return Views(self.encoder, batch.to(device), mask.to(device), self.teacher, redraw)
 
     def forward(self, views: Views) -> dict[str, Tensor]:
-        """The loss to minimise, "loss", and what the terms log; of several terms each name begins with its term's."""
+        """The loss to minimise, "loss", and the terms' logged values; of several terms, names begin with the term's."""
         losses: list[Tensor] = []
         logged: dict[str, Tensor] = {}
         for name, weight, term in zip(self.names, self.weights, self.terms, strict=True):

@@ -1,6 +1,7 @@
 """Base of terms that rebuild hidden patches twice: by a decoder, and from the pooled token.
 
-So are hidden words, as a choice among the vocabulary. A term says how (`RebuildingTerm.predict`); the losses are here.
+So are hidden words, as a choice among the vocabulary. A term defines the prediction (`RebuildingTerm.predict`); the
+losses are here.
 
 Shape letters: N tokens of the packed row, K hidden tokens, W words of the vocabulary.
 """

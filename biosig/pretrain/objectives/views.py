@@ -131,7 +131,7 @@ class Views:
         return self.encoder.embed(self.batch)
 
     def _pass(self, hidden: Tensor | None = None, causal: bool = False) -> States:
-        shares_samples = self.encoder.config.fused is not None  # its stem must know what is hidden, and what is later
+        shares_samples = self.encoder.config.fused is not None  # its stem must know the hidden and the later samples
         apart = shares_samples and (hidden is not None or causal)
         embedded = self.encoder.embed(self.batch, hidden, causal) if apart else self._embedded
         return States(self.encoder, self.tokens, embedded, self.encoder.visible_tokens(self.batch, hidden, causal))

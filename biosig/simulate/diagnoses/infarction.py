@@ -1,4 +1,4 @@
-"""Infarction: what died has no front of its own, so that the vector first points away from it."""
+"""Infarction: dead muscle has no front of its own, so that the vector first points away from it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class NextLatentConfig(TermConfig):
     horizon : int
         Number of tokens ahead.
     embed_dim, hidden_dim : int
-        Widths of the projection, in which latents are compared: of what it gives, and between its two matrices.
+        Widths of the projection, in which latents are compared: of its output, and between its two matrices.
     sigreg : float
         Weight of the distance of the projected latents of a window from an isotropic Gaussian.
     directions : int

@@ -1,4 +1,4 @@
-"""Masked reconstruction, the objective of the `biosig-*` presets, and what all terms that rebuild have as keys."""
+"""Masked reconstruction, the objective of the `biosig-*` presets, and the common keys of all terms that rebuild."""
 
 from __future__ import annotations
 
