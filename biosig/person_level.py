@@ -1,4 +1,4 @@
-"""Windows pooled to an answer for each recording or each person: vectors, numbers of heads, predictions.
+"""Pooling of windows to one row per recording or person: vectors, numbers of heads, predictions.
 
 Vectors and predictions are means over the windows that have one, numbers of heads medians. Numbers have 95 % intervals
 that allow for neighbouring windows being alike (`biosig.evaluate.series`). A person's recordings follow each other in
@@ -30,7 +30,7 @@ _FIRST = ("recording", "subject", "onset", "duration")
 
 
 class NoSubjectWarning(UserWarning):
-    """Recordings whose subject is not known stand for themselves among people."""
+    """Recordings without a subject, each of which counts as one person."""
 
 
 def pool_embeddings(table: pa.Table | str | Path, by: By = "recording", spread: bool = False) -> pa.Table:
@@ -41,9 +41,9 @@ def pool_embeddings(table: pa.Table | str | Path, by: By = "recording", spread: 
     table : pyarrow.Table, or path of a Parquet file
         As `biosig.embed` gives and `biosig embed` writes it. A file is read a part at a time.
     by : {"recording", "subject"}
-        What a row stands for. Recordings without a subject stand for themselves.
+        The unit of a row. A recording without a subject counts as one person.
     spread : bool
-        Whether the standard deviation of each feature over windows stands beside the mean.
+        True to add the standard deviation of each feature over windows beside the mean.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def pool_embeddings(table: pa.Table | str | Path, by: By = "recording", spread: 
     Raises
     ------
     UsageError
-        If the table is no embedding, or of more than one model.
+        If the table is not an embedding, or of more than one model.
 
     Warns
     -----
@@ -88,10 +88,10 @@ def pool_embeddings(table: pa.Table | str | Path, by: By = "recording", spread: 
     columns |= _pooled_vectors(vectors, group, used, len(rows), spread)
     no_number = np.concatenate(absent)[:, 1:]  # (N, heads)
     for name, null in zip(heads, no_number.T, strict=True):
-        of_others = np.bincount(group, ~null, len(rows)) == 0  # rows of modalities that the head does not read
+        not_read = np.bincount(group, ~null, len(rows)) == 0  # rows of modalities that the head does not read
         found = _intervals(windows, windows[name].to_numpy(np.float64), group, "median")
         for suffix, numbers in zip(("", "_low", "_high"), found, strict=True):
-            columns[name + suffix] = pa.array(numbers.astype(np.float32), mask=of_others)
+            columns[name + suffix] = pa.array(numbers.astype(np.float32), mask=not_read)
     return pa.table(columns)
 
 
@@ -104,7 +104,7 @@ def pool_predictions(table: pd.DataFrame, by: By = "subject", n_resamples: int =
         As `biosig predict` writes it: recording, subject, onset and duration (s), and score_… columns of
         probabilities, or numbers in `prediction`; NaN where a window has none.
     by : {"recording", "subject"}
-        What a row stands for. Recordings without a subject stand for themselves.
+        The unit of a row. A recording without a subject counts as one person.
     n_resamples, seed : int
         Of the bootstrap.
 
@@ -114,7 +114,7 @@ def pool_predictions(table: pd.DataFrame, by: By = "subject", n_resamples: int =
         recording (None where a row stands for a person), subject, n_recordings, n_windows with a prediction,
         n_left_out that have none, seconds that the windows cover; each score, or the predicted number, as the mean over
         windows with the bounds of its interval in `…_low` and `…_high`, NaN of a single window; of one class of several
-        `prediction`, the class of the highest mean; `caveat`: why there is no interval or why to trust it less, or "".
+        `prediction`, the class of the highest mean; `caveat`: the reason for a missing or weak interval, or "".
 
     Raises
     ------
@@ -175,16 +175,16 @@ def _batches(table: pa.Table | str | Path, columns: list[str]) -> Iterator[pa.Re
 def _groups(
     windows: pd.DataFrame, by: By, used: NDArray[np.bool_], also: Sequence[str] = ()
 ) -> tuple[NDArray[np.int64], pd.DataFrame]:
-    """The group of each window (N,), and a row for each in the order of the table (G): who, and how much is used."""
+    """The group of each window (N,), and a row for each in the order of the table (G): names and amounts used."""
     if by not in ("recording", "subject"):
         raise UsageError(f"by is {by!r}; give recording or subject.")
     known = windows["subject"].notna().to_numpy() & (windows["subject"] != "").to_numpy()
     alone = ~known if by == "subject" else np.ones(len(windows), bool)
     if by == "subject" and alone.any():
-        those = windows["recording"][alone].unique()
+        nameless = windows["recording"][alone].unique()
         warnings.warn(
-            f"{len(those)} of {windows['recording'].nunique()} recordings have no subject and stand for themselves "
-            f"(the first is '{those[0]}'): whoever has several counts as several people.",
+            f"{len(nameless)} of {windows['recording'].nunique()} recordings have no subject and stand for themselves "
+            f"(the first is '{nameless[0]}'): whoever has several counts as several people.",
             NoSubjectWarning,
             stacklevel=3,
         )
@@ -194,12 +194,12 @@ def _groups(
     grouped = whole.groupby([*whole], sort=False)
     group = grouped.ngroup().to_numpy(np.int64)
     first = np.unique(group, return_index=True)[1]
-    of_group = windows.assign(group=group).groupby("group", sort=True)
+    group_windows = windows.assign(group=group).groupby("group", sort=True)
     rows = pd.DataFrame(
         {
             "recording": windows["recording"].where(alone, None).to_numpy(object)[first],
             "subject": windows["subject"].where(known, None).to_numpy(object)[first],
-            "n_recordings": of_group["recording"].nunique().to_numpy(),
+            "n_recordings": group_windows["recording"].nunique().to_numpy(),
             **{name: windows[name].to_numpy()[first] for name in also},
             "n_windows": np.bincount(group, used, len(first)).astype(np.int64),
             "n_left_out": np.bincount(group, ~used, len(first)).astype(np.int64),
@@ -231,11 +231,11 @@ def _pooled_vectors(
     for column in vectors:
         length = np.asarray(pc.list_value_length(column), np.int64)
         ends, flat = np.cumsum(length), np.asarray(column.flatten())
-        of_row, use = group[done : done + len(column)], used[done : done + len(column)]
-        sizes[of_row] = length
-        order = np.argsort(of_row, kind="stable")
-        for rows in np.split(order, np.flatnonzero(np.diff(of_row[order])) + 1):
-            g, rows = int(of_row[rows[0]]), rows[use[rows]]
+        row_group, use = group[done : done + len(column)], used[done : done + len(column)]
+        sizes[row_group] = length
+        order = np.argsort(row_group, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(row_group[order])) + 1):
+            g, rows = int(row_group[rows[0]]), rows[use[rows]]
             if len(rows):
                 x = flat[(ends - length)[rows][:, None] + np.arange(sizes[g])].astype(np.float64)  # (rows, F)
                 first, total, squares = sums.get(g, (x[0].copy(), np.zeros(sizes[g]), np.zeros(sizes[g])))

@@ -164,7 +164,7 @@ def test_a_fine_tuning_that_was_stopped_is_refused_because_its_folds_are_others_
     left = {path: path.read_bytes() for path in Path("results/.half.partial").rglob("*") if path.is_file()}
     values = yaml.safe_load(Path("results/finetune/config.yaml").read_text(encoding="utf-8"))
     Path("half.yaml").write_text(yaml.safe_dump({**values, "out": "results/half"}, sort_keys=False), encoding="utf-8")
-    with pytest.raises(UsageError, match=r"run of version 0\.1\.0, whose folds .* are other ones now: finish it"):
+    with pytest.raises(UsageError, match=r"run of version 0\.1\.0, whose folds .* differ now: finish it"):
         verb("finetune")(Path("half.yaml"))
     assert {path: path.read_bytes() for path in left} == left
     assert not Path("results/half").exists()

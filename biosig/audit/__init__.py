@@ -1,1 +1,1 @@
-"""What else could explain a score: checks of a task and a model, each with a number, a verdict and a sentence."""
+"""Audit: checks for other explanations of a score, each with a number, a verdict and a sentence."""

@@ -1,4 +1,4 @@
-"""What is audited: a task and a model, in the words of a probe's configuration."""
+"""Configuration of an audit: a task and a model, with the keys of a probe's configuration."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class AuditConfig(TaskConfig):
     Parameters
     ----------
     target : Target
-        What is predicted.
+        The prediction target.
     windows : WindowPlan
-        Where windows lie, in seconds.
+        Position of the windows, in seconds.
     channels, align, head, pooling, layer
-        What is fitted on what of the model, as in `biosig.downstream.probe.config.ProbeConfig`.
+        The probe and the embeddings that it reads, as in `biosig.downstream.probe.config.ProbeConfig`.
     split : SubjectKFold or QuerySplit
-        Who is tested by a probe that was fitted on whom.
+        The subjects that the probe is fitted on and tested on.
     checks : list
-        What to look at; leave one out by naming the others.
+        Checks to run; leave one out by naming the others.
     site : str
-        The label that says where or with what a recording was made; "" = not known.
+        The label that names the site or the device of a recording; "" = not known.
     n_permutations : int
-        How often labels are given to others.
+        Number of permutations of the labels.
     most_windows : int
-        Windows that are looked at; of more, so many are drawn, evenly over subjects and classes.
+        Largest number of windows; of more, so many are drawn, evenly over subjects and classes.
     """
 
     target: AnyTarget
@@ -68,7 +68,7 @@ class AuditConfig(TaskConfig):
 
 
 _OTHERS: dict[type, set[str]] = {ProbeConfig: {"out"}, FineTuneConfig: {"out", "pooling"}}
-"""Whose configurations are read, and which of an audit's keys mean something else there."""
+"""Other configurations that are read, and the keys of an audit that mean something else in each."""
 
 
 def read_config(source: Path, overrides: Sequence[str] = ()) -> AuditConfig:
@@ -87,7 +87,7 @@ def read_config(source: Path, overrides: Sequence[str] = ()) -> AuditConfig:
     Raises
     ------
     UsageError
-        If there is no configuration, or it is none of the three.
+        If there is no configuration, or it is not one of the three.
     """
     path = source / "config.yaml" if source.is_dir() else source
     values = _audits_keys(path)
@@ -97,7 +97,7 @@ def read_config(source: Path, overrides: Sequence[str] = ()) -> AuditConfig:
 
 
 def _audits_keys(path: Path) -> dict[str, Any]:
-    """What a configuration says of an audit, whichever of the three it is."""
+    """Read the keys of an audit from the configuration of an audit, a probe or a fine-tuning."""
     try:
         return configuration.to_dict(configuration.load(AuditConfig, path))
     except UsageError as as_audit:

@@ -1,4 +1,4 @@
-"""What every check starts from: a task, a model, who is tested by whom, and the probe's score.
+"""Context of the checks: a task, a model, the folds and the probe's score.
 
 Shape letters: L layers, N windows, F features, K classes.
 """
@@ -38,13 +38,13 @@ class AuditContext:
     Parameters
     ----------
     config : AuditConfig
-        What is audited.
+        The configuration of the audit.
     task : Task
         N labelled windows; of more than `config.most_windows`, some are drawn.
     model : Model
-        Whose embeddings are probed.
+        The model that gives the embeddings.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
 
     Raises
     ------
@@ -72,12 +72,12 @@ class AuditContext:
 
     @property
     def kind(self) -> Kind:
-        """What the truth is like."""
+        """Kind of the labels."""
         return self.task.labelled.target.kind
 
     @property
     def title(self) -> str:
-        """What is told apart or predicted."""
+        """Name of the target, for sentences."""
         return self.task.labelled.target.title
 
     @cached_property
@@ -87,17 +87,17 @@ class AuditContext:
 
     @property
     def vectors(self) -> NDArray[np.float32]:
-        """Those of the last layer that is looked at, (N, F)."""
+        """Embeddings of the last of these layers, (N, F)."""
         return self.features[-1]
 
     @cached_property
     def score(self) -> BootstrapInterval:
-        """The probe's score, which the audit is of."""
+        """The probe's score, which is under audit."""
         return self.probe(self.features)
 
     @cached_property
     def measured(self) -> Measured:
-        """What can be measured of each window without a model."""
+        """Measures of each window that need no model."""
         return measure(self.windows, self.model.contract, self.progress)
 
     def embed(self, stage: str, windows: Windows | None = None) -> NDArray[np.float32]:
@@ -113,7 +113,7 @@ class AuditContext:
         return self.probe_others(features, [features])[0]
 
     def probe_others(self, features: NDArray[Any], others: Sequence[NDArray[Any]]) -> list[BootstrapInterval]:
-        """Fit the probe on features (L, N, F), and score the test parts by each of some other features of them."""
+        """Fit the probe on features (L, N, F), and score the test parts by each of `others`, other features of them."""
         y, groups = self.task.labelled.y, groups_of(self.config.split, self.windows, self.task.copies)
         return [self.rate(found) for found in cross_val_predict(features, others, y, groups, self.folds, self.recipe)]
 
@@ -122,11 +122,11 @@ class AuditContext:
         tested = np.flatnonzero(np.isfinite(prediction).reshape(len(prediction), -1).all(axis=1))
         target = self.task.labelled.target
         rows = self.task.rows().iloc[tested].assign(**prediction_columns(prediction[tested], target))
-        truth, subjects, values = scored(rows, target)
-        return bootstrap(self.metric, truth, values, subjects, self.config.n_bootstrap, self.config.seed)
+        y, subjects, values = scored(rows, target)
+        return bootstrap(self.metric, y, values, subjects, self.config.n_bootstrap, self.config.seed)
 
     def share(self, right: NDArray[np.bool_], subjects: NDArray[np.str_]) -> BootstrapInterval:
-        """The share of rows of which something is true, with its interval over subjects."""
+        """The share of rows that are `right`, with its interval over subjects."""
         values = right.astype(np.float64)
         return bootstrap(MEAN, values, values, subjects, self.config.n_bootstrap, self.config.seed)
 
@@ -136,25 +136,25 @@ class AuditContext:
 
     @property
     def has_score(self) -> bool:
-        """Whether there is a score above chance, of which it can be asked what it rests on."""
+        """True if the score is above chance, so that a check can ask what it rests on."""
         return self.above_chance(self.score)
 
     def is_below(self, other: BootstrapInterval) -> bool:
-        """Whether another score is clearly below the score under audit."""
+        """True if another score is clearly below the score under audit."""
         return other.value < self.score.low and other.high < self.score.value
 
     def above_chance(self, interval: BootstrapInterval) -> bool:
-        """Whether the whole interval lies above chance."""
+        """True if the whole interval lies above chance."""
         return interval.low > self.chance
 
 
 def _drawn(task: Task, config: AuditConfig) -> tuple[Task, list[str]]:
-    """The task with at most so many windows, drawn evenly over subjects and their classes, and what to say of it."""
+    """The task with at most `most_windows` windows, drawn evenly over subjects and their classes, and notes on it."""
     n, strata = len(task.subjects), task.labelled.strata
     if n <= config.most_windows:
         return task, []
-    whose = pd.DataFrame({"subject": task.subjects, "stratum": 0 if strata is None else strata})
-    shuffled = whose.iloc[np.random.default_rng(config.seed).permutation(n)]
+    people = pd.DataFrame({"subject": task.subjects, "stratum": 0 if strata is None else strata})
+    shuffled = people.iloc[np.random.default_rng(config.seed).permutation(n)]
     turn = shuffled.groupby(["subject", "stratum"]).cumcount()  # everybody's first window, then everybody's second
     chosen = np.zeros(n, bool)
     chosen[turn.sort_values(kind="stable").index[: config.most_windows]] = True
@@ -174,13 +174,13 @@ def cross_val_predict(
     Parameters
     ----------
     features, others : ndarray, shape (L, N, F), and a sequence of such
-        What is fitted, and what is predicted from; NaN where one is missing.
+        Features to fit on, and features to predict from; NaN where one is missing.
     y : ndarray
-        Truth, as in `biosig.downstream.data.label_windows.LabelledWindows`.
+        Labels, as in `biosig.downstream.data.label_windows.LabelledWindows`.
     groups : ndarray of str, shape (N,)
-        Who is kept together where layer and penalty are chosen.
+        Groups that stay together where layer and penalty are chosen.
     folds : sequence of Fold
-        Who is fitted and who is tested.
+        Rows to fit on and rows to test.
     recipe : ProbeSpec
         The probe.
 

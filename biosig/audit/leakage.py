@@ -1,4 +1,4 @@
-"""Whether the test part was seen before: by pretraining, or because one subject is on both sides."""
+"""Leakage: a check for test recordings that pretraining saw, and for subjects on both sides of a split."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from biosig.text_files import read_json
 _PARTS = "_subjects"  # how splits.json ends the names of its parts
 
 
-def leakage(trial: AuditContext) -> Iterator[Finding]:
-    """What pretraining saw of the recordings, and which of them are in the task under two names."""
-    windows = trial.task.labelled.windows
+def leakage(context: AuditContext) -> Iterator[Finding]:
+    """Compare the recordings with the pretraining ledger, and find those that the task holds under two subjects."""
+    windows = context.task.labelled.windows
     rows = np.unique(windows.recording)
     stored = [windows.ds[int(row)] for row in rows]
     hashes, names = [r.content_hash for r in stored], [r.id for r in stored]
     subjects = windows.subjects[np.unique(windows.recording, return_index=True)[1]].astype(str).tolist()
     marks = [r.fingerprint for r in stored]
-    yield _pretraining(trial, hashes, subjects, names, marks)
+    yield _pretraining(context, hashes, subjects, names, marks)
     yield twins(find_duplicates(hashes, marks).group, subjects, names)
 
 
 def _pretraining(
-    trial: AuditContext, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str], marks: Sequence[bytes]
+    context: AuditContext, hashes: Sequence[str], subjects: Sequence[str], names: Sequence[str], marks: Sequence[bytes]
 ) -> Finding:
     check, expected = "seen in pretraining", "0"
-    model = trial.model
+    model = context.model
     if not model.trained:
         return Finding(check, 0.0, expected, "ok", f"{model.name} has random weights, which have seen nothing.")
     found = overlap(model.folder, hashes, subjects, names, marks) if model.folder else None
@@ -49,7 +49,7 @@ def _pretraining(
 
 
 def twins(groups: NDArray[np.int64], subjects: Sequence[str], names: Sequence[str]) -> Finding:
-    """Copies (`biosig.evaluate.duplicates`) that are said to be of two subjects, whom a split by subject would part."""
+    """Find copies (`biosig.evaluate.duplicates`) with two subject names, which a split by subject would separate."""
     pairs = [(names[first], names[i]) for i, first in enumerate(groups.tolist()) if subjects[first] != subjects[i]]
     check, expected = "one recording, two subjects", "0"
     if not pairs:
@@ -67,7 +67,7 @@ def twins(groups: NDArray[np.int64], subjects: Sequence[str], names: Sequence[st
 
 
 def split_on_file(folder: Path) -> Finding:
-    """Whether the parts that a result folder names in its splits.json share a subject.
+    """Check whether the parts in the splits.json of a result folder share a subject.
 
     Raises
     ------
@@ -89,13 +89,13 @@ def split_on_file(folder: Path) -> Finding:
 
 
 def subjects_apart(parts: Mapping[str, Sequence[Sequence[Any]]]) -> Finding:
-    """Whether a subject is in two parts of one fold: part → its subjects, fold by fold."""
+    """Check whether a subject is in two parts of one fold; `parts` maps a part to its subjects, fold by fold."""
     shared = [
         (str(subject), fold, one.removesuffix(_PARTS), other.removesuffix(_PARTS))
         for i, one in enumerate(parts)
         for other in list(parts)[i + 1 :]
-        for fold, (these, those) in enumerate(zip(parts[one], parts[other], strict=True))
-        for subject in sorted(set(these) & set(those))
+        for fold, (ours, others) in enumerate(zip(parts[one], parts[other], strict=True))
+        for subject in sorted(set(ours) & set(others))
     ]
     check, expected = "subjects on both sides", "0"
     if not shared:

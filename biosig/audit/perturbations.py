@@ -1,4 +1,4 @@
-"""What is done to a window to see whether the score minds. Shape letters: C channels, T samples, B frequencies."""
+"""Perturbations of a window, to see if the score depends on it. Shape letters: C channels, T samples, B frequencies."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def flipped(window: Recording, rng: np.random.Generator) -> Recording:  # noqa: 
 
 
 def notched(window: Recording, rng: np.random.Generator) -> Recording:  # noqa: ARG001
-    """Without both line frequencies and their multiples."""
+    """Remove both line frequencies and their multiples."""
     return _with_values(window, _notched)
 
 
 def equal_gain(typical: Mapping[str, float]) -> Change:
-    """Every recording at one robust scale of each kind, in its unit, so that no amplitude tells anything."""
+    """Bring every recording to one robust scale of each kind, in its unit, so that amplitude carries no information."""
 
     def change(window: Recording, rng: np.random.Generator) -> Recording:  # noqa: ARG001
         factors = {kind: scale / scale_of(window, kind) for kind, scale in typical.items()}
@@ -52,8 +52,8 @@ def flattened(common: Mapping[str, float] | None = None) -> Change:
     """The falling 1/f spectrum made flat, phases and each channel's amplitude kept.
 
     Each channel loses its own slope, so that windows cannot differ by it. With `common`, all channels of a kind are
-    tilted by one exponent: as unusual an input for a model, which leaves the differences in. Only what the first costs
-    beyond the second was told by the slope.
+    tilted by one exponent: an input as unusual for a model, which keeps the differences. Only the loss of the first
+    beyond that of the second is due to the slope.
     """
 
     def change(window: Recording, rng: np.random.Generator) -> Recording:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""What an audit finds: one number per check, what was expected of it, a verdict, and a sentence to read aloud."""
+"""Findings of an audit: one number per check, its expected value, a verdict, and a sentence for the reader."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Finding:
     Parameters
     ----------
     check : str
-        What was looked at.
+        Name of the check.
     value, low, high : float
         The number, and its 95 % interval over subjects; NaN where it is a plain count.
     expected : str
-        What an honest task and model would give.
+        The value that an honest task and model would give.
     verdict : {"ok", "warn", "fail"}
         See `VERDICTS`.
     sentence : str
@@ -49,14 +49,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """All findings, and what a reader must know beside them.
+    """All findings, with notes and facts for the reader.
 
     Parameters
     ----------
     findings : list of Finding
         In the order of the checks.
     notes : list of str
-        What was left out or could not be checked.
+        Windows that were left out, and checks that could not run.
     facts : dict
         Model and revision, hash of the shards, the score under audit.
     config : Any
@@ -76,7 +76,7 @@ class AuditResult:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all."""
+        """The worst verdict of all findings."""
         return max((finding.verdict for finding in self.findings), key=VERDICTS.index, default="ok")
 
     def save(self, folder: str | Path) -> Path:

@@ -27,7 +27,7 @@ from biosig.person_level import pool_embeddings
 Between = Literal["halves", "recordings"]
 
 FEW_PEOPLE = 3
-"""Fewer tell nothing of how people differ."""
+"""Smallest number of people: fewer do not show how people differ."""
 
 _HEAD = "head."
 
@@ -38,7 +38,7 @@ def retest(model: Model, windows: Windows, n_resamples: int = 1000, seed: int = 
     Parameters
     ----------
     model : Model
-        What embeds.
+        The model that embeds.
     windows : Windows
         Of recordings whose channels are of one modality.
     n_resamples, seed : int
@@ -70,9 +70,9 @@ def retest(model: Model, windows: Windows, n_resamples: int = 1000, seed: int = 
         entry["vector"] = _repeated(x, hits, n_resamples, seed)
         other = None if twin is None else _measured(twin, which)
         if other is not None:
-            of_twin = _hits(other[0])
-            entry["random_weights"] = _repeated(other[0], of_twin, n_resamples, seed)
-            entry["more_than_random"] = _shown(_mean(hits - of_twin, n_resamples, seed))
+            twin_hits = _hits(other[0])
+            entry["random_weights"] = _repeated(other[0], twin_hits, n_resamples, seed)
+            entry["more_than_random"] = _shown(_mean(hits - twin_hits, n_resamples, seed))
         if heads:
             entry["heads"] = dict(_head_columns(heads, n_resamples, seed))
         found[between] = entry
@@ -92,13 +92,13 @@ def _measurement(table: pa.Table, person: dict[str, str], between: Between) -> p
     """Person, and first or second measurement (0, 1; -1 of neither), of each row of the table."""
     rows = table.select(["recording", "onset", "valid_fraction"]).to_pandas()
     rows["person"], rows["time"] = rows["recording"].map(person), -1
-    for _, of in rows[rows["valid_fraction"] > 0].groupby("person", sort=False):
-        recordings = of["recording"].unique()
+    for _, rows_of_person in rows[rows["valid_fraction"] > 0].groupby("person", sort=False):
+        recordings = rows_of_person["recording"].unique()
         if between == "recordings":
             for time, recording in enumerate(recordings[:2] if len(recordings) > 1 else ()):
-                rows.loc[of.index[of["recording"] == recording], "time"] = time
+                rows.loc[rows_of_person.index[rows_of_person["recording"] == recording], "time"] = time
         else:
-            ordered = of[of["recording"] == recordings[0]].sort_values("onset").index
+            ordered = rows_of_person[rows_of_person["recording"] == recordings[0]].sort_values("onset").index
             half = len(ordered) // 2
             if len(ordered) > 2:
                 rows.loc[ordered[:half], "time"] = 0
@@ -126,10 +126,10 @@ def _measured(table: pa.Table, which: pd.DataFrame) -> tuple[Floats, dict[str, F
 
 def _hits(x: Floats) -> Floats:
     """1 of each person whose first vector is the nearest of all people's to the second (S,), of (S, 2, F)."""
-    who = np.arange(len(x))
+    person = np.arange(len(x))
     prepare = FeatureScaler.fit(x[:, 0], None)
-    nearest = KNeighborsClassifier(1).fit(prepare(x[:, 0]), who).predict(prepare(x[:, 1]))
-    return (nearest == who).astype(np.float64)
+    nearest = KNeighborsClassifier(1).fit(prepare(x[:, 0]), person).predict(prepare(x[:, 1]))
+    return (nearest == person).astype(np.float64)
 
 
 def _repeated(x: Floats, hits: Floats, n_resamples: int, seed: int) -> dict[str, Any]:
@@ -137,9 +137,9 @@ def _repeated(x: Floats, hits: Floats, n_resamples: int, seed: int) -> dict[str,
     return {"icc": _shown(icc), "rank_1": _shown(_mean(hits, n_resamples, seed))}
 
 
-def _mean(of_each: Floats, n_resamples: int, seed: int) -> BootstrapInterval:
-    """Of a number of each person (S,), with its interval over people."""
-    return bootstrap(MEAN, of_each, of_each, np.arange(len(of_each)).astype(str), n_resamples, seed)
+def _mean(values: Floats, n_resamples: int, seed: int) -> BootstrapInterval:
+    """Mean of one number per person (S,), with its interval over people."""
+    return bootstrap(MEAN, values, values, np.arange(len(values)).astype(str), n_resamples, seed)
 
 
 def _head_columns(heads: dict[str, Floats], n_resamples: int, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""What the probe does with signals that it was not fitted on: leads reordered, upside down, fewer, or with noise."""
+"""Robustness: the probe's score on windows with leads reordered, upside down, fewer, or with noise."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ DECIBELS = (20, 10, 0)
 SHARES = (0.5, 0.25)
 
 
-def robustness(trial: AuditContext) -> Iterator[Finding]:
-    """Embeddings of reordered leads, and the scores of a probe fitted on true windows and tested on changed ones."""
-    yield _order(trial)
-    if not trial.has_score:
+def robustness(context: AuditContext) -> Iterator[Finding]:
+    """Compare embeddings of reordered leads, and score a probe fitted on true windows and tested on perturbed ones."""
+    yield _order(context)
+    if not context.has_score:
         return
     changes: dict[str, tuple[str, Change]] = {"upside down": ("turned upside down", flipped)}
     changes |= {f"noise at {db} dB": (f"with white noise at {db} dB", noisy(db)) for db in DECIBELS}
-    if any(len(names) > 1 for names in trial.task.labelled.windows.ds.to_pandas()["ch_names"]):
+    if any(len(names) > 1 for names in context.task.labelled.windows.ds.to_pandas()["ch_names"]):
         changes |= {
             f"{share:.0%} of leads": (f"with {share:.0%} of their leads", with_fewer_leads(share)) for share in SHARES
         }
-    windows, seed = trial.windows, trial.config.seed
-    tested = [trial.embed(name, perturb(windows, change, seed)) for name, (_, change) in changes.items()]
-    for (name, (what, _)), scored in zip(changes.items(), trial.probe_others(trial.features, tested), strict=True):
-        holds = not trial.is_below(scored)
-        then = "as on true ones" if holds else f"on true ones {trial.say(trial.score)}"
-        sentence = f"On windows {what} the probe scores {trial.say(scored)}, {then}."
+    windows, seed = context.windows, context.config.seed
+    tested = [context.embed(name, perturb(windows, change, seed)) for name, (_, change) in changes.items()]
+    for (name, (what, _)), scored in zip(changes.items(), context.probe_others(context.features, tested), strict=True):
+        holds = not context.is_below(scored)
+        then = "as on true ones" if holds else f"on true ones {context.say(context.score)}"
+        sentence = f"On windows {what} the probe scores {context.say(scored)}, {then}."
         yield Finding(
             name,
             scored.value,
-            f"{trial.score.value:.2f}",
+            f"{context.score.value:.2f}",
             "ok" if holds else "warn",
             sentence,
             scored.low,
@@ -46,10 +46,10 @@ def robustness(trial: AuditContext) -> Iterator[Finding]:
         )
 
 
-def _order(trial: AuditContext) -> Finding:
-    windows = perturb(trial.windows, reordered, trial.config.seed)
-    other = trial.embed("leads reordered", windows)
-    true = trial.features
+def _order(context: AuditContext) -> Finding:
+    windows = perturb(context.windows, reordered, context.config.seed)
+    other = context.embed("leads reordered", windows)
+    true = context.features
     off = float(np.nanmax(np.abs(other - true)) / np.nanmax(np.abs(true)))
     same = off <= SAME and bool((np.isnan(other) == np.isnan(true)).all())
     sentence = f"With its leads in another order an embedding moves by {off:.1g} of the largest value"

@@ -30,14 +30,14 @@ CHECKS: dict[Check, Callable[[AuditContext], Iterator[Finding]]] = {
 
 
 def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditResult:
-    """Look for everything else that could explain a score.
+    """Run all checks for other explanations of a score.
 
     Parameters
     ----------
     config : AuditConfig
         The task, the model and the checks.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
 
     Returns
     -------
@@ -59,12 +59,12 @@ def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditRes
         result = AuditResult([few], [*task.labelled.notes, *notes], facts, config)
     else:
         model = open_model(config.model, config.seed, config.device, config.on_unknown)
-        trial = AuditContext(config, task, model, progress)
-        findings = [_score(trial), *([few] if few else []), _split(trial)]
+        context = AuditContext(config, task, model, progress)
+        findings = [_score(context), *([few] if few else []), _split(context)]
         for check in config.checks:
-            findings += CHECKS[check](trial)
+            findings += CHECKS[check](context)
         facts |= model_facts(model, task.shards_hash)
-        notes = [*task.labelled.notes, *trial.notes]
+        notes = [*task.labelled.notes, *context.notes]
         if not model.trained:
             notes.append(f"The model under audit, {model.name}, has random weights.")
         result = AuditResult(findings, notes, facts, config)
@@ -75,20 +75,22 @@ def run_audit(config: AuditConfig, progress: Progress | None = None) -> AuditRes
     return result
 
 
-def _score(trial: AuditContext) -> Finding:
-    """The score that the audit is of."""
-    score, above = trial.score, trial.has_score
-    sentence = f"A linear probe on the embeddings of {trial.model.name} tells {trial.title} with {trial.say(score)}"
+def _score(context: AuditContext) -> Finding:
+    """The score under audit."""
+    score, above = context.score, context.has_score
+    sentence = (
+        f"A linear probe on the embeddings of {context.model.name} tells {context.title} with {context.say(score)}"
+    )
     then = "." if above else ": the interval reaches down to chance, so it was not asked what the score rests on."
     verdict: Verdict = "ok" if above else "warn"
-    above_what = f"> {trial.chance:.2f}"
+    above_what = f"> {context.chance:.2f}"
     return Finding("score", score.value, above_what, verdict, sentence + then, score.low, score.high)
 
 
-def _split(trial: AuditContext) -> Finding:
-    """Who is on which side: as a result folder says, where the audit is of one, else by the audit's own split."""
-    out = trial.config.out
+def _split(context: AuditContext) -> Finding:
+    """Check the parts for shared subjects: those of the result folder under audit, else of the audit's own split."""
+    out = context.config.out
     if out is not None and (out / "splits.json").is_file():
         return split_on_file(out)
-    parts = manifest(trial.task.subjects, trial.folds)
+    parts = manifest(context.task.subjects, context.folds)
     return subjects_apart({name: lists for name, lists in parts.items() if name.endswith("_subjects")})

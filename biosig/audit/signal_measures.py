@@ -1,7 +1,7 @@
-"""What can be measured of a window without a model: how it was recorded, and its spectrum.
+"""Signal measures of a window that need no model: acquisition and spectrum.
 
-A class that the line frequency, the gain, the gaps, the recorder or the length of the recording tell need not be told
-by anything of the body. Shape letters: N windows, F features, C channels, T samples, B frequencies.
+A class that line frequency, gain, gaps, recorder or length of the recording predict may have no physiological sign.
+Shape letters: N windows, F features, C channels, T samples, B frequencies.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BANDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 45.0)
 SEGMENT = 2.0
 """Seconds per segment of Welch's method: a resolution of 0.5 Hz."""
 
-_TINY = 1e-20  # power of a signal that is none
+_TINY = 1e-20  # power of a flat signal
 _GROUPS = ("line frequency", "gain", "missing samples", "recording format", "spectrum", "slope")
 
 
@@ -43,7 +43,7 @@ class Measured:
     Parameters
     ----------
     recording : dict
-        What of the recording's making is measured → features (N, F), NaN where one cannot be: "line frequency", "gain",
+        Group of acquisition measures → features (N, F), NaN where one cannot be measured: "line frequency", "gain",
         "missing samples" (and the window's own length), "recording format" (channels, rates, steps), "recording
         length", "time in the recording".
     spectrum : ndarray, shape (N, F)
@@ -70,7 +70,7 @@ def measure(windows: Windows, modalities: Collection[str], progress: Progress | 
     modalities : collection of str
         Kinds of signal that a model reads; others are passed over.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
     """
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
     for i in range(len(windows)):
@@ -82,15 +82,15 @@ def measure(windows: Windows, modalities: Collection[str], progress: Progress | 
     spectrum, slope = tables.pop("spectrum").to_numpy(), tables.pop("slope").median()
     scales = 10 ** tables["gain"].median()
     recording = {group: table.to_numpy() for group, table in tables.items()}
-    of = windows.ds.to_pandas()["duration"].to_numpy(np.float64)
-    per_recording = np.bincount(windows.recording, minlength=len(of))
-    recording["recording length and window count"] = np.stack((of, per_recording), axis=1)[windows.recording]
+    durations = windows.ds.to_pandas()["duration"].to_numpy(np.float64)
+    per_recording = np.bincount(windows.recording, minlength=len(durations))
+    recording["recording length and window count"] = np.stack((durations, per_recording), axis=1)[windows.recording]
     recording["time in the recording"] = windows.onset[:, None]
     return Measured(recording, spectrum, scales.to_dict(), slope.to_dict())
 
 
 def measure_window(window: Recording, modalities: Collection[str]) -> dict[str, dict[str, float]]:
-    """The features of one window, by what they are about."""
+    """The features of one window, by group."""
     found: dict[str, dict[str, float]] = {name: {} for name in _GROUPS}
     seconds, n_valid, n_samples, n_flat = 0.0, 0, 0, 0
     for kind in sorted(modalities):
@@ -134,7 +134,7 @@ def power_spectrum(values: NDArray[np.float32], sfreq: float) -> tuple[Floats, F
 
 
 def line_peak(freqs: Floats, power: Floats, line: float) -> float:
-    """How far power at a line frequency stands above its surroundings: log10, the median over channels.
+    """Height of the power at a line frequency above its surroundings: log10, the median over channels.
 
     Negative after a notch; NaN where the rate is too low to tell.
     """

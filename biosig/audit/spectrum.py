@@ -1,7 +1,7 @@
-"""How much of the score the spectrum explains: band power alone, and signals whose 1/f slope is taken out.
+"""Spectral explanation of a score: band power alone, and signals without their 1/f slope.
 
 Flattening cost up to 0.42 of balanced accuracy between sleep and waking and 0.32 to 0.36 on PTB-XL (arXiv:2606.08583).
-The slope is of the body too, so nothing here fails a score; but whoever writes of waveforms has to know.
+The slope has physiological causes too, so these checks never fail a score; a claim about waveforms has to mention it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from biosig.audit.perturbations import flattened
 from biosig.audit.result import Finding
 
 
-def spectrum(trial: AuditContext) -> Iterator[Finding]:
+def spectrum(context: AuditContext) -> Iterator[Finding]:
     """The probe on band power alone, and on embeddings of flattened signals."""
-    if trial.has_score and trial.measured.spectrum.shape[1]:
-        yield _band_power(trial)
-        yield _flattened(trial)
+    if context.has_score and context.measured.spectrum.shape[1]:
+        yield _band_power(context)
+        yield _flattened(context)
 
 
-def _band_power(trial: AuditContext) -> Finding:
-    alone = trial.probe(trial.measured.spectrum[None])
-    enough = trial.above_chance(alone) and alone.value >= trial.score.low
-    sentence = f"Band power of each channel alone scores {trial.say(alone)}, the model {trial.say(trial.score)}"
+def _band_power(context: AuditContext) -> Finding:
+    alone = context.probe(context.measured.spectrum[None])
+    enough = context.above_chance(alone) and alone.value >= context.score.low
+    sentence = f"Band power of each channel alone scores {context.say(alone)}, the model {context.say(context.score)}"
     then = ": the score needs no more than the spectrum." if enough else "."
     return Finding(
         "band power alone",
         alone.value,
-        f"< {trial.score.low:.2f}",
+        f"< {context.score.low:.2f}",
         "warn" if enough else "ok",
         sentence + then,
         alone.low,
@@ -37,15 +37,15 @@ def _band_power(trial: AuditContext) -> Finding:
     )
 
 
-def _flattened(trial: AuditContext) -> Finding:
+def _flattened(context: AuditContext) -> Finding:
     """The score without each window's slope, beside a tilt of the same size that leaves differences in."""
-    windows, seed = trial.windows, trial.config.seed
-    own = trial.probe(trial.embed("flattened", perturb(windows, flattened(), seed)))
-    common = trial.probe(trial.embed("tilted", perturb(windows, flattened(trial.measured.slopes), seed)))
-    rests = trial.above_chance(common) and own.high < common.value
+    windows, seed = context.windows, context.config.seed
+    own = context.probe(context.embed("flattened", perturb(windows, flattened(), seed)))
+    common = context.probe(context.embed("tilted", perturb(windows, flattened(context.measured.slopes), seed)))
+    rests = context.above_chance(common) and own.high < common.value
     sentence = (
-        f"With every window's 1/f slope taken out the score is {trial.say(own)}, with one slope taken out of all "
-        f"{trial.say(common)}, before it was {trial.say(trial.score)}"
+        f"With every window's 1/f slope taken out the score is {context.say(own)}, with one slope taken out of all "
+        f"{context.say(common)}, before it was {context.say(context.score)}"
     )
     then = ": part of it is the slope." if rests else ": it does not rest on the slope."
     return Finding(

@@ -1,1 +1,1 @@
-"""The bench: every model judged on the same tasks, people and folds, beside baselines at their best."""
+"""Bench: score every model on the same tasks, people and folds, beside tuned baselines."""

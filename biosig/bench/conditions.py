@@ -1,4 +1,4 @@
-"""Learned and tested people of a task, as it is and under each of its conditions.
+"""Training and test people of a task, without a condition and under each of its conditions.
 
 Shape letters: N windows, n rows of a part.
 """
@@ -26,28 +26,28 @@ from biosig.evaluate.splits import Rows
 from biosig.models.model import Model
 
 N_DRAWS = 3
-"""Draws of so many recordings or people to learn from; their scores are averaged."""
+"""Draws of the training recordings or people of a condition with `known`; their scores are averaged."""
 
 SEEDS_PER_DRAW = 1000
-"""In the column `seed` of predictions: the draw of who is known times this, plus the draw of a random twin."""
+"""The column `seed` of predictions is the draw of the known people times this, plus the draw of a random twin."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Windows, truth and parts that one run of rows is given.
+    """Windows, labels and parts of one run.
 
     Parameters
     ----------
     probe : ProbeConfig
-        How frozen rows and baselines are fitted.
+        Configuration of frozen rows and baselines.
     task : Task
-        N windows and their truth.
+        N windows and their labels.
     parts : list of Split
         One per fold, those of a second draw after those of the first.
     n_folds : int
-        How many of them belong to a draw.
+        Number of parts in one draw.
     notes : list of str
-        On the labels and the parts.
+        Notes on the labels and the parts.
     """
 
     probe: ProbeConfig
@@ -79,18 +79,18 @@ def probe_config(config: BenchConfig, task: BenchTask, condition: Condition | No
 
 
 def read_as_named(config: BenchConfig, models: Sequence[Model]) -> BenchConfig:
-    """The configuration, in which models are read as their weights name it, if they do for every modality."""
+    """Let the weights choose layer and pooling, if they name a readout for every modality."""
     named = all(contract.readout for model in models for contract in model.contract.values())
     return replace(config, layer=None, pooling=None) if named else config
 
 
 def setting_of(config: BenchConfig, task: BenchTask, condition: Condition | None = None) -> Setting:
-    """Windows, truth and parts of a task under a condition.
+    """Prepare windows, labels and parts of a task under a condition.
 
     Raises
     ------
     UsageError
-        If there are too few people for the folds, or for as many as the condition asks for.
+        If there are too few people for the folds, or for the condition.
     DataError
         If a recording has no subject, or a class has no window.
     """
@@ -115,21 +115,21 @@ def setting_of(config: BenchConfig, task: BenchTask, condition: Condition | None
 
 
 def known_only(part: Split, task: Task, n: int, by: str, key: Sequence[int]) -> Split:
-    """A part of which `n` recordings or people are learned from, a quarter of them for choices.
+    """Reduce the training side of a part to `n` recordings or people, a quarter of them for validation.
 
-    Of each class one is drawn first, so that there is something to tell apart.
+    One of each class is drawn first, so that every class is present.
 
     Raises
     ------
     UsageError
-        If fewer are there.
+        If the part has fewer.
     """
     rng = np.random.default_rng(key)
     pool = np.union1d(part.train, part.validation)
     unit = (task.people if by == "subject" else task.recordings)[pool].astype(str)
     names = rng.permutation(np.unique(unit))
     if len(names) < n:
-        raise UsageError(f"{n} known {by}s are asked for, and a fold has {len(names)}: ask for fewer.")
+        raise UsageError(f"known is {n} {by}s, and a fold has {len(names)}: give fewer.")
     y, kind = task.labelled.y[pool], task.labelled.target.kind
     firsts = [_first_with(names, unit, has_class(y, kind, k)) for k in range(len(task.labelled.target.class_names))]
     chosen = list(dict.fromkeys([*(name for name in firsts if name), *names.tolist()]))[:n]
@@ -138,12 +138,12 @@ def known_only(part: Split, task: Task, n: int, by: str, key: Sequence[int]) -> 
 
 
 def _first_with(names: NDArray[np.str_], unit: NDArray[np.str_], has: NDArray[np.bool_]) -> str | None:
-    there = set(unit[has].tolist())
-    return next((name for name in names.tolist() if name in there), None)
+    names_with_class = set(unit[has].tolist())
+    return next((name for name in names.tolist() if name in names_with_class), None)
 
 
 def _tested_elsewhere(task: Task, part: Split, other: OtherSet, config: BenchConfig) -> tuple[Task, list[Split]]:
-    """Everybody of the task to learn from, and to test everybody of another database who is not among them."""
+    """Train on all people of the task, and test all people of another database who are not among them."""
     second = open_task(f"{config.shards}/{other.shards}", other.query, other.target, other.windows)
     one, two = task.labelled.windows, pick_channels(second.labelled.windows, other.channels)
     windows = Windows(
@@ -169,5 +169,5 @@ def _tested_elsewhere(task: Task, part: Split, other: OtherSet, config: BenchCon
     people = stacked.people  # copies are known across databases too
     strangers = tested[~np.isin(people[tested], people[learned])]
     if not len(strangers):
-        raise UsageError(f"Everybody of {other.shards} is among those who are learned from: name another database.")
+        raise UsageError(f"All people of {other.shards} are among the training people: name another database.")
     return stacked, [Split(np.setdiff1d(learned, part.validation), part.validation, strangers)]

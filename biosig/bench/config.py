@@ -18,8 +18,8 @@ from biosig.models.readouts import Pooling
 from biosig.text_files import read_yaml
 
 Group = Literal["frozen", "features", "handmade-0.1", "features_network", "public", "network", "finetuned"]
-"""Rows that one run makes: the model and its random twin; features and rules; …; networks from scratch; the tuned
-model."""
+"""Group of rows that one run makes: the model and its random twin; features and rules; …; networks from scratch; the
+tuned model."""
 
 GROUPS: tuple[Group, ...] = (
     "frozen",
@@ -30,27 +30,27 @@ GROUPS: tuple[Group, ...] = (
     "network",
     "finetuned",
 )
-"""In the order in which they are run, the cheap ones first."""
+"""All groups in the order of their runs, the cheap ones first."""
 
 BENCH_FILE = "bench.yaml"
 
 
 @dataclass(frozen=True)
 class OtherSet:
-    """Recordings of another database, which are tested by what was learned from the task's own.
+    """Recordings of another database, as the test set of models trained on the task's own recordings.
 
     Parameters
     ----------
     shards : str
         Folder below the bench's `shards`.
     target : Target
-        The same truth, as that database has it.
+        The same labels, in the form of that database.
     windows : WindowPlan
-        Where its windows lie.
+        Position of its windows.
     query : str, optional
-        Which recordings take part.
+        Selection of the recordings.
     channels : list of str
-        Names or kinds of channels that take part; none = all.
+        Names or kinds of the channels to use; none = all.
     """
 
     shards: str
@@ -67,17 +67,17 @@ class Condition:
     Parameters
     ----------
     channels : list of str
-        Channels that are left, for who is learned from and for who is tested; none = those of the task.
+        Channels to keep, in training and in test; none = those of the task.
     align : {"none", "subject", "first_minute"}, optional
         Another alignment than the task's; None = the same.
     degrade : str
-        Name of a degradation of the recordings under test (`biosig.downstream.data.degradations`).
+        Name of a degradation of the test recordings (`biosig.downstream.data.degradations`).
     known : int, optional
-        How many recordings or people are learned from; three draws of them, whose scores are averaged.
+        Number of training recordings or people; three draws of them, whose scores are averaged.
     known_by : {"recording", "subject"}
-        What `known` counts.
+        Unit of `known`.
     tested_on : OtherSet, optional
-        Another database.
+        Another database to test on.
     """
 
     channels: list[str] = field(default_factory=list)
@@ -90,22 +90,22 @@ class Condition:
 
 @dataclass(frozen=True)
 class BenchTask:
-    """One question, whom it is asked of, and what stands beside the model.
+    """One task: its target, its recordings, and the rows beside the model.
 
     Parameters
     ----------
     title : str
-        Of the table.
+        Title in the table.
     shards : str
         Folder below the bench's `shards`.
     target : Target
-        What to predict.
+        The prediction target.
     windows : WindowPlan
-        Where windows lie.
+        Position of the windows.
     query : str, optional
-        Which recordings take part.
+        Selection of the recordings.
     channels : list of str
-        Names or kinds of channels that take part; none = all.
+        Names or kinds of the channels to use; none = all.
     split : SubjectKFold
         Folds over subjects.
     align : {"none", "subject", "first_minute"}
@@ -115,20 +115,20 @@ class BenchTask:
     rules : list of str
         Further baselines that cost little, such as a rule for heart rates.
     metric : str, optional
-        The metric that the task is judged by; None = the one that leads for its kind of target.
+        The metric of the task; None = the leading one of its kind of target.
     per_person : bool
-        Whether that metric is worked out for each person and averaged over people, rather than over all windows
-        together; who lacks a class is left out, and counted.
+        True to compute the metric for each person and average it over people, instead of over all windows together;
+        people without one of the classes are left out, and counted.
     primary : bool
-        Whether it is one of the endpoints that decisions are made on (docs/evidence.md).
+        True if it is one of the endpoints that decisions are based on (docs/evidence.md).
     decided_on : str, optional
-        Of a primary endpoint the recordings whose scores decide, as an expression over index and labels; None = all.
+        The recordings whose scores decide a primary endpoint, as an expression over index and labels; None = all.
     unit : str
-        Of a number that is predicted, such as "years": what an error is in.
+        Unit of a predicted number and its error, such as "years".
     remark : str
-        What a reader of its scores must know.
+        Remark for a reader of its scores.
     conditions : dict
-        Name → what is made harder.
+        Name → condition.
     """
 
     title: str
@@ -152,55 +152,57 @@ class BenchTask:
     def __post_init__(self) -> None:
         check_kind([*self.networks, *self.rules], self.target.kind)
         if METRICS[self.judged_by].kind != self.target.kind:
-            raise UsageError(f"metric={self.metric} rates no target of kind {self.target.kind}: choose another.")
+            raise UsageError(
+                f"metric={self.metric} does not score a target of kind {self.target.kind}: choose another."
+            )
 
     @property
     def judged_by(self) -> str:
-        """The name of its metric."""
+        """The name of the task's metric."""
         return self.metric or ROLES[self.target.kind].leads
 
 
 @dataclass(frozen=True)
 class BenchConfig:
-    """A bench: the model on trial, its tasks, and the rows beside it.
+    """A bench: the model under test, its tasks, and the rows beside it.
 
     Parameters
     ----------
     model : str or list of str
-        As in `biosig.downstream.data.task_config.TaskConfig`. Two = two halves of a cross-fitting: whoever the first
-        has seen in pretraining is scored by the second.
+        As in `biosig.downstream.data.task_config.TaskConfig`. Two = two halves of a cross-fitting: the second
+        scores the people whom the first has seen in pretraining.
     shards : str
         Folder that holds a folder of shards for each data set.
     out : Path
-        Folder of the bench; what is done there is not done again.
+        Folder of the bench; runs that are done there are not repeated.
     tasks : dict
         Name → task; in a file each task may be the path of its own file, from the file's folder.
     only : list of str
-        Names of the tasks that are run; none = all.
+        Names of the tasks to run; none = all.
     public : dict of str to str
         Public encoder, by its name in `biosig models` → its weights: a folder that `biosig convert` wrote, a file that
         it reads, or ``owner/name`` on the hub. Each has a row, frozen, beside the model.
     groups : list of str
-        Which rows are made.
+        Groups of rows to make.
     conditions : bool
-        Whether the conditions of the tasks are run too.
+        True to run the conditions of the tasks too.
     layer, pooling
-        As of a probe: which layer is read, and how tokens become a vector; of models whose weights name neither. None =
-        as the weights name it.
+        As for a probe: the layer to read and the pooling of tokens, for models whose weights name neither. None = as
+        the weights name it.
     draws : int
         Random twins, whose scores are averaged.
     finetune : dict
         Keys of `biosig.downstream.finetune.config.FineTuneConfig` that are not default.
     network_minutes : float
-        At most so long does one fit of a network from scratch take, in processor time over the threads.
+        Longest time of one fit of a network from scratch, in processor time over the threads.
     n_bootstrap : int
         Resamples of people behind each interval.
     seed : int
-        Of the folds, of what is drawn, and of a preset's random weights.
+        Seed of the folds, of all draws, and of a preset's random weights.
     device : str
         "auto" = CUDA where there is one.
     processes : int
-        How many runs are made at a time, each in a process of one thread.
+        Number of runs at a time, each in a process of one thread.
     """
 
     model: str | list[str]
@@ -232,17 +234,17 @@ class BenchConfig:
 
     @property
     def models(self) -> list[str]:
-        """One, or the two of a cross-fitting."""
+        """One model, or the two of a cross-fitting."""
         return [self.model] if isinstance(self.model, str) else self.model
 
     @property
     def chosen(self) -> dict[str, BenchTask]:
-        """The tasks that are run."""
+        """The tasks to run."""
         return {name: task for name, task in self.tasks.items() if not self.only or name in self.only}
 
 
 def read_bench(path: str | Path, overrides: Iterable[str] = ()) -> BenchConfig:
-    """A bench from a file, or from a folder with a `bench.yaml`; tasks that stand in files of their own are read.
+    """Read a bench from a file, or from a folder with a `bench.yaml`, and its tasks from their own files.
 
     Raises
     ------

@@ -27,7 +27,7 @@ def sensitivity(y: NDArray[Any], scores: Floats, weights: Floats | None = None) 
     scores : ndarray, shape (N,)
         Higher = more likely 1.
     weights : ndarray, shape (N,), optional
-        How often each row counts.
+        Weight of each row.
 
     Returns
     -------
@@ -45,30 +45,30 @@ def sensitivity(y: NDArray[Any], scores: Floats, weights: Floats | None = None) 
 
 
 def sensitivities(
-    of: MethodPredictions, names: tuple[str, ...], n_resamples: int, seed: int
+    predictions: MethodPredictions, names: tuple[str, ...], n_resamples: int, seed: int
 ) -> dict[str, BootstrapInterval]:
     """`sensitivity` of each class or label, and their mean, with intervals over people.
 
     Parameters
     ----------
-    of : MethodPredictions
-        Predictions of classes or labels; the mean of its draws is looked at.
+    predictions : MethodPredictions
+        Predictions of classes or labels, of which the mean over draws is scored.
     names : tuple of str
-        Of the classes or labels; of two classes the second alone.
+        Names of the classes or labels; of two classes only the second is scored.
     n_resamples, seed : int
         Of the bootstrap.
     """
-    values = of.values.mean(axis=-1)  # (N, K)
-    truth = of.truth if of.truth.ndim == 2 else np.eye(values.shape[1])[of.truth]
-    columns = [1] if of.truth.ndim == 1 and values.shape[1] == 2 else list(range(values.shape[1]))
-    people, person = np.unique(of.subjects, return_inverse=True)
+    values = predictions.values.mean(axis=-1)  # (N, K)
+    labels = predictions.truth if predictions.truth.ndim == 2 else np.eye(values.shape[1])[predictions.truth]
+    columns = [1] if predictions.truth.ndim == 1 and values.shape[1] == 2 else list(range(values.shape[1]))
+    people, person = np.unique(predictions.subjects, return_inverse=True)
     drawn = bootstrap_counts(len(people), n_resamples, seed)
     found: dict[str, BootstrapInterval] = {}
     each = []
     for k in columns:
-        known = np.isfinite(truth[:, k])
-        y, scores, of_person = truth[known, k], values[known, k], person[known]
-        resampled = np.array([sensitivity(y, scores, row[of_person].astype(float)) for row in drawn])
+        known = np.isfinite(labels[:, k])
+        y, scores, known_person = labels[known, k], values[known, k], person[known]
+        resampled = np.array([sensitivity(y, scores, row[known_person].astype(float)) for row in drawn])
         each.append((sensitivity(y, scores), resampled))
         found[names[k]] = BootstrapInterval.of(each[-1][0], resampled, len(people))
     if len(columns) > 1:

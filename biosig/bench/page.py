@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 READ = (
     "**People.** Every score is of people whom no row was fitted on: folds over people, the same for every row. "
-    "The interval in brackets is the range of the scores of 95 % of resampled groups of these people; of fewer "
+    "The interval in brackets is the range of the scores of 95 % of resampled groups of these people; with fewer "
     "than twenty people it is narrower than it should be.",
     "**Score.** AUROC and macro AUROC: higher is better, 0.5 is guessing, 1 is perfect. Mean absolute error "
     "(MAE): lower is better, in the unit that the task names.",
     "**Gain.** How much better one row is than another on the same people; above 0 is better, whatever the score. "
     "Of many gains some are clear of 0 by chance: the table of primary endpoints alone is corrected for that.",
     "**Random twin.** The same network with random weights; the mean of the scores of its draws. The model minus "
-    "its twin is what training is worth under this readout: a linear head on the mean and deviation of tokens, or "
-    "what the model's own weights name.",
+    "its twin is the gain of training under this readout: a linear head on the mean and deviation of tokens, or "
+    "the readout that the model's own weights name.",
     "**A + B.** The mean of the standardised scores of two rows, each counting alike: a weak row can pull a "
     "strong one down.",
-    "**Chance.** The mean of who was learned from, or the share of each class.",
-    "What is decided by these tasks, on whom, and what counts as better was fixed beforehand: docs/evidence.md.",
+    "**Chance.** The mean of the training people, or the share of each class.",
+    "The decisions, the people and the meaning of *better* were fixed beforehand: docs/evidence.md.",
 )
-"""Paragraphs for who sees such a page for the first time."""
+"""Paragraphs that explain the page to a new reader."""
 
 
 def write_page(config: BenchConfig, tables: BenchTables, failed: Mapping[str, str]) -> None:
@@ -47,9 +47,9 @@ def write_page(config: BenchConfig, tables: BenchTables, failed: Mapping[str, st
     config : BenchConfig
         The bench.
     tables : BenchTables
-        What was found.
+        Its tables.
     failed : mapping of str to str
-        Runs that could not be made, and why.
+        Runs that failed, with the reason.
     """
     report = Report("Bench", f"{', '.join(config.models)}, beside the same baselines on every task")
     report.add_text("\n\n".join(_about(config)))
@@ -71,7 +71,7 @@ def write_page(config: BenchConfig, tables: BenchTables, failed: Mapping[str, st
 
 
 def row_title(row: str) -> str:
-    """A row's name for readers."""
+    """The title of a row on the page."""
     titles = {MODEL: "model, frozen", "finetuned": "model, fine-tuned", "random_weights": "random twin, frozen"}
     return " + ".join(titles.get(part, method_title(part)) for part in row.split(" + "))
 
@@ -100,7 +100,7 @@ def _about(config: BenchConfig) -> list[str]:
 
 
 def _in_short(report: Report, config: BenchConfig, tables: BenchTables) -> None:
-    """Of every primary endpoint its best row, what training is worth, and the model beside features."""
+    """Add the best row of every primary endpoint, the gain of training, and the model beside features."""
     lines = []
     as_it_is = tables.scores[tables.scores["condition"] == AS_IT_IS]
     for name, rows in as_it_is[as_it_is["primary"]].groupby("task", sort=False):
@@ -127,7 +127,7 @@ def _in_short(report: Report, config: BenchConfig, tables: BenchTables) -> None:
 
 
 def _verdict(gain: Any) -> str:
-    """Better, worse, or neither for sure; of a row with gain, low and high."""
+    """The word for a gain with its interval: better, worse, or neither for sure."""
     if gain.low > 0:
         return "better"
     return "worse" if gain.high < 0 else "neither better nor worse for sure"
@@ -204,13 +204,15 @@ def _task(report: Report, config: BenchConfig, name: str, rows: pd.DataFrame, ta
     if len(notes):
         report.add_text("### Notes\n\n" + "\n".join(f"- {note}" for note in notes["note"]))
     for title, found in (("Operating points", tables.operating), ("Subgroups", tables.subgroups)):
-        mine = _of(found, name)
-        if len(mine):
+        task_rows = _of(found, name)
+        if len(task_rows):
             report.add_text(f"### {title}")
-            column = "row" if "row" in mine else "method"
-            drop = [c for c in ("task", "remark") if c in mine]
+            column = "row" if "row" in task_rows else "method"
+            drop = [c for c in ("task", "remark") if c in task_rows]
             report.add_table(
-                mine.assign(**{column: mine[column].map(row_title)}).drop(columns=drop).dropna(axis=1, how="all")
+                task_rows.assign(**{column: task_rows[column].map(row_title)})
+                .drop(columns=drop)
+                .dropna(axis=1, how="all")
             )
 
 
@@ -218,8 +220,8 @@ def _conditions(report: Report, rows: pd.DataFrame) -> None:
     """Scores under each condition, beside those of the task as it is."""
     if rows["condition"].nunique() < 2:
         return
-    there = set(rows.loc[rows["condition"] != AS_IT_IS, "row"])
-    shown = rows[rows["row"].isin(there)]
+    with_conditions = set(rows.loc[rows["condition"] != AS_IT_IS, "row"])
+    shown = rows[rows["row"].isin(with_conditions)]
     wide = shown.assign(text=[_score(row) for _, row in shown.iterrows()]).pivot(
         index="condition", columns="row", values="text"
     )
@@ -234,7 +236,7 @@ def _conditions(report: Report, rows: pd.DataFrame) -> None:
 
 
 def _of(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The rows of a task; none of a table that has none."""
+    """The rows of a task; an empty table stays empty."""
     return table[table["task"] == name] if len(table) else table
 
 

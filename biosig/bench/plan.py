@@ -1,4 +1,4 @@
-"""The runs of a bench, the cheap rows first, with what each is expected to take."""
+"""Plan of a bench: its runs, the cheap rows first, with their expected durations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from biosig.bench.config import GROUPS, BenchConfig, BenchTask, Condition, Group
 from biosig.errors import UsageError
 
 UNDER_CONDITIONS: tuple[Group, ...] = ("frozen", "features")
-"""Rows that are made under conditions too."""
+"""Groups of rows that are also made under conditions."""
 
 AS_IT_IS = "as it is"
 """Name of a task's own setting, beside its conditions."""
@@ -39,9 +39,9 @@ class Job:
     task, condition : str
         Names; `AS_IT_IS` is the task without a condition.
     group : str
-        Which rows.
+        Group of rows.
     n_windows : int
-        Of the task.
+        Windows of the task.
     encoder : str
         The public encoder of a run of the group `public`.
     """
@@ -59,7 +59,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """For progress."""
+        """Title of the run for progress."""
         condition = "" if self.condition == AS_IT_IS else f", {self.condition}"
         return f"{self.task}{condition}: {self.encoder or self.group}"
 
@@ -71,11 +71,11 @@ class Plan:
     Parameters
     ----------
     jobs : list of Job
-        In the order in which they are run.
+        All runs in their order.
     done : set of Job
-        Those whose predictions are there.
+        Runs with predictions in the folder.
     seconds : dict
-        What each is expected to take, or took.
+        Expected or measured duration of each run.
     """
 
     jobs: list[Job]
@@ -84,11 +84,11 @@ class Plan:
 
     @property
     def to_do(self) -> list[Job]:
-        """Those that are not there yet."""
+        """Runs without predictions yet."""
         return [job for job in self.jobs if job not in self.done]
 
     def table(self) -> pd.DataFrame:
-        """A row per task and group of rows: how many runs, how many are done, minutes that are expected of the rest."""
+        """A row per task and group of rows: number of runs, number done, minutes expected of the rest."""
         rows = [
             {"task": j.task, "rows": j.group, "runs": 1, "done": j in self.done, "minutes": 0.0}
             | ({} if j in self.done else {"minutes": self.seconds[j] / 60})
@@ -98,7 +98,7 @@ class Plan:
 
 
 def plan(config: BenchConfig, n_windows: dict[str, int], public: Mapping[str, Collection[str]] | None = None) -> Plan:
-    """The runs of a bench, and what is done of them.
+    """List the runs of a bench, and mark those that are done.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def condition_of(task: BenchTask, name: str) -> Condition | None:
 
 
 def seconds_taken(folder: Path) -> float | None:
-    """Seconds that a run took; None where it is not done.
+    """Read the duration of a run in seconds; None if it is not done.
 
     Raises
     ------
@@ -161,12 +161,12 @@ def seconds_taken(folder: Path) -> float | None:
 def _conditions(config: BenchConfig, task: BenchTask, group: Group) -> list[str]:
     more = list(task.conditions) if config.conditions and group in UNDER_CONDITIONS else []
     if AS_IT_IS in more:
-        raise UsageError(f"A condition is called '{AS_IT_IS}', which is the task without any: give another name.")
+        raise UsageError(f"A condition has the name '{AS_IT_IS}' of the task without conditions: give another name.")
     return [AS_IT_IS, *more]
 
 
 def _expected(job: Job, took: dict[Job, float]) -> float:
-    """As long as runs of the same rows took for each window, else the guess of `_SECONDS`."""
+    """Seconds expected of a run: by the time per window of runs of the same rows, else by the guess of `_SECONDS`."""
     rows = (job.group, job.encoder)
     same = [other for other in took if (other.group, other.encoder) == rows and other.n_windows]
     if same:

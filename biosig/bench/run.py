@@ -1,4 +1,4 @@
-"""The bench: every task's rows, each run in a folder of its own, so that a killed bench goes on where it was."""
+"""Run a bench: every task's rows, each run in a folder of its own, so that a killed bench can resume."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ from biosig.progress import Progress
 from biosig.termination import sigterm
 
 WORK = ".work"
-"""Folder of what a run that was killed goes on with."""
+"""Folder of unfinished work, from which a killed run resumes."""
 
 VECTORS = ".vectors"
-"""Folder of what frozen encoders made of a task's windows, for the conditions in which fewer are learned from."""
+"""Folder of a task's frozen embeddings, for the conditions with fewer training people."""
 
 _ROWS: dict[Group, tuple[str, ...]] = {
     "frozen": (MODEL, "random_weights"),
@@ -68,9 +68,9 @@ class Bench:
     tables : BenchTables
         Scores, gains and endpoints.
     skipped : list of str
-        Runs that were there already.
+        Runs that were done already.
     failed : dict
-        Runs that could not be made → why.
+        Failed runs → the reason.
     """
 
     out: Path
@@ -80,29 +80,29 @@ class Bench:
 
 
 def plan_bench(config: BenchConfig) -> Plan:
-    """The runs of a bench with what each is expected to take; opens the shards, and runs nothing."""
+    """Plan the runs of a bench with their expected durations; opens the shards, and runs nothing."""
     scored = dict(_scored_people(replace(config, conditions=False)))
     return plan(config, {name: len(task.subjects) for name, task in scored.items()}, planned_public(config, scored))
 
 
 def run_bench(config: BenchConfig, progress: Progress | None = None, model: Model | None = None) -> Bench:
-    """Make every row of every task that is not there yet, the cheap ones first, and the tables after each.
+    """Make every missing row of every task, the cheap ones first, and the tables after each run.
 
     Parameters
     ----------
     config : BenchConfig
-        What to do.
+        The bench.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
     model : Model, optional
-        The model itself, in place of the one that the configuration names; such as one of `biosig.wrap`.
+        The model itself, in place of the one that the configuration names; for example one of `biosig.wrap`.
 
     Raises
     ------
     UsageError
-        If `config.out` holds a bench of something else, or another process is at it.
+        If `config.out` holds another bench, or another process is using it.
     DataError
-        If the model's ledger holds somebody who is to be scored; of two models, if both hold the same.
+        If the model's ledger holds a person who is to be scored; of two models, if both hold the same person.
     SystemExit
         With status 143 after SIGTERM.
     """
@@ -140,19 +140,19 @@ def run_bench(config: BenchConfig, progress: Progress | None = None, model: Mode
 def _run_here(
     config: BenchConfig, jobs: Sequence[Job], models: Sequence[Model], progress: Progress | None
 ) -> Iterator[tuple[Job, str | None]]:
-    """Each job, and what went wrong with it."""
+    """Run each job, and give it with its error sentence."""
     for job in jobs:
         yield job, sentence_of(lambda config, job: _run(config, job, models, progress), config, job)
 
 
 def _run_alone(config: BenchConfig, job: Job) -> None:
-    """One job, in a process of its own."""
+    """Run one job in a process of its own."""
     models = config.models if not job.encoder else []  # a public encoder is opened by its own run
     _run(config, job, [open_model(name, config.seed, config.device) for name in models], None)
 
 
 def _run(config: BenchConfig, job: Job, models: Sequence[Model], progress: Progress | None) -> None:
-    """The predictions of one job, written whole; what a killed run had finished is used."""
+    """Write the predictions of one job, whole; finished parts of a killed run are used."""
     task, folder = config.tasks[job.task], config.out / job.folder
     folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
@@ -214,8 +214,12 @@ def _scored(
 
 
 def _learns_from_fewer(config: BenchConfig, task: BenchTask, condition: str) -> bool:
-    """True where a run reads the task's own windows, and conditions that learn from fewer people read the same."""
-    fewer = [name for name, of in task.conditions.items() if of == Condition(known=of.known, known_by=of.known_by)]
+    """True if a run reads the task's own windows, and conditions with fewer training people read the same."""
+    fewer = [
+        name
+        for name, harder in task.conditions.items()
+        if harder == Condition(known=harder.known, known_by=harder.known_by)
+    ]
     return config.conditions and bool(fewer) and condition in (AS_IT_IS, *fewer)
 
 
@@ -255,15 +259,15 @@ def _finetuned(
 
 
 def _cross_fitted(halves: Sequence[pd.DataFrame], models: Sequence[Model], task: Task) -> pd.DataFrame:
-    """The model's rows, each person scored by the half that has not seen them; of neither seen by the first."""
+    """Join the model's rows, each person scored by the half that has not seen them; by the first if neither has."""
     seen = _people_seen(models[0], task)
     first, second = ((half["method"] == MODEL).to_numpy() for half in halves)
-    of_seen = halves[0]["subject"].astype(str).isin(seen).to_numpy()
-    kept = halves[0][~(first & of_seen)]
-    mine = halves[1][second & halves[1]["subject"].astype(str).isin(seen).to_numpy()]
+    is_seen = halves[0]["subject"].astype(str).isin(seen).to_numpy()
+    kept = halves[0][~(first & is_seen)]
+    second_model = halves[1][second & halves[1]["subject"].astype(str).isin(seen).to_numpy()]
     order = ["method", *(["seed"] if "seed" in kept else []), "fold", "recording", "onset"]
     # Both in one order: rows are compared with other methods' place by place.
-    model = pd.concat([kept[kept["method"] == MODEL], mine]).sort_values(order[1:], kind="stable")
+    model = pd.concat([kept[kept["method"] == MODEL], second_model]).sort_values(order[1:], kind="stable")
     ordered = halves[0][first].reset_index(drop=True)
     keys = order[1:]
     model = ordered[keys].merge(model, on=keys, how="left", validate="one_to_one")
@@ -271,7 +275,7 @@ def _cross_fitted(halves: Sequence[pd.DataFrame], models: Sequence[Model], task:
 
 
 def _by_draw(predictions: pd.DataFrame, n_folds: int, n_parts: int) -> pd.DataFrame:
-    """Predictions with the draw of who is known in the column `seed`, and folds numbered within it."""
+    """Predictions with the draw of the known people in the column `seed`, and folds numbered within it."""
     if n_parts == n_folds:
         return predictions
     draw = predictions["fold"] // n_folds
@@ -281,7 +285,7 @@ def _by_draw(predictions: pd.DataFrame, n_folds: int, n_parts: int) -> pd.DataFr
 
 
 def _decided(task: BenchTask, setting: Setting) -> dict[str, Any]:
-    """The recordings whose scores decide a primary endpoint, where these are not all."""
+    """List the recordings whose scores decide a primary endpoint, if these are not all."""
     if task.decided_on is None:
         return {}
     ds = setting.task.labelled.windows.ds
@@ -292,7 +296,7 @@ def _decided(task: BenchTask, setting: Setting) -> dict[str, Any]:
 def _refuse_another(
     config: BenchConfig, models: Sequence[Model], scored: Mapping[str, Task], public: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Keep two benches out of one folder: rows of two models, of two seeds or of other recordings, in one table."""
+    """Refuse a folder with another bench, so that no table has rows of two models, two seeds or other recordings."""
     values = configuration.to_dict(config)
     for key in ("only", "out", "n_bootstrap", "conditions", "groups", "device", "processes", "public"):
         values.pop(key)
@@ -303,22 +307,22 @@ def _refuse_another(
     identity |= {f"weights of {name}": facts["revision"] for name, facts in public.items() if "revision" in facts}
     path = config.out / "identity.json"
     if path.is_file():
-        there = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
         # An earlier version may have written keys in another spelling.
-        there["tasks"] = {
+        stored["tasks"] = {
             name: _task_settings(configuration.load(BenchTask, {"title": "", **task}))
-            for name, task in there.get("tasks", {}).items()
+            for name, task in stored.get("tasks", {}).items()
         }
-        identity = {key: there[key] for key in there if key.startswith(("recordings of ", "weights of "))} | identity
-        other = [key for key, value in identity.items() if there.get(key, value) != value]
-        other += [key for key in there if key not in identity]
+        identity = {key: stored[key] for key in stored if key.startswith(("recordings of ", "weights of "))} | identity
+        other = [key for key, value in identity.items() if stored.get(key, value) != value]
+        other += [key for key in stored if key not in identity]
         if other:
             raise UsageError(
                 f"{config.out} holds a bench that differs in {', '.join(other)}: give another folder with out=…, or "
                 "delete it."
             )
     elif any(path for path in config.out.iterdir() if path.name != ".lock"):
-        raise UsageError(f"{config.out} holds something else than a bench: give another folder with out=….")
+        raise UsageError(f"{config.out} holds files, and not a bench: give another folder with out=….")
     write_guarded(path, json.dumps(identity, indent=2, sort_keys=True) + "\n")
     configuration.dump(config, config.out / "config.yaml")
 
@@ -334,27 +338,29 @@ def _refuse_seen(models: Sequence[Model], scored: Mapping[str, Task]) -> None:
         found = [overlap_of(model.folder, opened.labelled.windows) if model.folder else None for model in models]
         if len(models) == 1:
             if found[0]:
-                raise DataError(f"{name}: {_why(found[0])}; take another model, or leave the task out with only=[…].")
+                raise DataError(
+                    f"{name}: {_overlap_clause(found[0])}; take another model, or leave the task out with only=[…]."
+                )
             continue
         both = set.intersection(*(_people_seen(model, opened) for model in models))
         if both:
             raise DataError(
                 f"{name}: both halves have seen {len(both)} of the people that are to be scored "
-                f"({', '.join(sorted(both)[:5])}): each person needs a half that has not."
+                f"({', '.join(sorted(both)[:5])}): each person needs a half that has not seen them."
             )
 
 
 def _scored_people(config: BenchConfig) -> Iterator[tuple[str, Task]]:
-    """Everybody who is scored: of each task, and of the other databases that its conditions name."""
+    """Open the people who are scored: of each task, and of the other databases that its conditions name."""
     for name, task in config.chosen.items():
         yield name, open_task(f"{config.shards}/{task.shards}", task.query, task.target, task.windows)
-        for condition, of in task.conditions.items() if config.conditions else ():
-            if (other := of.tested_on) is not None:
+        for condition, harder in task.conditions.items() if config.conditions else ():
+            if (other := harder.tested_on) is not None:
                 opened = open_task(f"{config.shards}/{other.shards}", other.query, other.target, other.windows)
                 yield f"{name}, {condition}", opened
 
 
-def _why(found: Overlap) -> str:
+def _overlap_clause(found: Overlap) -> str:
     return found.sentence().removesuffix(".").split(", without their labels")[0]
 
 

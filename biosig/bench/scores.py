@@ -20,29 +20,29 @@ from biosig.evaluate.intervals import BootstrapInterval, bootstrap_counts, boots
 from biosig.evaluate.metrics import METRICS, Floats, Metric
 
 N_FLIPS = 2000
-"""Random sign-flips, or swaps of two rows' predictions of a person, where there are more people than all can be
-counted of."""
+"""Random sign-flips, or swaps of two rows' predictions of a person, where there are too many people to enumerate all
+of them."""
 
 ALPHA = 0.05
-"""Of all primary endpoints together (Holm 1979, Scandinavian Journal of Statistics 6:65)."""
+"""Error level of all primary endpoints together (Holm 1979, Scandinavian Journal of Statistics 6:65)."""
 
 
 @dataclass(frozen=True)
 class RowScore:
-    """One row of one task.
+    """Score of one row of one task.
 
     Parameters
     ----------
     of : MethodPredictions
-        Its predictions of what is scored.
+        Its predictions on the scored rows.
     value : float
         Its score.
     resampled : ndarray, shape (R,)
         Scores of resampled people.
     by_person : ndarray, shape (P,), optional
-        Scores of each person, where the task is judged person by person.
+        Scores of each person, if the task is scored person by person.
     n_people : int
-        Who is scored.
+        Number of people who are scored.
     """
 
     of: MethodPredictions
@@ -59,16 +59,16 @@ class RowScore:
 
 @dataclass(frozen=True)
 class Gain:
-    """Difference of two rows, drawn in pairs; positive = the first is better, whatever the metric.
+    """Difference of two rows, on the same resampled people; positive = the first is better, for any metric.
 
     Parameters
     ----------
     value : float
         The gain.
     resampled : ndarray, shape (R,)
-        Of resampled people.
+        Gains of resampled people.
     p_sign_flip : float
-        Two-sided, of who of the two is better by chance alone; NaN where it was not asked for.
+        Two-sided p value of the sign-flip test; NaN where it was not computed.
     """
 
     value: float
@@ -83,33 +83,33 @@ class Gain:
         return float(min(1.0, 2 * min(below, above) / (len(defined) + 1)))
 
     def bounds(self, level: float = 0.95) -> tuple[float, float]:
-        """Percentile interval."""
+        """Percentile interval of the gain."""
         interval = BootstrapInterval.of(self.value, self.resampled, 0, level)
         return interval.low, interval.high
 
 
 class Judge:
-    """The rows of one task, rated alike.
+    """Scores of all rows of one task, by the same metric and resamples.
 
     Parameters
     ----------
     task : BenchTask
-        Its metric, and whether each person counts alike.
+        The task, with its metric and `per_person`.
     predictions : DataFrame
         Out-of-fold, of all rows (`biosig.downstream.results.result.ProbeResult.predictions`).
     n_bootstrap, seed : int
-        Resamples of people, and which: the same for all rows.
+        Number of resamples of people, and their seed: the same for all rows.
     """
 
     def __init__(self, task: BenchTask, predictions: pd.DataFrame, n_bootstrap: int, seed: int) -> None:
         self.metric: Metric = METRICS[task.judged_by]
         self._task, self._n, self._seed = task, n_bootstrap, seed
-        self._of = {of.method: of for of in by_method(predictions, task.target)}
+        self._of = {method.method: method for method in by_method(predictions, task.target)}
 
     @cached_property
     def rows(self) -> dict[str, RowScore]:
         """Name → score, in the order of the predictions."""
-        return {name: self._score(of) for name, of in self._of.items()}
+        return {name: self._score(method) for name, method in self._of.items()}
 
     def gain(self, row: str, against: str, flips: bool = False) -> Gain:
         """Gain of `row` over `against`.
@@ -126,28 +126,30 @@ class Judge:
         p = self._p_sign_flip(one, other) if flips else float("nan")
         return Gain(sign * (one.value - other.value), sign * (one.resampled - other.resampled), p)
 
-    def _score(self, of: MethodPredictions) -> RowScore:
+    def _score(self, method: MethodPredictions) -> RowScore:
         if not self._task.per_person:
             metric = mean_over_seeds(self.metric)
-            value = metric.value(of.truth, of.values)
-            found = bootstrap_scores([metric], of.truth, of.values, of.subjects, self._n, self._seed)[metric.name]
-            return RowScore(of, value, found, None, len(np.unique(of.subjects)))
-        values = self._by_person(of)
+            value = metric.value(method.truth, method.values)
+            found = bootstrap_scores([metric], method.truth, method.values, method.subjects, self._n, self._seed)[
+                metric.name
+            ]
+            return RowScore(method, value, found, None, len(np.unique(method.subjects)))
+        values = self._by_person(method)
         drawn = bootstrap_counts(len(values), self._n, self._seed)  # (R, P)
-        return RowScore(of, float(values.mean()), drawn @ values / len(values), values, len(values))
+        return RowScore(method, float(values.mean()), drawn @ values / len(values), values, len(values))
 
-    def _by_person(self, of: MethodPredictions) -> Floats:
-        """Scores (P,) of the people who have every class, or two values that differ."""
+    def _by_person(self, method: MethodPredictions) -> Floats:
+        """Scores (P,) of the people with every class, or with two values that differ."""
         found = []
         metric = mean_over_seeds(self.metric)
-        for person in np.unique(of.subjects):
-            mine = of.subjects == person
-            truth = of.truth[mine]
-            if self._task.target.kind == "classes" and len(np.unique(truth)) < len(self._task.target.class_names):
+        for person in np.unique(method.subjects):
+            is_person = method.subjects == person
+            y = method.truth[is_person]
+            if self._task.target.kind == "classes" and len(np.unique(y)) < len(self._task.target.class_names):
                 continue
-            found.append(metric.value(truth, of.values[mine]))
+            found.append(metric.value(y, method.values[is_person]))
         if not found:
-            raise DataError("Nobody has windows of every class: set per_person: false.")
+            raise DataError("No person has windows of every class: set per_person: false.")
         return np.array(found)
 
     def _p_sign_flip(self, one: RowScore, other: RowScore) -> float:
@@ -157,34 +159,34 @@ class Judge:
             signs = _signs(len(difference), rng)
             return _share_at_least(signs @ difference / len(difference), float(difference.mean()))
         metric = mean_over_seeds(self.metric)
-        # Ranks, so that two rows can be swapped whose scores are on other scales; of numbers the values themselves.
-        a, b = (self._comparable(of) for of in (one.of, other.of))
+        # Ranks, so that two rows with scores on different scales can be swapped; of numbers the values themselves.
+        a, b = (self._comparable(method) for method in (one.of, other.of))
         names, person = np.unique(one.of.subjects, return_inverse=True)
         observed = metric.value(one.of.truth, a) - metric.value(one.of.truth, b)
         swapped = []
         for _ in range(N_FLIPS):
             flip = rng.random(len(names)) < 0.5
-            mine = flip[person].reshape(-1, *[1] * (a.ndim - 1))
-            first, second = np.where(mine, b, a), np.where(mine, a, b)
+            flipped = flip[person].reshape(-1, *[1] * (a.ndim - 1))
+            first, second = np.where(flipped, b, a), np.where(flipped, a, b)
             swapped.append(metric.value(one.of.truth, first) - metric.value(one.of.truth, second))
         return _share_at_least(np.array(swapped), observed)
 
-    def _comparable(self, of: MethodPredictions) -> Floats:
+    def _comparable(self, method: MethodPredictions) -> Floats:
         """Predictions (N, ...) of one draw's shape: the mean over draws of ranks, or of values, with an axis of one."""
         if self._task.target.kind == "number":
-            return np.asarray(of.values.mean(axis=-1, keepdims=True), np.float64)
-        return np.asarray(rankdata(of.values, axis=0).mean(axis=-1, keepdims=True) / len(of.values), np.float64)
+            return np.asarray(method.values.mean(axis=-1, keepdims=True), np.float64)
+        return np.asarray(rankdata(method.values, axis=0).mean(axis=-1, keepdims=True) / len(method.values), np.float64)
 
 
 def holm(gains: Mapping[str, Gain], alpha: float = ALPHA) -> pd.DataFrame:
-    """Gains at Holm's levels, and which of them are clear of 0.
+    """Gains at Holm's levels, with a mark for intervals above 0.
 
     Parameters
     ----------
     gains : mapping of str to Gain
-        By endpoint.
+        Gain of each endpoint.
     alpha : float
-        Of all together.
+        Error level of all together.
 
     Returns
     -------

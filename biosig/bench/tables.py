@@ -1,4 +1,4 @@
-"""The tables of a bench, made of the predictions that its runs have left."""
+"""Tables of a bench, computed from the predictions of its runs."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ COMPARED = (
     (WITH_MODEL, WITH_TWIN),
     (FEATURES, TWIN),
 )
-"""Pairs of rows whose difference is shown; with networks from scratch and the tuned model where there are any."""
+"""Pairs of rows whose difference is shown; networks from scratch and the tuned model add theirs."""
 
 _SUBGROUP_DRAWS = 1000
 
 _QUICK_DRAWS = 1000
-"""Of tables that are made while runs are still missing."""
+"""Resamples for tables that are made while runs are still missing."""
 
 _PER_TASK = ("scores", "gains", "operating", "subgroups", "notes")
 
@@ -69,9 +69,9 @@ class BenchTables:
     subgroups : DataFrame
         Of primary endpoints: scores by sex, age, device and site (`biosig.downstream.results.subgroups`).
     notes : DataFrame
-        task, note: who was left out, which rows are missing and why, how far intervals can be trusted.
+        task, note: people left out, missing rows with the reason, limits of the intervals.
     runs : DataFrame
-        task, condition, rows, seconds that making them took.
+        task, condition, rows, seconds of their run.
     """
 
     scores: pd.DataFrame
@@ -94,19 +94,19 @@ class Scoring(NamedTuple):
 def write_tables(
     config: BenchConfig, tasks: Sequence[str], failed: Mapping[str, str], complete: bool = True
 ) -> BenchTables:
-    """Rate the rows of tasks that are there, and write all tables and the page.
+    """Score the finished rows of tasks, and write all tables and the page.
 
     Parameters
     ----------
     config : BenchConfig
         The bench.
     tasks : sequence of str
-        Those whose scores are made again; those of others are read.
+        Tasks to score again; the scores of others are read.
     failed : mapping of str to str
-        Runs that could not be made, and why: for the page.
+        Failed runs with the reason, for the page.
     complete : bool
-        Whether endpoints, operating points and subgroups are worked out, and intervals by all resamples, which takes
-        longest; else those stay empty, and intervals are coarser.
+        True to compute endpoints, operating points and subgroups, and intervals by all resamples, which takes longest;
+        else those stay empty, and intervals are coarser.
     """
     from biosig.bench.page import write_page
 
@@ -122,7 +122,7 @@ def write_tables(
 
 
 def predictions_of(config: BenchConfig, name: str, condition: str = AS_IT_IS) -> pd.DataFrame | None:
-    """Out-of-fold predictions of all rows of a task that are there, the fused ones among them; None where none is."""
+    """Read the out-of-fold predictions of all finished rows of a task, with the fused ones; None if there are none."""
     found = []
     for job in jobs_of(config, name, condition):
         folder = config.out / job.folder
@@ -157,18 +157,18 @@ def may_be_seen(config: BenchConfig, shards: str, row: str) -> bool:
 
 
 def reads_model(row: str) -> bool:
-    """True if a row hangs on the weights of the model on trial."""
+    """True if a row depends on the weights of the model under test."""
     return bool({MODEL, FINETUNED} & set(row.split(" + ")))
 
 
 def _tested_shards(task: BenchTask, condition: str) -> str:
     """The folder of shards whose people are tested."""
-    of = None if condition == AS_IT_IS else task.conditions[condition].tested_on
-    return task.shards if of is None else of.shards
+    other_set = None if condition == AS_IT_IS else task.conditions[condition].tested_on
+    return task.shards if other_set is None else other_set.shards
 
 
 def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
-    """The tables of one task, as JSON beside its rows."""
+    """Write the tables of one task, as JSON beside its rows."""
     task = config.tasks[name]
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in _PER_TASK}
     tables["notes"] = [{"task": name, "note": note} for note in _notes(config, name)]
@@ -225,7 +225,7 @@ def _read_tasks(config: BenchConfig) -> dict[str, pd.DataFrame]:
 
 
 def _pairs(judge: Judge, task: BenchTask, encoders: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of rows that are both there."""
+    """Pairs of rows that are both finished."""
     more = [(row, network) for row in (MODEL, FINETUNED) for network in task.networks]
     more += [(MODEL, encoder) for encoder in encoders]
     rows = judge.rows
@@ -306,12 +306,12 @@ def _subgroups(config: BenchConfig, name: str, predictions: pd.DataFrame) -> lis
     if not path.is_file():
         return []
     with checked(path):
-        of_groups = groups(pd.read_parquet(path))
+        group_columns = groups(pd.read_parquet(path))
     task = config.tasks[name]
     shown = predictions[predictions["method"].isin([MODEL, FEATURES])]
-    if not len(of_groups.columns) or not len(shown):
+    if not len(group_columns.columns) or not len(shown):
         return []
-    table = subgroup_table(shown, of_groups, Scoring(task.target, _SUBGROUP_DRAWS, config.seed))
+    table = subgroup_table(shown, group_columns, Scoring(task.target, _SUBGROUP_DRAWS, config.seed))
     return table.assign(task=name).to_dict("records")
 
 
@@ -334,7 +334,7 @@ def _notes(config: BenchConfig, name: str) -> list[str]:
 
 
 def _runs(config: BenchConfig) -> pd.DataFrame:
-    """Seconds of the runs that are there."""
+    """Seconds of the finished runs."""
     records = []
     for name, task in config.tasks.items():
         for condition in (AS_IT_IS, *task.conditions):

@@ -23,21 +23,21 @@ Run = Callable[[BenchConfig, Job], None]
 
 
 def run_jobs(run: Run, config: BenchConfig, jobs: Sequence[Job]) -> Iterator[tuple[Job, str | None]]:
-    """Run jobs in `config.processes` processes, in their order, and give each with what went wrong, as it ends.
+    """Run jobs in `config.processes` processes, in their order, and give each with its error sentence as it ends.
 
     Parameters
     ----------
     run : callable
         A function of a module; (config, job) → None, its result in files.
     config : BenchConfig
-        Sent along.
+        The bench, sent to each process.
     jobs : sequence of Job
-        What is run.
+        Jobs to run.
 
     Raises
     ------
     DataError
-        If a process ended without a word, as it does for want of memory.
+        If a process died without an error, as it does when memory runs out.
     """
     rest = list(jobs)
     waiting: dict[Future[str | None], Job] = {}
@@ -52,18 +52,18 @@ def run_jobs(run: Run, config: BenchConfig, jobs: Sequence[Job]) -> Iterator[tup
                     job = waiting.pop(future)
                     yield job, _result(future, job)
         finally:
-            if waiting:  # stopped: nobody waits for these any more
+            if waiting:  # stopped: their results are not needed any more
                 for process in multiprocessing.active_children():
                     process.kill()
 
 
 def sentence_of(run: Run, config: BenchConfig, job: Job) -> str | None:
-    """Sentence on what went wrong; None where nothing did. One row that cannot be made does not end a night's bench."""
+    """Run a job and return its error sentence, or None; a failed row does not end the bench."""
     try:
         run(config, job)
     except BiosigError as error:
         return str(error)
-    except Exception as error:  # a fault of ours, which the table of what could not be made tells
+    except Exception as error:  # a bug, which the page lists with the failed runs
         log.exception("%s could not be made", job.title)
         return f"{type(error).__name__}: {error}"
     return None
@@ -74,8 +74,8 @@ def _result(future: Future[str | None], job: Job) -> str | None:
         return future.result()
     except BrokenProcessPool as error:
         raise DataError(
-            f"The process that made '{job.title}' ended without a word, as it does for want of memory: start the bench "
-            "again, with processes=1."
+            f"The process that made '{job.title}' died without an error, as it does when memory runs out: start the "
+            "bench again, with processes=1."
         ) from error
 
 
@@ -90,7 +90,7 @@ def _begin() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
 
-    def end_with_parent() -> None:  # which, killed, would leave this one at work on what the next bench makes too
+    def end_with_parent() -> None:  # else a killed parent would leave this process working beside the next bench
         parent.join()
         os._exit(1)
 

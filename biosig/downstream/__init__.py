@@ -1,1 +1,1 @@
-"""What a clinical researcher does with a model: turn labelled recordings into a number that can be defended."""
+"""Downstream tasks: probe, fine-tune and evaluate a model on labelled recordings, beside baselines."""

@@ -1,8 +1,8 @@
-"""A baseline: a method that a model is compared with in a table of scores; the registry of all, and their titles.
+"""Baselines, the methods that a model is compared with in a table of scores: base class, registry and titles.
 
 To add a baseline, put one file into `biosig/downstream/baselines/`, or publish a package with an entry point in the
 group ``biosig.baselines``. A module here imports neither torch nor scikit-learn until its baseline is fitted, so that a
-configuration is checked in a moment.
+configuration is checked quickly.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BASELINES = Registry["type[Baseline]"]("baseline", "biosig.baselines", "biosig.d
 """Every baseline of a labelled task, by name."""
 
 MODEL = "model"
-"""The method that is compared with the baselines, by its name in tables."""
+"""Name in tables of the method that is compared with the baselines."""
 
 
 class Baseline(ABC):
@@ -32,21 +32,21 @@ class Baseline(ABC):
     Attributes
     ----------
     name : str
-        As it stands in configurations and result tables.
+        Its name in configurations and result tables.
     title : str
-        As it stands in reports and pictures.
+        Its name in reports and pictures.
     kinds : tuple of str
-        Kinds of target that it fits.
+        Kinds of target that it can fit.
     modalities : frozenset of str
         Modalities that it reads; windows with none of them are refused.
     needs_one_layout : bool
-        Whether all windows must have the same channels, at one rate, and the same length.
+        True if all windows must have the same channels, at one rate, and the same length.
     seedless : bool
-        Whether its predictions are the same with every seed of a job, so that one run is enough.
+        True if its predictions are the same with every seed of a job, so that one run is enough.
     frozen_encoder : bool
-        Whether it is the model's encoder with other weights, on which a probe fits its own head.
+        True if it is the model's encoder with other weights, on which a probe fits its own head.
     needs_twin : bool
-        Whether it is the model's architecture built anew, which somebody else's module may not say how to do.
+        True if it builds the model's architecture anew, which a wrapped module may not support.
     rank : int
         Place among the defaults of a task, the weakest baseline first.
     seed_id : int
@@ -72,40 +72,40 @@ class Baseline(ABC):
 
     @classmethod
     def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
-        """Whether it is a default for a task.
+        """True if it is a default for a task.
 
         Parameters
         ----------
         kind : {"classes", "multilabel", "number", "survival"}
-            Of the target.
+            Kind of the target.
         modalities : collection of str
-            "ecg", "ppg", "eeg": what the model reads of the windows.
+            "ecg", "ppg", "eeg": modalities of the windows that the model reads.
         demographics : bool
-            Whether age or sex is known, and not itself the target.
+            True if age or sex is known, and not itself the target.
         """
         return False
 
     @abstractmethod
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
-        """Fit the training part, choose by the validation part, and predict the validation and the test part.
+        """Fit the training part, select on the validation part, and predict the validation and the test part.
 
-        Labels of the test part are never looked at, and its windows only to predict each of them.
+        Labels of the test part are never read, and its windows only to predict each of them.
 
         Parameters
         ----------
         context : BaselineContext
             Windows, labels and settings that all baselines share.
         job : FitJob
-            Which windows, and which random numbers.
+            Rows of the parts, and the seed.
         """
 
     def remarks(self, context: BaselineContext) -> list[str]:  # noqa: ARG002
-        """What a reader of the table must know of its fits."""
+        """Remarks on its fits for a reader of the table."""
         return []
 
 
 def method_title(name: str) -> str:
-    """A method's name in reports and pictures, of fused rows both; the name itself where it is no baseline."""
+    """A method's name in reports and pictures, of fused rows both; the name itself if it is not a baseline."""
     if " + " in name:
         return " + ".join(map(method_title, name.split(" + ")))
     if name == MODEL:
@@ -119,7 +119,7 @@ def check_kind(names: Sequence[str], kind: Kind) -> None:
     Raises
     ------
     UsageError
-        Naming the first of them and what it fits; or if there is no baseline of that name.
+        With the first of them and the kinds that it fits; or if there is no baseline of that name.
     """
     for name in names:
         kinds = BASELINES[name].kinds
@@ -131,7 +131,7 @@ def check_kind(names: Sequence[str], kind: Kind) -> None:
 
 
 def check_minutes(minutes: float) -> None:
-    """Refuse a budget of a network that is no time.
+    """Refuse a network's time budget that is not positive.
 
     Raises
     ------

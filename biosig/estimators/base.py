@@ -1,4 +1,4 @@
-"""What estimators over signals share: words for what an array does not say itself, and the model where there is one."""
+"""Base classes of estimators over signals: the parameters that describe an array, and the model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SignalEstimator(BaseEstimator):
     """An estimator whose X is signals.
 
     X is an array (rows, channels, samples), described by `ch_names` and `sfreq`; or MNE Epochs, a list of recordings, a
-    ShardDataset or Windows, which describe themselves: one epoch, recording or window is one row.
+    ShardDataset or Windows, which hold names and rates themselves: one epoch, recording or window is one row.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ class SignalEstimator(BaseEstimator):
         return tags
 
     def _rows(self, X: Any, modalities: Collection[str] | Mapping[str, InputContract], reset: bool) -> SignalRows:
-        """X as windows, aligned as told or as a contract that is given for `modalities` names it.
+        """X as windows, aligned by `align`, or as a contract that is given for `modalities` names it.
 
         An array's number of channels is `n_features_in_`: set where `reset`, compared elsewhere.
         """
         first = X[0] if isinstance(X, list | tuple) and X else X
         if isinstance(first, str | Path):
-            raise UsageError(f"X is the path {str(first)!r}: give what biosig.read or biosig.open_shards makes of it.")
+            raise UsageError(f"X is the path {str(first)!r}: open it with biosig.read or biosig.open_shards first.")
         if not describes_itself(X):
             X = validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
         rows = signal_rows(X, modalities, self.window, self.ch_names, self.sfreq, self.kind, self.units)
@@ -87,14 +87,14 @@ class ModelEstimator(SignalEstimator):
     ch_names, sfreq, kind, units
         As in `SignalEstimator`.
     window : float, optional
-        Cut each row into windows of so many seconds, whose results are averaged; what is left over at the row's end is
-        not looked at. None = take each row whole.
+        Cut each row into windows of so many seconds, and average their results; a remainder at the row's end is not
+        used. None = take each row whole.
     on_unknown : {"keep", "skip", "raise"}, optional
-        What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
+        Treatment of channels without a known place on the body; None = as the model's contract says: EEG without a
         known electrode gives no token, ECG and PPG do.
     align : {"none", "subject", "first_minute"}, optional
-        By what EEG is aligned before it is read (`biosig.batches.alignment`): by the recordings that the rows of this X
-        lie in, which need a subject each, or 10 s of their own. None = as the model's contract names it.
+        Reference that EEG is aligned to before it is read (`biosig.batches.alignment`): the recordings that the rows of
+        this X lie in, which need a subject each, or 10 s of their own. None = as the model's contract names it.
     device : str
         "auto" = CUDA where there is one.
     """
@@ -124,7 +124,7 @@ class ModelEstimator(SignalEstimator):
         if self.model is None:
             raise UsageError(
                 f"{type(self).__name__} has no model: give a checkpoint folder, a name "
-                f"({', '.join(one.name for one in list_models())}), or what biosig.load_model gives."
+                f"({', '.join(one.name for one in list_models())}), or a model of biosig.load_model."
             )
         model = self.model if isinstance(self.model, Model) else named_model(self.model)
         return model.with_unknown(self.on_unknown).to(resolve_device(self.device))

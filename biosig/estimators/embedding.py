@@ -26,7 +26,7 @@ _MAX_ITER = 2000
 
 
 class LinearOnEmbeddings(EmbeddingEstimator):
-    """Embed where there is a model, standardise, and apply a linear model."""
+    """Embed the rows if a model is given, standardise, and apply a linear model."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -62,7 +62,7 @@ class EmbeddingClassifier(ClassifierMixin, LinearOnEmbeddings):
     Parameters
     ----------
     model : str, Path or Model, optional
-        What embeds the signals in X; None = X is embeddings already, shape (R, F).
+        The model that embeds the signals in X; None = X is embeddings already, shape (R, F).
     ch_names, sfreq, kind, units, window, align, pooling, layer, on_unknown, device
         As in `EmbeddingEstimator`.
     C : float
@@ -77,9 +77,9 @@ class EmbeddingClassifier(ClassifierMixin, LinearOnEmbeddings):
     scaler_ : StandardScaler
         Mean and deviation of each feature in the training rows.
     linear_ : LogisticRegression
-        What was fitted.
+        The fitted regression.
     model_ : Model
-        What embeds, where there is a model.
+        The model that embeds, if one is given.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class EmbeddingRegressor(RegressorMixin, LinearOnEmbeddings):
     Parameters
     ----------
     model : str, Path or Model, optional
-        What embeds the signals in X; None = X is embeddings already, shape (R, F).
+        The model that embeds the signals in X; None = X is embeddings already, shape (R, F).
     ch_names, sfreq, kind, units, window, align, pooling, layer, on_unknown, device
         As in `EmbeddingEstimator`.
     alpha : float
@@ -146,9 +146,9 @@ class EmbeddingRegressor(RegressorMixin, LinearOnEmbeddings):
     scaler_ : StandardScaler
         Mean and deviation of each feature in the training rows.
     linear_ : Ridge
-        What was fitted.
+        The fitted regression.
     model_ : Model
-        What embeds, where there is a model.
+        The model that embeds, if one is given.
     """
 
     def __init__(

@@ -25,24 +25,24 @@ from biosig.features.row import measure
 class FeatureTransformer(TransformerMixin, SignalEstimator):
     """Measure the features of each row of X (`biosig.features`); a row is taken whole.
 
-    Nothing is learned from X but which columns its rows have: a row's values do not depend on other rows. A value that
-    cannot be had is NaN, so that what follows in a pipeline is trees that take NaN, or an imputer.
+    `fit` learns only the columns that the rows of X have: a row's values do not depend on other rows. A value that
+    cannot be measured is NaN, so the next step of a pipeline is trees that take NaN, or an imputer.
 
     Parameters
     ----------
     ch_names, sfreq, kind, units
         As in `SignalEstimator`.
     kinds : sequence of str, optional
-        "ecg", "ppg", "eeg": what features are measured of; default all.
+        "ecg", "ppg", "eeg": kinds of signal to measure; default all.
     align : {"none", "subject", "first_minute"}
         As in `ModelEstimator`.
 
     Attributes
     ----------
     columns_ : list of str
-        Those that a row seen by `fit` had a value of: "ecg.rate", "ecg.r_amplitude[V1]".
+        Columns with a value in at least one row seen by `fit`: "ecg.rate", "ecg.r_amplitude[V1]".
     unmeasured_ : list of str
-        Those that no row seen by `fit` had a value of; they are left out, since trees cannot split on them.
+        Columns without a value in any row seen by `fit`; they are left out, since trees cannot split on them.
     n_features_in_ : int
         Channels, where X was an array.
 
@@ -99,7 +99,7 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
         return self._table(measured)
 
     def transform(self, X: Any) -> NDArray[np.float64]:
-        """Features of the rows of X, shape (R, F); NaN where a value cannot be had.
+        """Features of the rows of X, shape (R, F); NaN where a value cannot be measured.
 
         Raises
         ------

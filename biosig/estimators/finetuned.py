@@ -51,11 +51,11 @@ class FineTunedEstimator(ModelEstimator):
     model, ch_names, sfreq, kind, units, window, align, on_unknown, device
         As in `ModelEstimator`.
     method : {"probe", "last", "lora", "full"}
-        What is trained after the head (`biosig.downstream.finetune.config.FineTuneStage`).
+        Parameters that are trained after the head (`biosig.downstream.finetune.config.FineTuneStage`).
     pooling : {"attention", "cls", "mean", "flatten"}, optional
-        What the head reads; None = as the model does it.
+        Pooling of the tokens for the head; None = as the model does it.
     epochs : int
-        Of each of the two stages at most: the head on the frozen encoder, then the encoder too.
+        Largest number for each of the two stages: the head on the frozen encoder, then the encoder too.
     lr : float
         Peak learning rate of the second stage.
     batch_size : int
@@ -101,7 +101,7 @@ class FineTunedEstimator(ModelEstimator):
         self.random_state = random_state
 
     def _fit(self, X: Any, y: NDArray[Any], names: Sequence[str], groups: ArrayLike | None) -> None:
-        """Train on rows X with truth y (R,): numbers of the classes `names`, or without names values."""
+        """Train on rows X with labels y (R,): numbers of the classes `names`, or without names values."""
         check_consistent_length(X, y, groups)
         self._check_choices()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -110,11 +110,11 @@ class FineTunedEstimator(ModelEstimator):
         windows = _surveyed(rows, model.contract)
         content, copies = rows.contents()  # (R,)
         given = [] if groups is None else [_numbered(groups).astype(str)]
-        whose = connected_groups(content, copies, *given)
-        truth = y[rows.row]  # (W,)
+        person = connected_groups(content, copies, *given)
+        labels = y[rows.row]  # (W,)
         order = np.argsort(content[rows.row], kind="stable")  # of windows, whatever the order of the rows is
-        parts = self._parts(whose[rows.row], truth if names else None, seed, order)
-        known = truth[parts.train]
+        parts = self._parts(person[rows.row], labels if names else None, seed, order)
+        known = labels[parts.train]
         if names:
             objective = TaskLoss("classes", tuple(names))
         else:
@@ -123,7 +123,7 @@ class FineTunedEstimator(ModelEstimator):
         tune = FineTuneStage(**{**asdict(stage), "lr": self.lr}, method=self.method)
         training = TrainingSpec(stage, tune, self.pooling or tuned_pooling(model.config))
         frozen = FrozenExamples(windows, model.encoder, model.device, KEEP_BYTES)
-        self.network_ = fine_tune(model.encoder, frozen, truth, objective, parts, training, [seed])
+        self.network_ = fine_tune(model.encoder, frozen, labels, objective, parts, training, [seed])
 
     def _check_choices(self) -> None:
         methods = ("probe", "last", "lora", "full")
@@ -136,13 +136,13 @@ class FineTunedEstimator(ModelEstimator):
             raise UsageError(f"lr is {self.lr:g}; a learning rate must be positive.")
 
     def _parts(
-        self, whose: NDArray[np.str_], classes: NDArray[np.int64] | None, seed: int, order: NDArray[np.int64]
+        self, person: NDArray[np.str_], classes: NDArray[np.int64] | None, seed: int, order: NDArray[np.int64]
     ) -> Split:
-        """Windows that are trained on and, of other groups, those that choose the epoch, in an order."""
-        n_groups = len(np.unique(whose))
+        """Split windows into those to train on and, of other groups, those that choose the epoch, in this order."""
+        n_groups = len(np.unique(person))
         if not 0 < self.validation <= 0.5 or round(1 / self.validation) > n_groups:
             raise UsageError(
-                f"validation is {self.validation:g}, and there are {n_groups} groups (n_samples = {len(whose)}): "
+                f"validation is {self.validation:g}, and there are {n_groups} groups (n_samples = {len(person)}): "
                 f"give a share that is one group or more, and at most 0.5."
             )
         n_folds = round(1 / self.validation)
@@ -151,7 +151,7 @@ class FineTunedEstimator(ModelEstimator):
                 f"validation is {self.validation:g}, one row in {n_folds}, and no class has {n_folds} rows: "
                 f"give a larger share, at most 0.5, or more rows."
             )
-        fold = held_out_fold(whose[order], self.validation, seed, None if classes is None else classes[order])
+        fold = held_out_fold(person[order], self.validation, seed, None if classes is None else classes[order])
         return Split(order[fold.train], order[fold.test], np.empty(0, np.int64))
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
@@ -166,25 +166,25 @@ class FineTunedEstimator(ModelEstimator):
 
 
 def _numbered(groups: ArrayLike) -> NDArray[np.int64]:
-    """Groups as numbers (R,); rows of nobody known would silently count as one person."""
+    """Groups as numbers (R,). Missing groups are refused; they would otherwise form one group."""
     missing = pd.isna(np.asarray(groups))
     if missing.any():
         raise UsageError(
             f"{int(missing.sum())} of {len(missing)} rows have no group, the first is row {int(np.argmax(missing))}: "
-            f"say whose they are, or leave them out."
+            f"give each row a group, or leave these rows out."
         )
     return np.unique(np.asarray(groups), return_inverse=True)[1]
 
 
 def _surveyed(rows: SignalRows, contract: Mapping[str, InputContract]) -> PreparedWindows:
-    """The windows at the contract, all of which give a token."""
+    """Prepare the windows for the contract, and refuse those that give no token."""
     windows = PreparedWindows(rows.windows, contract, keep_bytes=KEEP_BYTES)
     refuse_empty(rows.windows, windows.survey()[:, None], [" or ".join(contract)])
     return windows
 
 
 class FineTunedClassifier(ClassifierMixin, FineTunedEstimator):
-    """A pretrained encoder made one that tells classes apart; parameters as in `FineTunedEstimator`.
+    """A pretrained encoder fine-tuned to predict classes; parameters as in `FineTunedEstimator`.
 
     Attributes
     ----------
@@ -210,8 +210,8 @@ class FineTunedClassifier(ClassifierMixin, FineTunedEstimator):
         y : array, shape (R,)
             Classes.
         groups : array, shape (R,), optional
-            Whose each row is, so that nobody is both trained on and in the part that chooses the epoch. None = rows are
-            drawn one by one, which is right only where no two are of one person.
+            Subject of each row, so that no one is both trained on and in the part that chooses the epoch. None = rows
+            are drawn one by one, which is right only if no two are of one person.
 
         Raises
         ------
@@ -237,7 +237,7 @@ class FineTunedClassifier(ClassifierMixin, FineTunedEstimator):
 
 
 class FineTunedRegressor(RegressorMixin, FineTunedEstimator):
-    """A pretrained encoder made one that predicts a number; parameters as in `FineTunedEstimator`.
+    """A pretrained encoder fine-tuned to predict a number; parameters as in `FineTunedEstimator`.
 
     Attributes
     ----------

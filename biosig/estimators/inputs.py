@@ -1,7 +1,7 @@
-"""What an estimator takes for X: arrays, MNE Epochs, recordings, shards and windows, as windows that belong to rows.
+"""Inputs of an estimator: arrays, MNE Epochs, recordings, shards and windows, as windows that belong to rows of X.
 
-scikit-learn selects rows of an array by indexing it, and of everything else by making a list of single rows: so what
-it makes of Epochs, of shards and of windows is taken as well.
+scikit-learn selects rows of an array by indexing it, and of everything else by making a list of single rows: such lists
+of single Epochs, stored recordings and windows are accepted too.
 
 Shape letters: R rows of X, W windows, C channels, T samples, F features.
 """
@@ -35,9 +35,9 @@ class SignalRows:
     Parameters
     ----------
     windows : Windows
-        W of them, row after row.
+        W windows, row after row.
     row : ndarray of int64, shape (W,)
-        Which row of X each belongs to; every row has one or more.
+        The row of X that each window belongs to; every row has one or more.
     """
 
     windows: Windows
@@ -52,10 +52,10 @@ class SignalRows:
     def contents(self) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
         """Two names for each row of X (R,).
 
-        One is made of content hash and onset, so that it hangs on no order of the rows; the other is the same for rows
-        of equal or near recordings, which a warning lists.
+        The first is made of content hash and onset, so that it does not depend on the order of the rows; the second is
+        the same for rows of equal or near recordings, which a warning lists.
         """
-        rows, of_window = np.unique(self.windows.recording, return_inverse=True)
+        rows, window_recording = np.unique(self.windows.recording, return_inverse=True)
         recordings = [self.windows.ds[int(row)] for row in rows]
         hashes, marks = zip(*(marks_of(one) for one in recordings), strict=True)
         found = find_duplicates(hashes, marks)
@@ -63,14 +63,14 @@ class SignalRows:
             warnings.warn(note, stacklevel=4)
         first = np.unique(self.row, return_index=True)[1]  # a window of each row
         copied = np.bincount(found.group, minlength=len(rows))[found.group] > 1
-        copy_of = np.where(copied, found.group, -1)[of_window][first]
+        copy_of = np.where(copied, found.group, -1)[window_recording][first]
         onsets = self.windows.onset[first]
-        own = [f"{hashes[at]} {onset:012.3f}" for at, onset in zip(of_window[first], onsets, strict=True)]
+        own = [f"{hashes[at]} {onset:012.3f}" for at, onset in zip(window_recording[first], onsets, strict=True)]
         return np.array(own), np.where(copy_of < 0, own, copy_of.astype(str))
 
 
 def describes_itself(X: Any) -> bool:
-    """Whether X is Epochs, recordings, shards or windows, and no array."""
+    """True if X is Epochs, recordings, shards or windows, and not an array."""
     if isinstance(X, list | tuple):
         return bool(X) and all(describes_itself(item) for item in X)
     return isinstance(X, Windows | ShardDataset | RecordingList | Recording | StoredRecording) or _are_epochs(X)
@@ -92,11 +92,11 @@ def signal_rows(
     X : array (R, C, T), mne.Epochs, ShardDataset, Windows, or list of Recording or of one-row selections of these
         One epoch, recording, stored recording or window is one row.
     modalities : collection of str
-        Those that the model reads.
+        Modalities that the model reads.
     window : float, optional
-        Cut each row into windows of so many seconds, without what is left over at its end; None = take it whole.
+        Cut each row into windows of so many seconds, without a remainder at its end; None = take it whole.
     ch_names, sfreq, kind, units
-        What an array does not say itself: as in `Model.encode`.
+        Description of an array, as in `Model.encode`.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def _whole(ds: RecordingSet) -> Windows:
 
 
 def _joined(selections: Sequence[Windows]) -> Windows:
-    """Selections of the same dataset's windows one after the other, each of any number or a single one."""
+    """Join selections of the same dataset's windows, each of any number or a single one."""
     if any(part.ds is not selections[0].ds for part in selections):
         raise UsageError("Windows of several datasets cannot be one X: take them from one.")
     columns = {
@@ -181,7 +181,7 @@ def _joined(selections: Sequence[Windows]) -> Windows:
 def _are_epochs(X: Any) -> bool:
     if isinstance(X, np.ndarray | float | int | Recording | StoredRecording):
         return False
-    import mne  # takes a while, and whoever has Epochs has paid for it
+    import mne  # slow, but already imported where X is Epochs
 
     return isinstance(X, mne.BaseEpochs)
 
@@ -198,7 +198,7 @@ def _from_array(
 
     if sfreq is None or ch_names is None:
         raise UsageError(
-            f"X is a {type(X).__name__}, which says neither channels nor rate: give the estimator ch_names=[…] and "
+            f"X is a {type(X).__name__}, which has neither channel names nor rate: give the estimator ch_names=[…] and "
             f"sfreq=… for an array of shape (rows, channels, samples), or give it MNE Epochs, recordings or shards."
         )
     return from_array(X, sfreq, ch_names, kind, units, None, None, None, modalities, check=True)

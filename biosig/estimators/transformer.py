@@ -36,11 +36,10 @@ class EmbeddingEstimator(ModelEstimator):
     model, ch_names, sfreq, kind, units, window, align, on_unknown, device
         As in `ModelEstimator`.
     pooling : str, optional
-        What becomes of a window's tokens (`biosig.models.readouts`); None = as the weights name it, else the model's
-        own.
+        Pooling of a window's tokens (`biosig.models.readouts`); None = as the weights name it, else the model's own.
     layer : int or sequence of int, optional
-        0 the embedding output, k after block k, -1 the model's output, of several side by side; None = those that the
-        weights name with their readout, else the output.
+        0 the embedding output, k after block k, -1 the model's output; several are put side by side; None = those that
+        the weights name with their readout, else the output.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class EmbeddingEstimator(ModelEstimator):
         self.layer = layer
 
     def _learn(self, X: Any) -> SignalRows:
-        """Open the model, and note which modalities X has."""
+        """Open the model, and note the modalities of X."""
         model = self._opened()
         readings = readings_of(model.config, self.pooling, self.layer)
         for reading in readings.values():
@@ -104,14 +103,15 @@ class EmbeddingEstimator(ModelEstimator):
 class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingEstimator):
     """Embed each row of X with a pretrained model; parameters as in `EmbeddingEstimator`.
 
-    Nothing is learned from X but which modalities it has: a row's vector does not depend on other rows.
+    `fit` learns only the modalities of X: a row's vector does not depend on other rows.
 
     Attributes
     ----------
     model_ : Model
-        What embeds.
+        The model that embeds.
     modalities_ : list of str
-        Those of X that the model reads. A vector has one part for each, but where a window's own token reads them all.
+        Modalities of X that the model reads. A vector has one part for each, or one part for all if a window's own
+        token reads them all.
     n_features_in_ : int
         Channels, where X was an array.
 
@@ -127,7 +127,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Em
         return tags
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
-        """Open the model, and see that it can read X.
+        """Open the model, and check that it can read X.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Em
 
 
 def modalities_of(windows: Windows, contract: Mapping[str, InputContract]) -> list[str]:
-    """The modalities of the windows' recordings that a contract has."""
+    """The modalities of the windows' recordings that a contract contains."""
     recordings = [windows.ds[int(row)] for row in np.unique(windows.recording)]
     read = {modality for recording in recordings for modality in channels_read(recording.channels, contract)}
     if not read:
@@ -168,7 +168,7 @@ def modalities_of(windows: Windows, contract: Mapping[str, InputContract]) -> li
 
 
 def refuse_empty(windows: Windows, usable: NDArray[np.bool_], names: Sequence[str]) -> None:
-    """Name the first window that gives no valid token, of those usable or not (W, M) by modality.
+    """Refuse windows without a valid token, with `usable` (W, M) by modality, and name the first of them.
 
     Raises
     ------

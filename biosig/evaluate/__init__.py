@@ -1,1 +1,1 @@
-"""What a score is worth: metrics, subject-level intervals, splits and baselines."""
+"""Metrics, subject-level bootstrap intervals, splits by subject, calibration, duplicates and the leakage ledger."""

@@ -1,7 +1,7 @@
-"""How well an estimate agrees with a reference that was read many times on each subject.
+"""Agreement of an estimate with a reference that was read several times on each subject.
 
-Bland & Altman's limits of agreement for repeated measures whose true value varies, and the errors that vital signs are
-quoted by. Intervals draw subjects, as everywhere (`biosig.evaluate.intervals`). Shape letters: N pairs, S subjects,
+It holds Bland & Altman's limits of agreement for repeated measures with a varying true value, and the usual errors of
+vital signs. Intervals resample subjects (`biosig.evaluate.intervals`). Shape letters: N pairs, S subjects,
 R resamples.
 """
 
@@ -37,7 +37,7 @@ class Agreement:
     sd_within, sd_between : float
         Standard deviation of the differences within a subject, and of the subjects' own biases.
     n_subjects, n_pairs : int
-        How many stand behind them.
+        Number of subjects and pairs behind them.
     """
 
     bias: float
@@ -69,7 +69,7 @@ def limits_of_agreement(
     reference, estimate : ndarray, shape (N,)
         In one unit.
     subjects : sequence of str, shape (N,)
-        Whose each pair is.
+        Subject of each pair.
     n_resamples, seed : int
         Of the bootstrap.
 
@@ -116,7 +116,7 @@ def _components(n: Floats, mean: Floats, within: Floats, drawn: Floats) -> tuple
     n, mean, within : ndarray, shape (S,)
         Pairs, mean difference and sum of squares about it of each subject.
     drawn : ndarray, shape (R, S)
-        How often each subject is drawn.
+        Number of times that each subject is drawn.
     """
     n_subjects, n_pairs = drawn.sum(1), drawn @ n
     bias = drawn @ (n * mean) / n_pairs
@@ -135,14 +135,14 @@ def _percentiles(values: Floats) -> tuple[float, float]:
 def subject_errors(
     reference: NDArray[Any], estimate: NDArray[Any], subjects: Sequence[str] | NDArray[Any], tolerance: float = 5.0
 ) -> pd.DataFrame:
-    """The errors of each subject, worst first: where an average comes from.
+    """The errors of each subject, worst first, which show the subjects behind an average.
 
     Parameters
     ----------
     reference, estimate : ndarray, shape (N,)
         In one unit.
     subjects : sequence of str, shape (N,)
-        Whose each pair is.
+        Subject of each pair.
     tolerance : float
         In that unit: 5 per minute for heart rate (ANSI/AAMI EC13).
 
@@ -161,15 +161,15 @@ def subject_errors(
     frame["absolute"] = frame["difference"].abs()
     frame["square"] = frame["difference"] ** 2
     frame["near"] = frame["absolute"] <= tolerance
-    of_each = frame.groupby("subject").agg(
+    errors = frame.groupby("subject").agg(
         n=("difference", "size"),
         bias=("difference", "mean"),
         mae=("absolute", "mean"),
         rmse=("square", "mean"),
         within=("near", "mean"),
     )
-    of_each["rmse"] = np.sqrt(of_each["rmse"])
-    return of_each.sort_values("mae", ascending=False).reset_index()
+    errors["rmse"] = np.sqrt(errors["rmse"])
+    return errors.sort_values("mae", ascending=False).reset_index()
 
 
 def within(tolerance: float) -> Metric:

@@ -1,6 +1,6 @@
-"""Grades of a blood pressure estimate by the three standards that papers quote, with the numbers of people they need.
+"""Grades of a blood pressure estimate by three published standards, with the numbers of people that they require.
 
-A grade from fewer people than the standard wants is arithmetic and no validation: `Grade.conclusive` says which it is.
+A grade from fewer people than the standard requires is not a validation: `Grade.conclusive` is False then.
 Shape letters: N pairs of reference and estimate.
 """
 
@@ -18,10 +18,10 @@ from biosig.evaluate.agreement import differences
 from biosig.evaluate.metrics import Floats
 
 TOLERABLE_ERROR = 10.0
-"""mmHg; AAMI SP10 tolerates a subject's mean error up to this …"""
+"""mmHg: greatest mean error of a subject that AAMI SP10 tolerates."""
 
 TOLERABLE_SHARE = 0.85
-"""… in this share of the population, from which the second criterion's limits follow."""
+"""Share of the population with a tolerable error in AAMI SP10, from which the second criterion's limits follow."""
 
 _BHS = {"A": (0.60, 0.85, 0.95), "B": (0.50, 0.75, 0.90), "C": (0.40, 0.65, 0.85)}
 _IEEE = {"A": 5.0, "B": 6.0, "C": 7.0}
@@ -29,7 +29,7 @@ _IEEE = {"A": 5.0, "B": 6.0, "C": 7.0}
 
 @dataclass(frozen=True)
 class Grade:
-    """What one standard says of an estimate.
+    """The grade of an estimate by one standard.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class Grade:
     grade : str
         "pass" or "fail", or a letter from A to D.
     measured : dict
-        What the grade rests on: name → value, in mmHg or as a share.
+        Measures behind the grade: name → value, in mmHg or as a share.
     n_subjects, n_pairs : int
         People, and pairs of reference and estimate.
     subjects_wanted, pairs_wanted : int
-        What the standard asks for at least.
+        Smallest numbers that the standard accepts.
     """
 
     standard: str
@@ -55,11 +55,11 @@ class Grade:
 
     @property
     def conclusive(self) -> bool:
-        """Whether there are as many people and pairs as the standard wants."""
+        """True if there are as many people and pairs as the standard requires."""
         return self.n_subjects >= self.subjects_wanted and self.n_pairs >= self.pairs_wanted
 
     def sentence(self) -> str:
-        """The grade with what must be said beside it."""
+        """The grade in words, with the numbers of pairs and subjects and those that the standard requires."""
         enough = "as the standard wants" if self.conclusive else "too few for a validation: the standard wants"
         return (
             f"{self.standard}: {self.grade}, from {self.n_pairs} pairs of {self.n_subjects} subjects "
@@ -78,7 +78,7 @@ def iso_81060_2(reference: NDArray[Any], estimate: NDArray[Any], subjects: Seque
     reference, estimate : ndarray, shape (N,)
         Pressures in mmHg: systolic and diastolic are graded apart.
     subjects : sequence of str, shape (N,)
-        Whose each pair is.
+        Subject of each pair.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def ieee_1708(reference: NDArray[Any], estimate: NDArray[Any], subjects: Sequenc
 
 
 STANDARDS = (iso_81060_2, bhs, ieee_1708)
-"""All of them, each (reference, estimate, subjects) → `Grade`."""
+"""All standards, each a function (reference, estimate, subjects) → `Grade`."""
 
 
 def _errors(
@@ -154,5 +154,5 @@ def _errors(
     """Estimate minus reference (N,), the subjects' names, and each pair's place among them (N,)."""
     error, names, row = differences(reference, estimate, subjects)
     if len(names) < 2:
-        raise DataError(f"The pairs are of {len(names)} subject: a standard grades an estimate over people.")
+        raise DataError(f"All pairs are of {len(names)} subject: a standard needs two subjects or more.")
     return error, names, row

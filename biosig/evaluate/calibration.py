@@ -1,7 +1,7 @@
-"""Probabilities that mean what they say: scaling fitted on people apart from the test part, and how to look at it.
+"""Calibration of probabilities: scaling fitted on people apart from the test set, and reliability tables.
 
-A model that says 0.8 should be right in 80 of 100 such cases. Scores here are probabilities: (N, K) that sum to one for
-"classes", (N, K) each by itself for "multilabel". Shape letters: N rows, K classes or labels.
+A calibrated probability of 0.8 is right in 80 of 100 such cases. Scores here are probabilities: (N, K) that sum to one
+for "classes", (N, K) each by itself for "multilabel". Shape letters: N rows, K classes or labels.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _TEMPERATURES = (0.05, 20.0)
 
 @dataclass(frozen=True)
 class Calibration:
-    """From probabilities to calibrated ones.
+    """A map from probabilities to calibrated ones.
 
     Parameters
     ----------
     method : {"none", "temperature", "isotonic"}
         "none" changes nothing.
     kind : str
-        What is scored: "classes" and "multilabel" can be calibrated.
+        Kind of the labels: "classes" and "multilabel" can be calibrated.
     temperatures : tuple of float
         One for "classes", one per label for "multilabel"; logits are divided by it.
     knots : tuple
         Of each column the scores and the probabilities that they become, linear between them; empty = as they are.
     unfitted : tuple of int
-        Columns that stay as they are because the rows to fit on were all with or all without them.
+        Columns that stay as they are because all rows to fit on have the class, or none has it.
     """
 
     method: Method
@@ -70,24 +70,24 @@ class Calibration:
         return np.divide(mapped, total, out=scores.astype(np.float64), where=total > 0)
 
     def caveats(self, names: Sequence[str]) -> list[str]:
-        """What a reader must know, the columns being called `names`; empty when there is nothing."""
+        """Remarks for the reader, with the columns called `names`; empty when there are none."""
         return [
             f"'{names[k]}' could not be calibrated: the rows to fit on are all with it or all without it."
             for k in self.unfitted
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, which JSON can hold."""
+        """The calibration as plain values, which JSON can hold."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
-        """What `to_dict` gave, also when it went through JSON.
+        """Read the values of `to_dict`, also when they went through JSON.
 
         Raises
         ------
         DataError
-            If the values are of something else.
+            If the values are not those of a calibration.
         """
         try:
             knots = tuple((tuple(x), tuple(y)) for x, y in values["knots"])
@@ -95,7 +95,7 @@ class Calibration:
             found = cls(values["method"], values["kind"], knots=knots, **tuples)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"These values are no calibration ({error!r}): give those of `Calibration.to_dict`."
+                f"These values are not a calibration ({error!r}): give those of `Calibration.to_dict`."
             ) from error
         _check_method(found.method)
         return found
@@ -105,50 +105,50 @@ def fit_calibration(method: Method, kind: Kind, y: NDArray[Any], scores: Floats)
     """Fit a calibration, on rows that neither trained the model nor test it.
 
     "temperature" is one number for all classes (Guo et al., ICML 2017, arXiv:1706.04599, section 4.2), or one per
-    label, that makes the log loss least. The truth counts as blunted by one row of which nothing is known, as Platt did
-    (Advances in Large Margin Classifiers, 1999, section 2.2), so that few rows, perfectly told apart, do not ask for
-    certainty. "isotonic" is a monotone step function for each class against the rest, brought back to a sum of one
-    (Zadrozny & Elkan, KDD 2002); it wants a thousand rows or more.
+    label, that makes the log loss least. Labels are smoothed by one row with an unknown label, as by Platt (Advances in
+    Large Margin Classifiers, 1999, section 2.2), so that few rows, perfectly separated, do not give infinite
+    confidence. "isotonic" is a monotone step function for each class against the rest, brought back to a sum of one
+    (Zadrozny & Elkan, KDD 2002); it needs a thousand rows or more.
 
     Parameters
     ----------
     method : {"none", "temperature", "isotonic"}
-        How.
+        Method of calibration.
     kind : str
-        What is scored; anything but "classes" and "multilabel" gives a calibration that changes nothing.
+        Kind of the labels; anything but "classes" and "multilabel" gives a calibration that changes nothing.
     y : ndarray
-        Truth as in `biosig.evaluate.metrics.Kind`: class numbers (N,), or (N, K) of 0, 1 or NaN.
+        Labels as in `biosig.evaluate.metrics.Kind`: class numbers (N,), or (N, K) of 0, 1 or NaN.
     scores : ndarray, shape (N, K)
         Probabilities.
 
     Raises
     ------
     UsageError
-        If there is no such method, or a score is no probability.
+        If there is no such method, or a score is not a probability.
     """
     _check_method(method)
     if method == "none" or kind not in ("classes", "multilabel"):
         return Calibration("none", kind)
-    truths = list(_columns(y, scores))
-    unfitted = tuple(k for k, (yes, _) in enumerate(truths) if yes.all() or not yes.any())
+    columns = list(_columns(y, scores))
+    unfitted = tuple(k for k, (yes, _) in enumerate(columns) if yes.all() or not yes.any())
     if method == "isotonic":
         return Calibration(
             method,
             kind,
-            knots=tuple(((), ()) if k in unfitted else _isotonic(*truths[k]) for k in range(len(truths))),
+            knots=tuple(((), ()) if k in unfitted else _isotonic(*columns[k]) for k in range(len(columns))),
             unfitted=unfitted,
         )
     if kind == "classes":
         return Calibration(method, kind, (_temperature(y, scores),))
     each = (
         1.0 if k in unfitted else _temperature(yes.astype(np.int64), np.stack((1 - p, p), axis=1))
-        for k, (yes, p) in enumerate(truths)
+        for k, (yes, p) in enumerate(columns)
     )
     return Calibration(method, kind, tuple(each), unfitted=unfitted)
 
 
 def reliability(y: NDArray[Any], scores: Floats, n_bins: int = N_BINS) -> pd.DataFrame:
-    """What is said against what comes true, in bins of as many rows each: the table behind a reliability plot.
+    """Reliability table: mean probability and observed frequency, in bins of as many rows each.
 
     Parameters
     ----------
@@ -167,12 +167,12 @@ def reliability(y: NDArray[Any], scores: Floats, n_bins: int = N_BINS) -> pd.Dat
     Raises
     ------
     UsageError
-        If a score is no probability.
+        If a score is not a probability.
     """
     records = []
     for k, (yes, p) in enumerate(_columns(y, scores)):
         if y.ndim == 1 and scores.shape[1] == 2 and k == 0:
-            continue  # says what column 1 says
+            continue  # column 1 holds the same information
         frame = pd.DataFrame({"bin": equal_mass_bins(p, n_bins), "score": p, "share": yes.astype(np.float64)})
         bins = frame.groupby("bin").agg(n=("score", "size"), score=("score", "mean"), share=("share", "mean"))
         records.append(bins.reset_index(drop=True).assign(column=k))
@@ -180,7 +180,7 @@ def reliability(y: NDArray[Any], scores: Floats, n_bins: int = N_BINS) -> pd.Dat
 
 
 def risk_coverage(y: NDArray[Any], scores: Floats) -> pd.DataFrame:
-    """How often decisions are wrong when only the surest are taken (El-Yaniv & Wiener, JMLR 2010; 11:1605).
+    """Risk–coverage curve: errors when only the surest decisions are taken (El-Yaniv & Wiener, JMLR 2010; 11:1605).
 
     A decision is the class with the largest score, sure by that score; or, with labels, each yes or no at 0.5.
 
@@ -200,7 +200,7 @@ def risk_coverage(y: NDArray[Any], scores: Floats) -> pd.DataFrame:
     Raises
     ------
     UsageError
-        If a score is no probability.
+        If a score is not a probability.
     """
     if y.ndim == 1:
         _check_probabilities(scores)
@@ -219,7 +219,7 @@ def risk_coverage(y: NDArray[Any], scores: Floats) -> pd.DataFrame:
 
 
 def _columns(y: NDArray[Any], scores: Floats) -> Iterator[tuple[NDArray[np.bool_], Floats]]:
-    """Of each column the truth and the scores of the rows in which it is known."""
+    """For each column, labels and scores of the rows in which the label is known."""
     _check_probabilities(scores)
     for k in range(scores.shape[1]):
         if y.ndim == 1:
@@ -238,7 +238,7 @@ def _check_probabilities(scores: Floats) -> None:
     outside = ~((scores >= 0) & (scores <= 1))
     if outside.any():
         raise UsageError(
-            f"{int(outside.sum())} of {scores.size} scores are no probabilities (the first is "
+            f"{int(outside.sum())} of {scores.size} scores are not probabilities (the first is "
             f"{scores[outside][0]:g}): give values from 0 to 1."
         )
 
@@ -250,10 +250,10 @@ def _logs(probabilities: Floats) -> Floats:
 def _temperature(y: NDArray[np.int64], scores: Floats) -> float:
     """The temperature of class numbers (N,) and probabilities (N, K)."""
     logits, n_classes = _logs(scores), scores.shape[1]
-    truth = (np.eye(n_classes)[y] * len(y) + 1 / n_classes) / (len(y) + 1)
+    smoothed = (np.eye(n_classes)[y] * len(y) + 1 / n_classes) / (len(y) + 1)
 
     def log_loss(log_temperature: float) -> float:
-        return -float((truth * log_softmax(logits / np.exp(log_temperature), axis=1)).sum())
+        return -float((smoothed * log_softmax(logits / np.exp(log_temperature), axis=1)).sum())
 
     return float(np.exp(minimize_scalar(log_loss, bounds=np.log(_TEMPERATURES), method="bounded").x))
 

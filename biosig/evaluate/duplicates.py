@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from biosig.shards.dataset import ShardDataset
 
 FOR, ENOUGH, IN_ALL = 4, 12, 19
-"""What speaks for a copy: `FOR` for each landmark of the common time, less one for each sign by which the two differ,
-down to −`FOR`, as for one that the other channel does not have; how much of it is enough in a channel, and in all
-channels that have enough."""
+"""Points for a copy: `FOR` for each landmark of the common time, less one for each sign by which the two differ,
+down to −`FOR`, as for one that the other channel does not have; `ENOUGH` points in a channel, and `IN_ALL` points in
+all channels with enough, make a copy."""
 
 MOST = 2**25
 """Landmarks that are compared: those of 220,000 ten-second ECGs of 12 leads. Beyond that each recording takes part with
@@ -51,7 +51,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Which of N recordings hold the same signal.
+    """Groups of recordings, of N, that hold the same signal.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Duplicates:
         return [rows for rows in parts if len(rows) > 1]
 
     def people(self, subjects: Sequence[Any] | NDArray[Any], content_hashes: Sequence[str]) -> NDArray[np.str_]:
-        """Whose each recording is (N,): folds keep them together, and intervals draw them as one.
+        """The person of each recording (N,): folds keep a person together, and intervals draw a person as one.
 
         Subjects who share a signal, equal or near, are one person, whose name is the smallest content hash of all their
         recordings: neither a key nor a name decides about it.
@@ -99,12 +99,12 @@ class Duplicates:
         return connected_groups(names, np.asarray(subjects, str), self.group.astype(str))
 
     def notes(self, names: Sequence[str]) -> list[str]:
-        """What to print beside a split that keeps these groups together; nothing where there is nothing to tell.
+        """Notes to print beside a split that keeps these groups together; empty without copies.
 
         Parameters
         ----------
         names : sequence of str
-            What the N recordings are called.
+            Names of the N recordings.
         """
         notes, groups = [], self.members()
         if groups:
@@ -227,7 +227,7 @@ def _alike(landmarks: Landmarks, border: int | None) -> tuple[NDArray[np.int64],
 
 
 class _Parts:
-    """Where each channel of each recording lies among sorted landmarks."""
+    """Places of the channels of each recording among sorted landmarks."""
 
     def __init__(self, landmarks: Landmarks) -> None:
         key = landmarks.recording.astype(np.int64) << 32 | landmarks.channel
@@ -247,7 +247,7 @@ class _Parts:
 
 
 def _agree(landmarks: Landmarks, parts: _Parts, left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
-    """Whether two recordings, of which these landmarks are alike, agree in half of the channels of the smaller one."""
+    """Check whether two recordings with these alike landmarks agree in half of the channels of the smaller one."""
     shift = _common(landmarks.time[left] - landmarks.time[right])
     a, b = int(landmarks.recording[left[0]]), int(landmarks.recording[right[0]])
     near = np.abs(landmarks.time[left] - landmarks.time[right] - shift) <= TOLERANCE
@@ -255,9 +255,9 @@ def _agree(landmarks: Landmarks, parts: _Parts, left: NDArray[np.int64], right: 
     matched: dict[int, int] = {}
     channels = zip(landmarks.channel[left[near]].tolist(), landmarks.channel[right[near]].tolist(), strict=True)
     for ca, cb in sorted(set(channels)):
-        evidence = _evidence(landmarks, parts.channel(a, ca), parts.channel(b, cb), shift)
-        if evidence >= ENOUGH:
-            matched[ca] = max(evidence, matched.get(ca, 0))
+        points = _copy_points(landmarks, parts.channel(a, ca), parts.channel(b, cb), shift)
+        if points >= ENOUGH:
+            matched[ca] = max(points, matched.get(ca, 0))
     return len(matched) >= wanted and sum(matched.values()) >= IN_ALL
 
 
@@ -269,8 +269,8 @@ def _common(shifts: NDArray[np.float64]) -> float:
     return float(np.median(shifts[first : stop[first]]))
 
 
-def _evidence(landmarks: Landmarks, one: slice, other: slice, shift: float) -> int:
-    """What speaks for one channel being a copy of another, at this shift."""
+def _copy_points(landmarks: Landmarks, one: slice, other: slice, shift: float) -> int:
+    """Points for one channel being a copy of another, at this shift."""
     t, u = landmarks.time[one], landmarks.time[other] + shift
     begin, end = max(t[0], u[0]) - TOLERANCE, min(t[-1], u[-1]) + TOLERANCE
     common = min(int(((t >= begin) & (t <= end)).sum()), int(((u >= begin) & (u <= end)).sum()))

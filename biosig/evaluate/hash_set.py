@@ -26,7 +26,7 @@ _AT_ONCE = 1 << 18  # digests that are read as text together: 64 bytes each
 
 @dataclass(frozen=True, slots=True)
 class DigestSet:
-    """Digests that membership can be asked of.
+    """Digests with a test for membership.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class DigestSet:
 
     @property
     def exact(self) -> bool:
-        """Whether digests are kept whole."""
+        """True if digests are kept whole."""
         return self.keys.dtype.kind == "S"
 
     @property
@@ -56,7 +56,7 @@ class DigestSet:
         return len(self.keys)
 
     def contains(self, digests: Sequence[str]) -> NDArray[np.bool_]:
-        """Which of these digests are in the set, shape (len(digests),)."""
+        """Mark the digests that are in the set, shape (len(digests),)."""
         asked = np.array(digests, "S64") if self.exact else _prefixes(digests)
         place = np.searchsorted(self.keys, asked)
         return np.append(self.keys, self.keys[:1])[place] == asked if len(self) else np.zeros(len(asked), bool)
@@ -70,7 +70,7 @@ class DigestSet:
         return _from_text(self.keys) if self.exact else self.keys
 
     def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """What a file holds: `name` (n, 32) bytes, or `name`.bucket (2¹⁸,) sizes and `name`.rest (n, 3) bytes."""
+        """Arrays for a file: `name` (n, 32) bytes, or `name`.bucket (2¹⁸,) sizes and `name`.rest (n, 3) bytes."""
         if self.exact:
             return {name: np.frombuffer(bytes.fromhex(b"".join(self.keys).decode()), np.uint8).reshape(-1, 32)}
         bucket = np.bincount((self.keys >> np.uint64(24)).astype(np.int64), minlength=_BUCKETS)
@@ -79,7 +79,7 @@ class DigestSet:
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[Any]]) -> DigestSet:
-        """Read what `to_arrays` gives; a KeyError where it is not there."""
+        """Read the arrays of `to_arrays`; a KeyError where one is absent."""
         if name in arrays:
             return cls(np.frombuffer(arrays[name].tobytes().hex().encode(), "S64"))
         keys = np.repeat(np.arange(_BUCKETS, dtype=np.uint64) << np.uint64(24), arrays[f"{name}.bucket"])

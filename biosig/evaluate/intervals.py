@@ -1,7 +1,7 @@
-"""How far a score could be off: a bootstrap that draws subjects, not windows.
+"""Bootstrap intervals of scores, by resampling subjects instead of windows.
 
-Windows of one person resemble each other, so drawing windows would promise a precision that a new cohort does not
-keep. Subjects are drawn with replacement (cluster bootstrap; Davison & Hinkley, Bootstrap Methods and their
+Windows of one person resemble each other, so resampled windows would give intervals that are too narrow for a new
+cohort. Subjects are drawn with replacement (cluster bootstrap; Davison & Hinkley, Bootstrap Methods and their
 Application, 1997, section 3.8) and the 2.5th and 97.5th percentiles of the resampled scores are the interval.
 """
 
@@ -26,7 +26,7 @@ MEAN = Metric(
     lambda _, values: float(values.mean()),
     lambda _, values, weights: weights @ values / weights.sum(axis=1),
 )
-"""The mean of the predictions, whatever the truth: of 0 and 1, a share."""
+"""The mean of the predictions, for any labels: of 0 and 1, a share."""
 
 _BLOCK_ELEMENTS = 4_000_000  # weights held at once: 32 MB
 
@@ -63,7 +63,7 @@ class BootstrapInterval:
         return cls(value, float(low), float(high), n_subjects, len(replicates), len(replicates) - len(defined))
 
     def caveats(self) -> list[str]:
-        """What a reader must know before trusting the interval; empty when there is nothing."""
+        """Remarks for the reader of the interval; empty when there are none."""
         texts = []
         if self.n_subjects < FEW_SUBJECTS:
             texts.append(
@@ -78,7 +78,7 @@ class BootstrapInterval:
 
 
 def bootstrap_counts(n_subjects: int, n_resamples: int, seed: int) -> NDArray[np.int64]:
-    """How often each subject is drawn in each resample, shape (n_resamples, n_subjects); rows sum to `n_subjects`."""
+    """Counts of each subject in each resample, shape (n_resamples, n_subjects); rows sum to `n_subjects`."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=n_resamples)
 
@@ -103,7 +103,7 @@ def bootstrap_scores(
     y, prediction, subjects
         As in `bootstrap`.
     n_resamples, seed : int
-        How many, and which.
+        Number of resamples, and the seed that draws them.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def bootstrap_scores(
         If the lengths differ.
     """
     if not len(y) == len(prediction) == len(subjects):
-        raise UsageError(f"{len(y)} truths, {len(prediction)} predictions and {len(subjects)} subjects: give one each.")
+        raise UsageError(f"{len(y)} labels, {len(prediction)} predictions and {len(subjects)} subjects: give one each.")
     names, row_subject = np.unique(np.asarray(subjects, str), return_inverse=True)
     drawn = np.ascontiguousarray(bootstrap_counts(len(names), n_resamples, seed).T, np.float64)  # (subjects, R)
     size = max(1, _BLOCK_ELEMENTS // max(len(y), 1))
@@ -139,11 +139,11 @@ def bootstrap(
     metric : Metric
         From `biosig.evaluate.metrics`.
     y : ndarray, shape (N, ...)
-        Truth of the metric's kind.
+        Labels of the metric's kind.
     prediction : ndarray, shape (N, ...)
-        Scores or values, as the metric wants them.
+        Scores or values, as the metric takes them.
     subjects : sequence of str, shape (N,)
-        Whose each row is.
+        Subject of each row.
     n_resamples, seed : int
         Of `replicates`.
     level : float
@@ -152,7 +152,7 @@ def bootstrap(
     Raises
     ------
     UsageError
-        If the lengths differ or `level` is no fraction.
+        If the lengths differ or `level` is not a fraction.
     DataError
         If a class has no row.
     """

@@ -42,10 +42,10 @@ def intraclass_correlation(ratings: NDArray[Any]) -> Floats:
     if not np.isfinite(x).all():
         raise UsageError(f"{int((~np.isfinite(x)).sum())} of {x.size} ratings are missing: leave those people out.")
     n, k = x.shape[:2]
-    mean, of_people, of_times = x.mean(axis=(0, 1)), x.mean(axis=1), x.mean(axis=0)
-    people = k * np.square(of_people - mean).sum(axis=0) / (n - 1)
-    times = n * np.square(of_times - mean).sum(axis=0) / (k - 1)
-    rest = np.square(x - of_people[:, None] - of_times + mean).sum(axis=(0, 1)) / ((n - 1) * (k - 1))
+    mean, people_means, time_means = x.mean(axis=(0, 1)), x.mean(axis=1), x.mean(axis=0)
+    people = k * np.square(people_means - mean).sum(axis=0) / (n - 1)
+    times = n * np.square(time_means - mean).sum(axis=0) / (k - 1)
+    rest = np.square(x - people_means[:, None] - time_means + mean).sum(axis=(0, 1)) / ((n - 1) * (k - 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         found = (people - rest) / (people + (k - 1) * rest + k * (times - rest) / n)
     return np.asarray(found, np.float64)
@@ -71,5 +71,5 @@ def median_intraclass_correlation(ratings: NDArray[Any], n_resamples: int = 1000
 
 def _median_of(ratings: Floats) -> float:
     correlations = intraclass_correlation(ratings)
-    known = correlations[np.isfinite(correlations)]  # a person drawn every time has nobody to be told from
+    known = correlations[np.isfinite(correlations)]  # NaN where one person is drawn every time
     return float(np.median(known)) if len(known) else np.nan

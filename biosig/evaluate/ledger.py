@@ -1,9 +1,9 @@
-"""The leakage ledger: which of the recordings on trial the weights have seen in pretraining.
+"""Leakage ledger: the recordings and subjects that weights saw in pretraining, to compare with a test set.
 
-It goes with a checkpoint as `seen.safetensors`: the content hashes of the recordings that went into the weights, and
-SHA-256 of their subjects' pseudonyms. The content hash (`biosig.content_hash`) survives another name, file format,
-order of channels and integer gain. The landmarks of their signals (`biosig.landmarks`) are kept beside it, by which a
-copy that was re-saved, rescaled, resampled or cropped is known too; ledgers that are older than they have none.
+A checkpoint holds it as `seen.safetensors`: the content hashes of the recordings that the weights were trained on, and
+SHA-256 of their subjects' pseudonyms. The content hash (`biosig.content_hash`) does not depend on name, file format,
+order of channels and integer gain. The landmarks of their signals (`biosig.landmarks`) are kept beside it, to find a
+copy that was re-saved, rescaled, resampled or cropped too; older ledgers have none.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _EXACT = "near copies cannot be told, as the ledger or a shard has no landmarks 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What weights have seen.
+    """The recordings and subjects that weights have seen.
 
     Parameters
     ----------
@@ -50,10 +50,10 @@ class Ledger:
     subjects : DigestSet
         SHA-256 of pseudonyms, which agree under one key only.
     complete : bool
-        False where the weights have seen recordings that are not listed: without a content hash, or by whoever
-        trained them before.
+        False where the weights have seen recordings that are not listed: without a content hash, or in an earlier
+        training by someone else.
     landmarks : Landmarks
-        Of the recordings, by which near copies are known; none of those that came without.
+        Landmarks of the recordings, to find near copies; recordings without a fingerprint have none.
     """
 
     recordings: DigestSet
@@ -103,11 +103,11 @@ class Ledger:
         except UnreadableError:
             raise
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise UnreadableError(f"{path} is damaged or no ledger ({error}): copy it again.") from error
+            raise UnreadableError(f"{path} is damaged or not a ledger ({error}): copy it again.") from error
         return cls(recordings, subjects, complete, landmarks)
 
     def save(self, folder: Path) -> Path:
-        """Write `seen.safetensors`, whole or not at all; its header says how many, how kept, and at what error."""
+        """Write `seen.safetensors`, whole or not at all; its header gives counts, formats and false-positive rates."""
         header = {
             "recordings": f"{len(self.recordings)} content hashes",
             "recordings.false_positive_rate": f"{self.recordings.false_positive_rate:.2g}",
@@ -130,7 +130,7 @@ class Ledger:
         )
 
     def sentence(self) -> str:
-        """For a model card: what the file lists, and how sure it is."""
+        """The content of the ledger and its false-positive rate in words, for a model card."""
         rate = self.recordings.false_positive_rate
         sure = f"one that was not seen is taken for seen with a chance of {rate:.2g}" if rate else "no false positives"
         text = f"`{LEDGER}` lists the content hashes of {len(self.recordings):,} recordings seen ({sure})"
@@ -142,24 +142,24 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Which of the recordings and subjects on trial are in a checkpoint's ledger.
+    """Recordings and subjects of a test that are in a checkpoint's ledger.
 
     Parameters
     ----------
     n_recordings, n_subjects : int
-        On trial.
+        Number of those tested.
     recordings, subjects : tuple of str
-        Names of those that were seen.
+        Names of those that pretraining saw.
     false_positive_rate : float
-        Chance that a recording is named that was not seen.
+        Chance that a recording is named which was not seen.
     complete : bool
-        Whether the ledger lists all that was seen.
+        True if the ledger lists all that was seen.
     n_nameless : int
-        Recordings on trial without a content hash, of which it cannot be told.
+        Recordings tested without a content hash, which the ledger cannot be searched for.
     n_near : int
-        Of the recordings that were seen, those that are no equal but near copies of one.
+        Number of the seen recordings that are near copies, and not equal ones.
     knows_near : bool
-        Whether the ledger and all recordings have landmarks, so that near copies are known.
+        True if the ledger and all recordings have landmarks, so that near copies are found.
     """
 
     n_recordings: int
@@ -176,7 +176,7 @@ class Overlap:
         return bool(self.recordings or self.subjects)
 
     def sentence(self) -> str:
-        """What to print beside a score."""
+        """The overlap in words, to print beside a score."""
         if not self:
             text = (
                 f"Pretraining saw none of the {self.n_recordings} recordings and, as far as pseudonyms under one key "
@@ -192,7 +192,7 @@ class Overlap:
         )
 
     def warning(self) -> str:
-        """What to say where the model is applied to what was seen."""
+        """The overlap in words, for predictions of recordings that pretraining saw."""
         return f"The model's ledger holds {self._seen()}: what it gives for them is no test on people unknown to it."
 
     def _seen(self) -> str:
@@ -204,7 +204,7 @@ class Overlap:
         )
 
     def refuse(self) -> None:
-        """Raise a DataError that names what was seen; nothing, where nothing was."""
+        """Raise a DataError that names the recordings and subjects that were seen, if there are any."""
         if self:
             raise DataError(
                 f"{self.sentence().removesuffix('.')}; take another model, leave these out with a query, or set "
@@ -226,11 +226,11 @@ def overlap(
     folder : Path
         The checkpoint folder.
     content_hashes : sequence of str
-        Of the recordings on trial; unkeyed, so they agree across sites, names and file formats.
+        Of the recordings tested; unkeyed, so they agree across sites, names and file formats.
     subjects : sequence of str
         Their subjects' pseudonyms, each as often as it comes; comparable only under one key.
     names : sequence of str, optional
-        What to call the recordings; default the first digits of their content hash.
+        Names of the recordings; default the first digits of their content hash.
     fingerprints : sequence of bytes, optional
         Their landmark fingerprints, by which near copies are found; default equal samples alone.
 
@@ -266,7 +266,7 @@ def overlap(
 
 
 def overlap_of(folder: Path, windows: Windows) -> Overlap | None:
-    """`overlap` of the recordings and subjects of windows; hashes that they lack are worked out of their samples."""
+    """`overlap` of the recordings and subjects of windows; missing hashes are computed from their samples."""
     if Ledger.load(folder) is None:
         return None
     rows = [windows.ds[int(row)] for row in np.unique(windows.recording)]
@@ -281,11 +281,11 @@ def _digest(subject: str) -> str:
 
 
 def _old(path: Path) -> Ledger:
-    """A ledger as it was written before: a table of content hashes and pseudonyms."""
+    """Read a ledger of the old format: a table of content hashes and pseudonyms."""
     try:
         seen = pq.read_table(path, columns=["content_hash", "subject"])
     except (OSError, ValueError, KeyError) as error:
-        raise UnreadableError(f"{path} is damaged or no ledger ({error}): copy it again.") from error
+        raise UnreadableError(f"{path} is damaged or not a ledger ({error}): copy it again.") from error
     return Ledger.of(seen["content_hash"].to_pylist(), seen["subject"].to_pylist())
 
 

@@ -1,4 +1,4 @@
-"""How far probabilities are from what comes true: Brier score and calibration error of one class or label.
+"""Errors of probabilities: Brier score and calibration error of one class or label.
 
 Shape letters: N rows, R resamples.
 """
@@ -20,16 +20,16 @@ def equal_mass_bins(score: Floats, n_bins: int = N_BINS) -> NDArray[np.int64]:
 
 
 def binary_brier(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
-    """Mean squared distance of the probability to the truth (Brier, Monthly Weather Review 1950; 78:1).
+    """Mean squared distance of the probability to the label (Brier, Monthly Weather Review 1950; 78:1).
 
     Parameters
     ----------
     positive : ndarray of bool, shape (N,)
-        Truth.
+        Label of each row.
     score : ndarray, shape (N,)
         Probability of the positive.
     weights : ndarray, shape (R, N)
-        How often each row is in each resample.
+        Count of each row in each resample.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def binary_ece(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> F
 
     The bins have as many rows each, which are those of the data as they are in every resample too (the adaptive error
     of Nixon et al., arXiv:1904.01685, section 3.3). With few rows it is above zero by chance, in a resample even more
-    than in the data, so its interval may lie above its value. Parameters and returns as of `binary_brier`.
+    than in the data, so its interval may lie above its value. Parameters and returns as in `binary_brier`.
     """
     excess = np.zeros((len(score), N_BINS))
     excess[np.arange(len(score)), equal_mass_bins(score)] = score - positive

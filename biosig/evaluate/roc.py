@@ -23,11 +23,11 @@ def binary_auroc(positive: NDArray[np.bool_], score: Floats, weights: Floats) ->
     Parameters
     ----------
     positive : ndarray of bool, shape (N,)
-        Truth.
+        Label of each row.
     score : ndarray, shape (N,)
         Higher means positive.
     weights : ndarray, shape (R, N)
-        How often each row is in each resample.
+        Count of each row in each resample.
 
     Returns
     -------

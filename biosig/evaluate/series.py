@@ -1,18 +1,19 @@
 """Interval of the mean or median over a recording's windows: a bootstrap of blocks of neighbours.
 
-Windows that follow each other resemble each other, so drawing single ones would promise too much. Blocks of neighbours
-are drawn with replacement instead, end joined to start (moving blocks: Künsch, Ann Stat 1989; 17:1217; circular ones:
+Windows that follow each other resemble each other, so single resampled windows would give a narrow interval. Blocks
+of neighbours are drawn with replacement, end joined to start (moving blocks: Künsch, Ann Stat 1989; 17:1217; circular:
 Politis & Romano, in Exploring the Limits of Bootstrap, 1992, p. 263). Their length follows the autocorrelation r of the
 windows: (√6 r / (1 − r²))^(2/3) n^(1/3), which suits the mean of an autoregression of first order (Carlstein, Ann Stat
 1986; 14:1171; constant for overlapping blocks: Künsch; Bühlmann & Künsch, Comput Stat Data Anal 1999; 31:295), at most
 a third of the windows.
 
-Blocks of length b say too little of what reaches beyond them, and their mean takes the place of the truth. The variance
-of n windows' mean is V(n) in that autoregression and b/n (V(b) − V(n)) is what blocks give of it, so their deviations
-are stretched by the root of the quotient, and by Student's t with n/b − 1 degrees of freedom over the normal's.
+Blocks of length b miss the correlation beyond their ends, and are centred on their own mean instead of the true one.
+The variance of n windows' mean is V(n) in that autoregression, of which blocks give b/n (V(b) − V(n)), so their
+deviations are stretched by the root of the quotient, and by Student's t with n/b − 1 degrees of freedom over the
+normal's.
 
-`benchmarks/window_intervals.py` counts how often it holds the truth: mostly .94 to .97 from 48 windows on, less where
-few windows are much alike (.77 of 8 at r = .9) or drift slowly below noise (.76 of 48, .88 of 180).
+`benchmarks/window_intervals.py` measures the coverage: mostly .94 to .97 from 48 windows on, less where few windows are
+much alike (.77 of 8 at r = .9) or drift slowly below noise (.76 of 48, .88 of 180).
 
 Shape letters: T windows, R resamples.
 """
@@ -42,14 +43,14 @@ _BLOCK_ELEMENTS = 4_000_000  # values drawn at once: 32 MB
 
 
 class SeriesInterval(NamedTuple):
-    """A mean or median of windows in their order, and where it could lie.
+    """A mean or median of windows in their order, with its interval.
 
     Parameters
     ----------
     value : float
         Over the windows that have a value; NaN where none has.
     low, high : float
-        Bounds; NaN below two windows, which tell nothing of how they vary.
+        Bounds; NaN below two windows, which do not show how windows vary.
     n_windows : int
         Windows with a value.
     block : int
@@ -71,18 +72,18 @@ def series_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> SeriesInterval:
-    """The mean or median of windows with its interval, which allows for neighbours that are alike.
+    """Compute the mean or median of windows with its interval, which allows for neighbours that are alike.
 
-    It tells how well the windows pin down the mean of a signal that goes on as it was. Of another day it says nothing.
+    The interval holds for the mean of a signal that continues unchanged. It does not hold for another day.
 
     Parameters
     ----------
     values : ndarray, shape (T,)
-        Of windows in their order, NaN where there is none. Several recordings of a person stand one after the other.
+        Values of windows in their order, NaN where there is none. Recordings of one person follow each other.
     statistic : {"mean", "median"}
         Over windows.
     bounds : tuple of float
-        What the value cannot leave: (0, 1) for a probability.
+        Range of the value: (0, 1) for a probability.
     n_resamples, seed : int
         Of the bootstrap.
     level : float
@@ -91,7 +92,7 @@ def series_interval(
     Raises
     ------
     UsageError
-        If `statistic` is unknown or `level` is no fraction.
+        If `statistic` is unknown or `level` is not a fraction.
     """
     if not 0 < level < 1:
         raise UsageError(f"The interval's level is {level:g}; give a fraction such as 0.95.")
@@ -120,10 +121,10 @@ def series_interval(
 
 
 def autocorrelation(x: Floats) -> float:
-    """Correlation of windows with the next, 0 … 0.97: of all `LAGS` the one that tells the slowest decay.
+    """Correlation of windows with the next, 0 … 0.97: of all `LAGS` the one with the slowest decay.
 
-    That of lag k gives its k-th root, where it is above what independent windows have by chance (2/√T). Corrected for
-    the mean's having been estimated (Kendall, Biometrika 1954; 41:403).
+    The correlation of lag k gives its k-th root, where it is above the chance level of independent windows (2/√T). It
+    is corrected for the estimated mean (Kendall, Biometrika 1954; 41:403).
 
     Parameters
     ----------
@@ -149,12 +150,12 @@ def _block_length(r: float, n: int) -> int:
 
 
 def _stretch(r: float, block: int, n: int) -> float:
-    """The root of the variance of a mean of n windows over what blocks give of it, at least 1."""
-    of_all, of_block = _variance_of_mean(r, n), _variance_of_mean(r, block)
-    return float(np.sqrt(max(of_all / (block / n * (of_block - of_all)), 1.0)))
+    """Root of the variance of a mean of n windows over the share of it that blocks give, at least 1."""
+    whole_variance, block_variance = _variance_of_mean(r, n), _variance_of_mean(r, block)
+    return float(np.sqrt(max(whole_variance / (block / n * (block_variance - whole_variance)), 1.0)))
 
 
 def _variance_of_mean(r: float, n: int) -> float:
-    """Of n windows with autocorrelation r**lag and variance 1."""
+    """Variance of the mean of n windows with autocorrelation r**lag and variance 1."""
     lags = np.arange(1, n)
     return float((1 + 2 * ((1 - lags / n) * r**lags).sum()) / n)

@@ -1,7 +1,7 @@
-"""Splits by subject, or by what subjects share, and the check that no one is on both sides.
+"""Splits by subject, or by a value that subjects share, and the check that no subject is on both sides.
 
-Splitting windows or recordings lets a model recognise the person instead of the condition; it turned 53 % into
-99.8 % in published EEG work (Brookshire et al., Front. Neurosci. 2024). There is no other split here.
+A split by window or recording lets a model recognise the person instead of the condition; it turned 53 % into
+99.8 % in published EEG work (Brookshire et al., Front. Neurosci. 2024). There is no such split here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Fold:
 
 
 def check_subjects(subjects: Sequence[Any] | NDArray[Any], recordings: Sequence[Any] | NDArray[Any]) -> None:
-    """Refuse rows whose subject is not known.
+    """Refuse rows without a subject.
 
     Raises
     ------
@@ -82,9 +82,9 @@ def group_folds(
 
     Subjects are dealt in the order of a hash of the seed and their name (`drawn_order`), among those with the same
     classes: each fold gets as many of them as any other, but for a rest, which goes where its rarest class is rarest.
-    So the folds hang on names, classes and the seed alone, not on the order or the number of rows, and another subject
-    moves few of the others. Names that are made of content (`biosig.evaluate.duplicates.Duplicates.people`) give the
-    same folds wherever the same recordings are split.
+    So the folds depend on names, classes and the seed alone, not on the order or the number of rows, and one more
+    subject moves few of the others. Names that are made of content (`biosig.evaluate.duplicates.Duplicates.people`)
+    give the same folds wherever the same recordings are split.
 
     Parameters
     ----------
@@ -181,9 +181,9 @@ def _dealt(names: NDArray[np.str_], has: NDArray[np.bool_], n_folds: int, seed: 
 
 
 def connected_groups(*columns: Sequence[str] | NDArray[Any]) -> NDArray[np.str_]:
-    """The smallest groups of rows that share nothing with each other, in any column.
+    """Split rows into the smallest groups that share no value with each other, in any column.
 
-    Two people of one site are of one group, and so are two sites that one person was recorded at.
+    Two people of one site are in one group, and so are two sites that one person was recorded at.
 
     Parameters
     ----------
@@ -209,10 +209,10 @@ def connected_groups(*columns: Sequence[str] | NDArray[Any]) -> NDArray[np.str_]
 
 
 def people(rows: pd.DataFrame) -> NDArray[np.str_]:
-    """Whose each row of a table of predictions is (N,): by them its scores are resampled.
+    """The person of each row (N,) of a table of predictions, by whom its scores are resampled.
 
-    They are the `person` of each row (`biosig.evaluate.duplicates.Duplicates.people`), by which folds were dealt too.
-    Older tables have the content hash alone, which tells who shares equal signals, and those of version 0.1.0 the
+    It is the column `person` (`biosig.evaluate.duplicates.Duplicates.people`), by which folds were dealt too. Older
+    tables have the content hash alone, which joins subjects with equal signals, and those of version 0.1.0 have the
     subject.
     """
     if "person" in rows:
@@ -231,7 +231,7 @@ def manifest(
     Parameters
     ----------
     subjects : sequence of str, shape (N,)
-        Whose each row is.
+        Subject of each row.
     folds : sequence of Fold or Parts
         Row numbers of each part, by its name.
     people : ndarray of str, shape (N,), optional

@@ -1,4 +1,4 @@
-"""What is done to signals, what is measured of them, and the audit of a task from its configuration to a file."""
+"""Perturbations and measures of signals, and the audit of a task from its configuration to a file."""
 
 import json
 from dataclasses import replace
@@ -85,11 +85,11 @@ def test_channels_that_a_model_does_not_read_and_gaps_are_left_alone(bedside, rn
 @given(sizes=st.lists(st.integers(1, 5), min_size=2, max_size=8), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_permuted_labels_stay_together_where_a_subject_has_one(sizes, seed):
-    whose = np.repeat(np.arange(len(sizes)), sizes)
-    taken = permuted(whose, np.random.default_rng(seed))
-    donors = whose[taken]
-    assert all(len(np.unique(donors[whose == subject])) == 1 for subject in range(len(sizes)))
-    assert sorted({int(donors[whose == subject][0]) for subject in range(len(sizes))}) == list(range(len(sizes)))
+    person = np.repeat(np.arange(len(sizes)), sizes)
+    taken = permuted(person, np.random.default_rng(seed))
+    donors = person[taken]
+    assert all(len(np.unique(donors[person == subject])) == 1 for subject in range(len(sizes)))
+    assert sorted({int(donors[person == subject][0]) for subject in range(len(sizes))}) == list(range(len(sizes)))
 
 
 def test_times_are_regressed_as_martingale_residuals():

@@ -1,4 +1,4 @@
-"""Who is learned from and tested under a condition."""
+"""Training and test people under a condition."""
 
 from dataclasses import replace
 
@@ -19,11 +19,11 @@ def test_so_many_records_are_known_and_the_test_part_stays(bench_config, tmp_pat
     assert len(some.parts) == N_DRAWS * len(whole.parts)
     assert some.n_folds == len(whole.parts)
     for number, part in enumerate(some.parts):
-        of = whole.parts[number % some.n_folds]
-        np.testing.assert_array_equal(part.test, of.test)
+        whole_part = whole.parts[number % some.n_folds]
+        np.testing.assert_array_equal(part.test, whole_part.test)
         known = np.union1d(part.train, part.validation)
         assert len(np.unique(some.task.recordings[known])) == 4
-        assert set(known) <= set(np.union1d(of.train, of.validation))
+        assert set(known) <= set(np.union1d(whole_part.train, whole_part.validation))
         assert len(part.validation)
         assert set(some.task.labelled.y[part.train]) == {0, 1}
     first = [tuple(part.train) for part in some.parts]
@@ -34,7 +34,7 @@ def test_so_many_records_are_known_and_the_test_part_stays(bench_config, tmp_pat
 def test_more_people_than_there_are_cannot_be_known(bench_config, tmp_path):
     config = bench_config(tmp_path / "out")
     setting = setting_of(config, config.tasks["sex"])
-    with pytest.raises(UsageError, match="500 known subjects are asked for"):
+    with pytest.raises(UsageError, match="known is 500 subjects"):
         known_only(setting.parts[0], setting.task, 500, "subject", [0])
 
 
@@ -54,7 +54,7 @@ def test_another_database_is_tested_on_strangers_and_never_learned_from(bench_co
     assert set(subjects[part.test]) == set(subjects[n:]) - set(subjects[:n])
     assert set(setting.task.labelled.windows.duration[part.test]) == {2.5}
     assert setting.task.labelled.windows.read(int(part.test[0])).duration == pytest.approx(2.5)
-    with pytest.raises(UsageError, match="Everybody of ecg is among those who are learned from"):
+    with pytest.raises(UsageError, match="All people of ecg are among the training people"):
         setting_of(config, config.tasks["sex"], other)
 
 

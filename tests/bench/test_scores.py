@@ -19,14 +19,14 @@ def _task(target=EVENTS, **changes):
     return BenchTask("made", "made", target, WindowPlan(after=1.0), **changes)
 
 
-def _predictions(scores, truth, subjects, method="model"):
+def _predictions(scores, labels, subjects, method="model"):
     score = np.asarray(scores, float)
     return pd.DataFrame(
         {
             "recording": [f"r{i}" for i in range(len(score))],
             "subject": subjects,
             "onset": 0.0,
-            "y": np.where(truth, "task", "rest"),
+            "y": np.where(labels, "task", "rest"),
             "score_rest": 1 - score,
             "score_task": score,
             "prediction": np.where(score > 0.5, "task", "rest"),
@@ -41,13 +41,13 @@ def rows():
     """Six people with twenty windows each: a good row, a poor one, one that guesses."""
     rng = np.random.default_rng(0)
     subjects = np.repeat([f"p{i}" for i in range(6)], 20)
-    truth = np.tile([0, 1], 60)
+    labels = np.tile([0, 1], 60)
     made = {
-        "model": truth + rng.normal(0, 0.5, 120),
-        "handmade": truth + rng.normal(0, 2.0, 120),
+        "model": labels + rng.normal(0, 0.5, 120),
+        "handmade": labels + rng.normal(0, 2.0, 120),
         "chance": rng.random(120),
     }
-    return pd.concat([_predictions(1 / (1 + np.exp(-v)), truth, subjects, name) for name, v in made.items()])
+    return pd.concat([_predictions(1 / (1 + np.exp(-v)), labels, subjects, name) for name, v in made.items()])
 
 
 def test_a_score_of_people_is_the_mean_of_each_ones(rows):
@@ -111,7 +111,7 @@ def test_the_sensitivity_is_that_of_the_roc_curve(rows):
     doubled = sensitivity(np.tile(y, 2), np.tile(scores, 2))
     assert sensitivity(y, scores, np.full(len(y), 2.0)) == pytest.approx(doubled)
     assert np.isnan(sensitivity(np.ones(3), np.arange(3.0)))
-    (of,) = by_method(own, EVENTS)
-    found = sensitivities(of, EVENTS.class_names, 200, 0)
+    (method,) = by_method(own, EVENTS)
+    found = sensitivities(method, EVENTS.class_names, 200, 0)
     assert list(found) == ["task"]
     assert found["task"].low <= found["task"].value <= found["task"].high

@@ -56,6 +56,6 @@ def _scores(y, kind, skill, rng):
         return 60 + skill / 2 * (y - 60) + rng.normal(0, 10, len(y))
     if kind == "survival":
         return skill * -y[:, 0] + rng.normal(0, 2, len(y))
-    truth = np.eye(2)[y] if kind == "classes" else y
-    logits = skill * truth + rng.normal(0, 1, truth.shape)
+    labels = np.eye(2)[y] if kind == "classes" else y
+    logits = skill * labels + rng.normal(0, 1, labels.shape)
     return np.exp(logits) / np.exp(logits).sum(1, keepdims=True) if kind == "classes" else 1 / (1 + np.exp(-logits))

@@ -29,8 +29,8 @@ class Nearest(Baseline):
 
     def fit_predict(self, context, job):
         x = self.features(context, job)
-        of_train, train = x[job.parts.train], context.y[job.parts.train]
-        nearest = np.abs(x[job.parts.test][:, None] - of_train).argmin(axis=1)
+        x_train, train = x[job.parts.train], context.y[job.parts.train]
+        nearest = np.abs(x[job.parts.test][:, None] - x_train).argmin(axis=1)
         return FoldPredictions(None, self.finish(train[nearest], context, job))
 
     def features(self, context, job):

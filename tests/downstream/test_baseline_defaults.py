@@ -39,7 +39,7 @@ def test_each_task_has_those_that_suit_it(kind, modalities, demographics, last):
 def test_only_a_baseline_of_the_task_can_be_switched_off():
     defaults = default_baselines("classes", {"eeg"}, False)
     assert "tangent" not in exclude(defaults, ["tangent", "shallow"])
-    with pytest.raises(UsageError, match="'skip_baselines' names 'xresnet', which is no baseline of this task"):
+    with pytest.raises(UsageError, match="'skip_baselines' names 'xresnet', which is not a baseline of this task"):
         exclude(defaults, ["xresnet"])
 
 

@@ -46,10 +46,10 @@ def copy_of(number, recording):
 def folders(recordings, tmp_path):
     """Shards of the recordings alone, and of them and their copies."""
     copies = [copy_of(number, one) for number, one in enumerate(recordings)]
-    for name, those in (("alone", recordings), ("twice", [*recordings, *copies])):
+    for name, stored in (("alone", recordings), ("twice", [*recordings, *copies])):
         (tmp_path / name).mkdir()
         with ShardWriter(tmp_path / name / "0.h5", recipe={}) as writer:
-            for recording in those:
+            for recording in stored:
                 writer.add(recording)
         build_index(tmp_path / name)
     return tmp_path / "alone", tmp_path / "twice"

@@ -63,10 +63,10 @@ def test_every_method_and_every_input_stands_in_the_table_and_each_label_in_its_
     assert (chance["value"], chance["low"], chance["high"]) == (0.5, 0.5, 0.5)
     labels = result.by_label
     assert len(labels) == len(methods) * len(LABELS) * 2
-    of_model = labels[(labels["method"] == "model") & (labels["metric"] == "auroc")]
+    model_rows = labels[(labels["method"] == "model") & (labels["metric"] == "auroc")]
     macro = result.table.set_index(["method", "metric"]).loc[("model", "macro_auroc"), "value"]
-    assert of_model["value"].mean() == pytest.approx(macro)
-    assert of_model["n_positive"].tolist() == [result.facts["cohort"][name]["n_recordings"] for name in LABELS]
+    assert model_rows["value"].mean() == pytest.approx(macro)
+    assert model_rows["n_positive"].tolist() == [result.facts["cohort"][name]["n_recordings"] for name in LABELS]
     assert json.loads((out / "metrics.json").read_text())["labels"][0]["label"] == "NORM"
 
 
@@ -82,7 +82,7 @@ def test_recordings_have_any_number_of_labels_and_those_without_a_value_are_left
     codes = ecg_shards.labels["diagnostic_superclass"]
     for row, y in zip(labelled.windows.recording, labelled.y, strict=True):
         assert y.tolist() == [bool(set(codes.iloc[row]) & set(meant)) for meant in LABELS.values()]
-    n_none = sum(not of_one for of_one in codes)
+    n_none = sum(not codes_of_recording for codes_of_recording in codes)
     assert len(np.unique(labelled.windows.recording)) == len(codes) - n_none
     assert labelled.notes == (
         [f"{n_none} of {len(codes)} recordings have no diagnostic_superclass and are left out."] if n_none else []
@@ -156,7 +156,7 @@ def test_the_filter_of_s4_is_the_recurrence_of_its_state_space():
         state = np.exp(step * a) * state + (np.exp(step * a) - 1) / a * value
         by_step.append(2 * (c * state).sum(axis=1).real)
     kernel = layer.kernel(50).detach().double().numpy()
-    by_filter = np.stack([np.convolve(x, of_feature)[:50] for of_feature in kernel])
+    by_filter = np.stack([np.convolve(x, feature_values)[:50] for feature_values in kernel])
     np.testing.assert_allclose(by_filter, np.stack(by_step, axis=1), atol=1e-3)
     assert S4(2, 4, width=8)(torch.randn(3, 2, 77)).shape == (3, 4)
 

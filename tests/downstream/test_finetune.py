@@ -53,9 +53,9 @@ def _config(shards, **changes):
 @pytest.fixture(scope="module")
 def finished(few_channels, tmp_path_factory):
     out = tmp_path_factory.mktemp("results") / "tuned"
-    told = []
+    calls = []
     config = _config(few_channels, seeds=[0, 1], out=str(out))
-    return run_finetune(config, lambda *what: told.append(what)), out, told
+    return run_finetune(config, lambda *what: calls.append(what)), out, calls
 
 
 def test_the_table_has_the_model_and_all_baselines_with_intervals_over_seeds(finished):
@@ -284,7 +284,7 @@ def test_all_that_suits_stands_beside_unless_it_is_switched_off_by_name(few_chan
     changes = {"baselines": None, "tune": {"lr": 1e-3, "epochs": 1, "method": "probe"}, "split": QuerySplit(*SPLIT)}
     beside = run_finetune(_config(few_channels, **changes, skip_baselines=["handmade", "shallow"])).table["method"]
     assert list(dict.fromkeys(beside)) == ["model", "chance", "random_weights", "tangent"]
-    with pytest.raises(UsageError, match=r"'s4', which is no baseline of this task; .* chance, random_weights"):
+    with pytest.raises(UsageError, match=r"'s4', which is not a baseline of this task; .* chance, random_weights"):
         run_finetune(_config(few_channels, **changes, skip_baselines=["s4"]))
 
 
@@ -317,5 +317,5 @@ def test_rows_are_fused_seed_by_seed_and_a_pair_needs_both(few_channels):
     order = [np.argsort(rows[name, 1].to_numpy()).tolist() for name in ("chance + model", "model")]
     assert order[0] == order[1]  # chance has nothing to say
     assert any("means of two rows" in note for note in result.notes)
-    with pytest.raises(UsageError, match=r"fuse names 'handmade', which is no row .* there are model, chance"):
+    with pytest.raises(UsageError, match=r"fuse names 'handmade', which is not a row .* rows are model, chance"):
         run_finetune(_config(few_channels, **changes, fuse=[["handmade", "model"]]))

@@ -21,8 +21,8 @@ def _table(target, values, seeds=None):
     parts = []
     for name, runs in values.items():
         for seed, run in enumerate(runs):
-            of_fold = np.repeat([0, 1], len(run) // 2)
-            rows = pd.DataFrame({"recording": np.arange(len(run)).astype(str), "onset": 0.0, "fold": of_fold})
+            fold = np.repeat([0, 1], len(run) // 2)
+            rows = pd.DataFrame({"recording": np.arange(len(run)).astype(str), "onset": 0.0, "fold": fold})
             rows = rows.assign(seed=seed) if seeds else rows
             parts.append(rows.assign(method=name, **prediction_columns(run, target)))
     return pd.concat(parts, ignore_index=True)
@@ -57,12 +57,12 @@ def test_two_weak_rows_with_errors_of_their_own_rank_better_together():
 @pytest.mark.parametrize("kind", ["classes", "multilabel", "survival"])
 def test_a_row_that_says_the_same_of_all_leaves_the_order_of_the_other(kind):
     rng = np.random.default_rng(2)
-    told = rng.normal(size=30) if kind == "survival" else rng.dirichlet([1, 1, 1], 30)
-    same = np.full_like(told, 1 / 3)
-    together = fuse(told, same, kind)
+    scores = rng.normal(size=30) if kind == "survival" else rng.dirichlet([1, 1, 1], 30)
+    same = np.full_like(scores, 1 / 3)
+    together = fuse(scores, same, kind)
     assert np.isfinite(together).all()
     if kind != "classes":  # three classes are brought to a sum of 1 again
-        np.testing.assert_array_equal(np.argsort(together, axis=0), np.argsort(told, axis=0))
+        np.testing.assert_array_equal(np.argsort(together, axis=0), np.argsort(scores, axis=0))
 
 
 def test_probabilities_of_0_and_1_stay_finite():
@@ -105,7 +105,9 @@ def test_each_draw_is_fused_with_the_only_run_of_the_other():
 
 def test_pairs_that_cannot_be_are_refused():
     rows = ["model", "chance"]
-    with pytest.raises(UsageError, match="fuse names 'handmade', which is no row of this table; there are model, cha"):
+    with pytest.raises(
+        UsageError, match="fuse names 'handmade', which is not a row of this table; rows are model, cha"
+    ):
         check_pairs([("handmade", "model")], rows)
     with pytest.raises(UsageError, match="'model' with itself"):
         check_pairs([("model", "model")], rows)

@@ -36,15 +36,15 @@ def test_a_forest_predicts_every_class_and_label_also_absent_ones():
     X = rng.normal(size=(80, 5))
     X[:, 1], X[::7, 2] = np.nan, np.nan
     y = 2 * (X[:, 0] > 0).astype(np.int64)  # of three classes nobody has the second
-    told = fit_forest(X, y, "classes", 3, 0)(X)
-    assert told.shape == (80, 3)
-    assert (told[:, 1] == 0).all()
-    assert (told.argmax(axis=1) == y).mean() > 0.95
+    predicted = fit_forest(X, y, "classes", 3, 0)(X)
+    assert predicted.shape == (80, 3)
+    assert (predicted[:, 1] == 0).all()
+    assert (predicted.argmax(axis=1) == y).mean() > 0.95
     labels = np.stack((y / 2, np.full(80, np.nan), np.where(X[:, 3] > 0, 1.0, np.nan)), axis=1)
-    told = fit_forest(X, labels, "multilabel", 3, 0)(X)
-    assert (told[:, 1] == 0.5).all()
-    assert ((told[:, 0] > 0.5) == (labels[:, 0] > 0)).mean() > 0.95
-    assert (told[:, 2] == 1).all()
+    predicted = fit_forest(X, labels, "multilabel", 3, 0)(X)
+    assert (predicted[:, 1] == 0.5).all()
+    assert ((predicted[:, 0] > 0.5) == (labels[:, 0] > 0)).mean() > 0.95
+    assert (predicted[:, 2] == 1).all()
     values = fit_forest(X, X[:, 0], "number", 0, 0)(X)
     assert np.corrcoef(values, X[:, 0])[0, 1] > 0.9
 

@@ -65,8 +65,8 @@ def test_probabilities_sum_to_one_and_absent_classes_have_none(head):
         assert (scores[:, [1, 3]] == 0).all()
     (alone,) = fit_path(head, Z, np.ones_like(y), "classes", (1,), 2)
     assert (alone(new) == 0.5).all()
-    (of_nothing,) = fit_path(head, Z[:0], y[:0], "classes", (1,), 2)
-    assert (of_nothing(new) == 0.5).all()
+    (without_rows,) = fit_path(head, Z[:0], y[:0], "classes", (1,), 2)
+    assert (without_rows(new) == 0.5).all()
 
 
 def test_a_head_that_does_not_suit_the_target_is_refused():

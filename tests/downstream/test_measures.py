@@ -1,4 +1,4 @@
-"""What the monitor showed in each window, and windows within rhythms, on the bedside samples."""
+"""Monitor readings in each window, and windows within rhythms, on the bedside samples."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def test_a_measure_must_be_there_and_out_of_the_models_sight(bedsides):
     windows = fixed_length_windows(bedsides, 10.0)
     with pytest.raises(DataError, match=r"No recording has the channel 'BP'; .*HR, PULSE, RR, SpO2"):
         window_values(windows, "BP")
-    with pytest.raises(UsageError, match=r"'II' of recording .* is ecg, which a model sees"):
+    with pytest.raises(UsageError, match=r"'II' of recording .* is ecg, which a model reads"):
         window_values(windows, "II")
 
 
@@ -70,10 +70,10 @@ def test_windows_lie_whole_within_their_rhythm(bedsides):
     for onset, duration, label in zip(windows.onset, windows.duration, windows.label, strict=True):
         assert start[label] <= onset
         assert onset + duration <= end[label] + 1e-6
-    of_first = windows[windows.recording == 0]
-    assert of_first.onset[of_first.label == "(N"].tolist() == [5, 10, 15, 20]
+    first_recording = windows[windows.recording == 0]
+    assert first_recording.onset[first_recording.label == "(N"].tolist() == [5, 10, 15, 20]
     whole = bedsides.to_pandas()["duration"][0] - 30.0
-    assert (of_first.label == "(AFIB").sum() == int((whole - 10) / 5 + 1e-9) + 1
+    assert (first_recording.label == "(AFIB").sum() == int((whole - 10) / 5 + 1e-9) + 1
     assert set(windows_in_intervals(bedsides, ["(N", "(AFIB"], 26.0).label) == {"(AFIB"}  # "(N" lasts 25 s
 
 
@@ -102,8 +102,8 @@ def test_a_measure_is_a_target(bedsides):
     labelled = label_windows(bedsides, Target(target_channel="RR", valid_range=(12.0, 60.0)), WindowPlan(length=30.0))
     assert labelled.target.unit == "window"
     assert labelled.y.min() >= 12
-    told = int(labelled.notes[0].split()[0]) if labelled.notes else 0
-    assert len(labelled.y) + told == len(fixed_length_windows(bedsides, 30.0))
+    n_left_out = int(labelled.notes[0].split()[0]) if labelled.notes else 0
+    assert len(labelled.y) + n_left_out == len(fixed_length_windows(bedsides, 30.0))
 
 
 def test_a_rate_is_sixty_over_the_median_interval_of_the_events_in_a_window(tmp_path):

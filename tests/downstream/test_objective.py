@@ -85,8 +85,8 @@ def test_what_stands_in_a_table_is_read_from_it_again(kind):
             **prediction_columns(prediction, target),
         }
     )
-    truth, subjects, values = scored(frame, target)
-    np.testing.assert_allclose(truth, y[:120])
+    labels, subjects, values = scored(frame, target)
+    np.testing.assert_allclose(labels, y[:120])
     assert len(subjects) == 120
     np.testing.assert_allclose(values, (prediction[::2] + prediction[1::2]) / 2)
 
@@ -108,8 +108,8 @@ def test_rare_classes_weigh_more_when_they_are_balanced():
     logits = torch.zeros(10, 2, requires_grad=True)
     objective.loss(logits, torch.from_numpy(y)).backward()
     assert logits.grad[y == 1].abs().sum() == pytest.approx(float(logits.grad[y == 0].abs().sum()), rel=1e-5)
-    of_labels = TaskLoss.fitted(LABELS, np.array([[1, 0], [0, 1], [0, np.nan], [0, 0]]), LossConfig(balanced=True))
-    assert of_labels.weights == (3.0, 2.0)
+    label_loss = TaskLoss.fitted(LABELS, np.array([[1, 0], [0, 1], [0, np.nan], [0, 0]]), LossConfig(balanced=True))
+    assert label_loss.weights == (3.0, 2.0)
 
 
 def test_the_asymmetric_loss_is_the_papers_formula():

@@ -97,14 +97,14 @@ def test_files_are_read_as_they_are_and_extra_channels_are_left_alone(tuned, tmp
     np.testing.assert_allclose(table[SCORES].sum(axis=1), 1, atol=1e-9)
 
 
-def _lacking(names, of, shards, folder):
+def _lacking(names, subjects, shards, folder):
     """The test subjects' recordings, those of some subjects without the channels of these names."""
     folder.mkdir()
     with ShardWriter(folder / "eeg.h5", recipe={}) as writer:
         for stored in shards.query("number >= '006'"):
             recording = stored.read()
             (stream,) = recording.streams
-            if recording.subject.id in of:
+            if recording.subject.id in subjects:
                 rows = [row for row, c in enumerate(stream.channels) if c.name not in names]
                 recording = replace(recording, streams=[stream.pick(rows)])
             writer.add(recording)
@@ -148,9 +148,9 @@ def test_a_unit_that_is_not_there_stops_no_other_and_can_be_stated(tuned, few_ch
     with pytest.warns(LeftOutWarning, match=r"is in '\.V', where uV was expected.*--set unit\.eeg=uV"):
         predict(tuned[1], folder, out=some, at=("T1",))
     wanted, table = pd.read_parquet(plain), pd.read_parquet(some)
-    there = (table["subject"] == "S006").to_numpy()
-    np.testing.assert_allclose(table.loc[there, SCORES], wanted.loc[there, SCORES], atol=1e-5)
-    assert table.loc[~there, SCORES].isna().all(axis=None)
+    in_volts = (table["subject"] == "S006").to_numpy()
+    np.testing.assert_allclose(table.loc[in_volts, SCORES], wanted.loc[in_volts, SCORES], atol=1e-5)
+    assert table.loc[~in_volts, SCORES].isna().all(axis=None)
     predict(tuned[1], folder, out=stated, at=("T1",), set_=("unit.eeg=uV",))
     np.testing.assert_allclose(pd.read_parquet(stated)[SCORES], wanted[SCORES], atol=1e-5)
 
@@ -187,7 +187,7 @@ def test_what_is_in_no_window_is_told(tuned, few_channels, tmp_path):
 
 
 def test_what_cannot_be_predicted_is_said(tuned, few_channels, tmp_path):
-    with pytest.raises(UsageError, match="say with --at which annotations"):
+    with pytest.raises(UsageError, match="name the annotations to put them at with --at"):
         predict(tuned[1], few_channels.folder, out=tmp_path / "a.parquet")
     with pytest.raises(UsageError, match=r"ends in \.parquet"):
         predict(tuned[1], few_channels.folder, out=tmp_path / "a.csv", stride=2.0)
@@ -225,9 +225,9 @@ def test_what_the_model_was_made_of_is_named(apply, tuned, few_channels, tmp_pat
     assert apply(weights, few_channels.folder, out=tmp_path / "a.parquet", query="number >= '006'", **options) == 0
     assert "ledger" not in capsys.readouterr().out
     assert apply(weights, few_channels.folder, out=tmp_path / "b.parquet", query="number <= '003'", **options) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "The model's ledger holds 3 of the 3 recordings (" in told
-    assert "no test on people unknown to it" in told
+    output = " ".join(capsys.readouterr().out.split())
+    assert "The model's ledger holds 3 of the 3 recordings (" in output
+    assert "no test on people unknown to it" in output
 
 
 def test_a_person_gets_one_answer_from_all_windows(tuned, few_channels, tmp_path, capsys):
@@ -240,8 +240,8 @@ def test_a_person_gets_one_answer_from_all_windows(tuned, few_channels, tmp_path
     assert people["score_left"].between(people["score_left_low"], people["score_left_high"]).all()
     assert people["n_windows"].sum() == len(windows)
     assert json.loads(pq.read_schema(out).metadata[b"biosig"])["revision"] == biosig.load_model(tuned[1]).revision
-    told = " ".join(capsys.readouterr().out.split())
-    assert f"2 rows by subject from the {len(windows)} windows of {tmp_path / 'people.windows.parquet'}" in told
+    output = " ".join(capsys.readouterr().out.split())
+    assert f"2 rows by subject from the {len(windows)} windows of {tmp_path / 'people.windows.parquet'}" in output
 
 
 def test_a_saved_result_has_an_answer_for_each_person(tuned):

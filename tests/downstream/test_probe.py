@@ -40,9 +40,9 @@ def _config(shards, out=None, **changes):
 @pytest.fixture(scope="module")
 def ecg_result(ecg_shards, tmp_path_factory):
     out = tmp_path_factory.mktemp("results") / "ecg"
-    told = []
-    result = run_probe(configuration.load(ProbeConfig, _config(ecg_shards, out)), lambda *what: told.append(what))
-    return result, out, told
+    calls = []
+    result = run_probe(configuration.load(ProbeConfig, _config(ecg_shards, out)), lambda *what: calls.append(what))
+    return result, out, calls
 
 
 def test_the_table_has_the_model_and_all_baselines_with_intervals(ecg_result):

@@ -75,10 +75,10 @@ def test_a_probe_aligns_as_the_weights_name_it_unless_told_otherwise(by_subject,
     assert any("aligned by person" in note for note in named.notes)
     mine, its = (r.predictions[r.predictions["method"] == "model"] for r in (named, by_subject[0]))
     np.testing.assert_allclose(mine["score_left"], its["score_left"], atol=1e-6)
-    told = run_probe(_config(few_channels.folder, baselines=[], align="none"), model=model)
-    assert not any("aligned" in note for note in told.notes)
-    of_ecg = {"target": {"label": "age"}, "windows": {"length": 5.0}, "baselines": ["chance"]}
-    assert run_probe(_config(ecg_shards.folder, **of_ecg), model=model).config.align == "none"
+    unaligned = run_probe(_config(few_channels.folder, baselines=[], align="none"), model=model)
+    assert not any("aligned" in note for note in unaligned.notes)
+    ecg_task = {"target": {"label": "age"}, "windows": {"length": 5.0}, "baselines": ["chance"]}
+    assert run_probe(_config(ecg_shards.folder, **ecg_task), model=model).config.align == "none"
 
 
 def test_data_without_eeg_are_refused(ecg_shards):

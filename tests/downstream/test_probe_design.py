@@ -1,4 +1,4 @@
-"""What a reviewer asks of a probe: nothing of the test part in the fit, sites apart, and each option's doing."""
+"""Design of the probe: no test information in the fit, disjoint sites, and the effect of each option."""
 
 import itertools
 import json
@@ -104,7 +104,7 @@ def test_sites_are_kept_apart_where_that_is_asked_for(ecg_shards, tmp_path):
         assert all(not one & other for one, other in itertools.combinations(sides, 2))
     assert sorted(np.concatenate([part.test for part in parts])) == list(range(len(site)))
     assert notes == ["Parts share no site either: 9 groups of subjects hang together."]
-    with pytest.raises(UsageError, match="hang together in 9 groups, and the split needs 50"):
+    with pytest.raises(UsageError, match="form 9 groups, and the split needs 50"):
         make_parts(SubjectKFold(folds=50, by="site"), labelled, seed=0)
     with pytest.raises(DataError, match="has no session, and one is needed"):
         make_parts(SubjectKFold(folds=3, by="session"), labelled, seed=0)
@@ -147,8 +147,8 @@ def test_what_was_chosen_is_told_and_saved(eeg_result):
     fits = [fit for fit in result.facts["fits"] if fit["method"] == "model"]
     layers = result.tables["layers"]
     for fit in fits:
-        of_fold = layers[layers["fold"] == fit["fold"]].set_index("layer")["inner_score"]
-        assert fit["layer"] == of_fold.idxmax()
+        in_fold = layers[layers["fold"] == fit["fold"]].set_index("layer")["inner_score"]
+        assert fit["layer"] == in_fold.idxmax()
         assert len(fit["sha256"]) == 64
     saved = json.loads((out / "metrics.json").read_text())["fits"]
     assert saved == json.loads(json.dumps(result.facts["fits"]))

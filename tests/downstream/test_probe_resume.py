@@ -38,7 +38,7 @@ def _config(shards, out, **changes):
 
 
 def _equal(one, other):
-    """Whether two result folders hold the same numbers, facts and tables, bit for bit."""
+    """True if two result folders hold the same numbers, facts and tables, bit for bit."""
     predictions = [pd.read_parquet(out / "predictions.parquet") for out in (one, other)]
     pd.testing.assert_frame_equal(*predictions, check_exact=True)
     for name in ("metrics.json", "splits.json", "tables/layers.csv", "tables/shots.csv"):
@@ -66,17 +66,17 @@ def undisturbed(few_channels, tmp_path_factory):
 
 
 def test_a_probe_that_is_stopped_anywhere_ends_with_the_same_bits(few_channels, undisturbed, tmp_path):
-    told, starts = [], 0
+    calls, starts = [], 0
 
     def stopping(*what):
-        told.extend([what] if what[0] != "prepare" else [])
-        if len(told) == starts:  # each start comes one step further
+        calls.extend([what] if what[0] != "prepare" else [])
+        if len(calls) == starts:  # each start comes one step further
             raise _Stop
 
     while not (tmp_path / "stopped").exists():
         starts += 1
         assert starts < 30
-        told.clear()
+        calls.clear()
         try:
             run_probe(_config(few_channels, tmp_path / "stopped"), stopping)
         except _Stop:
@@ -136,11 +136,11 @@ def test_draws_of_random_weights_are_rated_by_the_mean_of_their_scores(few_chann
     scores = result.scores.set_index(["method", "metric"])
     for name in drawn:
         assert scores.loc[(name, "auroc"), "n_seeds"] == 2
-        of_draws = [
+        draws = [
             rate(predictions[(predictions["method"] == name) & (predictions["seed"] == seed)], result.scoring)[0]
             for seed in (1, 2)
         ]
-        each = [table.set_index("metric").loc["auroc", "value"] for table in of_draws]
+        each = [table.set_index("metric").loc["auroc", "value"] for table in draws]
         assert each[0] != each[1]
         assert scores.loc[(name, "auroc"), "value"] == pytest.approx(np.mean(each))
     fits = [fit["seed"] for fit in result.metrics["fits"] if fit["method"] == "random_weights"]
@@ -157,7 +157,7 @@ def test_draws_of_random_weights_are_rated_by_the_mean_of_their_scores(few_chann
 
 def test_a_pair_without_its_row_is_refused_before_the_work(few_channels, tmp_path):
     fuse = [["handmade", "model"]]
-    with pytest.raises(UsageError, match=r"names 'handmade', which is no row .* model, chance, random_weights"):
+    with pytest.raises(UsageError, match=r"names 'handmade', which is not a row .* model, chance, random_weights"):
         run_probe(_config(few_channels, tmp_path / "result", fuse=fuse))
     with pytest.raises(UsageError, match="draws is 0"):
         _config(few_channels, tmp_path / "result", draws=0)

@@ -62,8 +62,8 @@ def test_the_models_lead_is_the_paired_difference_of_each_metric(target):
     scores = rate(made, Scoring(target))[0].set_index(["method", "metric"])
     for metric in metrics_for(target.kind):
         lead = table.loc[("handmade", metric.name)]
-        of_each = scores.loc["model", "value"][metric.name] - scores.loc["handmade", "value"][metric.name]
-        assert lead["value"] == pytest.approx(of_each)
+        each = scores.loc["model", "value"][metric.name] - scores.loc["handmade", "value"][metric.name]
+        assert lead["value"] == pytest.approx(each)
         assert lead["low"] <= lead["high"]
     best = table.loc[("chance", {"classes": "auroc", "multilabel": "macro_auroc", "number": "pearson"}[target.kind])]
     assert best["low"] > 0
@@ -73,10 +73,10 @@ def test_the_models_lead_is_the_paired_difference_of_each_metric(target):
 def test_a_lead_is_that_of_the_mean_over_seeds():
     made = predictions(AGE, {"model": 1, "chance": 0}, seeds=(0, 1))
     lead = differences(made, Scoring(AGE)).set_index("metric").loc["mae"]
-    of_seeds = [
+    seed_mean = [
         differences(made[made["seed"] == s], Scoring(AGE)).set_index("metric").loc["mae", "value"] for s in (0, 1)
     ]
-    assert lead["value"] == pytest.approx(np.mean(of_seeds))
+    assert lead["value"] == pytest.approx(np.mean(seed_mean))
     alone = made[made["seed"] == 0]
     model, chance = (
         alone[alone["method"] == m].groupby("recording").mean(numeric_only=True) for m in ("model", "chance")
@@ -110,8 +110,8 @@ def test_each_label_and_each_class_has_its_score_and_its_counts():
         n_affected,
         n_affected,
     ]
-    of_classes = rate_labels(predictions(SEX, {"model": 2}), Scoring(SEX)).set_index(["label", "metric"])["value"]
-    assert of_classes["female", "auroc"] == pytest.approx(of_classes["male", "auroc"])
+    class_scores = rate_labels(predictions(SEX, {"model": 2}), Scoring(SEX)).set_index(["label", "metric"])["value"]
+    assert class_scores["female", "auroc"] == pytest.approx(class_scores["male", "auroc"])
 
 
 def test_a_group_is_scored_by_itself_and_says_how_small_it_is():

@@ -80,12 +80,12 @@ def test_the_cohort_is_counted_by_class_with_age_and_sex(saved, shards):
     index = shards.to_pandas().set_index("recording")
     for name in ("normal", "abnormal"):
         recordings = own.loc[own["y"] == name, "recording"].unique()
-        row, of = table.loc[name], index.loc[recordings]
+        row, class_index = table.loc[name], index.loc[recordings]
         assert row["recordings"] == len(recordings)
-        assert row["subjects"] == of["subject"].nunique()
+        assert row["subjects"] == class_index["subject"].nunique()
         assert row["windows"] == 2 * len(recordings)
-        assert row["female"] == f"{(of['sex'] == 'female').mean():.0%}"
-        assert row["age (median, quartiles)"].startswith(f"{of['age'].median():.0f} ")
+        assert row["female"] == f"{(class_index['sex'] == 'female').mean():.0%}"
+        assert row["age (median, quartiles)"].startswith(f"{class_index['age'].median():.0f} ")
     assert table.loc["all", "recordings"] == table.loc[["normal", "abnormal"], "recordings"].sum()
 
 
@@ -141,7 +141,7 @@ def test_an_audit_that_was_run_on_the_folder_stands_in_its_report(saved, tmp_pat
 
 
 def test_what_is_no_result_folder_is_refused(saved, tmp_path):
-    with pytest.raises(UsageError, match="is no result folder"):
+    with pytest.raises(UsageError, match="is not a result folder"):
         open_result(tmp_path)
     folder = shutil.copytree(saved[1], tmp_path / "run")
     (folder / "metrics.json").write_text("{")

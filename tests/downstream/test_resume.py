@@ -49,7 +49,7 @@ def _config(*args, **changes):
 
 
 def _equal(one, other):
-    """Whether two result folders hold the same predictions, scores, weights and calibration, bit for bit."""
+    """True if two result folders hold the same predictions, scores, weights and calibration, bit for bit."""
     pd.testing.assert_frame_equal(
         *(pd.read_parquet(out / "predictions.parquet") for out in (one, other)), check_exact=True
     )
@@ -71,11 +71,11 @@ class _Stop(BaseException):
 
 def test_a_run_that_is_stopped_anywhere_ends_with_the_same_numbers(few_channels, tmp_path):
     undisturbed = run_finetune(_config(few_channels, tmp_path / "undisturbed"))
-    told = []
+    calls = []
 
     def stopping(*what):
-        told.append(what)
-        if what[0] != "prepare" and len([one for one in told if one[0] != "prepare"]) % 4 == 0:
+        calls.append(what)
+        if what[0] != "prepare" and len([one for one in calls if one[0] != "prepare"]) % 4 == 0:
             raise _Stop
 
     config, starts = _config(few_channels, tmp_path / "stopped"), 0
@@ -215,9 +215,9 @@ def test_a_file_of_unfinished_work_that_is_not_whole_is_named_and_made_again(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         run_finetune(_short(few_channels, tmp_path / "half"))
-    told = " ".join(str(warning.message) for warning in caught if warning.category is DamagedWorkWarning)
+    warned = " ".join(str(warning.message) for warning in caught if warning.category is DamagedWorkWarning)
     named = name if "weights" not in name else "result/weights/fold-0-seed-0"
-    assert f".half.partial/{named}" in told
+    assert f".half.partial/{named}" in warned
     _equal(undisturbed / "whole", tmp_path / "half")
     assert [path.name for path in tmp_path.iterdir()] == ["half"]
 
@@ -226,7 +226,7 @@ def test_without_what_says_of_which_run_it_is_unfinished_work_is_kept_and_refuse
     partial = shutil.copytree(undisturbed / ".half.partial", tmp_path / ".half.partial")
     for name in ("run.json", "work/run.json"):
         (partial / name).unlink()
-    with pytest.warns(DamagedWorkWarning), pytest.raises(DataError, match=r"run\.json, which says of what, is damaged"):
+    with pytest.warns(DamagedWorkWarning), pytest.raises(DataError, match=r"run\.json with the settings is damaged"):
         run_finetune(_short(few_channels, tmp_path / "half"))
     assert (partial / "work/model/fold-0-seed-0.safetensors").exists()
 

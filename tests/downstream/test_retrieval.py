@@ -30,7 +30,7 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "retrieval"
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def reported(tmp_path_factory):
     """24 people's ECG with their reports, one of them without."""
     out = tmp_path_factory.mktemp("reports")
     folder = samples.path("ptbxl")
@@ -64,8 +64,8 @@ def _values(shards, **changes):
 
 def test_chance_is_what_random_orders_give():
     rng = np.random.default_rng(0)
-    said = np.array([0, 0, 0, 0, 1, 1, 2, 3, 4, 5])
-    same = said[:, None] == said[None]
+    report_number = np.array([0, 0, 0, 0, 1, 1, 2, 3, 4, 5])
+    same = report_number[:, None] == report_number[None]
     orders = [np.argsort(rng.random((10, 10)), axis=1) for _ in range(1000)]
     for k in (1, 5, 10):
         drawn = np.mean([recall_at_k(order, same, [k])[f"recall@{k}"] for order in orders], axis=0)
@@ -92,32 +92,34 @@ def test_the_loss_shares_right_answers_among_equal_reports():
     axes = torch.eye(8)
     alone = network.loss(axes[:4], axes[:4], torch.eye(4, dtype=torch.bool))
     assert alone < 0.01
-    said = torch.tensor([0, 0, 1, 2])
-    vectors = axes[said]
-    with_equals = network.loss(vectors, vectors, said[:, None] == said[None])
+    report_number = torch.tensor([0, 0, 1, 2])
+    vectors = axes[report_number]
+    with_equals = network.loss(vectors, vectors, report_number[:, None] == report_number[None])
     assert with_equals.item() == pytest.approx(
         math.log(2) / 2, abs=0.01
     )  # two of four cannot be told apart, nor need be
     assert network.loss(axes[:4], axes[[1, 0, 2, 3]], torch.eye(4, dtype=torch.bool)) > 5
 
 
-def test_vectors_do_not_depend_on_company(told):
+def test_vectors_do_not_depend_on_company(reported):
     model = build_model("biosig-tiny")
     network = RetrievalModel(model.encoder, 16).eval()
-    windows = [prepare(recording.read(0.0, 2.0), model.contract) for recording in biosig.open_shards(told)[:3]]
+    windows = [prepare(recording.read(0.0, 2.0), model.contract) for recording in biosig.open_shards(reported)[:3]]
     words = [model.tokenizer.encode(text) for text in ("sinusrhythmus", "normales ekg", "linkstyp t abnormal")]
     with torch.inference_mode():
-        for of, items in ((network.of_signals, windows), (network.of_reports, words)):
-            together = of(items)
+        for vectors_of, items in ((network.of_signals, windows), (network.of_reports, words)):
+            together = vectors_of(items)
             torch.testing.assert_close(together.norm(dim=1), torch.ones(3))
-            torch.testing.assert_close(torch.cat([of([item]) for item in items]), together, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(
+                torch.cat([vectors_of([item]) for item in items]), together, atol=1e-5, rtol=1e-5
+            )
 
 
-def test_pairs_are_learned_by_heart(told):
+def test_pairs_are_learned_by_heart(reported):
     torch.manual_seed(0)
     model = build_model("biosig-tiny")
     network = RetrievalModel(model.encoder, 16).train()
-    stored = list(biosig.open_shards(told))[:8]
+    stored = list(biosig.open_shards(reported))[:8]
     windows = [prepare(recording.read(0.0, 2.0), model.contract) for recording in stored]
     words = [model.tokenizer.encode(f"{recording.report} {number}") for number, recording in enumerate(stored)]
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
@@ -130,16 +132,16 @@ def test_pairs_are_learned_by_heart(told):
     assert (ranked(signals, reports)[:, 0] == torch.arange(8)).float().mean() >= 0.75
 
 
-def test_a_run_from_a_configuration_to_saved_weights(told, tmp_path, capsys):
+def test_a_run_from_a_configuration_to_saved_weights(reported, tmp_path, capsys):
     path = tmp_path / "config.yaml"
-    configuration.dump(configuration.load(RetrievalConfig, _values(told)), path)
+    configuration.dump(configuration.load(RetrievalConfig, _values(reported)), path)
     assert retrieve(path, (f"out={tmp_path / 'run'}",)) == 0
     printed = capsys.readouterr().out
     assert "1 of 24 recordings have no report" in printed
     assert "most frequent" in printed
     saved = load_retrieval_model(tmp_path / "run" / "weights" / "fold-0")
     assert biosig.load_model(tmp_path / "run" / "weights" / "fold-0").tokenizer is not None
-    result = run_retrieval(configuration.load(RetrievalConfig, _values(told)))
+    result = run_retrieval(configuration.load(RetrievalConfig, _values(reported)))
     table = result.table.set_index(["direction", "method", "metric"])["value"]
     assert table["report to signal", "chance", "recall@1"] < table["report to signal", "chance", "recall@5"] < 1
     assert 0 < table["signal to report", "chance", "recall@1"] < 1
@@ -149,30 +151,30 @@ def test_a_run_from_a_configuration_to_saved_weights(told, tmp_path, capsys):
         assert saved.of_reports([[5, 6, 7]]).shape == (1, 16)
 
 
-def test_csfm_needs_a_tokenizer_and_takes_one(told, tmp_path):
+def test_csfm_needs_a_tokenizer_and_takes_one(reported, tmp_path):
     encoder = Encoder(replace(preset("csfm-tiny"), embed_dim=32, depth=1, num_heads=1, head_dim=32))
     folder = str(checkpoint.save(encoder, False, tmp_path / "csfm"))
     with pytest.raises(UsageError, match="no tokenizer"):
-        run_retrieval(configuration.load(RetrievalConfig, _values(told, model=folder)))
+        run_retrieval(configuration.load(RetrievalConfig, _values(reported, model=folder)))
     changes = {"model": folder, "tokenizer": str(SHIPPED), "training": {"epochs": 1}, "at": [1]}
-    result = run_retrieval(configuration.load(RetrievalConfig, _values(told, **changes)))
+    result = run_retrieval(configuration.load(RetrievalConfig, _values(reported, **changes)))
     assert result.facts["cohort"]["n_recordings"] == 7
 
 
-def test_reports_that_are_too_long_are_an_error_or_cut(told, tmp_path):
+def test_reports_that_are_too_long_are_an_error_or_cut(reported, tmp_path):
     config = preset("biosig-tiny")
     encoder = Encoder(replace(config, depth=1, text=replace(config.text, n_tokens=3)))
     folder = str(checkpoint.save(encoder, False, tmp_path / "short"))
     changes = {"model": folder, "tokenizer": str(SHIPPED), "training": {"epochs": 1}}
     with pytest.raises(DataError, match="reads up to 3"):
-        run_retrieval(configuration.load(RetrievalConfig, _values(told, **changes)))
-    result = run_retrieval(configuration.load(RetrievalConfig, _values(told, **changes, cut_reports=True)))
+        run_retrieval(configuration.load(RetrievalConfig, _values(reported, **changes)))
+    result = run_retrieval(configuration.load(RetrievalConfig, _values(reported, **changes, cut_reports=True)))
     assert any("longer than the 3 tokens" in note for note in result.notes)
 
 
-def test_a_model_without_text_is_refused(told):
+def test_a_model_without_text_is_refused(reported):
     with pytest.raises(UsageError, match="no text modality"):
-        run_retrieval(configuration.load(RetrievalConfig, _values(told, model="reve-small")))
+        run_retrieval(configuration.load(RetrievalConfig, _values(reported, model="reve-small")))
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)

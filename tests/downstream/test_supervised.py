@@ -163,10 +163,10 @@ def test_the_number_of_epochs_follows_from_the_number_of_windows():
 def test_a_fit_that_takes_too_long_is_ended_and_remarked(by_height, monkeypatch):
     now = iter(range(0, 10_000, 100))
     monkeypatch.setattr(_budget, "minutes_worked", lambda: next(now) / 60)
-    told = []
-    context = replace(by_height, stopped=[], progress=lambda title, done, total, note="": told.append((title, done)))
+    calls = []
+    context = replace(by_height, stopped=[], progress=lambda title, done, total, note="": calls.append((title, done)))
     predictions = fitted(context, "ecg_network")
     assert np.isfinite(predictions.test).all()
-    assert told[-1] == ("ecg_network, fold 0, seed 0, choose", 1)
+    assert calls[-1] == ("ecg_network, fold 0, seed 0, choose", 1)
     (remark,) = BASELINES["ecg_network"]().remarks(context)
     assert "1 fits took longer than 0.1 minutes" in remark

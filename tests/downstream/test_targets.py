@@ -1,4 +1,4 @@
-"""How labels become y, and how everyone who takes no part is counted."""
+"""Targets from labels, and counts of everyone who is left out."""
 
 import pickle
 from dataclasses import replace
@@ -34,9 +34,9 @@ def test_normal_means_norm_and_nothing_else(ecg_shards):
     n_both = sum("NORM" in codes and len(codes) > 1 for codes in superclasses)
     assert len(np.unique(labelled.windows.recording)) == len(ecg_shards) - n_none - n_both
     assert len(labelled.windows) == 2 * len(np.unique(labelled.windows.recording))
-    told = " ".join(labelled.notes)
-    assert (f"{n_none} of {len(ecg_shards)} recordings belong to no class" in told) == bool(n_none)
-    assert (f"{n_both} of {len(ecg_shards)} recordings belong to several" in told) == bool(n_both)
+    notes = " ".join(labelled.notes)
+    assert (f"{n_none} of {len(ecg_shards)} recordings belong to no class" in notes) == bool(n_none)
+    assert (f"{n_both} of {len(ecg_shards)} recordings belong to several" in notes) == bool(n_both)
     assert (labelled.target.class_names, labelled.target.unit) == (("normal", "abnormal"), "recording")
 
 

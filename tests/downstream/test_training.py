@@ -49,53 +49,53 @@ def test_the_loop_learns_and_keeps_its_best_epoch(points, mixup, optimizer):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Dropout(0.0), nn.Linear(16, 2))
     stage = TrainingStage(lr=1e-2, epochs=40, dropout=0.2, batch_size=8, mixup=mixup)
-    told = []
-    best = fit(network, examples, y, TWO, parts, stage, optimizer, [0], lambda *what: told.append(what))
+    calls = []
+    best = fit(network, examples, y, TWO, parts, stage, optimizer, [0], lambda *what: calls.append(what))
     assert network[2].p == 0.2
     assert best.value > 0.75
-    said = [float(note.removeprefix("validation ")) for *_, note in told]
-    assert best.value == pytest.approx(max(said), abs=1e-3)
+    scores_in_notes = [float(note.removeprefix("validation ")) for *_, note in calls]
+    assert best.value == pytest.approx(max(scores_in_notes), abs=1e-3)
     scores = predict(network, examples, TWO, parts.validation, 8)
     assert np.mean([(scores.argmax(1) == y[parts.validation])[y[parts.validation] == k].mean() for k in (0, 1)]) == (
         pytest.approx(best.value)
     )
-    assert told[-1][1] == told[-1][2] == 40
+    assert calls[-1][1] == calls[-1][2] == 40
 
 
 def test_the_loop_stops_when_validation_gets_no_better(points):
     examples, y, parts = points
     network = nn.Linear(5, 2)
-    told = []
+    calls = []
     swapped = y.copy()
     swapped[parts.train] = 1 - y[parts.train]  # what is learned makes validation worse
     with torch.no_grad():
         network.weight.copy_(torch.tensor([[-1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0]]))
         network.bias.copy_(torch.tensor([1.0, -1.0]))
         before = copy.deepcopy(network.state_dict())
-    fit(network, examples, swapped, TWO, parts, TrainingStage(1.0, 50, 0, 4), "adamw", [0], lambda *w: told.append(w))
-    assert len(told) == 4
+    fit(network, examples, swapped, TWO, parts, TrainingStage(1.0, 50, 0, 4), "adamw", [0], lambda *w: calls.append(w))
+    assert len(calls) == 4
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_without_a_validation_part_the_last_epoch_is_kept(points):
     examples, y, parts = points
-    told = []
+    calls = []
     alone = replace(parts, validation=parts.validation[:0])
     last = []
     for epochs in (4, 5):
         torch.manual_seed(0)
         network = nn.Linear(5, 2)
         stage = TrainingStage(1e-2, epochs, warmup=0, mixup=False)
-        best = fit(network, examples, y, TWO, alone, stage, "adamw", [0], lambda *what: told.append(what))
+        best = fit(network, examples, y, TWO, alone, stage, "adamw", [0], lambda *what: calls.append(what))
         assert best.epoch == epochs
         last.append(network.weight.detach().clone())
     assert not torch.equal(*last)
-    assert told[-1] == ("train", 5, 5)
+    assert calls[-1] == ("train", 5, 5)
 
 
 def test_a_training_that_is_told_to_stop_does_so_after_an_epoch(points):
     examples, y, parts = points
-    told = []
+    calls = []
     fit(
         nn.Linear(5, 2),
         examples,
@@ -105,10 +105,10 @@ def test_a_training_that_is_told_to_stop_does_so_after_an_epoch(points):
         TrainingStage(1e-2, 9),
         "adamw",
         [0],
-        lambda *what: told.append(what[1]),
-        stop=lambda: len(told) == 3,
+        lambda *what: calls.append(what[1]),
+        stop=lambda: len(calls) == 3,
     )
-    assert told == [1, 2, 3]
+    assert calls == [1, 2, 3]
 
 
 def test_a_loss_that_is_not_finite_is_said(points):
@@ -140,7 +140,7 @@ def test_a_training_that_is_stopped_after_any_epoch_ends_as_if_it_had_not_been(
     with contextlib.suppress(KeyboardInterrupt):
         fit(stopped, examples, y, TWO, parts, stage, optimizer, [3], stopping, resume=tmp_path / "fit.safetensors")
     torch.rand(5)
-    told = []
+    calls = []
     again = fit(
         resumed,
         examples,
@@ -150,12 +150,12 @@ def test_a_training_that_is_stopped_after_any_epoch_ends_as_if_it_had_not_been(
         stage,
         optimizer,
         [3],
-        lambda *w: told.append(w),
+        lambda *w: calls.append(w),
         resume=tmp_path / "fit.safetensors",
     )
     assert again == best
     assert all(torch.equal(t, undisturbed.state_dict()[name]) for name, t in resumed.state_dict().items())
-    assert len(told) <= 30 - epochs_before
+    assert len(calls) <= 30 - epochs_before
     (tmp_path / "fit.safetensors").write_bytes(b"damaged")
     with pytest.raises(DataError, match="train from the start again"):
         fit(_network(), examples, y, TWO, parts, stage, optimizer, [3], resume=tmp_path / "fit.safetensors")

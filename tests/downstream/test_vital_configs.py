@@ -50,8 +50,8 @@ def test_the_records_are_those_of_the_two_sets(records):
 
 
 def test_one_man_is_in_both_sets_and_the_table_says_so(records):
-    of_set = {part: set(rows["patient"]) for part, rows in records.groupby("part")}
-    assert of_set["DS1"] & of_set["DS2"] == {"201"}
+    patients = {part: set(rows["patient"]) for part, rows in records.groupby("part")}
+    assert patients["DS1"] & patients["DS2"] == {"201"}
     assert set(records.loc[records["patient"] == "201", "record"]) == {"201", "202"}
     assert set(records.loc[records["patient_in_both"], "record"]) == {"201", "202"}
 

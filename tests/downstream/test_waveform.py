@@ -108,9 +108,9 @@ def test_csfm_rebuilds_pressure_from_any_inputs(bedside, inputs):
     assert rebuilt.unit == "mmHg"
     assert rebuilt.values.shape == (2500,)
     assert abs(rebuilt.values.mean() - target.centre) < 5 * target.scale
-    _, truth = data[0]
+    _, expected = data[0]
     pressure = next(s for s in bedside.of_kind("abp")).physical()[0, :1250]
-    assert np.corrcoef(target.physical(truth[0])[::2], pressure)[0, 1] > 0.99
+    assert np.corrcoef(target.physical(expected[0])[::2], pressure)[0, 1] > 0.99
 
 
 def test_a_linear_filter_knows_einthovens_law(ecg):
@@ -118,8 +118,8 @@ def test_a_linear_filter_knows_einthovens_law(ecg):
     data = _windows(ecg, ["I", "II"], ["III", "aVR"], contract)
     linear = LinearFilter(contract)
     linear.fit(data, [0, 1])
-    question, truth = data[2]
-    for prediction, values in zip(linear.predict(question), truth, strict=True):
+    question, expected = data[2]
+    for prediction, values in zip(linear.predict(question), expected, strict=True):
         assert correlation(prediction, values) > 0.998
         assert np.abs(prediction - values).max() < 0.1 * np.abs(values).max()
 
@@ -129,9 +129,9 @@ def test_the_mean_beat_lies_at_the_beats_of_the_input(ecg):
     data = _windows(ecg, ["II"], ["V5"], contract)
     beat = MeanBeat(contract)
     beat.fit(data, [1])
-    question, (truth,) = data[1]
+    question, (expected,) = data[1]
     (prediction,) = beat.predict(question)
-    assert correlation(prediction, truth) > 0.7  # its own average
+    assert correlation(prediction, expected) > 0.7  # its own average
     silent = replace(question.inputs[0], values=np.zeros_like(question.inputs[0].values))
     (nothing,) = beat.predict(question._replace(inputs=[silent]))
     assert not nothing.any()
@@ -145,8 +145,8 @@ def test_a_head_learns_windows_by_heart(ecg):
     optimizer = torch.optim.Adam(network.parameters(), 5e-3)
     errors = []
     for _ in range(40):
-        questions, truths = zip(*(data[row] for row in range(4)), strict=True)
-        pairs = zip(network(questions), truths, strict=True)
+        questions, expected_values = zip(*(data[row] for row in range(4)), strict=True)
+        pairs = zip(network(questions), expected_values, strict=True)
         loss = torch.stack(
             [(x - torch.from_numpy(y)).square().mean() for xs, ys in pairs for x, y in zip(xs, ys, strict=True)]
         ).mean()
@@ -236,11 +236,13 @@ def test_a_run_from_a_configuration_to_saved_weights(few_ecg, tmp_path, capsys):
     stored = biosig.open_shards(few_ecg).query("fold == 2")[0]
     rebuilt = saved.rebuild(stored.read(0.0, 5.0))[0].values
     (stream,) = stored.read(0.0, 5.0).streams
-    truth = stream.physical()[stream.ch_names.index("V2"), : len(rebuilt)]
+    expected = stream.physical()[stream.ch_names.index("V2"), : len(rebuilt)]
     row = result.predictions.query(
         f"method == 'model' and channel == 'V2' and recording == '{stored.id}' and onset == 0"
     )
-    assert correlation(rebuilt.astype(float), truth.astype(float)) == pytest.approx(row["correlation"].item(), abs=1e-3)
+    assert correlation(rebuilt.astype(float), expected.astype(float)) == pytest.approx(
+        row["correlation"].item(), abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)

@@ -36,16 +36,16 @@ def test_labels_find_their_rows_by_code(weights):
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "message"),
     [
-        ({"normal": [SINUS_RHYTHM], "infarct": ["MI"]}, "meets NORM"),
-        ({"normal": LABELS["normal"], "block": ["CD"]}, "meets none"),
-        ({"normal": LABELS["normal"], "large": ["MI", "HYP"]}, "meets MI, HYP"),
-        ({"infarct": ["MI"], "large": ["HYP"]}, "counts from sinus rhythm"),
+        ({"normal": [SINUS_RHYTHM], "infarct": ["MI"]}, "match NORM"),
+        ({"normal": LABELS["normal"], "block": ["CD"]}, "match none"),
+        ({"normal": LABELS["normal"], "large": ["MI", "HYP"]}, "match MI, HYP"),
+        ({"infarct": ["MI"], "large": ["HYP"]}, "is 0 for sinus rhythm"),
     ],
 )
-def test_a_label_that_is_no_diagnosis_of_the_file_is_named(weights, labels, said):
-    with pytest.raises(UsageError, match=said):
+def test_a_label_that_is_no_diagnosis_of_the_file_is_named(weights, labels, message):
+    with pytest.raises(UsageError, match=message):
         with_worth(Target("diagnosis", labels=labels, weights=str(weights)))
 
 
@@ -60,7 +60,7 @@ def test_a_file_that_is_absent_or_of_another_form_is_told_before_anything_is_don
         run_probe(configuration.load(ProbeConfig, values))
     weights.write_text("a,b\n")
     values["target"]["weights"] = str(weights)
-    with pytest.raises(DataError, match="no square table"):
+    with pytest.raises(DataError, match="not a square table"):
         run_probe(configuration.load(ProbeConfig, values))
     with pytest.raises(UsageError, match="are of 'labels'"):
         Target("diagnosis", weights="weights.csv")

@@ -41,5 +41,5 @@ def microvolts(epochs):
 
 @pytest.fixture(scope="session")
 def described(epochs):
-    """What the array does not say."""
+    """Parameters that describe an array."""
     return {"ch_names": [name.strip(".") for name in epochs.ch_names], "sfreq": 160.0, "kind": "eeg"}

@@ -22,11 +22,11 @@ def pipeline(tiny):
 
 
 def test_people_are_left_out_of_epochs(pipeline, epochs, microvolts, described, y, people):
-    of_epochs = cross_val_score(pipeline, epochs, y, groups=people, cv=GroupKFold(4), error_score="raise")
+    epochs_scores = cross_val_score(pipeline, epochs, y, groups=people, cv=GroupKFold(4), error_score="raise")
     pipeline.set_params(**{f"embeddingtransformer__{name}": value for name, value in described.items()})
-    of_array = cross_val_score(pipeline, microvolts, y, groups=people, cv=GroupKFold(4), error_score="raise")
-    assert of_epochs.shape == (4,)
-    assert np.array_equal(of_epochs, of_array)
+    array_scores = cross_val_score(pipeline, microvolts, y, groups=people, cv=GroupKFold(4), error_score="raise")
+    assert epochs_scores.shape == (4,)
+    assert np.array_equal(epochs_scores, array_scores)
 
 
 def test_the_pooling_is_searched_over_epochs(tiny, epochs, y, people):

@@ -31,8 +31,8 @@ def test_a_row_is_what_extract_gives(recordings):
         assert expected[transformer.unmeasured_].isna().all()
     assert np.array_equal(transformer.transform(recordings[::-1]), found[::-1], equal_nan=True)
     array = np.stack([r.streams[0].physical() for r in recordings])
-    of_array = FeatureTransformer(ch_names=recordings[0].ch_names, sfreq=100.0, kind="ecg", units="mV")
-    assert np.array_equal(of_array.fit_transform(array), found, equal_nan=True)
+    array_transformer = FeatureTransformer(ch_names=recordings[0].ch_names, sfreq=100.0, kind="ecg", units="mV")
+    assert np.array_equal(array_transformer.fit_transform(array), found, equal_nan=True)
 
 
 def test_people_are_left_out_of_epochs(epochs, y, people):

@@ -81,10 +81,10 @@ def test_rows_are_recordings_stored_recordings_or_windows(tiny, ecg, tmp_path):
     assert close(transformer.transform([ds[2], ds[0]]), found[[2, 0]])
     assert close(transformer.transform([ds[i].read() for i in range(3)]), found)
     windows = fixed_length_windows(ds, 4.5)
-    of_windows = transformer.transform(windows)
-    assert len(of_windows) == len(windows) == 5
-    assert close(transformer.transform([windows[np.int64(3)], windows[np.int64(0)]]), of_windows[[3, 0]])
-    assert close(transformer.set_params(window=4.5).transform(ds[:1]), of_windows[:2].mean(axis=0, keepdims=True))
+    vectors = transformer.transform(windows)
+    assert len(vectors) == len(windows) == 5
+    assert close(transformer.transform([windows[np.int64(3)], windows[np.int64(0)]]), vectors[[3, 0]])
+    assert close(transformer.set_params(window=4.5).transform(ds[:1]), vectors[:2].mean(axis=0, keepdims=True))
 
 
 def test_each_modality_has_its_part(tiny, bedside):
@@ -125,7 +125,7 @@ def test_channels_of_an_array_are_counted(tiny, microvolts, described):
     ("options", "X", "message"),
     [
         ({"model": None}, "array", "EmbeddingTransformer has no model: give a checkpoint folder"),
-        ({}, "array", "says neither channels nor rate: give the estimator ch_names"),
+        ({}, "array", "has neither channel names nor rate: give the estimator ch_names"),
         ({"sfreq": 160.0}, "epochs", "sfreq describe an array; a Epochs"),
         ({"pooling": "cls"}, "epochs", "no token per window"),
         ({"pooling": "maen"}, "epochs", "There is no pooling 'maen'; there are .*mean, mean"),

@@ -142,9 +142,9 @@ def test_risk_falls_as_fewer_decisions_are_taken():
 
 
 def test_what_is_no_probability_or_no_calibration_is_refused():
-    with pytest.raises(UsageError, match="1 of 2 scores are no probabilities"):
+    with pytest.raises(UsageError, match="1 of 2 scores are not probabilities"):
         fit_calibration("temperature", "multilabel", np.ones((2, 1)), np.array([[0.5], [1.5]]))
     with pytest.raises(UsageError, match="no calibration 'platt': choose one of none, temperature, isotonic"):
         fit_calibration("platt", "classes", np.zeros(2, int), np.ones((2, 1)))
-    with pytest.raises(DataError, match="are no calibration"):
+    with pytest.raises(DataError, match="are not a calibration"):
         Calibration.from_dict({"method": "temperature"})

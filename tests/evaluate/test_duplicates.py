@@ -63,7 +63,7 @@ def test_a_recording_at_two_rates_is_one():
     folder = samples.path("ptbxl")
     fast = [biosig.read(path) for path in sorted(folder.rglob("*_hr.hea"))]
     slow = [biosig.read(next(folder.rglob(f"{recording.id[:5]}_lr.hea"))) for recording in fast]
-    one, other = (Landmarks.of([fingerprint(r.streams) for r in those]) for those in (fast, slow))
+    one, other = (Landmarks.of([fingerprint(r.streams) for r in recordings]) for recordings in (fast, slow))
     assert near_pairs(one, other).tolist() == [[i, i] for i in range(len(fast))]
 
 
@@ -127,8 +127,12 @@ def test_intervals_draw_a_recording_and_its_copies_as_one_person(copied):
     """Fifteen recordings of as many subjects hold twelve signals."""
     task = open_windows(str(copied.folder), None, 5.0)
     rows = task.identifiers().assign(method="model", said="x", y=0.0, prediction=0.0)
-    of = dict(zip(rows["recording"], rows["person"], strict=True))
-    assert (of["equal"], of["coarse"], of["lead"]) == (of["00001_lr"], of["00002_lr"], of["00003_lr"])
+    person_of = dict(zip(rows["recording"], rows["person"], strict=True))
+    assert (person_of["equal"], person_of["coarse"], person_of["lead"]) == (
+        person_of["00001_lr"],
+        person_of["00002_lr"],
+        person_of["00003_lr"],
+    )
     assert (rows["subject"].nunique(), rows["person"].nunique()) == (15, 12)
     table, _ = rate(rows, Scoring(Target(label="subject"), n_bootstrap=20))
     means, _ = rate_means(rows, ["said"], ["prediction"], 20, 0)

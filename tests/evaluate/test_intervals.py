@@ -134,5 +134,5 @@ def test_a_thousand_resamples_are_scored_together_in_blocks_that_memory_holds(n,
 def test_a_class_without_rows_is_an_error():
     with pytest.raises(BiosigError, match="Class 1 of 2 has no row"):
         METRICS["balanced_accuracy"].value(np.zeros(3, int), np.zeros((3, 2)))
-    with pytest.raises(BiosigError, match="3 truths, 2 predictions"):
+    with pytest.raises(BiosigError, match="3 labels, 2 predictions"):
         bootstrap(METRICS["mae"], np.zeros(3), np.zeros(2), ["a", "b", "c"])

@@ -11,8 +11,8 @@ from biosig.evaluate.probabilities import equal_mass_bins
 
 
 def ece(y, p, bins):
-    of_bins = [(np.mean(bins == b), np.abs(y[bins == b].mean() - p[bins == b].mean())) for b in np.unique(bins)]
-    return sum(share * gap for share, gap in of_bins)
+    n_in_bins = [(np.mean(bins == b), np.abs(y[bins == b].mean() - p[bins == b].mean())) for b in np.unique(bins)]
+    return sum(share * gap for share, gap in n_in_bins)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -51,8 +51,8 @@ def test_a_constant_says_nothing():
     constant = np.full(4, 61.3)
     assert METRICS["pearson"].value(y, constant) == 0
     assert METRICS["r2"].value(y, constant) == pytest.approx(r2_score(y, constant))
-    of_one_person = bootstrap(METRICS["pearson"], y, y + 1, list("aabb"), 200)
-    assert (of_one_person.low, of_one_person.high) == pytest.approx((1, 1))
+    one_person = bootstrap(METRICS["pearson"], y, y + 1, list("aabb"), 200)
+    assert (one_person.low, one_person.high) == pytest.approx((1, 1))
     labels = np.array([0, 1, 0, 1])
     assert METRICS["kappa"].value(labels, np.full((4, 2), 0.5)) == 0
     lacking = bootstrap(METRICS["kappa"], np.array([0, 1]), np.eye(2), list("ab"), 100)

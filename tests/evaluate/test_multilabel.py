@@ -39,8 +39,8 @@ def test_the_challenges_score_by_hand(tmp_path):
             assert score == pytest.approx(challenge_score(y[rows], output[rows], names, weights))
         else:
             assert set(rows) == {3}  # sinus rhythm alone: there is nothing to tell apart
-    with pytest.raises(BiosigError, match="none of the 3"):
+    with pytest.raises(BiosigError, match="not one of the 3"):
         challenge_score(y, y, names, weights, normal="7")
     (tmp_path / "odd.csv").write_text(",a,b\na,1,0\nc,0,1\n")
-    with pytest.raises(BiosigError, match="no square table"):
+    with pytest.raises(BiosigError, match="not a square table"):
         read_weights(tmp_path / "odd.csv")

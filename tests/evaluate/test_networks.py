@@ -17,11 +17,11 @@ from biosig.downstream.baselines.models.tangent import tangent_space_predictions
 from biosig.downstream.baselines.models.token_layers import LONGEST, Trunk, pooled
 from biosig.downstream.data.mixup import draw
 from biosig.downstream.data.splits import Split
-from biosig.downstream.finetune.config import TrainingStage
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.downstream.finetune.losses import TaskLoss
 from biosig.electrodes.locate import locate
 from biosig.errors import UsageError
+from biosig.training.config import TrainingStage
 
 SFREQ, N_CHANS, N_TIMES = 100.0, 6, 200
 TWO = TaskLoss("classes", ("a", "b"))

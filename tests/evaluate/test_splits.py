@@ -126,8 +126,8 @@ def test_folds_hold_as_many_people_of_each_pattern_of_classes_as_can_be(n_people
     names, y = _rows([(((0,), (1,), (0, 1))[number % 3], 1 + number % 4) for number in range(n_people)])
     folds = group_folds(names, n_folds, seed, y=y)
     for classes in ({0}, {1}, {0, 1}):
-        of = [name for name in np.unique(names) if set(y[names == name]) == classes]
-        counts = [len(set(names[fold.test]) & set(of)) for fold in folds]
+        members = [name for name in np.unique(names) if set(y[names == name]) == classes]
+        counts = [len(set(names[fold.test]) & set(members)) for fold in folds]
         assert max(counts) - min(counts) <= 1
     counts = [len(set(names[fold.test])) for fold in folds]
     assert max(counts) - min(counts) <= 2

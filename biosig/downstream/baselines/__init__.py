@@ -1,4 +1,4 @@
-"""Baselines, a file a member or family; `models` holds networks and hand-made features that they fit."""
+"""Baselines, one file for each member or family; `models` holds the networks and hand-made features that they fit."""
 
 from biosig.downstream.baseline import BASELINES as BASELINES
 from biosig.downstream.baseline import MODEL as MODEL

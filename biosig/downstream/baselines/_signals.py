@@ -1,4 +1,4 @@
-"""Examples for networks that know channels by their place: windows at a contract of the network's own.
+"""Examples for networks that identify channels by their place: windows prepared for the network's own contract.
 
 Shape letters: B windows, C channels, T samples.
 """
@@ -22,7 +22,7 @@ from biosig.evaluate.splits import Rows
 
 
 class Laid(NamedTuple):
-    """One window with its channels in place."""
+    """One window with its channels at fixed places."""
 
     values: NDArray[np.float32]  # (C, T)
     present: NDArray[np.float32]  # (C,)
@@ -37,7 +37,7 @@ class SignalExamples(ABC):
     windows : PreparedWindows
         All windows of the task.
     device : torch.device
-        Where batches are put.
+        Device of the batches.
     """
 
     def __init__(self, windows: PreparedWindows, device: torch.device) -> None:
@@ -46,7 +46,7 @@ class SignalExamples(ABC):
 
     @abstractmethod
     def laid(self, streams: Sequence[PreparedStream], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
-        """A window's channels in place.
+        """Put a window's channels at their places.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class SignalExamples(ABC):
         """
 
     def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:  # noqa: ARG002
-        """A `SignalBatch`, a second long at least; windows are not mixed."""
+        """A `SignalBatch` of at least one second; windows are not mixed."""
         laid = [self._laid(self.windows[row]) for row in rows]
         n_times = [window.values.shape[1] for window in laid]
         longest = max(*n_times, round(self.contract.sfreq))
@@ -70,7 +70,7 @@ class SignalExamples(ABC):
         return SignalBatch(*tensors).to(self.device)
 
     def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
-        """No partners."""
+        """A mix without partners."""
         return draw([None] * len(rows), rng)
 
     def _laid(self, streams: Sequence[PreparedStream]) -> Laid:
@@ -86,14 +86,14 @@ class SignalExamples(ABC):
 
 
 class NamedExamples(SignalExamples):
-    """Batches of windows whose channels have places by name.
+    """Batches of windows with the channels at places by name.
 
     Parameters
     ----------
     windows, device
-        As of `SignalExamples`.
+        As in `SignalExamples`.
     rows : ndarray of int64
-        Windows whose channels have a place: those of the training part. Others are not read.
+        Windows of the training part, whose channels get a place. Other channels are not read.
     factor : float
         Multiplies the values.
     """
@@ -104,7 +104,7 @@ class NamedExamples(SignalExamples):
         self.places, self.factor = {name: place for place, name in enumerate(sorted(names))}, factor
 
     def laid(self, streams: Sequence[PreparedStream], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
-        """Each channel at its place; of several of one name the last with a real value."""
+        """Put each channel at its place; of several channels of one name the last with a real value."""
         x = np.zeros((len(self.places), values.shape[1]), np.float32)
         real = np.zeros(x.shape, bool)
         for row, name in enumerate(name for stream in streams for name in stream.ch_names):
@@ -117,7 +117,7 @@ class SiteExamples(SignalExamples):
     """Batches of EEG of any montage as local averages about fixed sites, which `models.eeg_network` reads."""
 
     def laid(self, streams: Sequence[PreparedStream], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Laid:
-        """Averages over the channels near each site, and how near the nearest is."""
+        """Average the channels near each site, with the nearness of the nearest."""
         live = valid.any(axis=1)
         places = [place(stream) for stream in streams]
         position = np.concatenate([*places, np.empty((0, 3), np.float32)])[live]  # (R', 3)
@@ -126,6 +126,6 @@ class SiteExamples(SignalExamples):
 
 
 def place(stream: PreparedStream) -> NDArray[np.float32]:
-    """Where channels measure (R, 3): at their electrode, of a derivation halfway between its two."""
+    """Positions of channels (R, 3): the electrode, or the point halfway between the two of a derivation."""
     derived = np.isfinite(stream.reference).all(axis=1, keepdims=True)
     return np.where(derived, (stream.position + stream.reference) / 2, stream.position)

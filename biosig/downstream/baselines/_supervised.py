@@ -1,4 +1,4 @@
-"""Supervised networks with an input and a training of their own: what their baselines share, without torch."""
+"""Base class of supervised networks with an input and a training of their own; it imports no torch."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """How a network is trained.
+    """Training of a network.
 
     Parameters
     ----------
     stage : TrainingStage
-        Its epochs are the most that are trained.
+        The training stage, with the largest number of epochs.
     per_minute : float
-        Seconds of signal that a minute of the budget stands for: a third of what one quiet core of a current CPU
-        trains on, so that the plan hangs on no clock and the budget is rarely met.
+        Seconds of signal per minute of the budget: a third of the rate of one idle core of a current CPU, so that the
+        plan depends on no clock and the budget rarely ends a fit.
     longest : float
-        Seconds of a window that one pass sees at most.
+        Largest number of seconds of a window in one pass.
     """
 
     stage: TrainingStage
@@ -39,7 +39,7 @@ class NetworkSpec:
     longest: float = np.inf
 
     def within(self, minutes: float, durations: Floats) -> TrainingStage:
-        """The stage with as many epochs as the budget has room for, one at least.
+        """The stage with as many epochs as the budget allows, one at least.
 
         Parameters
         ----------
@@ -52,12 +52,12 @@ class NetworkSpec:
         return replace(self.stage, epochs=int(np.clip(room, 1, self.stage.epochs)))
 
     def batches_for(self, n_windows: int) -> int:
-        """Windows per step: as the stage says, of a small training part fewer, so that an epoch has eight steps."""
+        """Windows per step: as the stage says, or fewer for a small training part, so that an epoch has eight steps."""
         return int(np.clip(n_windows // 8, 4, self.stage.batch_size))
 
 
 def in_volts(context: BaselineContext, kind: str) -> bool:
-    """Whether every channel of a kind in the windows' recordings has a voltage for unit."""
+    """True if every channel of a kind in the windows' recordings has a unit of voltage."""
     from biosig.signal.units import is_voltage
 
     windows = context.windows.stored
@@ -66,23 +66,23 @@ def in_volts(context: BaselineContext, kind: str) -> bool:
 
 
 class SupervisedNetwork(Baseline):
-    """A network from scratch, whose number of epochs the validation part chooses, and which then learns from it too.
+    """A network from scratch: the validation part chooses the number of epochs, and is then trained on too.
 
     Attributes
     ----------
     recipe : NetworkSpec
-        How it is trained.
+        Its training.
     """
 
     recipe: ClassVar[NetworkSpec]
 
     @abstractmethod
     def examples(self, context: BaselineContext, job: FitJob) -> BatchSource:
-        """What the network reads."""
+        """Source of the network's input."""
 
     @abstractmethod
     def make(self, context: BaselineContext, examples: BatchSource, n_outputs: int) -> nn.Module:
-        """The network with random weights."""
+        """Make the network with random weights."""
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """Train every weight."""
@@ -92,7 +92,7 @@ class SupervisedNetwork(Baseline):
         return train_within_budget(context, job, lambda: self.make(context, examples, n_outputs), examples, self.recipe)
 
     def remarks(self, context: BaselineContext) -> list[str]:
-        """Which fits the budget ended."""
+        """Remarks on fits that the budget ended."""
         ended = [title for title in context.stopped if title.startswith(f"{self.name}, ")]
         if not ended:
             return []

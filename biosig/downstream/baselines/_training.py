@@ -1,4 +1,4 @@
-"""A network of a baseline, trained and applied."""
+"""Training and predictions of a baseline's network."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def train_and_predict(
     Parameters
     ----------
     context, job
-        As of `Baseline.fit_predict`.
+        As in `Baseline.fit_predict`.
     network : Module
         Batches of `examples` → outputs.
     examples : BatchSource
-        What the network reads.
+        The network's input.
     contexts : SpanLayout
-        How the windows lie in that.
+        Layout of the windows in that input.
     stage : TrainingStage
-        How it is trained.
+        The training stage.
     """
     objective = context.objective(job.parts)
     fit(
@@ -48,8 +48,8 @@ def train_and_predict(
         job.title,
         job.folder and job.folder / "fit.safetensors",
     )
-    of_validation, of_test = (
+    validation, test = (
         predict_spans(network, examples, objective, contexts, rows, stage.batch_size)
         for rows in (job.parts.validation, job.parts.test)
     )
-    return FoldPredictions(of_validation, of_test)
+    return FoldPredictions(validation, test)

@@ -1,4 +1,4 @@
-"""Chance: predictions that do not look at the signal."""
+"""Chance baseline: predictions without the signal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @BASELINES.register
 class Chance(Baseline):
-    """Equal scores for all classes, a half for labels, the mean, or one hazard for all."""
+    """Predict equal scores for all classes, 0.5 for labels, the mean, or one hazard for all."""
 
     name = "chance"
     title = "chance"
@@ -25,11 +25,11 @@ class Chance(Baseline):
 
     @classmethod
     def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
-        """Always."""
+        """True for every task."""
         return True
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
-        """The same for every window."""
+        """Predict the same for every window."""
         from biosig.downstream.baselines.models.simple import predict_prior
 
         return FoldPredictions(

@@ -1,4 +1,4 @@
-"""Inputs of a baseline: the windows, labels and settings that all share, and one fit to do.
+"""Inputs of a baseline: the windows, labels and settings that all share, and the job of one fit.
 
 Shape letters: N windows or spans, n rows of a part, K classes or labels, F features.
 """
@@ -36,9 +36,9 @@ class FoldPredictions(NamedTuple):
     """Predictions of one fit: probabilities (n, K), or values (n,)."""
 
     validation: Floats | None
-    """Of the validation part, to which a calibration is fitted; None where nothing is to be calibrated."""
+    """Predictions of the validation part, to which a calibration is fitted; None if there is no calibration."""
     test: Floats
-    """Of the test part."""
+    """Predictions of the test part."""
 
 
 @dataclass(frozen=True)
@@ -48,38 +48,38 @@ class BaselineContext:
     Parameters
     ----------
     model : Model
-        On trial.
+        The model under test.
     windows : PreparedWindows
         N windows, or spans, each of which is scored.
     y : ndarray, shape (N, ...)
         Their labels, as in `biosig.downstream.data.label_windows.LabelledWindows`.
     target : Target
-        What is predicted.
+        The prediction target.
     frozen : FrozenExamples
-        What encoders read, and its tokens by the model as it is: the windows, or those in which the spans lie.
+        Input of encoders, with its tokens by the pretrained model: the windows, or those that contain the spans.
     training : TrainingSpec
-        How a classifier on the model's encoder is made and trained.
+        Head and training stages of a classifier on the model's encoder.
     scratch, network : TrainingStage
-        How the encoder from random weights, and a supervised network, are trained.
+        Training stages of the encoder from random weights, and of a supervised network.
     loss : LossConfig
-        How errors weigh.
+        Weights of errors.
     network_width : int
         Channels of xresnet's first stage, and S4's features.
     network_minutes : float
-        What one fit of a network with a recipe of its own may take, at most, in processor time over the threads.
+        Longest time of one fit of a network with a recipe of its own, in processor time over the threads.
     calibration : {"none", "temperature", "isotonic"}
-        What is fitted to the predictions of the validation part.
+        Calibration to fit to the predictions of the validation part.
     seed : int
-        Of what is not repeated with the seeds of a job, such as trees on features.
+        Seed of fits that are not repeated with the seeds of a job, such as trees on features.
     keep_bytes : float
         Tokens of a frozen encoder that may stay in memory.
     progress : callable, optional
         Called after each epoch.
     people : ndarray of str, shape (N,), optional
-        Whose each is, by content (`biosig.downstream.data.task.Task.people`), for folds within the training part; None
-        = by the subjects' names, on which these folds then hang.
+        Person of each, by content (`biosig.downstream.data.task.Task.people`), for folds within the training part; None
+        = by the subjects' names, on which these folds then depend.
     spans : SpanLayout, optional
-        How the N lie in what encoders read; None = they are what encoders read.
+        Layout of the N in the input of encoders; None = they are the input.
     """
 
     model: Model
@@ -104,24 +104,24 @@ class BaselineContext:
 
     @cached_property
     def contexts(self) -> SpanLayout:
-        """How the N lie in what encoders read."""
+        """Layout of the N in the input of encoders."""
         from biosig.downstream.data.sequences import SpanLayout
 
         return self.spans or SpanLayout.alone(self.windows.windows)
 
     @property
     def groups(self) -> NDArray[np.str_]:
-        """The person of each window (N,), whose windows folds within the training part keep together."""
+        """The person of each window (N,); folds within the training part keep a person's windows together."""
         return self.windows.windows.subjects.astype(str) if self.people is None else self.people
 
     @property
     def read(self) -> PreparedWindows:
-        """What encoders read."""
+        """Input of encoders."""
         return self.frozen.prepared
 
     @cached_property
     def features(self) -> tuple[Floats, list[str]]:
-        """Features (N, F) of every window as it was stored (`biosig.features`), and remarks on them."""
+        """Features (N, F) of every stored window (`biosig.features`), and remarks on them."""
         from biosig.downstream.baselines.models.physiology import feature_matrix
 
         return feature_matrix(self._stored_windows("features"))
@@ -139,17 +139,17 @@ class BaselineContext:
         return {}
 
     def prepared(self, modality: str, contract: InputContract) -> PreparedWindows:
-        """The windows as they were stored, one modality of them at a contract of a baseline's own; made once."""
+        """One modality of the stored windows, prepared once for a baseline's own contract."""
         from biosig.downstream.data.window_dataset import PreparedWindows
 
         if (modality, contract) not in self._own:
-            of, channels = self.windows.stored, self.windows.channels
-            made = PreparedWindows(of, {modality: contract}, keep_bytes=self.keep_bytes, channels=sorted(channels))
+            stored, channels = self.windows.stored, self.windows.channels
+            made = PreparedWindows(stored, {modality: contract}, keep_bytes=self.keep_bytes, channels=sorted(channels))
             self._own[modality, contract] = made
         return self._own[modality, contract]
 
     def stored_window(self, row: int) -> Recording:
-        """A window as it was stored, with the channels that take part."""
+        """A stored window with the chosen channels."""
         from biosig.downstream.data.picked_channels import with_channels
 
         window, channels = self.windows.windows.read(row), self.windows.channels
@@ -162,18 +162,18 @@ class BaselineContext:
                 self.progress(f"{stage}: windows", row + 1, len(self.windows))
 
     def objective(self, parts: Split) -> TaskLoss:
-        """The loss, fitted to the training part, of methods that give each of the N an output of its own."""
+        """The loss, fitted to the training part, of methods with one output for each of the N."""
         from biosig.downstream.finetune.losses import TaskLoss
 
         return TaskLoss.fitted(self.target, self.y[parts.train], self.loss)
 
     def encoder_objective(self, parts: Split) -> TaskLoss:
-        """The same for encoders, which may give several outputs for what they read."""
+        """The loss of encoders, which may give several outputs for one window."""
         every = self.target.label_interval if self.contexts.n_spans > 1 else 0.0
         return replace(self.objective(parts), n_spans=self.contexts.n_spans, every=every)
 
     def fit_calibration(self, parts: Split, scores: Floats) -> Calibration:
-        """Fitted to the scores (n, K) or (n,) of the validation part."""
+        """Fit the calibration to the scores (n, K) or (n,) of the validation part."""
         from biosig.evaluate.calibration import fit_calibration
 
         return fit_calibration(self.calibration, self.target.kind, self.y[parts.validation], scores)
@@ -188,13 +188,13 @@ class FitJob:
     method : str
         Its name in the table.
     parts : Split
-        Rows to fit on, to choose by, and to test.
+        Rows to fit on, to select on, and to test.
     fold, seed : int
-        Which parts, and which random numbers.
+        Number of the fold, and the seed.
     seed_id : int
-        Of the method.
+        Id of the method that sets its random numbers apart.
     folder : Path, optional
-        Where the fit keeps what it needs to go on after it was killed.
+        Folder of the fit's unfinished work, from which a killed fit resumes.
     """
 
     method: str
@@ -206,15 +206,15 @@ class FitJob:
 
     @property
     def key(self) -> Sequence[int]:
-        """Seeds its random numbers, which do not depend on what else is in the table."""
+        """Seed of its random numbers, which does not depend on other rows of the table."""
         return [self.seed, self.fold, self.seed_id]
 
     @property
     def name(self) -> str:
-        """For folders."""
+        """Name of its folder."""
         return f"fold-{self.fold}-seed-{self.seed}"
 
     @property
     def title(self) -> str:
-        """For progress."""
+        """Title of the job for progress."""
         return f"{self.method}, fold {self.fold}, seed {self.seed}"

@@ -1,7 +1,7 @@
-"""The baselines of a task: those that suit it by default, less those that are switched off or do not fit its windows.
+"""Default baselines of a task, without those that are switched off or do not fit its windows.
 
-Each default has beaten a published model in the same table: nothing learned, age and sex, the same network with random
-weights, features made by hand, covariances, a small supervised network.
+Each default has beaten a published model in the same table: chance, age and sex, the same network with random weights,
+hand-made features, covariances, a small supervised network.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ def default_baselines(kind: Kind, modalities: Collection[str], demographics: boo
 
 
 def exclude(names: Sequence[str], without: Sequence[str]) -> list[str]:
-    """The baselines, less those that are switched off.
+    """The baselines without those that are switched off.
 
     Raises
     ------
     UsageError
-        If one is switched off that is not among them.
+        If a switched-off name is not among them.
     """
     unknown = [name for name in without if name not in names]
     if unknown:
         raise UsageError(
-            f"'skip_baselines' names '{unknown[0]}', which is no baseline of this task; there are {', '.join(names)}."
+            f"'skip_baselines' names '{unknown[0]}', which is not a baseline of this task; there are "
+            f"{', '.join(names)}."
         )
     return [name for name in names if name not in without]
 
@@ -44,18 +45,18 @@ def exclude(names: Sequence[str], without: Sequence[str]) -> list[str]:
 def drop_incompatible(
     names: Sequence[str], modalities: Collection[str], windows: PreparedWindows, required: Collection[str]
 ) -> tuple[list[str], list[str]]:
-    """The baselines that fit these windows, and remarks on the others and on missing samples.
+    """Drop baselines that do not fit these windows, with remarks on them and on missing samples.
 
     Parameters
     ----------
     names : sequence of str
         Baselines.
     modalities : collection of str
-        Of the windows.
+        Modalities of the windows.
     windows : PreparedWindows
         All windows of the task, surveyed where a baseline needs one layout.
     required : collection of str
-        Baselines that must fit, as the configuration names them.
+        Baselines that must fit, because the configuration names them.
 
     Raises
     ------
@@ -78,21 +79,21 @@ def drop_incompatible(
 
 
 def drop_without_twin(names: Sequence[str], model: Model, required: Collection[str]) -> tuple[list[str], list[str]]:
-    """The baselines that can be built for a model, and remarks on those that need its architecture anew.
+    """Drop baselines that need a model's architecture anew if it cannot be built, with remarks on them.
 
     Parameters
     ----------
     names : sequence of str
         Baselines.
     model : Model
-        On trial.
+        The model under test.
     required : collection of str
-        Those that are not to be left out.
+        Baselines that must not be left out.
 
     Raises
     ------
     UsageError
-        If one that is required cannot be built.
+        If a required one cannot be built.
     """
     why = model.lacks_twin
     lost = [name for name in names if BASELINES[name].needs_twin] if why else []
@@ -116,5 +117,5 @@ def _check_windows(name: str, modalities: Collection[str], windows: PreparedWind
 
 
 def modalities_of(ds: RecordingSet, read: Collection[str]) -> set[str]:
-    """What the recordings have of the modalities that a model reads, from the index alone."""
+    """The modalities of the recordings that a model reads, from the index alone."""
     return {str(kind) for kinds in ds.to_pandas()["kinds"] for kind in kinds} & set(read)

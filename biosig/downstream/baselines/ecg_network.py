@@ -1,4 +1,4 @@
-"""The supervised network for ECG, from millivolts."""
+"""Supervised network for ECG in millivolts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ BAND = (0.5, 40.0)
 MILLIVOLTS = InputContract(100.0, 0.08, 0.08, "mV", BAND, "constant", on_unknown="keep")
 NO_UNIT = InputContract(100.0, 0.08, 0.08, None, BAND, "robust", on_unknown="keep")
 USUAL_SCALE = 0.2
-"""mV: the robust scale of a usual ECG, which stands in where the unit is not known."""
+"""mV: the robust scale of a usual ECG, used if the unit is not known."""
 
 
 @BASELINES.register
 class ECGNetworkBaseline(SupervisedNetwork):
-    """Leads joined in the stem, convolutions and attention (`biosig.downstream.baselines.models.ecg_network`)."""
+    """Network with leads joined in the stem, convolutions and attention (`models.ecg_network`)."""
 
     name = "ecg_network"
     title = "ECG network, from scratch"
@@ -37,7 +37,7 @@ class ECGNetworkBaseline(SupervisedNetwork):
     )
 
     def examples(self, context: BaselineContext, job: FitJob) -> BatchSource:
-        """Windows in mV; where a channel's unit is no voltage, all by the robust scale of their recording."""
+        """Windows in mV; if a channel's unit is not a voltage, all windows over the robust scale of their recording."""
         from biosig.downstream.baselines._signals import NamedExamples
 
         known = in_volts(context, "ecg")
@@ -45,13 +45,13 @@ class ECGNetworkBaseline(SupervisedNetwork):
         return NamedExamples(windows, context.model.device, job.parts.train, 1.0 if known else USUAL_SCALE)
 
     def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:  # noqa: ARG002
-        """For the leads of the training part."""
+        """Make the network for the leads of the training part."""
         from biosig.downstream.baselines.models.ecg_network import ECGNetwork
 
         return ECGNetwork(len(examples.places), n_outputs)
 
     def remarks(self, context: BaselineContext) -> list[str]:
-        """Which fits the budget ended, and whether the unit is known."""
+        """Remarks on fits that the budget ended, and on an unknown unit."""
         unit = (
             []
             if in_volts(context, "ecg")

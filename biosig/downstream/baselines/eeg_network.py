@@ -1,4 +1,4 @@
-"""The supervised network for EEG of any montage."""
+"""Supervised network for EEG of any montage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INPUT = InputContract(128.0, 0.25, 0.25, "uV", (0.5, 45.0), "robust", clip=60.0)
 
 @BASELINES.register
 class EEGNetworkBaseline(SupervisedNetwork):
-    """Sites by distance, narrow bands and waves, attention (`biosig.downstream.baselines.models.eeg_network`)."""
+    """Network with sites by distance, narrow bands and waves, attention (`models.eeg_network`)."""
 
     name = "eeg_network"
     title = "EEG network, from scratch"
@@ -33,14 +33,14 @@ class EEGNetworkBaseline(SupervisedNetwork):
     )
 
     def examples(self, context: BaselineContext, job: FitJob) -> BatchSource:  # noqa: ARG002
-        """Windows by the robust scale of their recording, whatever the unit."""
+        """Windows over the robust scale of their recording, in any unit."""
         from biosig.downstream.baselines._signals import SiteExamples
 
         contract = INPUT if in_volts(context, "eeg") else replace(INPUT, unit=None)
         return SiteExamples(context.prepared("eeg", contract), context.model.device)
 
     def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:  # noqa: ARG002
-        """One network for all montages."""
+        """Make one network for all montages."""
         from biosig.downstream.baselines.models.eeg_network import EEGNetwork
 
         return EEGNetwork(n_outputs)

@@ -1,4 +1,4 @@
-"""The model's own encoder without its pretraining: random weights under a trained head, and training from scratch."""
+"""The model's encoder without pretraining: random weights under a trained head, and training from scratch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @BASELINES.register
 class RandomWeights(Baseline):
-    """A head on the same encoder with random weights, which stay as they are."""
+    """A head on the same encoder with frozen random weights."""
 
     name = "random_weights"
     title = "same encoder, random weights"
@@ -28,11 +28,11 @@ class RandomWeights(Baseline):
 
     @classmethod
     def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
-        """Always."""
+        """True for every task."""
         return True
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
-        """Train the head alone."""
+        """Train only the head."""
         from biosig.downstream.baselines._training import train_and_predict
         from biosig.downstream.data.batch_sources import FrozenExamples
 

@@ -1,4 +1,4 @@
-"""Linear models and trees on features of the signal, or on age and sex; of a time to an event, Cox models."""
+"""Linear models and trees on features of the signal, or on age and sex; Cox models for times to an event."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from biosig.evaluate.metrics import Floats, Kind
 
 PENALTIES = {"logistic": (1e4, 1e3, 1e2, 1e1)}
-"""L2 penalties to choose from on a thousand features, those that ``benchmarks/feature_quality.py`` tries."""
+"""L2 penalties to choose from on a thousand features; ``benchmarks/feature_quality.py`` tries the same ones."""
 
 CLIP = (0.5, 99.5)
-"""Percentiles of the training part."""
+"""Percentiles of the training part to which features are clipped."""
 
 
 @BASELINES.register
 class Handmade(Baseline):
-    """A linear model or trees on the features of `biosig.features`, whichever inner folds prefer.
+    """A linear model or trees on the features of `biosig.features`; inner folds choose between them.
 
     The folds are over the subjects of the training and the validation part together, and choose the linear model's
-    penalty too; then what was chosen is fitted to all of them, as a probe of a model is. Times to an event have Cox's
+    penalty too; then the chosen model is fitted to all of them, as a probe of a model is. Times to an event have Cox's
     model.
     """
 
@@ -41,11 +41,11 @@ class Handmade(Baseline):
 
     @classmethod
     def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
-        """Always."""
+        """True for every task."""
         return True
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
-        """Fit the features of windows as they were stored; the validation part is predicted by inner folds."""
+        """Fit the features of stored windows; inner folds predict the validation part."""
         from biosig.downstream.baselines.models.forest import fit_forest
         from biosig.downstream.probe.fit import fit_probe, inner_folds
 
@@ -57,8 +57,8 @@ class Handmade(Baseline):
         if recipe.kind == "survival" or fitted.held_out is None:
             return FoldPredictions(None, linear.test)
 
-        def trees(rows: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
-            return fit_forest(X[rows], context.y[rows], recipe.kind, recipe.n_classes, context.seed)(X[of])
+        def trees(rows: NDArray[np.int64], test: NDArray[np.int64]) -> Floats:
+            return fit_forest(X[rows], context.y[rows], recipe.kind, recipe.n_classes, context.seed)(X[test])
 
         held_out = np.empty_like(fitted.held_out)
         for fold in inner_folds(groups, y, recipe)[0]:
@@ -70,13 +70,13 @@ class Handmade(Baseline):
         return FoldPredictions(chosen.validation[np.isin(known, parts.validation)], chosen.test)
 
     def remarks(self, context: BaselineContext) -> list[str]:
-        """How many windows could not be measured."""
+        """Remarks on windows that could not be measured."""
         return [f"{self.name}: {remark}" for remark in context.features[1]]
 
 
 @BASELINES.register
 class HandmadeOf01(Baseline):
-    """Trees on the features of version 0.1.0 (`models.features`), with its numbers to the bit."""
+    """Trees on the features of version 0.1.0 (`models.features`), with the same numbers to the bit."""
 
     name = "handmade-0.1"
     title = "hand-made features of 0.1.0"
@@ -85,11 +85,11 @@ class HandmadeOf01(Baseline):
     seed_id = 7
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
-        """Fit the features of windows as they were stored."""
+        """Fit the features of stored windows."""
         return _from_features(context, job, context.features_0_1[0])
 
     def remarks(self, context: BaselineContext) -> list[str]:
-        """How many windows could not be measured."""
+        """Remarks on windows that could not be measured."""
         return [f"{self.name}: {remark}" for remark in context.features_0_1[1]]
 
 
@@ -105,7 +105,7 @@ class Demographics(Baseline):
 
     @classmethod
     def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
-        """Where they are known and not the target."""
+        """True if age or sex is known and not the target."""
         return demographics
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
@@ -117,7 +117,7 @@ class Demographics(Baseline):
 def demographic_features(ds: RecordingSet, target: Target) -> NDArray[np.float64]:
     """Age in years and sex (0 female, 1 male), shape (n_recordings, 0 to 2); NaN where not known.
 
-    What is the target, or the same for everybody, is left out.
+    A column that is the target, or has one value, is left out.
     """
     index = ds.to_pandas()
     sex = index["sex"].astype(object).map({"female": 0.0, "male": 1.0}).to_numpy(np.float64)
@@ -131,16 +131,16 @@ def demographic_features(ds: RecordingSet, target: Target) -> NDArray[np.float64
 
 
 def is_better(trees: Floats, linear: Floats, y: NDArray[Any], kind: Kind) -> bool:
-    """True where trees rank or explain labels better than a linear model; a tie goes to the linear model.
+    """True if trees rank or explain labels better than a linear model; a tie goes to the linear model.
 
     Parameters
     ----------
     trees, linear : ndarray
-        Predictions of rows that neither learned from: probabilities (N, K), or values (N,).
+        Predictions of rows that neither was fitted to: probabilities (N, K), or values (N,).
     y : ndarray, shape (N, ...)
         Their labels.
     kind : {"classes", "multilabel", "number"}
-        Of several labels the mean counts, of those that have both classes.
+        Kind of the labels; for several labels the mean over those with both classes decides.
     """
     from biosig.evaluate.metrics import METRICS, ROLES
 
@@ -153,9 +153,9 @@ def is_better(trees: Floats, linear: Floats, y: NDArray[Any], kind: Kind) -> boo
     gain = 0.0
     for k, label in enumerate(y.T):
         known = np.isfinite(label)
-        truth = label[known].astype(np.int64)
-        if len(np.unique(truth)) == 2:
-            first, second = (score(truth, np.stack((1 - p[known, k], p[known, k]), axis=1)) for p in (linear, trees))
+        y_known = label[known].astype(np.int64)
+        if len(np.unique(y_known)) == 2:
+            first, second = (score(y_known, np.stack((1 - p[known, k], p[known, k]), axis=1)) for p in (linear, trees))
             gain += second - first
     return gain > 0
 
@@ -178,7 +178,7 @@ def clipped(X: Floats, train: NDArray[np.int64]) -> Floats:
 
 
 def _from_features(context: BaselineContext, job: FitJob, X: Floats) -> FoldPredictions:
-    """Trees; of a time to an event a Cox model at one penalty."""
+    """Fit and predict with trees, or with a Cox model at one penalty for times to an event."""
     from biosig.downstream.baselines.models.simple import DEFAULT_PENALTY, fit_predict
 
     if context.target.kind == "survival":

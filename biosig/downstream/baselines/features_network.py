@@ -1,4 +1,4 @@
-"""A network on hand-made features alone, with about as many parameters as the model on trial."""
+"""Network on hand-made features alone, with about as many parameters as the model under test."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @BASELINES.register
 class FeaturesNetwork(SupervisedNetwork):
-    """Two hidden layers on the features of `biosig.features`, which `handmade` reads too.
+    """Network with two hidden layers on the features of `biosig.features`, which `handmade` reads too.
 
-    What it reaches says how far a network of the model's size comes without seeing the signal.
+    Its score is the one that a network of the model's size reaches without the signal.
     """
 
     name = "features_network"
@@ -33,7 +33,7 @@ class FeaturesNetwork(SupervisedNetwork):
     )
 
     def examples(self, context: BaselineContext, job: FitJob) -> BatchSource:
-        """Features on a standard scale, outliers clipped, both by the training part; its medians for missing ones."""
+        """Features clipped and standardised by the training part, with its medians for missing ones."""
         import numpy as np
 
         from biosig.downstream.baselines.features import clipped
@@ -45,7 +45,7 @@ class FeaturesNetwork(SupervisedNetwork):
         return TableExamples(standard.astype(np.float32), context.model.device)
 
     def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:
-        """As wide as the model's number of parameters allows."""
+        """Make the network with a width that gives about the model's number of parameters."""
         from torch import nn
 
         n_features = examples.table.shape[1]
@@ -61,11 +61,11 @@ class FeaturesNetwork(SupervisedNetwork):
         )
 
     def remarks(self, context: BaselineContext) -> list[str]:
-        """Which fits the budget ended, and how many windows could not be measured."""
+        """Remarks on fits that the budget ended, and on windows that could not be measured."""
         return [*super().remarks(context), *(f"{self.name}: {remark}" for remark in context.features[1])]
 
 
 def hidden_width(n_parameters: int, n_features: int, n_outputs: int) -> int:
-    """Width of two hidden layers that have about so many parameters together, 8 at least."""
+    """Width of two hidden layers with about so many parameters together, 8 at least."""
     ends = n_features + n_outputs + 2
     return max(round((math.sqrt(ends**2 + 4 * n_parameters) - ends) / 2), 8)

@@ -1,4 +1,4 @@
-"""Methods of a table: the model on trial and its baselines, each from a split to calibrated test predictions."""
+"""Fit and predict: the model under test and every baseline, for one split, with calibrated test predictions."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from biosig.evaluate.splits import Rows
 from biosig.tensor_files import read_tensors, write_tensors
 
 Save = Callable[[Classifier, FitJob], None]
-"""Called with a tuned model and the job that it is of."""
+"""Function that saves a tuned model of a job."""
 
 
 def fit_job(method: str, parts: Split, fold: int, seed: int, work: Path | None = None) -> FitJob:
-    """One fit of a method, in a folder of its own where the run keeps its work."""
+    """The job of one fit of a method, with a folder of its own if the run keeps its work."""
     job = FitJob(method, parts, fold, seed, 0 if method == MODEL else BASELINES[method].seed_id)
     return job if work is None else replace(job, folder=work / method / job.name)
 
@@ -37,23 +37,23 @@ def predict_test(
 ) -> dict[str, Floats]:
     """Predictions (n, K) or (n,) of the test part by one fit of one method.
 
-    What a run that was killed has finished is read, not computed again.
+    Finished work of a killed run is read, not computed again.
 
     Parameters
     ----------
     context : BaselineContext
-        What all methods share.
+        Inputs that all methods share.
     job : FitJob
         The fit.
     inputs : mapping of str to ChannelSubset, optional
-        Windows with fewer channels, on which the tuned model is tested too.
+        Windows with fewer channels, to test the tuned model on too.
     save : callable, optional
         Called with the tuned model.
 
     Returns
     -------
     dict of str to ndarray
-        The method → predictions; of the model also "model, NAME" of each of the inputs.
+        The method → predictions; for the model also "model, NAME" for each of the inputs.
     """
     done = job.folder and job.folder.with_suffix(".safetensors")
     if done is not None and done.exists():
@@ -94,10 +94,10 @@ def _predict_model(
     named = {MODEL: context.read} | {f"{MODEL}, {name}": windows for name, windows in inputs.items()}
     examples = {name: PackedExamples(windows, context.model.device) for name, windows in named.items()}
 
-    def scores(of: BatchSource, rows: Rows) -> Floats:
-        return predict_spans(classifier, of, objective, context.contexts, rows, context.training.tune.batch_size)
+    def scores(source: BatchSource, rows: Rows) -> Floats:
+        return predict_spans(classifier, source, objective, context.contexts, rows, context.training.tune.batch_size)
 
     classifier.calibration = context.fit_calibration(job.parts, scores(examples[MODEL], job.parts.validation))
     if save is not None:
         save(classifier, job)
-    return {name: classifier.calibration(scores(of, job.parts.test)) for name, of in examples.items()}
+    return {name: classifier.calibration(scores(source, job.parts.test)) for name, source in examples.items()}

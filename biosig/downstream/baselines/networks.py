@@ -1,4 +1,4 @@
-"""Supervised networks from scratch, which know channels by their row."""
+"""Supervised networks from scratch, which identify channels by their row."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Network(Baseline):
-    """A network that takes arrays (B, C, T)."""
+    """A network on arrays (B, C, T)."""
 
     needs_one_layout = True
 
     @abstractmethod
     def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
-        """The network for so many channels and outputs, with random weights."""
+        """Make the network for so many channels and outputs, with random weights."""
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
         """Train every weight."""
@@ -51,11 +51,11 @@ class XResNetBaseline(Network):
 
     @classmethod
     def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
-        """For ECG alone or PPG alone: signals of several rates do not fit in one array."""
+        """True for ECG alone or PPG alone: signals of several rates do not fit in one array."""
         return len(modalities) == 1 and set(modalities) <= {"ecg", "ppg"}
 
     def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
-        """Of the context's width."""
+        """Make xresnet with the context's width."""
         from biosig.downstream.baselines.models.xresnet import XResNet
 
         return XResNet(n_chans, n_outputs, context.network_width)
@@ -72,11 +72,11 @@ class ShallowBaseline(Network):
 
     @classmethod
     def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
-        """For EEG alone."""
+        """True for EEG alone."""
         return set(modalities) == {"eeg"}
 
     def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
-        """For the windows' length and rate."""
+        """Make the network for the windows' length and rate."""
         from biosig.downstream.baselines.models.shallow import ShallowFBCSPNet
 
         return ShallowFBCSPNet(n_chans, *_length_and_rate(context), n_outputs)
@@ -91,7 +91,7 @@ class EEGNetBaseline(Network):
     seed_id = 3
 
     def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
-        """For the windows' length and rate."""
+        """Make the network for the windows' length and rate."""
         from biosig.downstream.baselines.models.eegnet import EEGNet
 
         return EEGNet(n_chans, *_length_and_rate(context), n_outputs)
@@ -106,7 +106,7 @@ class S4Baseline(Network):
     seed_id = 9
 
     def make(self, context: BaselineContext, n_chans: int, n_outputs: int) -> nn.Module:
-        """Of the context's width."""
+        """Make S4 with the context's width."""
         from biosig.downstream.baselines.models.s4 import S4
 
         return S4(n_chans, n_outputs, context.network_width)

@@ -1,4 +1,4 @@
-"""The supervised network for PPG."""
+"""Supervised network for PPG."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from biosig.downstream.data.batch_sources import BatchSource
 
 INPUT = InputContract(64.0, 0.25, 0.25, None, (0.4, 10.0), "robust", on_unknown="keep")
-"""PPG has no common unit: each recording has its own scale."""
+"""Input contract without a unit: PPG has no common one, so each recording has its own scale."""
 
 
 @BASELINES.register
 class PPGNetworkBaseline(SupervisedNetwork):
-    """Four convolutions (`biosig.downstream.baselines.models.ppg_network`)."""
+    """Network of four convolutions (`biosig.downstream.baselines.models.ppg_network`)."""
 
     name = "ppg_network"
     title = "PPG network, from scratch"
@@ -39,7 +39,7 @@ class PPGNetworkBaseline(SupervisedNetwork):
         return NamedExamples(context.prepared("ppg", INPUT), context.model.device, job.parts.train)
 
     def make(self, context: BaselineContext, examples: Any, n_outputs: int) -> nn.Module:  # noqa: ARG002
-        """For the channels of the training part."""
+        """Make the network for the channels of the training part."""
         from biosig.downstream.baselines.models.ppg_network import PPGNetwork
 
         return PPGNetwork(len(examples.places), n_outputs)

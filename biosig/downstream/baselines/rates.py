@@ -1,4 +1,4 @@
-"""Heart and respiratory rate by rule, for targets that are such a rate; no default, since a target does not name it."""
+"""Heart and respiratory rate by rule, for targets that are such a rate; not a default, since targets do not name it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Rate(Baseline):
-    """A rate per minute from the first of the modalities in which beats are found; else the training part's mean."""
+    """A rate per minute from the first modality in which beats are found; else the training part's mean."""
 
     kinds = ("number",)
     modalities = frozenset({"ecg", "ppg"})
@@ -37,7 +37,7 @@ class _Rate(Baseline):
 
 @BASELINES.register
 class HeartRate(_Rate):
-    """The median interval between beats (`biosig.downstream.baselines.models.rate_rules`)."""
+    """Heart rate from the median interval between beats (`biosig.downstream.baselines.models.rate_rules`)."""
 
     name = "heart_rate"
     title = "heart rate by rule"
@@ -46,7 +46,7 @@ class HeartRate(_Rate):
 
 @BASELINES.register
 class RespiratoryRate(_Rate):
-    """The rate at which the beats' amplitude rises and falls (`biosig.downstream.baselines.models.rate_rules`)."""
+    """Respiratory rate from the amplitude modulation of beats (`biosig.downstream.baselines.models.rate_rules`)."""
 
     name = "respiratory_rate"
     title = "respiratory rate by rule"

@@ -1,4 +1,4 @@
-"""Covariances in tangent space with logistic regression, of EEG."""
+"""Covariances of EEG in tangent space, with logistic regression."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class TangentSpace(Baseline):
 
     @classmethod
     def suits(cls, kind: Kind, modalities: Collection[str], demographics: bool) -> bool:  # noqa: ARG003
-        """For classes of EEG alone."""
+        """True for classes of EEG alone."""
         return kind == "classes" and set(modalities) == {"eeg"}
 
     def fit_predict(self, context: BaselineContext, job: FitJob) -> FoldPredictions:
-        """Fit means and regression to the training part, and choose the penalty by the validation part."""
+        """Fit means and regression to the training part, and choose the penalty on the validation part."""
         from biosig.downstream.baselines.models.tangent import tangent_space_predictions
 
         (place,) = [place for place, stream in enumerate(context.windows[0]) if stream.modality == "eeg"]

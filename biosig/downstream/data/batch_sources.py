@@ -1,4 +1,4 @@
-"""From window numbers to what a network takes: packed tokens, cached tokens of a frozen encoder, or a dense array.
+"""Batch sources, from window numbers to a network's input: packed tokens, cached tokens, or a dense array.
 
 Shape letters: B windows, C channels, T samples, N tokens, D embed_dim.
 """
@@ -24,10 +24,10 @@ from biosig.models.tokens import Tokens
 
 
 class BatchSource(Protocol):
-    """What the training loop asks for batches."""
+    """Source of batches for the training loop."""
 
     def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:
-        """The windows of these numbers, mixed if asked, on the device."""
+        """The windows of these numbers, mixed if `mix` is given, on the device."""
 
     def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
         """A random mix of these windows."""
@@ -41,7 +41,7 @@ class PackedExamples:
     windows : PreparedWindows or ChannelSubset
         All windows of the task, surveyed.
     device : torch.device
-        Where batches are put.
+        Device of the batches.
     """
 
     def __init__(self, windows: PreparedWindows | ChannelSubset, device: torch.device) -> None:
@@ -53,21 +53,21 @@ class PackedExamples:
         return pack(mixed(chosen, mix) if mix else chosen, self.windows.contract).to(self.device)
 
     def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
-        """Partners of one layout that miss no sample: two windows with gaps may have no token in common."""
+        """Draw partners of one layout without missing samples: two windows with gaps may have no token in common."""
         return draw([self.windows.layouts[row] if self.windows.whole[row] else None for row in rows], rng)
 
 
 class FrozenExamples(PackedExamples):
-    """As `PackedExamples`, but windows that are not mixed come as tokens, which are computed once and kept.
+    """`PackedExamples` whose unmixed windows come as tokens, which are computed once and kept.
 
     Parameters
     ----------
     windows : PreparedWindows
         All windows of the task.
     encoder : Encoder
-        Never changed while these are in use.
+        The frozen encoder, which must not change while these are in use.
     device : torch.device
-        Where batches are put.
+        Device of the batches.
     keep_bytes : float
         Tokens that may stay in memory.
     """
@@ -85,7 +85,7 @@ class FrozenExamples(PackedExamples):
         return Tokens.joined([self._kept.get(row) or self._encoded(row) for row in rows])
 
     def _encoded(self, row: int) -> Tokens:
-        """Tokens of one window: alone, so that its company never shows in them."""
+        """Encode one window per batch, so that batch composition cannot change the numbers."""
         packed = super().batch([row])
         with torch.no_grad(), autocast(self.device, "auto"):
             tokens = Tokens.of(self.encoder, packed)
@@ -98,21 +98,21 @@ class FrozenExamples(PackedExamples):
 
 
 class DenseExamples:
-    """Arrays (B, C, T) of one montage and rate, for networks that know channels by their row.
+    """Arrays (B, C, T) of one montage and rate, for networks that identify channels by their row.
 
     Parameters
     ----------
     windows : PreparedWindows
         All windows of the task; of one layout (`check_one_layout`).
     device : torch.device
-        Where batches are put.
+        Device of the batches.
     """
 
     def __init__(self, windows: PreparedWindows, device: torch.device) -> None:
         self.windows, self.device = windows, device
 
     def batch(self, rows: Sequence[int], mix: MixupDraw | None = None) -> Any:
-        """A Tensor (B, C, T); samples that are missing are zeros."""
+        """A Tensor (B, C, T); missing samples are zeros."""
         chosen = [self.windows[row] for row in rows]
         windows = mixed(chosen, mix) if mix else chosen
         values = np.stack([np.concatenate([stream.values for stream in window]) for window in windows])
@@ -131,7 +131,7 @@ class TableExamples:
     table : ndarray of float32, shape (N, F)
         A row for each window.
     device : torch.device
-        Where batches are put.
+        Device of the batches.
     """
 
     def __init__(self, table: NDArray[np.float32], device: torch.device) -> None:
@@ -147,35 +147,35 @@ class TableExamples:
         return draw([0] * len(rows), rng)
 
 
-def check_one_layout(windows: PreparedWindows, who: str, one_rate: bool = False) -> None:
+def check_one_layout(windows: PreparedWindows, consumer: str, one_rate: bool = False) -> None:
     """Refuse windows of differing channels or lengths.
 
     Parameters
     ----------
     windows : PreparedWindows
         All windows of the task, surveyed.
-    who : str
-        What needs them equal, for the message.
+    consumer : str
+        Name of the method or setting that needs them equal, for the message.
     one_rate : bool
-        Whether all channels must also have one number of samples.
+        True if all channels must also have one number of samples.
 
     Raises
     ------
     DataError
-        Naming the first recording that differs, and how.
+        With the first recording that differs, and the difference.
     """
     one = windows.windows.ds[int(windows.windows.recording[0])].id
     first = windows.layouts[0]
     if one_rate and len({n_times for _, n_times, _ in first}) > 1:
         raise DataError(
-            f"Recording '{one}' has {_words(first)}, and {who} takes channels of one rate: leave {who} out."
+            f"Recording '{one}' has {_words(first)}, and {consumer} takes channels of one rate: leave {consumer} out."
         )
     for row, layout in enumerate(windows.layouts):
         if layout != first:
             other = windows.windows.ds[int(windows.windows.recording[row])].id
             raise DataError(
-                f"Recording '{other}' gives windows of {_words(layout)}, '{one}' of {_words(first)}, and {who} "
-                f"needs the same channels and length in all: choose recordings with a query, or leave {who} out."
+                f"Recording '{other}' gives windows of {_words(layout)}, '{one}' of {_words(first)}, and {consumer} "
+                f"needs the same channels and length in all: choose recordings with a query, or leave {consumer} out."
             )
 
 

@@ -1,4 +1,4 @@
-"""The challenge's score as a metric of a target: what each of its labels is worth where another is true."""
+"""PhysioNet/CinC challenge score as a metric of a target: partial credit between its labels."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from biosig.evaluate.metrics import Metric, metrics_for
 
 
 def with_worth(target: AnyTarget) -> AnyTarget:
-    """The target with what its file `weights` holds for its labels, so that a saved result needs no other file.
+    """Add to the target the entries of its file `weights` for its labels, so that a saved result needs no other file.
 
-    A label is the diagnosis of the file whose codes are among the label's values: all of them, where several count as
+    A label is the diagnosis of the file with codes among the label's values: all of these codes, if several count as
     one.
 
     Raises
     ------
     UsageError
         If there is no such file, a label has no diagnosis in it, or several, or part of one, or none of the labels is
-        sinus rhythm, the answer that is worth nothing.
+        sinus rhythm, the answer that scores 0.
     DataError
-        If the file is none of that form.
+        If the file does not have this form.
     """
     if not isinstance(target, MultiLabelTarget) or not target.weights or target.challenge_weights:
         return target
@@ -33,19 +33,19 @@ def with_worth(target: AnyTarget) -> AnyTarget:
     codes = [set(name.split("|")) for name in names]
     order = []
     for label, values in target.labels.items():
-        found = [number for number, of_one in enumerate(codes) if of_one & set(values)]
+        found = [number for number, diagnosis in enumerate(codes) if diagnosis & set(values)]
         if len(found) != 1 or not codes[found[0]] <= set(values):
-            there = ", ".join(names[number] for number in found) or "none"
+            matched = ", ".join(names[number] for number in found) or "none"
             raise UsageError(
-                f"Label '{label}' means {', '.join(values)}; of the {len(names)} diagnoses in {target.weights} that "
-                f"meets {there}: give it all codes of one of them, or leave it out."
+                f"Label '{label}' has the values {', '.join(values)}, which match {matched} of the {len(names)} "
+                f"diagnoses in {target.weights}: give it all codes of one diagnosis, or leave it out."
             )
         order.append(found[0])
     return replace(target, challenge_weights=weights[np.ix_(order, order)].tolist())
 
 
 def metrics_of(target: Target) -> list[Metric]:
-    """The metrics of the target's kind, and the challenge's score where labels have a worth."""
+    """The metrics of the target's kind, and the challenge's score if labels have challenge weights."""
     metrics = metrics_for(target.kind)
     weighted = with_worth(target) if isinstance(target, MultiLabelTarget) else None
     if not isinstance(weighted, MultiLabelTarget) or not weighted.challenge_weights:
@@ -58,6 +58,6 @@ def _normal(target: MultiLabelTarget) -> str:
     found = [label for label, values in target.labels.items() if SINUS_RHYTHM in values]
     if len(found) != 1:
         raise UsageError(
-            f"The challenge's score counts from sinus rhythm: give one of the labels the code {SINUS_RHYTHM}."
+            f"The challenge's score is 0 for sinus rhythm: give one of the labels the code {SINUS_RHYTHM}."
         )
     return found[0]

@@ -1,4 +1,4 @@
-"""The same windows with some of their channels only: what a model makes of fewer leads, or of one signal alone."""
+"""Channel subsets: the same windows with some of their channels, to test a model on fewer leads or on one signal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from biosig.errors import UsageError
 
 
 class ChannelSubset:
-    """Windows by number, each with the channels that are kept.
+    """Windows by number, each with a subset of its channels.
 
     Parameters
     ----------
@@ -37,22 +37,22 @@ class ChannelSubset:
 
     @property
     def contract(self) -> Mapping[str, InputContract]:
-        """What the model wants."""
+        """The model's input contract."""
         return self.windows.contract
 
     @property
     def layouts(self) -> list[Layout]:
-        """What the streams of each window are before channels are left out."""
+        """The layout of each window with all its channels."""
         return self.windows.layouts
 
     @property
     def whole(self) -> list[bool]:
-        """Whether each window misses no sample."""
+        """True for each window without missing samples."""
         return self.windows.whole
 
     def __getitem__(self, row: int) -> list[PreparedStream]:
         return chosen(self.windows[row], self.keep)
 
     def usable(self) -> NDArray[np.bool_]:
-        """Which windows still give the model a token, shape (N,)."""
+        """Mark the windows that still give the model a token, shape (N,)."""
         return np.array([has_token(self[row], self.contract) for row in range(len(self.windows))])

@@ -1,4 +1,4 @@
-"""Truth of a window that the model does not see: what a monitor showed during it, or how often an event came.
+"""Targets from channels and events that the model does not see: a monitor's reading, or the rate of an event.
 
 Monitors write their numbers (heart rate, respiratory rate, SpO2) about once a second, each an average over the seconds
 before. They are kept as channels of kinds without a modality, so no model reads them.
@@ -16,7 +16,7 @@ from biosig.errors import DataError, UsageError
 from biosig.recording import MODALITIES, Stream, sample_range
 
 LEAST_PRESENT = 0.5
-"""Share of a window's readings that must be there for it to have a value."""
+"""Share of a window's readings that must be present for it to have a value."""
 
 
 def window_values(
@@ -31,8 +31,7 @@ def window_values(
     channel : str
         Canonical name ("HR", "SpO2").
     plausible : tuple of float
-        Least and greatest value that is a reading; others, such as the 0 of a monitor that measures nothing, count as
-        missing.
+        Range of real readings; values outside it, such as the 0 of a disconnected monitor, count as missing.
 
     Returns
     -------
@@ -70,21 +69,21 @@ def window_values(
 def event_rates(
     windows: Windows, label: str, plausible: tuple[float, float] = (-math.inf, math.inf)
 ) -> NDArray[np.float64]:
-    """How often a minute an annotation comes in each window: 60 over the median interval between onsets.
+    """Rate per minute of an annotation in each window: 60 over the median interval between onsets.
 
     Parameters
     ----------
     windows : Windows
         N windows.
     label : str
-        Of the annotations, such as "RR" of a chest strap.
+        Label of the annotations, such as "RR" of a chest strap.
     plausible : tuple of float
-        Least and greatest rate that counts.
+        Range of rates that count.
 
     Returns
     -------
     ndarray of float64, shape (N,)
-        NaN where fewer than three lie in the window.
+        NaN where fewer than three annotations lie in the window.
 
     Raises
     ------
@@ -114,7 +113,7 @@ def _stream_of(recording: ReadableRecording, channel: str) -> Stream | None:
         return None
     if named[0].kind in MODALITIES:
         raise UsageError(
-            f"Channel '{channel}' of recording '{recording.id}' is {named[0].kind}, which a model sees: "
+            f"Channel '{channel}' of recording '{recording.id}' is {named[0].kind}, which a model reads: "
             "a measure needs a channel of another kind."
         )
     streams = recording.read().of_kind(named[0].kind)
@@ -122,7 +121,7 @@ def _stream_of(recording: ReadableRecording, channel: str) -> Stream | None:
 
 
 def _measurable(windows: Windows) -> str:
-    """A sentence on the channels that could be a measure."""
+    """A clause that lists the channels that can be a target."""
     recordings = (windows.ds[int(row)] for row in np.unique(windows.recording))
     names = dict.fromkeys(c.name for recording in recordings for c in recording.channels if c.kind not in MODALITIES)
     return f"those that a model does not see are {', '.join(names) or 'none'}."

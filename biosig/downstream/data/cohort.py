@@ -1,4 +1,4 @@
-"""Who a result is about: one row per recording, the groups that scores are split by, and the table of a cohort."""
+"""Cohort of a result: one row per recording, the subgroups of the scores, and the table of a cohort."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from biosig.shards.stored_recording import StoredRecording
 
 AGE_BANDS = {"under 18": 18.0, "18 to 39": 40.0, "40 to 64": 65.0, "65 and over": np.inf}
-"""Name → the age (years) that is the next band's first."""
+"""Name → the first age (years) of the next band."""
 
 QUALITY_BANDS = {"under 95 % valid": 0.95, "95 to 100 % valid": 1.0, "all valid": np.inf}
-"""Name → the share of real samples that is the next band's first."""
+"""Name → the first share of real samples of the next band."""
 
 
 def recording_table(windows: Windows) -> pd.DataFrame:
-    """What is known of each recording that windows are drawn from; no sample is read.
+    """Metadata of each recording that windows are drawn from; no sample is read.
 
     Parameters
     ----------
     windows : Windows
-        Of a shard dataset.
+        Windows of a shard dataset.
 
     Returns
     -------
     DataFrame
         Columns recording, age (years), sex, site (the label of that name), n_leads (channels that a model can read) and
-        quality (share of their samples that the source calls real).
+        quality (share of their samples that the source marks as real).
     """
     windows = original(windows)
     ds: ShardDataset = windows.ds  # type: ignore[assignment]
@@ -57,7 +57,7 @@ def recording_table(windows: Windows) -> pd.DataFrame:
 
 
 def _leads_and_quality(recording: StoredRecording) -> tuple[int, float]:
-    """How many channels a model can read, and which share of their samples is real."""
+    """Number of channels that a model can read, and the share of their samples that is real."""
     n_leads, n_samples, n_invalid = 0, 0, 0
     for stream in recording.read(lazy=True).streams:
         read = np.array([channel.kind in MODALITIES for channel in stream.channels])
@@ -69,14 +69,14 @@ def _leads_and_quality(recording: StoredRecording) -> tuple[int, float]:
 
 
 def groups(recordings: pd.DataFrame) -> pd.DataFrame:
-    """The sex, age_band, site, n_leads and quality of each recording, as groups; without what all share.
+    """The sex, age_band, site, n_leads and quality of each recording, as groups; columns with one value are left out.
 
     Parameters
     ----------
     recordings : DataFrame
         From `recording_table`.
     """
-    of = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "sex": recordings["sex"].to_numpy(object),
             "age_band": _banded(recordings["age"], AGE_BANDS),
@@ -86,7 +86,7 @@ def groups(recordings: pd.DataFrame) -> pd.DataFrame:
         },
         index=pd.Index(recordings["recording"], name="recording"),
     )
-    return of.loc[:, of.nunique() > 1]
+    return table.loc[:, table.nunique() > 1]
 
 
 def _banded(values: pd.Series, bands: dict[str, float]) -> pd.Categorical:
@@ -96,16 +96,16 @@ def _banded(values: pd.Series, bands: dict[str, float]) -> pd.Categorical:
 
 
 def cohort_table(rows: pd.DataFrame, target: Target, recordings: pd.DataFrame | None) -> pd.DataFrame:
-    """How many people stand behind each class and behind all, how old they are, and how many are women.
+    """Count people, recordings and windows of each class and of all, with their age and share of women.
 
     Parameters
     ----------
     rows : DataFrame
-        Scored windows, each once: recording, subject and truth (`biosig.downstream.data.columns`).
+        Scored windows, each once: recording, subject and labels (`biosig.downstream.data.columns`).
     target : Target
-        What is predicted.
+        The prediction target.
     recordings : DataFrame, optional
-        From `recording_table`; None where a result was saved without.
+        From `recording_table`; None for a result that was saved without it.
 
     Returns
     -------
@@ -115,10 +115,10 @@ def cohort_table(rows: pd.DataFrame, target: Target, recordings: pd.DataFrame | 
     """
     if recordings is not None:
         rows = rows.merge(recordings[["recording", "age", "sex"]], on="recording", how="left")
-    truth = rows[truth_names(target)]
-    chosen = {name: truth["y"] == name for name in target.class_names} if target.kind == "classes" else {}
+    labels = rows[truth_names(target)]
+    chosen = {name: labels["y"] == name for name in target.class_names} if target.kind == "classes" else {}
     if target.kind == "multilabel":
-        chosen = {name: truth[f"y_{name}"] > 0 for name in target.class_names}
+        chosen = {name: labels[f"y_{name}"] > 0 for name in target.class_names}
     return pd.DataFrame([_summary("all", rows), *(_summary(name, rows[which]) for name, which in chosen.items())])
 
 

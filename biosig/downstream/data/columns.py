@@ -1,4 +1,4 @@
-"""How truth and predictions stand in a table, and how they are read from it again.
+"""Columns of labels and predictions in a table, and reading them back.
 
 Classes: y and prediction by name, one score_ column each. Labels: one y_ and one score_ column each. A number: y and
 prediction. A time to an event: time, event and prediction. Shape letters: N rows, K classes or labels.
@@ -18,7 +18,7 @@ from biosig.evaluate.splits import people
 
 
 def truth_columns(y: NDArray[Any], target: Target) -> dict[str, NDArray[Any]]:
-    """Columns of truth, y as in `LabelledWindows`."""
+    """Columns of labels, from y as in `LabelledWindows`."""
     if target.kind == "classes":
         return {"y": np.asarray(target.class_names, object)[y]}
     if target.kind == "multilabel":
@@ -27,7 +27,7 @@ def truth_columns(y: NDArray[Any], target: Target) -> dict[str, NDArray[Any]]:
 
 
 def prediction_columns(prediction: Floats, target: Target) -> dict[str, NDArray[Any]]:
-    """Columns of what a method predicts: probabilities (N, K), or values (N,)."""
+    """Columns of a method's predictions: probabilities (N, K), or values (N,)."""
     if not target.class_names:
         return {"prediction": prediction}
     scores = {f"score_{name}": prediction[:, k] for k, name in enumerate(target.class_names)}
@@ -42,19 +42,19 @@ def prediction_names(target: Target) -> list[str]:
 
 
 def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np.str_], Floats]:
-    """Truth, people (N,) and prediction of what has a truth: windows, or recordings with the mean prediction.
+    """Labels, people (N,) and predictions of the scored rows: windows, or recordings with the mean prediction.
 
     Parameters
     ----------
     rows : DataFrame
         One row per window, of one method and seed.
     target : Target
-        What was predicted.
+        The prediction target.
     """
-    truths = truth_names(target)
+    label_columns = truth_names(target)
     predictions = prediction_names(target)
     if target.unit == "recording":
-        firsts = dict.fromkeys(("person", *truths), "first")
+        firsts = dict.fromkeys(("person", *label_columns), "first")
         windows = rows.assign(person=people(rows)).groupby("recording", sort=False)
         rows = windows.agg({**firsts, **dict.fromkeys(predictions, "mean")})
         subjects = rows["person"].to_numpy(str)
@@ -63,14 +63,14 @@ def scored(rows: pd.DataFrame, target: Target) -> tuple[NDArray[Any], NDArray[np
     values = rows[predictions].to_numpy(np.float64)
     if target.kind == "classes":
         return pd.Index(target.class_names).get_indexer(rows["y"]), subjects, values
-    truth = rows[truths].to_numpy(np.float64)
+    labels = rows[label_columns].to_numpy(np.float64)
     if target.kind == "multilabel":
-        return truth, subjects, values
-    return truth if target.kind == "survival" else truth[:, 0], subjects, values[:, 0]
+        return labels, subjects, values
+    return labels if target.kind == "survival" else labels[:, 0], subjects, values[:, 0]
 
 
 def truth_names(target: Target) -> list[str]:
-    """The columns that hold the truth."""
+    """The columns that hold labels."""
     if target.kind == "multilabel":
         return [f"y_{name}" for name in target.class_names]
     return ["time", "event"] if target.kind == "survival" else ["y"]

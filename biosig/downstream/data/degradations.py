@@ -1,7 +1,7 @@
-"""Recordings made worse: what a method that was fitted on good ones says of half the rate, of gaps, and of noise.
+"""Degraded test recordings, with half the rate, gaps or noise, for methods that were fitted on good ones.
 
-Each is a function of the recording alone, seeded by its content hash, so that a window, the same with a margin, and
-every method of a table meet the same samples.
+Each degradation is a function of the recording alone, seeded by its content hash, so that a window, the same window
+with a margin, and every method of a table read the same samples.
 
 Shape letters: C channels, T samples, N windows.
 """
@@ -26,10 +26,10 @@ from biosig.recording import MODALITIES, Recording, Stream
 from biosig.signal import is_flat, resample, robust_scale
 
 MISSING, GAP = 0.1, 0.5
-"""Share of the samples that are lost, and s that are lost at once, of all channels, as by a radio link."""
+"""Share of samples that are lost, and seconds that are lost at once in all channels, as by a radio link."""
 
 SNR = 10.0
-"""dB of the recording's robust scale over the noise, half of whose power is white and half from the mains."""
+"""dB of the recording's robust scale over the noise, with half of its power white and half from the mains."""
 
 MAINS = 50.0
 """Hz."""
@@ -38,7 +38,7 @@ _BLOCK = 1024  # samples of noise that are drawn at once
 
 
 def half_rate(part: Recording, whole: ReadableRecording, row: int) -> Recording:  # noqa: ARG001
-    """At half the sampling rate, after a low-pass (`biosig.signal.resample`)."""
+    """Halve the sampling rate, after a low-pass (`biosig.signal.resample`)."""
 
     def halved(stream: Stream) -> Stream:
         sfreq = stream.sfreq / 2
@@ -48,7 +48,7 @@ def half_rate(part: Recording, whole: ReadableRecording, row: int) -> Recording:
 
 
 def missing(part: Recording, whole: ReadableRecording, row: int) -> Recording:  # noqa: ARG001
-    """Without a tenth of its samples, `GAP` s at a time."""
+    """Remove a tenth of the samples, `GAP` s at a time."""
 
     def with_gaps(stream: Stream) -> Stream:
         values = stream.physical()
@@ -63,7 +63,7 @@ def missing(part: Recording, whole: ReadableRecording, row: int) -> Recording:  
 
 
 def noise(part: Recording, whole: ReadableRecording, row: int) -> Recording:  # noqa: ARG001
-    """With white noise and mains hum at `SNR`; all of it is white where the rate has no room for `MAINS`."""
+    """Add white noise and mains hum at `SNR`; all of it is white if the rate is too low for `MAINS`."""
 
     def with_noise(stream: Stream) -> Stream:
         values = stream.physical()
@@ -82,25 +82,25 @@ def noise(part: Recording, whole: ReadableRecording, row: int) -> Recording:  # 
 
 
 DEGRADATIONS: dict[str, Alteration] = {"half_rate": half_rate, "missing": missing, "noise": noise}
-"""By name."""
+"""All degradations by name."""
 
 
 def degraded(windows: Windows, name: str) -> Windows:
-    """The same windows, made worse in one of the ways of `DEGRADATIONS`.
+    """The same windows with one of `DEGRADATIONS`.
 
     Raises
     ------
     UsageError
-        If there is no such way.
+        If there is no such degradation.
     """
     return altered(windows, _named(name))
 
 
 def with_degraded_test(task: Task, parts: Sequence[Split], name: str) -> tuple[Task, list[Split]]:
-    """The task whose test parts are made worse, while training and validation parts are as they were.
+    """Degrade the test parts of a task, and leave training and validation parts unchanged.
 
-    Its windows are those that are fitted on, as they are, and those that are tested, made worse. Test parts are in the
-    order that they had, so that predictions can be paired with those of the task itself.
+    Its windows are the training and validation windows, unchanged, and the test windows, degraded. Test parts keep
+    their order, so that predictions can be paired with those of the task itself.
 
     Parameters
     ----------
@@ -109,12 +109,12 @@ def with_degraded_test(task: Task, parts: Sequence[Split], name: str) -> tuple[T
     parts : sequence of Split
         One per fold.
     name : str
-        Of `DEGRADATIONS`.
+        A name of `DEGRADATIONS`.
 
     Raises
     ------
     UsageError
-        If there is no such way.
+        If there is no such degradation.
     """
     good = np.unique(np.concatenate([rows for part in parts for rows in (part.train, part.validation)]))
     bad = tested_rows(parts)
@@ -135,7 +135,7 @@ def with_degraded_test(task: Task, parts: Sequence[Split], name: str) -> tuple[T
 
 
 def scale_of(window: Recording, kind: str) -> float:
-    """The recording's robust scale of a kind, in its unit, or the window's own where that is not known; NaN = none."""
+    """The recording's robust scale of a kind, in its unit, or the window's own if it is not known; NaN = none."""
     known = float(window.robust_scale.get(kind, math.nan))
     if known > 0:
         return known
@@ -144,7 +144,7 @@ def scale_of(window: Recording, kind: str) -> float:
 
 
 class _WithCopies(WrappedSet):
-    """Recordings, and behind them the same once more, altered; the column `COPY` tells the latter."""
+    """Recordings followed by an altered copy of each; the column `COPY` marks the copies."""
 
     def __init__(self, ds: RecordingSet, alteration: Alteration, name: str) -> None:
         super().__init__(ds)
@@ -177,7 +177,7 @@ def _named(name: str) -> Alteration:
 
 
 def _with_streams(part: Recording, function: Callable[[Stream], Stream]) -> Recording:
-    """The part with a function of its streams that a model can read; the others are left alone."""
+    """Apply a function to the streams of a part that a model can read; the others stay unchanged."""
     streams = [
         function(stream) if stream.n_times > 1 and any(c.kind in MODALITIES for c in stream.channels) else stream
         for stream in part.streams
@@ -186,7 +186,7 @@ def _with_streams(part: Recording, function: Callable[[Stream], Stream]) -> Reco
 
 
 def _as_values(stream: Stream, values: NDArray[np.float32], sfreq: float | None = None) -> Stream:
-    """The stream with other values (C, T), NaN where there is none."""
+    """The stream with other values (C, T), NaN where there is no value."""
     one, none = np.ones(stream.n_chans), np.empty((0, 3), np.int64)
     return replace(stream, samples=values, scale=one, offset=0 * one, invalid=none, sfreq=sfreq or stream.sfreq)
 
@@ -197,7 +197,7 @@ def _seed(whole: ReadableRecording, *what: str | int) -> int:
 
 
 def _white(whole: ReadableRecording, channel: str, first: int, n_times: int) -> NDArray[np.float64]:
-    """White noise of variance 1 (T,) of a channel, from one of its samples on."""
+    """White noise of variance 1 (T,) of a channel, beginning at one of its samples."""
     blocks = range(first // _BLOCK, (first + n_times - 1) // _BLOCK + 1)
     drawn = [np.random.default_rng(_seed(whole, "noise", channel, k)).standard_normal(_BLOCK) for k in blocks]
     start = first - blocks[0] * _BLOCK
@@ -205,7 +205,7 @@ def _white(whole: ReadableRecording, channel: str, first: int, n_times: int) -> 
 
 
 def _hum(whole: ReadableRecording, stream: Stream, first: int) -> NDArray[np.float64] | None:
-    """A sine of power 1/2 (T,), the same on all channels; None where the rate has no room for it."""
+    """A sine of power 1/2 (T,), the same on all channels; None if the rate is too low for it."""
     if 0.45 * stream.sfreq < MAINS:
         return None
     phase = np.random.default_rng(_seed(whole, "mains")).uniform(0, 2 * np.pi)

@@ -20,9 +20,9 @@ def windows_in_intervals(
     Parameters
     ----------
     ds : RecordingSet
-        Any query of an index.
+        The recordings, such as a query of an index.
     labels : sequence of str
-        Annotation labels to take, compared to the letter ("(AFIB").
+        Annotation labels to take, compared exactly ("(AFIB").
     length : float
         Seconds per window.
     stride : float, optional
@@ -31,14 +31,14 @@ def windows_in_intervals(
     Returns
     -------
     Windows
-        With the interval's label, in the order of the annotations. Intervals shorter than `length` give none.
+        With the interval's label, in the order of the annotations. Intervals shorter than `length` give no window.
 
     Raises
     ------
     UsageError
         If `length` or `stride` is not positive.
     DataError
-        If no annotation has any of the labels; the sentence names those that last.
+        If no annotation has any of the labels; the message lists the labels with a duration.
     """
     stride = length if stride is None else stride
     if not (length > 0 and stride > 0):

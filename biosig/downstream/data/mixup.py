@@ -17,14 +17,14 @@ from biosig.batches.contract import PreparedStream
 
 @dataclass(frozen=True, slots=True)
 class MixupDraw:
-    """What one batch is mixed by: x ← weight · x + (1 - weight) · x[partner]."""
+    """Weight and partners that mix one batch: x ← weight · x + (1 - weight) · x[partner]."""
 
     weight: float
     partner: NDArray[np.int64]  # (B,)
 
 
 def draw(layouts: Sequence[Hashable], rng: np.random.Generator) -> MixupDraw:
-    """A weight, and for each window a partner of the same layout; a window whose layout is None stays as it is."""
+    """Draw a weight, and for each window a partner of the same layout; a window with layout None stays as it is."""
     partner = np.arange(len(layouts))
     groups: dict[Hashable, list[int]] = {}
     for i, layout in enumerate(layouts):
@@ -47,5 +47,5 @@ def _average(a: PreparedStream, b: PreparedStream, weight: float) -> PreparedStr
     values = np.float32(weight) * a.values + np.float32(1 - weight) * b.values
     scale = a.scale
     if isinstance(a.scale, float) and isinstance(b.scale, float) and min(a.scale, b.scale) > 0:
-        scale = a.scale**weight * b.scale ** (1 - weight)  # the model is told its logarithm
+        scale = a.scale**weight * b.scale ** (1 - weight)  # the model reads its logarithm
     return replace(a, values=values, scale=scale)

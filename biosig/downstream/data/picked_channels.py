@@ -1,4 +1,4 @@
-"""Recordings of which some channels alone take part."""
+"""Picked channels: recordings with a selection of their channels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from biosig.recording import Channel, Recording
 
 
 def pick_channels(windows: Windows, channels: Sequence[str]) -> Windows:
-    """The same windows with the channels of these names or kinds alone; with all of them where none is named.
+    """Keep only the channels of these names or kinds in the windows; all of them if none is named.
 
     Raises
     ------
@@ -24,8 +24,8 @@ def pick_channels(windows: Windows, channels: Sequence[str]) -> Windows:
     if not channels:
         return windows
     ds = PickedSet(windows.ds, channels)
-    there = {name for row in range(len(ds)) for c in ds[row].channels for name in (c.name, c.kind)}
-    unknown = [name for name in channels if name not in there]
+    known = {name for row in range(len(ds)) for c in ds[row].channels for name in (c.name, c.kind)}
+    unknown = [name for name in channels if name not in known]
     if unknown:
         raise UsageError(f"No recording has the channel or modality '{unknown[0]}': correct channels.")
     return replace(windows, ds=ds)
@@ -72,15 +72,15 @@ class PickedRecording(WrappedRecording):
 
     @property
     def channels(self) -> list[Channel]:
-        """Those that are kept, in order."""
+        """The kept channels, in order."""
         return [c for c in self.recording.channels if c.name in self._keep or c.kind in self._keep]
 
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
-        """The window's channels that are kept."""
+        """Read a window with the kept channels."""
         return with_channels(self.recording.read(onset, duration), self._keep)
 
     def read_signals(self, onset: float, duration: float) -> Recording:
-        """As `read`, of the metadata only id and robust scale."""
+        """`read` with only id and robust scale of the metadata."""
         return with_channels(self.recording.read_signals(onset, duration), self._keep)
 
 

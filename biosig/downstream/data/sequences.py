@@ -1,7 +1,7 @@
-"""Spans that a model reads in context: many of them in one long window, each with an output of its own.
+"""Sequences of spans that a model reads in context: many spans in one long window, each with an output of its own.
 
-A recording is cut into windows side by side, and those into spans: ten stages of sleep in five minutes of a night. What
-is rated is a span; what is encoded is a window. Shape letters: N labelled spans, M windows, S spans in a window.
+A recording is cut into windows side by side, and the windows into spans: ten stages of sleep in five minutes of a
+night. Spans are scored; windows are encoded. Shape letters: N labelled spans, M windows, S spans in a window.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from biosig.downstream.data.splits import Split
 from biosig.evaluate.splits import Rows
 
 UNLABELLED = -1
-"""Class number of a span whose class is not known."""
+"""Class number of a span without a known class."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class SpanLayout:
     windows : Windows
         M windows; the last of a recording may be shorter.
     context, place : ndarray of int64, shape (N,)
-        The window of each span, and which of its spans it is.
+        The window of each span, and the span's place in it.
     n_spans : int
-        S.
+        Number of spans in a window, S.
     """
 
     windows: Windows
@@ -53,11 +53,11 @@ class SpanLayout:
 
     @classmethod
     def alone(cls, windows: Windows) -> SpanLayout:
-        """Windows that are read as they are."""
+        """The layout of windows that are one span each."""
         return cls(windows, np.arange(len(windows)), np.zeros(len(windows), np.int64), 1)
 
     def truth(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Class numbers (N,) as (M, S), `UNLABELLED` where no labelled span lies; with S = 1 any truth as it is."""
+        """Arrange class numbers (N,) as (M, S), `UNLABELLED` in other spans; with S = 1 labels stay as they are."""
         if self.n_spans == 1:
             return y
         laid = np.full((len(self.windows), self.n_spans), UNLABELLED, np.int64)
@@ -65,17 +65,17 @@ class SpanLayout:
         return laid
 
     def parts(self, parts: Split) -> Split:
-        """The windows of each part, which is that of all spans of a window."""
+        """The windows of each part; all spans of a window are in one part."""
         return Split(*(np.unique(self.context[rows]) for rows in (parts.train, parts.validation, parts.test)))
 
     def read_for(self, rows: Rows) -> tuple[Rows, NDArray[np.int64]]:
-        """The windows (m,) to read for some spans (n,), and where their outputs are among the windows' m · S."""
+        """The windows (m,) to read for some spans (n,), and the places of their outputs among the windows' m · S."""
         read, among = np.unique(self.context[rows], return_inverse=True)
         return read, among.reshape(-1) * self.n_spans + self.place[rows]
 
 
 def labelled(y: NDArray[Any], prediction: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Truth and prediction of what has a label: of class numbers (m, S), the spans that do; all else as it is."""
+    """Labels and predictions of labelled rows: of class numbers (m, S), the labelled spans; other labels unchanged."""
     if y.dtype.kind != "i":
         return y, prediction
     flat = y.reshape(-1)

@@ -1,4 +1,4 @@
-"""A label every few seconds: which class of event fills, or happens in, each span of a recording.
+"""Span labels: the class of the event that fills, or happens in, each span of a few seconds.
 
 Shape letters: N spans, K classes.
 """
@@ -23,23 +23,23 @@ def span_labels(
     every: float,
     otherwise: bool,
 ) -> tuple[Windows, NDArray[np.int64], list[str]]:
-    """Spans side by side from the start of each recording, and the class of each.
+    """Cut each recording into spans side by side from its start, and label each span.
 
-    A span belongs to the class whose events last for half of it or more, or of which an event without duration lies in
-    it. Spans of several classes are left out and counted; so are those of none, unless that is a class too.
+    A span belongs to a class if events of the class fill half of it or more, or an event of the class without duration
+    lies in it. Spans of several classes are left out and counted; so are spans without a class, unless that is a class.
 
     Parameters
     ----------
     ds : RecordingSet
-        Any query of an index.
+        The recordings, such as a query of an index.
     events : mapping of str to sequence of str
         Class name → annotation labels.
     counts : mapping of str to ndarray of bool, shape (n_recordings,)
-        In which recordings the events of a class count; all, where it is not named.
+        Recordings in which the events of a class count; all, if the class is not named.
     every : float
         Seconds per span.
     otherwise : bool
-        Whether spans without event are a class, the last.
+        True if spans without an event are a class, the last.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def span_labels(
     y : ndarray of int64, shape (N,)
         Class numbers.
     notes : list of str
-        How many were left out, and why.
+        Numbers of spans left out, with the reason.
     """
     spans = fixed_length_windows(ds, every)
     share = np.stack(
@@ -71,7 +71,7 @@ def span_labels(
 def _share(
     ds: RecordingSet, spans: Windows, labels: Sequence[str], counts: NDArray[np.bool_] | None, every: float
 ) -> NDArray[np.float64]:
-    """How much of each span (N,) the events fill; one without duration fills the span that it lies in."""
+    """Share of each span (N,) that the events fill; an event without duration fills the span that it lies in."""
     table = ds.annotations
     table = table[table["label"].isin(list(labels))]
     if counts is not None:
@@ -87,8 +87,8 @@ def _share(
     place = first[event] + np.arange(len(event)) - np.repeat(np.cumsum(touched) - touched, touched)
     overlap = np.minimum(start[event] + lasts[event], (place + 1) * every) - np.maximum(start[event], place * every)
     filled = np.where(lasts[event] > 0, overlap / every, 1.0)
-    of = recording[event].astype(np.int64)
-    inside = (place >= 0) & (place < n_spans[of])
+    event_recording = recording[event].astype(np.int64)
+    inside = (place >= 0) & (place < n_spans[event_recording])
     share = np.zeros(len(spans))
-    np.add.at(share, before[of[inside]] + place[inside], filled[inside])
+    np.add.at(share, before[event_recording[inside]] + place[inside], filled[inside])
     return share

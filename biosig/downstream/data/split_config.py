@@ -1,4 +1,4 @@
-"""Configuration of how subjects are divided into training, validation and test parts."""
+"""Configuration of splits by subject into training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from biosig.errors import UsageError
 
 @dataclass(frozen=True)
 class SubjectKFold:
-    """Every subject is tested once.
+    """Cross-validation over subjects, in which every subject is tested once.
 
     Parameters
     ----------
     folds : int or "subjects"
         Folds over subjects; "subjects" leaves one subject (one group of `by`) out at a time.
     validation : float
-        Share of a fold's training subjects that choose the epoch; at most a half.
+        Share of a fold's training subjects that choose the epoch; at most 0.5.
     by : str
-        "subject"; or "site", "session" or any label: then whoever shares one of its values, or a subject, stays on one
-        side.
+        "subject"; or "site", "session" or any label: then recordings that share one of its values, or a subject, stay
+        on one side.
     """
 
     name: ClassVar[str] = "folds"
@@ -34,14 +34,14 @@ class SubjectKFold:
 
 @dataclass(frozen=True)
 class QuerySplit:
-    """Named parts, as published splits have them.
+    """Split into named parts, as for published splits.
 
     Parameters
     ----------
     train, test : str
         Pandas expressions over the index and the labels: "part == 'train'", "number <= '070'".
     validation : str or float
-        An expression likewise, or the share of the training subjects; at most a half.
+        An expression, or the share of the training subjects; at most 0.5.
     """
 
     name: ClassVar[str] = "query"

@@ -1,6 +1,6 @@
-"""Training, validation and test parts: three groups of people who share nobody, and no site if that is asked for.
+"""Training, validation and test parts with disjoint subjects, and disjoint sites if the split names them.
 
-The validation part chooses the epoch, so that the test part is looked at once.
+The validation part chooses the epoch, so that the test part is used once.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from biosig.evaluate.splits import Fold, Rows, check_disjoint, connected_groups,
 from biosig.shards.dataset import ShardDataset
 
 Strata = NDArray[np.int64] | None
-"""What is spread evenly over folds (N,), if anything."""
+"""Strata to spread evenly over folds (N,), or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Row numbers to fit on, to choose the epoch by, and to score, each (n,) int64."""
+    """Row numbers to fit on, to choose the epoch on, and to test, each (n,) int64."""
 
     train: Rows
     validation: Rows
@@ -42,18 +42,18 @@ def tested_rows(parts: Sequence[Split]) -> Rows:
 def make_parts(
     split: SubjectKFold | QuerySplit, labelled: LabelledWindows, seed: int, contents: Contents | None = None
 ) -> tuple[list[Split], list[str]]:
-    """The parts of each fold, and what to say about them.
+    """Make the parts of each fold, with notes on them.
 
     Parameters
     ----------
     split : SubjectKFold or QuerySplit
-        How to divide.
+        Configuration of the split.
     labelled : LabelledWindows
-        N windows of a shard dataset, and their truth.
+        N windows of a shard dataset, and their labels.
     seed : int
-        Of the folds and the validation subjects.
+        Seed of the folds and the validation subjects.
     contents : Contents, optional
-        Of the windows, where they are known.
+        Contents of the windows, if already computed.
 
     Raises
     ------
@@ -93,9 +93,9 @@ def make_parts(
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Whose each window is (N,), the group of its recording with equal or near ones (N,), and notes on these.
+    """Person of each window (N,), group of its recording's equal or near copies (N,), and notes on these.
 
-    Who shares a signal is one person (`biosig.evaluate.duplicates.Duplicates.people`).
+    Subjects who share a signal are one person (`biosig.evaluate.duplicates.Duplicates.people`).
     """
 
     people: NDArray[np.str_]
@@ -104,24 +104,24 @@ class Contents:
 
 
 def content_of(windows: Windows) -> Contents:
-    """Which of the windows' recordings hold the same signal, under whatever names and subjects."""
-    rows, first, of_window = np.unique(windows.recording, return_index=True, return_inverse=True)
+    """Find the windows' recordings that hold the same signal, under any names and subjects."""
+    rows, first, window_recording = np.unique(windows.recording, return_index=True, return_inverse=True)
     recordings = [windows.ds[int(row)] for row in rows]
     names = [one.id for one in recordings]
     found = duplicates_of(recordings)
     people = found.people(windows.subjects[first], [one.content_hash for one in recordings])
-    return Contents(people[of_window], np.array(names, str)[found.group][of_window], found.notes(names))
+    return Contents(people[window_recording], np.array(names, str)[found.group][window_recording], found.notes(names))
 
 
 def groups_of(split: SubjectKFold | QuerySplit, windows: Windows, contents: Contents) -> NDArray[np.str_]:
-    """What a split keeps together (N,): people, or all who hang together by what `split.by` names."""
+    """Groups that a split keeps together (N,): people, or people connected by values of `split.by`."""
     if isinstance(split, SubjectKFold) and split.by != "subject":
         return connected_groups(contents.people, recording_values(windows, split.by))
     return contents.people
 
 
 def _shared_content(contents: Contents, parts: list[Split]) -> list[str]:
-    """What to say where a split that somebody else made has copies of one recording on both sides."""
+    """A note on copies of one recording on both sides of a split by query."""
     (part,) = parts
     learned = np.union1d(contents.group[part.train], contents.group[part.validation])
     shared = np.intersect1d(learned, contents.group[part.test])
@@ -134,7 +134,7 @@ def _shared_content(contents: Contents, parts: list[Split]) -> list[str]:
 
 
 def recording_values(windows: Windows, label: str) -> NDArray[np.str_]:
-    """What is known of each window's recording (N,): its session, or a label such as the site.
+    """Session of each window's recording (N,), or a label of it such as the site.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def _check_groups(split: SubjectKFold, groups: NDArray[np.str_]) -> None:
     n_groups, wanted = len(np.unique(groups)), 3 if split.folds == "subjects" else split.folds
     if n_groups < wanted:
         raise UsageError(
-            f"Subjects and what they share by {split.by} hang together in {n_groups} groups, and the split needs "
+            f"Subjects connected by their values of {split.by} form {n_groups} groups, and the split needs "
             f"{wanted}: choose fewer folds, or by: subject."
         )
 
@@ -174,7 +174,7 @@ def _folds(n_folds: int | str, strata: Strata, groups: NDArray[np.str_], seed: i
 def _with_validation(
     train: Rows, share: float, strata: Strata, groups: NDArray[np.str_], seed: int
 ) -> tuple[Rows, Rows]:
-    """Training rows, less those of the groups that choose the epoch, and the latter's."""
+    """Divide training rows into those to fit and, of other groups, those that choose the epoch."""
     among = None if strata is None else strata[train]
     inner = held_out_fold(groups[train], share, seed, among)
     return train[inner.train], train[inner.test]
@@ -204,7 +204,7 @@ def _rows(expression: str, windows: Windows, ds: ShardDataset) -> Rows:
 
 
 def _check_truth(labelled: LabelledWindows, rows: Rows, part: str) -> None:
-    """Refuse a part that nothing can be learned from, or be scored on."""
+    """Refuse a part without an event, or without windows of both sides of a class."""
     y, target = labelled.y[rows], labelled.target
     if target.kind == "survival" and not y[:, 1].any():
         raise UsageError(f"The {part} part has no event: use fewer folds, a larger share, or another seed.")

@@ -1,4 +1,4 @@
-"""What every test of a model starts from: labelled windows of known people, and the model on trial."""
+"""Task of a test: labelled windows of known people, and the model under test."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ Aligned = TypeVar("Aligned", "FineTuneConfig", "ProbeConfig")
 
 @dataclass(frozen=True)
 class Task:
-    """Labelled windows, and who they are of.
+    """Labelled windows with their recordings and subjects.
 
     Parameters
     ----------
     labelled : LabelledWindows
-        N windows and their truth.
+        N windows and their labels.
     recordings, subjects, contents : ndarray of str, shape (N,)
         Id of each window's recording, pseudonym of its subject, content hash of its recording.
     shards_hash : str
-        Of the recordings that the windows are drawn from.
+        Hash of the recordings that the windows are drawn from.
     """
 
     labelled: LabelledWindows
@@ -55,12 +55,12 @@ class Task:
 
     @cached_property
     def copies(self) -> Contents:
-        """Which windows are of one signal, and so of one person."""
+        """Copies among the recordings, and the people that they give."""
         return content_of(self.labelled.windows)
 
     @property
     def people(self) -> NDArray[np.str_]:
-        """Whose each window is (N,): what folds keep together and intervals draw as one."""
+        """The person of each window (N,): folds keep a person together, and intervals draw a person as one."""
         return self.copies.people
 
     def only(self, chosen: NDArray[np.bool_]) -> Task:
@@ -74,7 +74,7 @@ class Task:
         return replace(self, labelled=replace(self.labelled, windows=windows))
 
     def cohort(self, tested: NDArray[np.int64] | None = None) -> dict[str, dict[str, int]]:
-        """How many people, recordings and windows stand behind each class, and behind all, in rows or in all."""
+        """Count people, recordings and windows of each class, and of all, in the `tested` rows or in all."""
         target, y = self.labelled.target, self.labelled.y
         counted = np.isin(np.arange(len(y)), np.arange(len(y)) if tested is None else tested)
         groups = {name: has_class(y, target.kind, k) & counted for k, name in enumerate(target.class_names)}
@@ -95,12 +95,12 @@ class Task:
         return pd.DataFrame({**names, "onset": self.labelled.windows.onset})
 
     def rows(self) -> pd.DataFrame:
-        """`identifiers`, and the truth of each window (`biosig.downstream.data.columns`)."""
+        """`identifiers`, and the label of each window (`biosig.downstream.data.columns`)."""
         return self.identifiers().assign(**truth_columns(self.labelled.y, self.labelled.target))
 
 
 def open_recordings(shards: str, query: str | None = None) -> ShardDataset:
-    """Open shards and choose recordings, whose ids tell them apart, in the order of their content.
+    """Open shards and choose recordings, with distinct ids, in the order of their content.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def open_recordings(shards: str, query: str | None = None) -> ShardDataset:
     if ids.duplicated().any():
         raise DataError(
             f"Two recordings in {shards} have the id '{ids[ids.duplicated()].iloc[0]}', so their scores cannot "
-            "be told apart: ingest each source once."
+            "be separated: ingest each source once."
         )
     return ds.by_content()
 
@@ -138,7 +138,7 @@ def open_task(shards: str, query: str | None, target: Target, plan: WindowPlan) 
 
 
 def open_windows(shards: str, query: str | None, length: float, stride: float | None = None) -> Task:
-    """Windows side by side over the recordings of a query, as a task without labels: every y is 0.
+    """Cut the recordings of a query into windows side by side, as a task without labels: every y is 0.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def open_windows(shards: str, query: str | None, length: float, stride: float | 
     Raises
     ------
     UsageError
-        If there is none.
+        If there is no window.
     DataError
         If a recording has no subject, or two have one id.
     """
@@ -174,12 +174,12 @@ def _task(ds: ShardDataset, labelled: LabelledWindows) -> Task:
 def open_model(
     name: str, seed: int, device: str, on_unknown: OnUnknown | None = None, needs_encoder: str = ""
 ) -> Model:
-    """The model on trial, by a name that `named_model` knows, on a device; random weights are those of `seed`.
+    """Open the model under test, by a name that `named_model` knows, on a device; random weights are those of `seed`.
 
     Raises
     ------
     UsageError
-        If `needs_encoder` names a task for which a wrapped module will not do, and the model is one.
+        If `needs_encoder` names a task that a wrapped module cannot do, and the model is one.
     """
     from biosig.device import resolve_device
     from biosig.models.load import named_model
@@ -194,7 +194,7 @@ def open_model(
 
 
 def model_of(config: Config, model: Model | None) -> tuple[Config, Model]:
-    """The model on trial, given or opened by its name, on the configuration's device; and the configuration of it."""
+    """The model under test, given or opened by its name, on the configuration's device; and its configuration."""
     from biosig.device import resolve_device
 
     if model is None:
@@ -203,7 +203,7 @@ def model_of(config: Config, model: Model | None) -> tuple[Config, Model]:
 
 
 def with_align(config: Aligned, task: Task, model: Model) -> Aligned:
-    """The configuration with what its windows are aligned by: as it says, else as the model's contract names it."""
+    """Set the alignment of the windows: as the configuration says, else as the model's contract names it."""
     if config.align is not None:
         return config
     windows = pick_channels(task.labelled.windows, config.channels)
@@ -223,7 +223,7 @@ def model_facts(model: Model, shards_hash: str) -> dict[str, Any]:
 def pretraining_note(
     model: Model, windows: Windows, untrained: str | None = None, leakage: Literal["refuse", "flag"] = "flag"
 ) -> str:
-    """A sentence on how far the model's pretraining data and the tested windows overlap, or that it has none.
+    """A sentence on the overlap of the model's pretraining data with the test set, or on the absence of pretraining.
 
     Parameters
     ----------
@@ -234,12 +234,12 @@ def pretraining_note(
     untrained : str, optional
         The sentence for a model with random weights.
     leakage : {"refuse", "flag"}
-        What an overlap is: an error, or a sentence.
+        Treatment of an overlap: an error, or a sentence.
 
     Raises
     ------
     DataError
-        If they overlap, and leakage is refused.
+        If they overlap, and `leakage` is "refuse".
     """
     if not model.trained:
         weights = f"The model on trial, {model.name}, had random weights: this is no evidence for pretraining."

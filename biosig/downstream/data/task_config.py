@@ -1,4 +1,4 @@
-"""Configuration that every test of a model shares: the model, the recordings, the seed, the bootstrap, the folder."""
+"""Configuration that all tests of a model share: the model, the recordings, the seed, the bootstrap, the folder."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class TaskConfig:
     ----------
     model : str
         A checkpoint folder, else weights that ship, else a preset (random weights); ``untrained:`` and a preset's name
-        for random weights in any case; or ``package.module:name`` for a model that a Python module holds, such as a
-        wrapped one.
+        for random weights in any case; or ``package.module:name`` for a model in a Python module, such as a wrapped
+        one.
     shards : str
         Folder of shards.
     query : str, optional
-        Which recordings take part: a pandas expression over the index and the labels ("run == 'R04'").
+        Selection of recordings: a pandas expression over the index and the labels ("run == 'R04'").
     seed : int
-        Of the folds, the validation subjects, all that is drawn, the bootstrap and a preset's random weights.
+        Seed of the folds, the validation subjects, all draws, the bootstrap and a preset's random weights.
     n_bootstrap : int
         Resamples of subjects behind each interval, 100 or more.
     device : str
         "auto" = CUDA where there is one.
     on_unknown : {"keep", "skip", "raise"}, optional
-        What becomes of channels whose place on the body is not known; None = as the model's contract says: EEG of no
+        Treatment of channels without a known place on the body; None = as the model's contract says: EEG without a
         known electrode gives no token, ECG and PPG do.
     out : Path, optional
         Folder for the result; None = nothing is written.

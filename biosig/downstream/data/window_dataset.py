@@ -1,4 +1,4 @@
-"""Windows at the model's input contract, prepared once and kept while memory allows."""
+"""Windows prepared for the model's input contract, once, and kept while memory allows."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Layout = tuple[tuple[str, int, tuple[str, ...]], ...]
 
 
 def layout_of(window: Sequence[PreparedStream]) -> Layout:
-    """What must be equal for two windows to be laid over each other."""
+    """Layout of a window's streams; two windows can be mixed if their layouts are equal."""
     return tuple((stream.modality, stream.values.shape[1], tuple(stream.ch_names)) for stream in window)
 
 
 def names_of(layouts: Sequence[Layout]) -> set[str]:
-    """The modalities and channels that windows have."""
+    """The names of all modalities and channels in layouts."""
     return {name for layout in set(layouts) for modality, _, channels in layout for name in (modality, *channels)}
 
 
 def chosen(window: Sequence[PreparedStream], channels: Collection[str]) -> list[PreparedStream]:
-    """A window with the channels of these names or modalities only, without streams that have none."""
+    """Keep only the channels of these names or modalities in a window, without empty streams."""
     picked = [_picked(stream, channels) for stream in window]
     return [stream for stream in picked if stream.ch_names]
 
@@ -54,11 +54,11 @@ class PreparedWindows:
     windows : Windows
         N windows.
     contract : mapping of str to InputContract
-        What the model wants.
+        The model's input contract.
     keep_bytes : float
         Samples that may stay in memory; windows beyond are read again each time.
     channels : sequence of str
-        Names of channels, or modalities, that are kept; none = all.
+        Names of channels, or modalities, to keep; none = all.
 
     Raises
     ------
@@ -79,9 +79,9 @@ class PreparedWindows:
         self._room = keep_bytes
         self._kept: dict[int, list[PreparedStream]] = {}
         self.layouts: list[Layout] = []
-        """What each window's streams are; filled by `survey`."""
+        """Layout of each window; filled by `survey`."""
         self.whole: list[bool] = []
-        """Whether each window misses no sample; filled by `survey`."""
+        """True for each window without missing samples; filled by `survey`."""
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -100,14 +100,14 @@ class PreparedWindows:
         return window
 
     def survey(self, progress: Progress | None = None) -> NDArray[np.bool_]:
-        """Look at every window, before any other use: which give the model a token, shape (N,).
+        """Prepare every window, before any other use, and mark those that give the model a token, shape (N,).
 
-        `layouts` and `whole` are noted.
+        `layouts` and `whole` are filled.
 
         Raises
         ------
         UsageError
-            If no window has one of the channels that are kept.
+            If no window has one of the channels to keep.
         """
         usable = np.zeros(len(self), bool)
         for row in range(len(self)):
@@ -124,7 +124,7 @@ class PreparedWindows:
 
 
 def has_token(window: Sequence[PreparedStream], contract: Mapping[str, InputContract]) -> bool:
-    """Whether a window gives a model of this contract a valid token."""
+    """True if a window gives a model of this contract a valid token."""
     try:
         pack([window], contract)
     except DataError:

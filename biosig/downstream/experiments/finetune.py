@@ -1,4 +1,4 @@
-"""Fine-tuning: a pretrained model made one for a task, tested on unseen people, beside what it has to beat.
+"""Fine-tuning: train a pretrained model for a task, and test it on unseen people, beside its baselines.
 
 Every method has the same windows, parts and seeds, is fitted on the training part, chooses its epoch or its penalty on
 the validation part, and is tested once per fold and seed.
@@ -45,16 +45,16 @@ if TYPE_CHECKING:
 
 
 def run_finetune(config: FineTuneConfig, progress: Progress | None = None, model: Model | None = None) -> ProbeResult:
-    """Label windows, split by subject, tune the model, fit its baselines, and rate all on the test parts.
+    """Label windows, split by subject, tune the model, fit its baselines, and score all on the test parts.
 
     Parameters
     ----------
     config : FineTuneConfig
-        What to do.
+        The fine-tuning.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
     model : Model, optional
-        What to tune, such as what `biosig.wrap` gives; `config.model` is then its name and nothing else. Default what
+        The model to tune, such as one of `biosig.wrap`; `config.model` is then only its name. Default the model that
         `config.model` names.
 
     Returns
@@ -70,8 +70,8 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None, model
         If the configuration contradicts itself, `config.out` holds a result or another unfinished run, or an optional
         package is absent.
     DataError
-        If recordings have no subject, a class has no window, montages differ where one is needed, or pretraining saw
-        what is tested and `config.leakage` refuses that.
+        If recordings have no subject, a class has no window, montages differ where one is needed, or pretraining saw a
+        test recording and `config.leakage` refuses that.
     """
     if config.out is not None:
         refuse_existing(config.out)
@@ -96,7 +96,7 @@ def _result(
     baselines, remarks = _baselines(task, windows, model, config)
     parts, unused = make_parts(config.split, task.labelled, config.seed, task.copies)
     check_pairs(config.fuse, [MODEL, *baselines])
-    standing = _standing_notes(task, model, config, parts)
+    design_notes = _design_notes(task, model, config, parts)
     spans, read = _read(windows, config, progress)
     frozen = FrozenExamples(read, model.encoder, model.device, config.cache_gb * 1e9)
     context = BaselineContext(
@@ -130,15 +130,15 @@ def _result(
                     tested = rows.iloc[part.test].assign(fold=fold, method=name, seed=seed)
                     scored.append(tested.assign(**prediction_columns(prediction, config.target)))
     predictions = with_fused(pd.concat(scored, ignore_index=True), config.fuse, config.target)
-    remarked = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
-    notes = [*left_out, *unused, *remarks, *remarked, *standing, *fusion_note(config.fuse)]
+    baseline_remarks = [remark for name in baselines for remark in BASELINES[name]().remarks(context)]
+    notes = [*left_out, *unused, *remarks, *baseline_remarks, *design_notes, *fusion_note(config.fuse)]
     return labelled_result(task, model, parts, predictions, notes, config)
 
 
 def _baselines(
     task: Task, windows: PreparedWindows, model: Model, config: FineTuneConfig
 ) -> tuple[list[str], list[str]]:
-    """What stands beside the model, and what to say of that.
+    """The baselines of the task, and remarks on those left out.
 
     Raises
     ------
@@ -159,12 +159,12 @@ def _baselines(
 
 
 def _check_wrapped(model: Model, config: FineTuneConfig) -> None:
-    """Refuse what cannot be done with a wrapped module.
+    """Refuse settings that a wrapped module cannot support.
 
     Raises
     ------
     UsageError
-        With what to set instead.
+        With the setting to use instead.
     """
     if model.has_patch_tokens:
         return
@@ -176,7 +176,7 @@ def _check_wrapped(model: Model, config: FineTuneConfig) -> None:
 
 
 def _with_input(model: Model, config: FineTuneConfig) -> Model:
-    """The model, fed its unit over a constant where the configuration asks for that."""
+    """The model, fed its unit over a constant if the configuration sets one."""
     if config.amplitude_divisor is None:
         return model
     if any(wanted.normalisation == "robust" for wanted in model.contract.values()):
@@ -195,7 +195,7 @@ def _with_input(model: Model, config: FineTuneConfig) -> Model:
 def _prepared(
     task: Task, model: Model, config: FineTuneConfig, progress: Progress | None
 ) -> tuple[Task, PreparedWindows, list[str]]:
-    """The windows that give the model a token, at its contract, and what to say of the others."""
+    """The windows that give the model a token, prepared for its contract, and a note on the others."""
     signals, keep_bytes = task.labelled.windows, config.cache_gb * 1e9
     if config.align not in (None, "none"):
         signals = aligned(pick_channels(signals, config.channels), config.align)
@@ -221,7 +221,7 @@ def _prepared(
 def _read(
     windows: PreparedWindows, config: FineTuneConfig, progress: Progress | None
 ) -> tuple[SpanLayout | None, PreparedWindows]:
-    """What encoders read: the windows themselves, or those in which they are spans, and how they lie there."""
+    """Input of encoders: the windows themselves, or the windows that contain them as spans, with their layout."""
     if not config.target.label_interval:
         return None, windows
     contexts = SpanLayout.of(windows.windows, config.windows.length or 0.0, config.target.label_interval)
@@ -230,7 +230,7 @@ def _read(
     return contexts, read
 
 
-def _standing_notes(task: Task, model: Model, config: FineTuneConfig, parts: Sequence[Split]) -> list[str]:
+def _design_notes(task: Task, model: Model, config: FineTuneConfig, parts: Sequence[Split]) -> list[str]:
     if isinstance(config.split, QuerySplit):
         notes = ["The test part is scored once per seed; the validation part chose the epochs."]
     else:

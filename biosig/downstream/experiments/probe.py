@@ -1,7 +1,7 @@
-"""The probe: a small head on a frozen model, tested on unseen people, beside what it has to beat.
+"""Probe: a small head on a frozen model, tested on unseen people, beside its baselines.
 
-Every method sees the same windows and parts, and is tested once. The scores of all folds are pooled before they are
-rated, with the same bootstrap resamples for all, so that rows of the table can be compared.
+Every method has the same windows and parts, and is tested once. The predictions of all folds are pooled before they
+are scored, with the same bootstrap resamples for all, so that rows of the table can be compared.
 """
 
 from __future__ import annotations
@@ -52,23 +52,23 @@ __all__ = ["ProbeConfig", "ScoredRows", "run_probe", "score_rows"]
 
 
 def run_probe(config: ProbeConfig, progress: Progress | None = None, model: Model | None = None) -> ProbeResult:
-    """Label windows, split by subject, embed, fit, and rate the model and its baselines.
+    """Label windows, split by subject, embed, fit, and score the model and its baselines.
 
     Parameters
     ----------
     config : ProbeConfig
-        What to do.
+        The probe.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
     model : Model, optional
-        What to probe, such as what `biosig.wrap` gives; `config.model` is then its name and nothing else. Default what
+        The model to probe, such as one of `biosig.wrap`; `config.model` is then only its name. Default the model that
         `config.model` names.
 
     Returns
     -------
     ProbeResult
         Also written to `config.out` when that is given; killed and called again, it goes on after the last fold that
-        was fitted, and ends with the same numbers (on a CPU). `facts["fits"]` tells of each fold the layer, the
+        was fitted, and ends with the same numbers (on a CPU). `facts["fits"]` holds for each fold the layer, the
         settings and the calibration that were chosen, and a digest of everything that was fitted.
 
     Raises
@@ -76,7 +76,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None, model: Mode
     UsageError
         If the configuration contradicts itself, or `config.out` holds a result or another unfinished run.
     DataError
-        If recordings have no subject, a class has no window, or pretraining saw what is tested and `config.leakage`
+        If recordings have no subject, a class has no window, or pretraining saw a test recording and `config.leakage`
         refuses that.
     """
     if config.out is not None:
@@ -97,7 +97,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None, model: Mode
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Out-of-fold predictions of some methods, and what is to be said of them.
+    """Out-of-fold predictions of some methods, with notes on them.
 
     Parameters
     ----------
@@ -105,11 +105,11 @@ class ScoredRows:
         One row per method and tested window, as in `ProbeResult.predictions`; with several draws also one per draw, of
         its `seed`.
     notes : list of str
-        Which methods were left out and why, and what a reader must know of the fits.
+        Methods left out with the reason, and remarks on the fits.
     fits : list of dict
-        What was chosen and fitted on pooled embeddings, one entry per method and fold.
+        Choices and fits on pooled embeddings, one entry per method and fold.
     tables : dict
-        The model's scores by layer and by number of labels, where the configuration asks for them.
+        The model's scores by layer and by number of labels, if the configuration asks for them.
     """
 
     predictions: pd.DataFrame
@@ -135,28 +135,28 @@ def score_rows(
     Parameters
     ----------
     config : ProbeConfig
-        How; its target, split and bootstrap are not looked at, `baselines`, `skip_baselines` and `fuse` neither.
+        Settings of the fits; its target, split, bootstrap, `baselines`, `skip_baselines` and `fuse` are not used.
     task : Task
-        N windows, each in some part; of their channels those of the configuration take part, aligned as it says.
+        N windows, each in some part; the configuration chooses their channels and alignment.
     model : Model
-        The row "model", the encoder of "random_weights", and whose input contract other rows read by.
+        The row "model", the encoder of "random_weights", and the input contract of other rows.
     parts : sequence of Split
         One per fold.
     names : sequence of str
         "model" and names of `biosig.downstream.baselines.BASELINES`, in the order of the table.
     optional : collection of str
-        Baselines that are left out with a note where they do not fit the windows.
+        Baselines that are left out with a note if they do not fit the windows.
     work : Path, optional
-        Existing folder that keeps what is done, and gives what it has: of the same call, killed before its end.
+        Existing folder for finished work, which a killed run of the same call reads again.
     vectors : Path, optional
-        Folder that keeps what frozen encoders make of the windows, for calls that differ in who is learned from alone.
+        Folder for the frozen embeddings of the windows, for calls that differ only in the training people.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
 
     Raises
     ------
     UsageError
-        If a name is of no row.
+        If a name is not a row.
     DataError
         If a baseline does not fit the windows and is not optional.
     """
@@ -188,8 +188,8 @@ def score_rows(
             for fold, (part, prediction) in enumerate(zip(parts, each, strict=True)):
                 columns = prediction_columns(prediction, config.target)
                 scored.append(rows.iloc[part.test].assign(fold=fold, method=method, **drawn, **columns))
-    remarked = [remark for name in fitting for remark in BASELINES[name]().remarks(context)]
-    notes = [*untwinned, *misfits, *probes.notes, *remarked]
+    baseline_remarks = [remark for name in fitting for remark in BASELINES[name]().remarks(context)]
+    notes = [*untwinned, *misfits, *probes.notes, *baseline_remarks]
     return ScoredRows(pd.concat(scored, ignore_index=True), notes, probes.facts, probes.tables)
 
 
@@ -202,7 +202,7 @@ def _result(
     out: PartialResult | None,
     progress: Progress | None,
 ) -> ProbeResult:
-    standing = _standing_notes(task, model, config, parts)
+    design_notes = _design_notes(task, model, config, parts)
     names = [MODEL, *_baselines(config, task, model)]
     check_pairs(config.fuse, names)
     scored = score_rows(
@@ -216,12 +216,12 @@ def _result(
         progress=progress,
     )
     predictions = with_fused(scored.predictions, config.fuse, config.target)
-    notes = [*notes, *standing, *scored.notes, *fusion_note(config.fuse)]
+    notes = [*notes, *design_notes, *scored.notes, *fusion_note(config.fuse)]
     return labelled_result(task, model, parts, predictions, notes, config, {"fits": scored.fits}, scored.tables)
 
 
 def _only_used(task: Task, parts: Sequence[Split]) -> tuple[Task, list[Split]]:
-    """The task without windows that are in no part."""
+    """Remove windows that are in no part."""
     used = np.unique(np.concatenate([rows for part in parts for rows in (part.train, part.validation, part.test)]))
     chosen = np.zeros(len(task.subjects), bool)
     chosen[used] = True
@@ -231,7 +231,7 @@ def _only_used(task: Task, parts: Sequence[Split]) -> tuple[Task, list[Split]]:
 
 
 def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress | None) -> BaselineContext:
-    """What methods share that are not fitted on pooled embeddings."""
+    """Context of the methods that are not fitted on pooled embeddings."""
     keep_bytes = config.cache_gb * 1e9
     windows = PreparedWindows(task.labelled.windows, model.contract, keep_bytes)
     if config.head == "attention":
@@ -245,7 +245,7 @@ def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress |
         training=TrainingSpec(config.attention, FineTuneStage(lr=0.0, epochs=0, mixup=False, method="probe")),
         scratch=config.network,
         network=config.network,
-        loss=LossConfig(balanced=config.target.kind in ("classes", "multilabel")),  # as the other heads weigh
+        loss=LossConfig(balanced=config.target.kind in ("classes", "multilabel")),  # as for the other heads
         network_width=config.network_width,
         network_minutes=config.network_minutes,
         calibration=config.calibration,
@@ -257,7 +257,7 @@ def _context(config: ProbeConfig, task: Task, model: Model, progress: Progress |
 
 
 def _baselines(config: ProbeConfig, task: Task, model: Model) -> list[str]:
-    """The baselines of the task, less those that are switched off."""
+    """The baselines of the task, without those that are switched off."""
     named: Sequence[str] | None = config.baselines
     if named is None:
         ds = pick_channels(task.labelled.windows, config.channels).ds
@@ -267,7 +267,7 @@ def _baselines(config: ProbeConfig, task: Task, model: Model) -> list[str]:
 
 
 def _up_to_layer(model: Model, config: ProbeConfig) -> Model:
-    """The model whose output is the layer that an attention head reads."""
+    """The model cut after the layer that an attention head reads."""
     if not model.config.has_query:
         raise UsageError(f"Model '{model.name}' has no pool query for head=attention: choose another head.")
     if config.layer in (None, -1):
@@ -280,7 +280,7 @@ def _up_to_layer(model: Model, config: ProbeConfig) -> Model:
     return Model(encoder, model.trained, model.card, model.folder, model.tokenizer)
 
 
-def _standing_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequence[Split]) -> list[str]:
+def _design_notes(task: Task, model: Model, config: ProbeConfig, parts: Sequence[Split]) -> list[str]:
     if isinstance(config.split, QuerySplit):
         notes = ["The test part is scored once."]
     else:

@@ -1,4 +1,4 @@
-"""A result folder that a killed run goes on with: what is done stays in a partial folder, which belongs to one run."""
+"""Resumable result folder: finished work of a killed run stays in a partial folder, which belongs to one run."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _OF_NO_MATTER = ("out", "cache_gb", "keep_weights")
 
 @dataclass(frozen=True)
 class PartialResult:
-    """Where a run writes.
+    """Folders that a run writes to.
 
     Parameters
     ----------
     result : Path
         Folder that becomes the result folder.
     work : Path
-        Folder for what is only needed to go on.
+        Folder for work that is only needed to resume.
     """
 
     result: Path
@@ -55,25 +55,25 @@ class PartialResult:
 
 @contextmanager
 def resumable_folder(config: Resumable, identity: Mapping[str, Any]) -> Iterator[PartialResult]:
-    """Places to write to, of which one becomes `config.out` at the end; what a killed run left there is there again.
+    """Open the folders of a run, of which one becomes `config.out` at the end; they hold the work of a killed run.
 
-    What is damaged there is renamed and made again (`biosig.file_sums.set_damaged_aside`). An error deletes nothing
-    that was finished.
+    Damaged files there are renamed and made again (`biosig.file_sums.set_damaged_aside`). An error deletes no finished
+    work.
 
     Parameters
     ----------
     config : FineTuneConfig or ProbeConfig
-        The run, with a result folder.
+        Configuration of the run, with a result folder.
     identity : mapping of str to Any
-        All that the result depends on, as plain values (`run_fingerprint`).
+        Everything that the result depends on, as plain values (`run_fingerprint`).
 
     Raises
     ------
     UsageError
-        If the folder holds something already or cannot be made, or an unfinished run there is of something else, or
-        another process is at it.
+        If the folder is not empty or cannot be made, or an unfinished run there has other settings, or another process
+        is using it.
     DataError
-        If nothing tells any more what an unfinished run there is of.
+        If the settings of an unfinished run there cannot be read.
     SystemExit
         With status 143 after SIGTERM.
 
@@ -104,7 +104,7 @@ def resumable_folder(config: Resumable, identity: Mapping[str, Any]) -> Iterator
         try:
             yield places
         except BiosigError:
-            if not _holds_work(partial):  # what it is told to change makes it another run
+            if not _holds_work(partial):  # the change that the error asks for makes another run
                 shutil.rmtree(partial)
             raise
         for left in places.result.rglob(f"*{DAMAGED}"):
@@ -118,7 +118,7 @@ def _holds_work(partial: Path) -> bool:
 
 
 def _clear_written(result: Path) -> None:
-    """Delete what a run that was killed as it ended had written of its result, which it writes again; weights stay."""
+    """Delete the result files of a run that was killed as it ended, which writes them again; weights stay."""
     for path in result.glob("*"):
         if path.is_file():
             path.unlink()
@@ -127,11 +127,11 @@ def _clear_written(result: Path) -> None:
 
 
 def _repeat_without_weights(places: PartialResult) -> None:
-    """Forget that a model is tuned whose weights are not whole any more."""
+    """Mark a tuned model as not done if its weights are not whole any more."""
     for done in places.work.glob("model/*.safetensors"):
         weights, listed = places.result / "weights" / done.stem, FileSums.read(done.parent)
         if listed is not None and listed.sound and listed.state(done.name) == "unlisted":
-            continue  # of somebody else
+            continue  # not written by this run
         sums = FileSums.read(weights)
         if (weights / CONFIG).is_file() and (sums is None or {*map(sums.state, sums.digests)} <= {"sound"}):
             continue
@@ -144,7 +144,7 @@ def _repeat_without_weights(places: PartialResult) -> None:
 
 
 def run_fingerprint(config: Resumable, task: Task, model: Model) -> dict[str, Any]:
-    """What the numbers of a run depend on: settings, windows and their truth, weights, versions, kind of device."""
+    """Everything that the numbers of a run depend on: settings, windows, labels, weights, versions, kind of device."""
     windows = task.labelled.windows
     digest = hashlib.sha256(task.shards_hash.encode())
     for column in (windows.recording, windows.onset, windows.duration, task.labelled.y):
@@ -168,29 +168,28 @@ def _refuse_old(partial: Path, manifests: Sequence[Path], config: Resumable) -> 
     for manifest in manifests:
         try:
             left = json.loads(manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # which is told when all files are looked at
+        except (OSError, ValueError):  # reported when all files are checked
             continue
         if _ORDER not in left:
             raise UsageError(
-                f"{partial} holds an unfinished run of version 0.1.0, whose folds hung on pseudonyms and are other "
-                f"ones now: finish it with that version, give another folder than {config.out} with out=…, or delete "
-                "it."
+                f"{partial} holds an unfinished run of version 0.1.0, whose folds depended on pseudonyms and differ "
+                f"now: finish it with that version, give another folder than {config.out} with out=…, or delete it."
             )
 
 
 def _refuse_another(partial: Path, manifests: Sequence[Path], identity: Mapping[str, Any], config: Resumable) -> None:
-    there = [manifest for manifest in manifests if manifest.is_file()]
-    if not there:
+    found = [manifest for manifest in manifests if manifest.is_file()]
+    if not found:
         if _holds_work(partial):
             raise DataError(
-                f"{partial} holds an unfinished run, and its run.json, which says of what, is damaged or gone: restore "
+                f"{partial} holds an unfinished run, and its run.json with the settings is damaged or gone: restore "
                 f"it, or give another folder than {config.out} with out=…."
             )
         return
     try:
-        left = json.loads(there[0].read_text(encoding="utf-8"))
+        left = json.loads(found[0].read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError(f"{there[0]} is damaged ({error}): restore it, or give another folder with out=….") from error
+        raise DataError(f"{found[0]} is damaged ({error}): restore it, or give another folder with out=….") from error
     # An earlier version may have written keys in another spelling, or lacked one that now has a default.
     names = {field.name for field in fields(config)} | set(config.old_names)
     begun = configuration.load(type(config), {key: value for key, value in left.items() if key in names})

@@ -1,4 +1,4 @@
-"""The weights of a fine-tuning: written with what they can be applied to, a model card and a leakage ledger."""
+"""Tuned weights of a fine-tuning, written with their input signature, a model card and a leakage ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def save_tuned(
 ) -> None:
     """Write the tuned model of a job to a folder of its own in `folder`.
 
-    The ledger has whose labels the weights learned or were chosen by, and what pretraining saw.
+    The ledger lists the training and validation recordings, and those that pretraining saw.
     """
     own = folder / job.name
     use = use_of(config, context.windows, job.parts)

@@ -1,4 +1,4 @@
-"""An encoder with a head: RMSNorm → dropout → linear over what is pooled from its tokens (REVE, arXiv:2510.21585).
+"""Classifier, an encoder with a head: RMSNorm → dropout → linear over the pooled tokens (REVE, arXiv:2510.21585).
 
 Shape letters: B windows, S spans of a window, N tokens, D embed_dim, F features, W outputs.
 """
@@ -32,17 +32,17 @@ HEAD_WEIGHTS, HEAD = "head.safetensors", "classifier.json"
 
 
 class Classifier(nn.Module):
-    """Outputs for windows, which `objective.predict` makes probabilities, values or log hazards.
+    """A network with outputs for windows, which `objective.predict` turns into probabilities, values or log hazards.
 
     Parameters
     ----------
     encoder : Encoder
         Gives the tokens, and the query of the attention pooling.
     objective : TaskLoss
-        What the W outputs mean. Where it has several spans, the outputs of each are read from the tokens of these
-        seconds, which have seen the whole window.
+        Meaning of the W outputs. With several spans, the outputs of each are computed from the tokens of its seconds,
+        which have seen the whole window.
     pooling : str
-        What the head reads of the tokens: a readout of `biosig.models.readouts`.
+        Readout of the tokens for the head (`biosig.models.readouts`).
     n_tokens : int
         Tokens of every window, for a readout that needs one layout ("flatten").
 
@@ -62,7 +62,7 @@ class Classifier(nn.Module):
         self.pooling = pooling
         self.n_tokens = n_tokens
         self.calibration = Calibration("none", objective.kind)
-        """What makes the objective's probabilities mean what they say; fitted on validation."""
+        """Calibration of the objective's probabilities; fitted on the validation part."""
         n_features = READOUTS[pooling]().n_features(encoder.config.embed_dim, n_tokens)
         self.head = nn.Sequential(
             nn.RMSNorm(n_features, eps=1e-6), nn.Dropout(0.0), nn.Linear(n_features, len(objective.names))
@@ -74,7 +74,7 @@ class Classifier(nn.Module):
         return self.head(self.pooled(tokens))
 
     def pooled(self, tokens: Tokens) -> Tensor:
-        """What the head reads of each window, shape (B, F); with several spans (B · S, F), zeros where one is empty."""
+        """Pooled tokens of each window, shape (B, F); with several spans (B · S, F), zeros for an empty span."""
         segment, n_spans = tokens.window, self.objective.n_spans  # (N,)
         if n_spans > 1:
             segment = segment * n_spans + (tokens.time / self.objective.every).long().clamp(max=n_spans - 1)
@@ -83,7 +83,7 @@ class Classifier(nn.Module):
         return READOUTS[self.pooling]()(Segments(tokens.values, tokens.valid, segment, n_segments, tokens.own, query))
 
     def train_head_only(self) -> None:
-        """Let gradients reach the head and the pool query, and nothing else."""
+        """Train only the head and the pool query."""
         self.requires_grad_(False)
         self.head.requires_grad_(True)
         if self.pools_by_query:
@@ -91,14 +91,14 @@ class Classifier(nn.Module):
 
     @property
     def pools_by_query(self) -> bool:
-        """Whether the encoder has a pool query, and not a token of each window's own."""
+        """True if the encoder has a pool query, and not a token of each window's own."""
         return self.encoder.config.has_query
 
 
 def save_classifier(
     classifier: Classifier, use: InputSignature, folder: Path, card: str, tokenizer: Tokenizer | None = None
 ) -> Path:
-    """Write a folder that is a checkpoint of the encoder (`biosig.load_model`) with the head and its use beside it."""
+    """Write a checkpoint folder of the encoder (`biosig.load_model`) with the head and its input signature."""
     if isinstance(classifier.encoder, ZooEncoder):
         ZooModel(classifier.encoder, True, card).save(folder)
     else:
@@ -117,12 +117,12 @@ def save_classifier(
 
 
 def load_classifier(folder: str | Path) -> tuple[Classifier, InputSignature]:
-    """Read what fine-tuning has saved: a network for packed batches of `encoder.config.contract`, and its use.
+    """Read tuned weights: a network for packed batches of `encoder.config.contract`, and its input signature.
 
     Raises
     ------
     UsageError
-        If the folder is no checkpoint.
+        If the folder is not a checkpoint.
     DataError
         If a file is damaged or weights do not fit.
     """
@@ -130,10 +130,10 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, InputSignature]:
     encoder = load_model(folder).encoder
     try:
         facts = read_json(folder / HEAD)
-        used = facts.pop("use")
-        if earlier := used.get("align") == "euclidean":
-            used["align"] = "none"  # it is refused below
-        use = configuration.load(InputSignature, used)
+        use_facts = facts.pop("use")
+        if earlier := use_facts.get("align") == "euclidean":
+            use_facts["align"] = "none"  # refused below
+        use = configuration.load(InputSignature, use_facts)
         calibration = Calibration.from_dict(facts.pop("calibration"))
         classifier = Classifier(encoder, configuration.load(TaskLoss, facts.pop("objective")), **facts)
     except UnreadableError:

@@ -1,4 +1,4 @@
-"""A fine-tuning run, complete: the same settings and data give the same table."""
+"""Configuration of a fine-tuning run: the same settings and data give the same table."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from biosig.training.config import TrainingStage
 
 @dataclass(frozen=True)
 class FineTuneStage(TrainingStage):
-    """The stretch in which the encoder is trained too.
+    """The stage in which the encoder is trained too.
 
     Parameters
     ----------
     method : {"probe", "last", "lora", "full"}
-        Nothing but the head, so that the stage is left out; the last blocks and the norm after them; low-rank changes
-        of the attention's projections (`biosig.downstream.finetune.lora`); or every weight.
+        Trained weights: only the head, so that the stage is left out; the last blocks and the norm after them; low-rank
+        changes of the attention's projections (`biosig.downstream.finetune.lora`); or every weight.
     blocks : int
-        How many the last blocks are.
+        Number of last blocks.
     rank : int
         Rank of the changes.
     alpha : float
-        They are scaled by alpha / rank.
+        The changes are scaled by alpha / rank.
     """
 
     method: Literal["probe", "last", "lora", "full"] = "lora"
@@ -45,13 +45,13 @@ class FineTuneStage(TrainingStage):
 
     @property
     def left_out(self) -> bool:
-        """Whether the head alone is trained."""
+        """True if only the head is trained."""
         return self.method == "probe" or not self.epochs
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """How a classifier on an encoder is made and trained.
+    """Head and training stages of a classifier on an encoder.
 
     Parameters
     ----------
@@ -60,11 +60,11 @@ class TrainingSpec:
     tune : FineTuneStage
         Then: the encoder too.
     pooling : {"attention", "cls", "mean", "flatten"}
-        What the head reads.
+        Pooling of the tokens for the head.
     optimizer : {"adamw", "stable_adamw"}
-        Of both stages.
+        Optimizer of both stages.
     soup : int
-        How many second stages are averaged.
+        Number of second stages that are averaged.
     """
 
     probe: TrainingStage
@@ -76,14 +76,14 @@ class TrainingSpec:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """How errors weigh.
+    """Weights of errors in the loss.
 
     Parameters
     ----------
     balanced : bool
-        Whether classes weigh alike whatever their size in the training part (of labels: presence and absence).
+        True if classes have equal weight, whatever their size in the training part (of labels: presence and absence).
     asymmetric : bool
-        For labels: the asymmetric loss, which all but forgets absences that are easy (Ridnik 2021, arXiv:2009.14119).
+        For labels: the asymmetric loss, which nearly ignores easy absences (Ridnik 2021, arXiv:2009.14119).
     """
 
     balanced: bool = False
@@ -92,33 +92,33 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class FineTuneConfig(TaskConfig):
-    """What to tune, on what, how, and beside what.
+    """A fine-tuning: model, task, training and baselines.
 
     Fields of `TaskConfig` come first.
 
     Parameters
     ----------
     target : Target
-        What to predict.
+        The prediction target.
     windows : WindowPlan
-        Where windows lie, in seconds.
+        Position of the windows, in seconds.
     split : SubjectKFold or QuerySplit
-        Who is trained on, who chooses the epoch, who is tested.
+        The subjects that are trained on, that choose the epoch, and that are tested.
     channels : list of str
-        Names of channels, or modalities, that take part; none = all that the model reads.
+        Names of channels, or modalities, to use; none = all that the model reads.
     amplitude_divisor : float, optional
         Feed the model its unit over this number, as REVE's downstream recipes do; None = the model's own normalisation.
     align : {"none", "subject", "first_minute"}, optional
-        By what EEG is aligned, for all methods (`biosig.batches.alignment`); None = as the weights name it.
+        Alignment of EEG, for all methods (`biosig.batches.alignment`); None = as the weights name it.
     pooling : {"attention", "cls", "mean", "flatten"}
-        What the head reads: the pool query's vector; the window's own token, of models that have one instead of the
+        Input of the head: the pool query's vector; the window's own token, of models that have one instead of the
         query; the mean of the tokens; or the vector and all tokens side by side, which ties it to one montage and
         length.
     inputs : dict
-        Name → channels or modalities: what else the tuned model is tested with, such as {6 leads: [I, II, III, aVR,
-        aVL, aVF], PPG: [ppg]}; each is a row "model, NAME" of the table.
+        Name → channels or modalities: further inputs that the tuned model is tested with, such as {6 leads: [I, II,
+        III, aVR, aVL, aVF], PPG: [ppg]}; each is a row "model, NAME" of the table.
     loss : LossConfig
-        How errors weigh.
+        Weights of errors.
     probe : TrainingStage
         First: the head and the pool query, with the encoder frozen.
     tune : FineTuneStage
@@ -131,31 +131,30 @@ class FineTuneConfig(TaskConfig):
     network_width : int
         Channels of xresnet's first stage, and S4's features.
     network_minutes : float
-        What one fit of a network with a recipe of its own (ecg_network, ppg_network, eeg_network, features_network) may
-        take. It sets the number of epochs by the number of windows, and ends a fit on a machine that is slower.
+        Longest time of one fit of a network with a recipe of its own (ecg_network, ppg_network, eeg_network,
+        features_network). It sets the number of epochs by the number of windows, and ends a fit on a slower machine.
     optimizer : {"adamw", "stable_adamw"}
         With betas 0.92 and 0.999 and eps 1e-9 (REVE's released code).
     soup : int
-        How many second stages are run from one first stage, and averaged (a soup of models, `biosig.training.weights`).
+        Number of second stages that are run from one first stage, and averaged (model soup, `biosig.training.weights`).
     seeds : list of int
         One complete run each: heads, order, dropout, mixup.
     baselines : list, optional
         Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     skip_baselines : list of str
-        Which of them are switched off.
+        Baselines to leave out of these.
     fuse : list of pairs of str
         Further rows "A + B": the mean of two rows' standardised scores (`biosig.downstream.results.fusion`), such as
         [[handmade, model]].
     calibration : {"none", "temperature", "isotonic"}
-        What makes probabilities mean what they say, of each method that fits any, fitted on the validation part; of
-        no effect on numbers and times.
+        Calibration of each method's probabilities, fitted on the validation part; no effect on numbers and times.
     leakage : {"refuse", "flag"}
-        What to do where pretraining saw a recording or a subject that is tested.
+        Treatment of test recordings or subjects that pretraining saw: an error, or a note.
     cache_gb : float
         Prepared windows, and tokens of the frozen encoder, that may stay in memory, in gigabytes each; others are read
         or computed again in each epoch.
     keep_weights : bool
-        Whether the tuned models are written to `out`, one per fold and seed.
+        True to write the tuned models to `out`, one per fold and seed.
     """
 
     old_names: ClassVar[Mapping[str, str]] = {
@@ -231,12 +230,12 @@ class FineTuneConfig(TaskConfig):
 
     @property
     def training(self) -> TrainingSpec:
-        """How a classifier on the model's encoder is made and trained."""
+        """Head and training stages of the classifier on the model's encoder."""
         return TrainingSpec(self.probe, self.tune, self.pooling, self.optimizer, self.soup)
 
     @property
     def scratch_stage(self) -> TrainingStage:
-        """How the encoder from random weights is trained."""
+        """Training stage of the encoder from random weights."""
         if self.scratch is not None:
             return self.scratch
         t, epochs = self.tune, self.probe.epochs + self.tune.epochs
@@ -246,5 +245,5 @@ class FineTuneConfig(TaskConfig):
 
     @property
     def supervised_stage(self) -> TrainingStage:
-        """How a supervised network is trained."""
+        """Training stage of a supervised network."""
         return self.network_stage or self.scratch_stage

@@ -43,7 +43,7 @@ def fit(
     resume: Path | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Score:
-    """Train what requires a gradient, and leave the network as it was after its best epoch, the start included.
+    """Train the parameters that require a gradient, and restore the network of the best epoch, the start included.
 
     Without a validation part the last epoch is kept.
 
@@ -54,30 +54,30 @@ def fit(
     examples : BatchSource
         All windows by number.
     y : ndarray, shape (N, ...)
-        Their truth, as in `LabelledWindows`; that of the test part is never looked at.
+        Their labels, as in `LabelledWindows`; those of the test part are never read.
     objective : TaskLoss
-        The loss, and what outputs mean.
+        The loss and the meaning of the outputs.
     parts : Split
         `train` is fitted, `validation` chooses the epoch.
     stage : TrainingStage
         Rate, epochs, patience and so on.
     optimizer : {"adamw", "stable_adamw"}
-        Which.
+        Name of the optimizer.
     key : sequence of int
         Seeds order, mixup and dropout.
     progress : callable, optional
         Called after each epoch.
     title : str
-        What it calls the stage.
+        Title of the stage in progress.
     resume : Path, optional
-        File that is written after each epoch; where it is there already, training goes on from it.
+        File that is written after each epoch; if it exists already, training resumes from it.
     stop : callable
-        Asked before each epoch but the first whether training ends here.
+        Called before each epoch but the first; True ends training there.
 
     Returns
     -------
     Score
-        Of the best epoch, on the validation part.
+        Score of the best epoch, on the validation part.
 
     Raises
     ------
@@ -93,25 +93,31 @@ def fit(
         mix = examples.draw_mix(rows.tolist(), rng) if stage.mixup else None
         with autocast(device, "auto"):
             outputs = network(examples.batch(rows.tolist(), mix)).float()  # (B, W)
-        truth = torch.from_numpy(y[rows]).to(device)
-        value = objective.loss(outputs, truth)
-        return mix.weight * value + (1 - mix.weight) * objective.loss(outputs, truth[mix.partner]) if mix else value
+        labels = torch.from_numpy(y[rows]).to(device)
+        value = objective.loss(outputs, labels)
+        return mix.weight * value + (1 - mix.weight) * objective.loss(outputs, labels[mix.partner]) if mix else value
 
     def score() -> Score:
         if not len(parts.validation):
             return Score(float(state.epoch))  # a later epoch counts as better
         return _score(network, examples, y, objective, parts.validation, stage.batch_size)
 
+    state = _initial_state(network, stage, optimizer)
+    if len(parts.validation) and (resume is None or not resume.exists()):
+        state.best = score()
+    random = partial(epoch_random, key, device=device)
+    report = progress if len(parts.validation) else _without_score(progress)
+    return train_epochs(state, parts.train, loss, score, stage, random, report, title, resume, stop)
+
+
+def _initial_state(network: nn.Module, stage: TrainingStage, optimizer: OptimizerName) -> TrainingState:
+    """State before the first epoch: the optimizer, and plateau schedule and moving average if the stage has them."""
     state = TrainingState(network, make_optimizer(network, stage.optimizer(optimizer), stage.layer_decay))
     if math.isfinite(stage.plateau_after):
         state.plateau = make_plateau(state.optimizer)
     if stage.ema:
         state.average = MovingAverage(network, stage.ema)
-    if len(parts.validation) and (resume is None or not resume.exists()):
-        state.best = score()
-    random = partial(epoch_random, key, device=device)
-    told = progress if len(parts.validation) else _without_score(progress)
-    return train_epochs(state, parts.train, loss, score, stage, random, told, title, resume, stop)
+    return state
 
 
 def predict(
@@ -129,9 +135,9 @@ def predict_spans(
     rows: NDArray[np.int64],
     batch_size: int,
 ) -> Floats:
-    """As `predict`, of spans (n,) in the windows that they are read in, which are what `examples` has."""
-    read, where = contexts.read_for(rows)
-    return predict(network, examples, objective, read, batch_size)[where]
+    """`predict` for spans (n,) in the windows that contain them, which are those of `examples`."""
+    read, place = contexts.read_for(rows)
+    return predict(network, examples, objective, read, batch_size)[place]
 
 
 @torch.no_grad()
@@ -153,14 +159,14 @@ def _score(
     batch_size: int,
 ) -> Score:
     outputs = _outputs(network, examples, rows, batch_size)
-    truth = torch.from_numpy(y[rows]).to(outputs.device)
+    labels = torch.from_numpy(y[rows]).to(outputs.device)
     prediction = objective.predict(outputs).cpu().double().numpy()
     value = METRICS[ROLES[objective.kind].selects_epoch].value(*labelled(y[rows], prediction))
-    return Score(value, -float(objective.loss(outputs, truth)))
+    return Score(value, -float(objective.loss(outputs, labels)))
 
 
 def _without_score(progress: Progress | None) -> Progress | None:
-    """Progress of a training that no validation part rates."""
+    """Progress of a training without a validation score."""
     if progress is None:
         return None
     return lambda stage, done, total, note="": progress(stage, done, total)  # noqa: ARG005

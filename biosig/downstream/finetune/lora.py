@@ -1,7 +1,7 @@
 """Low-rank adaptation of the encoder's attention (Hu 2021, arXiv:2106.09685, section 4), by the package peft.
 
-W stays, and B A of a low rank is learned beside it on the query, key, value and output projections, as in REVE
-(arXiv:2510.21585, section 4). Afterwards it is added to W, and the encoder is an ordinary one again.
+W is frozen, and B A of a low rank is trained beside it on the query, key, value and output projections, as in REVE
+(arXiv:2510.21585, section 4). Afterwards B A is added to W, and the encoder has ordinary layers again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TARGETS = ("attention.qkv", "attention.out")
 
 
 def add_lora(encoder: Encoder, rank: int, alpha: float) -> Any:
-    """Put low-rank changes, zero at first, beside the attention's projections; all else no longer requires a gradient.
+    """Add low-rank changes, zero at first, to the attention's projections, and freeze everything else.
 
     Parameters
     ----------
@@ -52,6 +52,6 @@ def add_lora(encoder: Encoder, rank: int, alpha: float) -> Any:
 
 
 def merge(adapted: Any) -> Encoder:
-    """Add the changes to the weights that they belong to; gives the encoder with its ordinary layers."""
+    """Add the changes to their weights, and return the encoder with its ordinary layers."""
     encoder: Encoder = adapted.merge_and_unload()
     return encoder

@@ -1,4 +1,4 @@
-"""What a network is trained for, by the kind of truth: the outputs that it needs, their loss, and what they mean.
+"""Losses by kind of target: the outputs that a network needs, their loss, and their meaning.
 
 Shape letters: B windows, K classes or labels, W outputs.
 """
@@ -33,19 +33,19 @@ class TaskLoss:
     Parameters
     ----------
     kind : {"classes", "multilabel", "number", "survival", "answers"}
-        What the truth is like.
+        Kind of the labels.
     names : tuple of str
-        Of the W outputs.
+        Names of the W outputs.
     centre, scale : float
-        Of a number's values in the training part: a network predicts (value - centre) / scale.
+        Mean and deviation of a number in the training part: a network predicts (value - centre) / scale.
     weights : tuple of float
-        K of them, or none: of each class, or of each label's presence.
+        K weights, or none: of each class, or of each label's presence.
     asymmetric : bool
         See `LossConfig`.
     n_spans : int
-        Of a window, each with outputs of its own (`biosig.downstream.data.sequences`).
+        Number of spans in a window, each with outputs of its own (`biosig.downstream.data.sequences`).
     every : float
-        Seconds per span, where there are several.
+        Seconds per span, if there are several.
     """
 
     kind: Kind
@@ -59,7 +59,7 @@ class TaskLoss:
 
     @classmethod
     def fitted(cls, target: Target, y: NDArray[Any], loss: LossConfig) -> TaskLoss:
-        """For a target, from the truth of its training part: y as in `LabelledWindows`."""
+        """Fit the loss of a target to the labels of its training part: y as in `LabelledWindows`."""
         names = target.output_names
         weights: tuple[float, ...] = ()
         if loss.balanced and target.kind == "classes":
@@ -71,9 +71,9 @@ class TaskLoss:
         return cls("number", names, float(y.mean()), float(y.std()) or 1.0)
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """The mean loss, a scalar, of outputs (B, W) against truth as in `LabelledWindows`.
+        """The mean loss, a scalar, of outputs (B, W) for labels as in `LabelledWindows`.
 
-        Of windows with S spans, outputs (B · S, W) and class numbers (B, S), in which -1 is not known.
+        Windows with S spans have outputs (B · S, W) and class numbers (B, S), in which -1 is not known.
         """
         if self.kind == "classes":
             weight = outputs.new_tensor(self.weights) if self.weights else None
@@ -90,7 +90,7 @@ class TaskLoss:
         return F.binary_cross_entropy_with_logits(outputs[known], y[known], pos_weight=weights)
 
     def predict(self, outputs: Tensor) -> Tensor:
-        """What outputs (B, W) say: probabilities (B, K), values (B,) in the unit of the truth, or log hazards (B,)."""
+        """Predictions of outputs (B, W): probabilities (B, K), values (B,) in the target's unit, log hazards (B,)."""
         if self.kind == "classes":
             return F.softmax(outputs, dim=1)
         if self.kind in ("multilabel", "answers"):
@@ -99,17 +99,17 @@ class TaskLoss:
 
 
 def asymmetric_loss(logits: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Cross-entropy in which labels that are easily seen to be absent count for little (Ridnik 2021, equation 6).
+    """Cross-entropy with small weights for easy absences (Ridnik 2021, equation 6).
 
     Parameters
     ----------
     logits, y : Tensor, shape (M,)
-        Of each label that is known, and whether it is there (1) or not (0).
+        Logit of each known label, and its presence (1) or absence (0).
     weights : Tensor, shape (M,), optional
-        Of presences.
+        Weights of presences.
     """
     present = torch.sigmoid(logits)
     absent = (1 - present + MARGIN).clamp(max=1)
-    of_present = y * (1 - present) ** FOCUS_PRESENT * F.logsigmoid(logits)
-    of_absent = (1 - y) * (1 - absent) ** FOCUS_ABSENT * torch.log(absent)
-    return -((of_present if weights is None else of_present * weights) + of_absent).mean()
+    present_loss = y * (1 - present) ** FOCUS_PRESENT * F.logsigmoid(logits)
+    absent_loss = (1 - y) * (1 - absent) ** FOCUS_ABSENT * torch.log(absent)
+    return -((present_loss if weights is None else present_loss * weights) + absent_loss).mean()

@@ -1,4 +1,4 @@
-"""Tuned weights applied to recordings that they have never seen, by the path on which they were tuned and tested.
+"""Prediction: apply tuned weights to new recordings, by the code path of tuning and testing.
 
 Shape letters: N windows, K classes or labels.
 """
@@ -40,29 +40,29 @@ from biosig.evaluate.splits import Rows
 from biosig.progress import Progress
 
 CHUNK, BATCH = 512, 32
-"""Windows that are in memory together, and windows per pass."""
+"""Windows in memory at once, and windows per pass."""
 
 
 def windows_for(
     use: InputSignature, ds: RecordingSet, stride: float | None = None, at: list[str] | None = None
 ) -> Windows:
-    """Windows such as the model was tuned on, in new recordings.
+    """Cut new recordings into windows like those that the model was tuned on.
 
     Parameters
     ----------
     use : InputSignature
-        Of the model.
+        Input signature of the model.
     ds : RecordingSet
         The recordings.
     stride : float, optional
         Seconds from one window to the next; default their length.
     at : list of str, optional
-        Labels of annotations that windows are put around instead.
+        Labels of annotations to put windows around instead.
 
     Raises
     ------
     UsageError
-        If the model was tuned on windows around events and it is not said where to put them, or none fits.
+        If the model was tuned on windows around events and neither `at` nor `stride` is given, or no window fits.
 
     Warns
     -----
@@ -77,8 +77,8 @@ def windows_for(
         raise UsageError(f"The model was tuned on windows of {use.seconds:g} s side by side: leave --at out.")
     if around_events and not at and stride is None:
         raise UsageError(
-            "The model was tuned on windows around events: say with --at which annotations to put them at, or with "
-            "--stride that they are to stand everywhere."
+            "The model was tuned on windows around events: name the annotations to put them at with --at, or give "
+            "--stride to put them everywhere."
         )
     if at:
         return _around_all(ds, at, plan)
@@ -93,7 +93,7 @@ def windows_for(
 
 
 def _around_all(ds: RecordingSet, at: list[str], plan: WindowPlan) -> Windows:
-    """Windows around events, with a word about those that lie too close to an end of their recording."""
+    """Cut windows around events, with a warning about events too close to an end of their recording."""
     windows = event_windows(ds, at, plan.before or 0.0, plan.after or 0.0)
     n_events = int(ds.annotations["label"].isin(at).sum())
     if not len(windows):
@@ -111,24 +111,24 @@ def _around_all(ds: RecordingSet, at: list[str], plan: WindowPlan) -> Windows:
 def predictions(
     classifier: Classifier, use: InputSignature, windows: Windows, progress: Progress | None = None
 ) -> Iterator[pd.DataFrame]:
-    """What the model says of windows, some of them at a time, in their order.
+    """Predict windows, a chunk at a time, in their order.
 
     Parameters
     ----------
     classifier : Classifier
-        Tuned, on its device.
+        The tuned network, on its device.
     use : InputSignature
-        Of it.
+        Its input signature.
     windows : Windows
         N windows.
     progress : callable, optional
-        Told how many windows are done.
+        Called with the number of windows done.
 
     Yields
     ------
     DataFrame
-        recording, subject, onset and duration (s), calibrated predictions (`prediction_columns`), and `lacks`: why a
-        window has none, which is a channel that the model was tuned on ("V5, V6"), or a stretch of real values.
+        recording, subject, onset and duration (s), calibrated predictions (`prediction_columns`), and `lacks`: the
+        missing channels ("V5, V6") or stretch of real values of a window without a prediction.
     """
     done = 0
     if use.align != "none":
@@ -157,7 +157,7 @@ def predictions(
 
 
 def epoch_columns(windows: Windows) -> dict[str, Rows]:
-    """Number, event and metadata of each window's epoch, N rows each; none where windows are of no epochs."""
+    """Number, event and metadata of each window's epoch, N rows each; no columns if windows are not of epochs."""
     windows = original(windows)
     if not isinstance(windows.ds, EpochList):
         return {}
@@ -166,20 +166,22 @@ def epoch_columns(windows: Windows) -> dict[str, Rows]:
 
 
 def schema_of(use: InputSignature, windows: Windows) -> pa.Schema:
-    """The columns of `predictions` for windows."""
+    """Schema of `predictions` for windows."""
     text, number = pa.string(), pa.float64()
     scores = [(f"score_{name}", number) for name in use.target.class_names]
-    of_kind = {"classes": [*scores, ("prediction", text)], "multilabel": scores}
-    about = [(name, pa.array(column, from_pandas=True).type) for name, column in epoch_columns(windows).items()]
+    kind_columns = {"classes": [*scores, ("prediction", text)], "multilabel": scores}
+    epoch_fields = [(name, pa.array(column, from_pandas=True).type) for name, column in epoch_columns(windows).items()]
     where = [("recording", text), ("subject", text), ("onset", number), ("duration", number)]
-    return pa.schema([*where, *of_kind.get(use.target.kind, [("prediction", number)]), ("lacks", text), *about])
+    return pa.schema(
+        [*where, *kind_columns.get(use.target.kind, [("prediction", number)]), ("lacks", text), *epoch_fields]
+    )
 
 
 def _predicted(classifier: Classifier, use: InputSignature, windows: Windows) -> tuple[Floats, list[str]]:
-    """Predictions (N, K) or (N,), NaN where there is none, and what is lacking there."""
+    """Predictions (N, K) or (N,), NaN where there is none, and the reason for each missing one."""
     contract = classifier.encoder.config.contract
     read_of = [channels_read(windows.ds[int(row)].channels, contract) for row in np.unique(windows.recording)]
-    present = {channel.name for of_recording in read_of for those in of_recording.values() for channel in those}
+    present = {channel.name for by_modality in read_of for read in by_modality.values() for channel in read}
     n_outputs = len(classifier.objective.names)
     values = np.full((len(windows), n_outputs) if use.target.class_names else len(windows), np.nan)
     channels = [name for name in use.channels if name in present]

@@ -1,4 +1,4 @@
-"""What tuned weights can be applied to: the windows and channels that they were tuned on, and what they say of them."""
+"""Input signature of tuned weights: the windows and channels that they were tuned on, and their outputs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InputSignature:
-    """What goes in, and what comes out.
+    """Inputs and output of tuned weights.
 
     Parameters
     ----------
     target : Target
-        What is predicted.
+        The prediction target.
     windows : WindowPlan
-        Where windows lay, in seconds.
+        Position of the training windows, in seconds.
     align : {"none", "subject", "first_minute"}
-        By what EEG is aligned.
+        Alignment of EEG.
     channels : list of str
-        All that a training window had; others are not read.
+        All channels of training windows; others are not read.
     montages : list of list of str
-        Channels that suffice: those that every training window had, and those of them that each of the inputs has with
-        which the model was tested.
+        Sufficient sets of channels: those that every training window had, and those of them in each further input that
+        the model was tested with.
     """
 
     target: AnyTarget
@@ -42,18 +42,18 @@ class InputSignature:
 
     @property
     def seconds(self) -> float:
-        """Of a window."""
+        """Length of a window in seconds."""
         plan = self.windows
         return plan.length if plan.length is not None else (plan.before or 0.0) + (plan.after or 0.0)
 
     def missing(self, ch_names: Collection[str]) -> list[str]:
-        """What these channels lack to be enough; none if they are."""
+        """Channels missing from `ch_names` for the first of `montages`; none if one of these is complete."""
         lacking = [[name for name in montage if name not in ch_names] for montage in self.montages]
         return [] if not all(lacking) else lacking[0]
 
 
 def use_of(config: FineTuneConfig, windows: PreparedWindows, parts: Split) -> InputSignature:
-    """The use of a model that was tuned on the training part of these windows, which are surveyed."""
+    """Input signature of a model that was tuned on the training part of these windows, which are surveyed."""
     layouts = dict.fromkeys(windows.layouts[row] for row in parts.train.tolist())
     each = [[(m, name) for m, _, names in layout for name in names] for layout in layouts]
     always = [pair for pair in each[0] if all(pair in pairs for pairs in each)]

@@ -48,15 +48,15 @@ def fine_tune(
     Parameters
     ----------
     encoder : Encoder
-        Left as it is.
+        The pretrained encoder, which is copied.
     frozen : FrozenExamples
         All windows, and their tokens by this encoder.
     y : ndarray, shape (N, ...)
-        Their truth, as in `LabelledWindows`.
+        Their labels, as in `LabelledWindows`.
     objective : TaskLoss
-        The loss, and what outputs mean.
+        The loss and the meaning of the outputs.
     parts : Split
-        Who is trained on, and who chooses the epochs.
+        Rows to train on, and rows that choose the epochs.
     training : TrainingSpec
         The stages, and the head.
     key : sequence of int
@@ -64,9 +64,9 @@ def fine_tune(
     progress : callable, optional
         Called after each epoch.
     title : str
-        What it calls the run.
+        Title of the run in progress.
     resume : Path, optional
-        Folder in which the stages are kept from epoch to epoch; what is there already is gone on from.
+        Folder that keeps the state of the stages after each epoch; an existing state is resumed.
 
     Returns
     -------
@@ -123,13 +123,13 @@ def new_classifier(
 
 
 def make_trainable(classifier: Classifier, stage: FineTuneStage, key: Sequence[int]) -> Any:
-    """Let gradients reach what the stage trains; gives the adapted encoder for `merge`, where there is one.
+    """Make the stage's weights trainable, and return the adapted encoder for `merge` if there is one.
 
     Raises
     ------
     UsageError
-        If the encoder has fewer blocks than are to be trained, no attention for LoRA, or is a wrapped module, of which
-        all is trained.
+        If the encoder has too few blocks, no attention for LoRA, or is a wrapped module, which can only be trained
+        whole.
     """
     if stage.method == "full":
         classifier.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""A probe, complete: the same configuration and data give the same table."""
+"""Configuration of a probe: the same configuration and data give the same table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SUITS: dict[Kind, tuple[Head, ...]] = {
     "number": ("ridge", "knn", "attention"),
     "survival": ("cox", "attention"),
 }
-"""The first is the default."""
+"""Heads that can predict each kind of target; the first is the default."""
 
 
 def resolve_head(head: Head | None, kind: Kind) -> Head:
@@ -45,59 +45,58 @@ def resolve_head(head: Head | None, kind: Kind) -> Head:
 
 @dataclass(frozen=True)
 class ProbeConfig(TaskConfig):
-    """What to probe, on what, how, and beside what.
+    """A probe: model, task, head and baselines.
 
     Fields of `TaskConfig` come first.
 
     Parameters
     ----------
     target : Target
-        What to predict.
+        The prediction target.
     windows : WindowPlan
-        Where windows lie, in seconds.
+        Position of the windows, in seconds.
     channels : list of str
-        Names of channels, or modalities, that take part; none = all that the model reads.
+        Names of channels, or modalities, to use; none = all that the model reads.
     align : {"none", "subject", "first_minute"}, optional
-        By what EEG is aligned, for all methods (`biosig.batches.alignment`); None = as the weights name it.
+        Alignment of EEG, for all methods (`biosig.batches.alignment`); None = as the weights name it.
     split : SubjectKFold or QuerySplit
-        Who is fitted on, and who is tested. What needs no validation part is fitted on it too.
+        The subjects to fit on and to test. Methods that need no validation part are fitted on it too.
     head : {"logistic", "ridge", "knn", "prototype", "cox", "attention"}, optional
-        What is fitted on the frozen features; "attention" trains the pool query and a linear layer on all tokens. None
-        = logistic regression, ridge regression of numbers, Cox regression of times.
+        Head on the frozen features; "attention" trains the pool query and a linear layer on all tokens. None = logistic
+        regression, ridge regression of numbers, Cox regression of times.
     pooling : str, optional
-        What becomes of a window's tokens: "mean", "mean+max+std", … (`biosig.models.readouts`); None = as the weights
-        name it for each modality, else the model's own.
+        Pooling of a window's tokens: "mean", "mean+max+std", … (`biosig.models.readouts`); None = as the weights name
+        it for each modality, else the model's own.
     layer : int, list of int or "validation", optional
-        0 the embedding output, k after block k, -1 the model's output; of a list the vectors stand side by side;
+        0 the embedding output, k after block k, -1 the model's output; the vectors of a list are put side by side;
         "validation" chooses by inner folds of the training subjects. None = those that the weights name with their
         readout, else the output.
     erase : str
-        "subject", or a label such as "site": taken out of the features, as far as a linear model can tell it
-        (`biosig.downstream.probe.leace`). What the target shares with it goes too.
+        "subject", or a label such as "site": linear information on it is erased from the features
+        (`biosig.downstream.probe.leace`), with the part of the target that it shares.
     shots : list of int or "all"
-        Further, the model's scores when so many labels of each class are known (`biosig.downstream.probe.few_shot`).
+        Numbers of labels of each class for a few-shot curve of the model (`biosig.downstream.probe.few_shot`).
     calibration : {"none", "temperature", "isotonic"}
-        What makes probabilities mean what they say, fitted on inner folds of the training subjects; of no effect on
-        numbers and times.
+        Calibration of probabilities, fitted on inner folds of the training subjects; no effect on numbers and times.
     leakage : {"refuse", "flag"}
-        What to do where pretraining saw a recording or a subject that is tested.
+        Treatment of test recordings or subjects that pretraining saw: an error, or a note.
     baselines : list, optional
         Names of `biosig.downstream.baselines.BASELINES`; None = the defaults of the task.
     skip_baselines : list of str
-        Which of them are switched off.
+        Baselines to leave out of these.
     draws : int
-        How often random weights are drawn for "random_weights", whose score is then the mean of so many scores.
+        Number of draws of random weights for "random_weights", whose score is the mean over draws.
     fuse : list of pairs of str
         Further rows "A + B": the mean of two rows' standardised scores (`biosig.downstream.results.fusion`), such as
         [[handmade, model], [handmade, random_weights]].
     attention, network : TrainingStage
-        How the attention head, and a supervised network from scratch, are trained.
+        Training stages of the attention head, and of a supervised network from scratch.
     network_width : int
         Channels of xresnet's first stage, and S4's features.
     network_minutes : float
-        Minutes of processor time, over the threads, that one fit of a network with a recipe of its own (ecg_network,
-        ppg_network, eeg_network, features_network) may take. It sets the number of epochs by the number of windows, and
-        ends a fit on a machine that is slower.
+        Longest time of one fit of a network with a recipe of its own (ecg_network, ppg_network, eeg_network,
+        features_network), in minutes of processor time over the threads. It sets the number of epochs by the number of
+        windows, and ends a fit on a slower machine.
     cache_gb : float
         Prepared windows for the network, and tokens for the attention head, that may stay in memory, in gigabytes.
     """

@@ -1,7 +1,7 @@
-"""Cox's partial likelihood: as a loss for any network that gives one risk per window, and as a linear model.
+"""Cox's partial likelihood, as a loss for networks with one risk per window, and as a linear model.
 
-Written here because it is a dozen lines of torch: scikit-survival is GPL and fits no networks, and torchsurv brings
-torchmetrics along. Shape letters: B windows, N rows, F features.
+It is a dozen lines of torch: scikit-survival is GPL and cannot train networks, and torchsurv depends on torchmetrics.
+Shape letters: B windows, N rows, F features.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 def cox_loss(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
     """Negative log partial likelihood per event (Cox 1972; ties as Breslow 1974).
 
-    Each event is compared with all who were still under observation at its time, those of the same time included. The
-    batch is the whole cohort as far as the loss knows, so small batches with few events train slowly.
+    Each event is compared with everyone who was still under observation at its time, those of the same time included.
+    The loss treats the batch as the whole cohort, so small batches with few events train slowly.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ def cox_loss(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        A scalar; 0, with gradients of 0, where no window has an event.
+        A scalar; 0, with gradients of 0, if no window has an event.
     """
     order = torch.argsort(time, descending=True)
     later = torch.logcumsumexp(risk[order], dim=0)  # (B,) log of the summed hazards of place i and all before it
-    n_at_risk = torch.searchsorted(-time[order], -time, right=True)  # (B,) how many have this time or a later one
+    n_at_risk = torch.searchsorted(-time[order], -time, right=True)  # (B,) number with this time or a later one
     happened = event.bool()
     likelihood = (risk - later[n_at_risk - 1])[happened]
     return -likelihood.sum() / happened.sum().clamp(min=1)
@@ -50,7 +50,7 @@ def cox_regression(X: Floats, time: Floats, event: Floats, penalty: float = 1e-3
     Parameters
     ----------
     X : ndarray, shape (N, F)
-        Features; standardise them, since all are penalised alike.
+        Features; standardise them, since all have the same penalty.
     time : ndarray, shape (N,)
         Time to the event or to the end of observation.
     event : ndarray, shape (N,)

@@ -1,4 +1,4 @@
-"""Few-shot curves: how good the probe is when only so many labels of the training part are known.
+"""Few-shot curves: scores of the probe with few labels of the training part.
 
 Shape letters: N rows of a training part.
 """
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
     from biosig.downstream.results.scores import ScoringConfig
 
 N_DRAWS = 5
-"""Draws of so many labels; the curve shows their mean and their spread."""
+"""Draws of the labels; the curve shows their mean and their spread."""
 
 
 def drawn_rows(
     y: NDArray[Any], units: NDArray[Any], kind: Kind, shots: Shots, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """The rows of a training part whose label is known, sorted.
+    """Draw the rows of a training part with a known label, sorted.
 
     Parameters
     ----------
     y : ndarray
-        Truth of N rows, as in `LabelledWindows`.
+        Labels of N rows, as in `LabelledWindows`.
     units : ndarray, shape (N,)
-        What a label belongs to: recordings, or the windows themselves.
+        Unit of the labels: recordings, or the windows themselves.
     kind : {"classes", "multilabel", "number", "survival"}
-        What the truth is like.
+        Kind of the labels.
     shots : int or "all"
-        Labels of each class; of several labels, units that have each; of numbers and times, units in all. Where there
-        are fewer, all of them.
+        Number of units of each class; of several labels, of units with each; of numbers and times, of units in all. If
+        there are fewer, all of them.
     rng : numpy Generator
-        Draws them.
+        Generator of the draw.
     """
     if shots == "all":
         return np.arange(len(y))
@@ -71,7 +71,7 @@ def few_shot_table(
     Parameters
     ----------
     task : Task
-        All windows and their truth.
+        All windows and their labels.
     folds : sequence of Fold
         Rows to draw from, and rows to test.
     shots : sequence of int or "all"

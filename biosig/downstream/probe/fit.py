@@ -1,4 +1,4 @@
-"""One probe, fitted: everything that is learned, from training subjects alone.
+"""Fit of one probe: scaler, layer, head and calibration, from training subjects alone.
 
 The layer, the setting of the head and the calibration are chosen by inner folds over the training subjects; then all of
 them fit the scaler, the eraser and the head. Shape letters: N rows, L layers, F features, K classes or labels.
@@ -28,7 +28,7 @@ INNER_FOLDS = 3
 
 @dataclass(frozen=True)
 class FeatureScaler:
-    """What comes before a head: medians for missing features, a standard scale, and perhaps an eraser."""
+    """Preparation of features for a head: medians for missing ones, a standard scale, and an optional eraser."""
 
     median: Floats  # (F,)
     mean: Floats  # (F,)
@@ -37,7 +37,7 @@ class FeatureScaler:
 
     @classmethod
     def fit(cls, X: NDArray[Any], erased: NDArray[Any] | None) -> FeatureScaler:
-        """Fitted to features (N, F) and, where something is erased, to its value in each row (N,)."""
+        """Fit to features (N, F) and, if something is erased, to its value in each row (N,)."""
         missing = np.isnan(X).all(axis=0)
         median = np.zeros(X.shape[1])
         median[~missing] = np.nanmedian(X[:, ~missing].astype(np.float64), axis=0)
@@ -48,27 +48,27 @@ class FeatureScaler:
         return cls(median, mean, deviation, None if erased is None else fit_eraser(standard, erased))
 
     def __call__(self, X: NDArray[Any]) -> Floats:
-        """Features (N, F) as a head takes them."""
+        """Scale features (N, F) for a head."""
         standard = (np.where(np.isnan(X), self.median, X) - self.mean) / self.deviation
         return standard if self.eraser is None else self.eraser(standard)
 
 
 @dataclass(frozen=True)
 class ProbeSpec:
-    """How a probe is fitted.
+    """Settings of a probe's fit.
 
     Parameters
     ----------
     head : {"logistic", "ridge", "knn", "prototype", "cox"}
-        What predicts.
+        The head.
     kind : {"classes", "multilabel", "number", "survival"}
-        What is predicted.
+        Kind of the labels.
     n_classes : int
         K; 0 for numbers and times.
     calibration : {"none", "temperature", "isotonic"}
-        What makes probabilities mean what they say.
+        Calibration of probabilities.
     settings : sequence of float
-        Those of the head to choose from; none = all of `SETTINGS`.
+        Settings of the head to choose from; none = all of `SETTINGS`.
     """
 
     head: Head
@@ -85,27 +85,27 @@ class ProbeSpec:
 
 @dataclass(frozen=True)
 class FittedProbe:
-    """What was learned from training rows.
+    """A probe fitted to training rows.
 
     Parameters
     ----------
     layer : int
-        Place of the layer among those that were given.
+        Index of the layer among the given ones.
     layer_scores : tuple of float
-        Of each layer in the inner folds; none where there was nothing to choose.
+        Score of each layer in the inner folds; none if there was nothing to choose.
     settings : tuple of float
-        Of the head; of several labels one each.
+        Setting of the head; for several labels one each.
     preparation : FeatureScaler
         Scaler and eraser.
     predictors : tuple of callable
-        The head; of several labels one each.
+        The head; for several labels one each.
     calibration : Calibration
-        Of the head's probabilities.
+        Calibration of the head's probabilities.
     notes : tuple of str
-        What a reader must know about the fit.
+        Remarks on the fit for the reader.
     held_out : ndarray, shape (N, K) or (N,), optional
-        Of each training row what the inner folds said that did not learn from it, before calibration; None where there
-        were too few subjects for inner folds.
+        Inner-fold prediction of each training row, by a fit without it, before calibration; None if there were too few
+        subjects for inner folds.
     """
 
     layer: int
@@ -125,7 +125,7 @@ class FittedProbe:
         return self.calibration(raw)
 
     def digest(self) -> str:
-        """SHA-256 over every number that was learned: equal for equal fits, to the last bit."""
+        """SHA-256 over every fitted number: equal for equal fits, to the last bit."""
         digest = hashlib.sha256()
         for part in _parts((self.layer, self.settings, self.preparation, self.predictors, self.calibration)):
             digest.update(part)
@@ -137,7 +137,7 @@ def fit_probe(
 ) -> FittedProbe:
     """Choose the layer and the setting, calibrate, and fit.
 
-    The layer is chosen by ridge regression (of times: Cox's model) whatever the head, which ranks layers alike in a
+    Ridge regression (Cox's model for times) chooses the layer for every head, because it ranks layers alike in a
     thousandth of the time.
 
     Parameters
@@ -145,11 +145,11 @@ def fit_probe(
     X : ndarray, shape (L, N, F)
         Features of training rows, by layer; NaN where one is missing.
     y : ndarray
-        Their truth, as in `biosig.downstream.data.label_windows.LabelledWindows`.
+        Their labels, as in `biosig.downstream.data.label_windows.LabelledWindows`.
     groups : ndarray of str, shape (N,)
-        Subjects, or what is kept together in their place.
+        Subjects, or other groups to keep together.
     recipe : ProbeSpec
-        How.
+        Settings of the fit.
     erased : ndarray, shape (N,), optional
         The subject or site of each row, to be erased.
     """
@@ -168,10 +168,10 @@ def fit_probe(
     preparation = FeatureScaler.fit(X[layer], erased)
     Z = preparation(X[layer])
     predictors = []
-    for setting, (known, truth, kind) in zip(settings, _columns(y, recipe), strict=True):
-        (predictor,), well = converged(_fit(recipe.head, Z[known], truth[known], kind, (setting,), recipe))
+    for setting, (known, labels, kind) in zip(settings, _columns(y, recipe), strict=True):
+        (predictor,), all_converged = converged(_fit(recipe.head, Z[known], labels[known], kind, (setting,), recipe))
         predictors.append(predictor)
-        notes += () if well else ("The logistic regression did not converge in every fit.",)
+        notes += () if all_converged else ("The logistic regression did not converge in every fit.",)
     return FittedProbe(layer, layer_scores, settings, preparation, tuple(predictors), calibration, notes, held_out)
 
 
@@ -185,20 +185,20 @@ class _Choice:
 def _choose(
     X: NDArray[Any], y: NDArray[Any], inner: Sequence[Fold], recipe: ProbeSpec, erased: NDArray[Any] | None
 ) -> _Choice:
-    """The setting whose predictions of inner test subjects rank or explain best."""
+    """Choose the setting with the best predictions of inner test subjects."""
     columns = list(_columns(y, recipe))
-    found = [[_empty(truth, kind, recipe) for _ in recipe.candidates] for _, truth, kind in columns]
+    found = [[_empty(labels, kind, recipe) for _ in recipe.candidates] for _, labels, kind in columns]
     for fold in inner:
         prepare = FeatureScaler.fit(X[fold.train], None if erased is None else erased[fold.train])
         Z, Z_test = prepare(X[fold.train]), prepare(X[fold.test])
-        for (known, truth, kind), predictions in zip(columns, found, strict=True):
-            there = known[fold.train]
-            fit = _fit(recipe.head, Z[there], truth[fold.train][there], kind, recipe.candidates, recipe)
+        for (known, labels, kind), predictions in zip(columns, found, strict=True):
+            known_train = known[fold.train]
+            fit = _fit(recipe.head, Z[known_train], labels[fold.train][known_train], kind, recipe.candidates, recipe)
             for prediction, predictor in zip(predictions, converged(fit)[0], strict=True):
                 prediction[fold.test] = predictor(Z_test)
     best, scores, held_out = [], [], []
-    for (known, truth, kind), predictions in zip(columns, found, strict=True):
-        each = [_score(kind, truth[known], prediction[known]) for prediction in predictions]
+    for (known, labels, kind), predictions in zip(columns, found, strict=True):
+        each = [_score(kind, labels[known], prediction[known]) for prediction in predictions]
         first = int(np.argmax(each))
         best.append(recipe.candidates[first])
         scores.append(each[first])
@@ -207,14 +207,14 @@ def _choose(
     return _Choice(tuple(best), tuple(scores), out_of_fold)
 
 
-def _score(kind: Kind, truth: NDArray[Any], prediction: Floats) -> float:
-    if kind == "classes" and len(np.unique(truth)) < prediction.shape[1]:
-        return 0.5  # a class that nobody has cannot be ranked, and one setting is as good as another
-    return METRICS[ROLES[kind].selects_probe].value(truth, prediction)
+def _score(kind: Kind, labels: NDArray[Any], prediction: Floats) -> float:
+    if kind == "classes" and len(np.unique(labels)) < prediction.shape[1]:
+        return 0.5  # a class without rows cannot be ranked, and all settings are equal
+    return METRICS[ROLES[kind].selects_probe].value(labels, prediction)
 
 
 def _columns(y: NDArray[Any], recipe: ProbeSpec) -> Iterator[tuple[NDArray[np.bool_], NDArray[Any], Kind]]:
-    """The truth as heads fit it, and where it is known: of several labels each by itself, as two classes."""
+    """Known rows, labels and kind of each column that a head is fitted to: several labels are two classes each."""
     if recipe.kind != "multilabel":
         yield np.ones(len(y), bool), y, recipe.kind
         return
@@ -224,28 +224,28 @@ def _columns(y: NDArray[Any], recipe: ProbeSpec) -> Iterator[tuple[NDArray[np.bo
 
 
 def _fit(
-    head: Head, Z: Floats, truth: NDArray[Any], kind: Kind, settings: Sequence[float], recipe: ProbeSpec
+    head: Head, Z: Floats, labels: NDArray[Any], kind: Kind, settings: Sequence[float], recipe: ProbeSpec
 ) -> Callable[[], list[Predictor]]:
     n_classes = 2 if recipe.kind == "multilabel" else recipe.n_classes
-    return lambda: fit_path(head, Z, truth, kind, settings, n_classes)
+    return lambda: fit_path(head, Z, labels, kind, settings, n_classes)
 
 
-def _empty(truth: NDArray[Any], kind: Kind, recipe: ProbeSpec) -> Floats:
+def _empty(labels: NDArray[Any], kind: Kind, recipe: ProbeSpec) -> Floats:
     n_classes = 2 if recipe.kind == "multilabel" else recipe.n_classes
-    return np.full((len(truth), n_classes) if kind == "classes" else len(truth), np.nan)
+    return np.full((len(labels), n_classes) if kind == "classes" else len(labels), np.nan)
 
 
 def inner_folds(groups: NDArray[Any], y: NDArray[Any], recipe: ProbeSpec) -> tuple[list[Fold], tuple[str, ...]]:
-    """Folds over training subjects, by which settings are chosen; none, and a note, where they are too few.
+    """Folds over training subjects, to choose settings on; no folds, and a note, if there are too few subjects.
 
     Parameters
     ----------
     groups, y, recipe
-        As of `fit_probe`.
+        As in `fit_probe`.
     """
     evenly = [stratification_labels(y, recipe.kind)]
     if recipe.kind == "multilabel":
-        evenly.append(None)  # a label that one subject alone has cannot be spread, and is no hindrance to the others
+        evenly.append(None)  # a label of one subject cannot be spread, and must not prevent folds for the others
     for spread in evenly:
         try:
             return group_folds(groups, INNER_FOLDS, seed=0, y=spread), ()
@@ -258,7 +258,7 @@ def inner_folds(groups: NDArray[Any], y: NDArray[Any], recipe: ProbeSpec) -> tup
 
 
 def _parts(value: Any) -> Iterator[bytes]:
-    """A nested value as bytes, arrays with their shape."""
+    """Turn a nested value into bytes, arrays with their shape."""
     if isinstance(value, np.ndarray):
         yield f"{value.dtype}{value.shape}".encode()
         yield np.ascontiguousarray(value).tobytes()

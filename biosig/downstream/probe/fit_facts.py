@@ -1,4 +1,4 @@
-"""What is kept of the fit of one fold: its predictions, and what a result says of it."""
+"""Saved fit of one fold: its predictions and the facts for a result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from biosig.tensor_files import write_tensors
 
 @dataclass(frozen=True)
 class FitFacts:
-    """What a result says of a fitted probe; fields as in `biosig.downstream.probe.fit.FittedProbe`.
+    """Facts of a fitted probe for a result; fields as in `biosig.downstream.probe.fit.FittedProbe`.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class FitFacts:
 
     @classmethod
     def of(cls, fitted: FittedProbe) -> FitFacts:
-        """Of a probe."""
+        """The facts of a fitted probe."""
         return cls(
             fitted.layer,
             list(fitted.layer_scores),
@@ -58,7 +58,7 @@ def write_fit(prediction: Floats, facts: FitFacts, path: Path) -> None:
 
 
 def read_fit(path: Path) -> tuple[Floats, FitFacts]:
-    """What `write_fit` wrote.
+    """Read the file of `write_fit`.
 
     Raises
     ------

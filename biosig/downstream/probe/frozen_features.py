@@ -1,4 +1,4 @@
-"""Features of a frozen model: of every window, by layer.
+"""Frozen features of every window, by layer.
 
 Shape letters: N windows, L layers, F features (the vectors of all modalities side by side).
 """
@@ -23,17 +23,17 @@ from biosig.progress import Progress
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """What a model makes of windows.
+    """Features that a frozen model gives for windows.
 
     Parameters
     ----------
     values : ndarray of float32, shape (L, N, F)
         NaN where a window lacks a modality.
     layers : tuple of int, of list of int or of dict
-        0 the embedding output, k after block k, -1 the model's output; a list where the vectors of several stand side
-        by side, a dict where modalities differ in them.
+        0 the embedding output, k after block k, -1 the model's output; a list if the vectors of several layers are put
+        side by side, a dict if modalities differ in their layers.
     notes : list of str
-        How many windows lack something.
+        Notes on windows without a token of a modality.
     """
 
     values: NDArray[np.float32]
@@ -51,34 +51,34 @@ def frozen_features(
     stage: str = "embed",
     work: Path | None = None,
 ) -> FrozenFeatures:
-    """Embed windows, all layers in one pass if all are wanted.
+    """Embed windows, in one pass for all layers if all are requested.
 
     Parameters
     ----------
     model : Model
-        Left as it is.
+        The frozen model.
     windows : Windows
-        N of them.
+        N windows.
     tested_in : ndarray of int64, shape (N,)
-        Windows of different numbers never share a batch, so that what a test window is cannot show in the last bit of
-        a training window's features: a matrix product rounds by how many rows it has.
+        Batch group: windows with different numbers are never batched together, so that test windows cannot change the
+        last bit of a training window's features: a matrix product rounds by its number of rows.
     layer : int, sequence of int or "all", optional
         As in `biosig.embedding.embed_windows`.
     pooling : str, optional
         A readout; None = as the weights name it.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
     stage : str
-        What it calls this.
+        Title of the stage in progress.
     work : Path, optional
-        Existing folder that keeps the vectors of each number, and gives those that it has.
+        Existing folder for the vectors of each number; vectors that it holds are read.
     """
     from biosig.embedding import embed_windows, vectors_of
 
     found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float32]]]] = {}
     done = 0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RandomWeightsWarning)  # the table and its notes say so
+        warnings.simplefilter("ignore", RandomWeightsWarning)  # the table and its notes state it
         for number in np.unique(tested_in):
             rows = np.flatnonzero(tested_in == number)
             kept = work and work / f"features-{number}.parquet"
@@ -111,7 +111,7 @@ def frozen_features(
 def _layers(
     model: Model, modalities: list[str], pooling: Pooling | None, layer: Layer
 ) -> int | list[int] | dict[str, list[int]]:
-    """The layers that are read, as a result lists them; windows of several modalities at once are joined by "+"."""
+    """The layers that were read, in the form of a result; modalities of one joint vector are joined by "+"."""
     read = {m: list(reading_of(model.config, m.split("+")[0], pooling, layer).layers) for m in modalities}
     if len({tuple(layers) for layers in read.values()}) > 1:
         return read

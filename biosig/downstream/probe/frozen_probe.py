@@ -1,4 +1,4 @@
-"""The rows of a probe's table that are fitted on pooled embeddings: the model's, and those of random weights."""
+"""Frozen probes: the rows of a probe's table on pooled embeddings, of the model and of random weights."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ class FrozenProbes:
     Parameters
     ----------
     config : ProbeConfig
-        What is probed.
+        Configuration of the probe.
     task : Task
-        N windows, each in some part, with the channels that take part.
+        N windows, each in some part, with the chosen channels.
     model : Model
-        On trial.
+        The model under test.
     parts : sequence of Split
-        One per fold. Training and validation part are fitted on together: what is chosen, inner folds choose.
+        One per fold. Training and validation part are fitted on together: inner folds make all choices.
     head : {"logistic", "ridge", "knn", "prototype", "cox"}
-        What is fitted.
+        The head to fit.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
     work : Path, optional
-        Existing folder that keeps features, fits and scores of a run that may be killed, and gives those that it has.
+        Existing folder for features, fits and scores, which a killed run reads again.
     vectors : Path, optional
-        Folder that keeps the features in place of `work`, for runs on the same windows with the same people tested
-        together; who is learned from may differ.
+        Folder for the features instead of `work`, for runs on the same windows with the same people tested together;
+        the training people may differ.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class FrozenProbes:
         if config.erase:
             self._erased = task.people if config.erase == "subject" else recording_values(windows, config.erase)
         self.facts: list[dict[str, Any]] = []
-        """What was chosen and fitted, one entry per method and fold."""
+        """Choices and fits, one entry per method and fold."""
         self.notes: list[str] = []
-        """What a reader must know about the fits."""
+        """Remarks on the fits for the reader."""
         self.tables: dict[str, pd.DataFrame] = {}
-        """Scores by layer and by number of labels, where asked for."""
+        """Scores by layer and by number of labels, if the configuration asks for them."""
 
     def predictions(self, method: str, draw: int = 0) -> list[Floats]:
         """Predictions (n, K) or (n,) of each fold's test part, by the model or by its encoder with random weights.
@@ -87,7 +87,7 @@ class FrozenProbes:
         method : str
             "model", or the name of a row with random weights.
         draw : int
-            Which of several draws of random weights.
+            Number of the draw of random weights.
         """
         work = self._work and self._work / (f"{method}-{draw}" if draw else method)
         if work is not None:
@@ -95,13 +95,13 @@ class FrozenProbes:
         found = self._features(method, draw, self._vectors or work)
         numbers = range(len(self._folds))
         fits = [self._fold(found, number, work and work / f"fit-{number}.safetensors") for number in numbers]
-        self._tell(method, draw, found, [facts for _, facts in fits])
+        self._add_facts(method, draw, found, [facts for _, facts in fits])
         if method == MODEL and self._config.shots:
             self.tables["shots"] = self._few_shots(found, work and work / "shots.parquet")
         return [prediction for prediction, _ in fits]
 
     def _fold(self, found: FrozenFeatures, number: int, kept: Path | None) -> tuple[Floats, FitFacts]:
-        """Predictions of the test part of one fold, and what to say of the fit."""
+        """Predictions of the test part of one fold, and the facts of its fit."""
         if kept is not None and kept.exists():
             return read_fit(kept)
         fold = self._folds[number]
@@ -130,7 +130,7 @@ class FrozenProbes:
         return table
 
     def seed_of(self, method: str, draw: int) -> int:
-        """The seed of a draw of random weights, other ones than `build_model(seed)` gives; the probe's of the model."""
+        """Seed of a draw of random weights, different from that of `build_model(seed)`; the probe's for the model."""
         return self._config.seed + (0 if method == MODEL else 1 + draw)
 
     def _features(self, method: str, draw: int, work: Path | None) -> FrozenFeatures:
@@ -140,7 +140,7 @@ class FrozenProbes:
         fold_number = np.full(len(self._task.subjects), -1)
         for number, fold in enumerate(self._folds):
             fold_number[fold.test] = number
-        # 0, 1, … also where several draws test the same people, so that the same windows are embedded together.
+        # 0, 1, … also if several draws test the same people, so that the same windows are embedded together.
         tested_in = np.unique(fold_number, return_inverse=True)[1]
         config, windows = self._config, self._task.labelled.windows
         layer: Layer = "all" if config.layer == "validation" else config.layer
@@ -154,9 +154,9 @@ class FrozenProbes:
         erased = None if self._erased is None else self._erased[rows]
         return fit_probe(found.values[:, rows], self._task.labelled.y[rows], self._groups[rows], recipe, erased)
 
-    def _tell(self, method: str, draw: int, found: FrozenFeatures, fits: Sequence[FitFacts]) -> None:
-        said = [f"{method}: {note}" for note in [*found.notes, *(note for fitted in fits for note in fitted.notes)]]
-        self.notes += dict.fromkeys(note for note in said if note not in self.notes)  # all draws lack the same windows
+    def _add_facts(self, method: str, draw: int, found: FrozenFeatures, fits: Sequence[FitFacts]) -> None:
+        new = [f"{method}: {note}" for note in [*found.notes, *(note for fitted in fits for note in fitted.notes)]]
+        self.notes += dict.fromkeys(note for note in new if note not in self.notes)  # all draws lack the same windows
         for number, fitted in enumerate(fits):
             self.facts.append(
                 {

@@ -1,7 +1,7 @@
-"""Heads: what turns frozen features into predictions, each along its path of settings.
+"""Heads that turn frozen features into predictions, each fitted along its path of settings.
 
-A head has one setting (a penalty, a number of neighbours), and is fitted at several of them at once, the plainest
-first, so that a tie goes to the plainer model. Shape letters: N rows to fit, n rows to predict, F features, K classes.
+A head has one setting (a penalty, a number of neighbours), and is fitted at several of them at once, the simplest
+first, so that a tie goes to the simpler model. Shape letters: N rows to fit, n rows to predict, F features, K classes.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ SETTINGS: dict[str, tuple[float, ...]] = {
     "knn": (50, 20, 10, 5, 1),
     "prototype": (1.0,),
 }
-"""L2 penalties; neighbours; a prototype has nothing to choose."""
+"""Settings to choose from: L2 penalties, or numbers of neighbours; a prototype has no choice."""
 
 DEFAULTS = {"logistic": 1e2, "ridge": 1e3, "cox": 1e2, "knn": 5, "prototype": 1.0}
-"""Used, and said, where the training part has too few subjects to choose."""
+"""Settings used, with a note, if the training part has too few subjects to choose."""
 
 
 @dataclass(frozen=True)
 class LinearHead:
-    """Weights (F, K) or (F,), intercepts, and whether softmax makes probabilities of the sums."""
+    """Linear head: weights (F, K) or (F,), intercepts, and True in `probabilities` for a softmax of the sums."""
 
     weights: Floats
     intercept: Floats
@@ -51,7 +51,7 @@ class LinearHead:
 
 @dataclass(frozen=True)
 class KNN:
-    """The rows (N, F) that were fitted, what each says (N, K) or (N,), and how many are asked."""
+    """Nearest neighbours: fitted rows (N, F), the vote of each (N, K) or (N,), and the number of neighbours."""
 
     rows: Floats
     votes: Floats
@@ -60,8 +60,8 @@ class KNN:
     def __call__(self, Z: Floats) -> Floats:
         """Probabilities (n, K) from the votes of the nearest rows (Euclidean), or their mean value (n,)."""
         nearest = NearestNeighbors(n_neighbors=self.k, algorithm="brute").fit(self.rows)
-        said = self.votes[nearest.kneighbors(Z, return_distance=False)].mean(axis=1)
-        return said / said.sum(axis=1, keepdims=True) if said.ndim == 2 else said
+        votes = self.votes[nearest.kneighbors(Z, return_distance=False)].mean(axis=1)
+        return votes / votes.sum(axis=1, keepdims=True) if votes.ndim == 2 else votes
 
 
 Predictor = Callable[[Floats], Floats]
@@ -70,23 +70,23 @@ Predictor = Callable[[Floats], Floats]
 def fit_path(
     head: Head, Z: Floats, y: NDArray[Any], kind: Kind, settings: Sequence[float], n_classes: int = 0
 ) -> list[Predictor]:
-    """A head fitted at several settings.
+    """Fit a head at several settings.
 
     Parameters
     ----------
     head : {"logistic", "ridge", "knn", "prototype", "cox"}
-        Which. Classes weigh equally whatever their size.
+        Name of the head. Classes have equal weight whatever their size.
     Z : ndarray, shape (N, F)
         Standardised features.
     y : ndarray
         Class numbers (N,), values (N,), or time and event (N, 2).
     kind : {"classes", "number", "survival"}
-        What y is like; of several labels each is fitted by itself, as two classes.
+        Kind of y; each of several labels is fitted by itself, as two classes.
     settings : sequence of float
         Penalties, the strongest first, or numbers of neighbours.
     n_classes : int
-        K. Rows that lack a class give it a chance of nought; rows of one class alone, or none, give equal
-        chances.
+        K. A class without rows gets a probability of 0; rows of one class alone, or no rows, give equal
+        probabilities.
     """
     if kind == "survival":
         n_events = max(y[:, 1].sum(), 1)
@@ -97,7 +97,7 @@ def fit_path(
     present, number = np.unique(y, return_inverse=True)
     if len(present) < 2:
         return [LinearHead(np.zeros((Z.shape[1], n_classes)), np.zeros(n_classes), True)] * len(settings)
-    weight = len(y) / len(present) / np.bincount(number)  # of each class, so that all weigh alike
+    weight = len(y) / len(present) / np.bincount(number)  # of each class, so that all have equal weight
     member = np.eye(n_classes)[y]  # (N, K)
     if head == "knn":
         return _neighbours(Z, member * weight[number][:, None], settings)
@@ -111,9 +111,9 @@ def fit_path(
 def _logistic(
     Z: Floats, y: NDArray[Any], settings: Sequence[float], present: NDArray[Any], n_classes: int
 ) -> list[Predictor]:
-    """Logistic regression at all penalties.
+    """Fit logistic regression at all penalties.
 
-    Of more features than rows the weights lie in the span of the rows, so the fit is over as many axes as there are
+    With more features than rows the weights lie in the span of the rows, so the fit is over as many axes as there are
     rows (Hastie, Tibshirani & Friedman, The Elements of Statistical Learning (2009), section 18.3.5).
     """
     regression = LogisticRegression(class_weight="balanced", max_iter=2000, warm_start=True)
@@ -124,7 +124,7 @@ def _logistic(
     for penalty in settings:
         regression.set_params(C=1 / penalty).fit(rows, y)
         coefficients = regression.coef_ @ axes.T if wide else regression.coef_
-        if len(present) == 2:  # of two classes scikit-learn has the weights of the second alone
+        if len(present) == 2:  # for two classes scikit-learn has only the weights of the second
             weights = np.stack((np.zeros(Z.shape[1]), coefficients[0]), axis=1)
             intercept = np.array([0.0, regression.intercept_[0]])
         else:
@@ -134,7 +134,7 @@ def _logistic(
 
 
 def _of_present(weights: Floats, intercept: Floats, present: NDArray[Any], n_classes: int) -> LinearHead:
-    """The classes that were there among all K."""
+    """Extend weights of the present classes to all K."""
     full, constants = np.zeros((len(weights), n_classes)), np.full(n_classes, -np.inf)
     full[:, present], constants[present] = weights, intercept
     return LinearHead(full, constants, True)
@@ -143,7 +143,7 @@ def _of_present(weights: Floats, intercept: Floats, present: NDArray[Any], n_cla
 def _ridge(
     Z: Floats, target: Floats, weight: Floats, settings: Sequence[float], probabilities: bool
 ) -> list[Predictor]:
-    """Ridge regression at all penalties from one eigendecomposition, of the smaller of the two Gram matrices.
+    """Fit ridge regression at all penalties from one eigendecomposition, of the smaller of the two Gram matrices.
 
     Hastie, Tibshirani & Friedman, The Elements of Statistical Learning (2009), equations 3.47 and 18.13. Classes are
     targets of 1 and -1, whose softmax keeps their order and becomes probabilities when it is calibrated.
@@ -176,7 +176,7 @@ def _neighbours(Z: Floats, votes: Floats, settings: Sequence[float]) -> list[Pre
 
 
 def converged(fit: Callable[[], list[Predictor]]) -> tuple[list[Predictor], bool]:
-    """What `fit` gives, and whether every logistic regression in it converged."""
+    """The result of `fit`, and True if every logistic regression in it converged."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         fits = fit()

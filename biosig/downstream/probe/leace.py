@@ -1,4 +1,4 @@
-"""Linear erasure: features from which no linear model can tell groups of training rows, such as subjects or sites.
+"""LEACE: erase linear information on groups of training rows, such as subjects or sites, from features.
 
 Shape letters: N rows, F features, G groups, r directions that are erased (at most G - 1).
 """
@@ -19,16 +19,16 @@ _SMALLEST = 1e-10  # share of the largest eigenvalue below which a direction has
 
 @dataclass(frozen=True)
 class LEACE:
-    """x ↦ x - (x - mean) · read · write.
+    """Eraser x ↦ x - (x - mean) · read · write.
 
     Parameters
     ----------
     mean : ndarray, shape (F,)
-        Of the rows that it was fitted on.
+        Mean of the rows that it was fitted on.
     read : ndarray, shape (F, r)
-        Gives what tells the groups apart.
+        Projection to the directions that separate the groups.
     write : ndarray, shape (r, F)
-        Brings that back to features.
+        Map of these directions back to features.
     """
 
     mean: Floats
@@ -36,15 +36,15 @@ class LEACE:
     write: Floats
 
     def __call__(self, X: Floats) -> Floats:
-        """The features (N, F) without what tells the groups apart, for rows of any groups."""
+        """Erase the directions that separate the groups from features (N, F), for rows of any groups."""
         return X - (X - self.mean) @ self.read @ self.write
 
 
 def fit_eraser(X: Floats, groups: NDArray[Any]) -> LEACE:
     """Least-squares concept erasure (LEACE; Belrose 2023, arXiv:2306.03819, theorem 4.3).
 
-    Of all affine maps after which the groups' means agree, so that no linear model tells the groups apart, it is the
-    one that moves the features least.
+    It is the affine map with the smallest change of the features after which the groups' means agree, so that no linear
+    model can separate the groups.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def fit_eraser(X: Floats, groups: NDArray[Any]) -> LEACE:
     Raises
     ------
     UsageError
-        If the groups' means span all features, which would leave nothing.
+        If the groups' means span all features, so that nothing would remain.
     """
     names, group = np.unique(groups, return_inverse=True)
     mean = X.mean(axis=0)

@@ -1,1 +1,1 @@
-"""Questions about ECGs in the format of ECG-QA: read, made from labels, answered, and rated."""
+"""Question answering about ECGs in the format of ECG-QA: questions, model, baselines and scores."""

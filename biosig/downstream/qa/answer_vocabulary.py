@@ -1,4 +1,4 @@
-"""The closed set of answers: what the training part answers each template with.
+"""Answer vocabulary: the closed set of answers to each template in the training part.
 
 Shape letters: N questions, K answers.
 """
@@ -18,16 +18,16 @@ from biosig.evaluate.metrics.answers import decided
 
 @dataclass(frozen=True)
 class AnswerSet:
-    """All answers that the training part gives.
+    """All answers of the training part.
 
     Parameters
     ----------
     answers : tuple of str
-        K of them, in order of the alphabet.
+        K answers in alphabetical order.
     of_template : dict of int to tuple of str
-        Those that each template is answered with.
+        Answers of each template.
     usual : dict of int to tuple of str
-        What each template is answered with most often, the first of equals.
+        Most frequent answer of each template, the first of equals.
     """
 
     answers: tuple[str, ...]
@@ -36,7 +36,7 @@ class AnswerSet:
 
     @classmethod
     def of(cls, training: Sequence[Question]) -> AnswerSet:
-        """From the questions of the training part."""
+        """Collect the answers of the training part."""
         given: dict[int, Counter[tuple[str, ...]]] = defaultdict(Counter)
         for question in training:
             given[question.template_id][question.answer] += 1
@@ -45,9 +45,10 @@ class AnswerSet:
         return cls(tuple(sorted({a for answers in of_template.values() for a in answers})), of_template, usual)
 
     def truth(self, questions: Sequence[Question]) -> Floats:
-        """1 for what is right, 0 for what the template is answered with otherwise, NaN for all else, (N, K).
+        """Labels (N, K): 1 for right answers, 0 for the template's other answers, NaN for the rest.
 
-        A right answer that the training part never gave has no column, so such a question is answered wrongly by all.
+        A right answer that is absent from the training part has no column, so every method answers such a question
+        wrongly.
         """
         y = np.full((len(questions), len(self.answers)), np.nan)
         for row, question in enumerate(questions):
@@ -56,7 +57,7 @@ class AnswerSet:
         return y
 
     def most_frequent(self, questions: Sequence[Question]) -> Floats:
-        """What each question's template is answered with most often, as scores (N, K)."""
+        """Scores (N, K) of 1 for the most frequent answer of each question's template."""
         scores = np.zeros((len(questions), len(self.answers)))
         for row, question in enumerate(questions):
             for answer in self.usual.get(question.template_id, ()):
@@ -64,5 +65,5 @@ class AnswerSet:
         return scores
 
     def chosen(self, y: Floats, scores: Floats) -> list[tuple[str, ...]]:
-        """In words what `decided` chooses."""
+        """The answers that `decided` chooses, as text."""
         return [tuple(self.answers[k] for k in np.flatnonzero(row)) for row in decided(y, scores)]

@@ -1,4 +1,4 @@
-"""From question numbers to what the network takes: windows with words, or what a frozen encoder made of them."""
+"""Batch sources of questions: windows with words, or their vectors from a frozen encoder."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class QuestionExamples:
     Parameters
     ----------
     questions : sequence of Question
-        All of the task.
+        All questions of the task.
     words : sequence of sequence of int
-        Word ids of each.
+        Word ids of each question.
     windows : PreparedWindows
         One window per recording.
     window_of : mapping of str to int
         Recording → number of its window.
     device : torch.device
-        Where batches are put.
+        Device of the batches.
     signals : bool
-        False leaves the signals out: who answers then knows the question alone.
+        False to leave the signals out, so that the network reads only the question.
     """
 
     def __init__(
@@ -66,19 +66,19 @@ class QuestionExamples:
         return QuestionBatch(packed, *(torch.tensor(places, device=self.device) for places in (first, second)))
 
     def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:  # noqa: ARG002
-        """Refused: there is no question between two questions."""
+        """Refuse mixup: questions cannot be averaged."""
         raise UsageError("Questions are not mixed: set mixup to false in the stage.")
 
 
 class FrozenQuestions:
-    """As another's questions, encoded once by an encoder that never changes, and kept.
+    """Questions that are encoded once by a frozen encoder, and kept.
 
     Parameters
     ----------
     examples : QuestionExamples
         The questions.
     answerer : QAModel
-        Whose encoder it is.
+        The model with this encoder.
     """
 
     def __init__(self, examples: QuestionExamples, answerer: QAModel) -> None:
@@ -89,7 +89,7 @@ class FrozenQuestions:
         """`QAFeatures` of these questions."""
         missing = [row for row in rows if row not in self._kept]
         if missing:
-            self.answerer.encoder.eval()  # what is kept was not to be drawn by chance
+            self.answerer.encoder.eval()  # kept vectors must not depend on dropout
             with torch.no_grad(), autocast(self.examples.device, "auto"):
                 made = self.answerer.vectors(self.examples.batch(missing, mix))
             self._kept |= zip(missing, zip(made.signal.float(), made.words.float(), strict=True), strict=True)
@@ -97,5 +97,5 @@ class FrozenQuestions:
         return QAFeatures(torch.stack(signal), torch.stack(words))
 
     def draw_mix(self, rows: Sequence[int], rng: np.random.Generator) -> MixupDraw:
-        """Refused, as by the examples."""
+        """Refuse mixup, as the examples do."""
         return self.examples.draw_mix(rows, rng)

@@ -1,4 +1,4 @@
-"""What questions can be asked about: codes, age and sex from a recording's labels, the heart axis from its signal."""
+"""Clinical facts for questions: codes, age and sex from a recording's labels, the heart axis from its signal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FINDINGS = {
     "STD_": "non-specific st depression",
     "VCLVH": "voltage criteria for left ventricular hypertrophy",
 }
-"""SCP code → how a question says it, after PTB-XL's `scp_statements.csv`."""
+"""SCP code → its words in a question, after PTB-XL's `scp_statements.csv`."""
 
 KINDS = {
     "CD": "conduction disturbance",
@@ -49,7 +49,7 @@ KINDS = {
     "NORM": "normal ecg",
     "STTC": "st/t change",
 }
-"""Diagnostic superclass → how an answer says it."""
+"""Diagnostic superclass → its words in an answer."""
 
 AXES = ("normal heart axis", "left axis deviation", "right axis deviation", "extreme axis deviation")
 
@@ -59,12 +59,12 @@ _QRS, _LEVEL = (-0.05, 0.06), (-0.09, -0.06)
 
 @dataclass(frozen=True)
 class ClinicalFacts:
-    """What is known of one recording.
+    """Facts of one recording.
 
     Parameters
     ----------
     recording, subject : str
-        Its id, and whose it is: the smallest content hash of the person's recordings.
+        Its id, and its person: the smallest content hash of the person's recordings.
     codes, kinds : frozenset of str
         SCP codes, and diagnostic superclasses.
     age : float or None
@@ -72,7 +72,7 @@ class ClinicalFacts:
     sex : str or None
         "female" or "male".
     axis : str or None
-        One of `AXES`; None where no beat was found.
+        One of `AXES`; None if no beat was found.
     """
 
     recording: str
@@ -85,7 +85,7 @@ class ClinicalFacts:
 
 
 def facts_of(ds: ShardDataset, people: NDArray[np.str_]) -> list[ClinicalFacts]:
-    """The facts of all recordings that have codes.
+    """The facts of all recordings with codes.
 
     People are in the order of their content, and the recordings of each in that of their ids, which in PTB-XL is the
     order of time.
@@ -95,7 +95,7 @@ def facts_of(ds: ShardDataset, people: NDArray[np.str_]) -> list[ClinicalFacts]:
     ds : ShardDataset
         N recordings.
     people : ndarray of str, shape (N,)
-        Whose each is (`biosig.evaluate.duplicates.Duplicates.people`).
+        Person of each (`biosig.evaluate.duplicates.Duplicates.people`).
 
     Raises
     ------
@@ -110,7 +110,7 @@ def facts_of(ds: ShardDataset, people: NDArray[np.str_]) -> list[ClinicalFacts]:
             found.append(_facts(table.iloc[row].to_dict(), labels, ds[row].read()))
     if not found:
         raise DataError(
-            "No recording has the labels scp_codes and diagnostic_superclass, of which questions are made: ingest "
+            "No recording has the labels scp_codes and diagnostic_superclass, which questions are made from: ingest "
             "PTB-XL with --labels ptbxl_database.csv --labels-spec configs/ingest/ptbxl-labels.yaml."
         )
     return sorted(found, key=lambda facts: (facts.subject, facts.recording))
@@ -130,9 +130,9 @@ def _facts(row: dict[str, Any], labels: dict[str, Any], recording: Recording) ->
 
 
 def heart_axis(recording: Recording) -> float:
-    """The frontal QRS axis in degrees, -180 to 180, from the net QRS area in I and aVF; NaN where no beat is found.
+    """The frontal QRS axis in degrees, -180 to 180, from the net QRS area in I and aVF; NaN if no beat is found.
 
-    An augmented lead is smaller than a bipolar one by √3/2, which is made up for (Surawicz & Knilans, Chou's
+    An augmented lead is smaller than a bipolar one by √3/2, which is corrected (Surawicz & Knilans, Chou's
     Electrocardiography in Clinical Practice, chapter 1).
     """
     import neurokit2 as nk

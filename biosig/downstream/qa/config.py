@@ -1,4 +1,4 @@
-"""A run of question answering, complete: the same settings and data give the same table."""
+"""Configuration of question answering: the same settings and data give the same table."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class GeneratedQuestions:
     Parameters
     ----------
     most : int
-        Questions of one text at most, per answer and part.
+        Largest number of questions of one text, per answer and part.
     folds : int
-        Subjects are split into so many groups: one is tested, one chooses the epoch, the others are trained on.
+        Number of groups of subjects: one is tested, one chooses the epoch, the others are trained on.
     """
 
     name: ClassVar[str] = "generated"
@@ -40,9 +40,9 @@ class QuestionFiles:
     Parameters
     ----------
     train, validation, test : str
-        JSON files, or folders of such.
+        JSON files, or folders of JSON files.
     recording : str
-        How an ecg_id is written as the id of a recording: PTB-XL's 17 as 00017_hr.
+        Format of an ecg_id as the id of a recording: PTB-XL's 17 as 00017_hr.
     """
 
     name: ClassVar[str] = "files"
@@ -54,20 +54,20 @@ class QuestionFiles:
 
 @dataclass(frozen=True)
 class QaConfig(TaskConfig):
-    """What to answer with, about what, how, and beside what.
+    """A question-answering run: model, questions, training and baselines.
 
     Fields of `TaskConfig` come first.
 
     Parameters
     ----------
     questions : GeneratedQuestions or Files
-        Where questions come from.
+        Source of the questions.
     seconds : float
-        Length of the window that is shown of each recording, from its start.
+        Length of the window at the start of each recording, in seconds.
     channels : list of str
-        Names of channels, or modalities, that are shown; none = all that the model reads.
+        Names of channels, or modalities, to use; none = all that the model reads.
     probe : TrainingStage
-        First: the head alone, on what the frozen encoder makes of each question.
+        First: the head alone, on the frozen encoder's vectors of each question.
     tune : TrainingStage
         Then: the encoder too; 0 epochs leave it out.
     baselines : list
@@ -88,4 +88,4 @@ class QaConfig(TaskConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.probe.mixup or self.tune.mixup:
-            raise UsageError("There is no question between two questions: set mixup to false in probe and tune.")
+            raise UsageError("Questions cannot be mixed: set mixup to false in probe and tune.")

@@ -15,24 +15,24 @@ from biosig.progress import Progress
 
 @dataclass(frozen=True)
 class QaContext:
-    """What all methods of a run share.
+    """Inputs that all methods of a run share.
 
     Parameters
     ----------
     config : QaConfig
         The run.
     model : Model
-        On trial.
+        The model under test.
     cohort : Cohort
         N questions.
     words : list of list of int
-        Word ids of each.
+        Word ids of each question.
     windows : PreparedWindows
-        What is shown.
+        Windows of the recordings.
     answers : AnswerSet
         K answers.
     y : ndarray, shape (N, K)
-        Truth.
+        Labels of the answers.
     progress : callable, optional
         Called after each epoch.
     """

@@ -1,10 +1,10 @@
-"""From a question beside a signal to answers: one encoder reads both, and what it makes of each is multiplied.
+"""Question-answering model: one encoder reads question and signal, and a product of both vectors gives the answers.
 
 The words of the question are tokens of the same window as the signal. The signal is pooled (the window's own token
-where the model has one, else the mean of its tokens), the words are averaged, and the head is a low-rank bilinear form
-of both (Hadamard product; Kim et al. 2017, arXiv:1610.04325), because an answer depends on whether the signal shows
-what the question names. A comparison is two windows, each with the question; the head is given the first, and the
-second less the first, which is zero for a question about one ECG.
+if the model has one, else the mean of its tokens), the words are averaged, and the head is a low-rank bilinear form of
+both (Hadamard product; Kim et al. 2017, arXiv:1610.04325), because an answer depends on the match of signal and
+question. A comparison is two windows, each with the question; the head reads the first, and the second minus the
+first, which is zero for a question about one ECG.
 
 Shape letters: B questions, W windows, D embed_dim, K answers.
 """
@@ -20,12 +20,12 @@ from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.models.encoder import Encoder
 
 RANK = 256
-"""Of the bilinear form."""
+"""Rank of the bilinear form."""
 
 
 @dataclass(frozen=True)
 class QuestionBatch:
-    """Windows with their questions, and which window is whose."""
+    """Windows with their questions, and the windows of each question."""
 
     packed: PackedBatch  # W windows
     first: Tensor  # (B,) int64 window of the first ECG
@@ -34,21 +34,21 @@ class QuestionBatch:
 
 @dataclass(frozen=True)
 class QAFeatures:
-    """What the head reads of each question."""
+    """Vectors of each question that the head reads."""
 
     signal: Tensor  # (B, 2 · D): first, and second less first; zeros without a signal
     words: Tensor  # (B, D)
 
 
 class QAModel(nn.Module):
-    """Logits of answers.
+    """Network with logits of answers.
 
     Parameters
     ----------
     encoder : Encoder
-        With a text modality.
+        An encoder with a text modality.
     n_answers : int
-        K of them.
+        Number of answers, K.
     """
 
     def __init__(self, encoder: Encoder, n_answers: int) -> None:
@@ -60,7 +60,7 @@ class QAModel(nn.Module):
         self.head = nn.Sequential(nn.Dropout(0.0), nn.Linear(RANK, n_answers))
 
     def forward(self, batch: QuestionBatch | QAFeatures) -> Tensor:
-        """Logits (B, K) of questions, or of what was made of them before."""
+        """Logits (B, K) of questions, or of their vectors."""
         vectors = batch if isinstance(batch, QAFeatures) else self.vectors(batch)
         return self.head(self.of_signal(vectors.signal) * self.of_words(vectors.words))
 
@@ -76,14 +76,14 @@ class QAModel(nn.Module):
         return QAFeatures(torch.cat((first, second - first), dim=1), words[batch.first])
 
     def train_head_only(self) -> None:
-        """Let gradients reach all but the encoder."""
+        """Train everything but the encoder."""
         self.requires_grad_(True)
         self.encoder.requires_grad_(False)
 
 
-def _means(tokens: Tensor, packed: PackedBatch, of_kind: Tensor) -> Tensor:
-    """The mean of each window's valid tokens of a kind (N,), zeros where it has none, (W, D)."""
-    kept = of_kind & packed.valid
+def _means(tokens: Tensor, packed: PackedBatch, is_kind: Tensor) -> Tensor:
+    """The mean of each window's valid tokens of a kind (N,), zeros for a window without any, (W, D)."""
+    kept = is_kind & packed.valid
     window = packed.window[kept]
     total = tokens.new_zeros(packed.n_windows, tokens.shape[1]).index_add(0, window, tokens[kept])
     return total / torch.bincount(window, minlength=packed.n_windows).clamp(min=1)[:, None]

@@ -1,4 +1,4 @@
-"""A question about one ECG or two, and the files of ECG-QA that hold such questions."""
+"""Questions about one ECG or two, and reading the files of ECG-QA."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ QUESTION_TYPES = (
     "comparison_irrelevant-verify",
     "comparison_irrelevant-query",
 )
-"""Of ECG-QA (Oh et al. 2023, arXiv:2306.15681): verify = yes or no, choose = of two, query = of all; comparisons are of
-two ECGs, of one patient in a row (consecutive) or of two patients (irrelevant)."""
+"""Question types of ECG-QA (Oh et al. 2023, arXiv:2306.15681): verify = yes or no, choose = of two, query = of all;
+comparisons are of two ECGs, of one patient in a row (consecutive) or of two patients (irrelevant)."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Question:
     Parameters
     ----------
     template_id, question_id : int
-        The template, and the template with its blanks filled in; of paraphrases the latter is one.
+        The template, and the template with its blanks filled in; paraphrases share the latter.
     question_type : str
         One of `QUESTION_TYPES`.
     attribute_type : str
-        What it is about: scp_code, heart_axis, …
+        Attribute of the question: scp_code, heart_axis, …
     question : str
         The text.
     answer : tuple of str
-        All that is right, in order of the alphabet.
+        All right answers, in alphabetical order.
     recordings : tuple of str
         Ids of the one or two recordings that it is about.
     """
@@ -52,7 +52,7 @@ class Question:
 
 
 def read_questions(path: str | Path, recording: str = "{:05d}_hr") -> list[Question]:
-    """Read a file of ECG-QA, or a folder of such (train/0.json, train/10000.json, …).
+    """Read a file of ECG-QA, or a folder of such files (train/0.json, train/10000.json, …).
 
     Parameters
     ----------
@@ -60,19 +60,19 @@ def read_questions(path: str | Path, recording: str = "{:05d}_hr") -> list[Quest
         JSON: a list of questions, each with template_id, question_id, question_type, attribute_type, question, answer
         and ecg_id.
     recording : str
-        How an ecg_id is written as the id of a recording: PTB-XL's 17 as 00017_hr.
+        Format of an ecg_id as the id of a recording: PTB-XL's 17 as 00017_hr.
 
     Raises
     ------
     UsageError
-        If there is no such file, or none in the folder.
+        If there is no such file, or no file in the folder.
     UnreadableError
         If a file holds something else.
     """
     path = Path(path)
     files = sorted(path.rglob("*.json"), key=lambda file: (len(file.stem), file.stem)) if path.is_dir() else [path]
     if not files or not files[0].is_file():
-        raise UsageError(f"There are no questions in {path}: give a JSON file of ECG-QA, or a folder of such.")
+        raise UsageError(f"There are no questions in {path}: give a JSON file of ECG-QA, or a folder of such files.")
     return [question for file in files for question in _read_file(file, recording)]
 
 
@@ -82,7 +82,7 @@ def _read_file(path: Path, recording: str) -> list[Question]:
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise UnreadableError(
             f"{path} holds no questions of ECG-QA ({type(error).__name__}: {error}): give one of its JSON files, and "
-            "questions.recording with a place for its ecg_id, as in {:05d}_hr."
+            "questions.recording with a format for its ecg_id, as in {:05d}_hr."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Question answering, from configuration to score table: exact match by type, beside what has to be beaten."""
+"""Run of question answering, from configuration to score table: exact match by type, beside baselines."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from biosig.evaluate.splits import people
 from biosig.progress import Progress
 
 BEATEN = "model less most_frequent"
-"""The row of the table that says by how much, with the interval of the difference."""
+"""Row of the table with the model's lead over the most frequent answer, and the interval of the difference."""
 
 
 def run_qa(config: QaConfig, progress: Progress | None = None) -> ProbeResult:
-    """Make or read questions, tune the model to answer them, fit its baselines, and rate all on the test part.
+    """Make or read questions, tune the model to answer them, fit its baselines, and score all on the test part.
 
     Parameters
     ----------
     config : QaConfig
-        What to do.
+        The question-answering run.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
 
     Returns
     -------
     ProbeResult
         `table`: one row per method and type of question ("all" first), its metric exact match; `predictions`: one row
-        per method and test question, with the answer given. Also written to `config.out` when that is given.
+        per method and test question, with the answer given. Also written to `config.out` if that is given.
 
     Raises
     ------
     UsageError
-        If the configuration contradicts itself, the model reads no text, or `config.out` already holds a result.
+        If the configuration contradicts itself, the model cannot read text, or `config.out` already holds a result.
     DataError
         If recordings have no subject, or a part has no question.
     """
@@ -92,7 +92,7 @@ def _result(config: QaConfig, progress: Progress | None) -> ProbeResult:
 
 
 def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, list[str]]:
-    """Exact match by method and type of question, with intervals over subjects; and the model's lead, drawn in pairs.
+    """Score exact match by method and type of question, with intervals over subjects, and the model's paired lead.
 
     Parameters
     ----------
@@ -106,11 +106,11 @@ def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, lis
     table : DataFrame
         method, metric ("exact match, <type>"), value, low, high, n_questions, n_subjects.
     caveats : list of str
-        What a reader must know before trusting the intervals.
+        Remarks for the reader of the intervals.
     """
-    of_method = {method: rows.reset_index(drop=True) for method, rows in predictions.groupby("method", sort=False)}
-    gained = {method: rows["right"].to_numpy(np.float64) for method, rows in of_method.items()}
-    first = of_method["model"]
+    rows_by_method = {method: rows.reset_index(drop=True) for method, rows in predictions.groupby("method", sort=False)}
+    gained = {method: rows["right"].to_numpy(np.float64) for method, rows in rows_by_method.items()}
+    first = rows_by_method["model"]
     if "most_frequent" in gained:
         gained[BEATEN] = gained["model"] - gained["most_frequent"]
     types = ["all", *sorted(first["question_type"].unique())]
@@ -136,7 +136,7 @@ def rate(predictions: pd.DataFrame, config: QaConfig) -> tuple[pd.DataFrame, lis
 
 
 def _rows(context: QaContext, method: str, scores: Floats) -> pd.DataFrame:
-    """One row per test question: what was asked, what is right, and what was answered."""
+    """One row per test question: question, right answer and given answer."""
     test: NDArray[np.int64] = context.cohort.parts.test
     asked = [context.cohort.questions[row] for row in test.tolist()]
     y = context.y[test]

@@ -1,4 +1,4 @@
-"""The questions of a run, made or read, split so that nobody is in two parts; and the window shown of each ECG."""
+"""Splits of questions, made or read, with disjoint people; and the window of each ECG."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Cohort:
     Parameters
     ----------
     questions : list of Question
-        N of them, those of the training part first, then those that choose the epoch, then those of the test.
+        N questions: those of the training part, then those that choose the epoch, then those of the test part.
     parts : Split
-        Their numbers.
+        Numbers of the questions in each part.
     subjects, people : ndarray of str, shape (N,)
-        Subject of the first ECG of each, and whose it is, by which intervals are drawn.
+        Subject of the first ECG of each, and its person, by whom intervals are resampled.
     windows : Windows
-        One per recording that is asked about.
+        One window per recording of a question.
     window_of : dict of str to int
         Recording → its window.
     notes : list of str
-        Who was left out and why.
+        Questions that were left out, with the reason.
     """
 
     questions: list[Question]
@@ -86,14 +86,14 @@ def make_cohort(ds: ShardDataset, config: QaConfig) -> Cohort:
         np.array([person_of[question.recordings[0]] for question in questions]),
         Windows(ds, rows, np.zeros(len(rows)), np.full(len(rows), config.seconds)),
         {recording: number for number, recording in enumerate(index["recording"].iloc[rows])},
-        [_standing_note(config), *found.notes(index["recording"].tolist()), *absent, *shared],
+        [_source_note(config), *found.notes(index["recording"].tolist()), *absent, *shared],
     )
 
 
 def _present(
     three: Sequence[list[Question]], person_of: Mapping[str, str], seconds: float
 ) -> tuple[list[list[Question]], list[str]]:
-    """Questions of each part about recordings that are there, and what to say of the others."""
+    """Keep the questions of each part about present recordings, with notes on the others."""
     kept = [[q for q in part if all(r in person_of for r in q.recordings)] for part in three]
     return kept, [
         f"{len(before) - len(after)} of {len(before)} {name} questions are about recordings that are not there or "
@@ -104,7 +104,7 @@ def _present(
 
 
 def _apart(three: Sequence[list[Question]], person_of: Mapping[str, str]) -> tuple[list[list[Question]], list[str]]:
-    """Questions of each part less those about people of a later one, and what to say of these."""
+    """Remove questions about people of a later part from each part, with notes on them."""
     kept, notes = list(three), []
     for later in (2, 1):
         people = {person_of[r] for q in kept[later] for r in q.recordings}
@@ -134,7 +134,7 @@ def _read(files: QuestionFiles) -> list[list[Question]]:
     return [read_questions(path, files.recording) for path in (files.train, files.validation, files.test)]
 
 
-def _standing_note(config: QaConfig) -> str:
+def _source_note(config: QaConfig) -> str:
     if isinstance(config.questions, QuestionFiles):
         return "Questions are those of ECG-QA."
     return (

@@ -1,6 +1,6 @@
-"""Questions made from what is known of recordings, after the templates of ECG-QA; equal facts and seed give equal ones.
+"""Templates of questions after ECG-QA, filled from facts of recordings; equal facts and seed give equal questions.
 
-Of each question no answer is drawn more often than all its others together, so that "no" to everything is right half of
+No answer to a question is drawn more often than all its others together, so that "no" to everything is right half of
 the time at most. Beside ECG-QA's attributes scp_code and heart_axis there are age and sex, which its files do not have.
 """
 
@@ -32,15 +32,15 @@ class Template:
     Parameters
     ----------
     template_id : int
-        Of the template.
+        Number of the template.
     form : str
         "verify", "choose" or "query".
     attribute_type : str
-        What it is about.
+        Attribute of the question.
     text : str
         The question.
     answer : callable
-        The facts of its ECGs → what is right; None where that is not known.
+        The facts of its ECGs → the right answer; None if it is not known.
     """
 
     template_id: int
@@ -51,21 +51,22 @@ class Template:
 
 
 def generate(facts: Sequence[ClinicalFacts], most: int, seed: int | Sequence[int]) -> list[Question]:
-    """All kinds of questions about some recordings.
+    """Generate all kinds of questions about some recordings.
 
     Parameters
     ----------
     facts : sequence of ClinicalFacts
-        Of recordings of one part of a split, those of one subject in order of time: comparisons are of two of them.
+        Facts of recordings of one part of a split, those of one subject in order of time: comparisons are of two of
+        them.
     most : int
-        Questions of one text at most, per answer.
+        Largest number of questions of one text, per answer.
     seed : int or sequence of int
         Draws ECGs.
 
     Returns
     -------
     list of Question
-        Each of a text, type and answer that can be told from the facts.
+        Questions with text, type and an answer that the facts give.
     """
     rng = np.random.default_rng(seed)
     singles = [(one,) for one in facts]
@@ -83,12 +84,12 @@ def generate(facts: Sequence[ClinicalFacts], most: int, seed: int | Sequence[int
 def _drawn(
     asked: Template, question_id: int, question_type: str, ecgs: Sequence[Ecgs], most: int, rng: np.random.Generator
 ) -> Iterator[Question]:
-    """Questions of one text about ECGs drawn by their answers."""
+    """Draw questions of one text about ECGs, by their answers."""
     by_answer: dict[Answer, list[Ecgs]] = defaultdict(list)
-    for those in ecgs:
-        answer = asked.answer(*those)
+    for shown in ecgs:
+        answer = asked.answer(*shown)
         if answer is not None:
-            by_answer[answer].append(those)
+            by_answer[answer].append(shown)
     sizes = {answer: min(len(group), most) for answer, group in by_answer.items()}
     for answer in sorted(by_answer):
         n = min(sizes[answer], sum(sizes.values()) - sizes[answer])
@@ -155,11 +156,11 @@ def _age_group(age: float) -> str:
 
 
 def _consecutive(facts: Sequence[ClinicalFacts]) -> list[Ecgs]:
-    """Each two ECGs in a row of one subject."""
-    of_subject: dict[str, list[ClinicalFacts]] = defaultdict(list)
+    """Pairs of consecutive ECGs of one subject."""
+    ecgs_by_subject: dict[str, list[ClinicalFacts]] = defaultdict(list)
     for one in facts:
-        of_subject[one.subject].append(one)
-    return [pair for ecgs in of_subject.values() for pair in pairwise(ecgs)]
+        ecgs_by_subject[one.subject].append(one)
+    return [pair for ecgs in ecgs_by_subject.values() for pair in pairwise(ecgs)]
 
 
 def _irrelevant(facts: Sequence[ClinicalFacts], rng: np.random.Generator) -> list[Ecgs]:

@@ -1,4 +1,4 @@
-"""A network that answers questions, tuned to the training part."""
+"""Tuning of a question-answering network to the training part."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from biosig.training.seeding import seeded
 
 
 def tune_and_predict(context: QaContext, model: Model, method: str, signals: bool = True) -> Floats:
-    """Train the head on the frozen encoder, then all of it; scores of the answers (n, K) to the test part.
+    """Train the head on the frozen encoder, then everything; return scores of the answers (n, K) of the test part.
 
     Parameters
     ----------
     context : QaContext
         The run.
     model : Model
-        Whose encoder is tuned; left as it is.
+        The model with the encoder, which is copied.
     method : str
-        As progress names it.
+        Name of the method in progress.
     signals : bool
-        Whether the network reads the signals.
+        True if the network reads the signals.
     """
     config, cohort = context.config, context.cohort
     examples = QuestionExamples(
@@ -51,12 +51,12 @@ def tune_and_predict(context: QaContext, model: Model, method: str, signals: boo
 
 
 def word_ids(model: Model, questions: Sequence[str]) -> list[list[int]]:
-    """The words of each question, as it stands: what a report is cleaned of may be what is asked about.
+    """Word ids of each question, without the cleaning of reports, which may remove the subject of a question.
 
     Raises
     ------
     UsageError
-        If the model reads no text, has no tokenizer, or a question is longer than it reads.
+        If the model cannot read text, has no tokenizer, or a question is too long for it.
     """
     known = {text: model.tokenizer.encode(text, clean=False) if model.tokenizer else text for text in set(questions)}
     return model.word_ids([known[text] for text in questions], len(questions))

@@ -1,4 +1,4 @@
-"""What can be said of a saved result, computed from its predictions alone.
+"""Secondary analyses of a saved result: cohort, paired differences, subgroups, calibration.
 
 Shape letters: N scored rows, K classes or labels.
 """
@@ -27,22 +27,22 @@ _TOLERANCE = 1e-9  # of scores computed again on another machine
 
 @dataclass(frozen=True)
 class ResultAnalysis:
-    """Tables behind a report; those that do not suit the target, or cannot be made of what was saved, are None.
+    """Tables behind a report; tables that do not suit the target, or lack a saved file, are None.
 
     Parameters
     ----------
     cohort : DataFrame
-        People and windows behind each class (`biosig.downstream.data.cohort.cohort_table`).
+        People and windows of each class (`biosig.downstream.data.cohort.cohort_table`).
     differences : DataFrame
         Model minus each other method, in pairs (`biosig.downstream.results.scores.differences`).
     subgroups : DataFrame, optional
         The model's scores by sex, age, site, leads and signal quality.
     reliability, risk : DataFrame, optional
-        Of probabilities (`biosig.evaluate.calibration`).
+        Tables of probabilities (`biosig.evaluate.calibration`).
     confusion : DataFrame, optional
         True classes as rows, predicted ones as columns.
     agreement : tuple, optional
-        Truth (N,), prediction (N,), and bias with limits of agreement, of numbers.
+        For numbers: labels (N,), predictions (N,), and bias with limits of agreement.
     """
 
     cohort: pd.DataFrame
@@ -55,17 +55,17 @@ class ResultAnalysis:
 
 
 def analyse(run: SavedResult) -> ResultAnalysis:
-    """Compute what a report states beside the scores."""
+    """Compute the tables that a report shows beside the scores."""
     target, recordings = run.target, run.recordings
     if recordings is not None:
         recordings = recordings[recordings["recording"].isin(run.tested["recording"])]
-    of_groups = None if recordings is None else groups(recordings)
+    group_columns = None if recordings is None else groups(recordings)
     subgroups = None
-    if of_groups is not None and len(of_groups.columns):
+    if group_columns is not None and len(group_columns.columns):
         own = run.predictions[run.predictions["method"] == "model"]
-        subgroups = subgroup_table(own, of_groups, run.scoring)
+        subgroups = subgroup_table(own, group_columns, run.scoring)
     methods = run.predictions[~run.predictions["method"].str.startswith("model, ")]  # without the model's other inputs
-    evidence = ResultAnalysis(
+    analysis = ResultAnalysis(
         cohort_table(run.tested, target, recordings), differences(methods, run.scoring), subgroups
     )
     y, subjects, values = scored(run.tested, target)
@@ -73,14 +73,14 @@ def analyse(run: SavedResult) -> ResultAnalysis:
         tables: dict[str, Any] = {"reliability": reliability(y, values), "risk": risk_coverage(y, values)}
         if target.kind == "classes":
             tables["confusion"] = _confusion(y, values, target.class_names)
-        return replace(evidence, **tables)
+        return replace(analysis, **tables)
     if target.kind == "number":
-        return replace(evidence, agreement=(y, values, _limits(y, values, subjects, run)))
-    return evidence
+        return replace(analysis, agreement=(y, values, _limits(y, values, subjects, run)))
+    return analysis
 
 
 def check_scores(run: SavedResult) -> pd.DataFrame:
-    """Rate the saved predictions again, and hold the saved scores to what they give.
+    """Score the saved predictions again, and compare the saved scores with the result.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def check_scores(run: SavedResult) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If a saved score is not what the predictions give.
+        If a saved score differs from that of the predictions.
     """
     again, _ = rate(run.predictions, run.scoring)
     both = run.scores.merge(again, on=["method", "metric"], how="left", suffixes=("_saved", ""))
@@ -100,7 +100,7 @@ def check_scores(run: SavedResult) -> pd.DataFrame:
         if wrong.any():
             row = both[wrong].iloc[0]
             raise DataError(
-                f"{run.folder / 'metrics.json'} says {row[f'{name}_saved']:.6g} for the {name} of {row['metric']} of "
+                f"{run.folder / 'metrics.json'} has {row[f'{name}_saved']:.6g} for the {name} of {row['metric']} of "
                 f"'{row['method']}', and the predictions beside it give {row[name]:.6g}: one of the two files was "
                 "changed, or another version of biosig-fm made them; run the task again."
             )
@@ -116,7 +116,7 @@ def _confusion(y: NDArray[np.int64], scores: Floats, class_names: tuple[str, ...
 
 
 def _limits(y: Floats, values: Floats, subjects: NDArray[np.str_], run: SavedResult) -> tuple[float, float, float]:
-    """Bias and limits of agreement; the plain ones where nobody was measured twice."""
+    """Bias and limits of agreement; the plain limits if each subject was measured once."""
     if len(np.unique(subjects)) < len(subjects):
         found = limits_of_agreement(y, values, subjects, n_resamples=2, seed=run.scoring.seed)
         return found.bias, found.lower, found.upper

@@ -1,4 +1,4 @@
-"""Result folders side by side, and the difference of those that were tested on the same people."""
+"""Comparison of result folders in one table, with differences of those that were tested on the same people."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Comparison:
     ----------
     table : DataFrame
         A row per run and metric: run, task, model, metric, value, low, high, n_subjects, split and tested (the first
-        eight digits of the hashes of who is in which part and of the tested windows with their truth, both by content).
+        eight digits of the hashes of the parts and of the tested windows with their labels, both by content).
     differences : DataFrame
-        A row per metric of each run that was tested on what an earlier run was: run, minus (the first such run),
-        metric, value, low, high; drawn in pairs.
+        A row per metric of each run that was tested on the same rows as an earlier run: run, minus (the first such
+        run), metric, value, low, high; on the same resampled people.
     notes : list of str
-        Which runs cannot be subtracted, and what differs between those that can.
+        Runs that cannot be subtracted, and differences between those that can.
     """
 
     table: pd.DataFrame
@@ -43,12 +43,12 @@ def compare(folders: Sequence[str | Path]) -> Comparison:
     Parameters
     ----------
     folders : sequence of str or Path
-        Of probes and fine-tunings, 2 to 26.
+        Folders of probes and fine-tunings, 2 to 26.
 
     Raises
     ------
     UsageError
-        If there are fewer than two, one is given twice, or one is no result folder.
+        If there are fewer than two, one is given twice, or one is not a result folder.
     """
     names = [str(folder).rstrip("/") for folder in folders]
     if len(set(names)) < len(names) or not 2 <= len(names) <= len(ascii_uppercase):
@@ -62,10 +62,10 @@ def compare(folders: Sequence[str | Path]) -> Comparison:
         first_with |= {rows: earlier for rows in run.test_rows if rows not in first_with}
         if earlier != name:
             parts.append(_difference(run, runs[earlier]).assign(run=name, minus=earlier))
-            notes += _what_differs(name, run, earlier, runs[earlier])
+            notes += _difference_notes(name, run, earlier, runs[earlier])
         elif name != names[0]:
             notes.append(
-                f"{name} was tested on other windows or another truth than {names[0]}, so their scores cannot be "
+                f"{name} was tested on other windows or other labels than {names[0]}, so their scores cannot be "
                 "subtracted."
             )
     columns = ["run", "minus", "metric", "value", "low", "high"]
@@ -74,7 +74,7 @@ def compare(folders: Sequence[str | Path]) -> Comparison:
 
 
 def _rows(name: str, run: SavedResult) -> pd.DataFrame:
-    """The model's scores."""
+    """The model's scores of one run."""
     own = run.scores[run.scores["method"] == "model"]
     facts = {"run": name, "task": run.target.title, "model": run.metrics["model"]}
     hashes = {"split": run.split[:8], "tested": run.test_rows[0][:8]}
@@ -83,16 +83,17 @@ def _rows(name: str, run: SavedResult) -> pd.DataFrame:
 
 
 def _difference(run: SavedResult, other: SavedResult) -> pd.DataFrame:
-    """The model of `run` minus the model of `other`, whose rows are brought to one order."""
+    """The model of `run` minus the model of `other`, with the rows of both in one order."""
     by = ["content"] if run.test_rows[0] == other.test_rows[0] and len(run.test_rows) > 1 else ["recording"]
     own, others = (
         _ordered(result, [*by, "onset", *truth_names(run.target)]).assign(method=name)
         for result, name in ((run, "model"), (other, "other"))
     )
-    who = [name for name in ("recording", "subject", "content", "person") if name in own]
+    identifiers = [name for name in ("recording", "subject", "content", "person") if name in own]
     n = len(own[own["seed"] == own["seed"].iloc[0]])
     others = others.drop(columns=["content", "person"], errors="ignore")
-    others[who] = own[who].iloc[np.arange(len(others)) % n].to_numpy()  # rows of each seed are of the same windows
+    # Rows of each seed are of the same windows.
+    others[identifiers] = own[identifiers].iloc[np.arange(len(others)) % n].to_numpy()
     return differences(pd.concat([own, others], ignore_index=True), run.scoring)
 
 
@@ -102,13 +103,13 @@ def _ordered(run: SavedResult, by: list[str]) -> pd.DataFrame:
     return rows.sort_values(["seed", *by], kind="stable", ignore_index=True)
 
 
-def _what_differs(name: str, run: SavedResult, earlier: str, other: SavedResult) -> list[str]:
-    """What a reader of the difference must know."""
+def _difference_notes(name: str, run: SavedResult, earlier: str, other: SavedResult) -> list[str]:
+    """Remarks for the reader of a difference."""
     notes = []
     if run.split != other.split:
         notes.append(
-            f"{name} and {earlier} were tested on the same windows in different folds: their difference is also one of "
-            "who they were fitted on."
+            f"{name} and {earlier} were tested on the same windows in different folds, so their training people differ "
+            "too."
         )
     if run.metrics["shards_hash"] != other.metrics["shards_hash"]:
         notes.append(f"{name} and {earlier} read different shards of the same windows.")

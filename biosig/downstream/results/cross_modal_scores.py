@@ -1,4 +1,4 @@
-"""Means over windows with intervals over subjects, and what cross-modal tasks share: their parts, their notes.
+"""Scores of cross-modal tasks: means over windows, with intervals over subjects.
 
 Shape letters: N scored rows, S subjects, R resamples.
 """
@@ -38,15 +38,15 @@ def mean_interval(
 def rate_means(
     scores: pd.DataFrame, by: list[str], metrics: list[str], n_resamples: int, seed: int
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The score table of per-row scores, with the model's lead over each other method in the same rows.
+    """Make the table of means of per-row scores, with the model's lead over each other method in the same rows.
 
     Parameters
     ----------
     scores : DataFrame
-        One row per method and scored thing: method, subject, recording, the columns `by` and one per metric. Rows of
+        One row per method and scored item: method, subject, recording, the columns `by` and one per metric. Rows of
         one method and group are in the same order for all methods.
     by : list of str
-        Columns that each have rows of their own in the table, such as the channel.
+        Columns whose values each get rows of the table, such as the channel.
     metrics : list of str
         Columns to average.
     n_resamples, seed : int
@@ -58,7 +58,7 @@ def rate_means(
         Columns method, `by`, metric, value, low, high, n_subjects, n_recordings, n_windows. The method "model - X" is
         the mean difference, paired.
     caveats : list of str
-        What a reader must know before trusting the intervals.
+        Remarks for the reader of the intervals.
     """
     records = []
     for group, rows in scores.groupby(by, sort=False):
@@ -89,7 +89,7 @@ def rate_means(
 
 
 def correlation(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
-    """Pearson's correlation of two vectors; NaN where one does not vary."""
+    """Pearson's correlation of two vectors; NaN if one does not vary."""
     x, y = x - x.mean(), y - y.mean()
     size = float(np.sqrt((x * x).sum() * (y * y).sum()))
     return float((x * y).sum()) / size if size > 0 else float("nan")

@@ -1,4 +1,4 @@
-"""What computed a result: versions, the command, and the revision of the code where it is a checkout."""
+"""Environment of a result: versions, the command, and the git revision of a checkout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKAGES = (
 
 
 def environment() -> dict[str, str]:
-    """Versions of what computed a result, the command that asked for it, and the code's revision if it has one."""
+    """Versions of Python and packages, the command, and the code's revision if it is a checkout."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in PACKAGES:
         try:
@@ -39,9 +39,9 @@ def environment() -> dict[str, str]:
 
 
 def revision(root: Path) -> dict[str, str]:
-    """The git commit that is checked out at `root`, and how many tracked files differ from it.
+    """The git commit that is checked out at `root`, and the number of tracked files that differ from it.
 
-    Empty where `root` is no checkout of its own (an installed package), or git is not there.
+    Empty if `root` is not a checkout of its own (an installed package), or git is not installed.
     """
     if not (root / ".git").exists() or (head := _git(root, "rev-parse", "HEAD")) is None:
         return {}
@@ -51,7 +51,7 @@ def revision(root: Path) -> dict[str, str]:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """What git says, or None where it cannot."""
+    """Output of a git command, or None if it fails."""
     program = shutil.which("git")
     if program is None:
         return None

@@ -1,7 +1,7 @@
-"""Late fusion: two rows of a table as one, the mean of their standardised scores, without a label.
+"""Late fusion of two rows of a table: the mean of their standardised scores, without labels.
 
-What a model adds to features shows only where both are asked together. Scores of two methods are on two scales, and
-log-odds of a timid one would not be heard beside those of a bold one; so each is standardised before the mean is taken.
+A fused row shows the information that a model adds to features. Scores of two methods have two scales, and the larger
+log-odds would dominate the mean; so each is standardised before the mean is taken.
 
 Shape letters: n tested windows of a fold, K classes or labels.
 """
@@ -25,29 +25,29 @@ Pair = tuple[str, str]
 """Names of two rows of a table."""
 
 SMALLEST = 1e-6
-"""Probabilities are held this far from 0 and 1: trees and neighbours give both, whose log-odds are infinite."""
+"""Smallest distance of probabilities to 0 and 1: trees and neighbours give both, with infinite log-odds."""
 
 FLAT = 1e-9
 """Deviation of scores that differ by rounding alone."""
 
 
 def fused_name(pair: Pair) -> str:
-    """Name of the row that a pair makes: "handmade + model"."""
+    """Name of the row of a pair: "handmade + model"."""
     return " + ".join(pair)
 
 
 def check_pairs(pairs: Sequence[Pair], rows: Collection[str]) -> None:
-    """Refuse pairs that a table with these rows cannot have.
+    """Refuse pairs that do not fit a table with these rows.
 
     Raises
     ------
     UsageError
-        If a row is not there, is paired with itself, or a pair stands there twice.
+        If a row is absent, is paired with itself, or a pair is given twice.
     """
     for number, pair in enumerate(pairs):
         absent = [name for name in pair if name not in rows]
         if absent:
-            raise UsageError(f"fuse names '{absent[0]}', which is no row of this table; there are {', '.join(rows)}.")
+            raise UsageError(f"fuse names '{absent[0]}', which is not a row of this table; rows are {', '.join(rows)}.")
         if pair[0] == pair[1]:
             raise UsageError(f"fuse pairs '{pair[0]}' with itself: name two rows.")
         if any(set(pair) == set(other) for other in pairs[:number]):
@@ -55,9 +55,9 @@ def check_pairs(pairs: Sequence[Pair], rows: Collection[str]) -> None:
 
 
 def with_fused(predictions: pd.DataFrame, pairs: Sequence[Pair], target: Target) -> pd.DataFrame:
-    """A table of predictions with a further row for each pair.
+    """Add a row for each pair to a table of predictions.
 
-    Where one of two methods was run with several seeds, each run is fused with the other method's only one.
+    If one of two methods was run with several seeds, each run is fused with the only run of the other method.
 
     Parameters
     ----------
@@ -65,14 +65,14 @@ def with_fused(predictions: pd.DataFrame, pairs: Sequence[Pair], target: Target)
         One row per method and tested window, with its `fold` (`ProbeResult.predictions`), and `seed` if there are
         several.
     pairs : sequence of tuple of str
-        Of methods in it.
+        Pairs of methods in it.
     target : Target
-        What is predicted.
+        The prediction target.
 
     Raises
     ------
     UsageError
-        As `check_pairs`.
+        As in `check_pairs`.
     """
     check_pairs(pairs, list(dict.fromkeys(predictions["method"])))
     tables = [predictions]
@@ -84,24 +84,24 @@ def with_fused(predictions: pd.DataFrame, pairs: Sequence[Pair], target: Target)
                 f"{fused_name(pair)} cannot be fused: they were run with {len(first)} and {len(second)} seeds."
             )
         for one, other in zip(first * (n_runs // len(first)), second * (n_runs // len(second)), strict=True):
-            whose = one if len(first) == n_runs else other  # the seed is that of the method with several
-            tables.append(whose.assign(method=fused_name(pair), **_columns(one, other, target)))
+            seed_rows = one if len(first) == n_runs else other  # the seed is that of the method with several
+            tables.append(seed_rows.assign(method=fused_name(pair), **_columns(one, other, target)))
     return pd.concat(tables, ignore_index=True)
 
 
 def fusion_note(pairs: Sequence[Pair]) -> list[str]:
-    """Sentence that a table with fused rows needs; none without."""
+    """Note for a table with fused rows; empty without pairs."""
     if not pairs:
         return []
     return [
         f"{' and '.join(map(fused_name, pairs))}: means of two rows (of log-odds, each standardised over the windows "
-        "that are tested in its fold; of numbers as they are). No label is used, but a window's score hangs on what "
-        "else is tested with it."
+        "that are tested in its fold; of numbers as they are). No label is used, but a window's score depends on the "
+        "other windows tested with it."
     ]
 
 
 def fuse(one: Floats, other: Floats, kind: Kind) -> Floats:
-    """Predictions of one fold's test part by two methods, as one.
+    """Fuse the predictions of one fold's test part by two methods.
 
     Parameters
     ----------
@@ -112,9 +112,9 @@ def fuse(one: Floats, other: Floats, kind: Kind) -> Floats:
     Returns
     -------
     ndarray, shape (n, K) or (n,)
-        Of numbers the mean. Of all else each column's log-odds (risks as they are) are standardised by their mean and
-        deviation over the n, averaged, and brought to the mean of both means and deviations; those of classes then sum
-        to 1 again.
+        For numbers the mean. For other kinds each column's log-odds (risks as they are) are standardised by their mean
+        and deviation over the n, averaged, and scaled to the mean of both means and deviations; those of classes then
+        sum to 1 again.
     """
     if kind == "number":
         return (one + other) / 2
@@ -127,7 +127,7 @@ def fuse(one: Floats, other: Floats, kind: Kind) -> Floats:
 
 def _mean_of_standardised(one: Floats, other: Floats) -> Floats:
     means, deviations = (np.stack([measure(x, axis=0) for x in (one, other)]) for measure in (np.mean, np.std))
-    scores = [  # a row that says the same of all windows says nothing
+    scores = [  # constant scores carry no information and become 0
         np.divide(x - mean, deviation, out=np.zeros_like(x), where=deviation > FLAT)
         for x, mean, deviation in zip((one, other), means, deviations, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""The report of a result: what was asked, of whom, what was found, beside what, and how far it can be trusted.
+"""Report of a result: target, cohort, scores beside baselines, differences, calibration, subgroups, limitations.
 
 It is a function of the files in the result folder, so it can be made again at any time (`biosig evaluate`).
 """
@@ -36,29 +36,29 @@ def write_report(folder: Path) -> Path:
     Raises
     ------
     UsageError
-        If the folder is no result of a probe or a fine-tuning.
+        If the folder is not a result of a probe or a fine-tuning.
     """
     run = open_result(folder)
-    evidence = analyse(run)
-    for name, table in {"differences": evidence.differences, "subgroups": evidence.subgroups}.items():
+    analysis = analyse(run)
+    for name, table in {"differences": analysis.differences, "subgroups": analysis.subgroups}.items():
         if table is not None:
             with guarded(folder / f"{name}.csv") as temporary:
                 write_csv(table, temporary)
-    return _Page(run, evidence).write()
+    return _Page(run, analysis).write()
 
 
 class _Page:
-    """The report while it is written: a method for each of its parts, in the order of reading."""
+    """Writer of the report, with a method for each part, in the order of reading."""
 
-    def __init__(self, run: SavedResult, evidence: ResultAnalysis) -> None:
-        self.run, self.evidence = run, evidence
+    def __init__(self, run: SavedResult, analysis: ResultAnalysis) -> None:
+        self.run, self.analysis = run, analysis
         self.metric = ROLES[run.target.kind].leads
         facts = run.metrics
         kind = "frozen embeddings, tested by a probe" if run.verb == "probe" else "fine-tuned"
         self.report = Report(f"{run.target.title}", f"{facts['model']}, {kind}")
 
     def write(self) -> Path:
-        """Every part, and the file."""
+        """Write every part, and the file."""
         self._found()
         self._cohort()
         self._scores()
@@ -82,13 +82,13 @@ class _Page:
             f"**{name} {row['value']:.3f}** (95 % interval {row['low']:.3f} to {row['high']:.3f}), scored per {unit} "
             f"on {row['n_subjects']:.0f} people that the model was not fitted on."
         )
-        lines = [self._verdict(other) for other in self.evidence.differences.to_dict("records")]
+        lines = [self._verdict(other) for other in self.analysis.differences.to_dict("records")]
         self.report.add_text("\n\n".join([first, "\n".join(line for line in lines if line)]))
         if not self.run.metrics["model_trained"]:
             self.report.add_text("> The model on trial had random weights: no number here is evidence for pretraining.")
 
     def _verdict(self, row: dict[str, float | str]) -> str:
-        """One comparison in words."""
+        """Describe one comparison in words."""
         if row["metric"] != self.metric:
             return ""
         value, low, high = (float(row[name]) for name in ("value", "low", "high"))
@@ -102,7 +102,7 @@ class _Page:
     def _cohort(self) -> None:
         self.report.add_text("## Of whom")
         several = " A recording counts for each of its labels." if self.run.target.kind == "multilabel" else ""
-        self.report.add_table(self.evidence.cohort, f"Who was tested.{several}")
+        self.report.add_table(self.analysis.cohort, f"Who was tested.{several}")
 
     def _scores(self) -> None:
         self.report.add_text("## What was found, beside what")
@@ -130,7 +130,7 @@ class _Page:
             )
 
     def _differences(self) -> None:
-        table = self.evidence.differences
+        table = self.analysis.differences
         if table.empty:
             return
         self.report.add_text(
@@ -145,19 +145,19 @@ class _Page:
         )
 
     def _trust(self) -> None:
-        """Whether single answers can be trusted: calibration of probabilities, agreement of numbers."""
-        found, kind = self.evidence, self.run.target.kind
+        """Add calibration of probabilities, or agreement of numbers."""
+        found, kind = self.analysis, self.run.target.kind
         if found.reliability is not None and found.risk is not None:
             names = [f"{name}" for name in self.run.target.class_names]
             own = self.run.scores[self.run.scores["method"] == "model"]
-            said = [
+            calibration_scores = [
                 f"{metric_title(r.metric)} {r.value:.3f} ({r.low:.3f} to {r.high:.3f})"
                 for r in own.itertuples()
                 if r.metric in METRICS and METRICS[r.metric].rates_probabilities
             ]
             self.report.add_text(
-                f"## Can its probabilities be believed?\n\n{', '.join(said)}. Who is drawn twice makes a calibration "
-                "error larger, so its interval may lie above it."
+                f"## Can its probabilities be believed?\n\n{', '.join(calibration_scores)}. Who is drawn twice makes a "
+                "calibration error larger, so its interval may lie above it."
             )
             self._figure(
                 "calibration",
@@ -169,18 +169,18 @@ class _Page:
         if found.confusion is not None:
             self.report.add_table(found.confusion, "Decisions by the largest probability.")
         if kind == "number" and found.agreement is not None:
-            truth, prediction, limits = found.agreement
+            y, prediction, limits = found.agreement
             self.report.add_text("## How far single values can be believed")
             self._figure(
                 "agreement",
-                plot_agreement(truth, prediction, limits),
+                plot_agreement(y, prediction, limits),
                 f"Bias {limits[0]:+.3g}; 95 % of differences are expected between {limits[1]:.3g} and {limits[2]:.3g} "
                 "(limits of agreement).",
                 "Predicted against true values, and their differences",
             )
 
     def _subgroups(self) -> None:
-        table = self.evidence.subgroups
+        table = self.analysis.subgroups
         if table is None:
             return
         self.report.add_text(
@@ -200,7 +200,7 @@ class _Page:
         self.report.add_table(shown, "The model's score by group.")
 
     def _further(self) -> None:
-        """What the run wrote beside: scores by number of labels, by layer."""
+        """Add further tables of the run: scores by number of labels, by layer."""
         for name, table in self.run.tables.items():
             self.report.add_text(f"## {TITLES.get(name, name.replace('_', ' ').capitalize())}")
             if name == "shots":
@@ -262,7 +262,7 @@ class _Page:
         return table[(table["method"] == method) & (table["metric"] == self.metric)].iloc[0]
 
     def _figure(self, name: str, figure: Figure, caption: str, alt: str) -> None:
-        """Into the page, and beside it as a file."""
+        """Add a figure to the page, and write it as a file."""
         plots = self.run.folder / "plots"
         plots.mkdir(exist_ok=True)
         with whole_file(plots / f"{name}.png") as temporary:
@@ -270,7 +270,7 @@ class _Page:
 
 
 def wide(table: pd.DataFrame, by: str) -> pd.DataFrame:
-    """A row for each value of `by` and a column per metric, each cell the score with its interval."""
+    """Pivot a table to a row for each value of `by` and a column per metric, with score and interval in each cell."""
     cells = [f"{row.value:.3f} ({row.low:.3f}\u00a0to\u00a0{row.high:.3f})" for row in table.itertuples()]
     shown = table[[by, "metric"]].assign(cell=cells).pivot(index=by, columns="metric", values="cell")
     order = {name: list(dict.fromkeys(table[name])) for name in (by, "metric")}

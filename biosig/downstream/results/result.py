@@ -1,4 +1,4 @@
-"""The result of a probe or a fine-tuning, and the folder that it is saved in."""
+"""Result of a probe or a fine-tuning, and writing it to a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from biosig.publishing import atomic_folder
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """A score table with all that is needed to check it.
+    """A score table with everything that is needed to check it.
 
     Parameters
     ----------
@@ -28,20 +28,20 @@ class ProbeResult:
         method, metric, value, low, high, n_subjects, n_recordings, n_windows (see
         `biosig.downstream.results.scores.rate`).
     predictions : DataFrame
-        Out-of-fold, one row per method and window: method, fold, recording, subject, onset (s), truth and prediction
+        Out-of-fold, one row per method and window: method, fold, recording, subject, onset (s), labels and predictions
         (`biosig.downstream.data.columns`); with a column seed, one row per seed too.
     notes : list of str
-        What a reader must know: who was left out, how scores were pooled, how far intervals can be trusted.
+        Notes for the reader: people left out, pooling of scores, limits of intervals.
     splits : dict
         Test subjects of each fold and their hash (`biosig.evaluate.splits.manifest`).
     facts : dict
-        Model and revision, hash of the shards, cohort by class, what was scored.
+        Model and revision, hash of the shards, cohort by class, unit of the scores.
     config : Any
         The merged configuration, a dataclass.
     by_label : DataFrame, optional
         Each label of a multi-label target by itself (`biosig.downstream.results.scores.rate_labels`).
     recordings : DataFrame, optional
-        Who and what was recorded, one row per recording (`biosig.downstream.data.cohort.recording_table`).
+        Metadata, one row per recording (`biosig.downstream.data.cohort.recording_table`).
     tables : dict
         Name → further tables, such as scores by number of labels; each becomes tables/NAME.csv, shown in the
         report.
@@ -63,7 +63,7 @@ class ProbeResult:
         Raises
         ------
         UsageError
-            If the folder already holds something.
+            If the folder is not empty.
         """
         with atomic_folder(Path(folder)) as partial:
             self.write(partial)
@@ -72,7 +72,7 @@ class ProbeResult:
     def write(self, folder: Path) -> None:
         """Write metrics.json, predictions.parquet, splits.json, config.yaml and environment.json to an empty folder.
 
-        A result with one target gets its report too, made from these files alone (`biosig.downstream.results.report`).
+        A result with one target also gets a report, made from these files alone (`biosig.downstream.results.report`).
         The checksums of all files are written last (`biosig.file_sums`).
         """
         labels = {} if self.by_label is None else {"labels": _records(self.by_label)}
@@ -93,19 +93,19 @@ class ProbeResult:
 
 
 def write_result(out: Path | None, make: Callable[[Path | None], ProbeResult]) -> ProbeResult:
-    """Make a result, and write it to `out` if that is given, whole or not at all.
+    """Make a result, and write it to `out`, if given, whole or not at all.
 
     Parameters
     ----------
     out : Path, optional
-        Folder for the result; it must be absent or empty, which is found out before the work.
+        Folder for the result; it must be absent or empty, which is checked before the work.
     make : callable
-        Makes the result; it is given the folder that will become `out`, for weights, or None.
+        Makes the result, from the folder that will become `out`, for weights, or None.
 
     Raises
     ------
     UsageError
-        If `out` already holds something, or cannot be made.
+        If `out` is not empty, or cannot be made.
     """
     if out is None:
         return make(None)

@@ -1,4 +1,4 @@
-"""A result folder, opened again: what was scored, by which configuration, and what was said of it."""
+"""Saved result: reading the files of a result folder."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from biosig.person_level import By, pool_predictions
 from biosig.text_files import read_json, read_yaml
 
 _LARGEST = 2**28
-"""Bytes of a result's JSON: the predictions are not in it."""
+"""Largest size of a result's JSON in bytes: the predictions are not in it."""
 
 FILES = ("metrics.json", "predictions.parquet", "splits.json", "config.yaml", "environment.json")
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """What rating needs of a configuration, whatever else is in it."""
+    """Part of a configuration that scoring needs."""
 
     target: AnyTarget
     n_bootstrap: int = 1000
@@ -41,7 +41,7 @@ class SavedResult:
     Parameters
     ----------
     folder : Path
-        Where they are.
+        The result folder.
     metrics : dict
         metrics.json: scores, notes, and facts of the run.
     splits : dict
@@ -49,7 +49,7 @@ class SavedResult:
     config : dict
         The configuration as plain values.
     environment : dict
-        What computed it.
+        Versions, command and revision that computed it.
     scoring : Scoring
         Target, and size and seed of the bootstrap.
     """
@@ -63,22 +63,22 @@ class SavedResult:
 
     @property
     def target(self) -> Target:
-        """What was predicted."""
+        """The prediction target."""
         return self.scoring.target
 
     @property
     def verb(self) -> str:
-        """Which command makes such a result."""
+        """Name of the command that makes such a result."""
         return "finetune" if "tune" in self.config else "probe"
 
     @property
     def scores(self) -> pd.DataFrame:
-        """The score table as it was saved."""
+        """The saved score table."""
         return pd.DataFrame(self.metrics["scores"])
 
     @property
     def labels(self) -> pd.DataFrame | None:
-        """The scores of each label of a multi-label target."""
+        """Scores of each label of a multi-label target."""
         return pd.DataFrame(self.metrics["labels"]) if "labels" in self.metrics else None
 
     @cached_property
@@ -93,9 +93,9 @@ class SavedResult:
         return rows[rows["seed"] == rows["seed"].iloc[0]] if "seed" in rows else rows
 
     def answers(self, by: By = "subject", method: str = "model") -> pd.DataFrame:
-        """An answer of a method for each tested recording or person, from its windows, with a 95 % interval.
+        """Pool a method's predictions to one row per tested recording or person, with a 95 % interval.
 
-        As `biosig.person_level.pool_predictions` gives them; of several seeds a window has the mean.
+        The rows are those of `biosig.person_level.pool_predictions`; with several seeds a window has the mean.
 
         Raises
         ------
@@ -122,13 +122,13 @@ class SavedResult:
 
     @property
     def recordings(self) -> pd.DataFrame | None:
-        """Who and what was recorded (`biosig.downstream.data.cohort`); None where that was not saved."""
+        """Metadata of the recordings (`biosig.downstream.data.cohort`); None if it was not saved."""
         path = self.folder / "recordings.parquet"
         return _parquet(path) if path.exists() else None
 
     @property
     def audit(self) -> dict[str, Any] | None:
-        """What `biosig audit` found (`biosig.audit`); None where it was not run on this folder."""
+        """Findings of `biosig audit` (`biosig.audit`); None if it was not run on this folder."""
         path = self.folder / "audit.json"
         return _json(path) if path.exists() else None
 
@@ -139,7 +139,7 @@ class SavedResult:
 
     @cached_property
     def test_rows(self) -> list[str]:
-        """SHA-256 of which windows were tested and what is true of them: runs that share one can be subtracted.
+        """SHA-256 of the tested windows with their labels: runs that share one can be subtracted.
 
         The first is by content, the last by the names of recordings and subjects; results of version 0.1.0 have the
         latter alone.
@@ -154,7 +154,7 @@ class SavedResult:
 
     @property
     def split(self) -> str:
-        """SHA-256 of who was in which part: by content, or by pseudonym in results of version 0.1.0."""
+        """SHA-256 of the subjects of each part: by content, or by pseudonym in results of version 0.1.0."""
         return str(self.splits.get("content_sha256") or self.splits.get("sha256", ""))
 
 
@@ -164,17 +164,19 @@ def open_result(folder: str | Path) -> SavedResult:
     Raises
     ------
     UsageError
-        If it is none, or of a run without one target, such as of `waveform`.
+        If the folder is not a result, or of a run without one target, such as of `waveform`.
     UnreadableError
         If one of its files is damaged.
     """
     folder = Path(folder)
     absent = [name for name in FILES if not (folder / name).is_file()]
     if absent:
-        raise UsageError(f"{folder} is no result folder, it lacks {absent[0]}: give one that `out=…` wrote.")
+        raise UsageError(
+            f"{folder} is not a result folder: {absent[0]} is missing. Give the folder that a run wrote to `out=…`."
+        )
     config = read_yaml(folder / "config.yaml", "run the task again")
     if not isinstance(config, dict) or "target" not in config:
-        raise UsageError(f"{folder} has no target to rate: give the folder of a probe or a fine-tuning.")
+        raise UsageError(f"{folder} has no target to score: give the folder of a probe or a fine-tuning.")
     known: dict[str, Any] = {name: config[name] for name in ("target", "n_bootstrap", "seed") if name in config}
     metrics, splits, environment = (_json(folder / f"{name}.json") for name in ("metrics", "splits", "environment"))
     return SavedResult(folder, metrics, splits, config, environment, configuration.load(Scoring, known))
@@ -199,4 +201,4 @@ def _parquet(path: Path) -> pd.DataFrame:
     except UnreadableError:
         raise
     except (OSError, ValueError) as error:
-        raise UnreadableError(f"{path} is no readable table ({error}): run the task again.") from error
+        raise UnreadableError(f"{path} is not a readable table ({error}): run the task again.") from error

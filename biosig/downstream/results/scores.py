@@ -1,4 +1,4 @@
-"""From predictions of unseen people to a score table with intervals.
+"""Scores of predictions of unseen people, with intervals and paired differences.
 
 Shape letters: N scored rows, K classes, S seeds, R resamples.
 """
@@ -23,7 +23,7 @@ from biosig.evaluate.metrics import METRICS, ROLES, Floats, Metric
 
 
 class ScoringConfig(Protocol):
-    """What rating needs of a configuration."""
+    """Part of a configuration that scoring needs."""
 
     @property
     def target(self) -> Target: ...  # noqa: D102
@@ -37,7 +37,7 @@ class ScoringConfig(Protocol):
 
 @dataclass(frozen=True)
 class MethodPredictions:
-    """What one method says of each thing that is scored.
+    """Predictions of one method for each scored row.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class MethodPredictions:
     runs : list of DataFrame
         Its rows of each seed.
     truth : ndarray, shape (N, ...)
-        By the target's kind.
+        Labels of the target's kind.
     subjects : ndarray of str, shape (N,)
-        Whose each is.
+        Person of each row.
     values : ndarray, shape (N, K, S) or (N, S)
         Predictions, with the seeds at the end.
     """
@@ -60,7 +60,7 @@ class MethodPredictions:
     values: Floats
 
     def counts(self) -> dict[str, int]:
-        """How many subjects, recordings and windows stand behind a score."""
+        """Count the subjects, recordings and windows of a score."""
         return {
             "n_subjects": len(np.unique(self.subjects)),
             "n_recordings": self.runs[0]["recording"].nunique(),
@@ -69,12 +69,12 @@ class MethodPredictions:
 
 
 def by_method(predictions: pd.DataFrame, target: Target) -> Iterator[MethodPredictions]:
-    """Each method of a table of predictions."""
+    """Iterate over the methods of a table of predictions."""
     for method, rows in predictions.groupby("method", sort=False):
         runs = [run for _, run in rows.groupby("seed", sort=False)] if "seed" in rows else [rows]
-        truth, subjects, _ = scored(runs[0], target)
+        labels, subjects, _ = scored(runs[0], target)
         values = np.stack([scored(run, target)[2] for run in runs], axis=-1)
-        yield MethodPredictions(str(method), runs, truth, subjects, values)
+        yield MethodPredictions(str(method), runs, labels, subjects, values)
 
 
 def mean_over_seeds(metric: Metric) -> Metric:
@@ -89,10 +89,10 @@ def mean_over_seeds(metric: Metric) -> Metric:
 
 
 def rate(predictions: pd.DataFrame, config: ScoringConfig) -> tuple[pd.DataFrame, list[str]]:
-    """The score table of out-of-fold predictions, and caveats on its intervals.
+    """Score out-of-fold predictions in a table, with caveats on its intervals.
 
-    Every method sees the same bootstrap resamples of subjects. Where a method was run with several seeds, its value is
-    the mean of their scores, and so is each resample's.
+    Every method has the same bootstrap resamples of subjects. If a method was run with several seeds, its value is the
+    mean of their scores, and so is each resample's.
 
     Parameters
     ----------
@@ -107,21 +107,21 @@ def rate(predictions: pd.DataFrame, config: ScoringConfig) -> tuple[pd.DataFrame
         Columns method, metric, value, low, high, n_subjects, n_recordings, n_windows; with seeds also n_seeds and
         sd_seeds, the standard deviation between them (NaN for one).
     caveats : list of str
-        What a reader must know before trusting the intervals.
+        Remarks for the reader of the intervals.
     """
     metrics = metrics_of(config.target)
     records, caveats = [], []
     if metrics[-1].name == challenge.NAME:
         n = len(config.target.class_names)
         caveats.append(f"The challenge's score is over the target's {n} diagnoses, yes above 0.5.")
-    for of in by_method(predictions, config.target):
-        resampled = _replicates(of, metrics, config)
+    for method in by_method(predictions, config.target):
+        resampled = _replicates(method, metrics, config)
         for metric in metrics:
-            each = [metric.value(of.truth, of.values[..., s]) for s in range(len(of.runs))]
-            interval = BootstrapInterval.of(float(np.mean(each)), resampled[metric.name], of.counts()["n_subjects"])
+            each = [metric.value(method.truth, method.values[..., s]) for s in range(len(method.runs))]
+            interval = BootstrapInterval.of(float(np.mean(each)), resampled[metric.name], method.counts()["n_subjects"])
             caveats += [text for text in interval.caveats() if text not in caveats]
-            record = {"method": of.method, "metric": metric.name, **_bounds(interval), **of.counts()}
-            if "seed" in of.runs[0]:
+            record = {"method": method.method, "metric": metric.name, **_bounds(interval), **method.counts()}
+            if "seed" in method.runs[0]:
                 spread = float(np.std(each, ddof=1)) if len(each) > 1 else np.nan
                 record |= {"n_seeds": len(each), "sd_seeds": spread}
             records.append(record)
@@ -134,12 +134,12 @@ def differences(predictions: pd.DataFrame, config: ScoringConfig) -> pd.DataFram
     Parameters
     ----------
     predictions, config
-        As of `rate`.
+        As in `rate`.
 
     Returns
     -------
     DataFrame
-        Columns method (the other one), metric, value, low, high, n_subjects; without rows where "model" is alone.
+        Columns method (the other one), metric, value, low, high, n_subjects; without rows if "model" is alone.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def differences(predictions: pd.DataFrame, config: ScoringConfig) -> pd.DataFram
         If there is no method "model", or another was not scored on the same windows.
     """
     metrics = metrics_of(config.target)
-    methods = {of.method: of for of in by_method(predictions, config.target)}
+    methods = {method.method: method for method in by_method(predictions, config.target)}
     if "model" not in methods:
         raise DataError(f"The predictions are of {', '.join(methods)}: one method must be 'model'.")
     model = methods.pop("model")
@@ -158,8 +158,8 @@ def differences(predictions: pd.DataFrame, config: ScoringConfig) -> pd.DataFram
             raise DataError(f"'{name}' was not scored on the same windows as 'model': score both on the same ones.")
         others = _replicates(other, metrics, config)
         for metric in metrics:
-            of_seeds = mean_over_seeds(metric)
-            lead = of_seeds.value(model.truth, model.values) - of_seeds.value(other.truth, other.values)
+            seed_mean = mean_over_seeds(metric)
+            lead = seed_mean.value(model.truth, model.values) - seed_mean.value(other.truth, other.values)
             n_subjects = model.counts()["n_subjects"]
             interval = BootstrapInterval.of(lead, own[metric.name] - others[metric.name], n_subjects)
             records.append({"method": name, "metric": metric.name, **_bounds(interval), "n_subjects": n_subjects})
@@ -167,20 +167,22 @@ def differences(predictions: pd.DataFrame, config: ScoringConfig) -> pd.DataFram
 
 
 def rate_labels(predictions: pd.DataFrame, config: ScoringConfig) -> pd.DataFrame:
-    """As `rate`, but every label by itself; of classes, each against the rest.
+    """`rate` for every label by itself; for classes, each against the rest.
 
     Returns
     -------
     DataFrame
         Columns method, label, metric (auroc, auprc), value, low, high, n_rows (in which the label is known), n_positive
-        (that have it) and n_subjects_positive (whose they are).
+        (that have it) and n_subjects_positive (their subjects).
     """
     records = []
-    for of in by_method(predictions, config.target):
-        truth = np.eye(of.values.shape[1])[of.truth] if config.target.kind == "classes" else of.truth  # (N, K)
+    for method in by_method(predictions, config.target):
+        labels = (
+            np.eye(method.values.shape[1])[method.truth] if config.target.kind == "classes" else method.truth
+        )  # (N, K)
         for k, label in enumerate(config.target.class_names):
-            known = np.isfinite(truth[:, k])
-            y, scores, subjects = truth[known][:, [k]], of.values[known][:, [k]], of.subjects[known]
+            known = np.isfinite(labels[:, k])
+            y, scores, subjects = labels[known][:, [k]], method.values[known][:, [k]], method.subjects[known]
             counts = {
                 "n_rows": len(y),
                 "n_positive": int(y.sum()),
@@ -189,19 +191,19 @@ def rate_labels(predictions: pd.DataFrame, config: ScoringConfig) -> pd.DataFram
             for name in ROLES["multilabel"].headline:
                 metric = mean_over_seeds(METRICS[name])
                 interval = bootstrap(metric, y, scores, subjects, config.n_bootstrap, config.seed)
-                record = {"method": of.method, "label": label, "metric": name.removeprefix("macro_")}
+                record = {"method": method.method, "label": label, "metric": name.removeprefix("macro_")}
                 records.append({**record, **_bounds(interval), **counts})
     return pd.DataFrame(records)
 
 
-def _replicates(of: MethodPredictions, metrics: list[Metric], config: ScoringConfig) -> dict[str, Floats]:
-    of_seeds = [mean_over_seeds(metric) for metric in metrics]
-    return bootstrap_scores(of_seeds, of.truth, of.values, of.subjects, config.n_bootstrap, config.seed)
+def _replicates(method: MethodPredictions, metrics: list[Metric], config: ScoringConfig) -> dict[str, Floats]:
+    seed_means = [mean_over_seeds(metric) for metric in metrics]
+    return bootstrap_scores(seed_means, method.truth, method.values, method.subjects, config.n_bootstrap, config.seed)
 
 
 def _bounds(interval: BootstrapInterval) -> dict[str, float]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
-def _windows(of: MethodPredictions) -> pd.DataFrame:
-    return of.runs[0][["recording", "onset"]].reset_index(drop=True)
+def _windows(method: MethodPredictions) -> pd.DataFrame:
+    return method.runs[0][["recording", "onset"]].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Scores in groups of people, with the size of each group beside it: a good average can hide a group it fails."""
+"""Subgroup scores with the size of each group: a good average can hide a group with bad scores."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ UNKNOWN = "not known"
 
 
 def subgroup_table(predictions: pd.DataFrame, groups: pd.DataFrame, config: ScoringConfig) -> pd.DataFrame:
-    """The headline metrics of each method in each group.
+    """Compute the headline metrics of each method in each group.
 
     Parameters
     ----------
     predictions : DataFrame
-        As of `biosig.downstream.results.scores.rate`.
+        As in `biosig.downstream.results.scores.rate`.
     groups : DataFrame
         One row per recording, its id as the index; a column per attribute (sex, age_band, site, n_leads, quality) with
         the name of the group that the recording is in. Groups are sorted; give a categorical for another order.
@@ -32,8 +32,8 @@ def subgroup_table(predictions: pd.DataFrame, groups: pd.DataFrame, config: Scor
     -------
     DataFrame
         Columns method, attribute, group, metric, value, low, high (NaN where a group cannot be scored), n_subjects,
-        n_recordings, n_windows, one n_… per class, and remark: why there is no score, that there are fewer than ten
-        subjects, or what else to know of the interval; empty where there is nothing.
+        n_recordings, n_windows, one n_… per class, and remark: the reason for a missing score, fewer than ten subjects,
+        or another limit of the interval; may be empty.
 
     Raises
     ------
@@ -45,26 +45,28 @@ def subgroup_table(predictions: pd.DataFrame, groups: pd.DataFrame, config: Scor
         raise DataError(f"Recording '{absent.iloc[0]}' is in no row of the groups: give one row for each recording.")
     records = []
     for attribute in groups:
-        of_row = groups[attribute].loc[predictions["recording"]].set_axis(predictions.index)
-        for group, rows in predictions.groupby(of_row, dropna=False, observed=True):
+        row_group = groups[attribute].loc[predictions["recording"]].set_axis(predictions.index)
+        for group, rows in predictions.groupby(row_group, dropna=False, observed=True):
             place = {"attribute": attribute, "group": UNKNOWN if pd.isna(group) else str(group)}
-            for of in by_method(rows, config.target):
-                counts = of.counts() | _class_counts(of, config.target)
+            for method in by_method(rows, config.target):
+                counts = method.counts() | _class_counts(method, config.target)
                 for name in ROLES[config.target.kind].headline:
-                    score = _score(of, name, config)
-                    records.append({"method": of.method, **place, "metric": name, **score, **counts})
+                    score = _score(method, name, config)
+                    records.append({"method": method.method, **place, "metric": name, **score, **counts})
     return pd.DataFrame(records)
 
 
-def _score(of: MethodPredictions, name: str, config: ScoringConfig) -> dict[str, float | str]:
+def _score(method: MethodPredictions, name: str, config: ScoringConfig) -> dict[str, float | str]:
     metric = mean_over_seeds(METRICS[name])
     try:
-        found = bootstrap(metric, of.truth, of.values, of.subjects, config.n_bootstrap, config.seed)
+        found = bootstrap(metric, method.truth, method.values, method.subjects, config.n_bootstrap, config.seed)
     except DataError as error:  # a group without one of the classes
         return {"value": np.nan, "low": np.nan, "high": np.nan, "remark": str(error)}
     return {"value": found.value, "low": found.low, "high": found.high, "remark": " ".join(found.caveats())}
 
 
-def _class_counts(of: MethodPredictions, target: Target) -> dict[str, int]:
-    """How many of the things that are scored have each class."""
-    return {f"n_{name}": int(has_class(of.truth, target.kind, k).sum()) for k, name in enumerate(target.class_names)}
+def _class_counts(method: MethodPredictions, target: Target) -> dict[str, int]:
+    """Count the scored rows of each class."""
+    return {
+        f"n_{name}": int(has_class(method.truth, target.kind, k).sum()) for k, name in enumerate(target.class_names)
+    }

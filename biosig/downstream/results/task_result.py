@@ -1,4 +1,4 @@
-"""From a task and the predictions of its test parts to a result with all that is needed to check it."""
+"""Result of a task, from the predictions of its test parts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def labelled_result(
     facts: dict[str, Any] | None = None,
     tables: dict[str, pd.DataFrame] | None = None,
 ) -> ProbeResult:
-    """The result of a task with a target: predictions are rated, and the tested cohort is counted by class.
+    """The result of a task with a target: predictions are scored, and the tested cohort is counted by class.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def labelled_result(
     model : Model
         The model under test.
     parts : sequence of Split
-        Of each fold.
+        Parts of each fold.
     predictions : DataFrame
         As in `ProbeResult`.
     notes : sequence of str
@@ -82,7 +82,7 @@ def unlabelled_result(
     task, model, parts, notes, config
         As in `labelled_result`.
     scores : DataFrame
-        One row per method and scored thing.
+        One row per method and scored item.
     rated : tuple of DataFrame and list of str
         Score table and caveats (`biosig.downstream.results.cross_modal_scores.rate_means`).
     """

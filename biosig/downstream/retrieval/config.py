@@ -1,4 +1,4 @@
-"""Configuration of matching recordings and their reports."""
+"""Configuration of retrieval: matching recordings and their reports."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from biosig.training.config import Training
 
 @dataclass(frozen=True)
 class RetrievalConfig(TaskConfig):
-    """What to match, and how.
+    """A retrieval: model, recordings, split and training.
 
     Fields of `TaskConfig` come first.
 
     Parameters
     ----------
     split : SubjectKFold or QuerySplit
-        Who is trained on, who chooses the epoch, who is tested.
+        The subjects that are trained on, that choose the epoch, and that are tested.
     length : float
-        Seconds of the window, which is the first of each recording.
+        Seconds of the first window of each recording, which is used.
     tokenizer : Path, optional
         A tokenizer.json or a BERT's vocab.txt, for a model without one; None = the model's.
     cut_reports : bool
-        Whether reports longer than the model reads are cut; else they are an error.
+        True to cut reports that are longer than the model reads; else they are an error.
     embed_dim : int
         Width of the common space.
     training : Training
-        How long and how fast; a batch is what a signal's report is told from.
+        Training of the matching; the other reports of a batch are the negatives.
     at : list of int
         The k of recall@k.
     cache_gb : float
         Prepared windows that may stay in memory, in gigabytes.
     keep_weights : bool
-        Whether the tuned models are written to `out`, one per fold.
+        True to write the tuned models to `out`, one per fold.
     """
 
     old_names: ClassVar[Mapping[str, str]] = {"keep_gb": "cache_gb"}
@@ -55,4 +55,4 @@ class RetrievalConfig(TaskConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.training.batch_size < 2:
-            raise UsageError("training.batch_size is 1: a report is told from the others of its batch, take 2 or more.")
+            raise UsageError("training.batch_size is 1: the contrastive loss needs negatives, give 2 or more.")

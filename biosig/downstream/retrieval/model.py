@@ -1,7 +1,7 @@
-"""Signals and reports as points of one space, near where they belong together (CLIP, Radford 2021, section 2).
+"""Retrieval model: signals and reports as points of one space, near if they match (CLIP, Radford 2021, section 2).
 
-One encoder reads both: a window of signals alone, and a window of text alone. Two linear maps take their pooled vectors
-to the common space. ECG and report are matched like this in MERL (Liu 2024, section 3.1).
+One encoder reads both: a window of signals alone, and a window of text alone. Two linear maps project their pooled
+vectors to the common space. MERL matches ECG and report in this way (Liu 2024, section 3.1).
 
 Shape letters: B recordings, Q queries, G gallery, E width of the common space.
 """
@@ -30,16 +30,16 @@ from biosig.text_files import read_json
 HEAD_WEIGHTS, HEAD = "head.safetensors", "retrieval.json"
 
 TEMPERATURE, COLDEST = 0.07, 0.01
-"""At the start, and at the least (CLIP, section 2.5)."""
+"""Initial and smallest temperature (CLIP, section 2.5)."""
 
 
 class RetrievalModel(nn.Module):
-    """Unit vectors of signals and of reports.
+    """Network with unit vectors of signals and of reports.
 
     Parameters
     ----------
     encoder : Encoder
-        Reads both.
+        Encoder of both.
     embed_dim : int
         Width of the common space.
     """
@@ -61,7 +61,7 @@ class RetrievalModel(nn.Module):
         return F.normalize(self.report(self._pooled(batch)), dim=1)
 
     def _pooled(self, batch: PackedBatch) -> Tensor:
-        """One vector per window (B, D): its own token where the encoder has one, else the pooling's."""
+        """One vector per window (B, D): its own token if the encoder has one, else the pooled vector."""
         batch = batch.to(self.log_temperature.device)
         tokens, cls = self.encoder.encode(batch)
         if cls is not None:
@@ -70,14 +70,14 @@ class RetrievalModel(nn.Module):
         return self.encoder.pool(tokens[beside.valid], beside.window[beside.valid], batch.n_windows).float()
 
     def loss(self, signals: Tensor, reports: Tensor, same: Tensor) -> Tensor:
-        """Cross-entropy of finding each one's partner in the batch, both ways.
+        """Cross-entropy of finding the partner of each in the batch, in both directions.
 
         Parameters
         ----------
         signals, reports : Tensor, shape (B, E)
             Unit vectors of pairs.
         same : Tensor of bool, shape (B, B)
-            Which reports say the same: all of them are right answers, in equal parts.
+            Pairs of equal reports: all of them are right answers, in equal parts.
         """
         temperature = self.log_temperature.exp().clamp(min=COLDEST)
         logits = signals @ reports.T / temperature  # (B, B)
@@ -86,12 +86,12 @@ class RetrievalModel(nn.Module):
 
 
 def ranked(queries: Tensor, gallery: Tensor) -> Tensor:
-    """For each query (Q, E) the gallery (G, E) from the nearest to the farthest, as numbers (Q, G)."""
+    """Rank the gallery (G, E) for each query (Q, E) from the nearest to the farthest, as numbers (Q, G)."""
     return torch.argsort(queries @ gallery.T, dim=1, descending=True, stable=True)
 
 
 def save_retrieval_model(model: RetrievalModel, folder: Path, card: str, tokenizer: Tokenizer | None) -> Path:
-    """Write a folder that is a checkpoint of the encoder (`biosig.load_model`) with the head beside it."""
+    """Write a checkpoint folder of the encoder (`biosig.load_model`) with the head."""
     checkpoint.save(model.encoder, True, folder, card, tokenizer)
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("encoder.")}
     write_tensors(state, folder / HEAD_WEIGHTS)
@@ -100,12 +100,12 @@ def save_retrieval_model(model: RetrievalModel, folder: Path, card: str, tokeniz
 
 
 def load_retrieval_model(folder: str | Path) -> RetrievalModel:
-    """Read what `biosig retrieve` has saved.
+    """Read a model that `biosig retrieve` has saved.
 
     Raises
     ------
     UsageError
-        If the folder is no checkpoint.
+        If the folder is not a checkpoint.
     DataError
         If a file is damaged or weights do not fit.
     """

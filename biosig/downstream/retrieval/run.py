@@ -1,6 +1,6 @@
-"""Finding a recording's report among others, and the other way round: recall@k on unseen people, beside chance.
+"""Retrieval of a recording's report among others, and of recordings by report: recall@k on unseen people.
 
-Shape letters: N recordings of the test part, G gallery, k first answers.
+Chance stands beside it. Shape letters: N recordings of the test part, G gallery, k first answers.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ DIRECTIONS = ("signal to report", "report to signal")
 class Pairs:
     """The first window of each of N recordings, prepared, with its report as word ids and as a number.
 
-    `said` is equal where the cleaned reports are.
+    `report_number` is equal for equal cleaned reports.
     """
 
     windows: PreparedWindows
     words: list[list[int]]
-    said: NDArray[np.int64]
+    report_number: NDArray[np.int64]
 
 
 def run_retrieval(config: RetrievalConfig, progress: Progress | None = None) -> ProbeResult:
@@ -55,22 +55,22 @@ def run_retrieval(config: RetrievalConfig, progress: Progress | None = None) -> 
     Parameters
     ----------
     config : RetrievalConfig
-        What to do.
+        The retrieval.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
 
     Returns
     -------
     ProbeResult
-        `table` has a row per method, direction and k. Beside the model stand "chance", the gallery in random order,
-        and "most frequent", which answers each signal with the reports that were most frequent in the training part.
-        `predictions` has each query's hits, and the rank of the first right answer. Also written to `config.out` when
+        `table` has a row per method, direction and k. The baselines are "chance", the gallery in random order, and
+        "most frequent", which answers each signal with the most frequent reports of the training part.
+        `predictions` has each query's hits, and the rank of the first right answer. Also written to `config.out` if
         that is given, with the tuned models in `weights/fold-F/`.
 
     Raises
     ------
     UsageError
-        If the configuration contradicts itself, the model reads no text, or `config.out` already holds a result.
+        If the configuration contradicts itself, the model cannot read text, or `config.out` already holds a result.
     DataError
         If recordings have no subject, or a report is longer than the model reads.
     """
@@ -93,7 +93,8 @@ def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None
     metrics = [f"recall@{k}" for k in config.at]
     table, caveats = rate_means(scores, ["direction"], metrics, config.n_bootstrap, config.seed)
     galleries = ", ".join(
-        f"{len(part.test)} recordings with {len(np.unique(pairs.said[part.test]))} different reports" for part in parts
+        f"{len(part.test)} recordings with {len(np.unique(pairs.report_number[part.test]))} different reports"
+        for part in parts
     )
     notes += [
         *unused,
@@ -104,7 +105,7 @@ def _result(config: RetrievalConfig, out: Path | None, progress: Progress | None
 
 
 def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> tuple[Task, Pairs, list[str]]:
-    """The recordings that have a signal and a report."""
+    """Prepare the recordings with a signal and a report."""
     reader = words_for(model.config, model.tokenizer, config.cut_reports)
     task = open_windows(config.shards, config.query, config.length)
     task = task.only(np.diff(task.labelled.windows.recording, prepend=-1) > 0)  # the first window of each
@@ -120,7 +121,7 @@ def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> 
     words = [ids for ids, has in zip(words, has_signal, strict=True) if has]
     windows = task.labelled.windows
     reports = [clean_report(windows.ds[int(row)].report or "") for row in windows.recording]
-    said = np.unique(reports, return_inverse=True)[1]
+    report_number = np.unique(reports, return_inverse=True)[1]
     notes = []
     if len(windows) < n_recordings:
         notes.append(f"{n_recordings - len(windows)} of {n_recordings} recordings have no report, or no valid token.")
@@ -128,13 +129,17 @@ def _pairs(config: RetrievalConfig, model: Model, progress: Progress | None) -> 
         notes.append(
             f"{reader.n_cut} reports are longer than the {reader.n_tokens} tokens that the model reads, and cut."
         )
-    return task, Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.cache_gb * 1e9), words, said), notes
+    return (
+        task,
+        Pairs(PreparedWindows(windows, model.contract, keep_bytes=config.cache_gb * 1e9), words, report_number),
+        notes,
+    )
 
 
 def _tuned(
     model: Model, pairs: Pairs, part: Split, config: RetrievalConfig, fold: int, progress: Progress | None
 ) -> RetrievalModel:
-    """A model of the training part, from the epoch that is best on the validation part."""
+    """Train a model on the training part, and keep the epoch that is best on the validation part."""
     key = (config.seed, fold)
     with seeded(key):
         network = RetrievalModel(copy.deepcopy(model.encoder), config.embed_dim).to(model.device)
@@ -167,26 +172,27 @@ def _in_batches(network: RetrievalModel, pairs: Pairs, rows: Sequence[int], size
 
 
 def _loss(network: RetrievalModel, signals: Tensor, reports: Tensor, pairs: Pairs, rows: Sequence[int]) -> Tensor:
-    said = torch.from_numpy(pairs.said[list(rows)]).to(signals.device)
-    return network.loss(signals, reports, said[:, None] == said[None])
+    report_number = torch.from_numpy(pairs.report_number[list(rows)]).to(signals.device)
+    return network.loss(signals, reports, report_number[:, None] == report_number[None])
 
 
 def _scores(
-    network: RetrievalModel, pairs: Pairs, part: Split, config: RetrievalConfig, who: pd.DataFrame
+    network: RetrievalModel, pairs: Pairs, part: Split, config: RetrievalConfig, identifiers: pd.DataFrame
 ) -> pd.DataFrame:
     """One row per method, direction and query of the test part."""
     rows = part.test.tolist()
     with torch.inference_mode(), autocast(network.log_temperature.device, "auto"):
         signals, reports = _in_batches(network, pairs, rows, config.training.batch_size)
-    said = pairs.said[part.test]
-    different, first = np.unique(said, return_index=True)  # the reports of the gallery, each once
-    frequency = np.bincount(pairs.said[part.train], minlength=pairs.said.max() + 1)[different]
+    report_number = pairs.report_number[part.test]
+    different, first = np.unique(report_number, return_index=True)  # the reports of the gallery, each once
+    n_reports = pairs.report_number.max() + 1
+    frequency = np.bincount(pairs.report_number[part.train], minlength=n_reports)[different]
     by_frequency = np.tile(np.argsort(-frequency, kind="stable"), (len(rows), 1))
     to_report = ranked(signals, reports[torch.from_numpy(first)]).cpu().numpy()  # (N, G)
     to_signal = ranked(reports, signals).cpu().numpy()  # (N, N)
-    tested, scores = who.iloc[part.test].reset_index(drop=True), []
-    for direction, order, answers in zip(DIRECTIONS, (to_report, to_signal), (different, said), strict=True):
-        right = said[:, None] == answers[None]  # (N, G)
+    tested, scores = identifiers.iloc[part.test].reset_index(drop=True), []
+    for direction, order, answers in zip(DIRECTIONS, (to_report, to_signal), (different, report_number), strict=True):
+        right = report_number[:, None] == answers[None]  # (N, G)
         chance = {f"recall@{k}": chance_recall_at_k(right.sum(axis=1), len(answers), k) for k in config.at}
         methods = {"model": recall_at_k(order, right, config.at), "chance": pd.DataFrame(chance)}
         if direction == DIRECTIONS[0]:
@@ -196,14 +202,14 @@ def _scores(
 
 
 def recall_at_k(order: NDArray[np.int64], same: NDArray[np.bool_], at: Sequence[int]) -> pd.DataFrame:
-    """Whether a right answer is among the first k, for each query.
+    """Check whether a right answer is among the first k, for each query.
 
     Parameters
     ----------
     order : ndarray of int64, shape (N, G)
-        The gallery as it was ranked for each query.
+        The ranked gallery of each query.
     same : ndarray of bool, shape (N, G)
-        Which of the gallery are right answers; each query has one or more.
+        Right answers in the gallery; each query has one or more.
     at : sequence of int
         The k.
 
@@ -217,9 +223,9 @@ def recall_at_k(order: NDArray[np.int64], same: NDArray[np.bool_], at: Sequence[
 
 
 def chance_recall_at_k(n_right: NDArray[np.int64], n_gallery: int, k: int) -> NDArray[np.float64]:
-    """How likely the first `k` of a gallery in random order hold one of `n_right` (N,) right answers.
+    """Probability that the first `k` of a gallery in random order hold one of `n_right` (N,) right answers.
 
-    One less the hypergeometric probability of none: C(G - m, k) / C(G, k).
+    It is one minus the hypergeometric probability of none: C(G - m, k) / C(G, k).
     """
     wrong = n_gallery - np.asarray(n_right, np.float64)
     k = min(k, n_gallery)

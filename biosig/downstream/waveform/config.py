@@ -1,4 +1,4 @@
-"""Configuration of rebuilding absent channels."""
+"""Configuration of waveform prediction: rebuilding absent channels."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from biosig.training.config import Training
 
 @dataclass(frozen=True)
 class WaveformConfig(TaskConfig):
-    """What to rebuild from what, and how.
+    """A waveform prediction: inputs, targets, split and training.
 
     Fields of `TaskConfig` come first.
 
     Parameters
     ----------
     inputs : list of str
-        The channels that the model sees: names, or kinds for all channels of that kind.
+        The channels that the model reads: names, or kinds for all channels of that kind.
     targets : list of str
         The channels to rebuild: names, or kinds that a recording has one channel of. A recording may lack some.
     split : SubjectKFold or QuerySplit
-        Who is trained on, who chooses the epoch, who is tested.
+        The subjects that are trained on, that choose the epoch, and that are tested.
     length : float
         Seconds per window.
     stride : float, optional
@@ -35,13 +35,13 @@ class WaveformConfig(TaskConfig):
     decoder : DecoderConfig
         Size of the head.
     training : Training
-        How long and how fast.
+        Length and rate of the training.
     baselines : list
         Names of `biosig.downstream.waveform.baselines.WAVEFORM_BASELINES`.
     cache_gb : float
         Prepared windows that may stay in memory, in gigabytes; others are read again in each epoch.
     keep_weights : bool
-        Whether the tuned models are written to `out`, one per fold.
+        True to write the tuned models to `out`, one per fold.
     """
 
     old_names: ClassVar[Mapping[str, str]] = {"keep_gb": "cache_gb"}

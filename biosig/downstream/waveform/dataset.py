@@ -1,7 +1,7 @@
-"""Windows for rebuilding channels from others: what the model sees, what it is asked for, and the truth.
+"""Waveform dataset: input channels, target slots and target values of each window.
 
-Nothing of a target reaches the input: robust scales of the input are taken from the input channels alone, and a target
-is rebuilt in units that are known without it, its deviation in the training part.
+No information on a target reaches the input: robust scales of the input come from the input channels alone, and a
+target is rebuilt in units that are known without it, its deviation in the training part.
 
 Shape letters: T samples of a target at the model's rate, in whole patches.
 """
@@ -34,15 +34,15 @@ class Target:
     Parameters
     ----------
     name : str
-        As the configuration has it: a channel's name, or the kind of a recording's only such channel.
+        Its name in the configuration: a channel's name, or the kind of a recording's only such channel.
     channel : Channel
-        Its identity.
+        Identity of the channel.
     modality : str
-        Whose rate and patches it has. For a kind that the model does not read (arterial pressure) this is the last
-        modality of the inputs, and the channel is taken to lie where the first input channel of that modality lies.
+        The modality that gives its rate and patches. For a kind that the model does not read (arterial pressure) this
+        is the last modality of the inputs, and the position of its first input channel is used for the target.
     centre, scale : float
-        Mean and deviation in the training part, in the channel's unit; `centre` is NaN for channels whose mean means
-        nothing, which are rebuilt around it.
+        Mean and deviation in the training part, in the channel's unit; `centre` is NaN for channels without a
+        meaningful mean, which are rebuilt around it.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Target:
 
     @property
     def borrowed(self) -> bool:
-        """Whether the model does not read channels of this kind."""
+        """True if the model does not read channels of this kind."""
         return self.channel.kind != self.modality
 
     def normalised(self, values: Floats) -> Floats:
@@ -62,7 +62,7 @@ class Target:
         return ((values - centre) / np.float32(self.scale)).astype(np.float32, copy=False)
 
     def physical(self, values: Floats) -> Floats:
-        """The values (T,) that a prediction means, in `unit`."""
+        """Convert a prediction to physical values (T,) in `unit`."""
         return values * np.float32(self.scale) + (np.float32(0) if math.isnan(self.centre) else np.float32(self.centre))
 
     def unit(self, contract: Mapping[str, InputContract]) -> str:
@@ -70,7 +70,7 @@ class Target:
         return (None if self.borrowed else contract[self.modality].unit) or self.channel.unit
 
     def contract(self, contract: Mapping[str, InputContract]) -> InputContract:
-        """What its truth must be: as an input, but in physical units."""
+        """Contract of its target values: as for an input, but in physical units."""
         wanted = contract[self.modality]
         plain = replace(wanted, normalisation="constant", divisor=1.0, clip=math.inf, frame="head", on_unknown="keep")
         return replace(plain, unit=None, band=None, cleaning="none") if self.borrowed else plain
@@ -83,9 +83,9 @@ class TargetSlot:
     Parameters
     ----------
     number : int
-        Which of the targets.
+        Number of the target.
     place : PreparedStream
-        Where and when: zeros (1, T) of known position.
+        Position and time: zeros (1, T) of known position.
     """
 
     number: int
@@ -93,19 +93,19 @@ class TargetSlot:
 
 
 class WaveformQuery(NamedTuple):
-    """What the model sees of a window, and what it is asked for."""
+    """Inputs of the model in a window, and the slots of its targets."""
 
     inputs: Sequence[PreparedStream]
     wanted: Sequence[TargetSlot]
 
 
 def matches(channel: Channel, name: str) -> bool:
-    """Whether `name` is the channel's, or its kind."""
+    """True if `name` is the channel's name or kind."""
     return name in (channel.name, channel.kind)
 
 
 def pick(window: Recording, names: Sequence[str]) -> Recording:
-    """The channels of these names or kinds, without the scale that other channels had a part in."""
+    """Pick the channels of these names or kinds, without the robust scale, which depends on other channels."""
     streams = []
     for stream in window.streams:
         rows = [row for row, c in enumerate(stream.channels) if any(matches(c, name) for name in names)]
@@ -117,17 +117,17 @@ def pick(window: Recording, names: Sequence[str]) -> Recording:
 def find_target(
     name: str, channels: Sequence[Channel], inputs: Sequence[str], contract: Mapping[str, object]
 ) -> Target:
-    """The channel that a target's name stands for.
+    """Find the channel of a target's name.
 
     Raises
     ------
     DataError
-        If it stands for several.
+        If several channels match.
     """
     found = [channel for channel in channels if matches(channel, name)]
     if len(found) > 1:
         raise DataError(
-            f"The target '{name}' stands for the channels {', '.join(c.name for c in found)}: give one by its name."
+            f"The target '{name}' matches the channels {', '.join(c.name for c in found)}: give one by its name."
         )
     (channel,) = found
     if channel.kind in contract:
@@ -139,16 +139,16 @@ def find_target(
 def blank(
     target: Target, inputs: Sequence[PreparedStream], contract: Mapping[str, InputContract], n_times: int
 ) -> PreparedStream:
-    """A target's place in a window: what it looks like where nothing of it is known."""
+    """An empty slot of a target in a window: zeros at its position."""
     wanted = contract[target.modality]
     zeros, real = np.zeros((1, n_times), np.float32), np.ones((1, n_times), bool)
     if target.borrowed:
         beside = next(stream for stream in inputs if stream.modality == target.modality)
-        where = (beside.position[:1], beside.reference[:1], beside.channel[:1], np.ones(1, np.float32))
+        geometry = (beside.position[:1], beside.reference[:1], beside.channel[:1], np.ones(1, np.float32))
     else:
         members = _members(target, wanted)
-        where = (members.position, members.reference, members.channel, members.sign)
-    position, reference, channel, sign = where
+        geometry = (members.position, members.reference, members.channel, members.sign)
+    position, reference, channel, sign = geometry
     no_mean = np.zeros(1, np.float32)
     return PreparedStream(
         target.modality, zeros, real, position, reference, channel, sign, no_mean, 1.0, 0.0, [target.name]
@@ -156,7 +156,7 @@ def blank(
 
 
 def _members(target: Target, contract: InputContract) -> ChannelLayout:
-    """Where a target that has been asked for by name is, known or not."""
+    """Layout of a target that was named, with a known position or without."""
     return montage(_alone(target.channel), target.modality, replace(contract, on_unknown="keep"))
 
 
@@ -164,7 +164,7 @@ _tuples: dict[Channel, tuple[Channel]] = {}
 
 
 def _alone(channel: Channel) -> tuple[Channel]:
-    """One tuple per channel for good: montages are known by its identity."""
+    """One permanent tuple per channel, because layouts are cached by its identity."""
     return _tuples.setdefault(channel, (channel,))
 
 
@@ -175,7 +175,7 @@ def wanted_of(
     contract: Mapping[str, InputContract],
     duration: float,
 ) -> list[TargetSlot]:
-    """What is asked of the model in a window of `duration` seconds with these inputs."""
+    """Target slots of a window of `duration` seconds with these inputs."""
     wanted = []
     for number, (target, is_present) in enumerate(zip(targets, present, strict=True)):
         if is_present:
@@ -192,9 +192,9 @@ class WaveformWindows:
     windows : Windows
         N windows.
     contract : mapping of str to InputContract
-        What the model wants.
+        The model's input contract.
     inputs : sequence of str
-        Names or kinds of the channels that the model sees.
+        Names or kinds of the channels that the model reads.
     targets : sequence of str
         Names of the channels to rebuild, or kinds that a recording has one channel of.
     keep_bytes : float
@@ -237,7 +237,7 @@ class WaveformWindows:
         raise UsageError(f"No recording has a channel '{name}' beside {' and '.join(self.inputs)}: correct the names.")
 
     def _check_place(self, target: Target) -> None:
-        """Refuse a target that the model cannot be told of."""
+        """Refuse a target without a position in the model."""
         wanted, channel = self.contract[target.modality], target.channel
         if target.borrowed:
             return
@@ -252,13 +252,13 @@ class WaveformWindows:
         return len(self.windows)
 
     def usable(self) -> NDArray[np.bool_]:
-        """Which windows have all inputs, and a target, with a real patch in each; shape (N,)."""
+        """Mark the windows that have all inputs, and a target, with a real patch in each; shape (N,)."""
         out = np.zeros(len(self), bool)
         for row in range(len(self)):
             if self._has_inputs(self.windows.ds[int(self.windows.recording[row])].channels):
-                inputs, truth = self._read(row)
-                seen = [self._has_patch(stream) for stream in inputs]
-                out[row] = bool(seen and all(seen) and truth)
+                inputs, target_values = self._read(row)
+                input_has_patch = [self._has_patch(stream) for stream in inputs]
+                out[row] = bool(input_has_patch and all(input_has_patch) and target_values)
         return out
 
     def _has_patch(self, stream: PreparedStream) -> bool:
@@ -272,12 +272,12 @@ class WaveformWindows:
         Raises
         ------
         DataError
-            If a target is in none of them.
+            If a target is in no window.
         """
         values: list[list[Floats]] = [[] for _ in self.targets]
         for row in rows.tolist():
-            for number, truth in self._read(row)[1].items():
-                values[number].append(truth[np.isfinite(truth)])
+            for number, target_values in self._read(row)[1].items():
+                values[number].append(target_values[np.isfinite(target_values)])
         measured = []
         for target, parts in zip(self.targets, values, strict=True):
             if not parts:
@@ -289,34 +289,36 @@ class WaveformWindows:
         self.targets = measured
 
     def __getitem__(self, row: int) -> tuple[WaveformQuery, list[Floats]]:
-        """A window, and the truth (T,) of each wanted target in its units, NaN where unknown; `measure` first."""
-        inputs, truth = self._read(row)
-        present = [number in truth for number in range(len(self.targets))]
+        """A window, and the values (T,) of each wanted target in its units, NaN where unknown; call `measure` first."""
+        inputs, target_values = self._read(row)
+        present = [number in target_values for number in range(len(self.targets))]
         wanted = wanted_of(self.targets, present, inputs, self.contract, float(self.windows.duration[row]))
-        return WaveformQuery(inputs, wanted), [self.targets[w.number].normalised(truth[w.number]) for w in wanted]
+        return WaveformQuery(inputs, wanted), [
+            self.targets[w.number].normalised(target_values[w.number]) for w in wanted
+        ]
 
     def _read(self, row: int) -> tuple[list[PreparedStream], dict[int, Floats]]:
-        """The inputs, and the truth (T,) of each target that is there, by its number, in physical units."""
+        """The inputs, and the values (T,) of each present target, by its number, in physical units."""
         known = self._kept.get(row)
         if known is not None:
             return known
         window, onset = self.windows.read_signals(row), float(self.windows.onset[row])
         inputs = prepare(pick(window, self.inputs), self.contract, onset)
-        truth = self._truth(window, onset, float(self.windows.duration[row]))
-        size = sum(s.values.nbytes + s.valid.nbytes for s in inputs) + sum(t.nbytes for t in truth.values())
+        target_values = self._target_values(window, onset, float(self.windows.duration[row]))
+        size = sum(s.values.nbytes + s.valid.nbytes for s in inputs) + sum(t.nbytes for t in target_values.values())
         if size <= self._room:
             self._room -= size
-            self._kept[row] = inputs, truth
-        return inputs, truth
+            self._kept[row] = inputs, target_values
+        return inputs, target_values
 
-    def _truth(self, window: Recording, onset: float, duration: float) -> dict[int, Floats]:
+    def _target_values(self, window: Recording, onset: float, duration: float) -> dict[int, Floats]:
         out = {}
         for number, target in enumerate(self.targets):
             contract = target.contract(self.contract)
             streams = [_read_as(stream, target.modality) for stream in pick(window, [target.name]).streams]
             if sum(stream.n_chans for stream in streams) > 1:
                 raise DataError(
-                    f"The target '{target.name}' stands for several channels of recording '{window.id}': leave the "
+                    f"The target '{target.name}' matches several channels of recording '{window.id}': leave the "
                     "recording out with a query, or give the channel's name."
                 )
             for stream in prepare(replace(window, streams=streams), {target.modality: contract}, onset):

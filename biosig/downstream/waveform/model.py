@@ -1,9 +1,9 @@
-"""An encoder with a head that rebuilds whole channels: any inputs, any targets, of any length.
+"""Waveform model, an encoder with a head that rebuilds whole channels: any inputs, any targets, of any length.
 
 CSFM's dense head reads four layers of the encoder (after DPT, Ranftl 2021, section 3.1), but lays the channels side by
 side in the feature axis, which ties it to one number of channels (arXiv:2507.01045, its public code). Here a target is
-a row of tokens that know where and when they are; a light decoder fills them in from the input's tokens, as in
-pretraining. So channels may be absent, and a model tuned to rebuild twelve leads can be asked for three.
+a row of tokens with position and time; a light decoder fills them in from the input's tokens, as in pretraining. So
+channels may be absent, and a model tuned to rebuild twelve leads can rebuild three of them.
 
 Shape letters: N tokens of the packed row, M tokens of the inputs, K tokens of the targets, D width of the decoder,
 L layers read, W width of the encoder, P samples of a patch, B windows, T samples of a target.
@@ -49,14 +49,14 @@ class Waveform(NamedTuple):
 
 @dataclass(frozen=True)
 class WaveformHead:
-    """What is asked of the encoder.
+    """Inputs, targets and decoder size of a waveform model.
 
     Parameters
     ----------
     inputs : list of str
-        Names or kinds of the channels that the model sees.
+        Names or kinds of the channels that the model reads.
     targets : list of Target
-        What can be asked for.
+        Channels that it can rebuild.
     decoder : DecoderConfig
         Size of the decoder.
     """
@@ -67,12 +67,12 @@ class WaveformHead:
 
 
 class WaveformModel(nn.Module):
-    """Predictions of whole channels from others.
+    """Network that predicts whole channels from others.
 
     Parameters
     ----------
     encoder : Encoder
-        Reads the inputs.
+        Encoder of the inputs.
     head : WaveformHead
         Inputs, targets, and the size of the decoder.
     """
@@ -111,7 +111,7 @@ class WaveformModel(nn.Module):
         return self._waveforms(y, batch.modality[asked], questions)
 
     def _asked(self, batch: PackedBatch, questions: Sequence[WaveformQuery]) -> tuple[Tensor, Tensor]:
-        """The rows of the targets' tokens (K,), which end each window, and the number of each one's target (K,)."""
+        """The rows of the targets' tokens (K,), at the end of each window, and the number of each one's target (K,)."""
         rows, numbers = [], []
         for end, question in zip(batch.seqlens.cumsum(0).tolist(), questions, strict=True):
             lengths = [
@@ -127,7 +127,7 @@ class WaveformModel(nn.Module):
     def _at_once(self, seen: Tensor, rows: Tensor, asked: Tensor, batch: PackedBatch) -> Tensor:
         """The mean of a window's input tokens (M, D) at the time of each target's token, shape (K, D).
 
-        It spares the decoder the search for what it needs first; zeros where no input token is valid.
+        It gives the decoder the most useful tokens directly; zeros where no input token is valid.
         """
         step = max(self.encoder.config.contract[m].patch_seconds for m in batch.patches)
         slot = (batch.position[:, 3] / step).long()  # (N,)
@@ -137,7 +137,7 @@ class WaveformModel(nn.Module):
         return (total / count[:, None])[slot[asked]]
 
     def _waveforms(self, y: Tensor, modality: Tensor, questions: Sequence[WaveformQuery]) -> list[list[Tensor]]:
-        """Tokens (K, D) as the samples of each target of each window."""
+        """Convert tokens (K, D) to the samples of each target of each window."""
         samples = {m: head(y[modality == MODALITY_IDS[m]]).float().flatten() for m, head in self.to_samples.items()}
         start = dict.fromkeys(samples, 0)
         out: list[list[Tensor]] = []
@@ -151,7 +151,7 @@ class WaveformModel(nn.Module):
 
     @torch.inference_mode()
     def rebuild(self, window: Recording) -> list[Waveform]:
-        """All targets of a recording, or of a part cropped from one, about as long as those that it was tuned on.
+        """Rebuild all targets of a recording, or of a crop of one, about as long as the training windows.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class WaveformModel(nn.Module):
 
 
 def save_waveform_model(model: WaveformModel, folder: Path, card: str) -> Path:
-    """Write a folder that is a checkpoint of the encoder (`biosig.load_model`) with the head beside it."""
+    """Write a checkpoint folder of the encoder (`biosig.load_model`) with the head."""
     checkpoint.save(model.encoder, True, folder, card)
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("encoder.")}
     write_tensors(state, folder / HEAD_WEIGHTS)
@@ -184,12 +184,12 @@ def save_waveform_model(model: WaveformModel, folder: Path, card: str) -> Path:
 
 
 def load_waveform_model(folder: str | Path) -> WaveformModel:
-    """Read what `biosig waveform` has saved.
+    """Read a model that `biosig waveform` has saved.
 
     Raises
     ------
     UsageError
-        If the folder is no checkpoint.
+        If the folder is not a checkpoint.
     DataError
         If a file is damaged or weights do not fit.
     """

@@ -1,4 +1,4 @@
-"""Rebuilding absent channels: a model tuned and tested on unseen people, beside the mean beat and a linear filter."""
+"""Run of waveform prediction: tune and test a model on unseen people, beside the mean beat and a linear filter."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ METRICS = ["correlation", "rmse"]
 
 
 def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> ProbeResult:
-    """Split windows by subject, tune the model to rebuild the targets, fit the baselines, and rate all.
+    """Split windows by subject, tune the model to rebuild the targets, fit the baselines, and score all.
 
     Parameters
     ----------
     config : WaveformConfig
-        What to do.
+        The waveform prediction.
     progress : callable, optional
-        Told how far the work is.
+        Called with stage, number done and total.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def run_waveform(config: WaveformConfig, progress: Progress | None = None) -> Pr
     Raises
     ------
     UsageError
-        If the configuration contradicts itself, channels are not there, or `config.out` already holds a result.
+        If the configuration contradicts itself, channels are absent, or `config.out` already holds a result.
     DataError
         If recordings have no subject, or no window has all inputs and a target.
     """
@@ -96,7 +96,7 @@ def _result(config: WaveformConfig, out: Path | None, progress: Progress | None)
 def _tuned(
     model: Model, data: WaveformWindows, part: Split, config: WaveformConfig, fold: int, progress: Progress | None
 ) -> WaveformModel:
-    """A model of the training part, from the epoch that is best on the validation part."""
+    """Train a model on the training part, and keep the epoch that is best on the validation part."""
     key = (config.seed, fold)
     with seeded(key):
         network = WaveformModel(
@@ -109,7 +109,7 @@ def _tuned(
         return _squared_error(network, data, rows)
 
     def score() -> float:
-        """Minus the error, each window alike."""
+        """Minus the mean error, with equal weight for each window."""
         batches = np.array_split(part.validation, -(-len(part.validation) // config.training.batch_size))
         errors = [float(_squared_error(network, data, rows.tolist())) * len(rows) for rows in batches]
         return -sum(errors) / len(part.validation)
@@ -119,14 +119,14 @@ def _tuned(
 
 
 def _squared_error(network: WaveformModel, data: WaveformWindows, rows: Sequence[int]) -> Tensor:
-    """Mean square error in the model's units over all real samples, each sample alike."""
+    """Mean square error in the model's units over all real samples, with equal weight for each sample."""
     questions, known = zip(*(data[row] for row in rows), strict=True)
     errors = []
-    for question, of_window, predictions in zip(questions, known, network(questions), strict=True):
-        for wanted, values, prediction in zip(question.wanted, of_window, predictions, strict=True):
+    for question, target_values, predictions in zip(questions, known, network(questions), strict=True):
+        for wanted, values, prediction in zip(question.wanted, target_values, predictions, strict=True):
             clip = data.contract[wanted.place.modality].clip
-            truth = torch.from_numpy(values).clamp(-clip, clip).to(prediction.device)
-            error = (prediction - truth) ** 2  # (T,), NaN where there is no truth
+            expected = torch.from_numpy(values).clamp(-clip, clip).to(prediction.device)
+            error = (prediction - expected) ** 2  # (T,), NaN where the target is unknown
             errors.append(error[error.isfinite()])
     return torch.cat(errors).mean()
 
@@ -140,23 +140,23 @@ def _scores(
         baseline.fit(data, part.train.tolist())
     records = []
     for row in part.test.tolist():
-        question, truth = data[row]
+        question, target_values = data[row]
         with torch.inference_mode(), autocast(network.target.device, "auto"):
             (predicted,) = network([question])
         methods: dict[str, list[Floats]] = {"model": [values.float().cpu().numpy() for values in predicted]}
         methods |= {name: baseline.predict(question) for name, baseline in baselines.items()}
         for method, predictions in methods.items():
-            for wanted, values, prediction in zip(question.wanted, truth, predictions, strict=True):
+            for wanted, values, prediction in zip(question.wanted, target_values, predictions, strict=True):
                 target = data.targets[wanted.number]
                 record = {**identifiers.iloc[row].to_dict(), "channel": target.name, "method": method}
                 records.append(record | _rated(target.physical(prediction), target.physical(values)))
     return pd.DataFrame(records)
 
 
-def _rated(prediction: NDArray[np.float32], truth: Floats) -> dict[str, float]:
-    real = np.isfinite(truth)
-    error = (prediction - truth)[real].astype(np.float64)
+def _rated(prediction: NDArray[np.float32], expected: Floats) -> dict[str, float]:
+    real = np.isfinite(expected)
+    error = (prediction - expected)[real].astype(np.float64)
     return {
-        "correlation": correlation(prediction[real].astype(np.float64), truth[real].astype(np.float64)),
+        "correlation": correlation(prediction[real].astype(np.float64), expected[real].astype(np.float64)),
         "rmse": float(np.sqrt(np.mean(error**2))),
     }

@@ -19,7 +19,7 @@ from biosig.registry import Registry
 
 Floats = NDArray[np.float64]
 Kind = Literal["classes", "multilabel", "number", "survival", "answers"]
-"""What the truth of N rows is like: (N,) class numbers; (N, K) 0 or 1, NaN where it is not known; (N,) values; (N, 2)
+"""Kind of the labels of N rows: (N,) class numbers; (N, K) 0 or 1, NaN where it is not known; (N,) values; (N, 2)
 time and event; (N, K) 0, 1 or NaN, of answers that are right, wrong or not to choose from."""
 
 Resampled = Callable[[NDArray[Any], Floats, Floats], Floats]
@@ -36,9 +36,9 @@ class Metric:
     Parameters
     ----------
     name : str
-        As it stands in a result table.
+        Its name in a result table.
     kind : {"classes", "multilabel", "number", "survival", "answers"}
-        What it scores. `prediction` is (N, K) scores for "classes", "multilabel" and "answers", (N,) values for
+        Kind of the labels. `prediction` is (N, K) scores for "classes", "multilabel" and "answers", (N,) values for
         "number", (N,) risks for "survival".
     value : callable
         (y, prediction) → float.
@@ -47,13 +47,13 @@ class Metric:
     higher_is_better : bool
         False for errors.
     title : str
-        As it stands in reports and pictures.
+        Its name in reports and pictures.
     bounds : tuple of float
         The least and the greatest value that it can have.
     chance : float, optional
         Its expected value for predictions that do not depend on the signal, where that is one number.
     rates_probabilities : bool
-        Whether it measures how far probabilities can be believed.
+        True if it measures the calibration of probabilities.
     reference : callable, optional
         Another implementation, by a library or as the definition has it, that the resampled form is tested against;
         every registered metric has one.
@@ -77,20 +77,20 @@ METRICS = Registry[Metric]("metric", "biosig.metrics", __name__)
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Which metrics of a kind serve which purpose.
+    """The metrics of a kind of labels, by purpose.
 
     Parameters
     ----------
     leads : str
-        The metric that a report begins with: what papers of the field state first.
+        The metric that a report begins with: the one that papers of the field state first.
     headline : tuple of str
-        What stands in pictures, and in tables of subgroups and of single labels, where all would be too many.
+        Metrics in pictures, and in tables of subgroups and of single labels, where all would be too many.
     selects_epoch : str
-        By which an epoch is chosen on the validation part. A decision counts there: a network whose ranks rise while
-        it calls everything one class is not chosen.
+        The metric that chooses an epoch on the validation part. It scores decisions: a network with rising ranks that
+        predicts one class for everything is not chosen.
     selects_probe : str
-        By which a probe's penalty and layer are chosen, and the score that an audit holds against chance. Ranks count
-        there, which no threshold and no unit changes, and chance is one known number.
+        The metric that chooses a probe's penalty and layer, and that an audit compares with chance. It scores ranks,
+        which no threshold and no unit changes, and its chance is one known number.
     """
 
     leads: str
@@ -106,11 +106,11 @@ ROLES: dict[Kind, Roles] = {
     "survival": Roles("c_index", ("c_index", "c_index_uno", "dynamic_auroc"), "c_index", "c_index"),
     "answers": Roles("exact_match", ("exact_match",), "exact_match", "exact_match"),
 }
-"""The one place that says which metric leads, and which selects, for a kind of truth."""
+"""The leading and the selecting metrics of each kind of labels; no other place defines them."""
 
 
 def metrics_for(kind: Kind) -> list[Metric]:
-    """The metrics that score truth of this kind."""
+    """The metrics that score labels of this kind."""
     return [METRICS[name] for name in METRICS if METRICS[name].kind == kind]
 
 

@@ -1,6 +1,6 @@
 """References that metrics are tested against: scikit-learn's functions, and definitions as plain loops.
 
-Each takes truth, prediction and the weight of each row, (N,), and gives the score of that one resample. Shape letters:
+Each takes labels, prediction and the weight of each row, (N,), and gives the score of that one resample. Shape letters:
 N rows, K classes or labels.
 """
 
@@ -59,11 +59,11 @@ def over_labels(score: Reference) -> Reference:
 
 
 def brier(y: NDArray[Any], scores: Floats, weights: Floats) -> float:
-    """Squared distance to the truth, summed over the classes; of two classes that of the second."""
+    """Squared distance to the labels, summed over the classes; of two classes that of the second."""
     if scores.shape[1] == 2:
         return by_sklearn("brier_score_loss")(y, scores[:, 1], weights)
-    truth = np.eye(scores.shape[1])[y]
-    return float(np.average(((scores - truth) ** 2).sum(axis=1), weights=weights))
+    one_hot = np.eye(scores.shape[1])[y]
+    return float(np.average(((scores - one_hot) ** 2).sum(axis=1), weights=weights))
 
 
 def calibration_error(y: NDArray[Any], score: Floats, weights: Floats) -> float:
@@ -78,7 +78,7 @@ def calibration_error(y: NDArray[Any], score: Floats, weights: Floats) -> float:
     return float(error)
 
 
-def challenge_counts(beta: float, of: str) -> Reference:
+def challenge_counts(beta: float, form: str) -> Reference:
     """F-beta or G-beta of the PhysioNet/CinC Challenge 2020, as a loop over labels and recordings."""
 
     def reference(y: Floats, scores: Floats, weights: Floats) -> float:
@@ -90,7 +90,7 @@ def challenge_counts(beta: float, of: str) -> Reference:
                 right += share * (row[k] == 1 and given)
                 false += share * (row[k] == 0 and given)
                 missed += share * (row[k] == 1 and not given)
-            if of == "f":
+            if form == "f":
                 each.append((1 + beta**2) * right / ((1 + beta**2) * right + false + beta**2 * missed))
             else:
                 each.append(right / (right + false + beta * missed))
@@ -129,8 +129,8 @@ def dynamic_auroc(y: Floats, risk: Floats, weights: Floats) -> float:
         beyond = np.flatnonzero((y[:, 0] > horizon) & (weights > 0))
         inverse = np.array([1 / _observed(y, weights, time) for time in y[had, 0]])
         case = np.concatenate((np.ones(len(had)), np.zeros(len(beyond))))
-        of_rows = np.concatenate((weights[had] * inverse, weights[beyond]))
-        each.append(by_sklearn("roc_auc_score")(case, risk[np.concatenate((had, beyond))], of_rows))
+        row_weights = np.concatenate((weights[had] * inverse, weights[beyond]))
+        each.append(by_sklearn("roc_auc_score")(case, risk[np.concatenate((had, beyond))], row_weights))
     return float(np.mean(each))
 
 
@@ -147,8 +147,8 @@ def _observed(y: Floats, weights: Floats, time: float) -> float:
 def exact_match(y: Floats, scores: Floats, weights: Floats) -> float:
     """Share of questions answered with all that is right and nothing else, as a loop over questions."""
     right = []
-    for truth, of_question in zip(y, scores, strict=True):
-        open_to = np.flatnonzero(np.isfinite(truth))
-        given = {k for k in open_to if of_question[k] > 0.5} or {max(open_to, key=lambda k: of_question[k])}
-        right.append(given == {k for k in open_to if truth[k] == 1})
+    for labels, probabilities in zip(y, scores, strict=True):
+        open_to = np.flatnonzero(np.isfinite(labels))
+        given = {k for k in open_to if probabilities[k] > 0.5} or {max(open_to, key=lambda k: probabilities[k])}
+        right.append(given == {k for k in open_to if labels[k] == 1})
     return float(np.average(right, weights=weights))

@@ -1,4 +1,4 @@
-"""When an answer out of a closed set is exactly right.
+"""Exact match of answers out of a closed set.
 
 `y` is (N, K): 1 for an answer that is right, 0 for one that the question could have, NaN for all others. Shape letters:
 N questions, K answers, R resamples.
@@ -18,7 +18,7 @@ def decided(y: Floats, scores: Floats) -> NDArray[np.bool_]:
     Parameters
     ----------
     y : ndarray, shape (N, K)
-        Truth, of which it is only looked at which answers the question could have.
+        Labels, of which only the NaNs are read: they mark answers that the question cannot have.
     scores : ndarray, shape (N, K)
         Probability of each answer.
     """
@@ -30,7 +30,7 @@ def decided(y: Floats, scores: Floats) -> NDArray[np.bool_]:
 
 
 def matches(y: Floats, scores: Floats) -> NDArray[np.bool_]:
-    """Which questions are answered exactly right: with all that is right, and nothing else, (N,)."""
+    """Mark the questions that are answered exactly right: with all right answers, and no other, (N,)."""
     right = y == 1
     return (decided(y, scores) == right).all(axis=1) & right.any(axis=1)
 
@@ -41,7 +41,7 @@ def exact_match(y: Floats, scores: Floats) -> float:
 
 
 def exact_match_resampled(y: Floats, scores: Floats, weights: Floats) -> Floats:
-    """As `exact_match` in each of R resamples, in which rows count as often as `weights` (R, N) say."""
+    """`exact_match` in each of R resamples, with the count of each row in `weights` (R, N)."""
     return weights @ matches(y, scores) / weights.sum(axis=1)
 
 

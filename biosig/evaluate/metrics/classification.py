@@ -27,23 +27,23 @@ def balanced_accuracy(y: NDArray[Any], scores: Floats, weights: Floats) -> Float
     scores : ndarray, shape (N, K)
         One column per class.
     weights : ndarray, shape (R, N)
-        How often each row is in each resample.
+        Count of each row in each resample.
 
     Returns
     -------
     ndarray, shape (R,)
         NaN where a resample lacks a class.
     """
-    right, there, _ = _counts(y, scores, weights)
+    right, actual, _ = _counts(y, scores, weights)
     with np.errstate(invalid="ignore"):
-        return np.mean(right / there, axis=1)
+        return np.mean(right / actual, axis=1)
 
 
 def f1(y: NDArray[Any], scores: Floats, weights: Floats) -> Floats:
-    """Mean over all classes (both of two) of the harmonic mean of recall and precision; as `balanced_accuracy`."""
-    right, there, given = _counts(y, scores, weights)
+    """Mean over all classes (both of two) of the harmonic mean of recall and precision; see `balanced_accuracy`."""
+    right, actual, given = _counts(y, scores, weights)
     with np.errstate(invalid="ignore"):
-        return np.mean(np.where(there > 0, 2 * right / (there + given), np.nan), axis=1)
+        return np.mean(np.where(actual > 0, 2 * right / (actual + given), np.nan), axis=1)
 
 
 def kappa(y: NDArray[Any], scores: Floats, weights: Floats) -> Floats:
@@ -51,15 +51,17 @@ def kappa(y: NDArray[Any], scores: Floats, weights: Floats) -> Floats:
 
     Parameters and returns as of `balanced_accuracy`, but NaN where a resample has rows of one class only.
     """
-    right, there, given = _counts(y, scores, weights)
+    right, actual, given = _counts(y, scores, weights)
     n = weights.sum(axis=1)
-    by_chance = (there * given).sum(axis=1) / n**2
-    of_several = (there > 0).sum(axis=1) > 1
-    return np.divide(right.sum(axis=1) / n - by_chance, 1 - by_chance, out=np.full(len(n), np.nan), where=of_several)
+    by_chance = (actual * given).sum(axis=1) / n**2
+    several_classes = (actual > 0).sum(axis=1) > 1
+    return np.divide(
+        right.sum(axis=1) / n - by_chance, 1 - by_chance, out=np.full(len(n), np.nan), where=several_classes
+    )
 
 
 def brier(y: NDArray[Any], scores: Floats, weights: Floats) -> Floats:
-    """Mean squared distance of the probabilities to the truth: of two classes that of the second, else summed over all.
+    """Mean squared distance of probabilities to labels: of two classes that of the second, else the sum over all.
 
     Parameters as of `balanced_accuracy`.
     """
@@ -67,10 +69,10 @@ def brier(y: NDArray[Any], scores: Floats, weights: Floats) -> Floats:
 
 
 def _counts(y: NDArray[Any], scores: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """How many rows have a class and are given it, have it, and are given it, (R, K) each."""
+    """Numbers of rows that have a class and are given it, that have it, and that are given it, (R, K) each."""
     classes = np.arange(scores.shape[1])
-    there, given = y[:, None] == classes, scores.argmax(axis=1)[:, None] == classes  # (N, K)
-    return weights @ (there & given).astype(float), weights @ there.astype(float), weights @ given.astype(float)
+    actual, given = y[:, None] == classes, scores.argmax(axis=1)[:, None] == classes  # (N, K)
+    return weights @ (actual & given).astype(float), weights @ actual.astype(float), weights @ given.astype(float)
 
 
 def _scored(scores: Floats) -> list[int]:

@@ -19,15 +19,15 @@ from biosig.evaluate.probabilities import binary_brier, binary_ece
 from biosig.evaluate.roc import binary_auprc, binary_auroc
 
 BETA = 2.0
-"""How much more a missed diagnosis weighs than a false one."""
+"""Weight of a missed diagnosis relative to a false one."""
 
 
 def binary_f1(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
     """Harmonic mean of recall and precision of yes above 0.5; parameters and returns as of `binary_auroc`."""
     given = (score > 0.5).astype(float)
-    right, there = weights @ (given * positive), weights @ positive.astype(float)
+    right, actual = weights @ (given * positive), weights @ positive.astype(float)
     with np.errstate(invalid="ignore"):
-        return np.where(there > 0, 2 * right / (there + weights @ given), np.nan)
+        return np.where(actual > 0, 2 * right / (actual + weights @ given), np.nan)
 
 
 def f_beta(y: Floats, scores: Floats, weights: Floats) -> Floats:
@@ -42,7 +42,7 @@ def f_beta(y: Floats, scores: Floats, weights: Floats) -> Floats:
     scores : ndarray, shape (N, K)
         Probabilities.
     weights : ndarray, shape (R, N)
-        How often each row is in each resample.
+        Count of each row in each resample.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def _mean_over_labels(score: Callable[[NDArray[np.bool_], Floats, Floats], Float
         each = []
         for k in range(y.shape[1]):
             known = np.isfinite(y[:, k])
-            of_known = weights if known.all() else weights.T[known].T
-            each.append(score(y[known, k] > 0, scores[known, k], of_known))
+            known_weights = weights if known.all() else weights.T[known].T
+            each.append(score(y[known, k] > 0, scores[known, k], known_weights))
         return np.mean(each, axis=0)
 
     return resampled

@@ -1,4 +1,4 @@
-"""Scores of numbers: truth and prediction are (N,) float vectors.
+"""Scores of numbers: labels and predictions are (N,) float vectors.
 
 Shape letters: N rows, R resamples.
 """
@@ -34,13 +34,13 @@ def r2(y: NDArray[Any], prediction: Floats, weights: Floats) -> Floats:
 
 
 def pearson(y: NDArray[Any], prediction: Floats, weights: Floats) -> Floats:
-    """Correlation of truth and prediction, (R,): 0 for a prediction that does not vary, NaN for such a truth."""
-    covariance, of_y, of_prediction = _moments(y, prediction, weights)
-    return np.where(np.isnan(of_prediction) & ~np.isnan(of_y), 0, covariance / np.sqrt(of_y * of_prediction))
+    """Correlation of labels and prediction, (R,): 0 for a prediction that does not vary, NaN for such labels."""
+    covariance, var_y, var_prediction = _moments(y, prediction, weights)
+    return np.where(np.isnan(var_prediction) & ~np.isnan(var_y), 0, covariance / np.sqrt(var_y * var_prediction))
 
 
 def _moments(a: Floats, b: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Covariance of a and b, and their variances, (R,) each; a variance that is none is NaN."""
+    """Covariance of a and b, and their variances, (R,) each; a variance of zero is NaN."""
     n = weights.sum(axis=1)
     a, b = a - a.mean(), b - b.mean()
     mean_a, mean_b = weights @ a / n, weights @ b / n

@@ -19,13 +19,13 @@ Bools = NDArray[np.bool_]
 Score = Callable[[Floats, Floats, Floats], Floats]
 
 HORIZON_PERCENTILES = (25, 50, 75)
-"""At which of the observed event times `dynamic_auroc` looks."""
+"""Percentiles of the observed event times that are the horizons of `dynamic_auroc`."""
 
 _BLOCK_PAIRS = 4_000_000
 
 
 def concordance(y: Floats, risk: Floats, weights: Floats) -> Floats:
-    """Harrell's C: of the pairs of which it is known who had the event first, the share in which the risks say so too.
+    """Harrell's C: the share of concordant risks among the pairs with a known order of events.
 
     Equal risks count a half (Harrell et al., Statistics in Medicine 1996; 15:361). Its value depends on when people
     were lost, so it compares models on one cohort, not cohorts; see `uno_concordance`.
@@ -37,7 +37,7 @@ def concordance(y: Floats, risk: Floats, weights: Floats) -> Floats:
     risk : ndarray, shape (N,)
         Higher = earlier.
     weights : ndarray, shape (R, N)
-        How often each row is in each resample.
+        Count of each row in each resample.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def dynamic_auroc(y: Floats, risk: Floats, weights: Floats) -> Floats:
 def auroc_at(y: Floats, risk: Floats, weights: Floats, horizon: float) -> Floats:
     """AUROC of those who had the event by `horizon` against those observed beyond it without one.
 
-    Who was lost before is in neither group, which inverse weights make up for (Uno et al., JASA 2007; 102:527; Hung &
+    A person lost before is in neither group, which inverse weights correct (Uno et al., JASA 2007; 102:527; Hung &
     Chiang, Canadian Journal of Statistics 2010; 38:8).
 
     Returns
@@ -115,7 +115,7 @@ def _ordered_share(risk: Floats, comparable: Callable[[slice], Bools], first: Fl
 
 
 def _earlier(y: Floats) -> Callable[[slice], Bools]:
-    """Pairs in which i had the event while j was still without: at a later time, or lost at the same."""
+    """Pairs in which i had the event before j: j has a later time, or was lost at the same."""
     time, event = y[:, 0], y[:, 1] > 0
 
     def comparable(rows: slice) -> Bools:

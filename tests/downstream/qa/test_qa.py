@@ -108,7 +108,7 @@ def test_files_of_ecgqa_drive_a_run_and_nobody_is_in_two_parts(coded_shards, sma
         "validation": ids[32:44],
         "test": [ids[30], *ids[44:], "99999_lr"],
     }  # ids[30:32]: one man
-    for name, of_part in parts.items():
+    for name, recordings in parts.items():
         entries = [
             {
                 "template_id": 1,
@@ -119,7 +119,7 @@ def test_files_of_ecgqa_drive_a_run_and_nobody_is_in_two_parts(coded_shards, sma
                 "answer": [("no", "yes")[number % 2]],
                 "ecg_id": [int(recording[:5])],
             }
-            for number, recording in enumerate(of_part)
+            for number, recording in enumerate(recordings)
         ]
         (tmp_path / f"{name}.json").write_text(json.dumps(entries))
     files = {name: str(tmp_path / f"{name}.json") for name in parts} | {"recording": "{:05d}_lr"}

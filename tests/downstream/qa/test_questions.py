@@ -78,16 +78,16 @@ def test_the_same_facts_and_seed_give_the_same_questions(coded_facts):
 
 
 def test_answers_are_true(coded_facts):
-    of = {facts.recording: facts for facts in coded_facts}
+    facts_of_recording = {facts.recording: facts for facts in coded_facts}
     asked = generate(coded_facts, 5, seed=0)
     for name, code in ((name, code) for code, name in FINDINGS.items()):
         for q in (q for q in asked if q.question == f"Does this ECG show {name}?"):
-            assert q.answer == (("yes",) if code in of[q.recordings[0]].codes else ("no",))
+            assert q.answer == (("yes",) if code in facts_of_recording[q.recordings[0]].codes else ("no",))
         for q in (q for q in asked if q.question == f"Does the second ECG show {name} that the first does not show?"):
-            first, second = (of[r].codes for r in q.recordings)
+            first, second = (facts_of_recording[r].codes for r in q.recordings)
             assert q.answer == (("yes",) if code in second and code not in first else ("no",))
     for q in (q for q in asked if q.question_type.startswith("comparison")):
-        first, second = (of[r] for r in q.recordings)
+        first, second = (facts_of_recording[r] for r in q.recordings)
         assert (first.subject == second.subject) == ("consecutive" in q.question_type)
 
 

@@ -1,1 +1,1 @@
-"""What a model has to beat: chance, and features that the field has computed by hand for decades."""
+"""Networks, hand-made features and rules of the baselines."""

@@ -1,7 +1,7 @@
-"""Gradient-boosted trees on hand-made features: what a careful engineer would try first.
+"""Gradient-boosted trees on hand-made features.
 
-Histogram-based boosting as in LightGBM (Ke 2017), by scikit-learn; features that could not be measured go the way that
-served the training part best. The validation part says when to stop. Shape letters: N rows, F features, K classes.
+Histogram-based boosting as in LightGBM (Ke 2017), by scikit-learn; missing features go to the side of a split that fits
+the training part best. The validation part stops the training. Shape letters: N rows, F features, K classes.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def boosted_predictions(
     Parameters
     ----------
     train, validation : tuple of ndarray
-        Features (N, F) with NaN where one is missing, and truth as in
+        Features (N, F) with NaN where one is missing, and labels as in
         `biosig.downstream.data.label_windows.LabelledWindows`.
     X_test : ndarray, shape (n, F)
-        What to predict for.
+        Features of the rows to predict.
     kind : {"classes", "multilabel", "number"}
-        What the truth is like; of several labels each has trees of its own.
+        Kind of the labels; each of several labels has trees of its own.
     seed : int
-        Of what scikit-learn draws.
+        Seed for scikit-learn.
 
     Returns
     -------
@@ -55,10 +55,10 @@ def boosted_predictions(
     Raises
     ------
     UsageError
-        For times to an event, which these trees do not fit.
+        For times to an event, which these trees cannot fit.
     """
     if kind == "survival":
-        raise UsageError("Boosted trees fit no censored times: use a linear Cox model on the features.")
+        raise UsageError("Boosted trees cannot fit censored times: use a linear Cox model on the features.")
     if kind == "number":
         regressor = HistGradientBoostingRegressor(random_state=seed, **SETTINGS)
         X, X_validation, X_test = measured(train[0], validation[0], X_test)
@@ -69,8 +69,8 @@ def boosted_predictions(
     columns = []
     for k in range(y.shape[1]):
         known, chooses = np.isfinite(y[:, k]), np.isfinite(y_validation[:, k])
-        of_label = (X[known], y[known, k] > 0), (X_validation[chooses], y_validation[chooses, k] > 0)
-        columns.append(_probabilities(*of_label, X_test, seed)[:, 1])
+        label_rows = (X[known], y[known, k] > 0), (X_validation[chooses], y_validation[chooses, k] > 0)
+        columns.append(_probabilities(*label_rows, X_test, seed)[:, 1])
     return np.stack(columns, axis=1)
 
 
@@ -87,6 +87,6 @@ def _probabilities(
 
 
 def measured(X_train: Floats, *others: Floats) -> list[Floats]:
-    """Zeros in place of features that no training row has: no bins can be made of them."""
+    """Replace features that no training row has by zeros, since no bins can be made of them."""
     absent = ~np.isfinite(X_train).any(axis=0)
     return [np.where(absent, 0.0, X) for X in (X_train, *others)]

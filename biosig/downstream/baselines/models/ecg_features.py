@@ -18,7 +18,7 @@ from biosig.signal import unit_factor
 log = logging.getLogger(__name__)
 
 DETECTION_LEADS = ("II", "I", "V5", "V4", "V2", "III", "aVF")
-"""Leads on which beats are sought, the likeliest first; without any of these the first usable lead."""
+"""Leads to detect beats on, the best first; without any of these the first usable lead."""
 
 FEWEST_BEATS = 3
 
@@ -43,7 +43,7 @@ def ecg_features(stream: Stream) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        NaN for what could not be measured; never raises on a bad signal.
+        NaN for features that could not be measured; never raises on a bad signal.
     """
     values = stream.physical()  # [C, T]
     leads = {}
@@ -80,10 +80,10 @@ _RHYTHM = (
 
 
 def find_beats(lead: NDArray[np.float64], sfreq: float) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
-    """R peaks (n,) (Makowski et al. 2021) and wave limits by prominence (Emrich et al. 2024); empty where it fails."""
+    """R peaks (n,) (Makowski et al. 2021) and wave limits by prominence (Emrich et al. 2024); empty if it fails."""
     import neurokit2 as nk
 
-    rate = round(sfreq)  # NeuroKit2 wants an integer; at 0.2 % the error is below its own jitter
+    rate = round(sfreq)  # NeuroKit2 needs an integer; at 0.2 % the error is below its own jitter
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # every short or noisy window warns; the NaN in the table is the report
         try:
@@ -153,8 +153,8 @@ def _amplitudes(
     }
     return {
         f"ecg.{measure}[{name}]": float(value)
-        for measure, of_leads in measures.items()
-        for name, value in zip(names, of_leads, strict=True)
+        for measure, values in measures.items()
+        for name, value in zip(names, values, strict=True)
     }
 
 

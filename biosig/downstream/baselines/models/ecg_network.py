@@ -1,7 +1,7 @@
-"""A small supervised network for ECG: leads joined in the stem, tokens of 80 ms, convolutions and attention.
+"""Small supervised network for ECG: leads joined in the stem, tokens of 80 ms, convolutions and attention.
 
-What carries it is the input, not its depth: mV without a scale per lead, and beside each value its inverse hyperbolic
-sine, by which small waves and large ones are seen alike. A lead that is missing adds nothing.
+Its performance comes from the input rather than its depth: mV without a scale per lead, and beside each value its
+inverse hyperbolic sine, which shows small and large waves alike. A missing lead adds nothing.
 
 Shape letters: B windows, C leads, T samples at `SFREQ`, N tokens.
 """
@@ -22,7 +22,7 @@ STEM, WIDTH = 96, 128
 
 
 class ECGNetwork(nn.Module):
-    """Stem, two pairs of convolutions, three blocks of attention, a readout.
+    """Network with a stem, two pairs of convolutions, three blocks of attention and a readout.
 
     Parameters
     ----------

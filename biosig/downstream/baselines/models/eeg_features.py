@@ -16,8 +16,8 @@ BANDS = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta":
 """Hz, lower limit included; gamma ends below both power-line frequencies."""
 
 SLOPE_BAND, RHYTHM_BAND = (2.0, 40.0), (7.0, 14.0)
-"""Hz between which the slope is fitted, and the alpha rhythm's, which is left out: a peak is no part of 1/f (Donoghue
-et al., Nat Neurosci 2020; 23:1655)."""
+"""Hz: the band in which the slope is fitted, and the alpha band, which is left out of it: a peak is not a part of 1/f
+(Donoghue et al., Nat Neurosci 2020; 23:1655)."""
 
 SEGMENT = 2.0
 """Seconds per Welch segment, Hann window, half overlap: a resolution of 0.5 Hz."""
@@ -63,7 +63,7 @@ def eeg_features(stream: Stream) -> dict[str, float]:
 
 
 def spectral_slope(freqs: NDArray[np.float64], density: NDArray[np.float64]) -> float:
-    """Slope of log power over log frequency, by least squares; NaN where the spectrum does not reach so far.
+    """Slope of log power over log frequency, by least squares; NaN if the spectrum does not cover the band.
 
     Parameters
     ----------

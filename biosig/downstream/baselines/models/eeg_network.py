@@ -1,8 +1,8 @@
-"""A small supervised network for EEG of any montage: sites by distance, narrow bands and waves, attention.
+"""Small supervised network for EEG of any montage: sites by distance, narrow bands and waves, attention.
 
-Channels are averaged about sixteen sites of the scalp, by distance, so that no montage needs a network of its own; a
-site with no electrode near counts little. A token is a quarter of a second: the logarithm of power in narrow bands of
-the second about it, and what convolutions make of its samples.
+Channels are averaged about sixteen sites of the scalp, by distance, so that one network serves all montages; a site
+without an electrode nearby has a small weight. A token is a quarter of a second: the logarithm of power in narrow bands
+of the second about it, and convolutions of its samples.
 
 Shape letters: B windows, C channels, S sites, T samples at `SFREQ`, N tokens.
 """
@@ -24,7 +24,7 @@ from biosig.electrodes.locate import locate
 
 SITES = ["AF7", "AF8", "F3", "F4", "FCz", "T7", "T8", "C3", "C4", "Cz", "P3", "P4", "Pz", "PO7", "PO8", "Oz"]
 NEAR, REACH = 0.025, 0.035
-"""Metres: the spread of a site's average, and that of how much it counts by its nearest electrode."""
+"""Metres: the spread of a site's average, and the spread of its weight by the distance of the nearest electrode."""
 
 SFREQ = 128.0
 STRIDE = 32  # samples per token
@@ -43,12 +43,12 @@ def _sites() -> NDArray[np.float64]:
 
 
 def site_weights(position: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How much each channel counts in each site's average (S, C), and each site by its nearest channel (S,), 0 to 1.
+    """Weight of each channel in each site's average (S, C), and of each site by its nearest channel (S,), 0 to 1.
 
     Parameters
     ----------
     position : ndarray, shape (C, 3)
-        In metres in the head frame; C may be 0.
+        Positions in metres in the head frame; C may be 0.
     """
     if not len(position):
         return np.zeros((len(SITES), 0), np.float32), np.zeros(len(SITES), np.float32)
@@ -60,7 +60,7 @@ def site_weights(position: NDArray[np.float32]) -> tuple[NDArray[np.float32], ND
 
 
 class EEGNetwork(nn.Module):
-    """Stem, a pair of convolutions, two blocks of attention, a readout.
+    """Network with a stem, a pair of convolutions, two blocks of attention and a readout.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""EEGNet-8,2: the small convolutional network that EEG papers compare with (Lawhern 2018, arXiv:1611.08024).
+"""EEGNet-8,2, the usual small convolutional baseline of EEG papers (Lawhern 2018, arXiv:1611.08024).
 
-Section 2.2.1 and table 2, whose lengths at 128 Hz are given here in seconds, so that other rates have the same filters.
+It follows section 2.2.1 and table 2; lengths at 128 Hz are given in seconds, so that other rates have the same filters.
 
 Shape letters: B windows, C channels, T samples, K classes.
 """
@@ -19,7 +19,7 @@ MAX_SPATIAL_NORM, MAX_DENSE_NORM = 1.0, 0.25
 
 
 class EEGNet(nn.Module):
-    """Temporal filters, spatial filters for each, separable filters, a linear layer.
+    """Network of temporal filters, spatial filters for each, separable filters and a linear layer.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class EEGNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Windows x (B, C, T) → logits (B, K)."""
         x = self.temporal_norm(self.temporal(x[:, None]))  # (B, F1, C, T)
-        # Weights longer than allowed are shortened where they are used; the paper shortens them after each step.
+        # Weights with too large a norm are rescaled where they are used; the paper rescales them after each step.
         weight = torch.renorm(self.spatial.weight, 2, 0, MAX_SPATIAL_NORM)
         x = self.spatial_norm(nn.functional.conv2d(x, weight, groups=N_TEMPORAL))  # (B, D · F1, 1, T)
         x = self.pool_2(self.separable(self.pool_1(x)))  # (B, F2, 1, T')
@@ -64,5 +64,5 @@ class EEGNet(nn.Module):
 
 
 def _odd(length: float) -> int:
-    """The nearest odd number of samples: a filter with a middle is padded alike on both sides."""
+    """The nearest odd number of samples: a filter with a centre has equal padding on both sides."""
     return 2 * round((length - 1) / 2) + 1

@@ -21,7 +21,7 @@ _MEASURES: dict[str, Callable[[Stream], dict[str, float]]] = {
 
 
 def handmade_features(window: Recording) -> dict[str, float]:
-    """Heart rate, HRV, wave amplitudes and durations; pulse rate and shape; log band power.
+    """Measure heart rate, HRV, wave amplitudes and durations; pulse rate and shape; log band power.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def handmade_features(window: Recording) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Feature name, with the channel in brackets where it belongs to one, → value; NaN where the signal was too
-        poor to measure. Empty when the window has no ECG, PPG or EEG.
+        Feature name, with the channel in brackets if it belongs to one, → value; NaN where the signal was too
+        poor to measure. Empty if the window has no ECG, PPG or EEG.
     """
     features: dict[str, float] = {}
     for kind, measure in _MEASURES.items():
@@ -44,7 +44,7 @@ def handmade_features(window: Recording) -> dict[str, float]:
 
 
 def feature_table(windows: Iterable[Recording]) -> tuple[pd.DataFrame, list[str]]:
-    """The features of many windows, and what a reader must know about those that could not be measured.
+    """The features of many windows, and notes on those that could not be measured.
 
     Parameters
     ----------
@@ -73,10 +73,10 @@ def feature_table(windows: Iterable[Recording]) -> tuple[pd.DataFrame, list[str]
     notes = []
     for kind, what in (("ecg", "heart beat"), ("ppg", "pulse")):
         rates = [column for column in table if str(column).startswith(f"{kind}.rate")]
-        of_kind = [column for column in table if str(column).startswith(f"{kind}.")]
+        names = [column for column in table if str(column).startswith(f"{kind}.")]
         if not rates:
             continue
-        failed = int(sum(any(name in row for name in of_kind) for row in rows) - table[rates].notna().any(axis=1).sum())
+        failed = int(sum(any(name in row for name in names) for row in rows) - table[rates].notna().any(axis=1).sum())
         if failed:
             notes.append(
                 f"No {what} was found in {failed} of {len(rows)} windows; training medians stand in for what it gives."

@@ -1,7 +1,7 @@
-"""Extremely randomised trees on hand-made features: hundreds of them, each on a tenth of the features at a split.
+"""Extremely randomised trees on hand-made features, with a tenth of the features at each split.
 
-Geurts, Ernst & Wehenkel, Machine Learning 2006; 63:3, by scikit-learn. They need no part to stop by, so that they can
-be fitted to everybody who is known. Shape letters: N rows, F features, K classes or labels.
+Geurts, Ernst & Wehenkel, Machine Learning 2006; 63:3, by scikit-learn. They need no validation part to stop on, so they
+are fitted to the training and validation people. Shape letters: N rows, F features, K classes or labels.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ SETTINGS: dict[str, Any] = {"n_estimators": 300, "max_features": 0.1, "min_sampl
 
 
 def fit_forest(X: Floats, y: NDArray[Any], kind: Kind, n_classes: int, seed: int) -> Callable[[Floats], Floats]:
-    """Fit trees, and give what predicts.
+    """Fit trees, and return their prediction function.
 
     Parameters
     ----------
     X : ndarray, shape (N, F)
         Features, NaN where one is missing: it gets the median of the others.
     y : ndarray
-        Class numbers (N,), labels (N, K) of which NaN is not known, or values (N,).
+        Class numbers (N,), labels (N, K) with NaN for unknown ones, or values (N,).
     kind : {"classes", "multilabel", "number"}
-        What y is like. Classes weigh equally whatever their size; of several labels each has trees of its own.
+        Kind of y. Classes have equal weight whatever their size; each of several labels has trees of its own.
     n_classes : int
-        Number of classes; of no meaning for others.
+        Number of classes; not used for other kinds.
     seed : int
-        Of what scikit-learn draws.
+        Seed for scikit-learn.
 
     Returns
     -------
@@ -45,26 +45,26 @@ def fit_forest(X: Floats, y: NDArray[Any], kind: Kind, n_classes: int, seed: int
     Z = filled.transform(X)
     if kind == "number":
         regressor = ExtraTreesRegressor(random_state=seed, **SETTINGS).fit(Z, y)
-        return lambda of: regressor.predict(filled.transform(of))
+        return lambda X_test: regressor.predict(filled.transform(X_test))
     columns = [y] if kind == "classes" else [np.where(np.isfinite(column), column, -1) for column in y.T]
     fitted = [_classifier(Z[column >= 0], column[column >= 0].astype(np.int64), seed) for column in columns]
 
-    def predict(of: Floats) -> Floats:
-        found = [_of_all(trees, filled.transform(of), n_classes if kind == "classes" else 2) for trees in fitted]
+    def predict(X_test: Floats) -> Floats:
+        found = [_of_all(trees, filled.transform(X_test), n_classes if kind == "classes" else 2) for trees in fitted]
         return found[0] if kind == "classes" else np.stack([each[:, 1] for each in found], axis=1)
 
     return predict
 
 
 def _classifier(Z: Floats, y: NDArray[np.int64], seed: int) -> ExtraTreesClassifier | None:
-    """None where no row has a label."""
+    """Fit the trees of one label; None if no row has a label."""
     if not len(y):
         return None
     return ExtraTreesClassifier(random_state=seed, class_weight="balanced", **SETTINGS).fit(Z, y)
 
 
 def _of_all(trees: ExtraTreesClassifier | None, Z: Floats, n_classes: int) -> Floats:
-    """Probabilities (n, n_classes), nought of a class that no row had; equal ones without trees."""
+    """Probabilities (n, n_classes), 0 for a class that no row had; equal ones without trees."""
     if trees is None:
         return np.full((len(Z), n_classes), 1 / n_classes)
     out = np.zeros((len(Z), n_classes))

@@ -1,4 +1,4 @@
-"""When a channel with missing samples can still be measured by hand."""
+"""Missing samples: channels that hand-made features can still be measured on."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from biosig.signal import bridge_gaps
 
 LARGEST_GAP_SHARE = 0.2
-"""A channel that lacks more of its samples than this gives no hand-made feature."""
+"""Largest share of missing samples of a channel with hand-made features."""
 
 
 def usable(values: NDArray[np.float32]) -> NDArray[np.float64] | None:
-    """One channel with its gaps bridged by straight lines, shape (T,), or None where it cannot be measured.
+    """One channel with its gaps bridged by straight lines, shape (T,), or None if it cannot be measured.
 
     Classical detectors and spectra need every sample. A channel without variation, or with more than
     `LARGEST_GAP_SHARE` of its samples missing, is refused, so that its features are NaN instead of invented.

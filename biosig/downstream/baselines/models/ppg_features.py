@@ -33,7 +33,7 @@ def ppg_features(stream: Stream) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        NaN for what could not be measured; never raises on a bad signal.
+        NaN for features that could not be measured; never raises on a bad signal.
     """
     features: dict[str, float] = {}
     for channel, row in zip(stream.channels, stream.physical(), strict=True):
@@ -69,10 +69,10 @@ def _pulse_features(signal: NDArray[np.float64] | None, sfreq: float) -> dict[st
 
 
 def find_pulses(signal: NDArray[np.float64], sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The cleaned signal (T,), and where its systolic peaks are (n,); no peaks where NeuroKit2 fails."""
+    """The cleaned signal (T,), and the places of its systolic peaks (n,); no peaks if NeuroKit2 fails."""
     import neurokit2 as nk
 
-    rate = round(sfreq)  # NeuroKit2 wants an integer
+    rate = round(sfreq)  # NeuroKit2 needs an integer
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the NaN in the table is the report
         try:

@@ -1,4 +1,4 @@
-"""A small supervised network for PPG: four strided convolutions, mean and maximum over time.
+"""Small supervised network for PPG: four strided convolutions, mean and maximum over time.
 
 Shape letters: B windows, C channels, T samples at `SFREQ`, D features.
 """
@@ -20,7 +20,7 @@ STRIDE = 16  # samples per column of features: each layer halves the rate
 
 
 class PPGNetwork(nn.Module):
-    """Convolutions and a linear layer.
+    """Network of convolutions and a linear layer.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ class PPGNetwork(nn.Module):
     def forward(self, batch: SignalBatch) -> Tensor:
         """Windows in units of their recording's robust scale → outputs (B, n_outputs)."""
         batch = self.augment(batch).padded(STRIDE)
-        x, there = batch.values * batch.present[:, :, None], batch.measured[:, None]  # (B, C, T), (B, 1, T)
+        x, measured = batch.values * batch.present[:, :, None], batch.measured[:, None]  # (B, C, T), (B, 1, T)
         for layer in self.layers:
-            there = F.max_pool1d(there, 2)
-            x = layer(x) * there  # (B, D, T / 2), none below 0
-        mean = x.sum(dim=2) / there.sum(dim=2).clamp(min=1)
+            measured = F.max_pool1d(measured, 2)
+            x = layer(x) * measured  # (B, D, T / 2), none below 0
+        mean = x.sum(dim=2) / measured.sum(dim=2).clamp(min=1)
         return self.head(torch.cat((mean, x.amax(dim=2)), dim=1))

@@ -1,9 +1,9 @@
-"""Heart and respiratory rate of a window by rule, without anything fitted: what a model of vital signs has to beat.
+"""Rules for heart and respiratory rate of a window, without a fit: baselines for models of vital signs.
 
-Heart rate is 60 over the median interval, which a beat that is missed or found twice hardly moves; beats by NeuroKit2,
-of PPG by its detector after Elgendi et al., PLoS ONE 2013; 8:e76585. Respiratory rate from what breathing does to the
-beats: their amplitude rises and falls, and the frequency at which it does so is sought in the band of breathing
-(Charlton et al., Physiol Meas 2016; 37:610, algorithms X_b of amplitude modulation with a Fourier spectrum).
+Heart rate is 60 over the median interval, which one missed or doubled beat hardly changes; NeuroKit2 finds the beats,
+those of PPG by its detector after Elgendi et al., PLoS ONE 2013; 8:e76585. Respiratory rate is the frequency of the
+beats' amplitude modulation in the band of breathing (Charlton et al., Physiol Meas 2016; 37:610, algorithms X_b of
+amplitude modulation with a Fourier spectrum).
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ _GRID = 4.0  # Hz at which the amplitudes are resampled
 
 
 def heart_rate(window: Recording, kind: str) -> float:
-    """Beats per minute from the median interval between peaks; NaN where none were found.
+    """Beats per minute from the median interval between peaks; NaN if there are too few.
 
     Parameters
     ----------
     window : Recording
         One window.
     kind : {"ecg", "ppg"}
-        Which signal to use.
+        Signal to use.
     """
     times, _ = _beats(window, kind)
     return float(60 / np.median(np.diff(times))) if len(times) >= _FEWEST else float("nan")
 
 
 def respiratory_rate(window: Recording, kind: str) -> float:
-    """Breaths per minute from the amplitude of the beats; NaN where too few were found.
+    """Breaths per minute from the amplitude of the beats; NaN if there are too few.
 
     Parameters
     ----------
     window : Recording
         One window of 20 s or more: slower breathing has no whole period in less.
     kind : {"ecg", "ppg"}
-        Which signal to use.
+        Signal to use.
     """
     times, amplitudes = _beats(window, kind)
     if len(times) < _FEWEST:

@@ -20,7 +20,7 @@ STEP_RANGE = (1e-3, 1e-1)  # of Δ at the start, in units of a sample
 
 
 class S4(nn.Module):
-    """A linear layer per sample, four layers of state spaces, the mean over time, a linear layer.
+    """Network with a linear layer per sample, four state-space layers, the mean over time and a linear layer.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class S4(nn.Module):
 
 
 class StateSpaceLayer(nn.Module):
-    """Filter, GELU, a gated mix of features, residual, LayerNorm.
+    """State-space layer: filter, GELU, a gated mix of features, residual, LayerNorm.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """ShallowFBCSPNet: filter-bank common spatial patterns as a network (Schirrmeister 2017, arXiv:1703.05051).
 
-Section 2.4.3: temporal filters, spatial filters, the logarithm of the mean square in sliding windows, which is band
-power, learned end to end. The paper's lengths at 250 Hz (25, 75 and 15 samples) are given here in seconds.
+It follows section 2.4.3: temporal filters, spatial filters, and the logarithm of the mean square in sliding windows,
+which is band power, trained end to end. The paper's lengths at 250 Hz (25, 75 and 15 samples) are given in seconds.
 
 Shape letters: B windows, C channels, T samples, K classes.
 """
@@ -17,7 +17,7 @@ SMALLEST_POWER = 1e-6
 
 
 class ShallowFBCSPNet(nn.Module):
-    """Log band power of learned bands and sources, and a linear layer.
+    """Network of log band power of learned bands and sources, and a linear layer.
 
     Parameters
     ----------

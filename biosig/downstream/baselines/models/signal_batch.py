@@ -1,4 +1,4 @@
-"""Windows as supervised networks take them: channels by place, what is missing marked; and what training does to them.
+"""Signal batches of supervised networks: channels by place, with marks for missing ones, and their augmentation.
 
 Shape letters: B windows, C channels, T samples, N tokens.
 """
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class SignalBatch:
-    """Windows of one modality at one rate; shorter ones are filled up with zeros.
+    """Windows of one modality at one rate; shorter ones are padded with zeros.
 
     Parameters
     ----------
     values : Tensor, shape (B, C, T)
         Zeros where nothing was measured.
     present : Tensor, shape (B, C)
-        How far each channel counts: 1 where it was measured, 0 where it is missing.
+        Weight of each channel: 1 if it was measured, 0 if it is missing.
     measured : Tensor, shape (B, T)
         1 where any channel has a real value, 0 inside gaps of all channels and after a window's end.
     n_times : Tensor of int64, shape (B,)
@@ -41,7 +41,7 @@ class SignalBatch:
         return SignalBatch(*(x.to(device) for x in (self.values, self.present, self.measured, self.n_times)))
 
     def tokens(self, stride: int) -> Tensor:
-        """Which tokens of `stride` samples hold a real value, shape (B, T // stride), bool."""
+        """Mark tokens of `stride` samples with a real value, shape (B, T // stride), bool."""
         return F.max_pool1d(self.measured[:, None], stride)[:, 0] > 0
 
     def padded(self, multiple: int) -> SignalBatch:
@@ -52,14 +52,14 @@ class SignalBatch:
 
 
 class Augmentation(nn.Module):
-    """What a network sees otherwise at each pass in training; in evaluation windows stay as they are.
+    """Augmentation of windows in training; in evaluation windows stay unchanged.
 
     Each window is cropped at random, multiplied by a random gain and given noise; of some, channels are left out.
 
     Parameters
     ----------
     crop : int
-        Samples that are kept of a longer window; 0 = all.
+        Samples to keep of a longer window; 0 = all.
     gain : float
         Standard deviation of the gain's logarithm.
     noise : float
@@ -73,7 +73,7 @@ class Augmentation(nn.Module):
         self.crop, self.gain, self.noise, self.missing = crop, gain, noise, missing
 
     def forward(self, batch: SignalBatch) -> SignalBatch:
-        """The batch as this pass sees it."""
+        """The augmented batch in training, and the batch itself in evaluation."""
         if not self.training:
             return batch
         if 0 < self.crop < batch.values.shape[2]:

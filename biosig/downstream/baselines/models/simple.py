@@ -1,4 +1,4 @@
-"""Predictions that know nothing, and those of one linear model at one penalty.
+"""Prior predictions without the signal, and one linear model at one penalty.
 
 Shape letters: n rows, K classes.
 """
@@ -16,11 +16,11 @@ from biosig.downstream.probe.heads import DEFAULTS, fit_path
 from biosig.evaluate.metrics import Floats, Kind
 
 DEFAULT_PENALTY = DEFAULTS["cox"]
-"""L2, where nothing is there to choose one by."""
+"""L2 penalty, used if there are no rows to choose one on."""
 
 
 def predict_prior(y_train: NDArray[Any], n_rows: int, kind: Kind) -> Floats:
-    """Predictions without looking: equal scores for all classes, a half for labels, the mean, or one hazard for all."""
+    """Prior predictions: equal scores for all classes, 0.5 for labels, the mean, or one hazard for all."""
     if kind == "classes":
         n_classes = int(y_train.max()) + 1
         return np.full((n_rows, n_classes), 1 / n_classes)
@@ -30,7 +30,7 @@ def predict_prior(y_train: NDArray[Any], n_rows: int, kind: Kind) -> Floats:
 
 
 def fit_predict(X: Floats, y: NDArray[Any], X_test: Floats, penalty: float, kind: Kind) -> Floats:
-    """Predictions (n, K) or (n,) of one model at one penalty, for all kinds of truth but several labels."""
+    """Predictions (n, K) or (n,) of one model at one penalty, for all kinds of target but several labels."""
     prepare = FeatureScaler.fit(X, None)
     n_classes = int(y.max()) + 1 if kind == "classes" else 0
     (predictor,) = fit_path(resolve_head(None, kind), prepare(X), y, kind, (penalty,), n_classes)

@@ -1,9 +1,9 @@
-"""Covariance → tangent space → logistic regression: what wins motor imagery without a network.
+"""Covariance → tangent space → logistic regression, the strongest method for motor imagery without a network.
 
-Covariances are points of a curved space; at the mean of the training part it is flattened, and a linear classifier is
-fitted there (Barachant 2012, IEEE TBME 59(4), section III.C). One covariance per classical band of the EEG, side by
-side (after the filter bank of Ang 2012, Front. Neurosci. 6:39), so that no task needs a band of its own. By the package
-pyriemann.
+Covariances are points of a curved space; a linear classifier is fitted in its tangent space at the mean of the training
+part (Barachant 2012, IEEE TBME 59(4), section III.C). There is one covariance per classical band of the EEG, side by
+side (after the filter bank of Ang 2012, Front. Neurosci. 6:39), so that no task needs a band of its own. The package
+pyriemann computes it.
 
 Shape letters: n windows, C channels, T samples, K classes.
 """

@@ -1,6 +1,6 @@
 """Layers over the tokens of a window for small supervised networks: convolutions, attention by distance, a readout.
 
-Tokens that hold no real value are seen by no other token and count in no mean. Shape letters: B windows, N tokens,
+Tokens without a real value are masked for all other tokens and left out of means. Shape letters: B windows, N tokens,
 D features of a token, H heads.
 """
 
@@ -12,15 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WIDTH = 5  # tokens that a convolution sees
-REACH = 128  # tokens beyond which distances count alike
-RANGES = (3.0, 12.0, 48.0, 1e4)  # tokens over which a head's attention falls by e at the start
-LONGEST = 512  # tokens that attend to each other; of more, pieces of so many: memory grows with the square
-SMALL = 0.02  # standard deviation of what is added to a token at the start
+WIDTH = 5  # tokens in a convolution's kernel
+REACH = 128  # tokens beyond which all distances share one bias
+RANGES = (3.0, 12.0, 48.0, 1e4)  # tokens over which a head's attention initially falls by e
+LONGEST = 512  # tokens that attend to each other; longer windows are cut into pieces: memory grows with the square
+SMALL = 0.02  # initial standard deviation of a layer's output
 
 
 class ConvPair(nn.Module):
-    """Two convolutions over time and a short cut.
+    """Pair of convolutions over time with a shortcut.
 
     Parameters
     ----------
@@ -36,16 +36,16 @@ class ConvPair(nn.Module):
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         """Tokens x (B, N, D), of which `real` (B, N) hold a value → (B, N, D)."""
-        there = real[:, None]  # (B, 1, N)
-        inner = F.relu(self.first(self.norm(x).transpose(1, 2) * there)) * there
+        kept = real[:, None]  # (B, 1, N)
+        inner = F.relu(self.first(self.norm(x).transpose(1, 2) * kept)) * kept
         return x + self.second(inner).transpose(1, 2)
 
 
 class AttentionBlock(nn.Module):
-    """Attention with a learned bias by distance, and two linear layers, each with a short cut.
+    """Block of attention with a learned bias by distance, and two linear layers, each with a shortcut.
 
-    Plain matrix products: on a CPU the backward pass of torch's fused attention takes several times as long at this
-    size.
+    It uses plain matrix products: on a CPU the backward pass of torch's fused attention takes several times as long at
+    this size.
 
     Parameters
     ----------
@@ -76,14 +76,14 @@ class AttentionBlock(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Two linear layers over each token of a stem, pairs of convolutions, blocks of attention.
+    """Trunk of two linear layers over each token of a stem, pairs of convolutions, and blocks of attention.
 
     Parameters
     ----------
     width : int
         D.
     n_convolutions, n_attentions : int
-        How many of each.
+        Numbers of pairs of convolutions and of blocks of attention.
     """
 
     def __init__(self, width: int, n_convolutions: int, n_attentions: int) -> None:
@@ -108,14 +108,14 @@ class Trunk(nn.Module):
 
 
 class Readout(nn.Module):
-    """Mean, maximum and deviation over a window's tokens, on a standard scale, and a linear layer.
+    """Readout of mean, maximum and deviation over a window's tokens, standardised, with a linear layer.
 
     Parameters
     ----------
     width, n_outputs : int
         D, and outputs.
     dropout : float
-        Of what is pooled.
+        Dropout of the pooled features.
     """
 
     def __init__(self, width: int, n_outputs: int, dropout: float = 0.3) -> None:
@@ -130,10 +130,10 @@ class Readout(nn.Module):
 
 
 def pooled(x: Tensor, real: Tensor) -> Tensor:
-    """Mean, maximum and deviation (B, 3 · D) of tokens x (B, N, D) that are `real` (B, N); zeros where none is."""
-    there = real[:, :, None]
-    count = there.sum(dim=1).clamp(min=1)
-    mean = (x * there).sum(dim=1) / count
-    largest = x.masked_fill(~there, -torch.inf).amax(dim=1)
-    variance = ((x - mean[:, None]) ** 2 * there).sum(dim=1) / count
+    """Mean, maximum and deviation (B, 3 · D) of tokens x (B, N, D) that are `real` (B, N); zeros without a real one."""
+    kept = real[:, :, None]
+    count = kept.sum(dim=1).clamp(min=1)
+    mean = (x * kept).sum(dim=1) / count
+    largest = x.masked_fill(~kept, -torch.inf).amax(dim=1)
+    variance = ((x - mean[:, None]) ** 2 * kept).sum(dim=1) / count
     return torch.cat((mean, torch.where(real.any(dim=1)[:, None], largest, 0.0), (variance + 1e-6).sqrt()), dim=1)

@@ -1,8 +1,8 @@
-"""xresnet1d: the residual network that ECG papers compare with (Strodthoff 2021, arXiv:2004.13701, section III-C).
+"""xresnet1d, the usual residual network of ECG papers (Strodthoff 2021, arXiv:2004.13701, section III-C).
 
-A ResNet with He's "bag of tricks" (2019, arXiv:1812.01187, section 4) in one dimension: a stem of three convolutions,
-downsampling inside the second convolution of a block, average pooling on its short cut, and blocks that begin as the
-identity. Depth 3-4-6-3, as xresnet1d50.
+It is a ResNet with He's "bag of tricks" (2019, arXiv:1812.01187, section 4) in one dimension: a stem of three
+convolutions, downsampling inside the second convolution of a block, average pooling on its shortcut, and blocks that
+begin as the identity. Depth 3-4-6-3, as xresnet1d50.
 
 Shape letters: B windows, C channels, T samples, W outputs.
 """
@@ -20,18 +20,18 @@ EXPANSION = 4  # of the last convolution of a block
 
 
 class XResNet(nn.Module):
-    """Stem, four stages of bottleneck blocks, mean and maximum over time, a linear layer.
+    """Network with a stem, four stages of bottleneck blocks, mean and maximum over time, and a linear layer.
 
     Parameters
     ----------
     n_chans : int
-        Channels of every window; any number of samples from 32 on will do.
+        Channels of every window, which must have 32 samples or more.
     n_outputs : int
         W.
     width : int
         Channels of the first stage's inner convolutions; 64 in the paper. Each later stage has twice as many.
     dropout : float
-        Of what is pooled.
+        Dropout of the pooled features.
     """
 
     def __init__(self, n_chans: int, n_outputs: int, width: int = 64, dropout: float = 0.5) -> None:
@@ -57,7 +57,7 @@ class XResNet(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1, 5 and 1 samples wide, and a short cut.
+    """Bottleneck block of convolutions 1, 5 and 1 samples wide, with a shortcut.
 
     Parameters
     ----------

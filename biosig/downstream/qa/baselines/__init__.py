@@ -24,9 +24,9 @@ class QaBaseline(ABC):
     Attributes
     ----------
     name : str
-        As it stands in configurations and result tables.
+        Its name in configurations and result tables.
     rank : int, optional
-        Place among the defaults, the weakest first; None = no default.
+        Place among the defaults, the weakest first; None = not a default.
     """
 
     name: ClassVar[str]
@@ -38,6 +38,6 @@ class QaBaseline(ABC):
 
 
 def default_qa_baselines() -> list[str]:
-    """The names of the baselines that stand beside every model."""
+    """The names of the default baselines, by rank."""
     ranked = [(member.rank, name) for name, member in QA_BASELINES.items() if member.rank is not None]
     return [name for _, name in sorted(ranked)]

@@ -34,7 +34,7 @@ class Handmade(QaBaseline):
 
 @QA_BASELINES.register
 class HandmadeOf01(QaBaseline):
-    """The same on the features of version 0.1.0, with its numbers to the bit."""
+    """Boosted trees on the features of version 0.1.0, with the same numbers to the bit."""
 
     name = "handmade-0.1"
 
@@ -46,7 +46,7 @@ class HandmadeOf01(QaBaseline):
 
 
 def _shown(context: QaContext) -> Iterator[Recording]:
-    """The ECGs, with the channels that take part."""
+    """The ECGs with the chosen channels."""
     from biosig.downstream.data.picked_channels import with_channels
 
     windows, channels = context.cohort.windows, context.config.channels
@@ -56,7 +56,7 @@ def _shown(context: QaContext) -> Iterator[Recording]:
 
 
 def _answers(context: QaContext, table: Floats) -> Floats:
-    """Predictions from the question's number and template, the first ECG's features, and the second's less these."""
+    """Predict from the question's number and template, the first ECG's features, and the second's minus these."""
     first, second = (
         table[[context.cohort.window_of[question.recordings[place]] for question in context.cohort.questions]]
         for place in (0, -1)
@@ -69,7 +69,7 @@ def _answers(context: QaContext, table: Floats) -> Floats:
 
 
 def _boosted(X: Floats, y: Floats, train: NDArray[np.int64], test: NDArray[np.int64], seed: int) -> Floats:
-    """Gradient-boosted trees for each answer, fitted where it can be chosen."""
+    """Fit gradient-boosted trees for each answer, on the questions that it can be chosen for."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     from biosig.downstream.baselines.models.boosting import measured

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @QA_BASELINES.register
 class MostFrequent(QaBaseline):
-    """What the template is answered with most often in the training part."""
+    """The most frequent answer to the template in the training part."""
 
     name = "most_frequent"
     rank = 0
 
     def fit_predict(self, context: QaContext) -> Floats:
-        """Count."""
+        """Count the answers of the training part."""
         cohort = context.cohort
         return context.answers.most_frequent([cohort.questions[row] for row in cohort.parts.test.tolist()])

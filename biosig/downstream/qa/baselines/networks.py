@@ -1,4 +1,4 @@
-"""The model's own network without signals, and from random weights."""
+"""Networks of the model's architecture: without signals, and from random weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @QA_BASELINES.register
 class QuestionOnly(QaBaseline):
-    """The same network, which reads the question and no signal."""
+    """The same network, which reads only the question."""
 
     name = "question_only"
     rank = 10
@@ -27,7 +27,7 @@ class QuestionOnly(QaBaseline):
 
 @QA_BASELINES.register
 class RandomWeights(QaBaseline):
-    """The same network from random weights."""
+    """The same network, tuned from random weights."""
 
     name = "random_weights"
     rank = 30

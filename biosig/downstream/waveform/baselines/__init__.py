@@ -1,4 +1,4 @@
-"""Baselines of rebuilt waveforms, by name: fitted on the training part, they predict in the targets' units.
+"""Waveform baselines by name: fitted on the training part, they predict in the targets' units.
 
 To add one, put one file into this folder, or publish a package with an entry point in the group
 ``biosig.waveform_baselines``.
@@ -20,19 +20,19 @@ WAVEFORM_BASELINES = Registry["type[WaveformBaseline]"]("waveform baseline", "bi
 
 
 class WaveformBaseline(ABC):
-    """A method that predicts absent channels from those that are there.
+    """A method that predicts absent channels from present ones.
 
     Parameters
     ----------
     contract : mapping of str to InputContract
-        Of the model.
+        The model's input contract.
 
     Attributes
     ----------
     name : str
-        As it stands in configurations and result tables.
+        Its name in configurations and result tables.
     rank : int, optional
-        Place among the defaults; None = no default.
+        Place among the defaults; None = not a default.
     """
 
     name: ClassVar[str]
@@ -43,14 +43,14 @@ class WaveformBaseline(ABC):
 
     @abstractmethod
     def fit(self, windows: WaveformWindows, rows: Iterable[int]) -> None:
-        """Learn from the training part."""
+        """Fit to the training part."""
 
     @abstractmethod
     def predict(self, question: WaveformQuery) -> list[Floats]:
-        """Each wanted target (T,), in its units."""
+        """Predict each wanted target (T,), in its units."""
 
 
 def default_waveform_baselines() -> list[str]:
-    """The names of the baselines that stand beside every model."""
+    """The names of the default baselines, by rank."""
     ranked = [(member.rank, name) for name, member in WAVEFORM_BASELINES.items() if member.rank is not None]
     return [name for _, name in sorted(ranked)]

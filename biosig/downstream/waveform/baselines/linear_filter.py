@@ -1,4 +1,4 @@
-"""A linear filter of the input channels.
+"""Linear filter of the input channels.
 
 Shape letters: T samples of a target, C input channels, J taps of the filter.
 """
@@ -23,13 +23,13 @@ REACH, SPACING = 0.2, 0.02  # s: the filter sees this far to either side, in ste
 class LinearFilter(WaveformBaseline):
     """The least-squares linear map from the input channels, at the instant and around it, to each target.
 
-    A target is a weighted sum of all input channels from 0.2 s before to 0.2 s after; what a lead has in common with
-    another at the instant is the part of it at lag 0.
+    A target is a weighted sum of all input channels from 0.2 s before to 0.2 s after; the instantaneous relation of two
+    leads is the part at lag 0.
 
     Parameters
     ----------
     contract : mapping of str to InputContract
-        Of the model.
+        The model's input contract.
     """
 
     name = "linear"
@@ -49,9 +49,9 @@ class LinearFilter(WaveformBaseline):
         """
         sums: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         for row in rows:
-            question, truth = windows[row]
+            question, target_values = windows[row]
             designs = self._designs(question)
-            for wanted, values in zip(question.wanted, truth, strict=True):
+            for wanted, values in zip(question.wanted, target_values, strict=True):
                 design = designs[wanted.place.modality, wanted.place.values.shape[1]]
                 use = np.isfinite(values)
                 x, y = design[use], values[use]
@@ -59,8 +59,8 @@ class LinearFilter(WaveformBaseline):
                 squares, products = sums.get(wanted.number, (np.zeros((n_columns, n_columns)), np.zeros(n_columns)))
                 if len(squares) != n_columns:
                     raise DataError(
-                        "Windows differ in the number of input channels, and the linear baseline knows channels by "
-                        "their row: name the inputs one by one, or leave the baseline out."
+                        "Windows differ in the number of input channels, and the linear baseline identifies channels "
+                        "by their row: name the inputs one by one, or leave the baseline out."
                     )
                 sums[wanted.number] = squares + x.T @ x, products + x.T @ y
         for number, (squares, products) in sums.items():
@@ -68,7 +68,7 @@ class LinearFilter(WaveformBaseline):
             self._weights[number] = np.linalg.solve(squares + ridge * np.eye(len(squares)), products)
 
     def predict(self, question: WaveformQuery) -> list[Floats]:
-        """The filtered input."""
+        """Filter the input."""
         designs = self._designs(question)
         return [
             (designs[w.place.modality, w.place.values.shape[1]] @ self._weights[w.number]).astype(np.float32)
@@ -76,7 +76,7 @@ class LinearFilter(WaveformBaseline):
         ]
 
     def _designs(self, question: WaveformQuery) -> dict[tuple[str, int], NDArray[np.float64]]:
-        """What the targets of each modality and length are regressed on, (T, 1 + C · J)."""
+        """Regressors (T, 1 + C · J) of the targets of each modality and length."""
         shapes = {(w.place.modality, w.place.values.shape[1]) for w in question.wanted}
         return {(m, n): self._design(question.inputs, self.contract[m].sfreq, n) for m, n in shapes}
 

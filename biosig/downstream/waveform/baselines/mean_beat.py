@@ -1,4 +1,4 @@
-"""The mean beat: the average of each target around the beats that are found in the input.
+"""Mean beat: the average of each target around the beats of the input.
 
 Shape letters: T samples of a target.
 """
@@ -21,15 +21,15 @@ BEFORE = 0.4
 
 @WAVEFORM_BASELINES.register
 class MeanBeat(WaveformBaseline):
-    """The average beat of each target, laid at each beat that is found in the input.
+    """The average beat of each target, placed at each beat of the input.
 
-    Beats are R peaks of the first ECG channel, or systolic peaks where the input is PPG alone (NeuroKit2). A sample is
-    known by its distance from the beat that it belongs to.
+    Beats are R peaks of the first ECG channel, or systolic peaks if the input is PPG alone (NeuroKit2). A sample is
+    identified by its distance from its beat.
 
     Parameters
     ----------
     contract : mapping of str to InputContract
-        Of the model.
+        The model's input contract.
     """
 
     name = "mean_beat"
@@ -43,9 +43,9 @@ class MeanBeat(WaveformBaseline):
         """Average the beats of the training part."""
         parts: dict[int, list[tuple[NDArray[np.int64], Floats]]] = {}
         for row in rows:
-            question, truth = windows[row]
+            question, target_values = windows[row]
             beats = beat_times(question.inputs, self.contract)
-            for wanted, values in zip(question.wanted, truth, strict=True):
+            for wanted, values in zip(question.wanted, target_values, strict=True):
                 lag = self._lags(wanted.place, beats)
                 use = (lag != _NO_BEAT) & np.isfinite(values)
                 parts.setdefault(wanted.number, []).append((lag[use], values[use]))
@@ -58,7 +58,7 @@ class MeanBeat(WaveformBaseline):
                 self._beat[number] = first, beat.astype(np.float32)
 
     def predict(self, question: WaveformQuery) -> list[Floats]:
-        """The average beat at each beat of the input; the mean, 0, where there is none."""
+        """Predict the average beat at each beat of the input; the mean, 0, without a beat."""
         beats = beat_times(question.inputs, self.contract)
         out = []
         for wanted in question.wanted:
@@ -83,7 +83,7 @@ _NO_BEAT = np.iinfo(np.int64).min
 
 
 def beat_times(inputs: Sequence[PreparedStream], contract: Mapping[str, InputContract]) -> NDArray[np.float64]:
-    """Seconds from the window's start to each beat; empty where NeuroKit2 finds none."""
+    """Seconds from the window's start to each beat; empty if NeuroKit2 finds none."""
     import neurokit2 as nk
 
     stream = next((s for s in inputs if s.modality == "ecg"), inputs[0])
