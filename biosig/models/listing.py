@@ -46,7 +46,7 @@ def list_models(public: bool = False) -> list[ListedModel]:
     Parameters
     ----------
     public : bool
-        True to list public ones (`biosig.models.zoo`) last. Their note says where the weights are. It imports torch.
+        True to list public encoders (`biosig.models.zoo`) last. Their note says where the weights are. Imports torch.
     """
     shipped = [weights.facts_of(name) for name in weights.names()]
     listed = [ListedModel(one.name, True, one.n_parameters, one.modalities, one.licence, one.note) for one in shipped]
