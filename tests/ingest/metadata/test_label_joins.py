@@ -198,7 +198,7 @@ def test_codes_of_the_header_get_their_names(write):
 
 
 CODES = "Dx,SNOMEDCTCode,Abbreviation\natrial fibrillation,164889003,AF\n"
-SHIPPED = Path(__file__).parents[2] / "configs" / "ingest" / "cinc2021-labels.yaml"
+SHIPPED = Path(__file__).parents[3] / "configs" / "ingest" / "cinc2021-labels.yaml"
 
 
 def test_the_shipped_spec_of_the_challenge_of_2021(write, tmp_path):
