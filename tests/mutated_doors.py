@@ -21,7 +21,7 @@ from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.probe.config import ProbeConfig
 from biosig.downstream.qa.config import QaConfig
 from biosig.downstream.results.analysis import check_scores
-from biosig.downstream.results.saved import open_result
+from biosig.downstream.results.result_folder import open_result
 from biosig.downstream.retrieval.config import RetrievalConfig
 from biosig.downstream.waveform.config import WaveformConfig
 from biosig.errors import BiosigError

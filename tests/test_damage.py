@@ -15,7 +15,7 @@ import biosig
 from biosig import config as configuration
 from biosig import samples
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
-from biosig.downstream.results.saved import open_result
+from biosig.downstream.results.result_folder import open_result
 from biosig.embedding import as_windows, embed_to_file
 from biosig.errors import BiosigError
 from biosig.evaluate.ledger import Ledger

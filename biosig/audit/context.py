@@ -150,7 +150,7 @@ class AuditContext:
 
 def _drawn(task: Task, config: AuditConfig) -> tuple[Task, list[str]]:
     """The task with at most `most_windows` windows, drawn evenly over subjects and their classes, and notes on it."""
-    n, strata = len(task.subjects), task.labelled.strata
+    n, strata = len(task.subjects), task.labelled.stratification_labels
     if n <= config.most_windows:
         return task, []
     people = pd.DataFrame({"subject": task.subjects, "stratum": 0 if strata is None else strata})

@@ -149,7 +149,7 @@ def _gain_from_identity(context: AuditContext) -> Finding:
     """
     y, window_ids = context.task.labelled.y, np.arange(len(context.task.people)).astype(str)
     known = np.hstack((context.vectors, context.measured.spectrum))[None]  # (1, N, F)
-    folds = group_folds(window_ids, 5, context.config.seed, context.task.labelled.strata)
+    folds = group_folds(window_ids, 5, context.config.seed, context.task.labelled.stratification_labels)
     apart = context.probe(known)
     mixed = context.rate(cross_val_predict(known, [known], y, window_ids, folds, context.recipe)[0])
     only_there = not context.above_chance(apart) and context.above_chance(mixed) and mixed.value > apart.high

@@ -295,7 +295,7 @@ def evaluate(run: Annotated[Path, tyro.conf.Positional]) -> int:
     """
     from biosig.downstream.results.analysis import check_scores
     from biosig.downstream.results.report import write_report
-    from biosig.downstream.results.saved import open_result
+    from biosig.downstream.results.result_folder import open_result
 
     saved = open_result(run)
     table = check_scores(saved)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biosig.downstream.data.columns import prediction_names, truth_names
-from biosig.downstream.results.saved import SavedResult, open_result
+from biosig.downstream.results.result_folder import SavedResult, open_result
 from biosig.evaluate.splits import people
 
 MOST = 500

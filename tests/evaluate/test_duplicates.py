@@ -12,7 +12,7 @@ from biosig.downstream.data.label_windows import LabelledWindows, Target
 from biosig.downstream.data.splits import QuerySplit, SubjectKFold, make_parts
 from biosig.downstream.data.task import open_windows
 from biosig.downstream.results.cross_modal_scores import rate_means
-from biosig.downstream.results.saved import Scoring
+from biosig.downstream.results.result_folder import Scoring
 from biosig.downstream.results.scores import rate
 from biosig.evaluate.duplicates import duplicates_in, find_duplicates, near_pairs
 from biosig.evaluate.ledger import Ledger, overlap

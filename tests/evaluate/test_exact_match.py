@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from biosig.evaluate.metrics.answers import decided, exact_match, exact_match_resampled, matches
+from biosig.evaluate.metrics.exact_match import decided, exact_match, exact_match_resampled, matches
 
 NAN = np.nan
 Y = np.array(

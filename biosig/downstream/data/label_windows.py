@@ -60,13 +60,13 @@ class LabelledWindows:
     notes: list[str]
 
     @property
-    def strata(self) -> NDArray[np.int64] | None:
+    def stratification_labels(self) -> NDArray[np.int64] | None:
         """Groups (N,) to spread evenly over folds: classes, each window's rarest class, events; None for numbers."""
         return stratification_labels(self.y, self.target.kind)
 
 
 def stratification_labels(y: NDArray[Any], kind: Kind) -> NDArray[np.int64] | None:
-    """Groups (N,) to spread evenly over folds; see `LabelledWindows.strata`."""
+    """Groups (N,) to spread evenly over folds; see `LabelledWindows.stratification_labels`."""
     if kind == "classes":
         return y
     if kind == "survival":

@@ -62,7 +62,7 @@ def make_parts(
     DataError
         If a subject is in two parts.
     """
-    windows, strata = labelled.windows, labelled.strata
+    windows, strata = labelled.windows, labelled.stratification_labels
     contents = contents or content_of(windows)
     apart = [windows.subjects.astype(str)]
     groups = groups_of(split, windows, contents)

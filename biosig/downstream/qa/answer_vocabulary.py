@@ -13,7 +13,7 @@ import numpy as np
 
 from biosig.downstream.qa.questions import Question
 from biosig.evaluate.metrics import Floats
-from biosig.evaluate.metrics.answers import decided
+from biosig.evaluate.metrics.exact_match import decided
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from biosig.downstream.results.result import ProbeResult, write_result
 from biosig.errors import DataError
 from biosig.evaluate.intervals import MEAN, bootstrap
 from biosig.evaluate.metrics import Floats
-from biosig.evaluate.metrics.answers import matches
+from biosig.evaluate.metrics.exact_match import matches
 from biosig.evaluate.splits import people
 from biosig.progress import Progress
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from biosig.downstream.data.cohort import cohort_table, groups
 from biosig.downstream.data.columns import scored
-from biosig.downstream.results.saved import SavedResult
+from biosig.downstream.results.result_folder import SavedResult
 from biosig.downstream.results.scores import differences, rate
 from biosig.downstream.results.subgroups import subgroup_table
 from biosig.errors import DataError

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from biosig.downstream.data.columns import truth_names
-from biosig.downstream.results.saved import SavedResult, open_result
+from biosig.downstream.results.result_folder import SavedResult, open_result
 from biosig.downstream.results.scores import differences
 from biosig.errors import UsageError
 

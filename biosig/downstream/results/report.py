@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from biosig.csv_table import write_csv
 from biosig.downstream.baseline import method_title
 from biosig.downstream.results.analysis import ResultAnalysis, analyse
-from biosig.downstream.results.saved import SavedResult, open_result
+from biosig.downstream.results.result_folder import SavedResult, open_result
 from biosig.evaluate.intervals import FEW_SUBJECTS
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.file_sums import guarded

@@ -8,7 +8,7 @@ from biosig.downstream.data.challenge_weights import metrics_of, with_worth
 from biosig.downstream.data.target_config import Target
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.downstream.results.analysis import check_scores
-from biosig.downstream.results.saved import open_result
+from biosig.downstream.results.result_folder import open_result
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.challenge import SINUS_RHYTHM, challenge_score
 

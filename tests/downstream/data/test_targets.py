@@ -17,7 +17,7 @@ from biosig.downstream.data.target_config import (
     Target,
     WindowPlan,
 )
-from biosig.downstream.results.saved import Scoring
+from biosig.downstream.results.result_folder import Scoring
 from biosig.errors import DataError, UsageError
 from biosig.shards import ShardWriter, open_shards
 

@@ -11,7 +11,7 @@ import pytest
 
 from biosig import config as configuration
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
-from biosig.downstream.results.saved import open_result
+from biosig.downstream.results.result_folder import open_result
 from biosig.downstream.results.scores import rate
 from biosig.errors import UsageError
 from biosig.file_sums import DamagedWorkWarning

@@ -14,7 +14,7 @@ from biosig.downstream.data.target_config import Target
 from biosig.downstream.finetune.config import LossConfig, TrainingStage
 from biosig.downstream.finetune.fit import fit, predict
 from biosig.downstream.finetune.losses import TaskLoss, asymmetric_loss
-from biosig.downstream.results.saved import Scoring
+from biosig.downstream.results.result_folder import Scoring
 from biosig.errors import UsageError
 from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.evaluate.splits import group_folds

@@ -19,7 +19,7 @@ from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.finetune.classifier import HEAD, load_classifier
 from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.downstream.finetune.predict import predictions, schema_of, windows_for
-from biosig.downstream.results.saved import open_result
+from biosig.downstream.results.result_folder import open_result
 from biosig.errors import DataError, UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.shards import ShardWriter, build_index

@@ -5,7 +5,7 @@ from made_results import make_result
 
 from biosig.cli import apply
 from biosig.downstream.results.compare import compare
-from biosig.downstream.results.saved import open_result
+from biosig.downstream.results.result_folder import open_result
 from biosig.errors import UsageError
 
 

@@ -18,7 +18,7 @@ from biosig.downstream.results.analysis import check_scores
 from biosig.downstream.results.environment import environment, revision
 from biosig.downstream.results.report import write_report
 from biosig.downstream.results.result import write_result
-from biosig.downstream.results.saved import open_result
+from biosig.downstream.results.result_folder import open_result
 from biosig.errors import DataError, UnreadableError, UsageError
 from biosig.shards import ShardWriter, open_shards
 
