@@ -1,13 +1,13 @@
-"""Configuration: typed dataclasses; YAML loads into them; an unknown key is an error; the merged result is saved.
+"""Configuration: typed dataclasses that YAML is loaded into; an unknown key is an error; the merged result is saved.
 
-One source for types, defaults and help: the dataclass. Overrides are written ``key=value`` with dots for nesting and
-YAML for the value (``optimizer.lr=3e-4``, ``shards=[a,b]``).
+The dataclass is the one source for types, defaults and help. Overrides are written ``key=value`` with dots for nesting
+and YAML for the value (``optimizer.lr=3e-4``, ``shards=[a,b]``).
 
-A member of a union is chosen by its ``name``: ``masking: {name: reve, mask_ratio: 0.55}``, or ``masking: reve`` where
-all else is as by default. Each class of a union has its name as a class variable; `Annotated[Masking, MASKINGS]` is the
-open union of a registry's members, and `Annotated[str, READOUTS]` the name of one. Keys without a name are those of the
-field's own default, where that knows them, or else of the only class that does (files of 0.1.0 have no names); what
-fits several classes, or none, is refused.
+A ``name`` tells the class of a union: ``masking: {name: reve, mask_ratio: 0.55}``, or ``masking: reve`` where all other
+keys have their defaults. Each class of a union has its name as a class variable; `Annotated[Masking, MASKINGS]` is the
+open union of a registry's members, and `Annotated[str, READOUTS]` the name of one. Keys without a name are read as the
+class of the field's default, if that has them, or else as the only class that has them (files of 0.1.0 have no names);
+keys that fit several classes, or none, are refused.
 
 A class with ``old_names: ClassVar[Mapping[str, str]]`` has keys that were called otherwise before: old name → present
 name. Files and overrides may have either, not both at once; the present one is written.
@@ -44,8 +44,8 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, ove
     ----------
     cls : type
         A dataclass; its nested fields may be dataclasses, `X | None`, lists, tuples, dicts, `Literal`. Keys of a dict
-        that are ``Annotated[str, "ecg"]`` show "ecg" as an example where something else than a dict is given. What is
-        not given of a nested dataclass stays as it is in the field's default.
+        that are ``Annotated[str, "ecg"]`` show "ecg" as an example where something else than a dict is given. Fields of
+        a nested dataclass that are not given stay as they are in the field's default.
     source : path or mapping, optional
         YAML file, or a mapping already loaded; None = all defaults.
     overrides : iterable of str
@@ -205,7 +205,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Any:
 
 
 def _over_default(cls: type, value: Mapping[str, Any], where: str, default: Any) -> dict[str, Any]:
-    """Given keys of a nested dataclass, over those of the default of its field."""
+    """The given fields of a nested dataclass, with all others as in the default of its field."""
     value = _in_new_spelling(cls, value, where)
     if type(default) is not cls:
         return value
@@ -296,7 +296,7 @@ def _convert_tagged(classes: Mapping[str, Any], kind: str, value: Any, where: st
 
 
 def _name_by_keys(classes: Mapping[str, Any], kind: str, values: Mapping[str, Any], where: str, default: Any) -> str:
-    """Member that keys without a name are meant for: the default if it knows them, or else the only one that does.
+    """Find the class that keys without a name belong to: the default's if it has them, else the only one that has.
 
     Raises
     ------
@@ -323,7 +323,7 @@ def _knows(cls: Any, values: Mapping[str, Any], where: str) -> bool:
 
 
 def _words(hint: Any) -> str:
-    """Type of a value in words, for messages."""
+    """Description of the values that a type takes, for messages."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         registry = next((item for item in args[1:] if isinstance(item, Registry)), None)

@@ -61,7 +61,7 @@ def embed(
         recording whole, as one window. "auto" = each epoch whole, and 10 s of anything else. An epoch that is
         one sample longer than `window`, as MNE's are by default, is taken whole.
     keep_tail : bool
-        Also embed what is left after the last whole window, and recordings shorter than a window.
+        Also embed the rest after the last whole window, and recordings shorter than a window.
     device : str
         "auto" = CUDA where there is one; the model is moved there.
     dtype : {"auto", "float32", "bfloat16"}

@@ -29,7 +29,7 @@ def check_shrinking(unpacked: int, packed: int, where: object, at_least: bool = 
     where : path or str
         The file, and the place in it.
     at_least : bool
-        Whether `unpacked` is as far as somebody counted.
+        True if the count stopped at `unpacked`.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def check_shrinking(unpacked: int, packed: int, where: object, at_least: bool = 
         count = f"more than {unpacked:,}" if at_least else f"{unpacked:,}"
         raise UnreadableError(
             f"{where} unpacks from {packed:,} bytes to {count}, which no recording does: save it without "
-            "compression if that is what it should hold, or fetch it again."
+            "compression if it is not damaged, or fetch it again."
         )
 
 

@@ -20,7 +20,9 @@ import pandas as pd
 from safetensors import safe_open
 
 IGNORED = {
+    "bfloat16",  # seconds of the trial that chooses a precision
     "command",
+    "float32",
     "model",  # the folder of a checkpoint
     "model_revision",  # of weights, which are compared themselves, and of how their configuration is written
     "notes",
@@ -82,6 +84,8 @@ def _read(path: Path) -> Iterator[tuple[str, str]]:
         yield from _of_hdf5(path)
     elif path.suffix == ".safetensors":
         yield from _of_tensors(path)
+    elif path.suffix == ".csv" and not path.read_text(encoding="utf-8").strip():
+        yield "no columns", ""
     elif path.suffix in (".parquet", ".csv"):
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str)
         yield from ((str(column), of_values(table[column].tolist())) for column in table)

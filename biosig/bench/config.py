@@ -17,11 +17,19 @@ from biosig.evaluate.metrics import METRICS, ROLES
 from biosig.models.readouts import Pooling
 from biosig.text_files import read_yaml
 
-Group = Literal["frozen", "features", "handmade-0.1", "features_network", "network", "finetuned"]
+Group = Literal["frozen", "features", "handmade-0.1", "features_network", "public", "network", "finetuned"]
 """Group of rows that one run makes: the model and its random twin; features and rules; …; networks from scratch; the
 tuned model."""
 
-GROUPS: tuple[Group, ...] = ("frozen", "features", "handmade-0.1", "features_network", "network", "finetuned")
+GROUPS: tuple[Group, ...] = (
+    "frozen",
+    "features",
+    "handmade-0.1",
+    "features_network",
+    "public",
+    "network",
+    "finetuned",
+)
 """All groups in the order of their runs, the cheap ones first."""
 
 BENCH_FILE = "bench.yaml"
@@ -171,6 +179,9 @@ class BenchConfig:
         Name → task; in a file each task may be the path of its own file, from the file's folder.
     only : list of str
         Names of the tasks to run; none = all.
+    public : dict of str to str
+        Public encoder, by its name in `biosig models` → its weights: a folder that `biosig convert` wrote, a file that
+        it reads, or ``owner/name`` on the hub. Each has a row, frozen, beside the model.
     groups : list of str
         Groups of rows to make.
     conditions : bool
@@ -199,6 +210,7 @@ class BenchConfig:
     out: Path
     tasks: dict[str, BenchTask]
     only: list[str] = field(default_factory=list)
+    public: dict[str, str] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=lambda: list(GROUPS))
     conditions: bool = True
     layer: int | Literal["validation"] | None = "validation"

@@ -10,6 +10,7 @@ import pandas as pd
 
 from biosig.bench.config import BenchConfig
 from biosig.bench.plan import AS_IT_IS
+from biosig.bench.public import about_public
 from biosig.downstream.baseline import MODEL, method_title
 from biosig.evaluate.metrics import METRICS
 from biosig.file_sums import guarded
@@ -61,6 +62,8 @@ def write_page(config: BenchConfig, tables: BenchTables, failed: Mapping[str, st
             _task(report, config, str(name), rows, tables)
     else:
         report.add_text("No row is made yet.")
+    if public := about_public(config):
+        report.add_text("## Public encoders\n\n" + "\n".join(f"- {text}" for text in public))
     if failed:
         report.add_text("## What could not be made\n\n" + "\n".join(f"- {name}: {why}" for name, why in failed.items()))
     with guarded(config.out / "bench.html") as temporary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _SECONDS: dict[Group, float] = {
     "features": 1.5,
     "handmade-0.1": 3.0,
     "features_network": 2.0,
+    "public": 20.0,
     "network": 30.0,
     "finetuned": 60.0,
 }
@@ -40,23 +42,26 @@ class Job:
         Group of rows.
     n_windows : int
         Windows of the task.
+    encoder : str
+        The public encoder of a run of the group `public`.
     """
 
     task: str
     condition: str
     group: Group
     n_windows: int = 0
+    encoder: str = ""
 
     @property
     def folder(self) -> str:
         """Folder of its predictions, below the bench's."""
-        return f"rows/{self.task}/{_as_name(self.condition)}/{self.group}"
+        return "/".join(["rows", self.task, _as_name(self.condition), self.group, *filter(None, [self.encoder])])
 
     @property
     def title(self) -> str:
         """Title of the run for progress."""
         condition = "" if self.condition == AS_IT_IS else f", {self.condition}"
-        return f"{self.task}{condition}: {self.group}"
+        return f"{self.task}{condition}: {self.encoder or self.group}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Plan:
         return pd.DataFrame(rows).groupby(["task", "rows"], sort=False).sum().reset_index()
 
 
-def plan(config: BenchConfig, n_windows: dict[str, int]) -> Plan:
+def plan(config: BenchConfig, n_windows: dict[str, int], public: Mapping[str, Collection[str]] | None = None) -> Plan:
     """List the runs of a bench, and mark those that are done.
 
     Parameters
@@ -101,18 +106,32 @@ def plan(config: BenchConfig, n_windows: dict[str, int]) -> Plan:
         The bench.
     n_windows : dict of str to int
         Windows of each task.
+    public : mapping of str to collection of str, optional
+        Names of the tasks that each public encoder reads.
     """
+    encoders = public or {}
     jobs = [
-        Job(name, condition, group, n_windows.get(name, 0))
+        Job(name, condition, group, n_windows.get(name, 0), encoder)
         for group in GROUPS
         if group in config.groups
         for name, task in config.chosen.items()
         for condition in _conditions(config, task, group)
+        for encoder in ([e for e, reads in encoders.items() if name in reads] if group == "public" else [""])
         if group != "network" or task.networks
     ]
     jobs.sort(key=lambda job: job.condition != AS_IT_IS)  # every row of the tasks as they are, then the conditions
     took = {job: seconds for job in jobs if (seconds := seconds_taken(config.out / job.folder)) is not None}
     return Plan(jobs, frozenset(took), {job: took.get(job, _expected(job, took)) for job in jobs})
+
+
+def jobs_of(config: BenchConfig, name: str, condition: str = AS_IT_IS) -> list[Job]:
+    """All runs of a task under a condition that may have left rows, in the order of the tables."""
+    groups: Sequence[Group] = GROUPS if condition == AS_IT_IS else UNDER_CONDITIONS
+    return [
+        Job(name, condition, group, encoder=encoder)
+        for group in groups
+        for encoder in (config.public if group == "public" else [""])
+    ]
 
 
 def condition_of(task: BenchTask, name: str) -> Condition | None:
@@ -148,7 +167,8 @@ def _conditions(config: BenchConfig, task: BenchTask, group: Group) -> list[str]
 
 def _expected(job: Job, took: dict[Job, float]) -> float:
     """Seconds expected of a run: by the time per window of runs of the same rows, else by the guess of `_SECONDS`."""
-    same = [other for other in took if other.group == job.group and other.n_windows]
+    rows = (job.group, job.encoder)
+    same = [other for other in took if (other.group, other.encoder) == rows and other.n_windows]
     if same:
         near = [other for other in same if other.task == job.task] or same
         return sum(took[other] for other in near) / sum(other.n_windows for other in near) * job.n_windows

@@ -17,6 +17,14 @@ from biosig import config as configuration
 from biosig.bench.conditions import SEEDS_PER_DRAW, Setting, read_as_named, setting_of
 from biosig.bench.config import BenchConfig, BenchTask, Condition, Group
 from biosig.bench.plan import AS_IT_IS, Job, Plan, condition_of, plan
+from biosig.bench.public import (
+    PUBLIC_FILE,
+    facts_of,
+    planned_public,
+    public_entries,
+    public_setting,
+    tasks_read,
+)
 from biosig.bench.tables import FINETUNED, BenchTables, write_tables
 from biosig.bench.workers import run_jobs, sentence_of
 from biosig.device import resolve_device
@@ -27,7 +35,7 @@ from biosig.downstream.experiments.finetune import run_finetune
 from biosig.downstream.experiments.probe import score_rows
 from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.errors import DataError, UsageError
-from biosig.evaluate.ledger import Ledger, Overlap, overlap_of
+from biosig.evaluate.ledger import Overlap, overlap_of
 from biosig.file_sums import guarded, write_guarded
 from biosig.lock import locked
 from biosig.models.model import Model
@@ -45,6 +53,7 @@ _ROWS: dict[Group, tuple[str, ...]] = {
     "features": ("chance", "handmade"),
     "handmade-0.1": ("handmade-0.1",),
     "features_network": ("features_network",),
+    "public": (MODEL,),
 }
 
 
@@ -73,7 +82,7 @@ class Bench:
 def plan_bench(config: BenchConfig) -> Plan:
     """Plan the runs of a bench with their expected durations; opens the shards, and runs nothing."""
     scored = dict(_scored_people(replace(config, conditions=False)))
-    return plan(config, {name: len(task.subjects) for name, task in scored.items()})
+    return plan(config, {name: len(task.subjects) for name, task in scored.items()}, planned_public(config, scored))
 
 
 def run_bench(config: BenchConfig, progress: Progress | None = None, model: Model | None = None) -> Bench:
@@ -105,10 +114,13 @@ def run_bench(config: BenchConfig, progress: Progress | None = None, model: Mode
             models = [open_model(name, config.seed, config.device) for name in config.models]
         config = read_as_named(config, models)
         scored = dict(_scored_people(config))
-        _refuse_another(config, models, scored)
+        public = public_entries(config, scored, _refuse_seen)
+        _refuse_another(config, models, scored, public)
         _refuse_seen(models, scored)
-        write_guarded(config.out / "models.json", json.dumps([_facts(each) for each in models], indent=2) + "\n")
-        planned = plan(config, {name: len(scored[name].subjects) for name in config.chosen})
+        write_guarded(config.out / "models.json", json.dumps([facts_of(each) for each in models], indent=2) + "\n")
+        if public:
+            write_guarded(config.out / PUBLIC_FILE, json.dumps(public, indent=2) + "\n")
+        planned = plan(config, {name: len(scored[name].subjects) for name in config.chosen}, tasks_read(config, public))
         failed: dict[str, str] = {}
         if config.processes > 1 and model is None:
             results = run_jobs(_run_alone, config, planned.to_do)
@@ -135,7 +147,8 @@ def _run_here(
 
 def _run_alone(config: BenchConfig, job: Job) -> None:
     """Run one job in a process of its own."""
-    _run(config, job, [open_model(name, config.seed, config.device) for name in config.models], None)
+    models = config.models if not job.encoder else []  # a public encoder is opened by its own run
+    _run(config, job, [open_model(name, config.seed, config.device) for name in models], None)
 
 
 def _run(config: BenchConfig, job: Job, models: Sequence[Model], progress: Progress | None) -> None:
@@ -144,11 +157,17 @@ def _run(config: BenchConfig, job: Job, models: Sequence[Model], progress: Progr
     folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     setting = setting_of(config, task, condition_of(task, job.condition))
+    if job.encoder:
+        setting = public_setting(setting)
+        models = [open_model(config.public[job.encoder], config.seed, config.device)]
     if job.group == FINETUNED:
         predictions, notes = _finetuned(config, task, setting, models, folder / WORK, progress)
     else:
         vectors = config.out / VECTORS / job.task if _learns_from_fewer(config, task, job.condition) else None
         predictions, notes = _scored(job.group, task, setting, models, folder / WORK, progress, vectors)
+    if job.encoder:
+        predictions = predictions.assign(method=job.encoder)
+        notes = [f"{job.encoder}: {note.removeprefix(f'{MODEL}: ')}" for note in notes]
     with guarded(folder / "predictions.parquet") as temporary:
         predictions.to_parquet(temporary, index=False, write_page_checksum=True)
     if job.group == "frozen" and job.condition == AS_IT_IS:
@@ -274,29 +293,18 @@ def _decided(task: BenchTask, setting: Setting) -> dict[str, Any]:
     return {"decided_on": chosen.to_pandas()["recording"].tolist()}
 
 
-def _facts(model: Model) -> dict[str, Any]:
-    """Facts of a model that the page states."""
-    ledger = Ledger.load(model.folder) if model.folder else None
-    return {
-        "name": model.name,
-        "revision": model.revision,
-        "n_parameters": model.n_parameters,
-        "trained": model.trained,
-        "ledger": len(ledger.recordings) if ledger else None,
-        "trained_on": list(model.trained_on),
-        "licence": model.licence,
-    }
-
-
-def _refuse_another(config: BenchConfig, models: Sequence[Model], scored: Mapping[str, Task]) -> None:
+def _refuse_another(
+    config: BenchConfig, models: Sequence[Model], scored: Mapping[str, Task], public: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Refuse a folder with another bench, so that no table has rows of two models, two seeds or other recordings."""
     values = configuration.to_dict(config)
-    for key in ("only", "out", "n_bootstrap", "conditions", "groups", "device", "processes"):
+    for key in ("only", "out", "n_bootstrap", "conditions", "groups", "device", "processes", "public"):
         values.pop(key)
     values["tasks"] = {name: _task_settings(task) for name, task in config.tasks.items()}
     identity: dict[str, Any] = json.loads(json.dumps(values, default=str))
     identity["weights"] = [model.revision for model in models]
     identity |= {f"recordings of {name}": task.shards_hash for name, task in scored.items()}
+    identity |= {f"weights of {name}": facts["revision"] for name, facts in public.items() if "revision" in facts}
     path = config.out / "identity.json"
     if path.is_file():
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -305,7 +313,7 @@ def _refuse_another(config: BenchConfig, models: Sequence[Model], scored: Mappin
             name: _task_settings(configuration.load(BenchTask, {"title": "", **task}))
             for name, task in stored.get("tasks", {}).items()
         }
-        identity = {key: stored[key] for key in stored if key.startswith("recordings of ")} | identity
+        identity = {key: stored[key] for key in stored if key.startswith(("recordings of ", "weights of "))} | identity
         other = [key for key, value in identity.items() if stored.get(key, value) != value]
         other += [key for key in stored if key not in identity]
         if other:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from biosig.bench.conditions import SEEDS_PER_DRAW
-from biosig.bench.config import GROUPS, BenchConfig, BenchTask
+from biosig.bench.config import BenchConfig, BenchTask
 from biosig.bench.operating import sensitivities
-from biosig.bench.plan import AS_IT_IS, UNDER_CONDITIONS, Job, seconds_taken
+from biosig.bench.plan import AS_IT_IS, Job, jobs_of, seconds_taken
+from biosig.bench.public import public_notes, read_public
 from biosig.bench.scores import Gain, Judge, holm
 from biosig.csv_table import write_csv
 from biosig.downstream.baseline import MODEL
@@ -123,8 +124,8 @@ def write_tables(
 def predictions_of(config: BenchConfig, name: str, condition: str = AS_IT_IS) -> pd.DataFrame | None:
     """Read the out-of-fold predictions of all finished rows of a task, with the fused ones; None if there are none."""
     found = []
-    for group in GROUPS if condition == AS_IT_IS else UNDER_CONDITIONS:
-        folder = config.out / Job(name, condition, group).folder
+    for job in jobs_of(config, name, condition):
+        folder = config.out / job.folder
         if seconds_taken(folder) is None:
             continue
         path = folder / "predictions.parquet"
@@ -145,6 +146,14 @@ def trained_on(config: BenchConfig, shards: str) -> bool:
     path = config.out / "models.json"
     facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return any(Path(shards).name.casefold() in each.get("trained_on", ()) for each in facts)
+
+
+def may_be_seen(config: BenchConfig, shards: str, row: str) -> bool:
+    """True if the makers of the weights that a row depends on say that they trained on the database of the shards."""
+    public = read_public(config.out).get(row, {})
+    if row in config.public:
+        return Path(shards).name.casefold() in public.get("trained_on", ())
+    return reads_model(row) and trained_on(config, shards)
 
 
 def reads_model(row: str) -> bool:
@@ -169,7 +178,7 @@ def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
             continue
         judge = Judge(task, predictions, config.n_bootstrap if complete else _QUICK_DRAWS, config.seed)
         place = {"task": name, "condition": condition}
-        seen = trained_on(config, _tested_shards(task, condition))
+        seen = {row for row in judge.rows if may_be_seen(config, _tested_shards(task, condition), row)}
         for row, score in judge.rows.items():
             interval = score.interval
             counts = score.of.counts()
@@ -186,11 +195,11 @@ def _write_task(config: BenchConfig, name: str, complete: bool) -> None:
                     "n_people": score.n_people,
                     "n_recordings": counts["n_recordings"],
                     "n_windows": counts["n_windows"],
-                    "may_be_seen": seen and reads_model(row),
+                    "may_be_seen": row in seen,
                 }
             )
-        for row, against in _pairs(judge, task):
-            if seen and (reads_model(row) or reads_model(against)):
+        for row, against in _pairs(judge, task, config.public):
+            if seen & {row, against}:
                 continue
             gain = judge.gain(row, against)
             tables["gains"].append({**place, "row": row, "against": against, "metric": task.judged_by, **_facts(gain)})
@@ -215,9 +224,10 @@ def _read_tasks(config: BenchConfig) -> dict[str, pd.DataFrame]:
     return {name: pd.DataFrame(records) for name, records in tables.items()}
 
 
-def _pairs(judge: Judge, task: BenchTask) -> list[tuple[str, str]]:
+def _pairs(judge: Judge, task: BenchTask, encoders: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of rows that are both finished."""
     more = [(row, network) for row in (MODEL, FINETUNED) for network in task.networks]
+    more += [(MODEL, encoder) for encoder in encoders]
     rows = judge.rows
     return [pair for pair in (*COMPARED, *more, (FINETUNED, MODEL)) if rows.keys() >= set(pair)]
 
@@ -256,8 +266,8 @@ def _endpoints(config: BenchConfig) -> pd.DataFrame:
 
 
 def _decided_on(config: BenchConfig, name: str) -> list[str] | None:
-    for group in GROUPS:
-        record = config.out / Job(name, AS_IT_IS, group).folder / "run.json"
+    for job in jobs_of(config, name):
+        record = config.out / job.folder / "run.json"
         if record.is_file():
             with checked(record):
                 return json.loads(record.read_text(encoding="utf-8")).get("decided_on")
@@ -308,8 +318,8 @@ def _subgroups(config: BenchConfig, name: str, predictions: pd.DataFrame) -> lis
 def _notes(config: BenchConfig, name: str) -> list[str]:
     """Notes of the runs of a task as it is, each sentence once."""
     found: list[str] = []
-    for group in GROUPS:
-        record = config.out / Job(name, AS_IT_IS, group).folder / "run.json"
+    for job in jobs_of(config, name):
+        record = config.out / job.folder / "run.json"
         if record.is_file():
             with checked(record):
                 found += json.loads(record.read_text(encoding="utf-8"))["notes"]
@@ -319,6 +329,7 @@ def _notes(config: BenchConfig, name: str) -> list[str]:
             f"The makers of the model say that they trained on {database}: its rows may have been seen in training, "
             "and take part in no comparison."
         )
+    found += public_notes(config, name)
     return list(dict.fromkeys(found))
 
 
@@ -327,8 +338,9 @@ def _runs(config: BenchConfig) -> pd.DataFrame:
     records = []
     for name, task in config.tasks.items():
         for condition in (AS_IT_IS, *task.conditions):
-            for group in GROUPS:
-                seconds = seconds_taken(config.out / Job(name, condition, group).folder)
+            for job in jobs_of(config, name, condition):
+                seconds = seconds_taken(config.out / job.folder)
                 if seconds is not None:
-                    records.append({"task": name, "condition": condition, "rows": group, "seconds": seconds})
+                    rows = job.encoder or job.group
+                    records.append({"task": name, "condition": condition, "rows": rows, "seconds": seconds})
     return pd.DataFrame(records)

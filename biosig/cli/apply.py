@@ -65,7 +65,7 @@ def embed(
     stride : float
         Seconds from one window's onset to the next; default: the window's length.
     keep_tail : bool
-        Also embed what is left after the last whole window, and recordings shorter than a window.
+        Also embed the rest after the last whole window, and recordings shorter than a window.
     query : str
         Recordings to take, by a query over index and label columns ("age > 60 and sex == 'female'"); shards only.
     device : str
@@ -291,7 +291,7 @@ def evaluate(run: Annotated[Path, tyro.conf.Positional]) -> int:
     Returns
     -------
     int
-        Exit status: 1 where a saved score is not what the predictions give.
+        Exit status: 1 if a saved score differs from that of the predictions.
     """
     from biosig.downstream.results.analysis import check_scores
     from biosig.downstream.results.report import write_report

@@ -38,7 +38,7 @@ PRETRAIN_FOLDS, PROBE_FOLDS = "strat_fold <= 4", "strat_fold > 4"
 
 @dataclass(frozen=True)
 class Task:
-    """A claim to test: what the report calls it, and the probe that tests it."""
+    """A claim to test: its name in the report, and the probe that tests it."""
 
     title: str
     shards: str
@@ -193,7 +193,7 @@ def _probe(
         target=task.target,
         windows=task.windows,
         query=task.query,
-        baselines=["chance", "random_weights", "handmade"],  # what two cores have done in a minute
+        baselines=["chance", "random_weights", "handmade"],  # those that two cores compute in a minute
         device="cpu",
         out=out / "probes" / name,
     )

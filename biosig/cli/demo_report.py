@@ -1,4 +1,4 @@
-"""The demo's report: what went in, what the model was shown, what it learned, and how far the scores can be trusted."""
+"""The demo's report: the recordings, the model's input, the learned vectors, and the reliability of the scores."""
 
 from __future__ import annotations
 

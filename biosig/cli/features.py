@@ -45,7 +45,7 @@ def features(
     stride : float
         Seconds from one window's onset to the next; default: the window's length.
     keep_tail : bool
-        Also measure what is left after the last whole window, and recordings shorter than a window.
+        Also measure the rest after the last whole window, and recordings shorter than a window.
     kinds : tuple of str
         ecg, ppg, eeg; default: all.
     query : str

@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             traceback.print_exc()
         errors.print(f"biosig {verb.name}: {error}", markup=False)
         sys.exit(error.exit_status)
-    except OSError as error:  # what the system refuses: no space, no right to write, a file where a folder must be
+    except OSError as error:  # refused by the system: no space, no right to write, a file where a folder must be
         if debug:
             traceback.print_exc()
         where = f"{error.filename}: " if error.filename else ""

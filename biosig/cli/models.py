@@ -12,7 +12,7 @@ def models() -> int:
     """List the models that have a name: weights that come with the package, and presets, whose weights are random.
 
     Every verb and configuration that takes a model takes these names; untrained:NAME is a preset's random weights where
-    trained ones ship. A second table has the public encoders that Biosig converts: what they take, step by step, under
+    trained ones ship. A second table has the public encoders that Biosig converts: their input, step by step, under
     which licence their weights are, and where.
     """
     from biosig.models.listing import list_models

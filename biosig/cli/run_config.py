@@ -73,7 +73,7 @@ VERBS = {
     ),
     "probe": ConfigVerb(
         "Test frozen embeddings on a labelled task: a score table with 95 % intervals beside all baselines that suit.",
-        "YAML file of a probe (see configs/probe/): model, shards, target, windows and what is not default.",
+        "YAML file of a probe (see configs/probe/): model, shards, target, windows and more keys.",
         "model=runs/small/model split.folds=10 out=results/a",
         config="biosig.downstream.probe.config:ProbeConfig",
         run="biosig.downstream.experiments.probe:run_probe",
@@ -82,7 +82,7 @@ VERBS = {
     "finetune": ConfigVerb(
         "Tune a model on a labelled task, beside networks from scratch: a score table with 95 % intervals, and "
         "weights.",
-        "YAML file of a run (see configs/finetune/): model, shards, target, windows, split and what is not default.",
+        "YAML file of a run (see configs/finetune/): model, shards, target, windows, split and more keys.",
         "model=runs/small/model tune.method=full out=results/a",
         config="biosig.downstream.finetune.config:FineTuneConfig",
         run="biosig.downstream.experiments.finetune:run_finetune",
@@ -113,7 +113,7 @@ VERBS = {
     "waveform": ConfigVerb(
         "Rebuild absent channels from others: correlation and error per channel, beside the mean beat and a linear "
         "filter.",
-        "YAML file of a run (see configs/waveform/): model, shards, inputs, targets, split and what is not default.",
+        "YAML file of a run (see configs/waveform/): model, shards, inputs, targets, split and more keys.",
         "model=runs/small/model training.epochs=20 out=results/a",
         config="biosig.downstream.waveform.config:WaveformConfig",
         run="biosig.downstream.waveform.run:run_waveform",
@@ -121,7 +121,7 @@ VERBS = {
     ),
     "retrieve": ConfigVerb(
         "Find each recording's report among others, and the other way round: recall@k beside chance.",
-        "YAML file of a run (see configs/retrieval/): model, shards, split and what is not default.",
+        "YAML file of a run (see configs/retrieval/): model, shards, split and more keys.",
         "model=runs/small/model training.epochs=20 out=results/a",
         config="biosig.downstream.retrieval.config:RetrievalConfig",
         run="biosig.downstream.retrieval.run:run_retrieval",
@@ -129,7 +129,7 @@ VERBS = {
     ),
     "qa": ConfigVerb(
         "Answer questions about ECGs, made from labels or ECG-QA's: exact match by type, beside what has to be beaten.",
-        "YAML file of a run (see configs/qa/): model, shards, questions and what is not default.",
+        "YAML file of a run (see configs/qa/): model, shards, questions and more keys.",
         "model=runs/small/model questions.most=50 out=results/a",
         config="biosig.downstream.qa.config:QaConfig",
         run="biosig.downstream.qa.run:run_qa",

@@ -20,13 +20,14 @@ class ListedModel(NamedTuple):
     name : str
         Name for `biosig.load_model` where there are weights, and for `biosig.build_model` where it is a preset.
     weights : bool
-        True if trained weights come with the package; else it is a preset, and its weights are random.
+        True if trained weights come with the package; else it is a preset, and its weights are random, or a public
+        encoder, and its weights are elsewhere.
     n_parameters : int or None
         Of the encoder; None of another package's preset that does not tell it.
     modalities : tuple of str
         Modalities that it reads: "ecg", "ppg", "eeg", "text".
     licence : str
-        Of the weights; empty where there are none.
+        Of the weights; empty for a preset.
     note : str
         One line of description.
     """
@@ -39,14 +40,27 @@ class ListedModel(NamedTuple):
     note: str
 
 
-def list_models() -> list[ListedModel]:
-    """List the models that have a name: first those with weights, then presets, also those of installed packages."""
+def list_models(public: bool = False) -> list[ListedModel]:
+    """List the models that have a name: first those with weights, then presets, installed ones too.
+
+    Parameters
+    ----------
+    public : bool
+        True to list public encoders (`biosig.models.zoo`) last. Their note says where the weights are. Imports torch.
+    """
     shipped = [weights.facts_of(name) for name in weights.names()]
     listed = [ListedModel(one.name, True, one.n_parameters, one.modalities, one.licence, one.note) for one in shipped]
     for name, one in PRESETS.items():
         if name not in weights.names():
             reads = (*one.config.contract, *(["text"] if one.config.text else []))
             listed.append(ListedModel(name, False, one.n_parameters, reads, "", "preset"))
+    if public:
+        from biosig.models.zoo.table import list_public  # which imports torch
+
+        for row in list_public():
+            note = f"public encoder, weights are at {row.where}"
+            reads = (row.modality.lower(),)
+            listed.append(ListedModel(row.name, False, row.n_parameters, reads, row.licence, note))
     return listed
 
 

@@ -109,14 +109,10 @@ def _from_folder(folder: Path) -> Model:
             f"makes, or take random weights with biosig.build_model('{name}')."
         )
     if not folder.exists():
-        from biosig.models.zoo import known_models  # which imports torch's networks
+        from biosig.models.zoo import known_models, weights_elsewhere  # which import torch's networks
 
-        if (public := known_models().get(name)) is not None:
-            raise UsageError(
-                f"The weights of '{name}' are not here. They are at {public.about.where}, under the licence "
-                f"{public.about.licence}: download the file, run 'biosig convert FILE --out DIR' and give DIR. "
-                f"biosig.build_model('{name}') has random weights."
-            )
+        if name in known_models():
+            raise UsageError(f"The weights of '{name}' are not here. {weights_elsewhere(name)}")
         shipped = f", weights that ship are {', '.join(weights.names())}" if weights.names() else ""
         raise UsageError(
             f"There is no folder {folder}, and no preset of that name; presets are {', '.join(PRESETS)}{shipped}."
@@ -124,7 +120,7 @@ def _from_folder(folder: Path) -> Model:
     if (folder / checkpoint.CONFIG).is_file() and checkpoint.PUBLIC in (
         content := checkpoint.read_config(folder / checkpoint.CONFIG)
     ):
-        from biosig.models.zoo.model import load  # which imports this module
+        from biosig.models.zoo.model import load
 
         return load(folder, content)
     encoder, trained, card = checkpoint.load(folder)

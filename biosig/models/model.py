@@ -205,11 +205,11 @@ class Model:
             yield from encoder.layers(batch.to(self.device))
 
     def read(self, batch: PackedBatch, layer: int = -1, dtype: torch.dtype = torch.float32) -> Tokens:
-        """As `encode_batch`, with what is known of each token: what readouts start from."""
+        """As `encode_batch`, with the facts on each token that readouts need."""
         return Tokens.laid(*self._encode(batch, layer, dtype), self.token_batch(batch))
 
     def read_layers(self, batch: PackedBatch, dtype: torch.dtype = torch.float32) -> Iterator[Tokens]:
-        """As `layers`, with what is known of each token."""
+        """As `layers`, with the facts on each token."""
         beside = self.token_batch(batch)
         for values, own in self.layers(batch, dtype):
             yield Tokens.laid(values, own, beside)
@@ -347,7 +347,7 @@ class Model:
         return self._fast[2]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_fast": None}  # copied and sent to workers without what can be made again
+        return {**self.__dict__, "_fast": None}  # copied and sent to workers without the copy for inference
 
     def __sklearn_clone__(self) -> Model:
         return self  # no estimator changes it, and cross-validation would copy the weights for every fit

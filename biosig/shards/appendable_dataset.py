@@ -80,7 +80,7 @@ class GrowingSamples:
         self._n_waiting = position - self._n_written
 
     def flush(self) -> None:
-        """Write what waits; only where nothing comes after it may that end within a chunk."""
+        """Write the waiting samples; they may end within a chunk only if nothing comes after them."""
         self._write(self._waiting[:, : self._n_waiting])
         self._n_waiting = 0
 

@@ -17,7 +17,7 @@ from biosig.shards import spec
 
 
 class ShardFile:
-    """An open file of the format; knows datasets, not what they mean.
+    """An open file of the format; knows datasets, not their meaning.
 
     Raises
     ------
@@ -85,11 +85,11 @@ class ShardFile:
         return values.astype(dtype, casting="safe").data
 
     def text(self, name: str) -> Any:
-        """A text column, or a text: what its JSON says."""
+        """A text column, or a text, parsed from its JSON."""
         return json.loads(self.numbers(name).tobytes())
 
     def contradiction(self, name: str) -> UnreadableError:
-        """The error to raise where a dataset is not what the others say it is."""
+        """The error to raise if a dataset contradicts the others."""
         return UnreadableError(f"{self.path} contradicts itself in {name}: ingest its recordings again.")
 
     @contextmanager

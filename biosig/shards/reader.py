@@ -297,7 +297,7 @@ class Shard:
         Raises
         ------
         UnreadableError
-            If their checksum in the file says that they are not what was written.
+            If they do not have their checksum in the file.
         """
         try:
             return self.samples[stream].read(self.start[stream] + start, stop - start, out)
@@ -338,7 +338,7 @@ def _are_ends(stops: NDArray[np.int64], total: int) -> bool:
 
 @lru_cache(maxsize=1024)
 def _channels(keys: tuple[tuple[Any, ...], ...]) -> tuple[Channel, ...]:
-    """The channels of a set; one and the same tuple for all shards, so that what follows from it is worked out once.
+    """The channels of a set; one and the same tuple for all shards, so that its consequences are worked out once.
 
     Coordinates are bytes in the keys: NaN is not equal to itself.
     """

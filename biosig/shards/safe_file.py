@@ -2,8 +2,8 @@
 
 HDF5 cannot give up a file that it cannot finish: where a write fails, closing the file fails too, and the process
 crashes at the next garbage collection or at its end (seen with HDF5 1.14). So it writes through `FullDiskFile`, which
-keeps what the disk refuses in memory, and the error for the writer of the shard to raise. An interrupt that comes while
-HDF5 writes is such an error, too.
+keeps bytes that the disk refuses in memory, and the error for the writer of the shard to raise. An interrupt that comes
+while HDF5 writes is such an error, too.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class FullDiskFile:
         return len(wanted)
 
     def readinto(self, buffer: memoryview) -> int:
-        """Read from the present position; what was never written is zero."""
+        """Read from the present position; bytes that were never written are zero."""
         out = memoryview(buffer).cast("B")
         found = os.pread(self._handle, len(out), self._position)
         out[:] = found.ljust(len(out), b"\0")

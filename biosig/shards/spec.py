@@ -48,7 +48,7 @@ STREAM_NUMBERS = ("sfreq", "onset", "n_times", "start", "channel_set", "channel_
 CHANNEL_TEXT = ("name", "source_name", "kind", "unit", "position_source")
 
 CHUNK_BYTES = 65_536
-"""At most what a chunk of a long recording holds: a window decodes little beyond itself, and it still compresses."""
+"""Largest chunk of a long recording: a window decodes little beyond itself, and the chunk still compresses."""
 
 WHOLE_BYTES = 131_072
 """A recording up to this size is one chunk: it is mostly read whole."""

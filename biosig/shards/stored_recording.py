@@ -31,7 +31,7 @@ class StoredRecording:
         Returns
         -------
         Recording
-            Exactly what `Recording.crop` makes of the whole recording; only the samples of the window are read.
+            Equal to `Recording.crop` of the whole recording; only the samples of the window are read.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class StoredRecording:
         return open_shard(self.path).read(self.row, onset, duration, lazy=lazy)
 
     def read_signals(self, onset: float, duration: float) -> Recording:
-        """As `read` of a window, without what a model does not look at: of the metadata only id and robust scale.
+        """As `read` of a window, without metadata that a model does not use: only id and robust scale.
 
         A loader over a million recordings reads no text for it, and keeps none in memory.
         """

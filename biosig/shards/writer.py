@@ -104,7 +104,7 @@ class ShardWriter:
         recording : Recording
             Its samples may still be in a file.
         confirm : callable, optional
-            Called when they are all read; what it raises keeps the recording out of the shard.
+            Called when they are all read; an error that it raises keeps the recording out of the shard.
 
         Raises
         ------

@@ -32,7 +32,7 @@ from ingest.privacy.pseudonyms import Pseudonyms, load_key
 
 KEYED_HASHES = (
     "Content hashes are keyed and fingerprints left out: ledgers of models do not know these recordings, nor do others "
-    "find copies of them; near copies are not found at all; and folds are the same only for who has the key."
+    "find copies of them; near copies are not found at all; and folds are the same only under that key."
 )
 
 
@@ -168,7 +168,7 @@ def _run(
     tables: TableMapping | None = load_mapping(mapping) if mapping else None
     src = _checked_sources(src, execution)
     stated, changes = sorted_out(overrides)
-    cooking = load(Recipe, recipe, changes)
+    processing = load(Recipe, recipe, changes)
     joins, pattern = joining.load()
     found = discover(src, tables)
     if not found.items:
@@ -180,7 +180,7 @@ def _run(
     print_differences(differing, joins, console)
     job = Job(
         out,
-        cooking,
+        processing,
         Pseudonyms(secret),
         naming.recording_names,
         tables,
@@ -205,9 +205,9 @@ def _run(
         )
     write_inventory(out, [row for inventory in differing for row in inventory.rows()])
     print_result(result, out, time.monotonic() - start, console)
-    strangers = joins.strangers(result.unmatched_rows) if joins is not None else []
-    print_unused(result, cooking, strangers, console)
-    return 1 if result.failures or strangers else 0
+    unused_tables = joins.tables_without_match(result.unmatched_rows) if joins is not None else []
+    print_unused(result, processing, unused_tables, console)
+    return 1 if result.failures or unused_tables else 0
 
 
 def _checked_sources(src: Sequence[Path] | str | Path, execution: _Execution) -> tuple[Path, ...]:

@@ -68,15 +68,15 @@ def print_result(result: Result, out: Path, seconds: float, console: Console) ->
     _print_failures(result, out, console)
 
 
-def print_unused(result: Result, recipe: Recipe, strangers: Sequence[str], console: Console) -> None:
-    """Print the steps of the recipe that no recording needed, and the tables of subjects that are `strangers`."""
+def print_unused(result: Result, recipe: Recipe, unused_tables: Sequence[str], console: Console) -> None:
+    """Print the steps of the recipe that no recording needed, and the tables of subjects that match none."""
     if result.n_ingested and recipe.concerns and not result.kinds.keys() & set(recipe.concerns):
         console.print(
             f"The recipe speaks of {', '.join(recipe.concerns)}, but none of these recordings has them: these steps "
             "were not done.",
             markup=False,
         )
-    for name in strangers:
+    for name in unused_tables:
         console.print(
             f"{name} is about none of the recordings' subjects: check --subject-column, or say with --subject-pattern "
             "where in the path a subject's id stands.",

@@ -55,7 +55,7 @@ def inspect(
     draft : bool
         Instead, write a first mapping of one table or array, with comments, for a file: inspect FILE --draft > m.yaml.
     set_ : tuple of str
-        What files do not say, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250.
+        Facts that files lack, KEY=VALUE: unit.eeg=uV, rename.ECG=I, sfreq=250.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def _list(items: Sequence[SourceRecording], known: dict[str, Adapter], console: 
             failures.append(str(error))
             continue
         except Exception as error:  # a foreign library on a damaged file must not end the list
-            failures.append(f"{item.path} cannot be looked into ({type(error).__name__}: {error}): please report it.")
+            failures.append(f"{item.path} cannot be inspected ({type(error).__name__}: {error}): please report it.")
             continue
         notes.update(set(r.notes))
         rates = ", ".join(f"{s.sfreq:g}" for s in r.streams)

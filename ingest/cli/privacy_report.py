@@ -50,7 +50,7 @@ def show_privacy(found: Discovery, known: dict[str, Adapter], console: Console) 
             failures.append(str(error))
             continue
         except Exception as error:  # a foreign library on a damaged header must not end the list
-            failures.append(f"{item.path} cannot be looked into ({type(error).__name__}).")
+            failures.append(f"{item.path} cannot be inspected ({type(error).__name__}).")
             continue
         if in_header is None:
             silent[adapter.name] = silent.get(adapter.name, 0) + 1
@@ -63,9 +63,7 @@ def show_privacy(found: Discovery, known: dict[str, Adapter], console: Console) 
         table.add_row(name, what, sort, str(len(set(row.files))), row.example, fate)
     console.print(table if rows else f"Nothing was found in {len(found.items)} file(s) that names a person or a date.")
     for name, n in silent.items():
-        console.print(
-            f"What the headers of {n} file(s) hold beside that, the adapter '{name}' cannot say.", markup=False
-        )
+        console.print(f"The headers of {n} file(s) may hold more: the adapter '{name}' cannot say.", markup=False)
     console.print("No shard holds a path. A name that stands alone in a text is found only where the header gives it.")
     for sentence in failures:
         console.print(f"failed: {sentence}", markup=False)

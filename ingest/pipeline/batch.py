@@ -37,7 +37,7 @@ SPOOL = ".spool-"
 """Start of the name of a folder for samples on their way; a run that is killed leaves the folder to the next."""
 
 _SIGNAL_SUFFIXES = (".dat", ".mat", ".eeg", ".fdt")
-"""Of files with the samples of a header of the same name, in WFDB, BrainVision and EEGLAB."""
+"""Extensions of files with the samples of a header of the same name, in WFDB, BrainVision and EEGLAB."""
 
 INTERRUPTED = "it was interrupted"
 
@@ -61,7 +61,7 @@ class Job:
     """Content hashes and ids of recordings that are in the shards and came from none of the files at hand."""
 
     @property
-    def hiding(self) -> Deidentifier:
+    def deidentifier(self) -> Deidentifier:
         """Rules by which shards get no names, dates and free texts; labels that were asked for by name are kept."""
         asked = self.labels.asked if self.labels is not None else frozenset()
         by_path = self.pattern is not None
@@ -70,7 +70,7 @@ class Job:
 
     def source_name(self, item: SourceRecording) -> str:
         """Pseudonym of an item's path, which a shard keeps; --resume knows the item again by it."""
-        return self.hiding.source_name(item.key)
+        return self.deidentifier.source_name(item.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def prepare(job: Job, item: SourceRecording, spool: Path) -> Prepared | Failure:
     Parameters
     ----------
     job : Job
-        What is to be done.
+        The work to do.
     item : SourceRecording
         The file.
     spool : Path
@@ -161,7 +161,7 @@ def prepare(job: Job, item: SourceRecording, spool: Path) -> Prepared | Failure:
     stage = "read"
     try:
         recording = adapters_with(job.mapping, job.given)[item.adapter].read(item.path, lazy=True, **item.options)
-        if twin := job.elsewhere.get(job.hiding.content_name(recording.content_hash)):
+        if twin := job.elsewhere.get(job.deidentifier.content_name(recording.content_hash)):
             raise DataError(
                 f"{item.path} holds the same samples as recording '{twin}', which is in {job.out} already from another "
                 "path: resume with the same sources, under the same names, or leave this one out."
@@ -179,7 +179,7 @@ def prepare(job: Job, item: SourceRecording, spool: Path) -> Prepared | Failure:
         stage = "recipe"
         recording = apply(job.recipe, recording, spool)
         subject_known = recording.subject is not None and bool(recording.subject.id)
-        hidden = deidentify(recording, item.relative, job.hiding, item.key)
+        hidden = deidentify(recording, item.relative, job.deidentifier, item.key)
         return Prepared(hidden, missed_by, subject_known, renamed=hidden.id != recording.id)
     except BiosigError as error:
         return Failure(str(item.path), stage, str(error))
@@ -200,7 +200,7 @@ def write_batch(job: Job, number: int, items: Sequence[SourceRecording], go_on: 
     Parameters
     ----------
     job : Job
-        What is to be done.
+        The work to do.
     number : int
         Names the shards: 00012.h5, and 00012-1.h5 where one is full. No other batch may have it; recordings that an
         earlier try at this one published are counted and not done again (a cluster repeats the batch of a lost worker).

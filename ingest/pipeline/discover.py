@@ -93,7 +93,7 @@ class Discovery:
     unclaimed: Counter[str] = field(default_factory=Counter)
     """Files that no adapter claims, by extension; signal and annotation files beside a header are among them."""
     packed: list[Path] = field(default_factory=list)
-    """Of these, archives and compressed files."""
+    """Archives and compressed files among these."""
     names: set[str] = field(default_factory=set)
     """The items' relative paths."""
     n_repeated: int = 0

@@ -148,7 +148,7 @@ def _is_there(name: Path) -> bool:
 
 def _lines(path: Path) -> list[str]:
     if path.stat().st_size > _LONGEST:
-        raise DataError(f"{path} is larger than {_LONGEST >> 20} MB, which no list of recordings is: remove it.")
+        raise DataError(f"{path} is larger than {_LONGEST >> 20} MB, too large for a list of recordings: remove it.")
     return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 

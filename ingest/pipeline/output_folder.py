@@ -119,7 +119,7 @@ def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str
     for path in (recipe, key_id, made_with):
         check(path)
     sums = FileSums.read(job.out)
-    is_edited = sums is not None and sums.state(RECIPE) == "changed"  # which `check` has told
+    is_edited = sums is not None and sums.state(RECIPE) == "changed"  # reported by `check`
     if recipe.is_file() and not is_edited and load(Recipe, recipe) != job.recipe:
         raise UsageError(
             f"{job.out} was made with another recipe ({recipe}): resume with that one, or choose another folder."
@@ -134,7 +134,7 @@ def _refuse_if_made_otherwise(job: Job, fingerprint: str, options: dict[str, str
         changed = "; ".join(_FLAGS[name] for name, value in options.items() if before.get(name) != value)
         if changed:
             raise UsageError(
-                f"{job.out} was made with other {changed}: resume with what it was made with, or choose another folder."
+                f"{job.out} was made with other {changed}: resume with the same as before, or choose another folder."
             )
 
 

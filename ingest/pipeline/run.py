@@ -82,10 +82,10 @@ def ingest_items(
         items = [item for item in found.items if job.source_name(item) not in earlier.done]
         items = with_ids(items, adapters_with(job.mapping), earlier.ids)
         result.n_skipped = len(found.items) - len(items)
-        crew, workers = _executor(job, items, workers, scheduler, progress, stack)
+        executor, workers = _executor(job, items, workers, scheduler, progress, stack)
         tried: list[SourceRecording] = []
         try:
-            with closing(run(job, crew, split(items, workers, next_number(job.out)))) as outcomes:
+            with closing(run(job, executor, split(items, workers, next_number(job.out)))) as outcomes:
                 for outcome in outcomes:
                     result += outcome
             tried = [] if result.stopped_by else found.items

@@ -142,5 +142,5 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     try:
         return pq.read_table(path).to_pylist()
     except pa.ArrowException as error:
-        log.warning("%s is damaged (%s): what it said of an earlier run is lost.", path, error)
+        log.warning("%s is damaged (%s): its rows of an earlier run are lost.", path, error)
         return []

@@ -65,14 +65,14 @@ class Executor(Protocol):
         """Each batch and its result, as they end; None where its worker died. `alone`: one after the other."""
 
 
-def run(job: Job, crew: Executor, batches: Sequence[Batch]) -> Generator[Result, None, None]:
+def run(job: Job, executor: Executor, batches: Sequence[Batch]) -> Generator[Result, None, None]:
     """Results of the batches, and of the parts of those whose worker died.
 
     Parameters
     ----------
     job : Job
         The work to do.
-    crew : Executor
+    executor : Executor
         Runs them.
     batches : sequence of Batch
         Under different numbers.
@@ -80,7 +80,7 @@ def run(job: Job, crew: Executor, batches: Sequence[Batch]) -> Generator[Result,
     numbers = count(max((batch.number for batch in batches), default=-1) + 1)
     suspects: deque[Batch] = deque()
     stopped = False
-    for batch, result in crew.run(batches, alone=False):
+    for batch, result in executor.run(batches, alone=False):
         if result is None:
             result, left = batch.after_death(job, numbers)
             suspects.append(left)
@@ -90,7 +90,7 @@ def run(job: Job, crew: Executor, batches: Sequence[Batch]) -> Generator[Result,
         batch = suspects.popleft()
         if not batch.items:
             continue
-        for _, result in crew.run([batch], alone=True):  # nothing comes of it where the run was stopped
+        for _, result in executor.run([batch], alone=True):  # nothing comes of it where the run was stopped
             if result is None:
                 result, left = batch.after_death(job, numbers)
                 if len(left.items) > 1:
@@ -138,7 +138,7 @@ class Pool:
     job : Job
         Sent to each process once.
     workers : int
-        How many processes.
+        Number of processes.
     progress : callable
         Told how many files are done.
     """

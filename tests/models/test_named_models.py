@@ -19,6 +19,7 @@ from biosig.models.heads.rate import RateHeadConfig
 from biosig.models.load import named_model
 from biosig.models.model import Model, RandomWeightsWarning
 from biosig.models.presets import PRESETS
+from biosig.models.zoo import known_models
 from biosig.tensor_files import read_tensors, write_tensors
 
 NAME = "biosig-fused-tiny"
@@ -94,6 +95,17 @@ def test_listed_models_tell_presets_from_weights(room, capsys):
     out = capsys.readouterr().out
     assert "Apache-2.0" in out
     assert "No trained weights" not in out
+
+
+def test_public_encoders_are_listed_on_request():
+    names = [one.name for one in biosig.list_models()]
+    listed = biosig.list_models(public=True)
+    assert [one.name for one in listed[: len(names)]] == names
+    public = {one.name: one for one in listed[len(names) :]}
+    assert public.keys() == known_models().keys()
+    assert public["cbramod"][1:4] == (False, 4883600, ("eeg",))
+    assert public["cbramod"].licence.startswith("MIT")
+    assert public["cbramod"].note.startswith("public encoder, weights are at huggingface.co/weighting666/CBraMod")
 
 
 def test_weights_that_are_not_there_are_told_with_what_to_do(tmp_path, monkeypatch, capsys):

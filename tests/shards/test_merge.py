@@ -100,8 +100,8 @@ def test_wrong_folders(folders, tmp_path):
     for wrong, said in (
         ((a,), "at least two"),
         ((a, a), "named twice"),
-        ((a, tmp_path / "empty"), "no folder with shards"),
-        ((a, tmp_path / "nowhere"), "no folder with shards"),
+        ((a, tmp_path / "empty"), "not a folder with shards"),
+        ((a, tmp_path / "nowhere"), "not a folder with shards"),
     ):
         with pytest.raises(UsageError, match=said):
             merge(wrong, out=tmp_path / "out")

@@ -1,4 +1,4 @@
-"""What is true of each recording, from its labels, and who has to be left out because nobody knows.
+"""Label values per recording as arrays; recordings whose value is missing are left out and counted.
 
 Shape letters: R recordings, K classes.
 """
@@ -37,16 +37,16 @@ def label_values(ds: ShardDataset, label: str) -> list[Any]:
     else:
         # Not from the data frame of labels, in which one missing value makes every 1 a 1.0.
         labels = [json.loads(text) for text in ds.table["labels"].to_pylist()]
-        known = dict.fromkeys(name for of_one in labels for name in of_one)
+        known = dict.fromkeys(name for recording_labels in labels for name in recording_labels)
         if label not in known:
             present = ", ".join(dict.fromkeys([*known, *SUBJECT_COLUMNS]))
             raise DataError(f"No recording has the label '{label}'; labels present: {present}.")
-        values = [of_one.get(label) for of_one in labels]
+        values = [recording_labels.get(label) for recording_labels in labels]
     return [None if value is None or value != value else value for value in values]
 
 
 def single_label_targets(values: Sequence[Any], classes: Mapping[str, Sequence[str]]) -> tuple[Floats, list[str]]:
-    """The class number of each recording (R,), NaN where it belongs to none or to several; and how many those are."""
+    """The class number of each recording (R,), NaN where it is in none or in several; and notes that count them."""
     truth = np.full(len(values), math.nan)
     none, several = 0, 0
     for row, value in enumerate(values):
@@ -67,7 +67,7 @@ def single_label_targets(values: Sequence[Any], classes: Mapping[str, Sequence[s
 def multi_label_targets(
     values: Sequence[Any], classes: Mapping[str, Sequence[str]], label: str
 ) -> tuple[Floats, list[str]]:
-    """Which classes each recording has, (R, K) of 0 and 1; a row of NaN where it has no value at all."""
+    """The classes of each recording, (R, K) of 0 and 1; a row of NaN where it has no value at all."""
     truth = np.full((len(values), len(classes)), math.nan)
     for row, value in enumerate(values):
         present = _codes(value)
@@ -77,16 +77,16 @@ def multi_label_targets(
 
 
 def numeric_targets(values: Sequence[Any], label: str) -> tuple[Floats, list[str]]:
-    """The value of each recording (R,), NaN where there is none; and how many those are.
+    """The value of each recording (R,), NaN where it has none; and notes that count them.
 
     Raises
     ------
     UsageError
-        If a value is no number.
+        If a value is not a number.
     """
-    words = [value for value in values if value is not None and not isinstance(value, int | float)]
-    if words:
-        raise UsageError(f"'{label}' holds {words[0]!r}, which is no number: sort its values with target.classes.")
+    texts = [value for value in values if value is not None and not isinstance(value, int | float)]
+    if texts:
+        raise UsageError(f"'{label}' holds {texts[0]!r}, which is not a number: sort its values with target.classes.")
     truth = np.array([math.nan if value is None else float(value) for value in values], np.float64)
     return truth, _absent(truth, label)
 
@@ -94,12 +94,12 @@ def numeric_targets(values: Sequence[Any], label: str) -> tuple[Floats, list[str
 def survival_targets(
     times: Sequence[Any], events: Sequence[Any], time_label: str, event_label: str
 ) -> tuple[Floats, list[str]]:
-    """Time under observation and whether the event ended it (1) or not (0), (R, 2); NaN where one is not known.
+    """Time under observation, and 1 if the event ended it or 0 if not, (R, 2); NaN where one of them is missing.
 
     Raises
     ------
     UsageError
-        If a time is negative or no number, or an event is neither yes nor no.
+        If a time is negative or not a number, or an event is neither yes nor no.
     """
     (time, time_notes), (event, event_notes) = numeric_targets(times, time_label), numeric_targets(events, event_label)
     if (time < 0).any():
@@ -113,7 +113,7 @@ def survival_targets(
 
 
 def _codes(value: Any) -> set[str]:
-    """The values of a label as text: of a list all of them."""
+    """The values of a label as text; all items of a list."""
     items = value if isinstance(value, list | tuple) else [value]
     return {str(item) for item in items if item is not None}
 

@@ -1,9 +1,6 @@
-"""From labels to y: which windows take part in a task, and what is true of each.
+"""The windows of a task with the label of each, y, for every kind of target (`biosig.downstream.data.target_config`).
 
-Four kinds of target: one of several classes (of a recording's label, or of annotated events), any number of classes at
-once, a number (a label such as age, or what a monitor measured in the window), and the time to an event. Every
-recording or event that takes no part is counted with the reason, because a cohort that shrinks in silence is a cohort
-that nobody can compare with.
+Every recording or event that takes no part is counted with the reason, so that cohorts can be compared.
 """
 
 from __future__ import annotations
@@ -42,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelledWindows:
-    """The windows that take part, and their truth.
+    """The windows of a task, and their labels.
 
     Parameters
     ----------
@@ -52,9 +49,9 @@ class LabelledWindows:
         By the target's kind: class numbers (N,) int64; 0 or 1 per class (N, K) float64; values (N,) float64; time and
         event (N, 2) float64.
     target : Target
-        What the truth is about.
+        The target that y is of.
     notes : list of str
-        Who was left out and why.
+        Recordings and events that were left out, with the reason.
     """
 
     windows: Windows
@@ -83,19 +80,19 @@ def stratification_labels(y: NDArray[Any], kind: Kind) -> NDArray[np.int64] | No
 
 
 def has_class(y: NDArray[Any], kind: Kind, number: int) -> NDArray[np.bool_]:
-    """Which windows (N,) have the class of this number, for classes and multilabel."""
+    """Mask of the windows (N,) that have the class of this number, for classes and multilabel."""
     return y[:, number] > 0 if kind == "multilabel" else y == number
 
 
 def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> LabelledWindows:
-    """Draw the windows of a task and look up what is true of each.
+    """Draw the windows of a task and look up the label of each.
 
     Parameters
     ----------
     ds : ShardDataset
         Any query of an index.
     target : Target
-        What to predict.
+        The labels to predict.
     plan : WindowPlan
         `before`/`after` around events, `length`/`stride` within events and for all other targets.
 
@@ -126,7 +123,7 @@ def label_windows(ds: ShardDataset, target: Target, plan: WindowPlan) -> Labelle
 
 
 def _limited(labelled: LabelledWindows, max_windows: int, spread: bool) -> LabelledWindows:
-    """Of each recording, and class of events, the first windows, or as many that lie evenly over it."""
+    """The first windows of each recording, and of each class of events in it, or as many that lie evenly over it."""
     windows, y = labelled.windows, labelled.y
     by_class = isinstance(labelled.target, EventTarget)
     of_class = y if by_class else np.zeros(len(y), np.int64)
@@ -138,10 +135,10 @@ def _limited(labelled: LabelledWindows, max_windows: int, spread: bool) -> Label
     chosen = place * max_windows // n != (place - 1) * max_windows // n if spread else place < max_windows
     kept = np.sort(order[chosen])
     each = " and class" if by_class else ""
-    those = f"first {max_windows} windows" if max_windows > 1 else "first window"
+    kind = f"first {max_windows} windows" if max_windows > 1 else "first window"
     if spread:
-        those = f"{max_windows} windows that lie evenly over it"
-    note = f"Of each recording{each} the {those} take part, {len(kept)} of {len(y)} in all."
+        kind = f"{max_windows} windows that lie evenly over it"
+    note = f"Of each recording{each} the {kind} take part, {len(kept)} of {len(y)} in all."
     return LabelledWindows(windows[kept], y[kept], labelled.target, [*labelled.notes, note])
 
 
@@ -158,16 +155,16 @@ def _spans(ds: ShardDataset, target: EventTarget, plan: WindowPlan) -> LabelledW
 
 
 def _event_windows(ds: ShardDataset, target: EventTarget, plan: WindowPlan) -> LabelledWindows:
-    wanted = sorted({label for labels in target.events.values() for label in labels})
-    events = ds.annotations[ds.annotations["label"].isin(wanted)]
+    wanted_labels = sorted({label for labels in target.events.values() for label in labels})
+    events = ds.annotations[ds.annotations["label"].isin(wanted_labels)]
     if plan.length is not None and plan.after is None and plan.before is None:
-        windows = windows_in_intervals(ds, wanted, plan.length, plan.stride)
+        windows = windows_in_intervals(ds, wanted_labels, plan.length, plan.stride)
         left_out, why = (
             int((events["duration"] < plan.length).sum()),
             f"are shorter than one window of {plan.length:g} s",
         )
     elif plan.after is not None and plan.length is None and plan.stride is None:
-        windows = event_windows(ds, wanted, plan.before or 0.0, plan.after)
+        windows = event_windows(ds, wanted_labels, plan.before or 0.0, plan.after)
         left_out, why = len(events) - len(windows), "lie too close to an end of their recording"
     else:
         raise UsageError(
@@ -183,17 +180,17 @@ def _event_windows(ds: ShardDataset, target: EventTarget, plan: WindowPlan) -> L
 
 
 def _event_classes(ds: ShardDataset, windows: Windows, target: EventTarget) -> NDArray[np.int64]:
-    """The class number of each window, -1 where its event counts for none."""
-    happened = np.asarray(windows.label, object)
+    """The class number of each window, -1 where its event counts for no class."""
+    event_labels = np.asarray(windows.label, object)
     y = np.full(len(windows), -1, np.int64)
     for number, (name, labels) in enumerate(target.events.items()):
-        counts = np.isin(happened, labels)
+        counts = np.isin(event_labels, labels)
         if name in target.where:
             counts &= recordings_matching(ds, target.where[name])[windows.recording]
         if (y[counts] >= 0).any():
             first = int(np.flatnonzero(counts & (y >= 0))[0])
             raise UsageError(
-                f"'{happened[first]}' in recording '{ds[int(windows.recording[first])].id}' means both "
+                f"'{event_labels[first]}' in recording '{ds[int(windows.recording[first])].id}' means both "
                 f"'{target.class_names[y[first]]}' and '{name}': let target.where tell them apart."
             )
         y[counts] = number
@@ -201,7 +198,7 @@ def _event_classes(ds: ShardDataset, windows: Windows, target: EventTarget) -> N
 
 
 def recordings_matching(ds: ShardDataset, expression: str) -> NDArray[np.bool_]:
-    """Which recordings a query finds, shape (n_recordings,)."""
+    """Mask of the recordings that a query finds, shape (n_recordings,)."""
     return np.isin(ds.to_pandas()["recording"], ds.query(expression).to_pandas()["recording"])
 
 

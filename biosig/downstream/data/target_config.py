@@ -243,7 +243,7 @@ class EventTarget(Target):
             _check_number(self.events, least=2)
         unknown = [name for name in self.where if name not in self.events]
         if unknown:
-            raise UsageError(f"'where' names '{unknown[0]}', which is no class of events: name one of 'events'.")
+            raise UsageError(f"'where' names '{unknown[0]}', which is not a class of events: name one of 'events'.")
         _check_once([labels for name, labels in self.events.items() if name not in self.where])
 
     @property
@@ -266,7 +266,7 @@ class SurvivalTarget(Target):
     time : str
         Label of the time for which the recording's subject was observed after it.
     event : str
-        Label that says whether (1) or not (0) the event ended that.
+        Label that is 1 if the event ended that time and 0 if not.
     """
 
     name: ClassVar[str] = "survival"
@@ -358,7 +358,7 @@ def _check_once(groups: Iterable[Sequence[str]]) -> None:
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """Where windows lie, in seconds: `before` and `after` around an event's onset, `length` and `stride` for all else.
+    """Positions of windows in seconds: `before` and `after` an event's onset, `length` and `stride` for all else.
 
     Parameters
     ----------
@@ -367,10 +367,10 @@ class WindowPlan:
     before, after : float, optional
         Seconds before and after an event's onset; `before` defaults to 0.
     max_windows : int, optional
-        Windows that a recording gives, of events those of each class: its first ones, so that longer recordings do not
-        give more.
+        Windows that a recording gives, and each class of events in it: its first ones, so that longer recordings do
+        not give more.
     spread : bool
-        Whether these lie evenly over the recording instead, so that the time of a window does not tell its class.
+        True if these lie evenly over the recording instead, so that the time of a window does not tell its class.
     """
 
     old_names: ClassVar[Mapping[str, str]] = {"at_most": "max_windows"}

@@ -167,6 +167,16 @@ def shape_of(state: Mapping[str, Tensor], key: str, n_axes: int, where: str) -> 
     return tuple(state[key].shape)
 
 
+def weights_elsewhere(name: str) -> str:
+    """Sentences for a user without the weights of a public encoder: where they are, their licence, how to convert."""
+    about = known_models()[name].about
+    return (
+        f"They are at {about.where}, under the licence {about.licence}: download the file, run 'biosig convert FILE "
+        f"--out DIR' and give DIR. biosig.build_model('{name}') has random weights."
+        f"{' ' + about.restricted if about.restricted else ''}"
+    )
+
+
 def known_models() -> dict[str, Encoder]:
     """All published networks of all families, by the model's name."""
     return {net.model_name: net for family in ENCODERS.values() for net in family.published().values()}

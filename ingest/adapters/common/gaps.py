@@ -23,9 +23,9 @@ _MAX_UNHELD = 2**26
 """Samples that gaps may ask for where they outnumber those that a file holds: a day of one channel at 770 Hz."""
 _NAMED = 3
 _LEVEL = 1.0
-"""Seconds over which the earliest sample tells how late the others are."""
+"""Seconds over which the earliest sample shows the delay of the others."""
 _FEW = 16
-"""Samples that do not tell a level."""
+"""Fewer samples than this do not show a level."""
 _LEAST_STALL = 0.1
 """Seconds that samples without a step back must fall behind: less is jitter of computers that stamp on arrival."""
 
@@ -58,7 +58,7 @@ def refuse_backwards(where: str, seconds: float, at: float) -> UnreadableError:
     where : str
         The file, and the part of it: "The clock of stream 'amp' in r.xdf".
     seconds : float
-        How far it goes back.
+        Time by which it goes back.
     at : float
         Seconds after the first sample.
     """

@@ -17,7 +17,7 @@ def translate_errors(kind: str, where: object) -> Iterator[None]:
     Parameters
     ----------
     kind : str
-        What the file should be ("NumPy archive").
+        Expected sort of file ("NumPy archive").
     where : path or str
         The file, and the place in it.
 

@@ -137,7 +137,7 @@ def _named(path: Path) -> list[Path]:
 
 
 def _check_neuroscan(path: Path) -> list[Path]:
-    """Refuse a file whose header contradicts itself: MNE would have to be told how many bytes a sample has.
+    """Refuse a file whose header contradicts itself: MNE would need the number of bytes of a sample.
 
     Places within the header: http://paulbourke.net/dataformats/eeg/.
     """

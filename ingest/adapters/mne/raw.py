@@ -41,7 +41,7 @@ _CUT = re.compile(r"(EDGE |BAD )?boundary|New Segment/.*", re.I)
 _CUTS_NAMED = 3
 _HEAD_FRAME = 4  # FIFFV_COORD_HEAD
 _HEAD_RADII = (0.03, 0.3)
-"""Metres between the head's centre and an electrode: outside, a montage is in another unit than it says."""
+"""Metres between the head's centre and an electrode: outside, a montage is not in the unit that it states."""
 
 
 class RawSamples(LazySamples):
@@ -120,7 +120,7 @@ def from_raw(raw: Any, lazy: bool = False) -> Recording:
 def _mark_cuts(recording: Recording) -> Recording:
     """Make the two samples beside each cut invalid, since no signal leads from one to the other; a note says where.
 
-    How much time a cut took is mostly not known, so later samples and events stay where the file has them.
+    The length of a cut is mostly not known, so later samples and events stay where the file has them.
     """
     for stream in recording.streams:
         onsets = [mark.onset for mark in recording.annotations if _CUT.fullmatch(mark.label.strip())]

@@ -103,7 +103,7 @@ class TableAdapter(Adapter):
         index = _index_of(path, mapping, member)
         if sfreq is not None and not any(table.sfreq == GIVEN for table in mapping.signals):
             raise UsageError(
-                f"{path}: the mapping says at what rate it is, so sfreq={sfreq:g} cannot be given: leave one of them "
+                f"{path}: the mapping states its rate, so sfreq={sfreq:g} cannot be given: leave one of them "
                 "out, or write sfreq: given in the mapping."
             )
         tables = [table for table in mapping.signals if not table.optional or _is_there(path, table, record)]

@@ -121,7 +121,8 @@ def small(file: ArrayFile, name: str) -> NDArray[Any]:
     variable: Variable = file.find(name)
     if np.prod(variable.shape, dtype=float) > _MOST_SMALL:
         raise UnreadableError(
-            f"{file.path}: '{name}' has shape {variable.shape}, too large for what it is meant to be."
+            f"{file.path}: '{name}' has shape {variable.shape}, too large for a rate, names, labels or times: correct "
+            "the mapping."
         )
     array = variable.whole()
     return np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array

@@ -255,7 +255,7 @@ def survey(samples: ArraySamples, missing: Sequence[float], path: Path) -> tuple
             finite = np.isfinite(block)
             invalid |= ~finite
             if block.dtype.itemsize > 4:
-                with np.errstate(over="ignore"):  # becomes infinite, which `biosig.extremes` tells of
+                with np.errstate(over="ignore"):  # becomes infinite, which `biosig.extremes` reports
                     narrow = block.astype(np.float32)
                 rounded = rounded or bool((narrow != block)[finite].any())
         else:

@@ -127,7 +127,7 @@ def _own_value(path: Path, mapping: TableMapping, index: int, name: str) -> Any:
         dialect = mapping.dialect_of(table)
         if not (dialect.skip or dialect.comment):
             raise UsageError(
-                f"{path} has no lines before its table (skip, comment) in which '{name}' could be looked for: use a "
+                f"{path} has no lines before its table (skip, comment) in which to look for '{name}': use a "
                 "table of labels."
             )
         check_pattern("A label of a text table", name)

@@ -91,7 +91,7 @@ def beside(path: Path, name: str, record: str) -> Path:
 
 
 def check_columns(names: Sequence[str], known: Iterable[str], wanted: Mapping[str, Any], path: Path) -> list[str]:
-    """Of a table's columns, those that are wanted, in the table's order; a star in a name stands for any text.
+    """The wanted ones of a table's columns, in the table's order; a star in a name stands for any text.
 
     Raises
     ------

@@ -115,7 +115,7 @@ class TableMapping:
     also : list of TableMapping
         Further families of files, for collections that have several.
     source : str
-        Where the layout is published.
+        Source that describes the layout.
     """
 
     record: str = ""

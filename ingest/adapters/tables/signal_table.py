@@ -192,11 +192,11 @@ class SignalTable:
         if isinstance(self.sfreq, str) and (number := re.fullmatch(r"\s*([\d.]+)\s*hz\s*", self.sfreq, re.IGNORECASE)):
             raise UsageError(f"sfreq is '{self.sfreq}'; write the number alone, sfreq: {number[1]}, as it is in Hz.")
         if not self.columns and self.array is None:
-            raise UsageError("Signals need columns (name → what it is) or an array: add one to the mapping.")
+            raise UsageError("Signals need columns (name → kind and unit) or an array: add one to the mapping.")
         if self.raw is not None and (self.array is None or isinstance(self.array.channels, str) or self.time):
-            raise UsageError("A raw file knows no names: give it an array with a list of channels, and sfreq.")
+            raise UsageError("A raw file holds no names: give it an array with a list of channels, and sfreq.")
         if self.regularise is not None and (self.time is None or self.sfreq is not None):
-            raise UsageError("regularise goes by the time stamps: name them under time, and leave sfreq out.")
+            raise UsageError("regularise needs time stamps: name their column under time, and leave sfreq out.")
 
     @property
     def has_records(self) -> bool:

@@ -22,7 +22,7 @@ class TextGrid(ArrayFile):
     path : Path
         The table.
     dialect : Dialect
-        How it is written; columns that it ignores are not part of the array.
+        Its layout; columns that it ignores are not part of the array.
     aside : sequence of str
         Columns that are variables of their own, such as a label in the last one.
 

@@ -49,7 +49,7 @@ class TextTable:
     path : Path
         The file; ``.gz`` is unpacked.
     dialect : Dialect
-        How it is written.
+        Its layout.
     wanted, as_text : sequence of str
         The columns to keep as numbers, and as text, as far as they are there; a star stands for any text.
     times : mapping of str to {"s", "ms", "us", "ns"}
@@ -216,7 +216,9 @@ class TextTable:
                 if re.fullmatch(skip, line.strip()):
                     break
             else:
-                raise UnreadableError(f"{self.path} has no line '{skip}', after which the mapping says that it begins.")
+                raise UnreadableError(
+                    f"{self.path} has no line '{skip}', after which it begins by the mapping: correct skip."
+                )
         for line in lines:
             if comment is not None and line.lstrip().startswith(comment):
                 self._head.append(line)
@@ -292,7 +294,7 @@ def head_of(path: Path, dialect: Dialect, stamp: tuple[int, int]) -> str:  # noq
     path : Path
         The table.
     dialect : Dialect
-        How it is written.
+        Its layout.
     stamp : tuple of int
         Time of change and size of the file, for the cache: a head is asked for once for each fact in it.
 

@@ -153,7 +153,7 @@ def parse_header(path: Path) -> Header:
         name = line.split()[0]
         if name in {".", ".."} or any(sign in name for sign in "/\\:\0"):
             raise UnreadableError(
-                f"{path} refers to '{name}', outside its own folder: put what it refers to beside the header."
+                f"{path} refers to '{name}', outside its own folder: put that file beside the header."
             )
     if is_master(lines):
         header.segments = _parse_segments(path, lines, header.n_frames)

@@ -29,7 +29,7 @@ class SignalFile:
     fmt : str
         Storage format.
     byte_offset : int
-        Where samples begin; in a FLAC stream, the sample that comes first.
+        First byte of the samples; in a FLAC stream, the sample that comes first.
     per_frame : list of int
         Samples of each of its signals in a frame.
     rows : list of int

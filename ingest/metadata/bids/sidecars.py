@@ -113,7 +113,7 @@ def _with_channels(recording: Recording, file: BidsFile) -> Recording:
     described = _described(found[0]) if found else {}
     places, notes = electrodes(file)
     old = recording.channels
-    streams, bad, untold = [], [], 0
+    streams, bad, n_undescribed = [], [], 0
     for stream in recording.streams:
         rows = [_of(channel, described) for channel in stream.channels]
         resolved = [_channel(c, row or {}, _of(c, places)) for c, row in zip(stream.channels, rows, strict=True)]
@@ -126,17 +126,17 @@ def _with_channels(recording: Recording, file: BidsFile) -> Recording:
         )
         dead = [i for i, row in enumerate(rows) if row and row.get("status", "").lower() == "bad"]
         bad += [stream.channels[i].source_name for i in dead]
-        untold += rows.count(None)
+        n_undescribed += rows.count(None)
         streams.append(_without(stream, dead))
     channels, renamed = deduplicate_names([channel for stream in streams for channel in stream.channels])
     for i, stream in enumerate(streams):
         streams[i] = replace(stream, channels=tuple(channels[: stream.n_chans]))
         channels = channels[stream.n_chans :]
-    strangers = len(described) - len(old) + untold
-    if strangers > 0:
-        notes.append(f"{strangers} rows of the set's table of channels name no channel of the file.")
-    if described and untold:
-        notes.append(f"{untold} channels are not in the set's table of channels: kept as the file has them.")
+    n_unmatched = len(described) - len(old) + n_undescribed
+    if n_unmatched > 0:
+        notes.append(f"{n_unmatched} rows of the set's table of channels name no channel of the file.")
+    if described and n_undescribed:
+        notes.append(f"{n_undescribed} channels are not in the set's table of channels: kept as the file has them.")
     if bad:
         notes.append(f"Marked bad in the set's table of channels, so invalid throughout: {', '.join(bad)}.")
     kept = [note for note in recording.notes if note not in notes_on(old)]

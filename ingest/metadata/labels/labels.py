@@ -118,7 +118,7 @@ class Labels:
             names |= dict.fromkeys((table.names_of(row), table.path.name) for row in rows)
         return list(names)
 
-    def strangers(self, unmatched: Sequence[tuple[str, str]]) -> list[str]:
+    def tables_without_match(self, unmatched: Sequence[tuple[str, str]]) -> list[str]:
         """File names of tables about subjects of which every row is among the `unmatched`."""
         rows = set(unmatched)
         return [

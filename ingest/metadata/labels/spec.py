@@ -95,7 +95,7 @@ class LabelSpec:
     types : dict
         Column → "bool", "number", "text" or "codes" (a list); a cell of another type is an error. A column that
         is not here has the type that a Parquet file states, else the narrowest of bool, number and text that fits all.
-        What is "text" here is free text, and goes through the scrubber like a report.
+        A column of type "text" here is free text, and goes through the scrubber like a report.
     decimal : {".", ","} or None
         The decimal mark of numbers; the other mark, spaces and apostrophes then part thousands. None = as the table
         shows: commas where its cells are separated by semicolons or tabs and a column of numbers has some.

@@ -38,7 +38,7 @@ class LabelTable:
     path : Path
         CSV, TSV or Parquet.
     spec : LabelSpec
-        What its columns mean.
+        Meaning of its columns.
 
     Raises
     ------

@@ -9,7 +9,7 @@ import pytest
 
 from biosig.cli import main
 
-TEXT = (Path(__file__).parents[2] / "docs" / "ingest.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[3] / "docs" / "ingest.md").read_text(encoding="utf-8")
 
 
 def test_the_first_ingest(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ from biosig.models.text import SHIPPED, Tokenizer
 from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "retrieval"
+CONFIGS = Path(__file__).parents[3] / "configs" / "retrieval"
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def items(tmp_path):
 
 
 class Deadly:
-    """A crew whose worker dies at some files, with the shards before it published."""
+    """An executor whose worker dies at some files, with the shards before it published."""
 
     def __init__(self, job, *deadly):
         self.job, self.deadly, self.numbers = job, deadly, []
@@ -64,14 +64,14 @@ def test_a_batch_done_twice_is_published_once(job, items):
 
 
 def test_what_dead_workers_published_is_kept_and_no_number_is_used_again(job, items):
-    crew = Deadly(job, "r4", "r6")
+    executor = Deadly(job, "r4", "r6")
     total = Result()
-    for result in run(job, crew, [Batch(0, tuple(items))]):
+    for result in run(job, executor, [Batch(0, tuple(items))]):
         total += result
     assert [failure.file.rsplit("/", 1)[-1] for failure in total.failures] == ["r4.hea", "r6.hea"]
     assert total.n_ingested == 5
     assert total.n_shards == len(list(job.out.glob("*.h5")))
-    assert len(set(crew.numbers)) == len(crew.numbers)
+    assert len(set(executor.numbers)) == len(executor.numbers)
     check_sound(job.out, 5)
 
 

@@ -353,4 +353,4 @@ def test_families_of_files_in_one_mapping(tmp_path):
 
 @pytest.mark.parametrize("name", ["cpsc", "scipy-ecg", "smni", "sph", "welltory"])
 def test_the_mappings_of_public_sets_load(name):
-    assert load_mapping(Path(__file__).parents[2] / "configs" / "ingest" / f"{name}.yaml").signals
+    assert load_mapping(Path(__file__).parents[3] / "configs" / "ingest" / f"{name}.yaml").signals

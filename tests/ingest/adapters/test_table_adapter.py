@@ -114,7 +114,7 @@ def test_bidmc_signals_numerics_breaths_and_subject():
 
 def test_the_mapping_beside_the_samples_is_the_one_in_configs():
     beside = samples.path("bidmc") / "biosig.yaml"
-    configs = Path(__file__).parents[2] / "configs" / "ingest" / "bidmc.yaml"
+    configs = Path(__file__).parents[3] / "configs" / "ingest" / "bidmc.yaml"
     assert yaml.safe_load(beside.read_text()) == yaml.safe_load(configs.read_text())
 
 

@@ -13,7 +13,7 @@ from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.shards import ShardWriter, build_index, open_shards
 from biosig.simulate.followup import simulate_followup
 
-CONFIG = Path(__file__).parents[2] / "configs" / "finetune" / "ptbxl-outcome-simulated.yaml"
+CONFIG = Path(__file__).parents[3] / "configs" / "finetune" / "ptbxl-outcome-simulated.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -43,8 +43,8 @@ def test_a_table_by_subject_fills_in_what_a_recording_does_not_know(write):
     hidden = Pseudonyms(b"x" * 16)
     stored = [(hidden("subject", "7"), None), (hidden("subject", "8"), "pre")]
     assert labels.unmatched(IngestIndex([], frozenset(stored), hidden)) == [("9", "people.csv")]
-    assert labels.strangers([("9", "people.csv")]) == []
-    assert labels.strangers([(name, "people.csv") for name in "789"]) == ["people.csv"]
+    assert labels.tables_without_match([("9", "people.csv")]) == []
+    assert labels.tables_without_match([(name, "people.csv") for name in "789"]) == ["people.csv"]
 
 
 def test_a_table_by_subject_and_sitting(write):
@@ -198,7 +198,7 @@ def test_codes_of_the_header_get_their_names(write):
 
 
 CODES = "Dx,SNOMEDCTCode,Abbreviation\natrial fibrillation,164889003,AF\n"
-SHIPPED = Path(__file__).parents[2] / "configs" / "ingest" / "cinc2021-labels.yaml"
+SHIPPED = Path(__file__).parents[3] / "configs" / "ingest" / "cinc2021-labels.yaml"
 
 
 def test_the_shipped_spec_of_the_challenge_of_2021(write, tmp_path):

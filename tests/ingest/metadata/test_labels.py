@@ -14,7 +14,7 @@ from ingest.metadata.labels.subject_pattern import SubjectPattern
 from ingest.metadata.labels.table import LabelTable
 
 PTBXL = samples.path("ptbxl")
-SPEC = Path(__file__).parents[2] / "configs" / "ingest" / "ptbxl-labels.yaml"
+SPEC = Path(__file__).parents[3] / "configs" / "ingest" / "ptbxl-labels.yaml"
 
 
 def recording(name="r1"):

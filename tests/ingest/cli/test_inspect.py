@@ -46,7 +46,7 @@ def test_a_reader_that_breaks_does_not_end_the_list(folder, capsys, monkeypatch)
     assert inspect(folder) == 1
     text = printed(capsys)
     assert "00002_lr ecg" in text
-    assert "00001_lr.hea cannot be looked into (ZeroDivisionError: division by zero): please report it." in text
+    assert "00001_lr.hea cannot be inspected (ZeroDivisionError: division by zero): please report it." in text
 
 
 def test_too_short_for_a_patch_is_said_in_words(tmp_path, capsys):

@@ -301,7 +301,7 @@ def test_wrong_recipes_are_refused_before_the_work(wrong, sentence):
 
 def test_a_shard_keeps_the_recipe_and_the_versions_that_carried_it_out(tmp_path):
     source = samples.path("ptbxl") / "records100" / "00000" / "00001_lr.hea"
-    recipe = Path(__file__).parents[2] / "configs" / "ingest" / "ecg.yaml"
+    recipe = Path(__file__).parents[3] / "configs" / "ingest" / "ecg.yaml"
     assert ingest((source,), out=tmp_path / "out", recipe=recipe, workers=1) == 0
     (shard,) = (Shard(path) for path in (tmp_path / "out").glob("*.h5"))
     kept = dict(shard.recipe)

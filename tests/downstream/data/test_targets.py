@@ -99,7 +99,7 @@ def test_an_event_can_mean_one_thing_in_one_run_and_another_in_another(eeg_shard
     ("target", "plan", "says"),
     [
         (Target(label="diagnosis", classes={"a": ["x"], "b": ["y"]}), WindowPlan(5.0), "labels present: diagnostic_"),
-        (Target(label="site"), WindowPlan(5.0), "which is no number"),
+        (Target(label="site"), WindowPlan(5.0), "which is not a number"),
         (NORMAL, WindowPlan(after=4.0), "needs windows.length"),
         (NORMAL, WindowPlan(length=60.0), r"class 'normal' \(.*60 s\): correct"),
         (Target(events={"a": ["T0"], "b": ["T1"]}), WindowPlan(length=4.0, after=4.0), "Events need windows.after"),
@@ -118,7 +118,7 @@ def test_what_cannot_be_labelled_says_why(ecg_shards, target, plan, says):
         ({"label": "a", "events": {"x": ["1"], "y": ["2"]}}, "not two of them"),
         ({"label": "a", "classes": {"x": ["1"]}}, "one class 'x'"),
         ({"label": "a", "classes": {"x": ["1"], "y": ["1"]}}, "stands in two classes"),
-        ({"events": {"x": ["1"], "y": ["2"]}, "where": {"z": "a == 1"}}, "which is no class of events"),
+        ({"events": {"x": ["1"], "y": ["2"]}, "where": {"z": "a == 1"}}, "which is not a class of events"),
     ],
 )
 def test_a_target_that_contradicts_itself_is_refused(options, says):

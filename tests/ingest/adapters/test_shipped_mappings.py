@@ -15,7 +15,7 @@ from ingest.cli.ingest import ingest
 from ingest.pipeline.discover import adapters_with, discover
 from ingest.privacy.identifiers import identifiers_in_header
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 CLOCK = "1645449146.00"
 
 

@@ -54,11 +54,11 @@ def test_blocks_leave_no_trace(night, small_blocks, tmp_path, options, gaps):
     stream = replace(night, samples=Counted(night.samples), invalid=gaps)
     chain = Chain(night.sfreq, n_times=night.n_times, **options)
     at_once = chain(replace(night, invalid=gaps).physical())
-    cooked, _ = process_stream(stream, chain, tmp_path)
-    assert isinstance(cooked.samples, LazySamples)
+    processed, _ = process_stream(stream, chain, tmp_path)
+    assert isinstance(processed.samples, LazySamples)
     assert stream.samples.most <= 7001 + 2 * chain.margin
-    assert cooked.samples.shape == at_once.shape
-    got = cooked.physical()
+    assert processed.samples.shape == at_once.shape
+    got = processed.physical()
     np.testing.assert_array_equal(np.isnan(got), np.isnan(at_once))
     worst = np.nanmax(np.abs(got - at_once), axis=1) / np.nanmax(np.abs(at_once), axis=1)
     assert worst.max() < 0.5 / 32767 + 1e-5
@@ -92,11 +92,11 @@ def test_what_the_resampler_removes_is_not_filtered_again():
 
 def test_spooled_samples_read_anywhere(night, small_blocks, tmp_path):
     chain = Chain(night.sfreq, 100, night.n_times, low=1)
-    cooked, _ = process_stream(replace(night, samples=Counted(night.samples)), chain, tmp_path)
-    everything = np.asarray(cooked.samples)
+    processed, _ = process_stream(replace(night, samples=Counted(night.samples)), chain, tmp_path)
+    everything = np.asarray(processed.samples)
     assert np.abs(everything).max() == 32767
     for start, stop in ((0, 1), (4375, 4377), (4300, 9000), (5, 5)):
-        np.testing.assert_array_equal(cooked.samples.read(start, stop), everything[:, start:stop])
+        np.testing.assert_array_equal(processed.samples.read(start, stop), everything[:, start:stop])
 
 
 def test_a_long_recording_goes_through_a_recipe_like_a_short_one(eeg, small_blocks, tmp_path, monkeypatch):
@@ -168,5 +168,5 @@ def test_long_margins_do_not_make_most_of_the_work(night, tmp_path, monkeypatch)
 def test_what_is_left_of_a_signal_may_be_less_than_a_sample(night, small_blocks, tmp_path):
     chain = Chain(160, 16, 28_003, low=None)
     samples = night.samples[:, :28_003]
-    cooked, _ = process_stream(replace(night, samples=Counted(samples)), chain, tmp_path)
-    assert cooked.n_times == 2800
+    processed, _ = process_stream(replace(night, samples=Counted(samples)), chain, tmp_path)
+    assert processed.n_times == 2800

@@ -76,8 +76,8 @@ def test_nothing_twice_leaves_no_table(source, tmp_path, capsys):
 
 
 def test_the_fingerprint_is_of_the_samples_before_the_recipe(source, tmp_path):
-    for name, settings in (("plain", ()), ("cooked", ("sfreq.ecg=50",))):
+    for name, settings in (("plain", ()), ("processed", ("sfreq.ecg=50",))):
         ingest((source / "00001_lr.hea",), out=tmp_path / name, set_=settings)
-    plain, cooked = (open_shards(tmp_path / name) for name in ("plain", "cooked"))
-    assert plain[0].sfreqs != cooked[0].sfreqs
-    assert plain.fingerprints == cooked.fingerprints == [plain[0].fingerprint]
+    plain, processed = (open_shards(tmp_path / name) for name in ("plain", "processed"))
+    assert plain[0].sfreqs != processed[0].sfreqs
+    assert plain.fingerprints == processed.fingerprints == [plain[0].fingerprint]

@@ -14,7 +14,7 @@ from biosig.downstream.finetune.config import FineTuneConfig
 from biosig.evaluate.agreement import agreement_table
 from biosig.shards import ShardWriter, build_index
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 NAMES = sorted(
     path.stem
     for pattern in ("mitdb-*", "bidmc-*", "ptbxl-age", "ptbxl-sex")

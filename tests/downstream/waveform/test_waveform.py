@@ -31,7 +31,7 @@ from biosig.recording import Subject
 from biosig.shards import ShardWriter, build_index
 
 SMALL = DecoderConfig(embed_dim=32, depth=1, num_heads=2)
-CONFIGS = Path(__file__).parents[2] / "configs" / "waveform"
+CONFIGS = Path(__file__).parents[3] / "configs" / "waveform"
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from biosig.signal import robust_scale
 from ingest.preprocess import recipe as recipes
 from ingest.preprocess.recipe import Recipe
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "ingest"
+CONFIGS = Path(__file__).parents[3] / "configs" / "ingest"
 
 
 @pytest.fixture
