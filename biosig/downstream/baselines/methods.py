@@ -6,23 +6,22 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from biosig.downstream.baseline import BASELINES, MODEL
 from biosig.downstream.baselines.context import BaselineContext, FitJob
-from biosig.downstream.data.batch_sources import BatchSource, PackedExamples
-from biosig.downstream.data.channel_subsets import ChannelSubset
-from biosig.downstream.data.splits import Split
-from biosig.downstream.finetune.classifier import Classifier
-from biosig.downstream.finetune.fit import predict_spans
-from biosig.downstream.finetune.stages import fine_tune
 from biosig.evaluate.metrics import Floats
-from biosig.evaluate.splits import Rows
-from biosig.tensor_files import read_tensors, write_tensors
 
-Save = Callable[[Classifier, FitJob], None]
+if TYPE_CHECKING:
+    from biosig.downstream.data.batch_sources import BatchSource
+    from biosig.downstream.data.channel_subsets import ChannelSubset
+    from biosig.downstream.data.splits import Split
+    from biosig.downstream.finetune.classifier import Classifier
+    from biosig.evaluate.splits import Rows
+
+Save = Callable[["Classifier", FitJob], None]
 """Function that saves a tuned model of a job."""
 
 
@@ -55,6 +54,10 @@ def predict_test(
     dict of str to ndarray
         The method → predictions; for the model also "model, NAME" for each of the inputs.
     """
+    import torch
+
+    from biosig.tensor_files import read_tensors, write_tensors
+
     done = job.folder and job.folder.with_suffix(".safetensors")
     if done is not None and done.exists():
         return {name: tensor.numpy() for name, tensor in read_tensors(done).items()}
@@ -78,6 +81,10 @@ def _predict_baseline(context: BaselineContext, job: FitJob) -> Floats:
 def _predict_model(
     context: BaselineContext, job: FitJob, inputs: Mapping[str, ChannelSubset], save: Save | None
 ) -> dict[str, Floats]:
+    from biosig.downstream.data.batch_sources import PackedExamples
+    from biosig.downstream.finetune.fit import predict_spans
+    from biosig.downstream.finetune.stages import fine_tune
+
     objective = context.encoder_objective(job.parts)
     classifier = fine_tune(
         context.model.encoder,

@@ -121,7 +121,7 @@ def test_scores_that_the_predictions_do_not_give_are_refused(saved, tmp_path):
     content = json.loads((folder / "metrics.json").read_text())
     content["scores"][0]["value"] += 0.01
     (folder / "metrics.json").write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"metrics.json says .* of 'model', and the predictions beside it give"):
+    with pytest.raises(DataError, match=r"metrics.json has .* of 'model', and the predictions beside it give"):
         evaluate(folder)
     content["scores"][0] |= {"method": "unheard of"}
     (folder / "metrics.json").write_text(json.dumps(content))
