@@ -38,7 +38,7 @@ FIRST = 60.0
 """s of each recording that "first_minute" looks at."""
 
 SHORTEST = 10.0
-"""s of EEG that a covariance needs: aligned by itself, a single epoch would lose what tells it from others."""
+"""Seconds of EEG that a covariance needs: aligned by itself, a single epoch would lose its difference from others."""
 
 BLOCK, MARGIN = 60.0, 10.0
 """s that are in memory together, and those on either side that the filter sees."""
@@ -199,7 +199,7 @@ class _Alignment:
         return sums
 
     def _blocks(self, row: int) -> Iterator[Stream]:
-        """Streams with electrodes in `BAND`, a part of the recording at a time; without what lies after the first."""
+        """Streams with electrodes in `BAND`, a part of the recording at a time; if limited, without the rest."""
         recording, end = self._ds[row], self._durations[row]
         margin = MARGIN if self._seconds is None else 0.0
         for start in np.arange(0.0, end if self._seconds is None else min(end, self._seconds), BLOCK).tolist():

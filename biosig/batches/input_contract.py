@@ -1,4 +1,4 @@
-"""The input contract: what a model's numbers mean, kept with its weights and applied by `biosig.batches.contract`."""
+"""The input contract: the form of a model's input, kept with its weights and applied by `biosig.batches.contract`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OnUnknown = Literal["keep", "skip", "raise"]
 """Policy for channels whose place on the body is not known: used as they are, left out, or refused."""
 
 Align = Literal["none", "subject", "first_minute"]
-"""By what EEG is aligned: nothing; all recordings of a person, whole; or the first minute of each recording alone."""
+"""Alignment of EEG: none; by all recordings of a person, whole; or by the first minute of each recording alone."""
 
 
 @dataclass(frozen=True)

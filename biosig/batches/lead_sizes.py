@@ -32,7 +32,7 @@ AS_IT_IS = 0.05
 
 
 def usual_factors(values: NDArray[np.floating], ch_names: Sequence[str], sfreq: float) -> NDArray[np.float64] | None:
-    """By what each lead is multiplied to be of usual size, in mV.
+    """Factor of each lead that brings it to its usual size, in mV.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def _limb_sizes(values: NDArray[np.floating]) -> NDArray[np.float64] | None:
 
 
 def _slope(values: NDArray[np.floating], wanted: NDArray[np.floating]) -> float:
-    """By what `values` (T,) are multiplied to be nearest to `wanted`."""
+    """Factor of `values` (T,) that brings them nearest to `wanted`."""
     real = np.isfinite(values) & np.isfinite(wanted)
     x, y = np.diff(values[real].astype(np.float64)), np.diff(wanted[real].astype(np.float64))
     return float(x @ y / max(x @ x, 1e-30))

@@ -110,7 +110,7 @@ class Windows:
             return Recording(recording.id, [], subject=recording.subject)
 
     def read_signals(self, i: int) -> Recording:
-        """As `read`, without what a model does not look at: of the metadata only id and robust scale."""
+        """As `read`, without metadata that a model does not use: only id and robust scale."""
         recording = self.ds[int(self.recording[i])]
         try:
             return recording.read_signals(float(self.onset[i]), float(self.duration[i]))
@@ -132,7 +132,7 @@ def fixed_length_windows(
     stride : float, optional
         Seconds from one onset to the next; default `length` (no overlap, no gap).
     keep_tail : bool
-        Also take what is left after the last whole window, as a shorter window. A recording shorter than `length`
+        Also take the rest after the last whole window, as a shorter window. A recording shorter than `length`
         is all tail.
 
     Returns

@@ -81,7 +81,7 @@ class _OrderedGEGLU(nn.Module):
 
 
 class _InParts(nn.Module):
-    """A block through which a few windows go at a time; what they become is written over them."""
+    """A block through which a few windows go at a time; its output is written over them."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()

@@ -103,7 +103,7 @@ class BodyPositions(nn.Module):
         self.time_norm = nn.RMSNorm(embed_dim, eps=1e-6)
 
     def initialise(self) -> None:
-        """Draw what stands for the unknown, and the modalities, about as large as the rest of the code."""
+        """Draw the vectors of unknown places and of the modalities, about as large as the rest of the code."""
         for vector in (self.unknown_position, self.no_reference, self.modality.weight):
             nn.init.normal_(vector, std=0.1)
 

@@ -1,4 +1,4 @@
-"""Arrays in, arrays out: what `Model.encode` needs to turn (B, C, T) into windows and packed tokens into (B, C, H, D).
+"""Arrays in, arrays out: for `Model.encode`, from (B, C, T) to windows, and from packed tokens to (B, C, H, D).
 
 Shape letters: B windows, C channels, T samples, H patches, D embed_dim.
 """

@@ -52,7 +52,7 @@ class Converted:
     missing : tuple of str
         Sentences on tensors that the encoder has and the source did not.
     card : str
-        The model card: source, hash, licence, what was left out or is missing.
+        The model card: source, hash, licence, keys that were left out or are missing.
     """
 
     encoder: Encoder | ZooEncoder

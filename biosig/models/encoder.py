@@ -270,7 +270,7 @@ class Encoder(nn.Module):
         return x.new_zeros(len(tokens), x.shape[1]).index_copy(0, visible.rows, x), cls
 
     def read(self, batch: PackedBatch, layer: int = -1) -> Tokens:
-        """As `encode`, with what is known of each token."""
+        """As `encode`, with the facts on each token."""
         return Tokens.laid(*self.encode(batch, layer), self.token_batch(batch))
 
     def layers(self, batch: PackedBatch) -> Iterator[tuple[Tensor, Tensor | None]]:

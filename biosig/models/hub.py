@@ -1,4 +1,4 @@
-"""Models on the Hugging Face hub, fetched into its cache; what stands in the way is said in one sentence."""
+"""Models on the Hugging Face hub, fetched into its cache; an obstacle is an error of one sentence."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def load_model(source: str | Path, revision: str | None = None) -> Model:
 
 
 def named_model(name: str | Path, seed: int = 0) -> Model:
-    """The model that a configuration or a verb names: what `load_model` gives, else a preset with random weights.
+    """The model that a configuration or a verb names: by `load_model`, else a preset with random weights.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from biosig.models.readouts import READOUTS
 
 POOLING = "mean+max+std"
-"""The readout of the last layer: what happens in one beat only is in the maximum, and is lost in the mean."""
+"""The readout of the last layer: an event of a single beat is in the maximum, and is lost in the mean."""
 
 WIDTH = 128
 

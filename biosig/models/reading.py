@@ -68,7 +68,7 @@ def reading_of(config: EncoderConfig, modality: str, pooling: Pooling | None = N
 
 
 def tuned_pooling(config: EncoderConfig) -> str:
-    """The readout that a tuned head starts from: what the contract names for all modalities, else the model's own."""
+    """The readout that a tuned head starts from: the one in the contract for all modalities, else the model's own."""
     named = {contract.readout for contract in config.contract.values()}
     (only,) = named if len(named) == 1 else (None,)
     return only if only is not None and READOUTS[only].reads == "tokens" else own_pooling(config)

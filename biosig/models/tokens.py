@@ -1,4 +1,4 @@
-"""Tokens of windows as an encoder gives them: what readouts, probes and classifiers start from.
+"""Tokens of windows as an encoder gives them: the input of readouts, probes and classifiers.
 
 Shape letters: B windows, N tokens, D embed_dim.
 """

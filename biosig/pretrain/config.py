@@ -36,7 +36,7 @@ class SourceConfig:
         Above 0, the source is that many copies of each recording, their leads mixed (`biosig.pretrain.lead_copies`),
         in place of the recordings; those of people who are held out are in no set.
     align : {"none", "subject", "first_minute"}
-        By what EEG is aligned (`biosig.batches.alignment`).
+        Alignment of EEG (`biosig.batches.alignment`).
     window, stride : float, optional
         Seconds, in place of the run's: kinds of signals that are learned from together may need windows of their own.
     """

@@ -1,4 +1,4 @@
-"""The views of a step: what terms ask of the loader, the mask and the noise, all of them functions of (seed, step)."""
+"""The views of a step: the terms' extras, the mask and the noise, all of them functions of (seed, step)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def draw_views(
     masking : Masking
         Sees the true positions.
     stream : sequence of int
-        Seeds all that is drawn: seed, what for, step. A second view has a stream of its own below it.
+        Seeds all that is drawn: seed, purpose, step. A second view has a stream of its own below it.
     position_noise : float
         Metres.
 
@@ -108,7 +108,7 @@ def term_transform(
     windows : Windows
         The batch. `extras` has numbers (B,) for the "subject" (-1 = not known) and the "recording" of each.
     stream, first : sequence of int, int
-        Seeds what is drawn, beside the number of the first batch.
+        Seeds the draws, beside the number of the first batch.
     targets : Targets, optional
         Of these windows; `extras` has them by the name of their maker.
     augment : sequence of Augmentation

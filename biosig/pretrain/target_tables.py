@@ -36,7 +36,7 @@ from biosig.table_parts import fingerprint_of, write_in_parts
 logger = logging.getLogger(__name__)
 
 PART_WINDOWS = 256
-"""Windows per part file: what a kill can cost."""
+"""Windows per part file: the most that a kill can cost."""
 
 _ARRAY = "values"
 _KEYS = ("recording", "onset")
@@ -52,7 +52,7 @@ def target_names(config: PretrainConfig) -> tuple[str, ...]:
 def load_targets(
     config: PretrainConfig, windows: Windows, names: Sequence[str], progress: Progress | None = None
 ) -> Targets:
-    """Measure what is missing, and read the targets of some windows of a run.
+    """Measure missing targets, and read the targets of some windows of a run.
 
     Parameters
     ----------

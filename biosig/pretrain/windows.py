@@ -140,7 +140,7 @@ def _held_out(people: NDArray[np.str_], source: int, config: PretrainConfig) -> 
 
 
 def draw(windows: Windows, most: int, seed: int) -> Windows:
-    """At most `most` windows, drawn once with `seed`: what each validation looks at."""
+    """At most `most` windows, drawn once with `seed`, for each validation."""
     if len(windows) <= most:
         return windows
     rows = np.sort(np.random.default_rng(seed).choice(len(windows), most, replace=False))

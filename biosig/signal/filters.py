@@ -119,7 +119,7 @@ def notch_filter(sfreq: float, freq: float, harmonics: bool = True) -> ZeroPhase
 
 
 def bandpass(x: NDArray[Any], sfreq: float, low: float | None, high: float | None) -> NDArray[Any]:
-    """Keep what lies between `low` and `high`, without delay.
+    """Keep frequencies between `low` and `high`, without delay.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from biosig.errors import DataError
 from biosig.signal.validity import as_float, bridge_gaps, runs_from_mask
 
 ATTENUATION = 60.0
-"""Stop-band attenuation in dB: what lies above the lower Nyquist frequency comes through below 1/1000."""
+"""Stop-band attenuation in dB: frequencies above the lower Nyquist frequency come through below 1/1000."""
 
 PASSED = 0.95
 """The cut-off (−6 dB), as a share of the lower Nyquist frequency, where none is asked for."""

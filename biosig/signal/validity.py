@@ -59,7 +59,7 @@ def bridge_gaps(x: NDArray[Any], longest: int | None = None) -> NDArray[Any]:
     ----------
     x : ndarray, shape (…, T)
     longest : int, optional
-        In a gap of more samples than this, both neighbours are held up to its middle: what fills it then depends on
+        In a gap of more samples than this, both neighbours are held up to its middle: the fill then depends on
         samples near by alone, so that a long signal can be processed in parts.
     """
     filled = np.array(x)

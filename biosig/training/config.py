@@ -150,7 +150,7 @@ class TrainingStage:
     mixup : bool
         True if windows of a batch are mixed in pairs (`biosig.downstream.data.mixup`).
     ema : float
-        Decay of a moving average of the weights, which is then what is scored and kept
+        Decay of a moving average of the weights, which is then scored and kept
         (`biosig.training.weights.MovingAverage`); 0 = none.
     """
 

@@ -30,7 +30,7 @@ class RunLog:
     Warns
     -----
     DamagedWorkWarning
-        If the log is gone or is not what was written up to that step; lines that can be read are kept, each once.
+        If the log is gone or was changed up to that step; lines that can be read are kept, each once.
     """
 
     def __init__(self, out: Path, start: int, digest: str = "") -> None:

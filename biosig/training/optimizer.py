@@ -76,5 +76,5 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def make_plateau(optimizer: torch.optim.Optimizer) -> ReduceLROnPlateau:
-    """Make what halves the rate after five epochs without a better score (REVE's released code, arXiv:2510.21585)."""
+    """Make a schedule that halves the rate after five epochs without a better score (REVE's code, arXiv:2510.21585)."""
     return ReduceLROnPlateau(optimizer, mode="max", factor=0.5, patience=5)

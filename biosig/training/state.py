@@ -100,7 +100,7 @@ class TrainingState:
         write_tensors(held, path, {"training": json.dumps(facts)})
 
     def load(self, path: Path, renamed: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict) -> None:
-        """Become what `save` has written, of a state that began alike.
+        """Load the file of `save` into a state that began alike.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Steps of preparation: what is done to a window's channels, one after the other, before a network reads them.
+"""Steps of preparation: changes of a window's channels, one after the other, before a network reads them.
 
 A contract names its steps in order, since filter → resample and resample → filter are other numbers. A file here holds
 one kind of step, a frozen dataclass chosen by its `name`; another package adds one through the entry-point group

@@ -176,7 +176,7 @@ class FusedEncoder(Encoder):
 
 
 class TokenTimes(nn.Module):
-    """Sines and cosines of each token's time: what tells a decoder where a token lies. It has no weights.
+    """Sines and cosines of each token's time, by which a decoder places a token. It has no weights.
 
     Parameters
     ----------

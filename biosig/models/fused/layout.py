@@ -1,4 +1,4 @@
-"""Windows of equal layout side by side: what blocks need to know of the tokens that they are given.
+"""Windows of equal layout side by side: the facts on their tokens that blocks need.
 
 Shape letters: N tokens, M valid tokens, b windows of a run, L tokens of each.
 """

@@ -1,4 +1,4 @@
-"""Log power in narrow bands, of 1-s windows every token: what is rhythmic in an EEG.
+"""Log power in narrow bands, of 1-s windows every token: the rhythms of an EEG.
 
 Shape letters: b windows, K virtual channels, T samples, L tokens, F bands.
 """

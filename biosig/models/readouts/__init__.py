@@ -51,7 +51,7 @@ class Segments:
         return self.segment[self.valid].bincount(minlength=self.n_segments).clamp(min=1)[:, None]
 
     def vector(self) -> Tensor:
-        """The encoder's own vector of each segment (S, D): the window's token, or what its query reads."""
+        """The encoder's own vector of each segment (S, D): the window's token, or the output of its query."""
         if self.own is not None:
             return self.own
         assert self.query is not None

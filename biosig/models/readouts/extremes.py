@@ -1,4 +1,4 @@
-"""The largest value of each feature, beside the mean: what happens in one beat only is lost in a mean."""
+"""The largest value of each feature, beside the mean, in which an event of a single beat is lost."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class ECGFounderNet(Network):
         yield "logits", self.dense(vector)
 
     def parts(self) -> tuple[list[nn.Module], list[nn.Module]]:
-        """The blocks of all stages; what comes after them, the labels, is not in the vector."""
+        """The blocks of all stages; the layer after them, for the labels, is not in the vector."""
         return [block for stage in self.stage_list for block in cast(_Stage, stage).block_list], []
 
 

@@ -23,7 +23,7 @@ class PublicModel(NamedTuple):
     name : str
         Name for `biosig.build_model`.
     modality, channels, sfreq, length, unit, missing, steps : str
-        Its input contract: kind, channels in order, Hz, windows, unit, what a missing channel does, preparation.
+        Its input contract: kind, channels in order, Hz, windows, unit, policy for a missing channel, preparation.
     n_parameters : int
         Of the network.
     licence, where, trained_on, cannot : str
@@ -75,7 +75,7 @@ def list_public() -> list[PublicModel]:
 
 
 def markdown() -> str:
-    """Two tables for docs/models.md: what each takes, and its steps, licence and training."""
+    """Two tables for docs/models.md: the input of each, and its steps, licence and training."""
     rows = list_public()
     first = [
         "| model | reads | channels | rate | length | a missing channel | parameters | licence | cannot |",

@@ -124,7 +124,7 @@ def _standard_rows(lines: Lines, window: int) -> NDArray[np.int64] | None:
 
 @cache
 def signs(frame: str) -> NDArray[np.float64]:
-    """By what the standard leads (12,) are multiplied in an input contract's frame: −1 where one is turned round."""
+    """Signs of the standard leads (12,) in an input contract's frame: −1 where one is turned round."""
     from biosig.electrodes import canonical_orientation, make_channel
 
     if frame != "head":

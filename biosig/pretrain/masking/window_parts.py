@@ -1,4 +1,4 @@
-"""The tokens of a packed batch by window and modality: what maskings draw from.
+"""The tokens of a packed batch by window and modality, which maskings draw from.
 
 Shape letters: N tokens of the packed row.
 """

@@ -1,4 +1,4 @@
-"""Objectives: what an encoder is pretrained for, as a weighted sum of terms, one idea of one paper a file.
+"""Objectives of pretraining: weighted sums of terms, one idea of one paper a file.
 
 A term has two halves. Its configuration (`configs/`) is a dataclass that imports no torch: it has the term's keys, and
 names the needs of the term. Its implementation is a `biosig.pretrain.objectives.base.Term`, imported when a run is

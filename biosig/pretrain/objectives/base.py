@@ -60,14 +60,14 @@ class Term(nn.Module):
         batch: PackedBatch,
         rng: np.random.Generator,  # noqa: ARG003
     ) -> tuple[PackedBatch, dict[str, Tensor]]:
-        """Change a batch before its mask is drawn, and give what `Views.extras` shall hold.
+        """Change a batch before its mask is drawn, and give the arrays for `Views.extras`.
 
         It runs in the loader's workers, which have no weights: a function of the configuration and of (seed, step).
         """
         return batch, {}
 
     def by_person(self, targets: Targets, person: NDArray[np.int64]) -> Mapping[str, ByPerson]:  # noqa: ARG002
-        """Further `Views.extras`: what holds of the person (n_windows,) that each window is of."""
+        """Further `Views.extras`: facts on the person (n_windows,) that each window is of."""
         return {}
 
     def forward(self, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
@@ -78,7 +78,7 @@ class Term(nn.Module):
         """Look at batches before the first step, as many as it takes: for the centroids of k-means, or a mean."""
 
     def after_step(self, step: int, steps: int) -> None:
-        """Update what the term keeps, after the optimiser's step 1 … `steps`; what is random there has its own seed."""
+        """Update the term's state after the optimiser's step 1 … `steps`; random draws in it have their own seed."""
 
     def named_heads(self) -> Sequence[nn.Module]:
         """Heads to be kept with the weights: modules of `biosig.models.heads`, copies of the trained ones."""
@@ -97,12 +97,12 @@ def abilities(config: EncoderConfig) -> set[str]:
 
 
 def check_needs(term: TermConfig, config: EncoderConfig) -> None:
-    """Refuse a preset that lacks what a term needs.
+    """Refuse a preset that lacks an ability that a term needs.
 
     Raises
     ------
     UsageError
-        Names the term, what is lacking, and the objectives that the preset is able to.
+        Names the term, the missing ability, and the objectives that the preset is able to.
     """
     unknown = set(term.needs) - set(ABILITIES)
     if unknown:

@@ -1,4 +1,4 @@
-"""Diagnostic criteria as targets: what clinicians look for, taught without a single diagnosis.
+"""Diagnostic criteria as targets: the signs that clinicians look for, taught without a single diagnosis.
 
 Shape letters: W windows that have a modality, F criteria, E width of the neck.
 """

@@ -24,7 +24,7 @@ LARGEST = 4.0
 """Deviations at which a target is clipped."""
 
 SMALLEST_SPREAD = 0.1
-"""Deviations that are added to a person's own spread, so that what hardly varies does not become large."""
+"""Deviations that are added to a person's own spread, so that a column that hardly varies does not become large."""
 
 
 class FeatureColumns(Columns):

@@ -1,4 +1,4 @@
-"""A teacher's latents: the visible pass predicts what the encoder's moving average makes of the hidden tokens.
+"""A teacher's latents: the visible pass predicts the hidden tokens' states in the encoder's moving average.
 
 After data2vec (arXiv:2202.03555): the target is the mean of the teacher's top layers, each normalised over the tokens
 of a window without learned parameters (section 3.3, as there for speech), and the error is a smooth absolute one

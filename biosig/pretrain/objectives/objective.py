@@ -118,7 +118,7 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def after_step(self, step: int, steps: int) -> None:
-        """Move the teacher towards the encoder, and let terms update what they keep."""
+        """Move the teacher towards the encoder, and let terms update their state."""
         if self.teacher is not None:
             for average, now in zip(self.teacher.parameters(), self.encoder.parameters(), strict=True):
                 average.lerp_(now, 1 - self.momentum)
@@ -141,7 +141,7 @@ class Objective(nn.Module):
         return heads
 
     def rebuilding_term(self) -> RebuildingTerm | None:
-        """The first term that can rebuild what is hidden; None where none can."""
+        """The first term that can rebuild hidden patches; None if none can."""
         return next((term for term in self.terms if isinstance(term, RebuildingTerm)), None)
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Run a finished pretraining run on a window with parts hidden: what a picture of the reconstruction shows."""
+"""Run a finished pretraining run on a window with parts hidden, for a picture of the reconstruction."""
 
 from __future__ import annotations
 

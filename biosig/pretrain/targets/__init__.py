@@ -1,4 +1,4 @@
-"""Target makers: what is measured of each window once, before a run, for terms to teach. A class a file.
+"""Target makers: measurements of each window, made once before a run, for terms to teach. A class a file.
 
 A term's configuration names makers in `targets`; `biosig.pretrain.target_tables` measures what is missing and keeps it
 beside the shards.
@@ -47,7 +47,7 @@ class TargetMaker(ABC):
     def __call__(self, recording: Recording) -> Mapping[str, float] | NDArray[np.floating] | None:
         """Measure one window, read as a recording.
 
-        NaN, or None in place of an array, is what cannot be measured, or what the recording cannot carry.
+        NaN, or None in place of an array, if it cannot be measured, or the recording cannot carry it.
         """
 
 

@@ -1,4 +1,4 @@
-"""Pulse rate as a target, where three rules agree on it: what a pulse in noise is taught by."""
+"""Pulse rate as a target, where three rules agree on it: it teaches to find a pulse in noise."""
 
 from __future__ import annotations
 

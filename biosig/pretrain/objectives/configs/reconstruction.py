@@ -18,7 +18,7 @@ class RebuildingConfig(TermConfig):
     decoder : DecoderConfig
         Size of the decoder.
     global_weight : float
-        Weight of the reconstruction from the pooled token, which is what trains the pooling.
+        Weight of the reconstruction from the pooled token, which trains the pooling.
     text_weight : float
         Weight of the cross-entropy of hidden words, in nats, beside the error of the patches.
     """
