@@ -3,13 +3,16 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import biosig
+from biosig.batches.windows import fixed_length_windows
 from biosig.bench.public import NoWeightsWarning
 from biosig.bench.run import plan_bench, run_bench
-from biosig.errors import UsageError
+from biosig.downstream.probe.frozen_features import frozen_features
+from biosig.errors import DataError, UsageError
 from biosig.models.zoo import known_models, weights_elsewhere
 from biosig.models.zoo.ecgfounder import ECGFounder
 from biosig.models.zoo.model import LicenceWarning, ZooModel, random_model
@@ -127,3 +130,10 @@ def test_names_and_weights_of_other_models_are_refused(make, weights):
     with pytest.raises(UsageError) as error:
         biosig.load_model("cbramod")
     assert str(error.value) == f"The weights of 'cbramod' are not here. {weights_elsewhere('cbramod')}"
+
+
+def test_windows_that_an_encoder_never_saw_are_told_with_the_clause(eeg_shards):
+    windows = fixed_length_windows(eeg_shards, 4.0)[:2]
+    model = biosig.build_model("cbramod").with_options(largest=1e-6)
+    with pytest.raises(DataError, match=r"None of the 2 windows gives a vector: .*where a value reaches 1e-06"):
+        frozen_features(model, windows, np.zeros(2, np.int64))

@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from biosig.batches.windows import Windows
+from biosig.errors import DataError
 from biosig.file_sums import checked, guarded
 from biosig.models.model import Model, RandomWeightsWarning
 from biosig.models.reading import Layer, reading_of
 from biosig.models.readouts import Pooling
+from biosig.models.wrap import WrappedModel
 from biosig.progress import Progress
 
 
@@ -33,7 +35,7 @@ class FrozenFeatures:
         0 the embedding output, k after block k, -1 the model's output; a list if the vectors of several layers are put
         side by side, a dict if modalities differ in their layers.
     notes : list of str
-        Notes on windows without a token of a modality.
+        Notes on windows without a token of a modality; of a wrapped module or a public encoder with the reason.
     """
 
     values: NDArray[np.float32]
@@ -71,7 +73,12 @@ def frozen_features(
     stage : str
         Title of the stage in progress.
     work : Path, optional
-        Existing folder for the vectors of each number; vectors that it holds are read.
+        Existing folder that keeps the vectors of each number, and gives those that it has.
+
+    Raises
+    ------
+    DataError
+        If a wrapped module or a public encoder gives no vector for any window.
     """
     from biosig.embedding import embed_windows, vectors_of
 
@@ -105,6 +112,11 @@ def frozen_features(
     values = np.concatenate(blocks, axis=2)
     gaps = int(np.isnan(values[-1]).any(axis=1).sum())
     note = f"{gaps} of {len(windows)} windows have no valid token of some modality; training medians stand in."
+    if isinstance(model, WrappedModel):
+        if gaps == len(windows):
+            raise DataError(f"None of the {gaps} windows gives a vector: each {model.refused_windows}")
+        note = f"{gaps} of {len(windows)} windows give no vector, and training medians stand in: each "
+        note += model.refused_windows
     return FrozenFeatures(values, layers, [note] if gaps else [])
 
 
