@@ -121,7 +121,7 @@ def test_the_verb_pools_and_keeps_the_windows(bedside, ecg, tmp_path, capsys):
     )
     kept = pq.read_table(tmp_path / "people.windows.parquet")
     pd.testing.assert_frame_equal(pq.read_table(out).to_pandas(), pool_embeddings(kept, spread=True).to_pandas())
-    with pytest.raises(UsageError, match="say with --by over what"):
+    with pytest.raises(UsageError, match="add --by recording or --by subject"):
         embed("biosig-tiny", tmp_path / "shards", out=out, spread=True)
 
 

@@ -248,7 +248,7 @@ def test_rows_on_people_whom_the_makers_of_weights_name_are_marked_and_compared_
 
 def test_a_bench_that_is_described_by_old_names_of_keys_goes_on(bench_config, tmp_path):
     config = bench_config(tmp_path)
-    run._refuse_another(config, [], {})
+    run._refuse_another(config, [], {}, {})
     left = json.loads((tmp_path / "identity.json").read_text(encoding="utf-8"))
     target, windows = (left["tasks"]["sex"][key] for key in ("target", "windows"))
     empty = {"labels": {}, "weights": "", "worth": [], "events": {}, "every": 0.0, "otherwise": "", "where": {}}
@@ -256,8 +256,8 @@ def test_a_bench_that_is_described_by_old_names_of_keys_goes_on(bench_config, tm
     left["tasks"]["sex"]["target"] = {**empty, "label": target["label"], "classes": target["classes"]}
     windows["at_most"] = windows.pop("max_windows")
     write_guarded(tmp_path / "identity.json", json.dumps(left))
-    run._refuse_another(config, [], {})
+    run._refuse_another(config, [], {}, {})
     assert "at_most" not in (tmp_path / "identity.json").read_text(encoding="utf-8")
     tasks = {"sex": {**left["tasks"]["sex"], "title": "", "rules": ["chance"]}}
     with pytest.raises(UsageError, match="differs in tasks"):
-        run._refuse_another(bench_config(tmp_path, tasks=tasks), [], {})
+        run._refuse_another(bench_config(tmp_path, tasks=tasks), [], {}, {})

@@ -193,7 +193,7 @@ def _refuse_another(partial: Path, manifests: Sequence[Path], identity: Mapping[
     # An earlier version may have written keys in another spelling, or lacked one that now has a default.
     names = {field.name for field in fields(config)} | set(config.old_names)
     begun = configuration.load(type(config), {key: value for key, value in left.items() if key in names})
-    left = {key: value for key, value in left.items() if key not in names} | _settings(begun)
+    left = _settings(begun) | {key: value for key, value in left.items() if key not in names}
     other = [key for key in {**left, **identity} if left.get(key) != identity.get(key)]
     if other:
         raise UsageError(
