@@ -18,7 +18,8 @@ def check(name):
     tokens = tokens_of(lengths)
     vectors = readout(tokens)
     n_tokens = lengths[0] if readout.one_layout else 0
-    assert vectors.shape == (len(lengths), readout.n_features(EMBED_DIM, n_tokens))
+    wanted = (len(lengths), readout.n_features(EMBED_DIM, n_tokens))
+    assert vectors.shape == wanted, f"vectors {tuple(vectors.shape)}, and n_features says {wanted}"
     assert vectors.dtype == torch.float32
     assert vectors.isfinite().all()
     assert (vectors[1:] != vectors[0]).any(dim=1).all(), "windows of other tokens have the same vector"

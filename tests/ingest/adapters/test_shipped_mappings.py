@@ -106,7 +106,7 @@ def test_a_file_after_the_cited_layout_is_read_to_the_last_digit(tmp_path, name)
     assert stream.sfreq == pytest.approx(sfreq, rel=1e-6)
     assert {stream.channels[row].unit for row in rows} == {unit}
     assert len(rows) == len(names)
-    exact = np.asarray(stream.samples[rows[0]], np.float64) * stream.scale[rows[0]]
+    exact = np.asarray(stream.samples[rows[0]], np.float64) * stream.scale[rows[0]] + stream.offset[rows[0]]
     np.testing.assert_allclose(exact[: len(values)], values, rtol=1e-12, atol=1e-15)
 
 
