@@ -9,6 +9,8 @@ from biosig import samples
 from biosig.cli.main import main, verbs
 from biosig.cli.run_config import VERBS
 
+HEAVY = ("torch", "scipy", "pandas", "sklearn")
+
 
 def run(*argv):
     with pytest.raises(SystemExit) as ended:
@@ -80,6 +82,21 @@ def test_inspect_and_embed_a_file_from_the_shell(tmp_path):
 )
 def test_what_needs_no_model_imports_no_torch(code):
     assert heavy_modules(code, "torch") == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["absent"], ["finetune", "absent=1"]], ids=" ".join)
+def test_the_door_imports_no_heavy_package(arguments):
+    assert heavy_modules(f"from biosig.cli import main; main({arguments})", *HEAVY) == []
+
+
+def test_the_help_of_no_verb_imports_a_heavy_package():
+    lines = ["import contextlib, io", "from biosig.cli import main"]
+    lines += [
+        f"\nwith contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): main([{verb!r}, '--help'])"
+        f"\nassert not {{*sys.modules}} & {set(HEAVY)}, {verb!r}"
+        for verb in verbs()
+    ]
+    assert heavy_modules("; ".join(lines[:2]) + "".join(lines[2:]), *HEAVY) == []
 
 
 @pytest.mark.parametrize("verb", VERBS)
