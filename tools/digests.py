@@ -32,6 +32,7 @@ IGNORED = {
     "software",
     "time",
     "tokens_per_second",
+    "use",  # of a classifier: its target and windows as configuration, in the spelling of the version
     "versions",
 }
 """Keys of JSON, columns of tables and attributes of HDF5 that may differ between versions with equal results."""
