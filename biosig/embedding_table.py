@@ -11,10 +11,10 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from biosig.batches.altered import original
 from biosig.batches.channel_layout import channels_read
 from biosig.batches.input_contract import InputContract
 from biosig.batches.loader import Reports, count_tokens, in_order, load_batches
+from biosig.batches.mapped_recordings import original
 from biosig.batches.packed import MODALITY_IDS, PackedBatch
 from biosig.batches.recording_set import EpochList
 from biosig.batches.windows import LeftOutWarning, Windows

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from biosig.batches.altered import altered
+from biosig.batches.mapped_recordings import altered
 from biosig.batches.windows import ReadableRecording, Windows
 from biosig.recording import Recording
 

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biosig.batches.altered import COPY, altered
 from biosig.batches.contract import limit_band
 from biosig.batches.input_contract import Align, InputContract
+from biosig.batches.mapped_recordings import COPY, altered
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import DataError, EmptyWindowError, UsageError
 from biosig.recording import Channel, Recording, Stream, is_known

@@ -14,9 +14,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.altered import WrappedRecording, WrappedSet
 from biosig.batches.channel_layout import ChannelLayout, is_unscaled, montage
 from biosig.batches.contract import InputContract, band_contained, in_unit, limit_band
+from biosig.batches.mapped_recordings import MappedRecording, MappedRecordings
 from biosig.batches.stepped import SteppedContract
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.errors import EmptyWindowError
@@ -57,7 +57,7 @@ def filter_to_contract(windows: Windows, contract: Mapping[str, InputContract]) 
     return replace(windows, ds=ConditionedSet(windows.ds, contract))
 
 
-class ConditionedSet(WrappedSet):
+class ConditionedSet(MappedRecordings):
     """A set of recordings, each as a contract wants it.
 
     Parameters
@@ -86,7 +86,7 @@ class ConditionedSet(WrappedSet):
 _Moments = dict[tuple[float, tuple[Channel, ...]], NDArray[np.float64]]  # of each stream, (C, 2)
 
 
-class ConditionedRecording(WrappedRecording):
+class ConditionedRecording(MappedRecording):
     """A recording whose signals come in the contract's band, with its moments; `read` gives them as they are.
 
     Parameters

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biosig.batches.altered import WrappedSet
+from biosig.batches.mapped_recordings import MappedRecordings
 from biosig.batches.windows import ReadableRecording, RecordingSet
 
 
@@ -43,7 +43,7 @@ class ConcatRecordings:
         for number, (ds, start) in enumerate(zip(self.sets, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True)):
             own, inner = source == number, ds
             below = within[own]
-            while isinstance(inner, WrappedSet):
+            while isinstance(inner, MappedRecordings):
                 below = inner.rows_within(below)
                 inner = inner.ds
             stored[own] = start + below

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.altered import WrappedRecording, WrappedSet
 from biosig.batches.channel_layout import channels_read, is_unscaled
 from biosig.batches.input_contract import InputContract
+from biosig.batches.mapped_recordings import MappedRecordings
 from biosig.batches.ordered import OrderedContract
 from biosig.batches.windows import LeftOutWarning, ReadableRecording, RecordingSet, Windows
 from biosig.errors import UsageError
@@ -44,10 +44,11 @@ def as_stated(ds: RecordingSet, given: Given) -> RecordingSet:
     names = {name for row in range(len(ds)) for c in ds[row].channels for name in (c.source_name, c.name)}
     if absent := [name for name in given.rename if name not in names]:
         raise UsageError(f"No recording has a channel '{absent[0]}', which rename names: correct it.")
-    stated = StatedSet(ds, lambda recording: given.channels(recording.channels, f"Recording '{recording.id}'")[:2])
+    change = StatedChannels(lambda recording: given.channels(recording.channels, f"Recording '{recording.id}'")[:2])
+    stated = MappedRecordings(ds, change, change.of)
     for row in range(len(stated)):
-        recording = stated[row]
-        if recording is not ds[row]:
+        original, recording = ds[row], stated[row]
+        if any(new is not old for new, old in zip(change.of(original), original.channels, strict=True)):
             units = {c.kind: c.unit for c in recording.channels}
             for kind, scale in recording.read_signals(0.0, 1.0).robust_scale.items():
                 check_scale(scale, kind, units.get(kind, ""), f"Recording '{recording.id}'")
@@ -84,7 +85,8 @@ def with_usable_units(windows: Windows, contract: Mapping[str, InputContract], m
     found = [row for row in rows if any(map(unusable, windows.ds[row].channels))]
     if not found:
         return windows
-    ds = StatedSet(windows.ds, change)
+    usable = StatedChannels(change)
+    ds = MappedRecordings(windows.ds, usable, usable.of)
     first = next(filter(unusable, windows.ds[found[0]].channels))
     names = ", ".join(f"'{windows.ds[row].id}'" for row in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
@@ -99,78 +101,43 @@ def with_usable_units(windows: Windows, contract: Mapping[str, InputContract], m
     return replace(windows, ds=ds)
 
 
-class StatedSet(WrappedSet):
-    """A set of recordings some of whose channels are changed; the others are passed on as they are.
+class StatedChannels:
+    """An alteration of recordings some of whose channels are changed.
 
     Parameters
     ----------
-    ds : RecordingSet
-        The recordings.
     change : callable
         From a recording to its changed channels.
     """
 
-    def __init__(self, ds: RecordingSet, change: Change) -> None:
-        super().__init__(ds)
+    def __init__(self, change: Change) -> None:
         self._change = change
 
-    def __getitem__(self, row: int) -> ReadableRecording:
-        recording = self.ds[row]
-        channels, factor = self._change(recording)
-        if all(new is old for new, old in zip(channels, recording.channels, strict=True)):
-            return recording
-        return StatedRecording(recording, channels, factor)
+    def of(self, recording: ReadableRecording) -> list[Channel]:
+        """The channels of a recording as they are changed, in order."""
+        return list(self._change(recording)[0])
 
-
-class StatedRecording(WrappedRecording):
-    """A recording with changed channels.
-
-    Parameters
-    ----------
-    recording : ReadableRecording
-        The recording.
-    channels : sequence of Channel
-        C of them, in its order.
-    factor : ndarray, shape (C,)
-        Factor of each channel's scale and offset.
-    """
-
-    def __init__(self, recording: ReadableRecording, channels: Sequence[Channel], factor: NDArray[np.float64]) -> None:
-        super().__init__(recording)
-        self._channels = list(channels)
-        old = recording.channels
-        self._new = {c.name: (new, float(f)) for c, new, f in zip(old, channels, factor, strict=True)}
+    def __call__(self, part: Recording, whole: ReadableRecording, row: int) -> Recording:  # noqa: ARG002
+        """The part with changed channels, and robust scales in their units."""
+        old = whole.channels
+        channels, factors = self._change(whole)
+        if all(new is channel for new, channel in zip(channels, old, strict=True)):
+            return part
+        new = {c.name: (changed, float(f)) for c, changed, f in zip(old, channels, factors, strict=True)}
         changes: dict[str, set[tuple[str, float]]] = {}
-        for c, new, f in zip(old, channels, factor, strict=True):
-            changes.setdefault(new.kind, set()).add((c.kind, float(f)))
-        self._scales = {kind: next(iter(of)) for kind, of in changes.items() if len(of) == 1}
+        for channel, changed, f in zip(old, channels, factors, strict=True):
+            changes.setdefault(changed.kind, set()).add((channel.kind, float(f)))
+        common = {kind: next(iter(of)) for kind, of in changes.items() if len(of) == 1}
+        scales = {k: part.robust_scale[was] * f for k, (was, f) in common.items() if was in part.robust_scale}
+        return replace(part, streams=[_changed(stream, new) for stream in part.streams], robust_scale=scales)
 
-    @property
-    def channels(self) -> list[Channel]:
-        """The changed channels, in order."""
-        return self._channels
 
-    def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
-        """The window with changed channels."""
-        return self._changed(self.recording.read(onset, duration))
-
-    def read_signals(self, onset: float, duration: float) -> Recording:
-        """As `read`, of the metadata only id and robust scale."""
-        return self._changed(self.recording.read_signals(onset, duration))
-
-    def _changed(self, window: Recording) -> Recording:
-        scales = {
-            kind: window.robust_scale[old] * factor
-            for kind, (old, factor) in self._scales.items()
-            if old in window.robust_scale
-        }
-        return replace(window, streams=[self._stream(stream) for stream in window.streams], robust_scale=scales)
-
-    def _stream(self, stream: Stream) -> Stream:
-        new = [self._new[channel.name] for channel in stream.channels]
-        factor = np.array([factor for _, factor in new])
-        channels = _shared(stream.channels, tuple(channel for channel, _ in new))
-        return replace(stream, channels=channels, scale=stream.scale * factor, offset=stream.offset * factor)
+def _changed(stream: Stream, new: Mapping[str, tuple[Channel, float]]) -> Stream:
+    """A stream with new channels, its scale and offset times a factor each, by the channels' names."""
+    changed = [new[channel.name] for channel in stream.channels]
+    factor = np.array([factor for _, factor in changed])
+    channels = _shared(stream.channels, tuple(channel for channel, _ in changed))
+    return replace(stream, channels=channels, scale=stream.scale * factor, offset=stream.offset * factor)
 
 
 _MOST_SHARED = 4096

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biosig.batches.altered import COPY, AlteredRecording, WrappedSet
+from biosig.batches.mapped_recordings import COPY, MappedRecording, MappedRecordings
 from biosig.batches.windows import ReadableRecording, RecordingSet
 from biosig.errors import DataError, UsageError
 from biosig.features.window import window_of
@@ -28,7 +28,7 @@ _LOOKED_AT = 60.0
 """Seconds of a recording by which its amplitudes are checked."""
 
 
-class LeadCopies(WrappedSet):
+class LeadCopies(MappedRecordings):
     """Copies of recordings in place of the recordings, each with leads mixed by its content and the copy's number.
 
     Person, labels and content hash are those of the recording; `to_pandas` has the number in the column "copy".
@@ -69,7 +69,7 @@ class LeadCopies(WrappedSet):
         if not 0 <= row < len(self):
             raise IndexError(f"recording {row} of {len(self)}")
         within = int(self._rows[row // self._n_copies])
-        return AlteredRecording(self.ds[within], LeadMixture(row % self._n_copies), within)
+        return MappedRecording(self.ds[within], within, LeadMixture(row % self._n_copies))
 
     @property
     def annotations(self) -> pd.DataFrame:

@@ -7,8 +7,8 @@ import pytest
 
 import biosig
 from biosig.batches.alignment import BAND, aligned, mixing
-from biosig.batches.altered import altered, original
 from biosig.batches.contract import prepare
+from biosig.batches.mapped_recordings import altered, original
 from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.data.picked_channels import pick_channels

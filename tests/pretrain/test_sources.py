@@ -9,8 +9,8 @@ import pytest
 from contracts.pretraining import recordings, small_run, write_shards
 
 from biosig import config as configuration
-from biosig.batches.altered import COPY
 from biosig.batches.loader import BatchPlan
+from biosig.batches.mapped_recordings import COPY
 from biosig.errors import UsageError
 from biosig.evaluate.ledger import Ledger
 from biosig.features.row import measure
@@ -138,7 +138,7 @@ def test_copies_are_recordings_of_the_same_people_with_leads_mixed(copies, mixed
     for row in range(len(copies)):
         copy, recording = copies[row], ds[int(copies.rows_within(np.array([row]))[0])]
         assert (copy.id, copy.content_hash, copy.subject) == (recording.id, recording.content_hash, recording.subject)
-        lead_map = copy._alteration.lead_map(recording)
+        lead_map = copy._window.lead_map(recording)
         x, y = recording.read().streams[0].physical(), copy.read().streams[0].physical()
         real = np.isfinite(y)
         expected = lead_map @ np.nan_to_num(x)
@@ -158,7 +158,7 @@ def test_a_gap_of_a_lead_is_a_gap_of_what_is_made_of_it_alone(copies):
     assert not np.isnan(values).any()
     lead_map = np.eye(12)
     lead_map[4, 3] = 0.5
-    copy._alteration.lead_map = lambda _: lead_map
+    copy._window.lead_map = lambda _: lead_map
     np.testing.assert_array_equal(np.isnan(copy.read().streams[0].physical()).any(1), np.isin(np.arange(12), [3, 4]))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from biosig.batches.altered import original
+from biosig.batches.mapped_recordings import original
 from biosig.downstream.data.columns import truth_names
 from biosig.downstream.data.target_config import Target
 from biosig.recording import MODALITIES

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biosig.batches.altered import COPY, Alteration, AlteredRecording, WrappedSet, altered
+from biosig.batches.mapped_recordings import COPY, Alteration, MappedRecording, MappedRecordings, altered
 from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
 from biosig.downstream.data.splits import Split, tested_rows
 from biosig.downstream.data.task import Task
@@ -143,7 +143,7 @@ def scale_of(window: Recording, kind: str) -> float:
     return float(np.nanmedian(scales)) if np.isfinite(scales).any() else math.nan
 
 
-class _WithCopies(WrappedSet):
+class _WithCopies(MappedRecordings):
     """Recordings followed by an altered copy of each; the column `COPY` marks the copies."""
 
     def __init__(self, ds: RecordingSet, alteration: Alteration, name: str) -> None:
@@ -160,7 +160,7 @@ class _WithCopies(WrappedSet):
 
     def __getitem__(self, row: int) -> ReadableRecording:
         within = row % len(self.ds)
-        return self.ds[row] if row == within else AlteredRecording(self.ds[within], self._alteration, within)
+        return self.ds[row] if row == within else MappedRecording(self.ds[within], within, self._alteration)
 
     def to_pandas(self) -> pd.DataFrame:
         table = self.ds.to_pandas()

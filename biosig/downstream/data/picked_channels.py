@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from biosig.batches.altered import WrappedRecording, WrappedSet
-from biosig.batches.windows import ReadableRecording, RecordingSet, Windows
+from biosig.batches.mapped_recordings import MappedRecordings
+from biosig.batches.windows import RecordingSet, Windows
 from biosig.errors import UsageError
-from biosig.recording import Channel, Recording
+from biosig.recording import Recording
 
 
 def pick_channels(windows: Windows, channels: Sequence[str]) -> Windows:
@@ -23,7 +23,7 @@ def pick_channels(windows: Windows, channels: Sequence[str]) -> Windows:
     """
     if not channels:
         return windows
-    ds = PickedSet(windows.ds, channels)
+    ds = PickedChannels(windows.ds, channels)
     known = {name for row in range(len(ds)) for c in ds[row].channels for name in (c.name, c.kind)}
     unknown = [name for name in channels if name not in known]
     if unknown:
@@ -31,7 +31,7 @@ def pick_channels(windows: Windows, channels: Sequence[str]) -> Windows:
     return replace(windows, ds=ds)
 
 
-class PickedSet(WrappedSet):
+class PickedChannels(MappedRecordings):
     """A set of recordings, each with some of its channels.
 
     Parameters
@@ -43,45 +43,17 @@ class PickedSet(WrappedSet):
     """
 
     def __init__(self, ds: RecordingSet, channels: Collection[str]) -> None:
-        super().__init__(ds)
-        self._channels = frozenset(channels)
-
-    def __getitem__(self, row: int) -> PickedRecording:
-        return PickedRecording(self.ds[row], self._channels)
+        keep = frozenset(channels)
+        super().__init__(
+            ds,
+            lambda part, whole, row: with_channels(part, keep),  # noqa: ARG005
+            lambda recording: [c for c in recording.channels if c.name in keep or c.kind in keep],
+        )
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per recording, as in the set itself, with the kinds of the channels that are kept."""
         kinds = [sorted({channel.kind for channel in self[row].channels}) for row in range(len(self))]
         return self.ds.to_pandas().assign(kinds=kinds)
-
-
-class PickedRecording(WrappedRecording):
-    """A recording with some of its channels.
-
-    Parameters
-    ----------
-    recording : ReadableRecording
-        The recording.
-    keep : frozenset of str
-        Names or kinds.
-    """
-
-    def __init__(self, recording: ReadableRecording, keep: frozenset[str]) -> None:
-        super().__init__(recording)
-        self._keep = keep
-
-    @property
-    def channels(self) -> list[Channel]:
-        """The kept channels, in order."""
-        return [c for c in self.recording.channels if c.name in self._keep or c.kind in self._keep]
-
-    def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
-        """Read a window with the kept channels."""
-        return with_channels(self.recording.read(onset, duration), self._keep)
-
-    def read_signals(self, onset: float, duration: float) -> Recording:
-        """`read` with only id and robust scale of the metadata."""
-        return with_channels(self.recording.read_signals(onset, duration), self._keep)
 
 
 def with_channels(window: Recording, channels: Collection[str]) -> Recording:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from biosig.batches.altered import original
+from biosig.batches.mapped_recordings import original
 from biosig.batches.windows import Windows
 from biosig.downstream.data.label_values import label_values
 from biosig.downstream.data.label_windows import LabelledWindows, has_class, recordings_matching

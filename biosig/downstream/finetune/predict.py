@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from biosig.batches.alignment import aligned
-from biosig.batches.altered import original
 from biosig.batches.channel_layout import channels_read
+from biosig.batches.mapped_recordings import original
 from biosig.batches.recording_set import EpochList
 from biosig.batches.windows import (
     LeftOutWarning,
@@ -27,7 +27,7 @@ from biosig.batches.windows import (
 )
 from biosig.downstream.data.batch_sources import PackedExamples
 from biosig.downstream.data.columns import prediction_columns
-from biosig.downstream.data.picked_channels import PickedSet
+from biosig.downstream.data.picked_channels import PickedChannels
 from biosig.downstream.data.sequences import SpanLayout
 from biosig.downstream.data.target_config import WindowPlan
 from biosig.downstream.data.window_dataset import PreparedWindows
@@ -132,7 +132,7 @@ def predictions(
     """
     done = 0
     if use.align != "none":
-        windows = aligned(replace(windows, ds=PickedSet(windows.ds, use.channels)), use.align)
+        windows = aligned(replace(windows, ds=PickedChannels(windows.ds, use.channels)), use.align)
     for first in range(0, len(windows), CHUNK):
         part = windows[first : first + CHUNK]
         values, lacks = _predicted(classifier, use, part)

@@ -8,7 +8,7 @@ from scipy.signal import welch
 
 from biosig import config as configuration
 from biosig.batches.alignment import aligned
-from biosig.batches.altered import original
+from biosig.batches.mapped_recordings import original
 from biosig.batches.recording_set import RecordingList
 from biosig.batches.windows import fixed_length_windows
 from biosig.downstream.data.degradations import DEGRADATIONS, MISSING, SNR, degraded, with_degraded_test

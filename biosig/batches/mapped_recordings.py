@@ -1,11 +1,13 @@
-"""Recordings that are altered when they are read: everything that takes windows meets them as if they lay there so.
+"""Mapped recordings: a set of recordings whose signals or channels are changed when they are read.
 
-A wrapper passes on who was recorded, what is known of it and its content hash, which stay those of the recording: so
-splits, ledgers and labels are as they were, and the signals alone are others.
+The one wrapper of recording sets: everything that takes windows takes it like the set itself. It passes on the subject,
+the labels and the content hash, which stay those of the recording: so splits, ledgers and labels are as they were, and
+the signals alone are others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -40,29 +42,38 @@ class Alteration(Protocol):
         """
 
 
+Channels = Callable[[ReadableRecording], list[Channel]]
+"""From a recording to the channels that are read of it."""
+
+
 def altered(windows: Windows, alteration: Alteration) -> Windows:
     """The same windows, each altered when it is read."""
-    return replace(windows, ds=AlteredSet(windows.ds, alteration))
+    return replace(windows, ds=MappedRecordings(windows.ds, alteration))
 
 
 def original(windows: Windows) -> Windows:
     """The same windows of the set within all wrappers, as it was opened."""
-    while isinstance(windows.ds, WrappedSet):
+    while isinstance(windows.ds, MappedRecordings):
         windows = replace(windows, ds=windows.ds.ds, recording=windows.ds.rows_within(windows.recording))
     return windows
 
 
-class WrappedSet:
-    """A set of recordings whose members are wrapped.
+class MappedRecordings:
+    """A set of recordings whose channels, or the parts that are read of them, are mapped; everything else is passed on.
 
     Parameters
     ----------
     ds : RecordingSet
         The recordings.
+    window : Alteration, optional
+        Change of the parts that are read; None = as they are.
+    channels : callable, optional
+        From a recording to its channels as `window` leaves them; None = its own.
     """
 
-    def __init__(self, ds: RecordingSet) -> None:
+    def __init__(self, ds: RecordingSet, window: Alteration | None = None, channels: Channels | None = None) -> None:
         self.ds = ds
+        self._window, self._channels = window, channels
 
     @property
     def annotations(self) -> pd.DataFrame:
@@ -73,7 +84,7 @@ class WrappedSet:
         return len(self.ds)
 
     def __getitem__(self, row: int) -> ReadableRecording:
-        return WrappedRecording(self.ds[row])
+        return MappedRecording(self.ds[row], row, self._window, self._channels)
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per recording, as in the set itself."""
@@ -84,17 +95,28 @@ class WrappedSet:
         return rows
 
 
-class WrappedRecording:
-    """A recording that passes everything on.
+class MappedRecording:
+    """A recording whose channels, or the parts that are read of it, are mapped.
 
     Parameters
     ----------
     recording : ReadableRecording
         The recording.
+    row : int
+        Its number in its set.
+    window, channels
+        As of `MappedRecordings`.
     """
 
-    def __init__(self, recording: ReadableRecording) -> None:
-        self.recording = recording
+    def __init__(
+        self,
+        recording: ReadableRecording,
+        row: int = 0,
+        window: Alteration | None = None,
+        channels: Channels | None = None,
+    ) -> None:
+        self.recording, self.row = recording, row
+        self._window, self._channels = window, channels
         self.id: str = recording.id
 
     @property
@@ -104,8 +126,8 @@ class WrappedRecording:
 
     @property
     def channels(self) -> list[Channel]:
-        """Channels of all streams, in order."""
-        return self.recording.channels
+        """Channels of all streams, in order, as they are read."""
+        return self.recording.channels if self._channels is None else self._channels(self.recording)
 
     @property
     def report(self) -> str | None:
@@ -123,54 +145,12 @@ class WrappedRecording:
         return self.recording.fingerprint
 
     def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
-        """The window from `onset` lasting `duration` seconds."""
-        return self.recording.read(onset, duration)
+        """The window from `onset` lasting `duration` seconds, mapped."""
+        return self._mapped(self.recording.read(onset, duration))
 
     def read_signals(self, onset: float, duration: float) -> Recording:
         """As `read`, of the metadata only id and robust scale."""
-        return self.recording.read_signals(onset, duration)
+        return self._mapped(self.recording.read_signals(onset, duration))
 
-
-class AlteredSet(WrappedSet):
-    """A set of recordings, each altered when it is read.
-
-    Parameters
-    ----------
-    ds : RecordingSet
-        The recordings.
-    alteration : Alteration
-        Change of each recording's parts.
-    """
-
-    def __init__(self, ds: RecordingSet, alteration: Alteration) -> None:
-        super().__init__(ds)
-        self.alteration = alteration
-
-    def __getitem__(self, row: int) -> ReadableRecording:
-        return AlteredRecording(self.ds[row], self.alteration, row)
-
-
-class AlteredRecording(WrappedRecording):
-    """A recording that is altered when it is read.
-
-    Parameters
-    ----------
-    recording : ReadableRecording
-        The recording.
-    alteration : Alteration
-        Change of its parts.
-    row : int
-        Its number in its set.
-    """
-
-    def __init__(self, recording: ReadableRecording, alteration: Alteration, row: int) -> None:
-        super().__init__(recording)
-        self._alteration, self._row = alteration, row
-
-    def read(self, onset: float = 0.0, duration: float | None = None) -> Recording:
-        """The window, altered."""
-        return self._alteration(self.recording.read(onset, duration), self.recording, self._row)
-
-    def read_signals(self, onset: float, duration: float) -> Recording:
-        """The window, altered; of the metadata only id and robust scale."""
-        return self._alteration(self.recording.read_signals(onset, duration), self.recording, self._row)
+    def _mapped(self, part: Recording) -> Recording:
+        return part if self._window is None else self._window(part, self.recording, self.row)
