@@ -19,6 +19,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,6 +106,27 @@ HEAP = "() => performance.memory.usedJSHeapSize / 2 ** 20"
 """Memory of the page's script in MB, without arrays of samples."""
 
 
+def jump_time(page: Any, second: float) -> float:
+    """Milliseconds from a time typed into the page until it is drawn."""
+    script = f"() => {{ const g = document.querySelector('input[type=number]'); g.value = {second};"
+    script += " g.dispatchEvent(new Event('change')); }"
+    start = time.perf_counter()
+    page.evaluate(script)
+    until(page, "window.biosig.view.pending === 0")
+    return 1000 * (time.perf_counter() - start)
+
+
+def answer_time(address: str, first: int) -> float:
+    """Milliseconds until the server has sent a page of the double banana from a column on."""
+    port, token = re.search(r":(\d+)/#(.+)", address).groups()  # type: ignore[union-attr]
+    ask = f"group=0&montage=double+banana&step={1 / 113.4}&first={first}&n=1024"
+    url = f"http://127.0.0.1:{port}/api/recordings/0/signal?{ask}"
+    request = urllib.request.Request(url, headers={"X-Biosig-Token": token})
+    start = time.perf_counter()
+    urllib.request.urlopen(request).read()
+    return 1000 * (time.perf_counter() - start)
+
+
 def main() -> None:
     """Measure and print."""
     from playwright.sync_api import sync_playwright
@@ -143,14 +165,7 @@ def main() -> None:
             page.evaluate("() => gc()")
             before = (memory(server.pid, "RssAnon"), of_browser(), page.evaluate(HEAP))
             turns = [page.evaluate(TURN.replace("KEY", "PageDown")) for _ in range(asked.turns)]
-            far = []
-            for i in range(20):
-                script = f"() => {{ const g = document.querySelector('input[type=number]'); g.value = {i * 4000 + 777};"
-                script += " g.dispatchEvent(new Event('change')); }"
-                start = time.perf_counter()
-                page.evaluate(script)
-                until(page, "window.biosig.view.pending === 0")
-                far.append(1000 * (time.perf_counter() - start))
+            far = [jump_time(page, i * 4000 + 777) for i in range(20)]
             page.evaluate("() => gc()")
             page.wait_for_timeout(500)
             after = (memory(server.pid, "RssAnon"), of_browser(), page.evaluate(HEAP))
@@ -167,16 +182,7 @@ def main() -> None:
             page.screenshot(path=asked.folder / "day.png")
             moves = [page.evaluate(TURN.replace("KEY", "+")) for _ in range(5)]
             found["overview redrawn, ms"] = round(statistics.median(moves), 1)
-            port, token = re.search(r":(\d+)/#(.+)", address).groups()  # type: ignore[union-attr]
-            answers = []
-            for i in range(200):
-                ask = f"group=0&montage=double+banana&step={1 / 113.4}&first={1024 * 7 * i}&n=1024"
-                request = urllib.request.Request(
-                    f"http://127.0.0.1:{port}/api/recordings/0/signal?{ask}", headers={"X-Biosig-Token": token}
-                )
-                start = time.perf_counter()
-                urllib.request.urlopen(request).read()
-                answers.append(1000 * (time.perf_counter() - start))
+            answers = [answer_time(address, 1024 * 7 * i) for i in range(200)]
             found["answer of the server for a page of double banana, ms: median, p95"] = [
                 round(float(np.percentile(answers, q)), 1) for q in (50, 95)
             ]

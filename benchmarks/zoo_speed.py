@@ -68,8 +68,8 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for (name, modality), (n_chans, _, _) in sides.items():
         times = (1000 * part[name, modality] / WINDOWS for part in (network, preparation))
-        told = f"{modality.upper()}, {n_chans} × {SECONDS:g} s"
-        print(f"| `{name}` | {models[name].n_parameters:,} | {told} | " + " | ".join(f"{t:.1f}" for t in times) + " |")
+        title = f"{modality.upper()}, {n_chans} × {SECONDS:g} s"
+        print(f"| `{name}` | {models[name].n_parameters:,} | {title} | " + " | ".join(f"{t:.1f}" for t in times) + " |")
 
 
 if __name__ == "__main__":

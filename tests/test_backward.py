@@ -175,8 +175,8 @@ def test_a_result_of_0_1_0_stands_beside_one_of_the_same_windows_in_other_folds(
     Path("again.yaml").write_text(yaml.safe_dump({**values, "out": "results/again"}, sort_keys=False), encoding="utf-8")
     assert verb("probe")(Path("again.yaml")) == 0
     assert verb("compare")((Path("results/probe"), Path("results/again")), out=Path("compared.csv")) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "on the same windows in different folds" in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "on the same windows in different folds" in printed
 
 
 CONFIGS = {

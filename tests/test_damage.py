@@ -143,10 +143,10 @@ def _observed(kind, folder, tiny):
         try:
             for item in READERS[kind](folder, tiny):
                 digest.update(item if isinstance(item, bytes) else item.encode())
-            value, told = digest.hexdigest(), ""
+            value, message = digest.hexdigest(), ""
         except BiosigError as error:
-            value, told = None, str(error)
-    return value, " ".join([told, *(str(warning.message) for warning in caught)])
+            value, message = None, str(error)
+    return value, " ".join([message, *(str(warning.message) for warning in caught)])
 
 
 def _flip(kept, folder, tiny, luck, sound):
@@ -159,13 +159,13 @@ def _flip(kept, folder, tiny, luck, sound):
     at = luck.randrange(len(content))
     content[at] ^= 1 << luck.randrange(8)
     path.write_bytes(content)
-    value, told = _observed(kind, folder, tiny)
+    value, message = _observed(kind, folder, tiny)
     name = path.name.removesuffix(".sha256")
-    assert name in told or value == sound[kind], f"byte {at} of {path.relative_to(folder)}: {told or 'no word'}"
+    assert name in message or value == sound[kind], f"byte {at} of {path.relative_to(folder)}: {message or 'no word'}"
     if value is not None and path.name in (SUMS,) and kind != "result":
         assert value == sound[kind]
     shutil.rmtree(folder)
-    return name in told
+    return name in message
 
 
 @pytest.fixture(scope="module")

@@ -240,13 +240,13 @@ def _damage(part, how):
 def test_a_part_that_is_not_whole_is_named_and_embedded_again(tiny, half_done, how, which):
     windows, out, whole, parts = half_done
     _damage(parts[which], how)
-    told = []
+    counts = []
     with pytest.warns(DamagedWorkWarning, match=parts[which].name):
-        embed_to_file(tiny, windows, out, batch_tokens=300, progress=lambda stage, n, *_: told.append(n))
+        embed_to_file(tiny, windows, out, batch_tokens=300, progress=lambda stage, n, *_: counts.append(n))
     assert pq.read_table(out).equals(pq.read_table(whole))
     start, stop = (int(number) for number in parts[which].stem.split("-")[1:])
-    assert start < told[0] <= stop  # what is whole is not embedded again
-    assert not any(reached <= start or stop < reached <= 10 for reached in told)
+    assert start < counts[0] <= stop  # what is whole is not embedded again
+    assert not any(reached <= start or stop < reached <= 10 for reached in counts)
     assert not [path for path in out.parent.iterdir() if path.name.startswith((".", "half.parquet."))]
 
 

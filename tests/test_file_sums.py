@@ -56,20 +56,20 @@ def test_every_flip_is_named_by_verify_and_by_the_reader(folder, name, at, bit):
     damaged[at % len(whole)] ^= 1 << bit
     (folder / name).write_bytes(damaged)
     found = check_folder(folder)
-    told = []
+    messages = []
     for file in FILES:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 check(folder / file)
             except UnreadableError as error:
-                told.append(str(error))
-        told += [str(warning.message) for warning in caught]
+                messages.append(str(error))
+        messages += [str(warning.message) for warning in caught]
     (folder / name).write_bytes(whole)
     assert any(name in line for line in found.problems + found.notes)
-    assert any(name in line for line in told)
+    assert any(name in line for line in messages)
     if name != SUMS:
-        assert all(line.startswith(str(folder / name)) for line in told)
+        assert all(line.startswith(str(folder / name)) for line in messages)
 
 
 def test_what_people_edit_is_told_and_not_refused(folder):

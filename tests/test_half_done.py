@@ -129,8 +129,8 @@ def half(request, tmp_path_factory, tiny):
             patch.setattr(f"{module}.PART_WINDOWS", 4)
         for name in ("whole", "half"):
             (folder / name).mkdir()
-        all_steps, told = _steps(work, folder / "whole")
-        assert not told
+        all_steps, warned = _steps(work, folder / "whole")
+        assert not warned
         steps = []
 
         def stopping(stage, *_):
@@ -140,8 +140,8 @@ def half(request, tmp_path_factory, tiny):
 
         with pytest.raises(_Stop):
             work.go(folder / "half", stopping)
-        going_on, told = _steps(work, shutil.copytree(folder / "half", folder / "again"))
-        assert not told
+        going_on, warned = _steps(work, shutil.copytree(folder / "half", folder / "again"))
+        assert not warned
         assert 0 < len(going_on) < len(all_steps)
         assert work.read(folder / "again") == work.read(folder / "whole")
         yield work, folder, work.read(folder / "whole"), all_steps, going_on
@@ -153,8 +153,8 @@ def _steps(work, folder):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         work.go(folder, lambda *what: steps.extend([what[:2]] if what[0] != "prepare" else []))
-    told = [warning for warning in caught if warning.category.__name__ in ("DamagedWorkWarning", "EditedWarning")]
-    return steps, " ".join(str(warning.message) for warning in told)
+    warned = [warning for warning in caught if warning.category.__name__ in ("DamagedWorkWarning", "EditedWarning")]
+    return steps, " ".join(str(warning.message) for warning in warned)
 
 
 def _damage(path, how):
@@ -187,17 +187,17 @@ def test_a_file_that_is_not_whole_is_named_and_everything_else_goes_on(half, tmp
             with pytest.raises(UnreadableError, match=r"training\.safetensors is damaged.*delete it to"):
                 _steps(work, place)
             damaged.unlink()
-        steps, told = _steps(work, place)
-        told += caplog.text
+        steps, warned = _steps(work, place)
+        warned += caplog.text
         name = str(path.relative_to(folder / "half"))
         if how == "copied":
-            is_named = damaged.with_name(f"{path.stem}-copy{path.suffix}").name in told
+            is_named = damaged.with_name(f"{path.stem}-copy{path.suffix}").name in warned
             is_read = work.kind != "pretrain" and (work.kind != "ingest" or path.suffix == ".h5")
             named = is_named or not is_read
         else:
             shown = path.parent.name if "weights" in path.parts else path.name
-            named = shown.removesuffix(".sha256") in told or path.name in NOT_WORK
-        faults += [] if named else [f"{name}: not named ({told})"]
+            named = shown.removesuffix(".sha256") in warned or path.name in NOT_WORK
+        faults += [] if named else [f"{name}: not named ({warned})"]
         faults += [] if work.read(place) == whole else [f"{name}: another result"]
         guards = path.name in ("SHA256SUMS", "run.json", "log.jsonl", "config.yaml") or path.suffix == ".sha256"
         if how == "copied" or (guards and "weights" not in path.parts):

@@ -70,9 +70,9 @@ def watch(event, arguments):  # a change of the file system, or a file opened to
         if done == asked["operation"]:
             os.kill(os.getpid(), signal.SIGKILL)
 
-told = os.open(asked["told"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-os.dup2(told, 1)
-os.dup2(told, 2)
+output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+os.dup2(output, 1)
+os.dup2(output, 2)
 os.chdir(asked["folder"])
 sys.addaudithook(watch)
 try:
@@ -190,8 +190,8 @@ def command_line():
 def _run(command_line, verb, given, folder, operation=0, seconds=None, by=signal.SIGKILL):
     """Exit status and what was told, of a verb that is killed at an operation or after some seconds."""
     arguments = [verb, *(argument.format(given=given) for argument in VERBS[verb])]
-    told = folder.parent / "told.txt"
-    asked = {"folder": str(folder), "arguments": arguments, "operation": operation, "told": str(told)}
+    printed = folder.parent / "printed.txt"
+    asked = {"folder": str(folder), "arguments": arguments, "operation": operation, "output": str(printed)}
     command_line.stdin.write(json.dumps(asked) + "\n")
     command_line.stdin.flush()
     process = int(command_line.stdout.readline())
@@ -199,7 +199,7 @@ def _run(command_line, verb, given, folder, operation=0, seconds=None, by=signal
         time.sleep(seconds)
         with suppress(ProcessLookupError):  # it has ended
             os.kill(process, by)
-    return int(command_line.stdout.readline()), told.read_text()
+    return int(command_line.stdout.readline()), printed.read_text()
 
 
 def _content(path):
@@ -241,9 +241,9 @@ def _unfinished(verb, found):
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_that_is_killed_and_started_again_ends_with_the_same(verb, command_line, given, tmp_path):
     began, luck = time.monotonic(), random.Random(verb)
-    status, told = _run(command_line, verb, given, _place(verb, given, tmp_path / "whole"))
-    assert status == 0 or verb == "audit", told
-    seconds, n_operations = time.monotonic() - began, int(told.rpartition("operations:")[2])
+    status, printed = _run(command_line, verb, given, _place(verb, given, tmp_path / "whole"))
+    assert status == 0 or verb == "audit", printed
+    seconds, n_operations = time.monotonic() - began, int(printed.rpartition("operations:")[2])
     folder = _place(verb, given, tmp_path / "killed")
     whole, before = _contents(tmp_path / "whole"), _contents(folder)
     kills, again = [*KILLS], False
@@ -251,17 +251,19 @@ def test_a_verb_that_is_killed_and_started_again_ends_with_the_same(verb, comman
         kind = kills[0] if kills and not again else ""
         if kind == "time" or (kind and not n_operations):
             by = luck.choice([signal.SIGKILL, signal.SIGTERM])
-            status, told = _run(command_line, verb, given, folder, 0, luck.uniform(0.4, 0.95) * seconds, by)
+            status, printed = _run(command_line, verb, given, folder, 0, luck.uniform(0.4, 0.95) * seconds, by)
         else:
             operation = {"last": n_operations, "any": luck.randint(1, max(n_operations, 1)), "": 0}[kind]
-            status, told = _run(command_line, verb, given, folder, operation)
+            status, printed = _run(command_line, verb, given, folder, operation)
         if status in (-signal.SIGKILL, -signal.SIGTERM, 143):
             kills.pop(0)
             again = kind == "last" or not kills  # else what this kill left is gone on with, and killed again
             for name, content in _unfinished(verb, _contents(folder)).items():
                 assert content in (whole.get(name), before.get(name, b"")), f"{name} is half-written"
             continue
-        assert status == 0 or verb == "audit" or "already holds something" in told or "holds a checkpoint" in told, told
+        assert (
+            status == 0 or verb == "audit" or "already holds something" in printed or "holds a checkpoint" in printed
+        ), printed
         assert _contents(folder) == whole
         assert [*folder.rglob(".*"), *folder.rglob("*.parts")] == []
         if (folder / "out" / "SHA256SUMS").exists() or (folder / "result").exists():

@@ -174,14 +174,14 @@ def opened(rest):
         child.stdin.close()
         case, clock = None, None
         for line in child.stdout:
-            told = json.loads(line)
-            if "begin" in told:
-                case, clock = told["begin"], threading.Timer(10 * SECONDS, child.kill)
+            outcome = json.loads(line)
+            if "begin" in outcome:
+                case, clock = outcome["begin"], threading.Timer(10 * SECONDS, child.kill)
                 clock.start()
                 continue
             clock.cancel()
             rest.remove(case)
-            yield case, fault_of(told), "sentence" if told["raised"] else "opened"
+            yield case, fault_of(outcome), "sentence" if outcome["raised"] else "opened"
             case = None
         child.wait()
         if case is not None:
@@ -190,16 +190,16 @@ def opened(rest):
             yield case, f"crashed or hung ({child.returncode})", "crash"
 
 
-def fault_of(told):
+def fault_of(outcome):
     """What is wrong with how a case ended, or None."""
-    raised = told["raised"]
+    raised = outcome["raised"]
     if raised and not raised.startswith("BiosigError: "):
         return raised[:300]
     sentence = raised.removeprefix("BiosigError: ")
     if len(sentence) > CHARACTERS or re.search(r"[\x00-\x1f\x7f-\x9f]", sentence):
         return f"no clean sentence: {sentence[:700]!r}"
-    if told["seconds"] > SECONDS or told["peak"] > MEGABYTES:
-        return f"took {told['seconds']:.0f} s and {told['peak']} MB"
+    if outcome["seconds"] > SECONDS or outcome["peak"] > MEGABYTES:
+        return f"took {outcome['seconds']:.0f} s and {outcome['peak']} MB"
     return None
 
 

@@ -217,6 +217,18 @@ def load_heads(folder: Path, embed_dim: int) -> list[nn.Module]:
     return list(heads.eval())
 
 
+def save_head(model: nn.Module, path: Path) -> None:
+    """Write the weights of a model without those of its `encoder`, which have a file of their own."""
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("encoder.")}
+    write_tensors(state, path)
+
+
+def load_head(model: nn.Module, path: Path) -> None:
+    """Load weights that `save_head` wrote into a model whose encoder is loaded; every key and shape must match."""
+    own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("encoder.")}
+    load_state(model, own | read_tensors(path), str(path))
+
+
 def is_checkpoint(folder: Path) -> bool:
     """True if the folder's `config.json` was written by `save`, and not by another project."""
     return "format" in read_config(folder / CONFIG)

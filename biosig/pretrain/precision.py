@@ -22,7 +22,7 @@ Precision = Literal["float32", "bfloat16"]
 SECONDS = 0.5
 """Seconds of a trial; it is longer where two steps of each precision are."""
 
-WORTH = 0.9
+THRESHOLD = 0.9
 """bfloat16 is taken if it needs less than this share of float32's time: it rounds."""
 
 
@@ -35,7 +35,7 @@ class Trial:
     @property
     def choice(self) -> Precision:
         """The precision to train in."""
-        return "bfloat16" if self.seconds["bfloat16"] < WORTH * self.seconds["float32"] else "float32"
+        return "bfloat16" if self.seconds["bfloat16"] < THRESHOLD * self.seconds["float32"] else "float32"
 
     def __str__(self) -> str:
         found = " and ".join(f"{seconds:.3g} s in {name}" for name, seconds in self.seconds.items())

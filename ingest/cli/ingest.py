@@ -61,8 +61,7 @@ def ingest(
         Regular expression over the path; its group `subject`, or its first, is the subject's id; a group `session`
         names the sitting, other named groups become labels.
     mapping : Path, optional
-        For tables and arrays: the YAML file that says which column is which channel, or the name of one that ships
-        (docs/ingest.md); default the biosig.yaml beside.
+        YAML file of a table's or array's columns, or the name of one that ships; default the biosig.yaml beside it.
     key : Path, optional
         File with the secret key of the pseudonyms; default the one that BIOSIG_KEY_FILE names, else OUT.key is made.
     recording_names : {"auto", "keep", "hash"}
@@ -87,6 +86,5 @@ def ingest(
     from ingest.cli.run_ingest import Execution, Joining, Naming, run_ingest  # which SciPy, pandas and HDF5 come with
 
     joining = Joining(labels, labels_spec, id_column, subject_column, subject_pattern)
-    naming = Naming(key, recording_names, content_hash)
     execution = Execution(workers, scheduler, resume, against, compression, strict)
-    return run_ingest(src, out, recipe, mapping, set_, joining, naming, execution)
+    return run_ingest(src, out, recipe, mapping, set_, joining, Naming(key, recording_names, content_hash), execution)

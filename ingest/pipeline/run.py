@@ -120,11 +120,11 @@ def _executor(
     if scheduler is not None:
         client = stack.enter_context(connect(scheduler))
         return Cluster(job, client, show), max(len(client.scheduler_info()["workers"]), 1)
-    workers = _worth(workers, items)
+    workers = _useful_workers(workers, items)
     return InProcess(job, show) if workers == 1 else Pool(job, workers, show), workers
 
 
-def _worth(workers: int, items: Sequence[SourceRecording]) -> int:
+def _useful_workers(workers: int, items: Sequence[SourceRecording]) -> int:
     """Number of processes that the files are worth, counting the samples that lie beside a header."""
     by_number = math.ceil(len(items) / _FILES_PER_WORKER)
     if by_number >= workers:

@@ -205,13 +205,13 @@ def test_mixing_makes_any_covariance_a_multiple_of_the_identity_but_for_shrinkag
 
 
 def test_an_alteration_is_told_whose_part_it_reads(people):
-    told = []
+    calls = []
 
     def doubled(part, whole, row):
-        told.append((whole.content_hash, row))
+        calls.append((whole.content_hash, row))
         return replace(part, streams=[replace(s, scale=2 * s.scale) for s in part.streams])
 
     windows = fixed_length_windows(people, 4.0)
     twice = altered(windows, doubled)
     np.testing.assert_array_equal(twice.read(0).streams[0].physical(), 2 * windows.read(0).streams[0].physical())
-    assert told == [(people[0].content_hash, 0)]
+    assert calls == [(people[0].content_hash, 0)]

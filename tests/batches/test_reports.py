@@ -55,18 +55,18 @@ def test_each_window_has_the_words_of_its_recording(recordings, shards, words, h
         report = recordings[int(windows.recording[row])].report
         assert ids.tolist() == Tokenizer.default().encode(report or "")
     assert int(of_text.sum()) == len(batch.text_ids) > 0
-    told = count_tokens(windows, CONTRACT, words)
-    assert batch.seqlens.tolist() == told[loaded.rows].tolist()
-    assert (told - count_tokens(windows, CONTRACT) > 0).tolist() == [True, False, False, True, True]
+    counted = count_tokens(windows, CONTRACT, words)
+    assert batch.seqlens.tolist() == counted[loaded.rows].tolist()
+    assert (counted - count_tokens(windows, CONTRACT) > 0).tolist() == [True, False, False, True, True]
 
 
 def test_the_signals_are_the_same_with_and_without(shards, words):
     windows = fixed_length_windows(shards, 10.0)
     for row in range(5):
-        (told,) = load_batches(windows, [np.array([row])], CONTRACT, reports=words)
+        (counted,) = load_batches(windows, [np.array([row])], CONTRACT, reports=words)
         (bare,) = load_batches(windows, [np.array([row])], CONTRACT)
-        assert told.batch.patches.keys() == bare.batch.patches.keys()
-        assert all(torch.allclose(told.batch.patches[m], p, atol=1e-6) for m, p in bare.batch.patches.items())
+        assert counted.batch.patches.keys() == bare.batch.patches.keys()
+        assert all(torch.allclose(counted.batch.patches[m], p, atol=1e-6) for m, p in bare.batch.patches.items())
 
 
 def test_workers_give_the_same(shards, words):
@@ -79,10 +79,10 @@ def test_workers_give_the_same(shards, words):
 
 def test_embedding_reads_reports_only_when_asked(tiny, shards):
     bare = biosig.embed(tiny, shards, window=10.0)
-    told = biosig.embed(tiny, shards, window=10.0, reports=True)
+    counted = biosig.embed(tiny, shards, window=10.0, reports=True)
     assert bare["modality"].to_pylist() == ["ecg", "ecg", "ecg", "eeg", "eeg"]
-    assert told["modality"].to_pylist() == ["ecg", "text", "ecg", "ecg", "eeg", "text", "eeg", "text"]
-    vectors = np.stack(told["vector"].to_numpy(zero_copy_only=False))
+    assert counted["modality"].to_pylist() == ["ecg", "text", "ecg", "ecg", "eeg", "text", "eeg", "text"]
+    vectors = np.stack(counted["vector"].to_numpy(zero_copy_only=False))
     assert np.isfinite(vectors).all()
     before = np.stack(bare["vector"].to_numpy(zero_copy_only=False))
     same = np.abs(vectors[[0, 2, 3, 4]] - before[:4]).max(axis=1) < 1e-5

@@ -90,10 +90,10 @@ def test_a_row_is_the_probe_of_what_the_makers_probe(make, weights, tmp_path):
 def test_people_of_a_database_that_the_makers_name_and_licences_are_told(make, weights, monkeypatch):
     about = replace(ECGFounder.about, trained_on=("ecg",), licence="CC BY-NC 4.0", restricted="No commercial use.")
     monkeypatch.setattr(ECGFounder, "about", about)
-    told = []
+    stages = []
     config = make(["public"], {"ecgfounder-1": weights / "ecgfounder-1"}, only=["sex"])
     with pytest.warns(LicenceWarning, match="No commercial use"):
-        result = run_bench(config, progress=lambda stage, *_: told.append(stage))
+        result = run_bench(config, progress=lambda stage, *_: stages.append(stage))
     scores = result.tables.scores.set_index("row")
     assert scores["may_be_seen"].to_dict() == {"ecgfounder-1": True}
     assert not len(result.tables.gains)

@@ -50,11 +50,11 @@ def claims(adapter, path):
 
 def check_channels(recording):
     assert len(set(recording.ch_names)) == len(recording.ch_names)
-    told = " ".join(recording.notes)
+    notes = " ".join(recording.notes)
     for channel in recording.channels:
         assert channel.kind in KINDS
         assert channel.unit == (canonical_unit(channel.kind) or channel.unit)
-        if channel.kind in MODALITIES and repr(channel.source_name) not in told:
+        if channel.kind in MODALITIES and repr(channel.source_name) not in notes:
             assert is_known(channel.position), channel
             assert channel.position_source in ("template", "measured")
             assert channel_id(channel) >= 0 or re.fullmatch(r"\w+-\w+", channel.name), channel

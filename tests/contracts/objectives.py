@@ -164,8 +164,8 @@ def check_resumes(run: PretrainConfig) -> None:
     """A run that is stopped after its second step and goes on has the same weights, moments, teacher and buffers."""
 
     def until(last: int) -> Callable[..., None]:
-        def stop(_: str, step: int, *__: object) -> None:
-            if step == last:
+        def stop(stage: str, step: int, *_: object) -> None:
+            if (stage, step) == ("pretrain", last):  # not while targets are measured
                 raise Stopped
 
         return stop

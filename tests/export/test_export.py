@@ -218,7 +218,7 @@ def test_streams_of_other_spans_become_files_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("broken", "form", "said"),
+    ("broken", "form", "printed"),
     [
         (stream(np.ones((1, 100), np.float32)), "edf", "holds float32 samples .ch0."),
         (stream(ramp(100), offset=0.0025), "wfdb", "zero at -0.5 steps"),
@@ -228,17 +228,17 @@ def test_streams_of_other_spans_become_files_of_their_own(tmp_path):
         (stream(ramp(0)), "wfdb", "without samples"),
     ],
 )
-def test_what_a_format_cannot_hold_is_refused(tmp_path, broken, form, said):
-    with pytest.raises(DataError, match=said):
+def test_what_a_format_cannot_hold_is_refused(tmp_path, broken, form, printed):
+    with pytest.raises(DataError, match=printed):
         export_recording(recording(broken), tmp_path, form)
     assert not list(tmp_path.iterdir())
 
 
 def test_the_verb_tells_what_went_wrong(shards, tmp_path, capsys):
     assert export(shards, out=tmp_path, format_="edf") == 1
-    said = capsys.readouterr().out
-    assert "Wrote 2 of 3 recordings" in said
-    assert "failed: Channel 'RESP'" in said
+    printed = capsys.readouterr().out
+    assert "Wrote 2 of 3 recordings" in printed
+    assert "failed: Channel 'RESP'" in printed
     written = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert export(shards, out=tmp_path, format_="edf") == 1  # again, as after an export that was killed
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == written
@@ -246,9 +246,9 @@ def test_the_verb_tells_what_went_wrong(shards, tmp_path, capsys):
     other.write_bytes(b"of somebody else")
     capsys.readouterr()
     assert export(shards, out=tmp_path, format_="edf") == 1
-    said = capsys.readouterr().out
-    assert f"Wrote 1 of 3 recordings (1 files) to {tmp_path}" in said
-    assert f"failed: {other} exists and holds something else" in said
+    printed = capsys.readouterr().out
+    assert f"Wrote 1 of 3 recordings (1 files) to {tmp_path}" in printed
+    assert f"failed: {other} exists and holds something else" in printed
     assert other.read_bytes() == b"of somebody else"
     with pytest.raises(UsageError, match="has no recording 'nobody'"):
         export(shards, out=tmp_path, format_="edf", recording=("nobody",))

@@ -62,9 +62,9 @@ def test_a_mixed_batch_gives_each_window_what_it_gives_alone(model, windows):
 
 def test_an_absent_report_and_an_absent_modality_are_no_tokens(model, windows):
     prepared, _ = windows
-    bare, told = pack([prepared[1]], model.contract), pack([prepared[1]], model.contract, [[9, 9, 9]])
-    assert told.n_tokens == bare.n_tokens + 3
-    assert far(model.encode_and_pool(told)[1], model.encode_and_pool(bare)[1]) > 1e-4
+    bare, with_report = pack([prepared[1]], model.contract), pack([prepared[1]], model.contract, [[9, 9, 9]])
+    assert with_report.n_tokens == bare.n_tokens + 3
+    assert far(model.encode_and_pool(with_report)[1], model.encode_and_pool(bare)[1]) > 1e-4
 
 
 def test_an_invalid_channel_changes_nothing_for_the_others(model, ecg):

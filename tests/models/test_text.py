@@ -109,13 +109,13 @@ def test_a_saved_model_keeps_its_tokenizer_and_one_without_leaves_none(tiny, tok
 def test_text_is_a_modality_of_our_presets(tiny, ecg):
     signal = ecg.streams[0].physical()[None]
     options = {"sfreq": 100, "ch_names": ecg.streams[0].ch_names, "kind": "ecg"}
-    bare, told, other = (
+    bare, with_text, other = (
         tiny.encode(signal, text=text, **options)
         for text in (None, ["sinus rhythm. normal ecg."], ["normal ecg sinus rhythm"])
     )
-    assert told.text.shape == (1, len(tiny.tokenizer.encode("sinus rhythm, normal ecg")), tiny.embed_dim)
-    assert not torch.allclose(told.pooled, bare.pooled, atol=1e-4)
-    assert not torch.allclose(told.pooled, other.pooled, atol=1e-4)  # the order of words matters
+    assert with_text.text.shape == (1, len(tiny.tokenizer.encode("sinus rhythm, normal ecg")), tiny.embed_dim)
+    assert not torch.allclose(with_text.pooled, bare.pooled, atol=1e-4)
+    assert not torch.allclose(with_text.pooled, other.pooled, atol=1e-4)  # the order of words matters
     assert torch.equal(tiny.encode(signal, text=["-"], **options).pooled, bare.pooled)  # cleaned away
     with pytest.raises(UsageError, match="up to 128: shorten it"):
         tiny.encode(signal, text=["心" * 200], **options)

@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-SAID = {
+PRINTED = {
     "01_first_look": (5, "balanced_accuracy"),
     "02_your_own_recordings": (4, "same recording in"),
     "03_a_defensible_probe": (5, "Scores are as saved"),
@@ -21,7 +21,7 @@ SAID = {
 
 
 def test_every_notebook_is_held_to_something() -> None:
-    assert [path.stem for path in NOTEBOOKS] == sorted(SAID)
+    assert [path.stem for path in NOTEBOOKS] == sorted(PRINTED)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -54,6 +54,6 @@ def test_it_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
     outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
-    n_pictures, words = SAID[path.stem]
+    n_pictures, words = PRINTED[path.stem]
     assert sum("image/png" in out.get("data", {}) for out in outputs) >= n_pictures
     assert any(words in out.get("text", "") + out.get("data", {}).get("text/plain", "") for out in outputs)

@@ -208,14 +208,14 @@ def test_a_crop_never_leaves_a_window_without_a_valid_patch():
 def test_a_gain_multiplies_all_leads_and_says_so():
     batch = packed(kind="ecg")
     out = changed_by(Gain(share=0.5), batch, 3)
-    told = out.extras["changed"]
-    assert told[:, 0].any()
-    assert not told[:, 0].all()
-    assert not told[:, 1].any()
+    is_changed = out.extras["changed"]
+    assert is_changed[:, 0].any()
+    assert not is_changed[:, 0].all()
+    assert not is_changed[:, 1].any()
     for window in range(4):
         gain = out.extras["lead_map"][window].diagonal()
         assert torch.equal(gain, gain[:1].expand(12))
-        assert (gain[0] != 1) == told[window, 0]
+        assert (gain[0] != 1) == is_changed[window, 0]
         old, new = leads_of(batch, window), leads_of(out, window)
         np.testing.assert_allclose(new, out.extras["lead_map"][window].numpy() @ old, rtol=1e-5, atol=1e-6)
 
@@ -294,9 +294,9 @@ def test_a_lead_map_keeps_einthovens_sums_and_an_undrawn_one_is_the_identity():
 def test_mixed_leads_are_what_the_map_says_in_physical_orientation(model):
     batch = packed(model, "ecg")
     out = changed_by(LeadMix(share=1.0), batch, 0, model)
-    told = out.extras["changed"]
-    assert told[1:].all()
-    assert not told[0].any(), "the first recording has a gap"
+    is_changed = out.extras["changed"]
+    assert is_changed[1:].all()
+    assert not is_changed[0].any(), "the first recording has a gap"
     assert torch.equal(out.extras["lead_map"][0], torch.eye(12))
     for window in range(4):
         expected = out.extras["lead_map"][window].numpy() @ leads_of(batch, window)

@@ -183,12 +183,12 @@ def test_a_gain_scales_the_beat_in_mv_and_leaves_its_shape():
     part, pooled = Beats(16, values, CONFIG).eval(), torch.zeros(6, 48)
     beat = torch.from_numpy(values)
     gain = 1.3 * torch.eye(12).expand(6, 12, 12)
-    _, told = part(pooled, {"median_beat": beat, "lead_map": gain})
+    _, with_map = part(pooled, {"median_beat": beat, "lead_map": gain})
     _, measured = part(pooled, {"median_beat": 1.3 * beat})
     _, plain = part(pooled, {"median_beat": beat})
-    torch.testing.assert_close(told, measured)
-    torch.testing.assert_close(told["beat_shape"], plain["beat_shape"])
-    assert told["beat"] > plain["beat"]
+    torch.testing.assert_close(with_map, measured)
+    torch.testing.assert_close(with_map["beat_shape"], plain["beat_shape"])
+    assert with_map["beat"] > plain["beat"]
 
 
 def test_a_run_without_a_waveform_is_refused_and_parts_are_those_that_are_measured():

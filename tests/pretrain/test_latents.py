@@ -161,7 +161,7 @@ def test_a_teachers_latents_count_where_something_is_hidden(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "sentence"),
     [
         (lambda: NextLatentConfig(sigreg=0), "become one point"),
         (lambda: NextLatentConfig(horizon=0), "horizon of the term next_latent is 0"),
@@ -172,6 +172,6 @@ def test_a_teachers_latents_count_where_something_is_hidden(tmp_path):
         (lambda: CpcConfig(candidates=1), "candidates of the term cpc"),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused_in_a_sentence(make, said):
-    with pytest.raises(UsageError, match=said):
+def test_a_setting_that_cannot_be_is_refused_in_a_sentence(make, sentence):
+    with pytest.raises(UsageError, match=sentence):
         make()

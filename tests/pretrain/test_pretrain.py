@@ -498,9 +498,9 @@ def test_bfloat16_takes_the_same_path(run, tmp_path):
 @pytest.mark.parametrize("faster", ["bfloat16", "float32"])
 def test_the_faster_precision_is_found_by_a_trial_told_and_kept(run, tmp_path, monkeypatch, caplog, faster):
     """And the trial leaves no trace in the weights."""
-    worth = {"bfloat16": float("inf"), "float32": 0.0}
+    threshold = {"bfloat16": float("inf"), "float32": 0.0}
     monkeypatch.setattr(precision, "SECONDS", 0.05)
-    monkeypatch.setattr(precision, "WORTH", worth[faster])
+    monkeypatch.setattr(precision, "THRESHOLD", threshold[faster])
     tried = replace(run, precision="auto")
 
     def stop(stage, step, *_):
@@ -514,7 +514,7 @@ def test_the_faster_precision_is_found_by_a_trial_told_and_kept(run, tmp_path, m
     assert first["part"] == "precision"
     assert {"float32", "bfloat16"} < first.keys()
     assert config.load(PretrainConfig, run.out / "config.yaml").precision == faster
-    monkeypatch.setattr(precision, "WORTH", worth["float32" if faster == "bfloat16" else "bfloat16"])
+    monkeypatch.setattr(precision, "THRESHOLD", threshold["float32" if faster == "bfloat16" else "bfloat16"])
     named = pretrain(replace(run, out=tmp_path / "named", precision=faster))
     mine, its = weights(pretrain(tried)), weights(named)
     assert all(torch.equal(mine[name], its[name]) for name in its)

@@ -86,8 +86,8 @@ def test_windows_without_a_known_rate_teach_nothing(model):
     both = objective(look(objective, batch))["loss"]
     alone = objective(look(objective, batch_of(model, [60.0])))["loss"]
     for unknown in (math.nan, 300.0, 5.0):  # also of no rate of the grid
-        told = replace(batch, extras={"rate": torch.tensor([[60.0], [unknown]])})
-        assert objective(look(objective, told))["loss"].item() == pytest.approx(alone.item(), rel=1e-5)
+        labelled = replace(batch, extras={"rate": torch.tensor([[60.0], [unknown]])})
+        assert objective(look(objective, labelled))["loss"].item() == pytest.approx(alone.item(), rel=1e-5)
     nothing = replace(batch, extras={"rate": torch.full((2, 1), torch.nan)})
     loss = objective(look(objective, nothing))["loss"]
     assert loss == 0

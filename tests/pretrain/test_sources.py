@@ -213,8 +213,8 @@ def test_a_person_and_all_copies_are_on_one_side_and_copies_validate_nothing(fol
         run = replace(small_run(folder, ReconstructionConfig()), sources=both, validation=0.3, seed=seed)
         caplog.clear()
         train, validation = load_windows(run)
-        told = [record.message for record in caplog.records if "there twice" in record.message]
-        assert [message.split(" ")[0] for message in told] == ["1"], "the two cuttings of one EEG, and no copy"
+        messages = [record.message for record in caplog.records if "there twice" in record.message]
+        assert [message.split(" ")[0] for message in messages] == ["1"], "the two cuttings of one EEG, and no copy"
         hashes = [{w.ds[int(r)].content_hash for r in np.unique(w.recording)} for w in (train, validation)]
         assert hashes[1]
         assert not hashes[0] & hashes[1]
@@ -283,8 +283,8 @@ def test_a_source_may_have_windows_of_its_own_and_a_folder_may_be_two_sources(fo
     assert set(windows.duration[source == 0]) == {2.0}
     assert set(windows.duration[source == 1]) == {1.0}
     assert 0.5 in windows.onset[source == 1]
-    told = [record.message for record in caplog.records if "there twice" in record.message]
-    assert [message.split(" ")[0] for message in told] == ["1"], "the two cuttings of one EEG, each told once"
+    messages = [record.message for record in caplog.records if "there twice" in record.message]
+    assert [message.split(" ")[0] for message in messages] == ["1"], "the two cuttings of one EEG, each told once"
     both = load_targets(run, windows, ["features"])
     alone = replace(run, sources=[own])
     again = load_targets(alone, load_windows(alone)[0], ["features"])

@@ -87,23 +87,23 @@ def test_other_recipes_equal_samples_and_a_missing_key_are_told(folders, tmp_pat
         writer.add(again)
     (b / "key_id.txt").unlink()
     assert merge((a, b), out=tmp_path / "out") == 0
-    said = capsys.readouterr().out
-    assert "1 recordings hold the same samples" in said
-    assert "recipes differ" in said
-    assert "Not every folder tells the key" in said
+    printed = capsys.readouterr().out
+    assert "1 recordings hold the same samples" in printed
+    assert "recipes differ" in printed
+    assert "Not every folder tells the key" in printed
     assert not (tmp_path / "out" / "recipe.yaml").exists()
 
 
 def test_wrong_folders(folders, tmp_path):
     a, b = folders
     (tmp_path / "empty").mkdir()
-    for wrong, said in (
+    for wrong, printed in (
         ((a,), "at least two"),
         ((a, a), "named twice"),
         ((a, tmp_path / "empty"), "not a folder with shards"),
         ((a, tmp_path / "nowhere"), "not a folder with shards"),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=printed):
             merge(wrong, out=tmp_path / "out")
     with pytest.raises(UsageError, match="already holds something"):
         merge((a, b), out=a)

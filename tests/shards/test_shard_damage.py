@@ -234,9 +234,9 @@ def test_every_byte_beside_the_shards_is_checked(folder, name):
 def test_a_damaged_index_is_told_by_whoever_reads_the_damaged_part(folder):
     """Who opens the folder reads all but the fingerprints, and who looks for copies reads these."""
     path = folder / "index.parquet"
-    good, said = path.read_bytes(), (folder / "index.parquet.sha256").read_text().split()
-    first, stop = map(int, said[-1].split("-"))
-    told = open_shards(folder).fingerprints
+    good, digest = path.read_bytes(), (folder / "index.parquet.sha256").read_text().split()
+    first, stop = map(int, digest[-1].split("-"))
+    fingerprints = open_shards(folder).fingerprints
     for at in range(0, len(good), 17):
         flip(path, good, at)
         if first <= at < stop:
@@ -247,7 +247,7 @@ def test_a_damaged_index_is_told_by_whoever_reads_the_damaged_part(folder):
             with pytest.raises(UnreadableError, match="index"):
                 open_shards(folder)
     path.write_bytes(good)
-    assert open_shards(folder).fingerprints == told
+    assert open_shards(folder).fingerprints == fingerprints
 
 
 def test_an_index_without_its_side_car_is_read_all_the_same(folder):

@@ -103,7 +103,7 @@ def test_no_factor_between_unlike_units(a, b):
 
 
 @pytest.mark.parametrize(
-    ("kind", "unit", "size", "told"),
+    ("kind", "unit", "size", "message"),
     [
         ("ecg", "mV", 0.25e-3, r"1,000 times too small \(mV taken for uV, V taken for mV\?\)"),
         ("ecg", "mV", 250, r"1,000 times too large \(uV taken for mV, mV taken for V\?\)"),
@@ -114,8 +114,8 @@ def test_no_factor_between_unlike_units(a, b):
         ("eeg", "uV", 20e-9, r"1,000,000,000 times too small; correct the unit"),
     ],
 )
-def test_wrong_units_are_refused_by_their_factor(kind, unit, size, told):
-    with pytest.raises(DataError, match=rf"a\.edf.*{told}"):
+def test_wrong_units_are_refused_by_their_factor(kind, unit, size, message):
+    with pytest.raises(DataError, match=rf"a\.edf.*{message}"):
         check_plausible(NOISE * size, kind, unit, "a.edf")
 
 

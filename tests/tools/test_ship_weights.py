@@ -67,9 +67,9 @@ def room(tmp_path, monkeypatch):
 
 
 def test_a_run_ships_in_bfloat16_with_heads_ledger_and_card(run, room, ecg):
-    told = "\n".join(ship(run, Evidence()))
-    assert "Largest difference by rounding: ecg 0.00" in told
-    assert "The card lacks what --bench, --audit, --retest, --timing, --machine, --minutes would give." in told
+    printed = "\n".join(ship(run, Evidence()))
+    assert "Largest difference by rounding: ecg 0.00" in printed
+    assert "The card lacks what --bench, --audit, --retest, --timing, --machine, --minutes would give." in printed
     assert {tensor.dtype for tensor in read_tensors(room / NAME / "model.safetensors").values()} == {torch.bfloat16}
     model = biosig.load_model(NAME)
     assert model.trained
@@ -77,7 +77,7 @@ def test_a_run_ships_in_bfloat16_with_heads_ledger_and_card(run, room, ecg):
     (listed,) = [one for one in biosig.list_models() if one.weights]
     assert listed[:5] == (NAME, True, model.n_parameters, ("ecg", "ppg"), "Apache-2.0")  # nothing was taught of EEG
     table = biosig.embed(model, ecg)
-    assert table["model_revision"][0].as_py() in told
+    assert table["model_revision"][0].as_py() in printed
     ledger = Ledger.load(room / NAME)
     assert (len(ledger.recordings), len(ledger.subjects)) == (8, 8)  # of whom none is simulated
     assert overlap(room / NAME, [ecg.content_hash], ["x"], ["ecg"], [ecg.fingerprint]).recordings == ("ecg",)
@@ -195,8 +195,8 @@ def test_sources_that_are_gone_are_told_and_the_runs_ledger_stays(run, room):
     away = run.parent / "ptbxl-away"
     (run.parent / "ptbxl").rename(away)
     try:
-        told = ship(run, Evidence())
+        printed = ship(run, Evidence())
     finally:
         away.rename(run.parent / "ptbxl")
-    assert any("Windows were not counted and the ledger is the run's" in line for line in told)
+    assert any("Windows were not counted and the ledger is the run's" in line for line in printed)
     assert "2 steps, seed 0" in (room / NAME / "README.md").read_text()

@@ -53,16 +53,16 @@ def _train(stage, optimizer="adamw", progress=None, resume=None, wild=False):
 
 
 def test_the_network_ends_with_its_best_epoch_and_stops_where_none_is_better():
-    told = []
+    calls = []
     network, state, best = _train(
-        TrainingStage(lr=0.3, epochs=200, patience=6, batch_size=8), progress=lambda *what: told.append(what)
+        TrainingStage(lr=0.3, epochs=200, patience=6, batch_size=8), progress=lambda *what: calls.append(what)
     )
     assert not network.training
     assert best.value == pytest.approx(_score(network))
-    scores = [float(note.removeprefix("validation ")) for *_, note in told]
+    scores = [float(note.removeprefix("validation ")) for *_, note in calls]
     assert best.value == pytest.approx(max(scores), abs=1e-3)
-    assert len(told) - 6 == np.argmax(scores) + 1 < 194
-    assert told[-1][1] == told[-1][2] == 200
+    assert len(calls) - 6 == np.argmax(scores) + 1 < 194
+    assert calls[-1][1] == calls[-1][2] == 200
     assert state.optimizer.param_groups[0]["lr"] < 0.3  # the plateau has halved it
 
 
@@ -79,10 +79,10 @@ def test_stopped_after_any_epoch_it_ends_with_the_same_weights(tmp_path, optimiz
     undisturbed, _, best = _train(stage, optimizer)
     with suppress(KeyboardInterrupt):
         _train(stage, optimizer, stop, tmp_path / "fit.safetensors")
-    told = []
-    resumed, _, again = _train(stage, optimizer, lambda *what: told.append(what), tmp_path / "fit.safetensors")
+    calls = []
+    resumed, _, again = _train(stage, optimizer, lambda *what: calls.append(what), tmp_path / "fit.safetensors")
     assert again == best
-    assert len(told) <= 14 - epochs_before
+    assert len(calls) <= 14 - epochs_before
     assert all(torch.equal(t, undisturbed.state_dict()[name]) for name, t in resumed.state_dict().items())
 
 

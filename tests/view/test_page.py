@@ -254,15 +254,15 @@ def test_calipers_measure_samples(look, tmp_path):
     looker.press("p")
     assert "800 ms, 75 bpm" in drag(500, 900)
     looker.press("p")
-    said = drag(400, 500)
-    if "1.00 mV" not in said:  # a pixel is 5 samples: go to the sample by keys
+    caption = drag(400, 500)
+    if "1.00 mV" not in caption:  # a pixel is 5 samples: go to the sample by keys
         for _ in range(12):
-            looker.press("ArrowRight" if "0.00 mV" in said else "ArrowLeft")
-            said = looker.page.inner_text("#caliper")
-            if "1.00 mV" in said:
+            looker.press("ArrowRight" if "0.00 mV" in caption else "ArrowLeft")
+            caption = looker.page.inner_text("#caliper")
+            if "1.00 mV" in caption:
                 break
-    assert "1.00 mV" in said
-    milliseconds = float(said.split(" ms")[0].split(" ")[-1])
+    assert "1.00 mV" in caption
+    milliseconds = float(caption.split(" ms")[0].split(" ")[-1])
     looker.press("ArrowRight")
     after = looker.page.inner_text("#caliper")
     assert float(after.split(" ms")[0].split(" ")[-1]) - milliseconds == pytest.approx(2.0)

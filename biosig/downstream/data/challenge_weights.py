@@ -12,7 +12,7 @@ from biosig.evaluate.challenge import SINUS_RHYTHM, challenge_metric, read_weigh
 from biosig.evaluate.metrics import Metric, metrics_for
 
 
-def with_worth(target: AnyTarget) -> AnyTarget:
+def with_challenge_weights(target: AnyTarget) -> AnyTarget:
     """Add to the target the entries of its file `weights` for its labels, so that a saved result needs no other file.
 
     A label is the diagnosis of the file with codes among the label's values: all of these codes, if several count as
@@ -47,7 +47,7 @@ def with_worth(target: AnyTarget) -> AnyTarget:
 def metrics_of(target: Target) -> list[Metric]:
     """The metrics of the target's kind, and the challenge's score if labels have challenge weights."""
     metrics = metrics_for(target.kind)
-    weighted = with_worth(target) if isinstance(target, MultiLabelTarget) else None
+    weighted = with_challenge_weights(target) if isinstance(target, MultiLabelTarget) else None
     if not isinstance(weighted, MultiLabelTarget) or not weighted.challenge_weights:
         return metrics
     return [*metrics, challenge_metric(weighted.class_names, np.array(weighted.challenge_weights), _normal(weighted))]

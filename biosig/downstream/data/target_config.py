@@ -47,7 +47,7 @@ class Target:
         if cls is Target:
             given = dict(zip(("label", "classes"), args, strict=False)) | keys
             _check_keys(given)
-            chosen = next((kind for key, kind in _TOLD_BY.items() if given.get(key)), NumberTarget)
+            chosen = next((kind for key, kind in _KIND_BY_KEY.items() if given.get(key)), NumberTarget)
         return object.__new__(chosen)
 
     def __post_init__(self) -> None:
@@ -287,7 +287,7 @@ class SurvivalTarget(Target):
 
 AnyTarget = ClassTarget | MultiLabelTarget | NumberTarget | EventTarget | SurvivalTarget
 
-_TOLD_BY: dict[str, type[Target]] = {
+_KIND_BY_KEY: dict[str, type[Target]] = {
     "classes": ClassTarget,
     "labels": MultiLabelTarget,
     "events": EventTarget,
@@ -336,7 +336,7 @@ def _check_keys(given: Mapping[str, Any]) -> None:
             f"'label_interval' is {interval} and 'background_class' '{background}': the first is a positive number of "
             "seconds beside 'events', the second needs 'label_interval'."
         )
-    if "valid_range" in has and has & _TOLD_BY.keys():
+    if "valid_range" in has and has & _KIND_BY_KEY.keys():
         raise UsageError(
             "'valid_range' bounds a 'target_channel' or a 'rate', and the target has neither: leave it out."
         )

@@ -20,7 +20,7 @@ from biosig.downstream.baselines.defaults import default_baselines, drop_incompa
 from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.baselines.methods import fit_job, predict_test
 from biosig.downstream.data.batch_sources import FrozenExamples, check_one_layout
-from biosig.downstream.data.challenge_weights import with_worth
+from biosig.downstream.data.challenge_weights import with_challenge_weights
 from biosig.downstream.data.channel_subsets import ChannelSubset
 from biosig.downstream.data.columns import prediction_columns
 from biosig.downstream.data.picked_channels import pick_channels
@@ -75,7 +75,7 @@ def run_finetune(config: FineTuneConfig, progress: Progress | None = None, model
     """
     if config.out is not None:
         refuse_existing(config.out)
-    config = replace(config, target=with_worth(config.target))
+    config = replace(config, target=with_challenge_weights(config.target))
     task = open_task(config.shards, config.query, config.target, config.windows)
     config, model = model_of(config, model)
     config = with_align(config, task, model)

@@ -29,7 +29,7 @@ from biosig.downstream.baselines.defaults import (
 from biosig.downstream.baselines.features import demographic_features
 from biosig.downstream.baselines.methods import fit_job, predict_test
 from biosig.downstream.data.batch_sources import FrozenExamples
-from biosig.downstream.data.challenge_weights import with_worth
+from biosig.downstream.data.challenge_weights import with_challenge_weights
 from biosig.downstream.data.columns import prediction_columns
 from biosig.downstream.data.picked_channels import pick_channels
 from biosig.downstream.data.split_config import QuerySplit
@@ -81,7 +81,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None, model: Mode
     """
     if config.out is not None:
         refuse_existing(config.out)
-    config = replace(config, target=with_worth(config.target))
+    config = replace(config, target=with_challenge_weights(config.target))
     task = open_task(config.shards, config.query, config.target, config.windows)
     parts, notes = make_parts(config.split, task.labelled, config.seed, task.copies)
     task, parts = _only_used(task, parts)

@@ -24,7 +24,6 @@ from biosig.file_sums import write_guarded
 from biosig.models import checkpoint
 from biosig.models.encoder import Encoder
 from biosig.models.text import Tokenizer
-from biosig.tensor_files import load_state, read_tensors, write_tensors
 from biosig.text_files import read_json
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "retrieval.json"
@@ -93,8 +92,7 @@ def ranked(queries: Tensor, gallery: Tensor) -> Tensor:
 def save_retrieval_model(model: RetrievalModel, folder: Path, card: str, tokenizer: Tokenizer | None) -> Path:
     """Write a checkpoint folder of the encoder (`biosig.load_model`) with the head."""
     checkpoint.save(model.encoder, True, folder, card, tokenizer)
-    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("encoder.")}
-    write_tensors(state, folder / HEAD_WEIGHTS)
+    checkpoint.save_head(model, folder / HEAD_WEIGHTS)
     write_guarded(folder / HEAD, json.dumps({"embed_dim": len(model.signal.weight)}) + "\n")
     return folder
 
@@ -117,7 +115,5 @@ def load_retrieval_model(folder: str | Path) -> RetrievalModel:
         raise
     except (OSError, ValueError, TypeError) as error:
         raise UnreadableError(f"{folder / HEAD} is absent or damaged ({error}): give a folder of weights.") from error
-    state = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
-    state |= read_tensors(folder / HEAD_WEIGHTS)
-    load_state(model, state, str(folder / HEAD_WEIGHTS))
+    checkpoint.load_head(model, folder / HEAD_WEIGHTS)
     return model.eval()

@@ -32,7 +32,6 @@ from biosig.models.encoder import Encoder, VisibleTokens
 from biosig.pretrain.objectives.configs.decoder import DecoderConfig
 from biosig.pretrain.objectives.decoder import Decoder
 from biosig.recording import Recording
-from biosig.tensor_files import load_state, read_tensors, write_tensors
 from biosig.text_files import read_json
 
 HEAD_WEIGHTS, HEAD = "head.safetensors", "waveform.json"
@@ -177,8 +176,7 @@ class WaveformModel(nn.Module):
 def save_waveform_model(model: WaveformModel, folder: Path, card: str) -> Path:
     """Write a checkpoint folder of the encoder (`biosig.load_model`) with the head."""
     checkpoint.save(model.encoder, True, folder, card)
-    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("encoder.")}
-    write_tensors(state, folder / HEAD_WEIGHTS)
+    checkpoint.save_head(model, folder / HEAD_WEIGHTS)
     write_guarded(folder / HEAD, json.dumps(configuration.to_dict(model.head), indent=2) + "\n")
     return folder
 
@@ -202,7 +200,5 @@ def load_waveform_model(folder: str | Path) -> WaveformModel:
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{folder / HEAD} is absent or damaged ({error}): give a folder of weights.") from error
     model = WaveformModel(encoder, head)
-    state = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
-    state |= read_tensors(folder / HEAD_WEIGHTS)
-    load_state(model, state, str(folder / HEAD_WEIGHTS))
+    checkpoint.load_head(model, folder / HEAD_WEIGHTS)
     return model.eval()

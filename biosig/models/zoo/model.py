@@ -221,7 +221,7 @@ def card_of(sizes: Encoder, trained: bool) -> str:
     about, lines = sizes.about, []
     for modality, wanted in sizes.contract().items():
         lines += [
-            f"- Input: {modality.upper()}, {wanted.sfreq:g} Hz, {wanted.unit or 'any unit'}, {length_told(wanted)}; "
+            f"- Input: {modality.upper()}, {wanted.sfreq:g} Hz, {wanted.unit or 'any unit'}, {length_text(wanted)}; "
             f"channels {', '.join(wanted.ch_names[:20])}{' …' if len(wanted.ch_names) > 20 else ''}; a missing one: "
             f"{wanted.missing}.",
             f"- Steps: {describe_steps(wanted.steps)}.",
@@ -250,7 +250,7 @@ def card_of(sizes: Encoder, trained: bool) -> str:
     )
 
 
-def length_told(wanted: SteppedContract) -> str:
+def length_text(wanted: SteppedContract) -> str:
     """The windows' length, for tables: "10 s", "1–16 s"."""
     if not wanted.any_length:
         return f"{wanted.patch_seconds:g} s"

@@ -8,7 +8,7 @@ import torch
 
 from biosig.batches.stepped import describe_steps
 from biosig.models.zoo import known_models
-from biosig.models.zoo.model import length_told
+from biosig.models.zoo.model import length_text
 
 _NAMED = 12  # channels that a row lists
 
@@ -60,7 +60,7 @@ def list_public() -> list[PublicModel]:
                 modality=modality.upper(),
                 channels=listed,
                 sfreq=f"{wanted.sfreq:g} Hz",
-                length=length_told(wanted),
+                length=length_text(wanted),
                 unit=wanted.unit or "any",
                 missing=_MISSING[wanted.missing],
                 steps=describe_steps(wanted.steps),

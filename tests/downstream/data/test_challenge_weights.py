@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from biosig import config as configuration
-from biosig.downstream.data.challenge_weights import metrics_of, with_worth
+from biosig.downstream.data.challenge_weights import metrics_of, with_challenge_weights
 from biosig.downstream.data.target_config import Target
 from biosig.downstream.experiments.probe import ProbeConfig, run_probe
 from biosig.downstream.results.analysis import check_scores
@@ -26,9 +26,9 @@ def weights(tmp_path):
 
 
 def test_labels_find_their_rows_by_code(weights):
-    target = with_worth(Target("diagnosis", labels=LABELS, weights=str(weights)))
+    target = with_challenge_weights(Target("diagnosis", labels=LABELS, weights=str(weights)))
     assert target.challenge_weights == [[1, 0.1], [0.2, 1]]
-    assert with_worth(target) is target
+    assert with_challenge_weights(target) is target
     assert metrics_of(Target("diagnosis", labels=LABELS))[-1].name != "challenge"
     y, output = np.eye(2)[[0, 0, 1, 1]], np.eye(2)[[0, 1, 1, 0]]
     expected = challenge_score(y > 0, output > 0, target.class_names, np.array(target.challenge_weights), "normal")
@@ -46,7 +46,7 @@ def test_labels_find_their_rows_by_code(weights):
 )
 def test_a_label_that_is_no_diagnosis_of_the_file_is_named(weights, labels, message):
     with pytest.raises(UsageError, match=message):
-        with_worth(Target("diagnosis", labels=labels, weights=str(weights)))
+        with_challenge_weights(Target("diagnosis", labels=labels, weights=str(weights)))
 
 
 def test_a_file_that_is_absent_or_of_another_form_is_told_before_anything_is_done(weights, ecg_shards):

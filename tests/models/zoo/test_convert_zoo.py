@@ -77,10 +77,10 @@ def test_every_wrong_key_is_named(tmp_path, model):
         f"not floating-point: {key}": lambda s: s | {key: s[key].long()},
         "with NaN or infinite values": lambda s: s | {key: s[key] * np.nan},
     }
-    for said, change in wrong.items():
+    for sentence, change in wrong.items():
         with pytest.raises(DataError, match="do not fit") as refused:
             convert(a_file(tmp_path, model, change))
-        assert said in str(refused.value)
+        assert sentence in str(refused.value)
 
 
 @pytest.mark.parametrize("model", HERE)
@@ -106,8 +106,8 @@ class Planted:
 
 
 def test_options_of_a_training_script_are_read_and_no_other_class(tmp_path):
-    told = convert(a_file(tmp_path, "kim", args=argparse.Namespace(lr=1.0), epoch=3)).left_out
-    assert told["args"] == told["epoch"] == "entries that are not weights"
+    left_out = convert(a_file(tmp_path, "kim", args=argparse.Namespace(lr=1.0), epoch=3)).left_out
+    assert left_out["args"] == left_out["epoch"] == "entries that are not weights"
     path = a_file(tmp_path, "kim", args=Planted(str(tmp_path / "planted")))
     with pytest.raises(DataError, match=r"posix.mkdir.*nothing was read"):
         convert(path)
