@@ -100,9 +100,9 @@ def relative(window: Window) -> Values:
 @feature(
     "eeg",
     *(Column(f"asymmetry_{name}", "1", f"ln power of {name} at the right electrode − ln power at the left",
-             "Allen, Coan & Nazarian, Biol Psychol 2004; 67:183", "pair", True) for name in BANDS),
+             "Allen, Coan & Nazarian, Biol Psychol 2004; 67:183", "pair", True, ratio=True) for name in BANDS),
     *(Column(f"front_back_{name}", "dB", f"region_power_{name}: mean of the frontal regions − mean of the parietal and "
-             "occipital", IFCN, "", True) for name in BANDS),
+             "occipital", IFCN, "", True, ratio=True) for name in BANDS),
 )  # fmt: skip
 def asymmetry(window: Window) -> Values:
     """Differences between hemispheres, and between front and back."""

@@ -52,7 +52,7 @@ def weights(positions: NDArray[np.float64]) -> NDArray[np.float64]:
              "Gaussian mean of the electrodes around it, 25 mm, less the mean of all virtual channels", BARACHANT,
              "region", True) for band in COVARIANCE_BANDS),
     *(Column(f"virtual_correlation_{band}", "1", f"artanh of the correlation in {band} of two virtual channels",
-             BARACHANT, "pair", True) for band in COVARIANCE_BANDS),
+             BARACHANT, "pair", True, ratio=True) for band in COVARIANCE_BANDS),
 )  # fmt: skip
 def covariance(window: Window) -> Values:
     """Powers and correlations of virtual channels."""

@@ -46,6 +46,9 @@ class Column:
         True if the value depends on the channels' gains. Such a column is NaN where `Window.amplitude` is False.
     timing : bool
         True if the value is of time alone: rate, rhythm, intervals. It stays when leads become mixtures of each other.
+    ratio : bool
+        True if a value that depends on gains stays when all channels get the same one: a ratio between channels, or a
+        correlation.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Column:
     index: str = ""
     amplitude: bool = False
     timing: bool = False
+    ratio: bool = False
 
 
 @dataclass(frozen=True, slots=True)

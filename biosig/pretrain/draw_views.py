@@ -131,9 +131,12 @@ def term_transform(
     recording = np.asarray(windows.recording, np.int64)
     known: dict[str, NDArray[Any] | ByPerson] = {"subject": np.where(names == "", -1, subject), "recording": recording}
     if targets is not None:
-        # who has no name is one person each recording
-        person = np.unique(np.where(names == "", -1 - recording, subject), return_inverse=True)[1]
-        known |= targets.values
+        source = np.zeros(len(recording), np.int64) if targets.source is None else targets.source
+        # who has no name is one person each recording; another source of the same person may be aligned
+        person = np.unique(
+            np.column_stack((source, np.where(names == "", -1 - recording, subject))), axis=0, return_inverse=True
+        )[1]
+        known |= {**targets.values, "source": source}
         for term in objective.terms:
             known |= term.by_person(targets, person)
     return _TermTransform(terms, tuple(stream), first, known, tuple(augment), contract)

@@ -83,7 +83,7 @@ def load_targets(
             parts.append((mine, table.take(_rows_in(whole, windows.recording[mine] - first, windows.onset[mine]))))
             first += len(ds)
         columns[name], values[name] = _joined(maker, parts, len(windows))
-    return Targets(columns, values)
+    return Targets(columns, values, windows.ds.source_of(windows.recording))
 
 
 def _rows_in(whole: Windows, recording: NDArray[np.int64], onset: NDArray[np.float64]) -> NDArray[np.int64]:

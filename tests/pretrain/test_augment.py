@@ -317,7 +317,7 @@ def test_changes_one_after_the_other_are_told_together():
     out = changed_by(Gain(share=1.0), changed_by(LeadMix(share=1.0), batch, 0), 1)
     expected = out.extras["lead_map"][2].numpy() @ leads_of(batch, 2)
     np.testing.assert_allclose(leads_of(out, 2), expected, rtol=1e-4, atol=1e-5)
-    assert out.extras["changed"].tolist() == [[True, False], *[[True, True]] * 3]
+    assert out.extras["changed"].tolist() == [[True, False, False], *[[True, True, True]] * 3]
 
 
 AUGMENT = ["crop", "lead_mix", {"name": "gain", "share": 1.0}, "noise", "channels"]

@@ -100,7 +100,7 @@ def test_what_is_far_off_is_clipped_at_four_deviations(encoder, batch):
 
 @pytest.mark.parametrize(
     ("changed", "holding"),
-    [([0, 0], (RATE, SOKOLOW)), ([1, 0], (RATE,)), ([0, 1], (RATE,)), ([1, 1], (RATE,))],
+    [([0, 0, 0], (RATE, SOKOLOW)), ([1, 0, 0], (RATE,)), ([0, 1, 1], (RATE,)), ([1, 1, 1], (RATE,))],
 )
 def test_a_changed_amplitude_or_lead_masks_what_hangs_on_it(encoder, batch, changed, holding):
     row = [95, NAN, NAN, 3.5, NAN, NAN]
@@ -114,7 +114,7 @@ def test_criteria_of_amplitude_are_masked_as_features_are(encoder, batch):
     row = [NAN, NAN, NAN, NAN, 0.2, 0.9]
     rate = TRAIN.values["features"][:, WIDE].mean()
     entropy = -(rate * math.log(rate) + (1 - rate) * math.log(1 - rate))
-    changed = torch.tensor([[True, False]] * 3)
+    changed = torch.tensor([[True, False, False]] * 3)
     found = loss_of(encoder, batch, CriteriaConfig(), [row] * 3, changed=changed)
     assert found["loss"] == pytest.approx(math.log(2) / entropy, rel=1e-5)  # whatever the score: a logit of zero
 
@@ -122,7 +122,7 @@ def test_criteria_of_amplitude_are_masked_as_features_are(encoder, batch):
 def test_nothing_that_holds_is_a_loss_of_zero_with_gradients(encoder, batch):
     for rows in ([[NAN] * 6] * 3, [[NAN] * 3 + [1, NAN, 0.5]] * 3):
         objective = Objective(encoder, [FeaturesConfig(), CriteriaConfig()], targets=TRAIN)
-        extras = {"features": torch.tensor(rows), "changed": torch.ones(3, 2, dtype=torch.bool)}
+        extras = {"features": torch.tensor(rows), "changed": torch.ones(3, 3, dtype=torch.bool)}
         views = objective.views(replace(batch, extras=extras), torch.zeros(batch.n_tokens, dtype=torch.bool))
         loss = objective(views)["loss"]
         loss.backward()

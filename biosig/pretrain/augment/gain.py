@@ -51,7 +51,7 @@ class Gain(Augmentation):
         """The batch with gains."""
         import torch
 
-        patches, amplitude = dict(batch.patches), np.zeros(batch.n_windows, bool)
+        patches, (amplitude, balance) = dict(batch.patches), np.zeros((2, batch.n_windows), bool)
         lead_map = np.tile(np.eye(len(LEADS)), (batch.n_windows, 1, 1))
         for modality in batch.patches:
             lines = Lines.of(batch, modality, contract[modality])
@@ -64,6 +64,7 @@ class Gain(Augmentation):
                 by_lead = np.exp(self.lead_deviation * rng.standard_normal(gain.shape))
                 by_lead[:, :N_LIMB] = by_lead[:, :1]
                 gain, drawn = np.where(unknown[:, None], by_lead, gain), drawn | unknown
+                balance |= unknown
             present = np.zeros(batch.n_windows, bool)
             present[lines.window] = True
             amplitude |= present & drawn
@@ -72,4 +73,4 @@ class Gain(Augmentation):
                 lead_map[present] *= gain[present, : len(LEADS), None]
             gain = gain[lines.window, np.where(is_lead, lines.channel, len(LEADS))][lines.line]  # (N_m,)
             patches[modality] = batch.patches[modality] * torch.from_numpy(gain.astype(np.float32))[:, None]
-        return with_changes(replace(batch, patches=patches), amplitude, lead_map=lead_map)
+        return with_changes(replace(batch, patches=patches), amplitude, lead_map=lead_map, balance=balance)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -46,6 +47,7 @@ class Columns(nn.Module):
 
     picked: Tensor
     amplitude: Tensor  # (F,) bool: hangs on the size of the signals
+    ratio: Tensor  # (F,) bool: of these, hangs on the channels' sizes relative to each other alone
     leads: Tensor  # (F,) bool: hangs on which lead is which
     family: Tensor  # (F, G) one where a column is of a family
 
@@ -58,18 +60,20 @@ class Columns(nn.Module):
         for name, values in (
             ("picked", torch.from_numpy(picked)),
             ("amplitude", torch.tensor([c.column.amplitude for c in known])),
+            ("ratio", torch.tensor([c.column.ratio for c in known])),
             ("leads", torch.tensor([c.kind == "ecg" and not c.column.timing for c in known])),
             ("family", torch.tensor([[float(c.family == family) for family in families] for c in known])),
         ):
             self.register_buffer(name, values, persistent=False)
 
     def holds(self, target: Tensor, changed: Tensor | None) -> Tensor:
-        """Mask of targets (W, F) that are measured, and still hold of windows after the changes in `changed` (W, 2)."""
+        """Mask of targets (W, F) that are measured, and still hold of windows after the changes in `changed` (W, 3)."""
         known = target.isfinite()
         if changed is None:
             return known
-        amplitude, leads = changed.bool().unbind(1)  # (W,)
-        return known & ~(amplitude[:, None] & self.amplitude) & ~(leads[:, None] & self.leads)
+        amplitude, leads, balance = changed.bool().unbind(1)  # (W,)
+        size = torch.where(self.ratio, balance[:, None], amplitude[:, None]) & self.amplitude  # (W, F)
+        return known & ~size & ~(leads[:, None] & self.leads)
 
     def of_windows(self, error: Tensor, holds: Tensor) -> Tensor:
         """The error of each window (W,): the mean over its families of the mean over their columns that hold."""
@@ -86,8 +90,8 @@ class Columns(nn.Module):
         head.linear.load_state_dict(linear.state_dict())
         return head.eval()
 
-    def made_head(self, kind: str) -> PooledHead:
-        """The head that is kept with the weights."""
+    def made_head(self, kind: str) -> PooledHead | None:
+        """The head that is kept with the weights, if there is one."""
         raise NotImplementedError
 
     def errors(self, z: Tensor, target: Tensor, holds: Tensor, extras: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -128,7 +132,8 @@ class ColumnTerm(Term):
 
             picked = pick(names, values, is_wanted)
             if len(picked):
-                self.parts[kind] = self.make(encoder.config.embed_dim, names, picked, values[:, picked])  # type: ignore[index]
+                mine = replace(targets, values={"features": values[:, picked]})
+                self.parts[kind] = self.make(kind, encoder.config.embed_dim, picked, mine)  # type: ignore[index]
         if not self.parts:
             raise UsageError(
                 f"The objective {config.name} finds nothing to teach: no column is measured in {FEWEST:.0%} of the "
@@ -140,15 +145,14 @@ class ColumnTerm(Term):
         """True for a column that the term predicts."""
         raise NotImplementedError
 
-    def make(
-        self, embed_dim: int, names: tuple[str, ...], picked: NDArray[np.int64], values: NDArray[np.float32]
-    ) -> Columns:
-        """The columns of a modality, of which `values` (n_windows, F) are those of the training windows."""
+    def make(self, kind: str, embed_dim: int, picked: NDArray[np.int64], targets: Targets) -> Columns:
+        """The columns of a modality, numbered `picked` (F,); the features of `targets` are theirs (n_windows, F)."""
         raise NotImplementedError
 
     def named_heads(self) -> list[nn.Module]:
-        """A head of each modality, in the columns' own units."""
-        return [part.made_head(kind) for kind, part in self.parts.items()]
+        """A head of each modality whose columns are taught in units of their own."""
+        heads = [part.made_head(kind) for kind, part in self.parts.items()]
+        return [head for head in heads if head is not None]
 
     def forward(self, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean loss of the windows that have a column that holds, and that of each modality."""

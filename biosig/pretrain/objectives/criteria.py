@@ -68,8 +68,7 @@ class Criteria(ColumnTerm):
         """True for a criterion."""
         return column.column.name.startswith("score_")
 
-    def make(
-        self, embed_dim: int, names: tuple[str, ...], picked: NDArray[np.int64], values: NDArray[np.float32]
-    ) -> CriterionColumns:
+    def make(self, kind: str, embed_dim: int, picked: NDArray[np.int64], targets: Targets) -> CriterionColumns:  # noqa: ARG002
         """The criteria of a modality."""
+        names, values = targets.columns["features"], targets.values["features"]
         return CriterionColumns(embed_dim, self.config.width, names, picked, values)

@@ -65,7 +65,10 @@ class Targets:
         Names of the numbers, or of the first axis of an array.
     values : mapping of str to ndarray of float32, shape (n_windows, …)
         NaN = not measured, or not carried by the recording.
+    source : ndarray of int64, shape (n_windows,), optional
+        Number of the run's source that each window is of; None = all are of one.
     """
 
     columns: Mapping[str, tuple[str, ...]]
     values: Mapping[str, NDArray[np.float32]]
+    source: NDArray[np.int64] | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from biosig.errors import UsageError
+from biosig.features.registry import KINDS
 from biosig.pretrain.objectives import OBJECTIVES, TermConfig
 
 
@@ -21,6 +22,9 @@ class FeaturesConfig(TermConfig):
     relative : float
         Weight of the same features relative to the person's own mean, in deviations from one of the person's windows
         to the next; 0 = not at all.
+    per_source : tuple of str
+        Kinds of signals ("eeg") whose features are taught in deviations from the median of their own source, where
+        amplifier, cap or alignment set sources apart by more than people differ. They give no head in own units.
     width : int
         Of the layer between pooled tokens and predictions.
     """
@@ -33,6 +37,7 @@ class FeaturesConfig(TermConfig):
 
     huber: float = 1.0
     relative: float = 0.0
+    per_source: tuple[str, ...] = ()
     width: int = 128
 
     def __post_init__(self) -> None:
@@ -41,17 +46,21 @@ class FeaturesConfig(TermConfig):
             raise UsageError(f"huber is {self.huber:g}; it is a number of deviations above 0, such as 1.")
         if self.relative < 0:
             raise UsageError(f"relative is {self.relative:g}; it is a weight: 0 or more.")
+        unknown = [kind for kind in self.per_source if kind not in KINDS]
+        if unknown:
+            raise UsageError(f"per_source names {', '.join(unknown)}; features are of {', '.join(KINDS)}.")
 
     @property
     def extras(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The mean and spread of the person's windows, where features are taught relative to them."""
-        return ("features_usual",) if self.relative else ()
+        """The mean and spread of the person's windows, or the number of the source, where features are relative to it."""
+        return (*(("features_usual",) if self.relative else ()), *(("source",) if self.per_source else ()))
 
     @property
     def summary(self) -> str:  # type: ignore[override]
         """One sentence for the model card."""
         also = f", and with weight {self.relative:g} relative to the person's own mean" if self.relative else ""
+        own = f"; those of {', '.join(self.per_source)} in deviations within their source" if self.per_source else ""
         return (
             "Features of biosig.features that were measured in the whole window are predicted from its pooled "
-            f"tokens{also}; families of features weigh alike."
+            f"tokens{also}{own}; families of features weigh alike."
         )
