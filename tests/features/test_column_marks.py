@@ -12,14 +12,14 @@ from biosig.features import columns, extract
 
 ECG = sorted(samples.path("ptbxl").rglob("*_lr.hea"))[:8]
 LIMB = {"III": (-1, 1), "aVR": (-0.5, -0.5), "aVL": (1, -0.5), "aVF": (-0.5, 1)}  # of I and II
-MARKS = {f"ecg.{column.name}": column for column in columns("ecg")}
+MARKS = {f"{kind}.{column.name}": column for kind in ("ecg", "eeg") for column in columns(kind)}
 
 
 def changed(recording, matrix):
     """The recording with its leads (in its own order) replaced by mixtures of them."""
     (stream,) = recording.streams
     mixed = (matrix @ stream.physical().astype(np.float64)).astype(np.float32)
-    return replace(recording, streams=[replace(stream, samples=mixed, scale=np.ones(12), offset=np.zeros(12))])
+    return replace(recording, streams=[replace(stream, samples=mixed, scale=np.ones(len(mixed)), offset=np.zeros(len(mixed)))])
 
 
 def remixed(recording, angle=0.5, shift=0.6):
@@ -63,6 +63,21 @@ def test_a_gain_of_the_recording_changes_columns_of_amplitude_alone(recordings, 
     assert differs[of_amplitude].mean() > 0.5  # the others are angles and criteria that nobody here comes near
 
 
+def test_a_gain_of_the_recording_leaves_ratios_and_gains_of_channels_do_not():
+    eeg = biosig.read(sorted(samples.path("eegmmidb").rglob("*R04.edf"))[0]).load().crop(0, 10)
+    before = extract(eeg, ["eeg"])
+    n = len(eeg.channels)
+    assert n == len(eeg.streams[0].channels)
+    louder = extract(changed(eeg, 1.3 * np.eye(n)), ["eeg"])
+    uneven = extract(changed(eeg, np.diag(np.linspace(0.5, 2, n))), ["eeg"])
+    ratio, of_amplitude = (marks(before.index, mark) for mark in ("ratio", "amplitude"))
+    assert ratio.sum() > 20
+    assert not (ratio & ~of_amplitude).any()
+    np.testing.assert_allclose(louder[ratio], before[ratio], rtol=1e-3, atol=1e-3)
+    assert (abs(louder - before)[of_amplitude & ~ratio].dropna() > 0.2).mean() > 0.9
+    assert (abs(uneven - before)[ratio] > 1e-2).mean() > 0.5
+
+
 def test_mixed_leads_leave_columns_of_time_alone_where_they_were(recordings, measured):
     other = table(map(extract, map(remixed, recordings)))[measured.columns]
     spread = measured.std().to_numpy() + 1e-9
@@ -75,7 +90,7 @@ def test_mixed_leads_leave_columns_of_time_alone_where_they_were(recordings, mea
 
 
 def test_criteria_of_time_alone_are_found_by_what_they_look_at():
-    found = {name: column.timing for name, column in MARKS.items() if column.name.startswith("score_")}
+    found = {name: column.timing for name, column in MARKS.items() if name.startswith("ecg.score_")}
     for name in ("qrs_120", "av_block_1", "tachycardia", "irregular", "atrial_fibrillation", "qtc_450"):
         assert found[f"ecg.score_{name}"], name
     for name in ("rbbb", "lbbb", "left_axis", "sinus", "normal", "lvh_sokolow", "ventricular_flutter", "qrs_t_angle"):

@@ -147,6 +147,47 @@ def test_relative_features_are_deviations_from_the_persons_own_mean(encoder, bat
     assert found["loss"] == pytest.approx(absolute + 0.5 * deviation * 2 / 3, rel=1e-4)
 
 
+def test_features_per_source_are_deviations_from_the_median_of_their_own_source(encoder, batch):
+    values = TRAIN.values["features"]
+    apart = Targets({"features": NAMES}, {"features": np.concatenate([values, values + 1000])}, np.repeat([0, 1], 4))
+    config = FeaturesConfig(per_source=("ecg",))
+    row = [95, 650, 1000, 3.5, NAN, NAN]
+    rows = [row, [value + 1000 for value in row], row]
+    found = loss_of(encoder, batch, config, rows, apart, source=torch.tensor([0, 1, 0]))["loss"]
+    assert found == pytest.approx(loss_of(encoder, batch, FeaturesConfig(), [row] * 3)["loss"], rel=1e-4)
+    assert Objective(encoder, [config], targets=apart).heads() == []
+
+
+def test_a_column_that_a_source_lacks_is_not_taught_there(encoder, batch):
+    values = TRAIN.values["features"].copy()
+    other = values.copy()
+    other[:, SOKOLOW] = NAN
+    apart = Targets({"features": NAMES}, {"features": np.concatenate([values, other])}, np.repeat([0, 1], 4))
+    config = FeaturesConfig(per_source=("ecg",))
+    rows = [[95, NAN, NAN, sokolow, NAN, NAN] for sokolow in (NAN, 3.5, NAN)]
+    source = torch.tensor([0, 1, 0])
+    found = loss_of(encoder, batch, config, rows, apart, source=source)["loss"]
+    alone = [[95, NAN, NAN, NAN, NAN, NAN]] * 3
+    assert found == pytest.approx(loss_of(encoder, batch, config, alone, apart, source=source)["loss"])
+
+
+def test_per_source_names_kinds_of_features():
+    with pytest.raises(UsageError, match="per_source names emg; features are of ecg, ppg, eeg"):
+        FeaturesConfig(per_source=("emg",))
+
+
+def test_a_ratio_between_channels_holds_under_one_gain_and_not_under_gains_of_their_own(encoder):
+    names = ("eeg.front_back_alpha", "eeg.region_power_alpha[frontal left]")
+    rows = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+    term = Objective(
+        make_encoder(preset("biosig-fused-tiny")), [FeaturesConfig()],
+        targets=Targets({"features": names}, {"features": rows}),
+    ).terms[0]  # fmt: skip
+    changed = torch.tensor([[0, 0, 0], [1, 0, 0], [1, 0, 1]])
+    holds = term.parts["eeg"].holds(torch.from_numpy(rows), changed)
+    assert holds.tolist() == [[True, True], [True, False], [False, False]]
+
+
 def test_columns_of_few_windows_and_constant_ones_are_left_out_and_told(caplog):
     values = np.full((200, 6), NAN, np.float32)
     values[:, RATE] = np.arange(200)
