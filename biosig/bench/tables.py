@@ -244,7 +244,7 @@ def _endpoints(config: BenchConfig) -> pd.DataFrame:
         counts = task.primary and not trained_on(config, task.shards)
         predictions = predictions_of(config, name) if counts else None
         if predictions is not None:
-            decided = _decided_on(config, name)
+            decided = decided_on(config, name)
             if decided is not None:
                 predictions = predictions[predictions["recording"].isin(decided)]
             judges[name] = Judge(task, predictions, config.n_bootstrap, config.seed)
@@ -265,7 +265,8 @@ def _endpoints(config: BenchConfig) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _decided_on(config: BenchConfig, name: str) -> list[str] | None:
+def decided_on(config: BenchConfig, name: str) -> list[str] | None:
+    """Recordings that decide a task, as a finished run of it states; None = all."""
     for job in jobs_of(config, name):
         record = config.out / job.folder / "run.json"
         if record.is_file():

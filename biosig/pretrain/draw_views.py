@@ -132,10 +132,8 @@ def term_transform(
     known: dict[str, NDArray[Any] | ByPerson] = {"subject": np.where(names == "", -1, subject), "recording": recording}
     if targets is not None:
         source = np.zeros(len(recording), np.int64) if targets.source is None else targets.source
-        # who has no name is one person each recording; another source of the same person may be aligned
-        person = np.unique(
-            np.column_stack((source, np.where(names == "", -1 - recording, subject))), axis=0, return_inverse=True
-        )[1]
+        # who has no name is one person each recording
+        person = np.unique(np.where(names == "", -1 - recording, subject), return_inverse=True)[1]
         known |= {**targets.values, "source": source}
         for term in objective.terms:
             known |= term.by_person(targets, person)

@@ -251,3 +251,18 @@ def test_the_neck_standardises_over_the_batch_and_one_window_by_what_it_has_seen
     alone = neck(seen[:1])
     assert all(torch.equal(before[name], buffer) for name, buffer in neck.named_buffers())
     assert torch.allclose(alone, neck.eval()(seen[:1]), atol=1e-5)
+
+
+def test_without_amplitudes_no_column_of_a_gain_is_taught(encoder):
+    term = Objective(encoder, [FeaturesConfig(amplitudes=False)], targets=TRAIN).terms[0]
+    assert term.parts["ecg"].names == ("ecg.rate", "ecg.rr_min", "ecg.rr_max")
+
+
+def test_the_persons_own_mean_is_of_the_same_source(encoder):
+    values = np.array([[1, NAN, NAN, 1, NAN, NAN]] * 2 + [[3, NAN, NAN, 5, NAN, NAN]] * 2, np.float32)
+    both = Targets({"features": NAMES}, {"features": values + np.arange(4)[:, None]}, np.array([0, 0, 1, 1]))
+    person = np.zeros(4, np.int64)
+    for per_source, mean in (((), [3.5] * 4), (("ecg",), [1.5, 1.5, 5.5, 5.5])):
+        config = FeaturesConfig(relative=0.5, per_source=per_source)
+        usual = Objective(encoder, [config], targets=both).terms[0].by_person(both, person)["features_usual"]
+        assert usual[np.arange(4)][:, 0, RATE].tolist() == mean

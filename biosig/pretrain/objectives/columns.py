@@ -140,8 +140,7 @@ class ColumnTerm(Term):
                 f"windows and differs between them. Windows may be too short, or of kinds that the model does not read."
             )
 
-    @staticmethod
-    def wants(column: TargetColumn) -> bool:
+    def wants(self, column: TargetColumn) -> bool:
         """True for a column that the term predicts."""
         raise NotImplementedError
 

@@ -63,8 +63,7 @@ class CriterionColumns(Columns):
 class Criteria(ColumnTerm):
     """Predicts the soft scores of criteria."""
 
-    @staticmethod
-    def wants(column: TargetColumn) -> bool:
+    def wants(self, column: TargetColumn) -> bool:
         """True for a criterion."""
         return column.column.name.startswith("score_")
 

@@ -97,10 +97,9 @@ class FeatureColumns(Columns):
 class Features(ColumnTerm):
     """Predicts features; criteria among the columns are left to a term of their own."""
 
-    @staticmethod
-    def wants(column: TargetColumn) -> bool:
-        """True for a column that is not a criterion."""
-        return not column.column.name.startswith("score_")
+    def wants(self, column: TargetColumn) -> bool:
+        """True for a column that is not a criterion, and whose dependence on gains is asked for."""
+        return not column.column.name.startswith("score_") and (self.config.amplitudes or not column.column.amplitude)
 
     def make(self, kind: str, embed_dim: int, picked: NDArray[np.int64], targets: Targets) -> FeatureColumns:
         """The features of a modality."""
@@ -110,6 +109,8 @@ class Features(ColumnTerm):
         """Mean and deviation of the features of each person, where they are taught relative to these."""
         if not self.config.relative:
             return {}
+        if self.config.per_source and targets.source is not None:
+            person = np.unique(np.column_stack((targets.source, person)), axis=0, return_inverse=True)[1]
         return {"features_usual": usual_of(targets.values["features"], person)}
 
 

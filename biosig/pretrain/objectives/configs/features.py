@@ -22,9 +22,12 @@ class FeaturesConfig(TermConfig):
     relative : float
         Weight of the same features relative to the person's own mean, in deviations from one of the person's windows
         to the next; 0 = not at all.
+    amplitudes : bool
+        False to leave out columns that depend on gains: shares, shapes and times remain.
     per_source : tuple of str
         Kinds of signals ("eeg") whose features are taught in deviations from the median of their own source, where
-        amplifier, cap or alignment set sources apart by more than people differ. They give no head in own units.
+        amplifier, cap or alignment set sources apart by more than people differ; the person's own mean is then that of
+        the same source. They give no head in own units.
     width : int
         Of the layer between pooled tokens and predictions.
     """
@@ -37,6 +40,7 @@ class FeaturesConfig(TermConfig):
 
     huber: float = 1.0
     relative: float = 0.0
+    amplitudes: bool = True
     per_source: tuple[str, ...] = ()
     width: int = 128
 
@@ -59,8 +63,9 @@ class FeaturesConfig(TermConfig):
     def summary(self) -> str:  # type: ignore[override]
         """One sentence for the model card."""
         also = f", and with weight {self.relative:g} relative to the person's own mean" if self.relative else ""
+        left = "" if self.amplitudes else " that no gain changes"
         own = f"; those of {', '.join(self.per_source)} in deviations within their source" if self.per_source else ""
         return (
-            "Features of biosig.features that were measured in the whole window are predicted from its pooled "
+            f"Features of biosig.features{left} that were measured in the whole window are predicted from its pooled "
             f"tokens{also}{own}; families of features weigh alike."
         )
