@@ -4,9 +4,10 @@
 
 Each argument is a run folder of `biosig pretrain`. Their validation people must be the same: equal sources, share and
 seed. Each window's features, in deviations from the mean of the same person in the same source and clipped at four,
-are predicted by ridge regression on the window's vector in such deviations, whose penalty and whose folds leave out people (what is not measured is the mean there, and is not scored); the figure is
-the mean over columns of the share of variance that is predicted (R²), with its range over the folds. Targets of
-different losses are so compared by one measure, and no label is seen.
+are predicted by ridge regression on the window's vector in such deviations, whose penalty and whose folds leave out
+people (what is not measured is the mean there, and is not scored); the figure is the mean over columns of the share of
+variance that is predicted (R²), with its range over the folds. Targets of different losses are so compared by one
+measure, and no label is seen.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from biosig.pretrain.target_tables import load_targets
 from biosig.pretrain.windows import load_windows
 from biosig.text_files import read_yaml
 
-PENALTIES = tuple(10.0**power for power in range(0, 6))
+PENALTIES = tuple(10.0**power for power in range(6))
 FOLDS = 5
 LARGEST = 4.0
 MEASURED = 0.2
@@ -108,7 +109,9 @@ def explained(
     return _r2(x, y, train, test, PENALTIES[int(np.argmax(found))])
 
 
-def _r2(x: Floats, y: Floats, train: Sequence[int] | NDArray[np.int64], test: NDArray[np.int64], penalty: float) -> float:
+def _r2(
+    x: Floats, y: Floats, train: Sequence[int] | NDArray[np.int64], test: NDArray[np.int64], penalty: float
+) -> float:
     predicted = Ridge(penalty).fit(x[train], np.nan_to_num(y[train])).predict(x[test])
     error, spread = np.nansum((y[test] - predicted) ** 2, 0), np.nansum(y[test] ** 2, 0)
     return float((1 - error[spread > 0] / spread[spread > 0]).mean())

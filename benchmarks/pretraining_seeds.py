@@ -1,11 +1,11 @@
 """Bench tables of a recipe over its pretraining seeds: the mean of the seeds' scores, each seed, and paired gains.
 
-    python benchmarks/pretraining_seeds.py --controls runs/bench --run joint=runs/joint-0,runs/joint-1 --run ecg=runs/ecg-0,runs/ecg-1
+    python benchmarks/pretraining_seeds.py --controls runs/bench --run joint=runs/joint-0,runs/joint-1 --run ecg=runs/e
 
 Every folder is one of `biosig bench` with the group "frozen". `--controls` holds the rows that no pretraining changes:
-features, networks from scratch, rules. Scores of the seeds are averaged, on the same resampled people (docs/evidence.md);
-gains are over the mean of three random twins, and over the first recipe named. The table of decisions is of the people
-who decide, at Holm's levels over the five primary endpoints.
+features, networks from scratch, rules. Scores of the seeds are averaged, on the same resampled people
+(docs/evidence.md); gains are over the mean of three random twins, and over the first recipe named. The table of
+decisions is of the people who decide, at Holm's levels over the five primary endpoints.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def main() -> None:
     parser.add_argument("--controls", type=Path, required=True)
     args = parser.parse_args()
     controls = opened(args.controls)
-    runs = {name: [opened(Path(path)) for path in paths.split(",")] for name, _, paths in (r.partition("=") for r in args.run)}
+    runs = {
+        name: [opened(Path(path)) for path in paths.split(",")]
+        for name, _, paths in (r.partition("=") for r in args.run)
+    }
     judges: dict[str, dict[str, Judge]] = {}
     deciding: dict[str, dict[str, Judge]] = {}
     for task in controls.tasks:
@@ -50,7 +53,11 @@ def main() -> None:
 def opened(folder: Path) -> BenchConfig:
     """The configuration of a finished bench, which names its folder."""
     config = configuration.load(BenchConfig, folder / "config.yaml")
-    return config if config.out == folder else configuration.load(BenchConfig, {**configuration.to_dict(config), "out": folder})
+    return (
+        config
+        if config.out == folder
+        else configuration.load(BenchConfig, {**configuration.to_dict(config), "out": folder})
+    )
 
 
 def judge_of(config: BenchConfig, task: str, rows: pd.DataFrame) -> Judge:
@@ -132,9 +139,9 @@ def decisions(deciding: dict[str, dict[str, Judge]]) -> list[str]:
         table = holm({task: judge.gain(MODEL, TWIN, flips=True) for task, judge in judges.items()})
         for record in table.to_dict("records"):
             lines.append(
-                f"| {name} | {record['endpoint']} | {record['gain']:+.3f} | {record['level']:.4f} | {record['low']:+.4f} to "
-                f"{record['high']:+.4f} | {'yes' if record['above'] else 'no'} (p {record['p_bootstrap']:.4f}, flips "
-                f"{record['p_sign_flip']:.4f}) |"
+                f"| {name} | {record['endpoint']} | {record['gain']:+.3f} | {record['level']:.4f} | "
+                f"{record['low']:+.4f} to {record['high']:+.4f} | {'yes' if record['above'] else 'no'} "
+                f"(p {record['p_bootstrap']:.4f}, flips {record['p_sign_flip']:.4f}) |"
             )
     return lines
 

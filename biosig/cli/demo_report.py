@@ -24,10 +24,11 @@ from biosig.shards.dataset import ShardDataset, open_shards
 INTRODUCTION = """
 This report was made by one command from recordings that ship with Biosig. It walks the whole line: files of three
 formats became shards; `{model}` ({n_parameters:,} parameters) learned from them for {steps} steps by rebuilding what
-was hidden from it; its frozen embeddings were tested by a linear probe, on people that the probe had not seen.
+was hidden from it, to show how; the frozen embeddings of `{shipped}`, whose weights ship and have seen none of these
+people, were tested by a linear probe, on people that the probe had not seen.
 
-At this size of pretraining no particular score is expected. What the tables show is how a score should be shown: with
-an interval, beside chance, the same network never trained, and features made by hand.
+The recordings are few, so the intervals are wide. The tables show how a score should be shown: with an interval, beside
+chance, the same network never trained, and features made by hand. Its scores on more people are in its card.
 """
 
 LIMITATIONS = """
@@ -35,13 +36,12 @@ LIMITATIONS = """
 
 - These are samples of public databases, small enough to ship. Intervals are wide; with seven EEG subjects they are
   narrower than they should be.
-- The EEG subjects are also those of the pretraining, without their labels; the ECG patients are not.
 - Positions are those of a typical adult where the file has none.
 - For research, not a medical device.
 """
 
 
-def write_report(out: Path, cohort: pd.DataFrame, results: Sequence[tuple[str, ProbeResult]]) -> Path:
+def write_report(out: Path, cohort: pd.DataFrame, results: Sequence[tuple[str, ProbeResult]], shipped: str) -> Path:
     """Draw every picture and write `report.html` into the demo's folder.
 
     Parameters
@@ -52,6 +52,8 @@ def write_report(out: Path, cohort: pd.DataFrame, results: Sequence[tuple[str, P
         The ingested recordings, one row per set.
     results : sequence of (str, ProbeResult)
         Each task's title and result.
+    shipped : str
+        Name of the model that was probed.
 
     Returns
     -------
@@ -66,7 +68,12 @@ def write_report(out: Path, cohort: pd.DataFrame, results: Sequence[tuple[str, P
     log = pd.read_json(run / "log.jsonl", lines=True)
 
     report = Report("Biosig: the whole line on real recordings", "ECG, PPG and EEG: ingest, pretrain, embed, probe")
-    facts = {"model": model.name, "n_parameters": model.n_parameters, "steps": int(log["step"].max())}
+    facts = {
+        "model": model.name,
+        "n_parameters": model.n_parameters,
+        "steps": int(log["step"].max()),
+        "shipped": shipped,
+    }
     report.add_text(INTRODUCTION.format(**facts))
     report.add_table(cohort, "What was ingested, to the file's own integers.")
 

@@ -19,7 +19,9 @@ def changed(recording, matrix):
     """The recording with its leads (in its own order) replaced by mixtures of them."""
     (stream,) = recording.streams
     mixed = (matrix @ stream.physical().astype(np.float64)).astype(np.float32)
-    return replace(recording, streams=[replace(stream, samples=mixed, scale=np.ones(len(mixed)), offset=np.zeros(len(mixed)))])
+    return replace(
+        recording, streams=[replace(stream, samples=mixed, scale=np.ones(len(mixed)), offset=np.zeros(len(mixed)))]
+    )
 
 
 def remixed(recording, angle=0.5, shift=0.6):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from biosig.batches.packed import PackedBatch
 
 CHANGES = ("amplitude", "leads", "balance")
-"""Amplitudes are other than those measured; leads are mixtures of others, in which time alone is as it was; amplitudes of
-channels are others relative to each other."""
+"""Amplitudes are other than those measured; leads are mixtures of others, in which time alone is as it was;
+amplitudes of channels are others relative to each other."""
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """In the order of `lead_map`, which is that of their vocabulary ids, 0 to 11."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from biosig.models.pooled_head import PooledHead
 from biosig.pretrain.objectives.columns import Columns, ColumnTerm
+from biosig.pretrain.targets import Targets
 from biosig.pretrain.targets.features import TargetColumn
 
 RAREST = 0.01

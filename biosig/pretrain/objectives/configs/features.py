@@ -56,7 +56,7 @@ class FeaturesConfig(TermConfig):
 
     @property
     def extras(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The mean and spread of the person's windows, or the number of the source, where features are relative to it."""
+        """The mean and spread of the person's windows, and the number of the source, where one is asked for."""
         return (*(("features_usual",) if self.relative else ()), *(("source",) if self.per_source else ()))
 
     @property
