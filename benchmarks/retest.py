@@ -2,10 +2,12 @@
 
     OMP_NUM_THREADS=1 python benchmarks/retest.py MODEL shards/bidmc shards/eegmmidb --out retest.json
 
-MODEL is a folder, or a preset's name (random weights). Of each folder of shards and each modality in it that the model
-reads: two halves of a recording, and two recordings of a person where enough people have two (`biosig.audit.retest`),
-beside the same model of random weights. Seconds are of `biosig.embed` on one thread for a recording that is in memory:
-the shortest time of the processor, and the median by the clock, of several rounds after one to warm up.
+MODEL is a folder, or a preset's name (random weights). Beside the JSON, `retest.csv` and `timing.csv` are for
+`tools/ship_weights.py`, which makes sections of a card of them. Of each folder of shards and each modality in it that
+the model reads: two halves of a recording, and two recordings of a person where enough people have two
+(`biosig.audit.retest`), beside the same model of random weights. Seconds are of `biosig.embed` on one thread for a
+recording that is in memory: the shortest time of the processor, and the median by the clock, of several rounds after
+one to warm up.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from mne.channels import make_standard_montage
 
 import biosig
 from biosig import samples
 from biosig.audit.retest import retest
+from biosig.csv_table import write_csv
 from biosig.downstream.data.picked_channels import pick_channels, with_channels
 from biosig.downstream.data.task import open_recordings
 from biosig.downstream.results.environment import environment
@@ -56,6 +60,10 @@ def main() -> None:
     found["environment"] = environment()
     with whole_file(args.out) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    agreement, timing = tables(found)
+    for name, table in (("retest", agreement), ("timing", timing)):
+        with whole_file(args.out.with_name(f"{name}.csv")) as temporary:
+            write_csv(table, temporary)
     print("\n".join(lines(found)))
 
 
@@ -106,6 +114,33 @@ def timed(model: Model, recording: Recording, seconds: float, rounds: int) -> di
             processor.append(time.process_time() - begun[1])
     size = {"n_chans": len(recording.channels), "window": seconds}
     return {**size, "processor": round(min(processor), 5), "clock": round(statistics.median(clock), 5)}
+
+
+def tables(found: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables for a card: agreement of two halves, or recordings, of a person; and seconds per vector."""
+    rows = [
+        {
+            "shards": shards,
+            "signals": modality.upper(),
+            "of": between,
+            "people": of["n_people"],
+            "ICC": shown(of["vector"].get("icc")),
+            "recognised": shown(of["vector"].get("rank_1")),
+            "recognised by random weights": shown(of.get("random_weights", {}).get("rank_1")),
+            "by chance": f"{of['chance']:.2f}",
+        }
+        for shards, modalities in found["retest"].items()
+        for modality, measurements in modalities.items()
+        for between, of in measurements.items()
+    ]
+    times = [
+        {
+            "window": f"{of['window']:g} s of {modality.upper()}, {of['n_chans']} channels",
+            "ms of one thread": f"{1000 * of['processor']:.1f}",
+        }
+        for modality, of in found["seconds_per_vector"].items()
+    ]
+    return pd.DataFrame(rows), pd.DataFrame(times)
 
 
 def lines(found: dict[str, Any]) -> list[str]:
