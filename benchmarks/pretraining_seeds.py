@@ -5,7 +5,9 @@
 Every folder is one of `biosig bench` with the group "frozen". `--controls` holds the rows that no pretraining changes:
 features, networks from scratch, rules. Scores of the seeds are averaged, on the same resampled people
 (docs/evidence.md); gains are over the mean of three random twins, and over the first recipe named. The table of
-decisions is of the people who decide, at Holm's levels over the five primary endpoints.
+decisions is of the people who decide, at Holm's levels over the five primary endpoints. Weights of single kinds of
+signals are one recipe together: each task takes the folders that hold it, and `FOLDER:eeg+smni` is asked for tasks
+that begin with these words alone.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -24,6 +27,17 @@ from biosig.downstream.baseline import MODEL
 from biosig.downstream.results.fusion import with_fused
 
 
+class Seed(NamedTuple):
+    """The bench of one pretraining seed, and the words that its tasks begin with."""
+
+    bench: BenchConfig
+    words: tuple[str, ...]
+
+    def predictions(self, task: str) -> pd.DataFrame | None:
+        """Those of a task; None where the bench does not hold it, or is not asked for it."""
+        return predictions_of(self.bench, task) if task.startswith(self.words) else None
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -32,8 +46,7 @@ def main() -> None:
     args = parser.parse_args()
     controls = opened(args.controls)
     runs = {
-        name: [opened(Path(path)) for path in paths.split(",")]
-        for name, _, paths in (r.partition("=") for r in args.run)
+        name: [seed_of(path) for path in paths.split(",")] for name, _, paths in (r.partition("=") for r in args.run)
     }
     judges: dict[str, dict[str, Judge]] = {}
     deciding: dict[str, dict[str, Judge]] = {}
@@ -44,10 +57,16 @@ def main() -> None:
                 continue
             judges.setdefault(task, {})[name] = judge_of(controls, task, rows)
             if controls.tasks[task].primary:
-                decided = decided_on(seeds[0], task)
+                decided = next((of for seed in seeds if (of := decided_on(seed.bench, task)) is not None), None)
                 kept = rows if decided is None else rows[rows["recording"].isin(decided)]
                 deciding.setdefault(name, {})[task] = judge_of(controls, task, kept)
     print("\n".join([*scores(controls, judges), "", *decisions(deciding)]))
+
+
+def seed_of(text: str) -> Seed:
+    """The bench of one seed, from "FOLDER" or "FOLDER:eeg+smni"."""
+    folder, _, words = text.partition(":")
+    return Seed(opened(Path(folder)), tuple(words.split("+")))
 
 
 def opened(folder: Path) -> BenchConfig:
@@ -65,16 +84,13 @@ def judge_of(config: BenchConfig, task: str, rows: pd.DataFrame) -> Judge:
     return Judge(config.tasks[task], rows, config.n_bootstrap, config.seed)
 
 
-def rows_of(seeds: Sequence[BenchConfig], controls: BenchConfig, task: str) -> pd.DataFrame | None:
+def rows_of(seeds: Sequence[Seed], controls: BenchConfig, task: str) -> pd.DataFrame | None:
     """Predictions of a task: the model of each seed, the twin, the controls, and features fused with either."""
-    tables = []
-    for number, config in enumerate(seeds):
-        found = predictions_of(config, task)
-        if found is None:
-            return None
-        tables.append(found[found["method"] == MODEL].assign(seed=number))
-        if not number:
-            tables.append(found[found["method"] == TWIN])
+    found = [rows for seed in seeds if (rows := seed.predictions(task)) is not None]
+    if not found:
+        return None
+    tables = [rows[rows["method"] == MODEL].assign(seed=number) for number, rows in enumerate(found)]
+    tables.append(found[0][found[0]["method"] == TWIN])
     rest = predictions_of(controls, task)
     assert rest is not None
     own = {MODEL, TWIN, WITH_MODEL, WITH_TWIN}
