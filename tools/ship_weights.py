@@ -1,6 +1,7 @@
 """Put the weights of pretraining runs among those that ship (biosig/weights), rounded to bfloat16, with their card.
 
     python tools/ship_weights.py RUN [RUN …] [--bench FOLDER …] [--audit FOLDER …] [--retest FILE] [--timing FILE]
+                                  [--seeds FILE]
 
 RUN is the folder of a finished `biosig pretrain`. Its model, heads and ledger are kept; vectors and heads by rounded
 weights are compared with those of the run on the sample recordings. Where the run's sources are still where its
@@ -221,10 +222,11 @@ def main() -> None:
     parser.add_argument("--audit", type=Path, action="append", default=[], help="folder of biosig audit")
     parser.add_argument("--retest", type=Path, help="table (CSV) of test–retest agreement")
     parser.add_argument("--timing", type=Path, help="table (CSV) of time or energy per vector")
+    parser.add_argument("--seeds", type=Path, help="text (Markdown) on other seeds of the recipe, and on other tries")
     parser.add_argument("--machine", default="", help="kind of machine of the pretraining")
     parser.add_argument("--minutes", type=float, help="that the pretraining took")
     args = parser.parse_args()
-    evidence = Evidence(tuple(args.bench), tuple(args.audit), args.retest, args.timing, args.machine, args.minutes)
+    evidence = Evidence(tuple(args.bench), tuple(args.audit), args.retest, args.timing, args.seeds, args.machine, args.minutes)
     if len(args.runs) > 1 and (args.name or evidence != Evidence()):
         parser.error("measurements and --name are of one RUN: ship one after the other.")
     for run in args.runs:

@@ -52,6 +52,8 @@ class Evidence:
         Folders that `biosig audit` wrote, or their `audit.json`.
     retest, timing : Path, optional
         Tables (CSV) of test–retest agreement, and of time or energy per vector.
+    seeds : Path, optional
+        Text (Markdown) on the other pretraining seeds of the recipe, and on the recipes that were tried.
     machine, minutes : str, float, optional
         Kind of machine that the pretraining ran on, and how long it took.
     """
@@ -60,6 +62,7 @@ class Evidence:
     audit: tuple[Path, ...] = ()
     retest: Path | None = None
     timing: Path | None = None
+    seeds: Path | None = None
     machine: str = ""
     minutes: float | None = None
 
@@ -120,6 +123,7 @@ def card(model: Model, before: str, run: PretrainConfig, ledger: Ledger, crops: 
         _compute(run, crops, evidence),
         _pretraining(model.card, ledger, sets),
         *(_bench(folder, revisions) for folder in evidence.bench),
+        *([f"## Seeds and tries\n\n{evidence.seeds.read_text(encoding='utf-8')}"] if evidence.seeds else []),
         *(_audit(path, revisions) for path in evidence.audit),
         *([_table(evidence.retest, "Test–retest")] if evidence.retest else []),
         *([_table(evidence.timing, "Time per vector")] if evidence.timing else []),

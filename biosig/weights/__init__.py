@@ -17,7 +17,7 @@ from biosig.text_files import parse_yaml, read_json
 ROOM = Path(__file__).parent
 """Folder of the sets. It is looked up at each call, so that tests point it at a folder of their own."""
 
-ALIASES = {"biosig": "biosig-fused-small"}
+ALIASES = {"biosig": "biosig-fused-tiny"}
 """Short names, and the set of weights that each stands for."""
 
 MOST_BYTES = 12 * 2**20

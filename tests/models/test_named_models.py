@@ -111,7 +111,7 @@ def test_public_encoders_are_listed_on_request():
 def test_weights_that_are_not_there_are_told_with_what_to_do(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(weights, "ROOM", tmp_path)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"No weights of 'biosig-fused-small' come .* Load .* or take"):
+    with pytest.raises(UsageError, match=r"No weights of 'biosig-fused-tiny' come .* Load .* or take"):
         biosig.load_model("biosig")
     with pytest.raises(UsageError, match="No weights of 'biosig-tiny'"):
         biosig.load_model("biosig-tiny")

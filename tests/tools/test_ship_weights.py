@@ -69,7 +69,7 @@ def room(tmp_path, monkeypatch):
 def test_a_run_ships_in_bfloat16_with_heads_ledger_and_card(run, room, ecg):
     printed = "\n".join(ship(run, Evidence()))
     assert "Largest difference by rounding: ecg 0.00" in printed
-    assert "The card lacks what --bench, --audit, --retest, --timing, --machine, --minutes would give." in printed
+    assert "The card lacks what --bench, --audit, --retest, --timing, --seeds, --machine, --minutes would give." in printed
     assert {tensor.dtype for tensor in read_tensors(room / NAME / "model.safetensors").values()} == {torch.bfloat16}
     model = biosig.load_model(NAME)
     assert model.trained
@@ -130,8 +130,15 @@ def test_measurements_become_sections(run, room, tmp_path):
     )
     write_csv(pd.DataFrame({"pairs": ["halves of a recording"], "ICC": [0.98765]}), tmp_path / "retest.csv")
     write_csv(pd.DataFrame({"machine": ["laptop"], "ms": [12]}), tmp_path / "timing.csv")
+    (tmp_path / "seeds.md").write_text("Of two seeds this one has the smaller loss on held-out people.\n")
     evidence = Evidence(
-        (bench,), (tmp_path,), tmp_path / "retest.csv", tmp_path / "timing.csv", "one core of a CPU", 12.5
+        (bench,),
+        (tmp_path,),
+        tmp_path / "retest.csv",
+        tmp_path / "timing.csv",
+        tmp_path / "seeds.md",
+        "one core of a CPU",
+        12.5,
     )
     assert not [line for line in ship(run, evidence, name="biosig-fused-tiny-2") if "lacks" in line]
     card = (room / "biosig-fused-tiny-2" / "README.md").read_text(encoding="utf-8")
@@ -145,6 +152,7 @@ def test_measurements_become_sections(run, room, tmp_path):
         "- A subject is told from 33 with .9.",
         "| halves of a recording | 0.988 |",
         "| laptop | 12 |",
+        "## Seeds and tries\n\nOf two seeds this one",
         "2 steps, 2 windows drawn, seed 0, float32, 12.5 minutes, on one core of a CPU.",
     ):
         assert words in card
