@@ -176,7 +176,7 @@ _BENCH = {
     "networks": [],
     "primary": True,
 }
-SHIPPED = {"biosig-fused-tiny-ecg": "ptbxl", "biosig-fused-tiny-eeg": "eegmmidb", "biosig-fused-tiny-ppg": "bidmc"}
+SHIPPED = {"biosig-fused-tiny": "ptbxl", "biosig-fused-tiny-eeg": "eegmmidb"}
 """Weights that ship, and shards that they embed."""
 
 PUBLIC = {
@@ -195,7 +195,7 @@ def later_steps(folder: Path) -> list[Step]:
     """Write the configuration of a bench below a folder, and name the steps that 0.1.0 did not know."""
     bench = folder / "bench"
     bench.mkdir()
-    values = {"model": "biosig-fused-tiny-ecg", "shards": "demo/shards", "out": "bench", "tasks": {"sex": "sex.yaml"}}
+    values = {"model": "biosig-fused-tiny", "shards": "demo/shards", "out": "bench", "tasks": {"sex": "sex.yaml"}}
     (bench / "bench.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     (bench / "sex.yaml").write_text(yaml.safe_dump(_BENCH), encoding="utf-8")
     steps = [("bench", ["bench", str(bench), "groups=[frozen, features]", "conditions=false", "n_bootstrap=100"])]
