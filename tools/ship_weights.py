@@ -226,7 +226,9 @@ def main() -> None:
     parser.add_argument("--machine", default="", help="kind of machine of the pretraining")
     parser.add_argument("--minutes", type=float, help="that the pretraining took")
     args = parser.parse_args()
-    evidence = Evidence(tuple(args.bench), tuple(args.audit), args.retest, args.timing, args.seeds, args.machine, args.minutes)
+    evidence = Evidence(
+        tuple(args.bench), tuple(args.audit), args.retest, args.timing, args.seeds, args.machine, args.minutes
+    )
     if len(args.runs) > 1 and (args.name or evidence != Evidence()):
         parser.error("measurements and --name are of one RUN: ship one after the other.")
     for run in args.runs:

@@ -69,7 +69,8 @@ def room(tmp_path, monkeypatch):
 def test_a_run_ships_in_bfloat16_with_heads_ledger_and_card(run, room, ecg):
     printed = "\n".join(ship(run, Evidence()))
     assert "Largest difference by rounding: ecg 0.00" in printed
-    assert "The card lacks what --bench, --audit, --retest, --timing, --seeds, --machine, --minutes would give." in printed
+    lacking = "--bench, --audit, --retest, --timing, --seeds, --machine, --minutes"
+    assert f"The card lacks what {lacking} would give." in printed
     assert {tensor.dtype for tensor in read_tensors(room / NAME / "model.safetensors").values()} == {torch.bfloat16}
     model = biosig.load_model(NAME)
     assert model.trained
