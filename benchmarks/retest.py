@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/retest.py MODEL shards/bidmc shards/eegmmidb --out retest.json
 
-MODEL is a folder, or a preset's name (random weights). Beside the JSON, `retest.csv` and `timing.csv` are for
-`tools/ship_weights.py`, which makes sections of a card of them. Of each folder of shards and each modality in it that
-the model reads: two halves of a recording, and two recordings of a person where enough people have two
-(`biosig.audit.retest`), beside the same model of random weights. Seconds are of `biosig.embed` on one thread for a
+MODEL is a folder, weights that ship, or a preset's name (random weights). Beside the JSON, `retest.csv` and
+`timing.csv` are for `tools/ship_weights.py`, which makes sections of a card of them. Of each folder of shards and each
+modality in it that the model reads: two halves of a recording, and two recordings of a person where enough people have
+two (`biosig.audit.retest`), beside the same model of random weights. Seconds are of `biosig.embed` on one thread for a
 recording that is in memory: the shortest time of the processor, and the median by the clock, of several rounds after
 one to warm up.
 """
@@ -32,6 +32,7 @@ from biosig.downstream.data.picked_channels import pick_channels, with_channels
 from biosig.downstream.data.task import open_recordings
 from biosig.downstream.results.environment import environment
 from biosig.models.array_input import as_recordings
+from biosig.models.load import named_model
 from biosig.models.model import Model
 from biosig.publishing import whole_file
 from biosig.recording import Recording
@@ -53,7 +54,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    model = biosig.load_model(args.model) if Path(args.model).exists() else biosig.build_model(args.model)
+    model = named_model(args.model)
     found: dict[str, Any] = {"model": model.name, "revision": model.revision, "trained": model.trained}
     found["seconds_per_vector"] = seconds_per_vector(model, args.rounds)
     found["retest"] = {folder.name: of_shards(model, folder, args.query, args.minutes) for folder in args.shards}
