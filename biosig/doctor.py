@@ -22,6 +22,9 @@ State = Literal["ok", "note", "slow", "absent"]
 FEW_GB = 4.0
 """GB of free memory, below which long recordings and pretraining may be refused by the system."""
 
+CPUINFO, MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
+"""Where Linux tells of processor and memory; other systems have neither, and the lines are left out."""
+
 _INSTRUCTIONS = {"amx_bf16": "AMX bfloat16", "avx512_bf16": "AVX-512 bfloat16", "avx512f": "AVX-512", "avx2": "AVX2"}
 """Of matrix products, the quickest first, by their names in /proc/cpuinfo."""
 
@@ -135,7 +138,7 @@ def _machine() -> Iterator[Fact]:
 def _instructions() -> list[str]:
     """Instruction sets of the processor, the quickest first; empty where the system does not tell."""
     try:
-        flags = set(re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[0].split())
+        flags = set(re.findall(r"^flags\s*:(.*)$", CPUINFO.read_text(), re.MULTILINE)[0].split())
     except (OSError, IndexError):
         return []
     return [name for flag, name in _INSTRUCTIONS.items() if flag in flags]
@@ -144,7 +147,7 @@ def _instructions() -> list[str]:
 def _free_gb() -> float | None:
     """Memory that programs can still have, in GB; None where the system does not tell."""
     try:
-        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+        found = re.search(r"MemAvailable:\s+(\d+) kB", MEMINFO.read_text())
     except OSError:
         return None
     return int(found[1]) / 1e6 if found else None

@@ -43,8 +43,9 @@ def test_one_thread_beside_more_cores_is_slow_and_says_what_to_set(monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["MemAvailable:   2000000 kB\n", "nothing\n"])
-def test_little_memory_is_told_where_the_system_tells(text, monkeypatch):
-    monkeypatch.setattr(doctor.Path, "read_text", lambda *_, **__: text)
+def test_little_memory_is_told_where_the_system_tells(text, monkeypatch, tmp_path):
+    (tmp_path / "meminfo").write_text(text)
+    monkeypatch.setattr(doctor, "MEMINFO", tmp_path / "meminfo")
     facts = by_name(doctor.examine(trial=False))
     if "MemAvailable" in text:
         assert facts["free memory"].state == "slow"

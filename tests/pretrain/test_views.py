@@ -244,7 +244,7 @@ def test_terms_augment_in_the_loader_ask_for_subjects_and_look_at_data_before_th
 def test_what_nobody_gives_is_refused(noisy, tmp_path, monkeypatch):
     monkeypatch.setattr(Noisy, "extras", ("heart_rate",))
     run = small_run(tmp_path, noisy)
-    with pytest.raises(UsageError, match="noisy asks for heart_rate; there are subject, recording, size"):
+    with pytest.raises(UsageError, match="noisy asks for heart_rate; there are subject, recording, source, size"):
         first_windows(run, small_objective(run))
 
 

@@ -34,7 +34,8 @@ def test_every_configuration_loads_and_leaves_all_baselines_in(configs):
     for config in configs.values():
         assert config.baselines is None
         assert not config.skip_baselines
-        assert config.layer == "validation"
+        assert config.layer is None  # as the weights name it, which ship with a readout
+        assert config.pooling is None
 
 
 def test_no_recording_is_told_by_its_length_or_its_source(configs):

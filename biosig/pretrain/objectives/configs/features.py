@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from biosig.errors import UsageError
-from biosig.features.registry import KINDS
 from biosig.pretrain.objectives import OBJECTIVES, TermConfig
+from biosig.recording import MODALITIES
 
 
 @OBJECTIVES.register
@@ -50,9 +50,9 @@ class FeaturesConfig(TermConfig):
             raise UsageError(f"huber is {self.huber:g}; it is a number of deviations above 0, such as 1.")
         if self.relative < 0:
             raise UsageError(f"relative is {self.relative:g}; it is a weight: 0 or more.")
-        unknown = [kind for kind in self.per_source if kind not in KINDS]
+        unknown = [kind for kind in self.per_source if kind not in MODALITIES]
         if unknown:
-            raise UsageError(f"per_source names {', '.join(unknown)}; features are of {', '.join(KINDS)}.")
+            raise UsageError(f"per_source names {', '.join(unknown)}; features are of {', '.join(MODALITIES)}.")
 
     @property
     def extras(self) -> tuple[str, ...]:  # type: ignore[override]
