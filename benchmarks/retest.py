@@ -136,7 +136,7 @@ def tables(found: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     ]
     times = [
         {
-            "window": f"{of['window']:g} s of {modality.upper()}, {of['n_chans']} channels",
+            "window": f"{of['window']:g} s of {modality.upper()}, {of['n_chans']} channel{'s' * (of['n_chans'] > 1)}",
             "ms of one thread": f"{1000 * of['processor']:.1f}",
         }
         for modality, of in found["seconds_per_vector"].items()
