@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from biosig import config as configuration
@@ -25,6 +26,8 @@ from biosig.bench.scores import Gain, Judge, holm
 from biosig.bench.tables import FEATURES, FUSED, TWIN, WITH_MODEL, WITH_TWIN, decided_on, predictions_of
 from biosig.downstream.baseline import MODEL
 from biosig.downstream.results.fusion import with_fused
+
+OLD = "handmade-0.1"
 
 
 class Seed(NamedTuple):
@@ -102,8 +105,8 @@ def scores(controls: BenchConfig, judges: dict[str, dict[str, Judge]]) -> list[s
     """Lines of the table of all tasks, on everybody."""
     lines = [
         "| task | weights | mean of the seeds | each seed | over the twin | over the first recipe | over the network "
-        "from scratch | over features | fused: weights − twin |",
-        "|" + "---|" * 9,
+        "from scratch | over features | over features of 0.1.0 | fused: weights − twin |",
+        "|" + "---|" * 10,
     ]
     for task, by_name in judges.items():
         first = next(iter(by_name.values()))
@@ -120,9 +123,16 @@ def scores(controls: BenchConfig, judges: dict[str, dict[str, Judge]]) -> list[s
                 "" if judge is first else shown(across(judge, first)),
                 "; ".join(f"{shown(judge.gain(MODEL, network))}" for network in networks[:1]),
                 shown(judge.gain(MODEL, FEATURES)) if FEATURES in judge.rows else "",
+                shown(judge.gain(MODEL, OLD)) if OLD in judge.rows else "",
                 shown(judge.gain(WITH_MODEL, WITH_TWIN)) if WITH_MODEL in judge.rows else "",
             ]
             lines.append("| " + " | ".join(cells) + " |")
+    for name in dict.fromkeys(name for by_name in judges.values() for name in by_name):
+        gains = [by_name[name].gain(MODEL, FEATURES) for by_name in judges.values() if name in by_name]
+        units = np.array([gain.value / np.nanstd(gain.resampled) for gain in gains])
+        half = 1.96 / np.sqrt(len(units))  # each has a standard error of 1 in this unit
+        lines += ["", f"{name}, over features in standard errors, mean of {len(units)} tasks: {units.mean():+.2f} "]
+        lines[-1] += f"({units.mean() - half:+.2f} to {units.mean() + half:+.2f}, as if tasks were independent)"
     return lines
 
 
