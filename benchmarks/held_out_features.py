@@ -51,11 +51,10 @@ def main() -> None:
     warnings.simplefilter("ignore", RuntimeWarning)  # of columns that a group does not have
     run = configuration.load(PretrainConfig, read_yaml(args.runs[0] / "config.yaml"))
     windows, wanted, group, person = held_out(run)
-    print(f"{len(windows)} windows of {len(np.unique(person))} people and sources, {wanted.shape[1]} columns\n")
+    print(f"{len(windows)} windows of {len(np.unique(person))} people, {wanted.shape[1]} columns\n")
     print("| weights | R² | of the folds |\n|---|---|---|", flush=True)
     for draw in range(args.twins):
-        torch.manual_seed(draw)
-        report(f"random, draw {draw}", biosig.build_model(run.model), windows, wanted, group, person)
+        report(f"random, draw {draw}", biosig.build_model(run.model, seed=draw), windows, wanted, group, person)
     for folder in args.runs:
         report(folder.name, biosig.load_model(folder / "model"), windows, wanted, group, person)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ class Seed(NamedTuple):
     words: tuple[str, ...]
 
     def predictions(self, task: str) -> pd.DataFrame | None:
-        """Those of a task; None where the bench does not hold it, or is not asked for it."""
+        """Predictions of a task; None where the bench does not hold it, or is not asked for it."""
         return predictions_of(self.bench, task) if task.startswith(self.words) else None
 
 
@@ -74,12 +75,7 @@ def seed_of(text: str) -> Seed:
 
 def opened(folder: Path) -> BenchConfig:
     """The configuration of a finished bench, which names its folder."""
-    config = configuration.load(BenchConfig, folder / "config.yaml")
-    return (
-        config
-        if config.out == folder
-        else configuration.load(BenchConfig, {**configuration.to_dict(config), "out": folder})
-    )
+    return replace(configuration.load(BenchConfig, folder / "config.yaml"), out=folder)
 
 
 def judge_of(config: BenchConfig, task: str, rows: pd.DataFrame) -> Judge:

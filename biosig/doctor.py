@@ -23,7 +23,7 @@ FEW_GB = 4.0
 """GB of free memory, below which long recordings and pretraining may be refused by the system."""
 
 CPUINFO, MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
-"""Where Linux tells of processor and memory; other systems have neither, and the lines are left out."""
+"""Files in which Linux tells of processor and memory; on systems without them the lines are left out."""
 
 _INSTRUCTIONS = {"amx_bf16": "AMX bfloat16", "avx512_bf16": "AVX-512 bfloat16", "avx512f": "AVX-512", "avx2": "AVX2"}
 """Of matrix products, the quickest first, by their names in /proc/cpuinfo."""
@@ -31,7 +31,7 @@ _INSTRUCTIONS = {"amx_bf16": "AMX bfloat16", "avx512_bf16": "AVX-512 bfloat16", 
 
 @dataclass(frozen=True)
 class Fact:
-    """One line.
+    """Line of the report.
 
     Parameters
     ----------
@@ -75,6 +75,11 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
+def usable_cores() -> int:
+    """Cores that this process may use, which a scheduler such as SLURM limits."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def requirements() -> dict[str, list[str]]:
     """Distributions that Biosig asks for by extra; "" = always. Empty if Biosig itself is not installed.
 
@@ -106,7 +111,7 @@ def _packages() -> Iterator[Fact]:
 
 
 def _machine() -> Iterator[Fact]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     yield Fact("machine", "cores", f"{cores} for this process, of {os.cpu_count()}")
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if busy > cores:
@@ -156,7 +161,7 @@ def _free_gb() -> float | None:
 def _backends() -> Iterator[Fact]:
     import torch
 
-    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    threads, cores = torch.get_num_threads(), usable_cores()
     fewer = threads == 1 < cores
     yield Fact(
         "backends",

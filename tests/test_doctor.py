@@ -36,7 +36,7 @@ def test_every_extra_of_the_package_is_looked_for():
 
 def test_one_thread_beside_more_cores_is_slow_and_says_what_to_set(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    monkeypatch.setattr(doctor.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(doctor, "usable_cores", lambda: 8)
     fact = by_name(doctor.examine(trial=False))["threads of torch"]
     assert fact.state == "slow"
     assert "set it to 8" in fact.advice

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MARKER = ".biosig-demo"
 
 WEIGHTS = "biosig"
-"""The weights that are embedded with and probed: those that ship, which have seen none of these people."""
+"""The weights that are embedded with and probed: those that ship; none of these people is known to be in their data."""
 
 WINDOW = 5.0
 """s: short, so that a batch that fits two cores holds enough windows to learn from."""

@@ -24,8 +24,8 @@ from biosig.shards.dataset import ShardDataset, open_shards
 INTRODUCTION = """
 This report was made by one command from recordings that ship with Biosig. It walks the whole line: files of three
 formats became shards; `{model}` ({n_parameters:,} parameters) learned from them for {steps} steps by rebuilding what
-was hidden from it, to show how; the frozen embeddings of `{shipped}`, whose weights ship and have seen none of these
-people, were tested by a linear probe, on people that the probe had not seen.
+was hidden from it, to show how; the frozen embeddings of `{shipped}`, whose weights ship, were tested by a linear
+probe, on people that the probe had not seen, and none of whom is known to be in the training data of the weights.
 
 The recordings are few, so the intervals are wide. The tables show how a score should be shown: with an interval, beside
 chance, the same network never trained, and features made by hand. Its scores on more people are in its card.

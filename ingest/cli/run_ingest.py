@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Literal, NamedTuple
 from rich.console import Console
 
 from biosig.config import load
+from biosig.doctor import usable_cores
 from biosig.errors import DataError, UsageError
 from biosig.given import Given, given_by
 from biosig.progress import show_progress
@@ -114,7 +114,7 @@ def run_ingest(
         result = ingest_items(
             found,
             job,
-            workers=execution.workers or _cores(),
+            workers=execution.workers or usable_cores(),
             scheduler=execution.scheduler,
             resume=execution.resume,
             against=execution.against,
@@ -161,11 +161,6 @@ def sorted_out(overrides: Sequence[str]) -> tuple[Given, list[str]]:
     stated = [o for o, group, *name in keys if group in ("unit", "rename") or (group == "sfreq" and not name)]
     changes = [o for o, group, *name in keys if o not in stated or (group == "unit" and ".".join(name) in KINDS)]
     return given_by(stated), changes
-
-
-def _cores() -> int:
-    """Cores that this process may use, which a scheduler such as SLURM limits."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_joins(found: Discovery, labels: Labels | None, pattern: SubjectPattern | None) -> None:
